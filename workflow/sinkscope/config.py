@@ -1,0 +1,142 @@
+"""The configuration: settings, the table of models, the table of documents."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sinkscope.documents import Document, check_distinct, read_documents
+from sinkscope.errors import SinkscopeError
+from sinkscope.files import inside
+from sinkscope.schema import checked
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A row of models.tsv, defaults of the configuration filled in."""
+
+    model: str
+    source: str
+    family: str | None
+    dtype: str
+    device: str
+    max_length: int | None
+    add_special_tokens: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What extraction depends on beside its model and its documents."""
+
+    truncate: bool
+    padded_counting: bool
+    window: int
+    map_exact: int
+    map_cells: int
+    head_maps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything of one run, checked. raw: the merged mapping it came from, with defaults."""
+
+    raw: dict[str, Any]
+    models: tuple[ModelRow, ...]
+    documents: tuple[Document, ...]
+
+    @property
+    def settings(self) -> Settings:
+        values = {key: self.raw[key] for key in Settings.__dataclass_fields__}
+        return Settings(**(values | {"head_maps": tuple(values["head_maps"])}))
+
+    def model(self, name: str) -> ModelRow:
+        for row in self.models:
+            if row.model == name:
+                return row
+        known = ", ".join(row.model for row in self.models)
+        raise SinkscopeError(f"unknown model '{name}'; the table of models has {known}.")
+
+
+def load(mapping: dict[str, Any], directory: Path) -> Config:
+    """Check the merged configuration and read its tables and documents from `directory`.
+
+    Raises SinkscopeError with one sentence (one line each where several documents are bad).
+    """
+    raw = checked(mapping, "config", "config")
+    models = read_models(raw, directory)
+    names = [row.model for row in models]
+    for wanted in raw["head_maps"]:
+        if wanted.split("/")[0] not in names:
+            raise SinkscopeError(
+                f"config: head_maps names '{wanted}', but there is no such model; "
+                f"models are {', '.join(names)}."
+            )
+    return Config(raw, models, read_document_table(raw["documents"], directory))
+
+
+def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
+    rows: list[ModelRow] = []
+    for where, row in read_tsv(raw["models"], directory):
+        if row.get("max_length", "").isdigit():
+            row["max_length"] = int(row["max_length"])
+        row = checked(row, "models", where)
+        if any(other.model == row["model"] for other in rows):
+            raise SinkscopeError(
+                f"{where}: a second model is named '{row['model']}'; give every row its own name."
+            )
+        if row["source"].startswith("path:"):
+            inside(row["source"].removeprefix("path:"), directory, where)
+        defaults = {"family": None, "max_length": None}
+        rows.append(ModelRow(**(defaults | {k: raw[k] for k in ("dtype", "device")} | row)))
+    return tuple(rows)
+
+
+def read_document_table(table: str, directory: Path) -> tuple[Document, ...]:
+    """All documents, in order; every bad one is named before any job starts."""
+    documents: list[Document] = []
+    problems: list[str] = []
+    for where, row in read_tsv(table, directory):
+        row = checked(row, "documents", where)
+        try:
+            path = inside(row["path"], directory, where)
+            documents += read_documents(row["document"], path, row["path"], row["text_column"])
+        except SinkscopeError as error:
+            problems.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
+    problems += [f"{table}: {sentence}" for sentence in check_distinct(documents)]
+    if problems:
+        raise SinkscopeError("\n".join(problems))
+    return tuple(documents)
+
+
+def read_tsv(table: str, directory: Path) -> list[tuple[str, dict[str, Any]]]:
+    """(file and line, row without empty fields) of a tab-separated table with a header."""
+    path = inside(table, directory, "config")
+    if not path.is_file():
+        raise SinkscopeError(f"{table} does not exist in {directory}; create it or correct config.")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise SinkscopeError(f"{table}: not UTF-8; save the table as UTF-8.") from error
+    numbered = [
+        (number, line)
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.startswith("#")
+    ]
+    if len(numbered) < 2:
+        raise SinkscopeError(f"{table}: has no rows; add a header line and at least one row.")
+    reader = csv.reader((line for _, line in numbered), delimiter="\t")
+    header, *rows = [[cell.strip() for cell in row] for row in reader]
+    found = []
+    for (number, _), row in zip(numbered[1:], rows, strict=True):
+        if len(row) > len(header):
+            raise SinkscopeError(
+                f"{table} line {number}: {len(row)} fields, but the header has {len(header)}; "
+                "separate fields with single tabs."
+            )
+        cells = {key: cell for key, cell in zip(header, row, strict=False) if cell}
+        found.append((f"{table} line {number}", cells))
+    return found
+
+

@@ -1,0 +1,7 @@
+"""The one exception a user is meant to read."""
+
+from __future__ import annotations
+
+
+class SinkscopeError(Exception):
+    """One clear sentence: the file, row or model, what is wrong, and what to do about it."""

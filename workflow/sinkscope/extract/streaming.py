@@ -1,0 +1,107 @@
+"""Attention of one layer, made block by block of query rows and reduced on the way.
+
+Nothing of size n_tokens x n_tokens per head is ever kept: the softmax rows of one block
+of queries, over all heads, are made, used and overwritten by the next block. The
+histogram of max keys needs the *head mean* of a row, which no per-head sum can give back
+later, so it is taken while the block is there. The layer's output is made from the same
+rows: what is reported is what the model used, and the product of queries and keys, most
+of the work, is done once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from sinkscope.extract.masks import HIDDEN, Call, Visible, count_visible, hide
+from sinkscope.extract.sums import LayerStatistics, Plan, Sums
+
+BLOCK_BYTES = 2 << 20  # mean logits of one block of queries: more leaves the processor's cache
+
+
+class Workspace:
+    """Buffers that all blocks of all layers and documents share.
+
+    Fresh memory for every layer would cost more (page faults) than the arithmetic on it.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.flat = (torch.empty(0, device=device), torch.empty(0, device=device))
+        self.triangle = torch.empty(0, 0, device=device)
+
+    def pair(self, *shape: int) -> tuple[Tensor, Tensor]:
+        """Two uninitialised float32 tensors of this shape."""
+        size = math.prod(shape)
+        if self.flat[0].numel() < size:
+            self.flat = (self.flat[0].new_empty(size), self.flat[0].new_empty(size))
+        return self.flat[0][:size].view(shape), self.flat[1][:size].view(shape)
+
+    def future(self, n_rows: int) -> Tensor:
+        """[row, row] or larger: HIDDEN above the diagonal, else 0."""
+        if len(self.triangle) < n_rows:
+            self.triangle = self.triangle.new_full((n_rows, n_rows), HIDDEN).triu_(1)
+        return self.triangle
+
+
+class Observation:
+    """One forward pass: called once a layer in place of the attention, it keeps statistics."""
+
+    def __init__(self, plan: Plan, workspace: Workspace) -> None:
+        self.plan, self.workspace = plan, workspace
+        self.layers: list[LayerStatistics] = []
+        self._counted: tuple[Tensor | None, bool, Visible] | None = None
+
+    def __call__(self, call: Call) -> Tensor:
+        sums = Sums(self.plan, self.visible(call), call.query.shape[1], layer=len(self.layers))
+        output, statistics = attend(call, sums, self.workspace)
+        self.layers.append(statistics)
+        return output
+
+    def visible(self, call: Call) -> Visible:
+        """Counted once for all layers that are given the very same mask."""
+        counted = self._counted
+        if counted is None or counted[0] is not call.mask or counted[1] != call.is_causal:
+            visible = count_visible(call, self.plan.real, self.plan.window_rows())
+            counted = self._counted = (call.mask, call.is_causal, visible)
+        return counted[2]
+
+
+def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerStatistics]:
+    """The layer's output [batch, head, token, d] and all statistics of its attention."""
+    batch, n_heads, n_tokens, d = call.query.shape
+    n_kv, d_value = call.value.shape[1], call.value.shape[-1]
+    # Grouped heads share a key head by view, never a repeat: [batch, kv, group, token, d].
+    query = (call.query.float() * call.scale).reshape(batch, n_kv, -1, n_tokens, d)
+    key = call.key.float().reshape(batch * n_kv, n_tokens, d).transpose(1, 2)
+    value = call.value.float().reshape(batch * n_kv, n_tokens, d_value)
+    output = value.new_empty(batch, n_heads, n_tokens, d_value)
+    step = sums.plan.block or block_rows(call)
+    for start in range(0, n_tokens, step):
+        stop = min(start + step, n_tokens)
+        n_keys = stop if call.is_causal else n_tokens
+        logits, probability = workspace.pair(batch, n_heads, stop - start, n_keys)
+        rows = query[:, :, :, start:stop].reshape(batch * n_kv, -1, d)
+        # [batch * kv, group * query, key] is the same memory as [batch, head, query, key].
+        flat = (batch * n_kv, rows.shape[1], n_keys)
+        torch.bmm(rows, key[:, :, :n_keys], out=logits.view(flat))
+        hide(logits, call, start, workspace.future(stop - start))
+        torch.softmax(logits, -1, out=probability)
+        part = probability.view(flat) @ value[:, :n_keys]
+        output[:, :, start:stop] = part.view(batch, n_heads, stop - start, d_value)
+        sums.add(start, logits, probability)
+    return output.to(call.query.dtype), sums.finish()
+
+
+def block_rows(call: Call) -> int:
+    """Query rows a block, so that the logits of all heads stay within BLOCK_BYTES.
+
+    A causal block computes the square on the diagonal in full: at most a quarter of the
+    document a block keeps that waste small.
+    """
+    batch, n_heads, n_tokens, _ = call.query.shape
+    n_keys = n_tokens // 2 if call.is_causal else n_tokens
+    rows = BLOCK_BYTES // (4 * batch * n_heads * max(1, n_keys))
+    most = n_tokens // 4 if call.is_causal else n_tokens
+    return max(16, min(rows, most) // 16 * 16)

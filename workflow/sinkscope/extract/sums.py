@@ -1,0 +1,196 @@
+"""Running sums over the softmax rows of one layer, and what they come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sinkscope.extract.masks import Visible
+
+LOCAL_WIDTHS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to reduce each layer to; the same for all layers of one forward pass.
+
+    real: [batch, token] bool, False at padding. key_sets: [batch, token, key_set] bool, the
+    keys whose mass is wanted. sinks: [batch, token] bool, the keys that the second form of
+    the local mass leaves out. window: how many first queries `window_score` counts.
+    map_exact, map_cells: head-mean maps are exact up to map_exact tokens, block averages of
+    map_cells beyond. heads: (layer, head) of single heads whose map is wanted too.
+    block: query rows a block (None: as many as fit the processor's cache).
+    """
+
+    real: Tensor
+    key_sets: Tensor
+    sinks: Tensor
+    window: int = 64
+    map_exact: int = 512
+    map_cells: int = 256
+    heads: tuple[tuple[int, int], ...] = ()
+    block: int | None = None
+
+    def rank(self) -> Tensor:
+        """[batch, token] position within the document; padding in front does not count."""
+        return self.real.long().cumsum(1) - 1
+
+    def window_rows(self) -> Tensor:
+        """[batch, token] bool: the first `window` queries of every document."""
+        return self.real & (self.rank() < self.window)
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """The reductions of one layer, on the device of the model.
+
+    max_key, max_value: [batch, query] argmax over keys of the head mean (ties to the lowest
+    key) and its value. sink_score, window_score: [batch, head, key] mean attention from the
+    queries that can see the key (all; the first `window`), NaN where none can. mass,
+    strict_mass: [batch, key_set]. entropy: [batch, head], of each row over the log of its
+    number of visible keys. local, local_no_sinks: [batch, head, width]. map: [batch, cell,
+    cell], head mean. head_maps: [batch, wanted head, cell, cell].
+    """
+
+    max_key: Tensor
+    max_value: Tensor
+    sink_score: Tensor
+    window_score: Tensor
+    mass: Tensor
+    strict_mass: Tensor
+    entropy: Tensor
+    local: Tensor
+    local_no_sinks: Tensor
+    map: Tensor
+    head_maps: Tensor
+
+
+class Sums:
+    """Fed with the rows of one layer block by block.
+
+    What is a number per query is only written down in `add`, and summed once in `finish`,
+    in float64: few operations per block matter more than few bytes.
+    """
+
+    def __init__(self, plan: Plan, visible: Visible, n_heads: int, layer: int) -> None:
+        batch, n_tokens = plan.real.shape
+        self.plan, self.visible = plan, visible
+        self.device = plan.real.device
+        self.padded = not bool(plan.real.all())
+        self.window = plan.window_rows().float()
+        self.window_end = 1 + int(self.window.any(0).nonzero().max())
+        self.key_sets = plan.key_sets.float()
+
+        def empty(*shape: int) -> Tensor:
+            return torch.empty(*shape, device=self.device)
+
+        self.max_key = empty(batch, n_tokens).long()
+        self.max_value = empty(batch, n_tokens)
+        self.mass = empty(batch, n_tokens, plan.key_sets.shape[-1])
+        self.band = empty(batch, n_heads, n_tokens, 2 * LOCAL_WIDTHS[-1] + 1)
+        self.largest_logit = empty(batch, n_heads, n_tokens)
+        self.largest = empty(batch, n_heads, n_tokens)
+        self.mean_logit = empty(batch, n_heads, n_tokens)
+        self.received = empty(batch, n_heads, n_tokens).zero_().double()
+        self.window_received = self.received.clone()
+        exact = n_tokens <= plan.map_exact
+        n_cells = n_tokens if exact else plan.map_cells
+        self.pool = None if exact else block_weights(n_tokens, n_cells, self.device)
+        self.heads = [head for at, head in plan.heads if at == layer]
+        self.maps = empty(batch, 1 + len(self.heads), n_cells, n_cells).zero_()
+
+    def add(self, start: int, logits: Tensor, p: Tensor) -> None:
+        """Rows start, start + 1, ... of the softmax p of the logits; both are used up.
+
+        logits, p: [batch, head, query, key].
+        """
+        rows = slice(start, start + p.shape[2])
+        n_keys = p.shape[-1]
+        # log p = logit - log-sum-exp, so a row's entropy is log-sum-exp - sum p * logit, and
+        # the log-sum-exp is read off the row's largest entry: no second exponential.
+        self.largest_logit[:, :, rows] = logits.amax(-1)
+        self.largest[:, :, rows] = p.amax(-1)
+        self.mean_logit[:, :, rows] = logits.mul_(p).sum(-1)
+        if self.padded:
+            p.mul_(self.plan.real[:, None, rows, None])
+        mean = p.mean(1)  # [batch, query, key]
+        self.max_value[:, rows], self.max_key[:, rows] = mean.max(-1)
+        torch.matmul(mean, self.key_sets[:, :n_keys], out=self.mass[:, rows])
+        self.received[..., :n_keys] += p.sum(2)
+        if start < self.window_end:
+            window = self.window[:, start : min(rows.stop, self.window_end)]  # [batch, query]
+            in_window = torch.einsum("bhqk,bq->bhk", p[:, :, : window.shape[1]], window)
+            self.window_received[..., :n_keys] += in_window
+        key, inside = neighbours(rows, n_keys, self.device)
+        self.band[:, :, rows] = p.gather(-1, key.expand(*p.shape[:2], -1, -1)) * inside
+        wanted = mean[:, None]  # [batch, map, query, key]
+        if self.heads:
+            wanted = torch.cat([wanted, p[:, self.heads]], 1)
+        self.add_maps(wanted, rows)
+
+    def add_maps(self, part: Tensor, rows: slice) -> None:
+        n_keys = part.shape[-1]
+        if self.pool is None:
+            self.maps[:, :, rows, :n_keys] = part
+            return
+        # Queries first: it leaves few rows for the product over the many keys.
+        cells = self.pool[:, rows].any(1).nonzero()[:, 0]
+        self.maps[:, :, cells] += self.pool[cells, rows] @ part @ self.pool[:, :n_keys].T
+
+    def finish(self) -> LayerStatistics:
+        real, rank = self.plan.real, self.plan.rank()
+        n_real = real.double().sum(1)[:, None]  # [batch, 1]
+        strict = ((real & (rank > 0))[..., None] & ~self.plan.key_sets).double()
+        mass = self.mass.double()  # [batch, query, key_set]
+        visible = self.visible
+        return LayerStatistics(
+            max_key=self.max_key,
+            max_value=self.max_value,
+            sink_score=(self.received / visible.n_queries[:, None]).float(),
+            window_score=(self.window_received / visible.n_window_queries[:, None]).float(),
+            mass=(mass.sum(1) / n_real).float(),
+            strict_mass=((mass * strict).sum(1) / strict.sum(1)).float(),
+            entropy=self.entropy(real & (rank > 0)),
+            local=self.local(torch.ones_like(real), n_real),
+            local_no_sinks=self.local(~self.plan.sinks, n_real),
+            map=self.maps[:, 0],
+            head_maps=self.maps[:, 1:],
+        )
+
+    def entropy(self, counted: Tensor) -> Tensor:
+        """[batch, head]; counted: [batch, query] bool. A row that sees one key has none."""
+        nats = self.largest_logit - self.largest.log() - self.mean_logit  # [batch, head, query]
+        counted = counted & (self.visible.n_keys > 1)
+        weight = counted / self.visible.n_keys.clamp(min=2).log()
+        total = torch.einsum("bhq,bq->bh", nats.double(), weight.double())
+        return (total / counted.double().sum(1)[:, None]).float()
+
+    def local(self, kept: Tensor, n_real: Tensor) -> Tensor:
+        """[batch, head, width] attention within each width; kept: [batch, key] bool."""
+        n_tokens = kept.shape[1]
+        key, _ = neighbours(slice(0, n_tokens), n_tokens, self.device)
+        offset = torch.einsum("bhqo,bqo->bho", self.band, kept[:, key].float()).double()
+        centre = LOCAL_WIDTHS[-1]
+        widths = [offset[..., centre - w : centre + w + 1].sum(-1) for w in LOCAL_WIDTHS]
+        return (torch.stack(widths, -1) / n_real[:, None]).float()
+
+
+def neighbours(rows: slice, n_keys: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """[query, offset] keys next to the queries of `rows`, and whether there is such a key."""
+    width = LOCAL_WIDTHS[-1]
+    query = torch.arange(rows.start, rows.stop, device=device)
+    key = query[:, None] + torch.arange(-width, width + 1, device=device)
+    return key.clamp(0, n_keys - 1), (key >= 0) & (key < n_keys)
+
+
+def block_weights(n_tokens: int, n_cells: int, device: torch.device) -> Tensor:
+    """[cell, token] weights that average the tokens of each of n_cells equal blocks.
+
+    Cell c holds the tokens floor(c * n_tokens / n_cells) up to the next cell's first.
+    """
+    edge = torch.arange(n_cells + 1, device=device) * n_tokens // n_cells
+    token = torch.arange(n_tokens, device=device)
+    inside = (token >= edge[:-1, None]) & (token < edge[1:, None])
+    return inside / (edge[1:, None] - edge[:-1, None])

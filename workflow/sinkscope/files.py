@@ -1,0 +1,86 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sinkscope.errors import SinkscopeError
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; moved there when the block ends well, else removed.
+
+    Raises SinkscopeError where the disk is full or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())  # a temporary file can be read by nobody else
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _unwritable(path: Path, error: OSError) -> SinkscopeError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "free some disk space" if full else "check the folder's permissions"
+    reason = "no space left on the disk" if full else error.strerror or str(error)
+    return SinkscopeError(
+        f"{path}: cannot be written ({reason}); {remedy} and run again, finished cells are kept."
+    )
+
+
+def write_text(path: Path, text: str) -> None:
+    with written(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Strict JSON (no NaN) with a fixed layout, so that equal values are equal bytes."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def inside(path: str, folder: Path, where: str) -> Path:
+    """`path` below `folder`, as written (a link in the folder may lead elsewhere).
+
+    Raises SinkscopeError for an absolute path or one that leaves the folder; `where` says
+    which file and row named it.
+    """
+    if os.path.isabs(path) or os.path.normpath(path).split(os.sep)[0] == os.pardir:
+        raise SinkscopeError(
+            f"{where}: path '{path}' leaves the working directory {folder}; "
+            "put the data (or a link to it) inside that folder and name it from there."
+        )
+    return folder / path
