@@ -53,6 +53,30 @@ def extract(
     )
 
 
+@app.command()
+def reduce(
+    manifests: Annotated[list[Path], typer.Argument(help="Manifests of the model's jobs.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model's part of every table.")],
+    epsilon: Annotated[float, typer.Option(help="Sink score above which a head has a sink.")] = 0.3,
+    directory: Directory = Path("."),
+) -> None:
+    """Reduce the cells of one model to its part of every table."""
+    from sinkscope.reduce.job import reduce_model
+
+    reduce_model(manifests, out, epsilon, directory)
+
+
+@app.command()
+def tables(
+    parts: Annotated[list[Path], typer.Argument(help="Folders that `reduce` wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder of the tables.")],
+) -> None:
+    """Join the parts of all models to the tables."""
+    from sinkscope.reduce.job import write_tables
+
+    write_tables(parts, out)
+
+
 def read_config(path: Path) -> dict[str, object]:
     import yaml
 

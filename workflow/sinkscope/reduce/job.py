@@ -1,0 +1,61 @@
+"""Read cells, write tables: a part for every model, then all models together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.cell import Cell, read_cell
+from sinkscope.files import read_json, sha256_of, written
+from sinkscope.reduce.schemas import TABLES, conform
+from sinkscope.reduce.tables import tables_of_model
+
+ARRAYS = [
+    "max_key",
+    "padded_max_key",
+    "sink_score",
+    "window_score",
+    "mass",
+    "strict_mass",
+    "entropy",
+    "local",
+    "local_no_sinks",
+]
+
+
+def reduce_model(
+    manifests: Sequence[Path], out: Path, epsilon: float, directory: Path
+) -> None:
+    """Write one model's part of every table, as `out`/TABLE.parquet."""
+    found = [read_json(manifest) for manifest in manifests]
+    entries = [entry for manifest in found for entry in manifest["cells"]]
+    cells = [_read(entry, directory) for entry in entries]
+    parts = tables_of_model(found[0]["model"], cells, entries, epsilon)
+    for name, frame in parts.items():
+        with written(out / f"{name}.parquet") as temporary:
+            frame.collect().write_parquet(temporary)
+
+
+def _read(entry: dict[str, str], directory: Path) -> Cell:
+    path = directory / entry["cell"]
+    if not path.is_file() or sha256_of(path) != entry["cell_sha256"]:
+        raise SinkscopeError(
+            f"{entry['cell']}: is missing or not what its job wrote; "
+            "run `snakemake --forcerun extract`, which makes such cells again."
+        )
+    return read_cell(path, ARRAYS)
+
+
+def write_tables(parts: Sequence[Path], out: Path) -> None:
+    """Join the parts of all models (folders of reduce_model) to `out`/TABLE.parquet and .csv."""
+    for name, table in TABLES.items():
+        part = pl.concat(pl.scan_parquet(folder / f"{name}.parquet") for folder in parts)
+        frame = conform(part, name).collect()
+        with written(out / f"{name}.parquet") as temporary:
+            frame.write_parquet(temporary)
+        if table.csv:
+            with written(out / f"{name}.csv") as temporary:
+                frame.write_csv(temporary)

@@ -1,0 +1,82 @@
+"""From the frames of all cells of a model to its part of every table. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from sinkscope.extract.cell import Cell
+from sinkscope.reduce import frames
+from sinkscope.reduce.schemas import conform
+
+
+def histogram(counts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+    """token, key_class, count, share: the max-attention histogram over all documents."""
+    return (
+        pl.concat(counts)
+        .group_by("token", "key_class")
+        .agg(pl.col("count").sum())
+        .with_columns(share=pl.col("count") / pl.col("count").sum())
+    )
+
+
+def sink_rate(scores: pl.LazyFrame, epsilon: float) -> pl.LazyFrame:
+    """Share of (document, head) whose score is above epsilon, by layer, key_set, window."""
+    return (
+        scores.group_by("layer", "key_set", "window")
+        .agg(rate=(pl.col("score") > epsilon).mean())
+        .with_columns(epsilon=pl.lit(epsilon))
+    )
+
+
+def of_documents(parts: Sequence[pl.LazyFrame], cells: Sequence[Cell]) -> pl.LazyFrame:
+    """Frames of the cells, one below the other, with a column that names the document."""
+    return pl.concat(
+        part.with_columns(document=pl.lit(cell.meta["document"]))
+        for part, cell in zip(parts, cells, strict=True)
+    )
+
+
+def documents(cells: Sequence[Cell], entries: Sequence[dict[str, Any]]) -> pl.LazyFrame:
+    rows = [
+        {
+            **{name: entry[name] for name in entry if not name.startswith("cell")},
+            "n_tokens": cell.n_tokens,
+            "n_tokens_full": cell.meta["n_tokens_full"],
+            "truncated": cell.n_tokens < cell.meta["n_tokens_full"],
+        }
+        for cell, entry in zip(cells, entries, strict=True)
+    ]
+    return pl.LazyFrame(rows, infer_schema_length=None)
+
+
+def tables_of_model(
+    model: dict[str, Any],
+    cells: Sequence[Cell],
+    entries: Sequence[dict[str, Any]],
+    epsilon: float,
+) -> dict[str, pl.LazyFrame]:
+    """Every table's rows of one model. model: its facts; entries: its cells' manifest entries."""
+    longest = max(cell.n_tokens for cell in cells)
+    padded = [cell for cell in cells if "padded_max_key" in cell.arrays]
+    scores = pl.concat(frames.best_sink_scores(cell) for cell in cells)
+    found = {
+        "max_attention_tokens": histogram([frames.max_key_counts(cell) for cell in cells]),
+        "sink_mass": of_documents([frames.masses(cell) for cell in cells], cells),
+        "sink_rate": sink_rate(scores, epsilon),
+        "heads": of_documents([frames.heads(cell) for cell in cells], cells),
+        "last_layer_keys": of_documents([frames.last_layer_keys(cell) for cell in cells], cells),
+        "documents": documents(cells, entries),
+        "models": pl.LazyFrame([model], infer_schema_length=None),
+    }
+    if padded:
+        counts = [frames.max_key_counts(cell, padded_to=longest) for cell in padded]
+        found["max_attention_tokens_padded"] = histogram(counts)
+    else:
+        found["max_attention_tokens_padded"] = found["max_attention_tokens"].clear()
+    named = {
+        name: frame.with_columns(model=pl.lit(model["model"])) for name, frame in found.items()
+    }
+    return {name: conform(frame, name) for name, frame in named.items()}
