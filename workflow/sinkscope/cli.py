@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +37,7 @@ def extract(
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Run one model over one shard of documents and keep the statistics of its attention."""
-    from sinkscope.config import load
+    from sinkscope.config import load, read_config
     from sinkscope.extract.job import run_job
     from sinkscope.grid import Grid
 
@@ -77,13 +76,73 @@ def tables(
     write_tables(parts, out)
 
 
-def read_config(path: Path) -> dict[str, object]:
-    import yaml
+@app.command()
+def figures(
+    tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
+    out: Annotated[Path, typer.Option(help="Folder of the figures.")],
+    model: Annotated[str | None, typer.Option(help="Of one model; without it, of all.")] = None,
+) -> None:
+    """Draw figures as Vega-Lite, SVG and PNG, each with its data as CSV."""
+    from sinkscope.charts.job import write_figures
 
-    try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
-        raise SinkscopeError(f"{path}: is no YAML mapping ({error}); correct the file.") from error
+    write_figures(tables, out, model)
+
+
+@app.command()
+def maps(
+    manifests: Annotated[list[Path], typer.Argument(help="Manifests of the model's jobs.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model's heat maps.")],
+    documents: Annotated[int, typer.Option(help="How many documents, the first ones.")] = 20,
+    directory: Directory = Path("."),
+) -> None:
+    """Draw the heat maps of every layer of one model."""
+    from sinkscope.charts.maps import write_maps
+
+    write_maps(manifests, directory, out, documents)
+
+
+@app.command()
+def report(
+    config: ConfigFile,
+    out: Annotated[Path, typer.Option(help="Folder of the report, with figures/ and maps/.")],
+    commit: Annotated[str, typer.Option(help="Commit of the workflow.")] = "unknown",
+    tables: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path("results/tables"),
+    directory: Directory = Path("."),
+) -> None:
+    """Write the report: index.html and a page for every model."""
+    from sinkscope.config import load, read_config
+    from sinkscope.grid import Grid
+    from sinkscope.report.build import write_report
+
+    raw = read_config(config)
+    grid = Grid(load(raw, directory))
+    write_report(raw, grid, tables, out / "figures", out / "maps", directory, out, commit)
+
+
+@app.command()
+def look(
+    model: Annotated[str, typer.Option(help="A model of the table, or a source: package:NAME.")],
+    text: Annotated[str | None, typer.Option(help="The text.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A text file instead.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a one-page view here too.")] = None,
+    head: Annotated[list[str] | None, typer.Option(help="LAYER/HEAD whose map to show.")] = None,
+    config: ConfigFile = Path("config/config.yaml"),
+    directory: Directory = Path("."),
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+) -> None:
+    """Analyse one text and print where its attention lands."""
+    from rich.console import Console
+
+    from sinkscope.look import look_at, print_look, request
+
+    row, document, settings = request(model, text, file, head or [], config, directory)
+    cell, tables = look_at(row, document, settings, directory, threads)
+    print_look(Console(), cell, tables)
+    if html is not None:
+        from sinkscope.report.page import write_single_page
+
+        write_single_page(cell, tables, html)
+        print(f"One-page view: {html}")
 
 
 def main() -> None:

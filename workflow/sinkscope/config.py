@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from sinkscope.documents import Document, check_distinct, read_documents
 from sinkscope.errors import SinkscopeError
@@ -48,15 +51,34 @@ class Config:
 
     @property
     def settings(self) -> Settings:
-        values = {key: self.raw[key] for key in Settings.__dataclass_fields__}
-        return Settings(**(values | {"head_maps": tuple(values["head_maps"])}))
+        return settings_of(self.raw)
 
     def model(self, name: str) -> ModelRow:
-        for row in self.models:
-            if row.model == name:
-                return row
-        known = ", ".join(row.model for row in self.models)
-        raise SinkscopeError(f"unknown model '{name}'; the table of models has {known}.")
+        return find_model(self.models, name)
+
+
+def settings_of(raw: dict[str, Any]) -> Settings:
+    values = {key: raw[key] for key in Settings.__dataclass_fields__}
+    return Settings(**(values | {"head_maps": tuple(values["head_maps"])}))
+
+
+def find_model(models: Sequence[ModelRow], name: str) -> ModelRow:
+    for row in models:
+        if row.model == name:
+            return row
+    known = ", ".join(row.model for row in models)
+    raise SinkscopeError(f"unknown model '{name}'; the table of models has {known}.")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The mapping of a YAML file. Raises SinkscopeError where there is none."""
+    try:
+        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise SinkscopeError(f"{path}: {error.strerror}; name an existing file.") from error
+    except (ValueError, TypeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise SinkscopeError(f"{path}: is no YAML mapping ({reason}); correct it.") from error
 
 
 def load(mapping: dict[str, Any], directory: Path) -> Config:
@@ -138,5 +160,3 @@ def read_tsv(table: str, directory: Path) -> list[tuple[str, dict[str, Any]]]:
         cells = {key: cell for key, cell in zip(header, row, strict=False) if cell}
         found.append((f"{table} line {number}", cells))
     return found
-
-

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from sinkscope.config import Config
 from sinkscope.documents import Document
@@ -11,7 +14,10 @@ from sinkscope.errors import SinkscopeError
 
 
 class Grid:
-    """Models x shards of documents. A shard is named by its number: 0000, 0001, ..."""
+    """Models x shards of documents. A shard is named by its number: 0000, 0001, ...
+
+    cells: the shards of every model, by its name.
+    """
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -19,10 +25,7 @@ class Grid:
         documents = config.documents
         parts = [documents[i : i + size] for i in range(0, len(documents), size)]
         self.shards = {f"{number:04d}": part for number, part in enumerate(parts)}
-
-    @property
-    def models(self) -> list[str]:
-        return [row.model for row in self.config.models]
+        self.cells = {row.model: list(self.shards) for row in config.models}
 
     def documents(self, shard: str) -> tuple[Document, ...]:
         if shard not in self.shards:
@@ -34,16 +37,43 @@ class Grid:
         return list(dict.fromkeys(document.path for document in self.documents(shard)))
 
     def job(self, model: str, shard: str) -> dict[str, Any]:
-        """All that the results of one extraction job depend on, beside the code.
-
-        A new document in a table of many leaves the jobs of the others as they are: it is
-        each document's text that counts, not the file it stands in.
-        """
+        """All that an extraction job's results depend on, beside the code: when any of it
+        changes, the job is run again (and makes only the cells that changed)."""
         return {
             "model": asdict(self.config.model(model)),
             "settings": asdict(self.config.settings),
             "documents": {document.name: document.sha256 for document in self.documents(shard)},
         }
 
-    def is_gpu(self, model: str) -> bool:
-        return self.config.model(model).device.startswith("cuda")
+    def expected(self) -> dict[str, list[str]]:
+        """Models and documents that a complete report shows."""
+        return {
+            "models": list(self.cells),
+            "documents": [document.name for document in self.config.documents],
+        }
+
+    def n_gpus(self, model: str) -> int:
+        """GPUs that a job of this model asks for."""
+        return int(self.config.model(model).device.startswith("cuda"))
+
+    def snapshot(self) -> str:
+        """The merged configuration as YAML, for the report and for running a stage by hand.
+
+        Without `partial`: it says what to report now, not what the results are.
+        """
+        raw = {key: value for key, value in self.config.raw.items() if key != "partial"}
+        return yaml.safe_dump(raw, sort_keys=True, allow_unicode=True)
+
+
+def manifest_path(directory: Path, model: str, shard: str) -> Path:
+    """What an extraction job leaves behind when all of its cells are done."""
+    return directory / "results" / "shards" / model / f"{shard}.json"
+
+
+def finished_only(grid: Grid, directory: Path) -> dict[str, list[str]]:
+    """The finished shards of every model that has any."""
+    done = {
+        model: [shard for shard in shards if manifest_path(directory, model, shard).is_file()]
+        for model, shards in grid.cells.items()
+    }
+    return {model: shards for model, shards in done.items() if shards}

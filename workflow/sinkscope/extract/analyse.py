@@ -30,9 +30,7 @@ class Analyser:
 
     def analyse(self, document: Document) -> Cell:
         """Raises SinkscopeError naming model and document."""
-        encoded = encode(
-            self.loaded, document.name, document.text, truncate=self.settings.truncate
-        )
+        encoded = encode(self.loaded, document.name, document.text, truncate=self.settings.truncate)
         sets = key_sets(encoded.classes)
         observation = Observation(self.plan(encoded, sets), self.workspace)
         ids = torch.tensor([encoded.ids], device=self.loaded.device)  # [1, token]

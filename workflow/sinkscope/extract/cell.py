@@ -57,7 +57,7 @@ def read_cell(path: Path, names: list[str] | None = None) -> Cell:
     try:
         with safe_open(path, framework="numpy") as file:
             meta = json.loads((file.metadata() or {})["cell"])
-            kept = [name for name in file.keys() if names is None or name in names]
+            kept = [name for name in file.keys() if names is None or name in names]  # noqa: SIM118
             return Cell(meta, {name: file.get_tensor(name) for name in kept})
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise SinkscopeError(

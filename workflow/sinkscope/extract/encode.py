@@ -39,10 +39,9 @@ def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encod
     mask = tokenizer.mask_token if loaded.family == "encoder" else None
     special = row.add_special_tokens != "false"
     ids = tokenizer(f"{text} {mask}" if mask else text, add_special_tokens=special)["input_ids"]
-    bos = tokenizer.bos_token_id
-    if row.add_special_tokens == "true" and bos is not None and ids[:1] != [bos]:
-        if tokenizer.cls_token_id is None or ids[:1] != [tokenizer.cls_token_id]:
-            ids = [bos, *ids]
+    bos, cls = tokenizer.bos_token_id, tokenizer.cls_token_id
+    if row.add_special_tokens == "true" and bos is not None and ids[:1] not in ([bos], [cls]):
+        ids = [bos, *ids]
     if not ids:
         raise SinkscopeError(
             f"document '{document}': model '{row.model}' makes no token of it; add text."

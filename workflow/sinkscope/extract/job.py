@@ -17,6 +17,7 @@ import transformers
 from rich.console import Console
 from rich.progress import track
 
+from sinkscope.code import modules
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
@@ -26,13 +27,11 @@ from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
 from sinkscope.files import sha256_of, write_json
 
-PACKAGE = Path(__file__).parents[1]
-
 
 def code_hash() -> str:
-    """Hash of the modules that extraction runs: this folder's and the package's own."""
+    """Hash of the modules that extraction runs."""
     total = hashlib.sha256()
-    for path in sorted([*PACKAGE.glob("*.py"), *PACKAGE.glob("extract/*.py")]):
+    for path in modules("extract"):
         total.update(path.name.encode() + path.read_bytes())
     return total.hexdigest()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,14 +144,14 @@ def positions(network: torch.nn.Module) -> int | None:
     if limit is None:
         return None
     for name, module in network.named_modules():
-        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
-            if module.padding_idx is not None:
-                limit -= module.padding_idx + 1
+        if name.endswith("position_embeddings"):
+            padding = getattr(module, "padding_idx", None)
+            limit -= 0 if padding is None else padding + 1
     return int(limit)
 
 
 @contextlib.contextmanager
-def threads(number: int):  # type: ignore[no-untyped-def]
+def threads(number: int) -> Iterator[None]:
     """Run with this many processor threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)

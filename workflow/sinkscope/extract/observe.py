@@ -8,7 +8,8 @@ Falcon with ALiBi (transformers 4.45 to 5.23 add it twice) and holds all matrice
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,25 +21,15 @@ from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 
 
-class Unobservable(Exception):
+class UnobservableError(Exception):
     """The attention went another way than one call a layer over the whole document."""
 
 
-class patched:
+@contextmanager
+def patched(attend: Callable[[Call], Tensor]) -> Iterator[None]:
     """Within the block, every scaled dot-product attention is answered by `attend(call)`."""
 
-    def __init__(self, attend: Callable[[Call], Tensor]) -> None:
-        self.attend = attend
-
-    def __enter__(self) -> None:
-        self.original = F.scaled_dot_product_attention
-        F.scaled_dot_product_attention = self.answer
-
-    def __exit__(self, *_: object) -> None:
-        F.scaled_dot_product_attention = self.original
-
     def answer(
-        self,
         query: Tensor,
         key: Tensor,
         value: Tensor,
@@ -49,9 +40,16 @@ class patched:
         enable_gqa: bool = False,
     ) -> Tensor:
         if query.shape[2] != key.shape[2] or dropout_p:
-            raise Unobservable("it attends to a cache or to another input, or drops attention")
+            raise UnobservableError("it attends to a cache or another input, or drops attention")
         scale = query.shape[-1] ** -0.5 if scale is None else scale
-        return self.attend(Call(query, key, value, attn_mask, is_causal, scale))
+        return attend(Call(query, key, value, attn_mask, is_causal, scale))
+
+    original = F.scaled_dot_product_attention
+    F.scaled_dot_product_attention = answer
+    try:
+        yield
+    finally:
+        F.scaled_dot_product_attention = original
 
 
 def run_observed(
@@ -79,7 +77,7 @@ def run_observed(
     try:
         with torch.inference_mode(), patched(counted):
             loaded.network(**options)
-    except Unobservable as error:
+    except UnobservableError as error:
         reason = str(error)
     if reason is None and n_calls != loaded.n_layers:
         reason = f"it calls scaled_dot_product_attention {n_calls} times in one pass"

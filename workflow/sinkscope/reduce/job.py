@@ -26,9 +26,7 @@ ARRAYS = [
 ]
 
 
-def reduce_model(
-    manifests: Sequence[Path], out: Path, epsilon: float, directory: Path
-) -> None:
+def reduce_model(manifests: Sequence[Path], out: Path, epsilon: float, directory: Path) -> None:
     """Write one model's part of every table, as `out`/TABLE.parquet."""
     found = [read_json(manifest) for manifest in manifests]
     entries = [entry for manifest in found for entry in manifest["cells"]]

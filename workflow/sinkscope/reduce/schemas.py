@@ -119,6 +119,8 @@ TABLES = {
     ),
 }
 
+SMALL_TABLES = [name for name, table in TABLES.items() if table.csv]
+
 
 def conform(frame: pl.LazyFrame, name: str) -> pl.LazyFrame:
     """`frame` with exactly the table's columns, types and order of rows; NaN becomes null."""

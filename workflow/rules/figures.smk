@@ -1,0 +1,61 @@
+# REQUIRED INPUTS: results/tables/; for heat maps, the cells.
+# OUTPUTS: reports/figures/: Vega-Lite, SVG, PNG and CSV of every figure, in a folder for each
+#     model and one (all) that compares them; reports/maps/{model}: heat maps of every layer.
+
+
+rule figures:
+    """Figures of one model."""
+    input:
+        tables=rules.tables.output,
+        source=source("charts"),
+    output:
+        directory("reports/figures/{model}"),
+    log:
+        "results/logs/figures/{model}.log",
+    benchmark:
+        "results/benchmarks/figures/{model}.tsv"
+    message:
+        "Drawing the figures of {wildcards.model}"
+    shell:
+        "sinkscope figures --model {wildcards.model} --tables results/tables --out {output}"
+        " 2>&1 | tee {log} >&2"
+
+
+rule compare:
+    """Figures that compare all models."""
+    input:
+        tables=rules.tables.output,
+        source=source("charts"),
+    output:
+        directory("reports/figures/all"),
+    log:
+        "results/logs/figures/all.log",
+    benchmark:
+        "results/benchmarks/figures/all.tsv"
+    message:
+        "Drawing the figures of all models"
+    shell:
+        "sinkscope figures --tables results/tables --out {output} 2>&1 | tee {log} >&2"
+
+
+ruleorder: compare > figures
+
+
+rule maps:
+    """Heat maps of every layer of one model, for the first documents of the table."""
+    input:
+        manifests=manifests,
+        source=source("charts"),
+    output:
+        directory("reports/maps/{model}"),
+    log:
+        "results/logs/maps/{model}.log",
+    benchmark:
+        "results/benchmarks/maps/{model}.tsv"
+    params:
+        documents=grid.config.raw["documents_in_report"],
+    message:
+        "Drawing the heat maps of {wildcards.model}"
+    shell:
+        "sinkscope maps {input.manifests} --documents {params.documents} --out {output}"
+        " 2>&1 | tee {log} >&2"

@@ -1,0 +1,26 @@
+"""Which modules of this package each stage of the workflow runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+# Modules at the top of the package that every stage uses. The command line, the bench and
+# `look` are left out: they change how a stage is called, not what it makes.
+SHARED = ("config", "documents", "errors", "files", "grid", "keys", "schema")
+
+# What a stage runs beside its own folder and the shared modules.
+BESIDES = {
+    "extract": (),
+    "reduce": ("extract/cell.py",),
+    "charts": ("extract/cell.py", "reduce/schemas.py"),
+    "report": ("charts/palette.py", "reduce/schemas.py"),
+}
+
+
+def modules(stage: str) -> list[Path]:
+    """Files of a stage: a change to one of them makes its results out of date."""
+    own = [path for path in (PACKAGE / stage).rglob("*") if path.suffix not in (".pyc", "")]
+    shared = [PACKAGE / f"{name}.py" for name in SHARED]
+    return sorted([*own, *shared, *(PACKAGE / path for path in BESIDES[stage])])
