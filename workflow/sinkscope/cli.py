@@ -145,6 +145,20 @@ def look(
         print(f"One-page view: {html}")
 
 
+@app.command()
+def bench(
+    out: Annotated[Path, typer.Option(help="Where the measurements are kept.")] = Path(
+        "results/bench.parquet"
+    ),
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds, of which medians are taken.")] = 5,
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+) -> None:
+    """Measure extraction against the plain forward pass and against output_attentions."""
+    from sinkscope.bench import run_bench
+
+    run_bench(out, rounds, threads)
+
+
 def main() -> None:
     """Run a command; a problem that the user can mend is one line a sentence, not a traceback."""
     try:

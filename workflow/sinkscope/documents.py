@@ -104,7 +104,9 @@ def _as_text(value: object, place: str, column: str) -> str:
 
 def check_distinct(documents: list[Document]) -> list[str]:
     """One sentence for every document whose name or text another one has already."""
-    problems, names, texts = [], {}, {}
+    problems: list[str] = []
+    names: set[str] = set()
+    texts: dict[str, str] = {}
     for document in documents:
         if document.name in names:
             problems.append(f"two documents are named '{document.name}'; rename one.")
@@ -113,6 +115,6 @@ def check_distinct(documents: list[Document]) -> list[str]:
             problems.append(
                 f"documents '{other}' and '{document.name}' hold the same text; remove one."
             )
-        names[document.name] = document
+        names.add(document.name)
         texts.setdefault(document.sha256, document.name)
     return problems

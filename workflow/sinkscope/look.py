@@ -107,8 +107,8 @@ def top_keys(tables: dict[str, pl.DataFrame], n: int = 10) -> Table:
     table.add_column("share", justify="right")
     for row in top.head(n).iter_rows(named=True):
         # Text, not a string: a token such as [SEP] is no mark-up.
-        cells = [Text(row["token"]), Text(row["key_class"]), str(row["count"])]
-        table.add_row(*cells, f"{row['share']:.1%}")
+        token, share = Text(row["token"]), f"{row['share']:.1%}"
+        table.add_row(token, row["key_class"], str(row["count"]), share)
     return table
 
 

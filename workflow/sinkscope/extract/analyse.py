@@ -37,7 +37,8 @@ class Analyser:
         run_observed(self.loaded, observation, ids)
         arrays = self.arrays(observation.layers, document)
         if self.settings.padded_counting and self.loaded.family == "encoder":
-            arrays["padded_max_key"] = self.padded(encoded)
+            full = len(encoded.ids) == self.loaded.max_length
+            arrays["padded_max_key"] = arrays["max_key"] if full else self.padded(encoded)
         meta = {
             "model": self.loaded.row.model,
             "document": document.name,
@@ -87,8 +88,9 @@ class Analyser:
     ) -> dict[str, np.ndarray]:
         """Stack the layers of a batch of one document: [layer, ...]."""
 
-        def stacked(name: str) -> np.ndarray:
-            return torch.stack([getattr(layer, name)[0] for layer in layers]).cpu().numpy()
+        def stacked(name: str, dtype: torch.dtype = torch.float32) -> np.ndarray:
+            found = [getattr(layer, name)[0].to(dtype) for layer in layers]
+            return torch.stack(found).cpu().numpy()
 
         arrays = {
             name: stacked(name)
@@ -109,11 +111,11 @@ class Analyser:
                     f"infinite attention logits in layer {layer} with dtype "
                     f"{self.loaded.row.dtype}; use float32, or check the weights."
                 )
-        arrays["max_key"] = stacked("max_key").astype(np.int32)
+        arrays["max_key"] = stacked("max_key", torch.int32)
         arrays["window_score"] = stacked("window_score")[..., : self.settings.window]
-        arrays["map"] = stacked("map").astype(np.float16)
+        arrays["map"] = stacked("map", torch.float16)
         head_maps = torch.cat([layer.head_maps[0] for layer in layers])
-        arrays["head_map"] = head_maps.cpu().numpy().astype(np.float16)
+        arrays["head_map"] = head_maps.half().cpu().numpy()
         return arrays
 
     def padded(self, encoded: Encoded) -> np.ndarray:

@@ -55,7 +55,8 @@ def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encod
             )
         ids = _cut(ids, full - limit, tokenizer.mask_token_id if mask else None)
     pieces = tokenizer.convert_ids_to_tokens(ids)
-    texts = [_text(tokenizer, piece) for piece in pieces]
+    special_pieces = set(tokenizer.all_special_tokens)
+    texts = [piece if piece in special_pieces else _text(tokenizer, piece) for piece in pieces]
     special_ids = {
         name: token_id
         for name in SPECIAL_CLASSES
@@ -82,8 +83,6 @@ def _cut(ids: list[int], excess: int, mask_id: int | None) -> list[int]:
 
 def _text(tokenizer: Any, piece: str) -> str:
     """What a vocabulary piece stands for: `Ġthe` and `▁the` are ` the`, `##ing` is `ing`."""
-    if piece in tokenizer.all_special_tokens:
-        return piece
     backend = tokenizer.backend_tokenizer
     if type(backend.model).__name__ == "WordPiece":
         return piece.removeprefix("##")

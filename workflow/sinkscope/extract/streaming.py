@@ -18,7 +18,7 @@ from torch import Tensor
 from sinkscope.extract.masks import HIDDEN, Call, Visible, count_visible, hide
 from sinkscope.extract.sums import LayerStatistics, Plan, Sums
 
-BLOCK_BYTES = 2 << 20  # mean logits of one block of queries: more leaves the processor's cache
+BLOCK_BYTES = 4 << 20  # mean logits of one block of queries: more leaves the processor's cache
 
 
 class Workspace:
@@ -29,6 +29,7 @@ class Workspace:
 
     def __init__(self, device: torch.device) -> None:
         self.flat = (torch.empty(0, device=device), torch.empty(0, device=device))
+        self.rows = torch.empty(0, device=device)
         self.triangle = torch.empty(0, 0, device=device)
 
     def pair(self, *shape: int) -> tuple[Tensor, Tensor]:
@@ -37,6 +38,13 @@ class Workspace:
         if self.flat[0].numel() < size:
             self.flat = (self.flat[0].new_empty(size), self.flat[0].new_empty(size))
         return self.flat[0][:size].view(shape), self.flat[1][:size].view(shape)
+
+    def output(self, *shape: int) -> Tensor:
+        """An uninitialised float32 tensor of this shape."""
+        size = math.prod(shape)
+        if self.rows.numel() < size:
+            self.rows = self.rows.new_empty(size)
+        return self.rows[:size].view(shape)
 
     def future(self, n_rows: int) -> Tensor:
         """[row, row] or larger: HIDDEN above the diagonal, else 0."""
@@ -54,7 +62,8 @@ class Observation:
         self._counted: tuple[Tensor | None, bool, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
-        sums = Sums(self.plan, self.visible(call), call.query.shape[1], layer=len(self.layers))
+        n_heads, layer = call.query.shape[1], len(self.layers)
+        sums = Sums(self.plan, self.visible(call), n_heads, layer, is_causal=call.is_causal)
         output, statistics = attend(call, sums, self.workspace)
         self.layers.append(statistics)
         return output
@@ -76,7 +85,8 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
     query = (call.query.float() * call.scale).reshape(batch, n_kv, -1, n_tokens, d)
     key = call.key.float().reshape(batch * n_kv, n_tokens, d).transpose(1, 2)
     value = call.value.float().reshape(batch * n_kv, n_tokens, d_value)
-    output = value.new_empty(batch, n_heads, n_tokens, d_value)
+    # Laid out as [batch, token, head, d], which the model goes on with.
+    output = value.new_empty(batch, n_tokens, n_heads, d_value).transpose(1, 2)
     step = sums.plan.block or block_rows(call)
     for start in range(0, n_tokens, step):
         stop = min(start + step, n_tokens)
@@ -88,7 +98,8 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
         torch.bmm(rows, key[:, :, :n_keys], out=logits.view(flat))
         hide(logits, call, start, workspace.future(stop - start))
         torch.softmax(logits, -1, out=probability)
-        part = probability.view(flat) @ value[:, :n_keys]
+        part = workspace.output(batch * n_kv, rows.shape[1], d_value)
+        torch.bmm(probability.view(flat), value[:, :n_keys], out=part)
         output[:, :, start:stop] = part.view(batch, n_heads, stop - start, d_value)
         sums.add(start, logits, probability)
     return output.to(call.query.dtype), sums.finish()

@@ -74,7 +74,9 @@ class Sums:
     in float64: few operations per block matter more than few bytes.
     """
 
-    def __init__(self, plan: Plan, visible: Visible, n_heads: int, layer: int) -> None:
+    def __init__(
+        self, plan: Plan, visible: Visible, n_heads: int, layer: int, *, is_causal: bool
+    ) -> None:
         batch, n_tokens = plan.real.shape
         self.plan, self.visible = plan, visible
         self.device = plan.real.device
@@ -89,7 +91,8 @@ class Sums:
         self.max_key = empty(batch, n_tokens).long()
         self.max_value = empty(batch, n_tokens)
         self.mass = empty(batch, n_tokens, plan.key_sets.shape[-1])
-        self.band = empty(batch, n_heads, n_tokens, 2 * LOCAL_WIDTHS[-1] + 1)
+        self.near, self.has_near = neighbours(n_tokens, self.device, is_causal=is_causal)
+        self.near_attention = empty(batch, n_heads, *self.near.shape)
         self.largest_logit = empty(batch, n_heads, n_tokens)
         self.largest = empty(batch, n_heads, n_tokens)
         self.mean_logit = empty(batch, n_heads, n_tokens)
@@ -121,10 +124,12 @@ class Sums:
         self.received[..., :n_keys] += p.sum(2)
         if start < self.window_end:
             window = self.window[:, start : min(rows.stop, self.window_end)]  # [batch, query]
-            in_window = torch.einsum("bhqk,bq->bhk", p[:, :, : window.shape[1]], window)
-            self.window_received[..., :n_keys] += in_window
-        key, inside = neighbours(rows, n_keys, self.device)
-        self.band[:, :, rows] = p.gather(-1, key.expand(*p.shape[:2], -1, -1)) * inside
+            in_window = p[:, :, : window.shape[1]]
+            if self.padded:
+                in_window = in_window * window[:, None, :, None]
+            self.window_received[..., :n_keys] += in_window.sum(2)
+        near = self.near[rows].clamp(max=n_keys - 1).expand(*p.shape[:2], -1, -1)
+        self.near_attention[:, :, rows] = p.gather(-1, near)
         wanted = mean[:, None]  # [batch, map, query, key]
         if self.heads:
             wanted = torch.cat([wanted, p[:, self.heads]], 1)
@@ -169,20 +174,20 @@ class Sums:
 
     def local(self, kept: Tensor, n_real: Tensor) -> Tensor:
         """[batch, head, width] attention within each width; kept: [batch, key] bool."""
-        n_tokens = kept.shape[1]
-        key, _ = neighbours(slice(0, n_tokens), n_tokens, self.device)
-        offset = torch.einsum("bhqo,bqo->bho", self.band, kept[:, key].float()).double()
+        counted = self.has_near & kept[:, self.near]  # [batch, query, offset]
+        offset = (self.near_attention * counted[:, None]).sum(2, dtype=torch.float64)
         centre = LOCAL_WIDTHS[-1]
         widths = [offset[..., centre - w : centre + w + 1].sum(-1) for w in LOCAL_WIDTHS]
         return (torch.stack(widths, -1) / n_real[:, None]).float()
 
 
-def neighbours(rows: slice, n_keys: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """[query, offset] keys next to the queries of `rows`, and whether there is such a key."""
+def neighbours(n_tokens: int, device: torch.device, *, is_causal: bool) -> tuple[Tensor, Tensor]:
+    """[query, offset] the keys next to every query, and whether the query sees such a key."""
     width = LOCAL_WIDTHS[-1]
-    query = torch.arange(rows.start, rows.stop, device=device)
-    key = query[:, None] + torch.arange(-width, width + 1, device=device)
-    return key.clamp(0, n_keys - 1), (key >= 0) & (key < n_keys)
+    query = torch.arange(n_tokens, device=device)[:, None]
+    key = query + torch.arange(-width, width + 1, device=device)
+    last = query if is_causal else n_tokens - 1
+    return key.clamp(0, n_tokens - 1), (key >= 0) & (key <= last)
 
 
 def block_weights(n_tokens: int, n_cells: int, device: torch.device) -> Tensor:

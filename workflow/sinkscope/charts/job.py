@@ -1,0 +1,69 @@
+"""All figures of a model, or all that compare models, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from sinkscope.charts import heads, histogram, last_layer, local, mass, models, rate
+from sinkscope.charts.figure import Figure, Tables, write_figure
+from sinkscope.charts.folder import replaced_folder
+from sinkscope.charts.select import documents_of, of_model
+from sinkscope.errors import SinkscopeError
+from sinkscope.files import write_json
+from sinkscope.reduce.schemas import TABLES
+
+
+def figures_of_model(
+    tables: Tables, model: str, wanted: Sequence[str] | None = None
+) -> list[Figure]:
+    """In the order of the report. wanted: documents that pickers offer (None: the first)."""
+    own = of_model(tables, model)
+    documents = documents_of(own, wanted)
+    is_encoder = own["models"]["family"][0] == "encoder"
+    figures = [histogram.max_attention(own, model)]
+    if not own["max_attention_tokens_padded"].is_empty():
+        figures.append(histogram.countings(own, model))
+    figures.append(mass.sink_mass(own, model, documents))
+    if own["documents"].height > 1:
+        figures.append(mass.mass_histogram(own, model))
+    figures += [rate.sink_rate(own, model), heads.heads_map(own, model, documents)]
+    if is_encoder and documents:
+        figures.append(last_layer.last_layer(own, model, documents))
+    figures += [local.local_mass(own, model, documents), heads.entropy(own, model, documents)]
+    return figures
+
+
+def figures_of_all(tables: Tables) -> list[Figure]:
+    """Figures that compare the models, in the order of the report."""
+    return [
+        models.max_attention(tables),
+        models.key_classes(tables),
+        models.sink_mass(tables),
+        models.sink_rate(tables),
+    ]
+
+
+def read_tables(folder: Path) -> dict[str, pl.DataFrame]:
+    return {name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+
+
+def write_figures(
+    tables: Path, out: Path, model: str | None, documents: Sequence[str] | None = None
+) -> None:
+    """Write the figures of one model, or (None) those that compare all, into the folder `out`.
+
+    NAME.json, .svg, .png and .csv for each, and figures.json, which lists them in order with
+    title, finding and caption. documents: those that pickers offer, in order (None: the first
+    by name). What was in the folder is replaced as a whole.
+    """
+    found = read_tables(tables)
+    if model is not None and found["models"].filter(pl.col("model") == model).is_empty():
+        raise SinkscopeError(f"{tables}: has no results of model '{model}'; run its jobs first.")
+    figures = figures_of_all(found) if model is None else figures_of_model(found, model, documents)
+    with replaced_folder(out) as folder:
+        for figure in figures:
+            write_figure(figure, folder)
+        write_json(folder / "figures.json", [figure.words() for figure in figures])

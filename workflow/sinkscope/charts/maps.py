@@ -1,0 +1,108 @@
+"""Heat maps for the report: thumbnails, and data files that a page can load from a disk.
+
+A page opened from a file may not fetch another, but it may load a script. Each data file is
+thus one call, `sinkscope.receive(KEY, VALUE)`; VALUE is JSON. Below the model's folder:
+  index.json                   what is there, for the builder of the report (see `entry_of`)
+  DOCUMENT/tokens.js           tokens, key classes and the first token of every map cell
+  DOCUMENT/LAYER.js, .png      head mean of a layer: matrix, and thumbnail
+  DOCUMENT/LAYER-HEAD.js, .png the same of a single head
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sinkscope.charts.folder import replaced_folder
+from sinkscope.charts.palette import heat_index, heat_table
+from sinkscope.extract.cell import Cell, read_cell
+from sinkscope.files import read_json, write_json
+
+# Attention is kept in steps of 1 / STEPS.
+STEPS = 10_000
+THUMBNAIL_SIDE = 96
+
+
+def write_maps(manifests: Sequence[Path], directory: Path, out: Path, n_documents: int) -> None:
+    """Write the maps of the first n_documents cells of one model, in the manifests' order."""
+    entries = [entry for manifest in manifests for entry in read_json(manifest)["cells"]]
+    index = []
+    with replaced_folder(out) as folder:
+        for entry in entries[:n_documents]:
+            cell = read_cell(directory / entry["cell"], ["map", "head_map"])
+            index.append(entry_of(cell))
+            for name, data in files_of(cell):
+                path = folder / cell.meta["document"] / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(data)
+        write_json(folder / "index.json", index)
+
+
+def entry_of(cell: Cell) -> dict[str, Any]:
+    """What a page must know of a document before it loads a map; heads: as [layer, head]."""
+    n_layers, n_cells = cell["map"].shape[:2]
+    return {
+        "document": cell.meta["document"],
+        "n_tokens": cell.n_tokens,
+        "n_cells": n_cells,
+        "n_layers": n_layers,
+        "heads": [[int(part) for part in head.split("/")] for head in cell.meta["heads"]],
+    }
+
+
+def files_of(cell: Cell) -> Iterator[tuple[str, bytes]]:
+    """(name, content) of every file of a document."""
+    model, document = cell.meta["model"], cell.meta["document"]
+    yield "tokens.js", script(f"{model}/{document}/tokens", tokens_of(cell)).encode()
+    for name, matrix in named_maps(cell):
+        yield f"{name}.js", script(f"{model}/{document}/{name}", packed(matrix)).encode()
+        yield f"{name}.png", thumbnail(matrix)
+
+
+def named_maps(cell: Cell) -> Iterator[tuple[str, np.ndarray]]:
+    """('12', head mean of layer 12) of all layers, then ('12-3', head 3 of layer 12)."""
+    yield from ((str(layer), matrix) for layer, matrix in enumerate(cell["map"]))
+    for head, matrix in zip(cell.meta["heads"], cell["head_map"], strict=True):
+        yield head.replace("/", "-"), matrix
+
+
+def tokens_of(cell: Cell) -> dict[str, Any]:
+    n_cells = cell["map"].shape[1]
+    # Cell c of a block-averaged map holds the tokens from first[c] up to first[c + 1].
+    first = [c * cell.n_tokens // n_cells for c in range(n_cells + 1)]
+    return {"tokens": cell.meta["tokens"], "classes": cell.meta["classes"], "first": first}
+
+
+def script(key: str, value: Any) -> str:
+    """A call with two JSON arguments; `<` is escaped, so that it may stand inside a page too."""
+    arguments = ", ".join(json.dumps(part).replace("<", "\\u003c") for part in (key, value))
+    return f"sinkscope.receive({arguments});\n"
+
+
+def packed(matrix: np.ndarray) -> str:
+    """Base64 of the zlib-compressed rows, uint16 little-endian, in steps of 1 / STEPS."""
+    steps = np.rint(np.clip(matrix.astype(np.float32), 0, 1) * STEPS).astype("<u2")
+    return base64.b64encode(zlib.compress(steps.tobytes(), 9)).decode("ascii")
+
+
+def thumbnail(matrix: np.ndarray) -> bytes:
+    """PNG of at most THUMBNAIL_SIDE pixels a side; a pixel is the largest value of its block.
+
+    The mean would hide a sink, which is one column among many.
+    """
+    side = min(len(matrix), THUMBNAIL_SIDE)
+    starts = np.arange(side) * len(matrix) // side
+    reduced = np.maximum.reduceat(np.maximum.reduceat(matrix, starts, 0), starts, 1)
+    image = Image.fromarray(heat_index(reduced.astype(np.float32)), mode="P")
+    image.putpalette(heat_table().tobytes())
+    stream = io.BytesIO()
+    image.save(stream, "PNG", optimize=True)
+    return stream.getvalue()

@@ -1,0 +1,93 @@
+"""Every colour of the report: models, key classes, key sets, and the scale of heat maps.
+
+Models and classes have colours of middle lightness, so that they hold on white and on
+near-black; neighbours in the lists stay apart under the common colour-vision deficiencies
+(tests/charts/test_palette.py). No chart tells things apart by colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+MODEL_COLOURS = (
+    "#0072b2",  # blue
+    "#d55e00",  # vermilion
+    "#009e73",  # green
+    "#cc79a7",  # pink
+    "#7a5bc4",  # violet
+    "#c08a00",  # ochre
+    "#4da3d9",  # sky
+    "#8c5a2b",  # brown
+)
+# A ninth model starts the colours again with the next dash.
+MODEL_DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
+
+CLASS_COLOURS = {
+    "bos": "#0072b2",
+    "cls": "#0072b2",
+    "sep": "#d55e00",
+    "eos": "#d55e00",
+    "mask": "#cc79a7",
+    "first": "#009e73",
+    "terminator": "#7a5bc4",
+    "punctuation": "#c08a00",
+    "newline": "#4da3d9",
+    "number": "#8c5a2b",
+    "word": "#8a8f98",
+}
+
+KEY_SET_COLOURS = {
+    **{name: CLASS_COLOURS[name] for name in ("bos", "cls", "sep", "eos", "mask")},
+    "first_token": CLASS_COLOURS["first"],
+    "first_terminator": CLASS_COLOURS["terminator"],
+    "sinks": "#8a8f98",
+}
+
+# Widths 1 to 5 of the local window, one hue from light to dark.
+WIDTH_COLOURS = ("#8fc1e3", "#5fa4d3", "#3b87bd", "#1c6aa0", "#0a4d7c")
+
+# From no attention (paper) to all of it (near black): magma turned round, so that
+# lightness falls evenly. Thumbnails, full maps, charts and legends all read these stops.
+HEAT_STOPS = (
+    "#fdfcf8",
+    "#fddc9e",
+    "#fcae74",
+    "#f4735c",
+    "#cf4070",
+    "#98327f",
+    "#611f7f",
+    "#2b1255",
+    "#08041c",
+)
+# Heat maps are logarithmic: attention of HEAT_FLOOR or less has the first stop, 1 the last.
+HEAT_FLOOR = 1e-4
+
+
+def model_colour(models: Sequence[str], model: str) -> str:
+    """Colour of a model by its place in `models` (all models of the tables, sorted)."""
+    return MODEL_COLOURS[list(models).index(model) % len(MODEL_COLOURS)]
+
+
+def model_dash(models: Sequence[str], model: str) -> tuple[int, ...]:
+    return MODEL_DASHES[list(models).index(model) // len(MODEL_COLOURS) % len(MODEL_DASHES)]
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """'#0072b2' as (0, 114, 178)."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def heat_table() -> np.ndarray:
+    """[256, 3] uint8: the stops, joined by straight lines in RGB."""
+    stops = np.array([rgb(stop) for stop in HEAT_STOPS], dtype=float)
+    at = np.linspace(0, len(stops) - 1, 256)
+    columns = [np.interp(at, np.arange(len(stops)), stops[:, i]) for i in range(3)]
+    return np.stack(columns, -1).round().astype(np.uint8)
+
+
+def heat_index(attention: np.ndarray) -> np.ndarray:
+    """Entry of heat_table, uint8, of attention between 0 and 1, on the logarithmic scale."""
+    decades = np.log10(np.clip(attention, HEAT_FLOOR, 1)) - np.log10(HEAT_FLOOR)
+    return (decades / -np.log10(HEAT_FLOOR) * 255).round().astype(np.uint8)

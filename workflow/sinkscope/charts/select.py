@@ -1,0 +1,68 @@
+"""Rows that charts draw: of one model, of a few documents, and their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from sinkscope.charts.figure import Tables
+from sinkscope.charts.theme import ALL_DOCUMENTS
+
+# A picker with more entries than this helps nobody, and each entry costs its rows.
+MOST_DOCUMENTS = 20
+MOST_ROWS = 20_000
+
+
+def of_model(tables: Tables, model: str) -> dict[str, pl.DataFrame]:
+    return {name: frame.filter(pl.col("model") == model) for name, frame in tables.items()}
+
+
+def documents_of(tables: Tables, wanted: Sequence[str] | None) -> list[str]:
+    """Documents that pickers offer: those of `wanted` that are there, or the first by name."""
+    found = tables["documents"]["document"].unique().sort().to_list()
+    chosen = found if wanted is None else [name for name in wanted if name in found]
+    return chosen[:MOST_DOCUMENTS]
+
+
+def with_mean(
+    frame: pl.DataFrame, by: Sequence[str], values: Sequence[str], documents: Sequence[str]
+) -> pl.DataFrame:
+    """Mean of `values` over all documents, then the rows of `documents`, if they are few.
+
+    by: columns that identify a row of one document. Rows come in the order of the documents,
+    then of `by`.
+    """
+    columns = ["document", *by, *values]
+    mean = (
+        frame.group_by(by)
+        .agg(pl.col(values).mean())
+        .with_columns(document=pl.lit(ALL_DOCUMENTS))
+        .sort(by)
+        .select(columns)
+    )
+    n_all = frame["document"].n_unique()
+    if n_all < 2 or mean.height * (1 + len(documents)) > MOST_ROWS:
+        return mean
+    parts = [frame.filter(pl.col("document") == name).sort(by) for name in documents]
+    return pl.concat([mean, *(part.select(columns) for part in parts)])
+
+
+def drawn_documents(frame: pl.DataFrame) -> list[str]:
+    """Entries of the document picker, in order of appearance."""
+    return frame["document"].unique(maintain_order=True).to_list()
+
+
+def distinct_key_sets(mass: pl.DataFrame, names: Sequence[str]) -> list[str]:
+    """Those of `names` that a model has; where [CLS] or BOS is the first token, not both.
+
+    mass: rows of the table sink_mass of one model.
+    """
+    present = set(mass["key_set"].unique())
+    kept = [name for name in names if name in present]
+    wide = mass.pivot("key_set", index=["document", "layer"], values="mass")
+    for special in ("bos", "cls"):
+        both = {"first_token", special} <= set(kept)
+        if both and wide.filter(pl.col("first_token").ne_missing(pl.col(special))).is_empty():
+            kept.remove("first_token")
+    return kept

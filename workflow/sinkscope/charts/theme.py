@@ -1,0 +1,113 @@
+"""What all charts share: type, grid, sizes, and how data, layers and documents are encoded.
+
+Text and rules have the colour `currentColor`: on a page they follow its light, dark or print
+style without being drawn again; in an SVG or PNG by itself they are black.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+DATA_NAME = "drawn"
+ALL_DOCUMENTS = "all documents"
+ALL_MODELS = "all models"
+TOKEN_FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
+INK = "currentColor"
+
+CONFIG: dict[str, Any] = {
+    "background": "white",
+    "font": FONT,
+    "padding": 4,
+    "view": {"stroke": None},
+    "title": {"anchor": "start", "fontSize": 14, "fontWeight": 600, "offset": 12, "color": INK},
+    "axis": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelOpacity": 0.8,
+        "titleOpacity": 0.8,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+        "domainColor": INK,
+        "domainOpacity": 0.3,
+        "tickColor": INK,
+        "tickOpacity": 0.3,
+        "gridColor": INK,
+        "gridOpacity": 0.1,
+        "labelLimit": 160,
+    },
+    "axisX": {"grid": False},
+    "axisY": {"domain": False, "ticks": False},
+    "legend": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "orient": "top",
+        "offset": 8,
+        "labelLimit": 220,
+        "symbolStrokeWidth": 2.5,
+    },
+    "header": {
+        "labelColor": INK,
+        "titleColor": INK,
+        "labelFontSize": 11,
+        "labelFontWeight": 600,
+        "labelAnchor": "start",
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+    },
+    "text": {"color": INK, "fontSize": 11},
+    "line": {"strokeJoin": "round", "strokeWidth": 2},
+    "rule": {"color": INK},
+}
+
+
+def data_source(frame: pl.DataFrame) -> alt.NamedData:
+    """`frame`, whose text is put into the specification by Figure.spec, with its types."""
+    parse = {name: "number" if kind.is_numeric() else "string" for name, kind in _types(frame)}
+    return alt.NamedData(name=DATA_NAME, format=alt.CsvDataFormat(type="csv", parse=parse))
+
+
+def _types(frame: pl.DataFrame) -> list[tuple[str, pl.DataType]]:
+    return list(frame.schema.items())
+
+
+def rounded(frame: pl.DataFrame) -> pl.DataFrame:
+    """Floats to six decimals, as they are drawn and offered as CSV; NaN becomes missing."""
+    floats = [name for name, kind in frame.schema.items() if kind.is_float()]
+    return frame.with_columns(pl.col(floats).fill_nan(None).round(6))
+
+
+def layer_width(n_layers: int) -> int:
+    """Width in pixels of a chart with layers along x: comfortable for 6, enough for 80."""
+    return min(720, max(320, 22 * n_layers))
+
+
+def layer_axis(n_layers: int, title: str = "layer") -> alt.X:
+    """Layers, 0-based, along x; a tick only at whole numbers."""
+    step = next(step for step in (1, 2, 5, 10, 20, 50) if n_layers / step <= 31)
+    ticks = list(range(0, n_layers, step))
+    scale = alt.Scale(domain=[0, max(n_layers - 1, 1)], nice=False, padding=8)
+    return alt.X("layer:Q", title=title, scale=scale, axis=alt.Axis(values=ticks, format="d"))
+
+
+def colours(field: str, title: str | None, by_name: dict[str, str]) -> alt.Color:
+    """A nominal colour; by_name: value to colour, in the order of the legend."""
+    scale = alt.Scale(domain=list(by_name), range=list(by_name.values()))
+    return alt.Color(f"{field}:N", title=title, scale=scale)
+
+
+def document_picker(documents: list[str]) -> alt.Parameter:
+    """The parameter `document`; the page binds its own picker to it. First entry is shown."""
+    bind = alt.binding_select(options=documents, name="document ")
+    return alt.param(name="document", value=documents[0], bind=bind)
+
+
+OF_DOCUMENT = "datum.document === document"

@@ -1,0 +1,51 @@
+"""Numbers and names as sentences show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+KEY_SET_LABELS = {
+    "first_token": "first token",
+    "first_four": "first four tokens",
+    "special": "special tokens",
+    "first_terminator": "first terminator",
+    "sinks": "all sinks",
+}
+
+
+def key_set_label(name: str) -> str:
+    return KEY_SET_LABELS.get(name, name)
+
+
+def percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def mass(value: float) -> str:
+    """Attention mass, two decimals: it is a part of 1."""
+    return f"{value:.2f}"
+
+
+def integer(value: int) -> str:
+    return f"{value:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    """'1 document', '8 documents'."""
+    return f"{integer(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def token(text: str, key_class: str) -> str:
+    return f"“{text}” ({key_class})"
+
+
+def listed(items: Sequence[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def width_text(window: int | None) -> str:
+    """What part of a document a sink rate covers; window as in the table sink_rate."""
+    return "whole document" if window is None else f"first {window} tokens"

@@ -1,0 +1,201 @@
+"""The report: an index, a page for every model, and the data they offer for download."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from sinkscope.charts.job import read_tables
+from sinkscope.charts.maps import STEPS
+from sinkscope.charts.models import model_names
+from sinkscope.charts.palette import model_colour
+from sinkscope.charts.theme import ALL_DOCUMENTS, ALL_MODELS
+from sinkscope.files import read_json, write_text, written
+from sinkscope.grid import Grid
+from sinkscope.reduce.schemas import TABLES
+from sinkscope.report import findings, provenance
+from sinkscope.report.site import (
+    SCRIPTS,
+    STYLES,
+    address,
+    environment,
+    map_data,
+    read_figures,
+    script,
+    style,
+)
+
+
+def write_report(
+    config: dict[str, Any],
+    grid: Grid,
+    tables: Path,
+    figures: Path,
+    maps: Path,
+    directory: Path,
+    out: Path,
+    commit: str,
+) -> None:
+    """Write index.html, MODEL.html, assets/ and data/ into the folder `out`.
+
+    config: the merged configuration, shown as provenance. figures, maps: folders with one
+    subfolder per model (and `all`), linked from the pages. directory: where results/ is.
+    """
+    report = Report(config, grid, read_tables(tables), figures, maps, directory, out, commit)
+    write_assets(out / "assets")
+    downloads = copy_tables(tables, out / "data")
+    templates = environment()
+    index = templates.get_template("index.html.j2").render(report.index(downloads))
+    write_text(out / "index.html", index)
+    for model in report.models:
+        page = templates.get_template("model.html.j2").render(report.model(model))
+        write_text(out / f"{model}.html", page)
+
+
+def write_assets(folder: Path) -> None:
+    for name in STYLES:
+        write_text(folder / name, style(name))
+    for name in SCRIPTS:
+        write_text(folder / name, script(name))
+
+
+def copy_tables(tables: Path, folder: Path) -> list[dict[str, Any]]:
+    """Copy every table that is there; one entry a table: its name, rows and files by kind."""
+    entries = []
+    for name in TABLES:
+        links = {}
+        for ending in ("csv", "parquet"):
+            source = tables / f"{name}.{ending}"
+            if source.is_file():
+                with written(folder / source.name) as temporary:
+                    shutil.copyfile(source, temporary)
+                links[ending] = f"{folder.name}/{source.name}"
+        rows = pl.scan_parquet(tables / f"{name}.parquet").select(pl.len()).collect().item()
+        entries.append({"name": name, "rows": rows, "links": links})
+    return entries
+
+
+class Report:
+    """What the templates are given. Pages are made of this alone."""
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        grid: Grid,
+        tables: dict[str, pl.DataFrame],
+        figures: Path,
+        maps: Path,
+        directory: Path,
+        out: Path,
+        commit: str,
+    ) -> None:
+        self.config, self.grid, self.tables, self.out = config, grid, tables, out
+        self.figures, self.maps, self.commit = figures, maps, commit
+        self.finished = provenance.manifests(grid, directory)
+        self.missing = provenance.missing(grid, directory)
+        self.models = provenance.model_names(grid)
+        self.names = model_names(tables)  # models with results, which have colours
+
+    def common(self) -> dict[str, Any]:
+        return {"models": self.models, "inline": None, "styles": STYLES}
+
+    def colour(self, model: str) -> str:
+        return model_colour(self.names, model) if model in self.names else "#8a8f98"
+
+    def facts(self, model: str) -> dict[str, Any] | None:
+        """The model's row of the table of models, with the number of its documents."""
+        rows = self.tables["models"].filter(pl.col("model") == model)
+        if rows.is_empty():
+            return None
+        documents = self.tables["documents"].filter(pl.col("model") == model)
+        sizes = {"n_documents": documents.height, "n_tokens": documents["n_tokens"].sum()}
+        return rows.row(0, named=True) | sizes
+
+    def index(self, downloads: list[dict[str, Any]]) -> dict[str, Any]:
+        summary = [
+            {
+                "model": model,
+                "facts": self.facts(model),
+                "colour": self.colour(model),
+                "sentences": findings.of_model(read_figures(self.figures / model, self.out)),
+            }
+            for model in self.models
+        ]
+        n_cells = self.tables["documents"].height
+        return self.common() | {
+            "title": "Attention sinks",
+            "scripts": SCRIPTS[:2],
+            "page": {},
+            "headline": findings.headline(self.tables) if n_cells else "There is no result yet.",
+            "summary": summary,
+            "figures": read_figures(self.figures / "all", self.out),
+            "all_models": ALL_MODELS,
+            "n_cells": n_cells,
+            "n_grid": len(self.models) * len(self.grid.config.documents),
+            "documents": self.documents(),
+            "downloads": downloads,
+            "missing": self.missing,
+            "jobs": provenance.jobs(self.finished),
+            "versions": provenance.versions(self.finished),
+            "commit": self.commit,
+            "config": yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True),
+            "epsilon": self.config["epsilon"],
+            "window": self.config["window"],
+        }
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Documents of the grid, in order, with their number of tokens for every model."""
+        counts = {
+            (row["document"], row["model"]): row
+            for row in self.tables["documents"].iter_rows(named=True)
+        }
+        return [
+            {
+                "document": document,
+                "n_words": len(document.text.split()),
+                "tokens": [counts.get((document.name, model)) for model in self.models],
+            }
+            for document in self.grid.config.documents
+        ]
+
+    def model(self, model: str) -> dict[str, Any]:
+        figures = read_figures(self.figures / model, self.out)
+        index_path = self.maps / model / "index.json"
+        index = read_json(index_path) if index_path.is_file() else []
+        # Documents with maps first: they are what every panel can show.
+        names = [entry["document"] for entry in index]
+        return self.common() | {
+            "title": model,
+            "scripts": SCRIPTS if index else SCRIPTS[:2],
+            "page": {
+                "model": model,
+                "first_document": first_document(index),
+                "maps": map_data(index, address(self.maps / model, self.out), STEPS),
+            },
+            "model": model,
+            "facts": self.facts(model),
+            "colour": self.colour(model),
+            "sentences": findings.of_model(figures),
+            "figures": figures,
+            "all_documents": ALL_DOCUMENTS,
+            "documents": names or self.analysed(model),
+            "maps": index,
+            "missing": [entry for entry in self.missing if entry.model == model],
+        }
+
+    def analysed(self, model: str) -> list[str]:
+        there = self.tables["documents"].filter(pl.col("model") == model)["document"].to_list()
+        return [item.name for item in self.grid.config.documents if item.name in there]
+
+
+def first_document(index: list[dict[str, Any]]) -> str | None:
+    """What panels of a single document show at first: the one of middle length.
+
+    The shortest has no room for a pattern, the longest none for its tokens.
+    """
+    by_length = sorted(index, key=lambda entry: entry["n_tokens"])
+    return by_length[len(by_length) // 2]["document"] if by_length else None

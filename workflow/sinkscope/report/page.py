@@ -1,0 +1,75 @@
+"""One self-contained page of one cell: `sinkscope look --html`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import polars as pl
+import vl_convert
+
+from sinkscope.charts.figure import Figure
+from sinkscope.charts.job import figures_of_model
+from sinkscope.charts.maps import STEPS, entry_of, named_maps, packed, script, thumbnail, tokens_of
+from sinkscope.charts.palette import model_colour
+from sinkscope.extract.cell import Cell
+from sinkscope.files import write_text
+from sinkscope.report import findings, site
+
+
+def write_single_page(cell: Cell, tables: dict[str, pl.DataFrame], path: Path) -> None:
+    """Write one HTML file that needs no other. tables: those of the cell, collected."""
+    model, document = cell.meta["model"], cell.meta["document"]
+    figures = [inlined(figure) for figure in figures_of_model(tables, model)]
+    facts = tables["models"].row(0, named=True)
+    sizes = {"n_documents": 1, "n_tokens": cell.n_tokens}
+    maps = site.map_data([entry_of(cell)], "", STEPS)
+    maps["images"] = {name: data_uri("image/png", thumbnail(m)) for name, m in named_maps(cell)}
+    text = site.environment().get_template("cell.html.j2").render(
+        title=f"{model}, {document}",
+        inline={
+            "styles": [site.style(name) for name in site.STYLES],
+            "scripts": {name: site.script(name) for name in site.SCRIPTS},
+            "data": data_scripts(cell),
+        },
+        models=[model],
+        model=model,
+        document=document,
+        facts=facts | sizes,
+        colour=model_colour([model], model),
+        sentences=findings.of_model(figures),
+        figures=figures,
+        documents=[document],
+        maps=[entry_of(cell)],
+        page={"model": model, "first_document": document, "maps": maps},
+    )
+    write_text(path, text)
+
+
+def inlined(figure: Figure) -> site.ShownFigure:
+    """A figure whose downloads are inside the page."""
+    spec = figure.spec()
+    text = json.dumps(spec, allow_nan=False)
+    svg = vl_convert.vegalite_to_svg(text)
+    links = {
+        "CSV": data_uri("text/csv", figure.csv().encode()),
+        "SVG": data_uri("image/svg+xml", svg.encode()),
+        "PNG": data_uri("image/png", vl_convert.svg_to_png(svg, scale=2)),
+        "Vega-Lite": data_uri("application/json", text.encode()),
+    }
+    return site.ShownFigure(**figure.words(), spec=spec, links=links, image=links["SVG"])
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    if kind.startswith("text/"):
+        return f"data:{kind};charset=utf-8,{quote(content)}"
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def data_scripts(cell: Cell) -> list[str]:
+    """The calls that the data files of a report make, for a page that has them inside."""
+    prefix = f"{cell.meta['model']}/{cell.meta['document']}"
+    maps = [script(f"{prefix}/{name}", packed(matrix)) for name, matrix in named_maps(cell)]
+    return [script(f"{prefix}/tokens", tokens_of(cell)), *maps]
