@@ -4,6 +4,7 @@
 #     working directory (--directory DIR).
 # OUTPUTS: reports/index.html and a page for every model; results/tables/.
 
+from sinkscope.files import write_text
 from snakemake.utils import min_version
 
 min_version("9.10")
@@ -13,7 +14,14 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/extract.smk"
+
+
+# Of a partial report, the finished manifests are the inputs: nothing is extracted.
+if not grid.config.raw["partial"]:
+
+    include: "workflow/rules/extract.smk"
+
+
 include: "workflow/rules/reduce.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
@@ -23,6 +31,12 @@ rule all:
     default_target: True
     input:
         "reports/index.html",
+
+
+# The merged configuration, for the stages and for the report. Written here, not by a rule:
+# a job downstream of a rule that runs is not asked whether its own parameters changed.
+onstart:
+    write_text(Path("results/config.yaml"), grid.snapshot())
 
 
 onerror:

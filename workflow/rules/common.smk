@@ -1,27 +1,26 @@
 # What all rules share: the checked configuration and its grid, and a few input functions.
 
+import sys
+
 from sinkscope.code import modules
 from sinkscope.config import load
 from sinkscope.errors import SinkscopeError
-from sinkscope.grid import Grid, finished_only
+from sinkscope.grid import Grid, shards_to_report
 from sinkscope.reduce.schemas import SMALL_TABLES, TABLES
 from sinkscope.rerun import partial_command
 from sinkscope.version import commit
 
 try:
     grid = Grid(load(config, Path.cwd()))
+    # Shards to report, by model: all of them, or those that have finished.
+    shards = shards_to_report(grid, Path.cwd())
 except SinkscopeError as error:
     raise WorkflowError(str(error))
-
-if grid.config.raw["partial"]:
-    finished = finished_only(grid, Path.cwd())
-else:
-    finished = grid.cells
 
 
 wildcard_constraints:
     model="[A-Za-z0-9._-]+",
-    shard="[0-9]{4,}",
+    shard="[0-9]+",
 
 
 def source(stage):
@@ -34,7 +33,7 @@ def manifests(wildcards):
     return expand(
         "results/shards/{model}/{shard}.json",
         model=wildcards.model,
-        shard=finished[wildcards.model],
+        shard=shards[wildcards.model],
     )
 
 
@@ -43,3 +42,4 @@ def report_partially():
     command = partial_command(grid, workflow.main_snakefile, Path.cwd())
     if command:
         shell(command)
+        print("The report of what has finished: reports/index.html", file=sys.stderr)

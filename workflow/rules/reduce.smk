@@ -31,7 +31,7 @@ rule reduce:
 rule tables:
     """Join the parts of all models to the tables."""
     input:
-        parts=expand(TABLE_PARTS, model=finished),
+        parts=expand(TABLE_PARTS, model=shards),
         source=source("reduce"),
     output:
         expand("results/tables/{table}.parquet", table=TABLES),
@@ -41,7 +41,7 @@ rule tables:
     benchmark:
         "results/benchmarks/tables.tsv"
     params:
-        parts=expand("results/reduced/{model}", model=finished),
+        parts=expand("results/reduced/{model}", model=shards),
     message:
         "Joining the tables of all models"
     shell:

@@ -5,19 +5,18 @@
 rule report:
     """The report: index.html and a page for every model."""
     input:
-        config="results/config.yaml",
         tables=rules.tables.output,
-        figures=expand("reports/figures/{scope}", scope=["all", *finished]),
-        maps=expand("reports/maps/{model}", model=finished),
+        figures=expand("reports/figures/{scope}", scope=["all", *shards]),
+        maps=expand("reports/maps/{model}", model=shards),
         manifests=[
             f"results/shards/{model}/{shard}.json"
-            for model, shards in finished.items()
-            for shard in shards
+            for model, names in shards.items()
+            for shard in names
         ],
         source=source("report"),
     output:
         "reports/index.html",
-        expand("reports/{model}.html", model=finished),
+        expand("reports/{model}.html", model=shards),
         directory("reports/assets"),
         directory("reports/data"),
     log:
@@ -25,11 +24,12 @@ rule report:
     benchmark:
         "results/benchmarks/report.tsv"
     params:
+        config=grid.snapshot(),
         commit=commit(Path(workflow.basedir)),
         # A cell that is expected and missing is listed, so a report depends on both.
         expected=grid.expected(),
     message:
         "Writing the report"
     shell:
-        "sinkscope report --config {input.config} --commit {params.commit:q} --out reports"
+        "sinkscope report --config results/config.yaml --commit {params.commit:q} --out reports"
         " 2>&1 | tee {log} >&2"

@@ -36,14 +36,18 @@ class Grid:
         """Files that hold the shard's documents, each once."""
         return list(dict.fromkeys(document.path for document in self.documents(shard)))
 
-    def job(self, model: str, shard: str) -> dict[str, Any]:
-        """All that an extraction job's results depend on, beside the code: when any of it
-        changes, the job is run again (and makes only the cells that changed)."""
-        return {
-            "model": asdict(self.config.model(model)),
-            "settings": asdict(self.config.settings),
-            "documents": {document.name: document.sha256 for document in self.documents(shard)},
-        }
+    # An extraction job depends on these three beside the code: when one of them changes, it
+    # is run again, and makes only the cells that changed.
+
+    def model(self, name: str) -> dict[str, Any]:
+        return asdict(self.config.model(name))
+
+    def settings(self) -> dict[str, Any]:
+        return asdict(self.config.settings)
+
+    def hashes(self, shard: str) -> dict[str, str]:
+        """sha256 of the shard's texts, by document."""
+        return {document.name: document.sha256 for document in self.documents(shard)}
 
     def expected(self) -> dict[str, list[str]]:
         """Models and documents that a complete report shows."""
@@ -77,3 +81,18 @@ def finished_only(grid: Grid, directory: Path) -> dict[str, list[str]]:
         for model, shards in grid.cells.items()
     }
     return {model: shards for model, shards in done.items() if shards}
+
+
+def shards_to_report(grid: Grid, directory: Path) -> dict[str, list[str]]:
+    """Shards of every model that tables and report are made of.
+
+    Raises SinkscopeError where only finished ones are wanted and there is none.
+    """
+    if not grid.config.raw["partial"]:
+        return grid.cells
+    finished = finished_only(grid, directory)
+    if not finished:
+        raise SinkscopeError(
+            f"partial: no extraction job has finished in {directory}; run without partial first."
+        )
+    return finished

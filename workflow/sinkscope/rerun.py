@@ -18,7 +18,7 @@ def partial_command(grid: Grid, snakefile: str, directory: Path) -> str | None:
         *(sys.executable, "-m", "snakemake", "--snakefile", snakefile),
         *("--directory", str(directory), "--configfile", "results/config.yaml"),
         # The failed run still holds the lock of the folder, and does nothing more in it.
-        *("--config", "partial=true", "--nolock", "--cores", "1", "--quiet"),
+        *("--config", "partial=True", "--nolock", "--cores", "1", "--quiet"),
         *("--executor", "local"),
     ]
     return shlex.join(command)

