@@ -18,7 +18,9 @@ from torch import Tensor
 from sinkscope.extract.masks import HIDDEN, Call, Visible, count_visible, hide
 from sinkscope.extract.sums import LayerStatistics, Plan, Sums
 
-BLOCK_BYTES = 4 << 20  # mean logits of one block of queries: more leaves the processor's cache
+# Mean logits of one block of queries: more leaves a processor's cache, less leaves a GPU idle.
+CPU_BLOCK_BYTES = 4 << 20
+GPU_BLOCK_BYTES = 256 << 20
 
 
 class Workspace:
@@ -106,13 +108,14 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
 
 
 def block_rows(call: Call) -> int:
-    """Query rows a block, so that the logits of all heads stay within BLOCK_BYTES.
+    """Query rows a block, so that the logits of all heads stay within the block's bytes.
 
     A causal block computes the square on the diagonal in full: at most a quarter of the
     document a block keeps that waste small.
     """
     batch, n_heads, n_tokens, _ = call.query.shape
     n_keys = n_tokens // 2 if call.is_causal else n_tokens
-    rows = BLOCK_BYTES // (4 * batch * n_heads * max(1, n_keys))
+    most_bytes = GPU_BLOCK_BYTES if call.query.is_cuda else CPU_BLOCK_BYTES
+    rows = most_bytes // (4 * batch * n_heads * max(1, n_keys))
     most = n_tokens // 4 if call.is_causal else n_tokens
     return max(16, min(rows, most) // 16 * 16)

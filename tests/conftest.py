@@ -1,0 +1,51 @@
+"""Shared by all tests: no network, and disks that are soon full."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import contextlib
+import resource
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("small", max_examples=10, deadline=None, derandomize=True)
+settings.load_profile("small")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 256 kB; resize(kilobytes) gives it more room. Only root may have one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def mount(*options):
+        return subprocess.run(["mount", *options, str(disk)], capture_output=True).returncode == 0
+
+    if not mount("-t", "tmpfs", "-o", "size=256k", "tmpfs"):
+        pytest.skip("no right to mount a small disk")
+    disk_with_room = SimpleNamespace(
+        path=disk, resize=lambda kilobytes: mount("-o", f"remount,size={kilobytes}k")
+    )
+    yield disk_with_room
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.fixture
+def small_files():
+    """Within the block, no file may grow beyond 16 kB: a full disk without a disk."""
+
+    @contextlib.contextmanager
+    def limit():
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit

@@ -1,0 +1,248 @@
+"""A model on a document: what the cell holds, tiny models and the packaged ones."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModel
+
+import reference
+import tiny
+from sinkscope.documents import Document
+from sinkscope.errors import SinkscopeError
+
+TEXT = "Z It rained all night. The river rose, and by noon the lower field was gone! Who knew?"
+
+
+def document(text=TEXT, name="essay"):
+    return Document(name, f"{name}.txt", None, text)
+
+
+def small(name="llama", **changes):
+    """An analyser of a tiny model that reads letters or bytes."""
+    tokenizer = tiny.letter_tokenizer() if name in tiny.ENCODERS else tiny.byte_tokenizer()
+    network = tiny.network(name, vocab_size=len(tokenizer))
+    return tiny.analyser(replace(tiny.loaded(name, tokenizer), network=network), **changes)
+
+
+@pytest.fixture(scope="module")
+def encoder_cell(minilm):
+    return tiny.analyser(minilm, window=64).analyse(document())
+
+
+def mass_of(cell, key_set):
+    return cell["mass"][:, cell.meta["key_sets"].index(key_set)]
+
+
+@pytest.mark.parametrize("name", ["bert", "llama"])
+def test_a_cell_holds_the_reference_of_every_statistic(name):
+    analyser = small(name, window=8, padded_counting=False)
+    cell = analyser.analyse(document("a cat. it sat"))
+    ids = analyser.loaded.tokenizer.convert_tokens_to_ids(
+        [token.replace("▁", "Ġ") for token in cell.meta["tokens"]]
+    )
+    with torch.inference_mode(), reference.capture() as captured:
+        analyser.loaded.network(input_ids=torch.tensor([ids]))
+    attention, visible = captured.document(0)
+    classes = cell.meta["classes"]
+    full_stop = classes.index("terminator")
+    sinks = {0, full_stop, len(ids) - 1} if name == "bert" else {0, full_stop}
+    sets = {
+        "first_token": [0],
+        "first_four": [0, 1, 2, 3],
+        "cls": [0],
+        "sep": [len(ids) - 1],
+        "mask": [len(ids) - 2],
+        "special": [0, len(ids) - 2, len(ids) - 1],
+        "first_terminator": [full_stop],
+        "terminator": [full_stop],
+        "sinks": sorted(sinks),
+    }
+    if name == "llama":
+        sets = {key: sets[key] for key in sets if key not in ("cls", "sep", "mask", "special")}
+    assert cell.meta["key_sets"] == list(sets)
+    expected = reference.statistics(attention, visible, list(sets.values()), sinks, 8)
+    expected["window_score"] = expected["window_score"][..., :8]
+    half = expected.pop("map")
+    for key, values in expected.items():
+        np.testing.assert_allclose(cell[key], values, 1e-5, 1e-7, err_msg=key)
+    np.testing.assert_allclose(cell["map"], half, 1e-3, 1e-7)
+    np.testing.assert_array_equal(cell["max_key"], reference.max_key(attention))
+    assert cell.n_tokens == len(ids)
+    assert cell.meta["is_causal"] == (name == "llama")
+
+
+def test_a_cell_has_the_types_and_axes_that_its_readers_rely_on(encoder_cell):
+    n, s = encoder_cell.n_tokens, len(encoder_cell.meta["key_sets"])
+    w = min(64, n)
+    expected = {
+        "max_key": ((6, n), np.int32),
+        "max_value": ((6, n), np.float32),
+        "sink_score": ((6, 12, n), np.float32),
+        "window_score": ((6, 12, w), np.float32),
+        "mass": ((6, s), np.float32),
+        "strict_mass": ((6, s), np.float32),
+        "entropy": ((6, 12), np.float32),
+        "local": ((6, 12, 5), np.float32),
+        "local_no_sinks": ((6, 12, 5), np.float32),
+        "map": ((6, n, n), np.float16),
+        "head_map": ((0, n, n), np.float16),
+        "padded_max_key": ((6, 512), np.int32),
+    }
+    found = {name: (a.shape, a.dtype.type) for name, a in encoder_cell.arrays.items()}
+    assert found == expected
+
+
+def test_padded_counting_leaves_real_tokens_as_they_are(encoder_cell):
+    n_tokens = encoder_cell.n_tokens
+    padded = encoder_cell["padded_max_key"]
+    np.testing.assert_array_equal(padded[:, :n_tokens], encoder_cell["max_key"])
+    assert padded.max() < n_tokens  # nobody attends to padding
+
+
+def test_padding_attends_the_same_however_much_of_it_follows(minilm, encoder_cell):
+    shorter = replace(minilm, row=replace(minilm.row, max_length=200), max_length=200)
+    padded = tiny.analyser(shorter).analyse(document())["padded_max_key"]
+    assert padded.shape[1] == 200
+    np.testing.assert_array_equal(padded, encoder_cell["padded_max_key"][:, :200])
+
+
+@pytest.mark.parametrize("name", tiny.ENCODERS)
+def test_padded_counting_equals_a_batch_padded_to_its_longest_document(name):
+    """Study 1's way: several documents in a batch, and the queries at padding counted."""
+    analyser = small(name)
+    texts = ["a short one.", "a longer one, which says more than that. much more"]
+    cells = [analyser.analyse(document(text, f"d{i}")) for i, text in enumerate(texts)]
+    tokenizer = analyser.loaded.tokenizer
+    batch = tokenizer([f"{text} [MASK]" for text in texts], padding=True, return_tensors="pt")
+    with torch.inference_mode(), reference.capture() as captured:
+        analyser.loaded.network(
+            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
+        )
+    longest = batch["input_ids"].shape[1]
+    assert longest > cells[0].n_tokens
+    for i, cell in enumerate(cells):
+        attention, _ = captured.document(i)
+        clear = reference.margin(attention) > 1e-6
+        found = cell["padded_max_key"][:, :longest]
+        assert clear.mean() > 0.9
+        np.testing.assert_array_equal(found[clear], reference.max_key(attention)[clear])
+
+
+def test_decoders_and_runs_without_padded_counting_have_no_padded_keys():
+    assert "padded_max_key" not in small("llama").analyse(document("abc")).arrays
+    without = small("bert", padded_counting=False).analyse(document("abc"))
+    assert "padded_max_key" not in without.arrays
+
+
+def test_padded_counting_without_a_longest_input_is_an_error():
+    analyser = small("bert")
+    analyser = replace(analyser, loaded=replace(analyser.loaded, max_length=None))
+    with pytest.raises(SinkscopeError, match=r"model 'bert'.*max_length.*padded_counting: false"):
+        analyser.analyse(document("abc"))
+
+
+def test_a_truncated_document_says_how_long_it_was():
+    cell = small("bert", truncate=True).analyse(document("a " * 200))
+    assert cell.n_tokens == 96
+    assert cell.meta["n_tokens_full"] == 203
+    assert cell.meta["classes"][-2:] == ["mask", "sep"]
+    np.testing.assert_array_equal(cell["padded_max_key"], cell["max_key"])
+
+
+def test_single_heads_are_kept_on_request():
+    analyser = small("llama", head_maps=("llama/2/5", "other/0/0", "llama/0/1"))
+    cell = analyser.analyse(document("abc abc"))
+    assert cell.meta["heads"] == ["0/1", "2/5"]
+    everyone = small("llama", head_maps=tuple(f"llama/0/{head}" for head in range(6)))
+    every_head = everyone.analyse(document("abc abc"))["head_map"]
+    np.testing.assert_array_equal(cell["head_map"][0], every_head[1])
+    np.testing.assert_allclose(every_head.mean(0), cell["map"][0], atol=1e-3)
+
+
+@pytest.mark.parametrize("wanted", ["llama/3/0", "llama/0/6"])
+def test_a_head_that_the_model_has_not_is_an_error(wanted):
+    with pytest.raises(SinkscopeError, match=f"'{wanted}'.*layers 0 to 2 and heads 0 to 5"):
+        small("llama", head_maps=(wanted,)).analyse(document("abc"))
+
+
+def test_long_documents_keep_a_block_map():
+    cell = small("llama", map_exact=20, map_cells=10).analyse(document("abcdefg " * 5))
+    assert cell["map"].shape == (3, 10, 10)
+    np.testing.assert_allclose(cell["map"].astype(float).sum(-1) * 4, 1, atol=2e-3)
+
+
+def test_a_document_of_exactly_map_exact_tokens_keeps_its_map_in_full():
+    cell = small("llama", map_exact=20, map_cells=10).analyse(document("a" * 20))
+    assert cell["map"].shape == (3, 20, 20)
+
+
+def test_more_map_cells_than_tokens_leave_no_holes():
+    cell = small("llama", map_exact=5, map_cells=50).analyse(document("abcdefg"))
+    assert np.isfinite(cell["map"]).all()
+
+
+def test_a_document_of_one_token_has_a_cell():
+    cell = small("gpt2").analyse(document("Z"))
+    assert cell.meta["classes"] == ["first"]
+    assert (cell["sink_score"] == 1).all()
+    assert np.isnan(cell["entropy"]).all()
+
+
+def test_a_text_that_a_tokenizer_drops_in_full_is_an_error(minilm):
+    """BERT's cleaning leaves nothing of zero-width spaces, which are no white space to Python."""
+    bare = replace(minilm, row=replace(minilm.row, add_special_tokens="false"))
+    with pytest.raises(SinkscopeError, match="document 'essay': model 'minilm' makes no token"):
+        tiny.analyser(bare).analyse(document("\u200b"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["bert", "llama"])
+def test_broken_weights_are_an_error_that_names_model_layer_and_remedy(name, value):
+    analyser = small(name)
+    network = analyser.loaded.network
+    layers = network.encoder.layer if name == "bert" else network.layers
+    next(layers[1].parameters()).fill_(value)
+    with pytest.raises(SinkscopeError) as caught:
+        analyser.analyse(document("abc"))
+    message = str(caught.value)
+    assert "document 'essay'" in message
+    assert f"model '{name}'" in message
+    assert "layer 1 " in message
+    assert "use float32, or check the weights" in message
+
+
+def test_the_packaged_decoder_has_a_sink_at_its_first_token(smollm2, encyclopedia_article):
+    cell = tiny.analyser(smollm2).analyse(document(encyclopedia_article))
+    assert cell["max_key"].shape == (30, 448)
+    keys = Counter(cell["max_key"].ravel().tolist())
+    assert keys.most_common(1)[0][0] == 0
+    assert keys[0] > 0.5 * keys.total()
+    assert mass_of(cell, "first_token")[12:24].mean() > 0.4
+
+
+def test_the_packaged_encoder_has_a_sink_at_cls(minilm, short_story):
+    cell = tiny.analyser(minilm).analyse(document(short_story))
+    classes = Counter(cell.meta["classes"][key] for key in cell["max_key"].ravel())
+    assert classes.most_common(1)[0][0] == "cls"
+    assert (mass_of(cell, "cls")[1:5] > 0.25).all()
+
+
+def test_the_packaged_encoder_equals_its_own_output_attentions(minilm):
+    cell = tiny.analyser(minilm, padded_counting=False).analyse(document())
+    eager = AutoModel.from_pretrained(
+        minilm.network.config._name_or_path, attn_implementation="eager"
+    )
+    ids = minilm.tokenizer(f"{TEXT} [MASK]", return_tensors="pt")["input_ids"]
+    with torch.inference_mode():
+        layers = eager.eval()(input_ids=ids, output_attentions=True).attentions
+    attention = np.stack([layer[0].double().numpy() for layer in layers])
+    visible = np.ones(attention.shape[2:], dtype=bool)
+    for name in ("sink_score", "entropy"):
+        expected = getattr(reference, name)(attention, visible)
+        np.testing.assert_allclose(cell[name], expected, 1e-5, 1e-6, err_msg=name)
+    np.testing.assert_allclose(mass_of(cell, "cls"), reference.mass(attention, [0]), 1e-5, 1e-6)
+    clear = reference.margin(attention) > 1e-6
+    np.testing.assert_array_equal(cell["max_key"][clear], reference.max_key(attention)[clear])

@@ -1,0 +1,124 @@
+"""From text to tokens: special tokens, readable strings, classes, documents that are too long."""
+
+from dataclasses import replace
+
+import pytest
+
+import tiny
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.encode import encode
+
+
+def encoded(tokenizer, text="abc", name="llama", max_length=96, truncate=False, **row):
+    loaded = tiny.loaded(name, tokenizer)
+    loaded = replace(loaded, row=tiny.row(name, **row), max_length=max_length)
+    return encode(loaded, "essay", text, truncate=truncate)
+
+
+def test_an_encoders_mask_token_is_the_last_but_one():
+    found = encoded(tiny.letter_tokenizer(), "ab. c", "bert")
+    assert found.tokens == ["[CLS]", "a", "##b", ".", "c", "[MASK]", "[SEP]"]
+    assert found.classes == ["cls", "word", "word", "terminator", "word", "mask", "sep"]
+    assert (found.n_tokens_full, found.truncated) == (7, False)
+
+
+def test_an_encoder_may_do_without_special_tokens_but_not_without_its_mask():
+    found = encoded(tiny.letter_tokenizer(), "ab", "bert", add_special_tokens="false")
+    assert found.tokens == ["a", "##b", "[MASK]"]
+    assert found.classes == ["first", "word", "mask"]
+
+
+def test_the_packaged_encoder_reads_classes_right(minilm):
+    found = encode(minilm, "essay", "Z It rained; why? 12 days.", truncate=False)
+    assert found.tokens == [
+        "[CLS]", "z", "it", "rained", ";", "why", "?", "12", "days", ".", "[MASK]", "[SEP]",
+    ]  # fmt: skip
+    assert found.classes == [
+        "cls", "word", "word", "word", "punctuation", "word", "terminator", "number", "word",
+        "terminator", "mask", "sep",
+    ]  # fmt: skip
+
+
+def test_a_decoder_gets_no_mask_and_shows_its_white_space():
+    found = encoded(tiny.byte_tokenizer(), "Z a.\n\t1")
+    assert found.tokens == ["Z", "▁", "a", ".", "⏎", "⇥", "1"]
+    assert found.classes == [
+        "first", "word", "word", "terminator", "newline", "word", "number",
+    ]  # fmt: skip
+
+
+def test_sentencepiece_marks_and_bytes_read_as_what_they_stand_for():
+    found = encoded(tiny.word_tokenizer("▁Z", "▁is", "<0x0A>", "▁12", "."), "Z is\n 12.")
+    assert found.tokens == ["▁Z", "▁is", "⏎", "▁12", "."]
+    assert found.classes == ["first", "word", "newline", "number", "terminator"]
+
+
+def test_bytes_that_are_part_of_a_character_stay_apart():
+    tokens = encoded(tiny.byte_tokenizer(), "é").tokens
+    assert len(set(tokens)) == 2
+    assert "\ufffd" not in "".join(tokens)
+
+
+@pytest.mark.parametrize(
+    ("special", "first"), [("auto", "bos"), ("true", "bos"), ("false", "first")]
+)
+def test_a_tokenizer_that_adds_bos_does_so_once_unless_told_not_to(special, first):
+    found = encoded(tiny.byte_tokenizer(bos="<s>"), add_special_tokens=special)
+    assert found.classes == [first, "word", "word", "word"][: len(found.ids)]
+    assert len(found.ids) == (3 if special == "false" else 4)
+
+
+def test_a_bos_that_the_tokenizer_leaves_out_can_be_asked_for():
+    tokenizer = tiny.byte_tokenizer(bos_token="<|endoftext|>")
+    assert encoded(tokenizer).classes[0] == "first"
+    found = encoded(tokenizer, add_special_tokens="true")
+    assert found.tokens == ["<|endoftext|>", "a", "b", "c"]
+    assert found.classes[0] == "bos"
+
+
+def test_an_encoder_with_cls_is_given_no_bos_in_front():
+    tokenizer = tiny.letter_tokenizer()
+    tokenizer.bos_token = "[UNK]"
+    assert encoded(tokenizer, "a", "bert", add_special_tokens="true").tokens[0] == "[CLS]"
+
+
+@pytest.mark.parametrize("name", ["bert", "llama"])
+def test_a_document_longer_than_the_model_takes_is_an_error_with_a_remedy(name):
+    tokenizer = tiny.letter_tokenizer() if name == "bert" else tiny.byte_tokenizer()
+    n_tokens = 103 if name == "bert" else 100
+    with pytest.raises(SinkscopeError) as caught:
+        encoded(tokenizer, "a" * 100, name)
+    assert str(caught.value) == (
+        f"document 'essay': {n_tokens} tokens, but model '{name}' takes at most 96; "
+        "shorten it, leave the cell out, or set truncate: true."
+    )
+
+
+def test_a_document_of_exactly_the_longest_input_is_taken():
+    found = encoded(tiny.letter_tokenizer(), "a" * 93, "bert")
+    assert len(found.ids) == found.n_tokens_full == 96
+
+
+def test_truncation_keeps_the_mask_and_sep_at_the_end():
+    whole = encoded(tiny.letter_tokenizer(), "abcdefgh", "bert")
+    found = encoded(tiny.letter_tokenizer(), "abcdefgh", "bert", 6, truncate=True)
+    assert found.tokens == ["[CLS]", "a", "##b", "##c", "[MASK]", "[SEP]"]
+    assert found.ids == [*whole.ids[:4], *whole.ids[-2:]]
+    assert (found.n_tokens_full, found.truncated) == (11, True)
+
+
+def test_truncation_of_a_decoder_drops_the_end():
+    found = encoded(tiny.byte_tokenizer(bos="<s>"), "abcdefgh", max_length=4, truncate=True)
+    assert found.tokens == ["<s>", "a", "b", "c"]
+    assert (found.n_tokens_full, found.truncated) == (9, True)
+
+
+def test_a_model_without_a_longest_input_takes_everything():
+    assert len(encoded(tiny.byte_tokenizer(), "a" * 500, max_length=None).ids) == 500
+
+
+def test_a_text_without_a_token_is_an_error():
+    tokenizer = tiny.byte_tokenizer()
+    tokenizer.backend_tokenizer.normalizer = None
+    with pytest.raises(SinkscopeError, match="document 'essay': model 'llama' makes no token"):
+        encoded(tokenizer, "")

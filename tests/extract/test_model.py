@@ -1,0 +1,164 @@
+"""Loading a model: family, longest input, facts, and what cannot be loaded."""
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModel, FalconConfig, RobertaConfig, T5Config
+
+import tiny
+from sinkscope.documents import Document
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.model import detect_family, load_model, positions, threads
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tiny.save(tmp_path / "tiny").parent
+
+
+@pytest.mark.parametrize("name", tiny.NAMES)
+def test_the_family_is_told_from_the_architecture(name):
+    expected = "encoder" if name in tiny.ENCODERS else "decoder"
+    assert detect_family("m", tiny.CONFIGS[name]) == expected
+
+
+def test_an_encoder_built_as_a_decoder_is_a_decoder():
+    assert detect_family("m", RobertaConfig(is_decoder=True)) == "decoder"
+
+
+@pytest.mark.parametrize("config", [T5Config(), AutoConfig.for_model("vit")])
+def test_other_kinds_of_model_are_refused(config):
+    with pytest.raises(SinkscopeError, match=f"model 'm': '{config.model_type}' is neither"):
+        detect_family("m", config)
+
+
+@pytest.mark.parametrize("name", tiny.NAMES)
+def test_a_model_takes_as_many_tokens_as_it_has_positions(name):
+    network = tiny.network(name)
+    assert positions(network) == tiny.LONGEST
+    with torch.inference_mode():
+        network(input_ids=torch.tensor(tiny.token_ids(tiny.LONGEST)))
+
+
+def test_roberta_does_not_take_one_token_more():
+    with pytest.raises((IndexError, RuntimeError)):
+        tiny.network("roberta")(input_ids=torch.tensor(tiny.token_ids(tiny.LONGEST + 1)))
+
+
+@pytest.mark.parametrize(
+    ("name", "n_heads", "n_kv"),
+    [("bert", 4, 4), ("falcon-alibi", 4, 4), ("falcon-rotary", 4, 1), ("llama", 6, 2)],
+)
+def test_facts_count_heads_and_the_key_heads_they_share(name, n_heads, n_kv):
+    facts = tiny.loaded(name).facts()
+    assert (facts["n_layers"], facts["n_heads"], facts["n_key_value_heads"]) == (3, n_heads, n_kv)
+    assert facts["max_length"] == tiny.LONGEST
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt2"])
+def test_a_folder_is_loaded_with_its_weights(tmp_path, name):
+    tiny.save(tmp_path / "tiny", name)
+    loaded = load_model(tiny.row(), tmp_path)
+    saved = tiny.network(name, vocab_size=len(loaded.tokenizer)).state_dict()
+    state = loaded.network.state_dict()
+    assert all(torch.equal(state[key], value) for key, value in saved.items())
+    assert not loaded.network.training
+    assert loaded.network.config._attn_implementation == "sdpa"
+    assert (loaded.family, loaded.max_length) == (
+        "encoder" if name == "bert" else "decoder",
+        tiny.LONGEST,
+    )
+
+
+def test_the_row_decides_over_what_is_found(folder):
+    row = tiny.row(dtype="bfloat16", max_length=20, family="decoder")
+    loaded = load_model(row, folder)
+    assert loaded.network.dtype == torch.bfloat16
+    assert (loaded.family, loaded.max_length) == ("decoder", 20)
+
+
+def test_the_revision_of_a_folder_changes_with_its_weights(folder):
+    before = load_model(tiny.row(), folder).revision
+    network = tiny.network("bert", vocab_size=len(tiny.letter_tokenizer()))
+    network.embeddings.word_embeddings.weight[0, 0] += 1
+    network.save_pretrained(folder / "tiny")
+    after = load_model(tiny.row(), folder).revision
+    assert before != after
+    assert len(after) == 12
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("model.safetensors", b"not weights at all"),
+        ("model.safetensors", b""),
+        ("config.json", b"{"),
+        ("config.json", b'{"model_type": "unheard-of"}'),
+        ("tokenizer.json", b"[]"),
+    ],
+)
+def test_files_that_cannot_be_read_are_an_error_that_names_model_and_folder(folder, file, content):
+    (folder / "tiny" / file).write_bytes(content)
+    with pytest.raises(SinkscopeError) as caught:
+        load_model(tiny.row(), folder)
+    message = str(caught.value)
+    assert message.startswith("model 'tiny': path:tiny cannot be loaded from ")
+    assert str(folder / "tiny") in message
+    assert message.endswith("download or install it again.")
+
+
+def test_weights_cut_short_are_an_error(folder):
+    weights = folder / "tiny" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(SinkscopeError, match=r"model 'tiny': .*download or install it again"):
+        load_model(tiny.row(), folder)
+
+
+def test_weights_that_lack_a_layer_are_an_error(folder):
+    """The library would fill them in at random, with no more than a warning."""
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "tiny" / "model.safetensors"
+    state = {key: t for key, t in load_file(path).items() if "layer.1.attention" not in key}
+    save_file(state, path, metadata={"format": "pt"})
+    with pytest.raises(SinkscopeError, match="model 'tiny'"):
+        load_model(tiny.row(), folder)
+
+
+def test_a_longest_input_beyond_the_models_positions_is_an_error(folder):
+    with pytest.raises(SinkscopeError, match=r"model 'tiny'.*max_length"):
+        tiny.analyser(load_model(tiny.row(max_length=200), folder)).analyse(
+            Document("essay", "essay.txt", None, "a cat")
+        )
+
+
+def test_falcons_newer_architecture_counts_its_key_heads():
+    config = FalconConfig(
+        vocab_size=100, hidden_size=32, num_hidden_layers=1, num_attention_heads=4,
+        new_decoder_architecture=True, num_kv_heads=2,
+    )  # fmt: skip
+    network = AutoModel.from_config(config, attn_implementation="sdpa")
+    facts = replace(tiny.loaded("falcon-rotary"), network=network).facts()
+    assert facts["n_key_value_heads"] == 2
+
+
+def test_a_hub_model_that_cannot_be_reached_is_an_error():
+    with pytest.raises(SinkscopeError, match=r"model 'm': hub:no/such-model.*check the id"):
+        load_model(tiny.row("m", "hub:no/such-model"), Path())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_an_error(folder):
+    with pytest.raises(SinkscopeError, match=r"model 'tiny': its device is cuda:0.*device: cpu"):
+        load_model(tiny.row(device="cuda:0"), folder)
+
+
+def test_threads_are_as_before_after_a_job():
+    before = torch.get_num_threads()
+    with contextlib.suppress(KeyError), threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise KeyError
+    assert torch.get_num_threads() == before

@@ -1,0 +1,82 @@
+"""Replacing torch's attention for the length of a forward pass, and only for that."""
+
+import contextlib
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import tiny
+from compare import observe
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.observe import patched, run_observed
+
+IDS = torch.tensor(tiny.token_ids(12))
+
+
+def echo(call):
+    return call.value.repeat_interleave(call.query.shape[1] // call.value.shape[1], 1)
+
+
+@pytest.mark.parametrize("name", tiny.NAMES)
+def test_every_layer_is_seen_once_and_in_order(name):
+    shapes = []
+
+    def attend(call):
+        shapes.append(tuple(call.query.shape))
+        return echo(call)
+
+    loaded = tiny.loaded(name)
+    run_observed(loaded, attend, IDS)
+    config = loaded.network.config
+    d = config.hidden_size // config.num_attention_heads
+    assert shapes == [(1, config.num_attention_heads, 12, d)] * loaded.n_layers
+
+
+def test_torch_has_its_own_attention_back_after_a_pass():
+    original = F.scaled_dot_product_attention
+    observe(tiny.network("llama"), IDS)
+    assert F.scaled_dot_product_attention is original
+
+
+def test_torch_has_its_own_attention_back_after_a_failure():
+    original = F.scaled_dot_product_attention
+
+    def fail(call):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_observed(tiny.loaded("bert"), fail, IDS)
+    assert F.scaled_dot_product_attention is original
+    with contextlib.suppress(KeyboardInterrupt), patched(fail):
+        raise KeyboardInterrupt
+    assert F.scaled_dot_product_attention is original
+
+
+@pytest.mark.parametrize("name", ["bert", "llama"])
+def test_a_model_that_goes_another_way_is_refused(name):
+    with pytest.raises(SinkscopeError, match=rf"model '{name}'.*cannot.* 0 times.*choose a model"):
+        run_observed(tiny.loaded(name, attention="eager"), echo, IDS)
+
+
+def test_a_model_that_drops_attention_is_refused():
+    loaded = tiny.loaded("roberta")
+    loaded.network.train()
+    with pytest.raises(SinkscopeError, match=r"model 'roberta'.*drops attention.*choose a model"):
+        run_observed(loaded, echo, IDS)
+
+
+def test_attention_to_a_cache_is_refused():
+    network = tiny.network("gpt2")
+    cache = network(input_ids=IDS, use_cache=True).past_key_values
+
+    class WithCache:
+        config, parameters = network.config, network.parameters
+
+        def __call__(self, **options):
+            return network(**options, past_key_values=cache)
+
+    loaded = tiny.loaded("gpt2")
+    object.__setattr__(loaded, "network", WithCache())
+    with pytest.raises(SinkscopeError, match=r"model 'gpt2'.*cache"):
+        run_observed(loaded, echo, IDS)

