@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ def load(mapping: dict[str, Any], directory: Path) -> Config:
 def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
     rows: list[ModelRow] = []
     for where, row in read_tsv(raw["models"], directory):
-        if row.get("max_length", "").isdigit():
+        if re.fullmatch("[0-9]+", row.get("max_length", "")):
             row["max_length"] = int(row["max_length"])
         row = checked(row, "models", where)
         if any(other.model == row["model"] for other in rows):
@@ -120,8 +121,8 @@ def read_document_table(table: str, directory: Path) -> tuple[Document, ...]:
     documents: list[Document] = []
     problems: list[str] = []
     for where, row in read_tsv(table, directory):
-        row = checked(row, "documents", where)
         try:
+            row = checked(row, "documents", where)
             path = inside(row["path"], directory, where)
             documents += read_documents(row["document"], path, row["path"], row["text_column"])
         except SinkscopeError as error:
@@ -148,7 +149,7 @@ def read_tsv(table: str, directory: Path) -> list[tuple[str, dict[str, Any]]]:
     ]
     if len(numbered) < 2:
         raise SinkscopeError(f"{table}: has no rows; add a header line and at least one row.")
-    reader = csv.reader((line for _, line in numbered), delimiter="\t")
+    reader = csv.reader((line for _, line in numbered), delimiter="\t", quoting=csv.QUOTE_NONE)
     header, *rows = [[cell.strip() for cell in row] for row in reader]
     found = []
     for (number, _), row in zip(numbered[1:], rows, strict=True):

@@ -99,6 +99,13 @@ def _parquet(path: Path, shown_path: str, column: str) -> Iterator[str]:
 def _as_text(value: object, place: str, column: str) -> str:
     if not isinstance(value, str):
         raise SinkscopeError(f"{place}: '{column}' is not text; correct the row.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise SinkscopeError(
+            f"{place}: '{column}' holds half of a surrogate pair, which is no character; "
+            "correct the row."
+        ) from error
     return value
 
 

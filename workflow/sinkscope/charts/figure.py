@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,13 @@ from sinkscope.charts.theme import CONFIG, DATA_NAME
 from sinkscope.files import write_json
 
 Tables = Mapping[str, pl.DataFrame]
-AltairChart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | alt.HConcatChart
+AltairChart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | alt.ConcatChart
 
 
 @dataclass(frozen=True)
 class Figure:
     """chart: without data of its own; it draws `data` under the name DATA_NAME.
+    subject: the model, where the figure is of one; drawn in the title.
 
     finding: one sentence computed from the data. caption: n, unit and formula.
     """
@@ -32,10 +34,12 @@ class Figure:
     caption: str
     chart: AltairChart
     data: pl.DataFrame
+    subject: str = ""
 
     def spec(self) -> dict[str, Any]:
         """The Vega-Lite specification; the data are inside, as the text of the CSV file."""
-        spec: dict[str, Any] = self.chart.properties(title=self.title).to_dict()
+        title = f"{self.title}: {self.subject}" if self.subject else self.title
+        spec: dict[str, Any] = self.chart.properties(title=title).to_dict()
         # Altair leaves parameters of a faceted chart inside, where its own filter cannot see them.
         inside = spec.get("spec", {}).pop("params", [])
         spec["params"] = spec.get("params", []) + inside
@@ -55,10 +59,21 @@ class Figure:
         }
 
 
+def as_svg(spec: dict[str, Any]) -> str:
+    """The drawn figure; its inner references count from 0, not on from the last figure."""
+    svg = vl_convert.vegalite_to_svg(json.dumps(spec, allow_nan=False))
+    numbers: dict[str, int] = {}
+
+    def renumbered(match: re.Match[str]) -> str:
+        return f"{match[1]}{match[2]}{numbers.setdefault(match[3], len(numbers))}"
+
+    return re.sub(r'( id="|url\(#)(gradient_|clip)(\d+)', renumbered, svg)
+
+
 def write_figure(figure: Figure, folder: Path) -> None:
     """NAME.json, .svg, .png and .csv in a folder that exists."""
     spec = figure.spec()
-    svg = vl_convert.vegalite_to_svg(json.dumps(spec, allow_nan=False))
+    svg = as_svg(spec)
     write_json(folder / f"{figure.name}.json", spec)
     (folder / f"{figure.name}.svg").write_text(svg, encoding="utf-8")
     (folder / f"{figure.name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=2))

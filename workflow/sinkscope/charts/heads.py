@@ -10,7 +10,7 @@ import polars as pl
 from sinkscope.charts import words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.palette import HEAT_STOPS
-from sinkscope.charts.select import drawn_documents, with_mean
+from sinkscope.charts.select import axis_length, drawn_documents, with_mean
 from sinkscope.charts.theme import (
     ALL_DOCUMENTS,
     OF_DOCUMENT,
@@ -26,7 +26,7 @@ def heads_map(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     table = tables["heads"]
     drawn = with_mean(table, ["layer", "head"], ["sink_score"], documents)
     drawn = rounded(drawn.with_columns(pl.col("sink_score").fill_nan(None)))
-    n_layers, n_heads = table["layer"].max() + 1, table["head"].max() + 1
+    n_layers, n_heads = axis_length(table, "layer"), axis_length(table, "head")
     n_documents = table["document"].n_unique()
     epsilon = tables["sink_rate"]["epsilon"][0]
     mean = drawn.filter(pl.col("document") == ALL_DOCUMENTS)
@@ -62,10 +62,11 @@ def heads_map(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     )
     return Figure(
         name="heads",
-        title=f"Sink score of every head: {model}",
+        title="Sink score of every head",
+        subject=model,
         finding=(
-            f"{n_above} of {words.counted(mean.height, 'head')} give key 0 more than {epsilon:g} "
-            "of their attention on average; the strongest is head "
+            f"{words.integer(n_above)} of {words.counted(mean.height, 'head')} give key 0 more "
+            f"than {epsilon:g} of their attention on average; the strongest is head "
             f"{strongest['head']} of layer {strongest['layer']} with "
             f"{words.mass(strongest['sink_score'])}."
         ),
@@ -88,7 +89,7 @@ def entropy(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         .agg(entropy=value.mean(), low=value.quantile(0.1), high=value.quantile(0.9))
     )
     drawn = rounded(with_mean(by_layer, ["layer"], ["entropy", "low", "high"], documents))
-    n_layers, n_documents = by_layer["layer"].max() + 1, by_layer["document"].n_unique()
+    n_layers, n_documents = axis_length(by_layer, "layer"), by_layer["document"].n_unique()
     mean = drawn.filter(pl.col("document") == ALL_DOCUMENTS).drop_nulls("entropy").sort("entropy")
     base = alt.Chart().encode(
         x=layer_axis(n_layers),
@@ -119,7 +120,8 @@ def entropy(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         )
     return Figure(
         name="entropy",
-        title=f"Entropy of attention by layer: {model}",
+        title="Entropy of attention by layer",
+        subject=model,
         finding=finding,
         caption=(
             "Formula: mean over queries i ≥ 1 of H(A[l,h,i,:]) / log(number of visible keys). "

@@ -12,6 +12,7 @@ from sinkscope.charts.theme import TOKEN_FONT, colours, data_source, rounded
 from sinkscope.keys import KEY_CLASSES
 
 N_TOKENS = 10
+COLUMNS = ("rank", "token", "key_class", "label", "count", "share")
 TOKEN_AXIS = alt.Axis(labelFont=TOKEN_FONT, labelFontSize=12, labelOpacity=1)
 PANELS = {"tokens": "tokens: real queries only", "padded": "padded: PAD queries counted too"}
 FORMULA = "max key m[l,i] = argmax_j M[l,i,j], where M is attention averaged over heads"
@@ -27,7 +28,7 @@ def labelled(frame: pl.DataFrame, by: list[str] | None = None) -> pl.DataFrame:
 def top(histogram: pl.DataFrame, n: int = N_TOKENS) -> pl.DataFrame:
     """The n most frequent max keys of one model, most frequent first."""
     ordered = histogram.sort("count", "token", "key_class", descending=[True, False, False])
-    return labelled(ordered.head(n))
+    return labelled(ordered.head(n)).with_row_index("rank", offset=1)
 
 
 def class_colours(frame: pl.DataFrame) -> dict[str, str]:
@@ -36,12 +37,18 @@ def class_colours(frame: pl.DataFrame) -> dict[str, str]:
     return {name: CLASS_COLOURS[name] for name in KEY_CLASSES if name in present}
 
 
-def bars(frame: pl.DataFrame, title: str, width: int) -> alt.LayerChart:
-    """Horizontal bars of `share` by `label`, in the order of the rows, with their numbers."""
+def bars(
+    frame: pl.DataFrame, title: str, width: int, classes: dict[str, str] | None = None
+) -> alt.LayerChart:
+    """Horizontal bars of `share` by `label`, in the order of `rank`, with their numbers.
+
+    classes: colours of the legend, where it is for more bars than these.
+    """
     longest = max(frame["share"].to_list(), default=1)
     x = alt.X("share:Q", title=title, axis=alt.Axis(format="%", tickCount=5))
     x = x.scale(domain=[0, longest * 1.3], nice=False)
-    order = frame["label"].unique(maintain_order=True).to_list()
+    # Order by a number: a list of tokens would become source text of Vega's expressions.
+    order = alt.EncodingSortField("rank", op="min")
     base = alt.Chart().encode(
         y=alt.Y("label:N", title=None, sort=order, axis=TOKEN_AXIS),
         x=x,
@@ -53,20 +60,20 @@ def bars(frame: pl.DataFrame, title: str, width: int) -> alt.LayerChart:
         ],
     )
     bar = base.mark_bar(height={"band": 0.72}).encode(
-        color=colours("key_class", "key class", class_colours(frame))
+        color=colours("key_class", "key class", classes or class_colours(frame))
     )
     number = "format(datum.count, ',') + '  (' + format(datum.share, '.1%') + ')'"
     text = base.transform_calculate(number=number).mark_text(align="left", dx=5)
-    return alt.layer(bar, text.encode(text="number:N")).properties(
-        width=width, height=alt.Step(24)
-    )
+    layers = [bar, text.encode(text="number:N")]
+    return alt.LayerChart(layer=layers, width=width, height=24 * frame["label"].n_unique())
 
 
 def max_attention(tables: Tables, model: str) -> Figure:
     histogram = tables["max_attention_tokens"]
     facts = tables["models"].row(0, named=True)
-    n_tokens, total = tables["documents"]["n_tokens"].sum(), histogram["count"].sum()
-    drawn = rounded(top(histogram).select("token", "key_class", "label", "count", "share"))
+    n_tokens = int(tables["documents"]["n_tokens"].sum())
+    n_documents, total = tables["documents"].height, int(histogram["count"].sum())
+    drawn = rounded(top(histogram).select(COLUMNS))
     first, *others = drawn.iter_rows(named=True)
     finding = (
         f"{words.token(first['token'], first['key_class'])} takes {words.integer(first['count'])} "
@@ -78,15 +85,16 @@ def max_attention(tables: Tables, model: str) -> Figure:
     chart = bars(drawn, "share of max keys", 560).properties(data=data_source(drawn))
     return Figure(
         name="max_attention",
-        title=f"Which tokens are the max key: {model}",
+        title="Which tokens are the max key",
+        subject=model,
         finding=f"{finding}.",
         caption=(
             f"The {drawn.height} most frequent max keys by token string and key class. "
             f"Formula: {FORMULA}; ties go to the lowest j. "
-            f"n = {words.integer(total)} max keys: {words.counted(facts['n_layers'], 'layer')} × "
-            f"{words.counted(n_tokens, 'token')} of "
-            f"{words.counted(tables['documents'].height, 'document')}, no padding. "
-            "Unit: count, and share of n. ▁ is a space before a token, ⏎ a line end."
+            f"n = {words.integer(total)} max keys: "
+            f"{words.counted(facts['n_layers'], 'layer')} {words.TIMES} "
+            f"{words.counted(n_tokens, 'token')} of {words.counted(n_documents, 'document')}, "
+            "no padding. Unit: count, and share of n. ▁ is a space before a token, ⏎ a line end."
         ),
         chart=chart,
         data=drawn,
@@ -100,15 +108,14 @@ def countings(tables: Tables, model: str) -> Figure:
         "padded": tables["max_attention_tokens_padded"],
     }
     keys = pl.concat([top(frame, 8).select("token", "key_class") for frame in found.values()])
-    keys = labelled(keys.unique(maintain_order=True))
+    keys = labelled(keys.unique(maintain_order=True)).with_row_index("rank", offset=1)
     parts = [
-        keys.join(frame, on=["token", "key_class"], how="left", maintain_order="left")
-        .with_columns(pl.col("count", "share").fill_null(0), counting=pl.lit(PANELS[name]))
+        keys.join(frame, on=["token", "key_class"], how="left", maintain_order="left").with_columns(
+            pl.col("count", "share").fill_null(0), counting=pl.lit(PANELS[name])
+        )
         for name, frame in found.items()
     ]
-    drawn = rounded(
-        pl.concat(parts).select("counting", "token", "key_class", "label", "count", "share")
-    )
+    drawn = rounded(pl.concat(parts).select("counting", *COLUMNS))
     totals = {name: int(frame["count"].sum()) for name, frame in found.items()}
     at_padding = totals["padded"] - totals["tokens"]
     right = drawn.filter(pl.col("counting") == PANELS["tokens"]).sort("count", descending=True)
@@ -120,7 +127,8 @@ def countings(tables: Tables, model: str) -> Figure:
     )
     return Figure(
         name="max_attention_countings",
-        title=f"Two ways to count: {model}",
+        title="Two ways to count",
+        subject=model,
         finding=(
             f"Counting the queries at padding moves "
             f"{words.token(first['token'], first['key_class'])} from "
@@ -130,8 +138,8 @@ def countings(tables: Tables, model: str) -> Figure:
         ),
         caption=(
             "Study 1 padded its batch to the longest document and counted the queries at PAD, "
-            "although its text says that PAD is left out. ‘tokens’ counts real queries only and "
-            "is the counting of every other figure; ‘padded’ reproduces the published bars. "
+            "although its text says that PAD is left out. “tokens” counts real queries only and "
+            "is the counting of every other figure; “padded” reproduces the published bars. "
             f"Formula: {FORMULA}. n = {words.integer(totals['tokens'])} and "
             f"{words.integer(totals['padded'])} max keys. Unit: count, and share of n."
         ),

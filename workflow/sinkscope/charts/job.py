@@ -24,7 +24,8 @@ def figures_of_model(
     documents = documents_of(own, wanted)
     is_encoder = own["models"]["family"][0] == "encoder"
     figures = [histogram.max_attention(own, model)]
-    if not own["max_attention_tokens_padded"].is_empty():
+    padded = own["max_attention_tokens_padded"]
+    if padded["count"].sum() > own["max_attention_tokens"]["count"].sum():
         figures.append(histogram.countings(own, model))
     figures.append(mass.sink_mass(own, model, documents))
     if own["documents"].height > 1:

@@ -30,7 +30,8 @@ def last_layer(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     )
     return Figure(
         name="last_layer",
-        title=f"Last layer, key by key: {model}",
+        title="Last layer, key by key",
+        subject=model,
         finding=_finding(by_class, layer),
         caption=(
             f"Attention that each key of layer {layer}, the last, receives: mean over heads and "
@@ -60,11 +61,11 @@ def _keys(drawn: pl.DataFrame) -> alt.LayerChart:
     marked = "datum.key_class !== 'word' && datum.key_class !== 'number'"
     stems = base.mark_bar(width=1.6).encode()
     heads = base.transform_filter(marked).mark_point(filled=True, size=34, opacity=1)
-    return alt.layer(stems, heads)
+    return alt.LayerChart(layer=[stems, heads])
 
 
 def _classes(drawn: pl.DataFrame) -> alt.LayerChart:
-    mean = alt.Chart(width=WIDTH, height=alt.Step(20)).transform_aggregate(
+    mean = alt.Chart(width=WIDTH, height=20 * len(class_colours(drawn))).transform_aggregate(
         received="mean(received)", keys="count()", groupby=["key_class"]
     )
     order = list(class_colours(drawn))
@@ -82,7 +83,7 @@ def _classes(drawn: pl.DataFrame) -> alt.LayerChart:
     )
     number = "format(datum.received, '.4f') + '  (' + datum.keys + ')'"
     text = base.transform_calculate(number=number).mark_text(align="left", dx=5)
-    return alt.layer(bars, text.encode(text="number:N"))
+    return alt.LayerChart(layer=[bars, text.encode(text="number:N")])
 
 
 def _finding(by_class: pl.DataFrame, layer: int) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 from sinkscope.charts import words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.palette import WIDTH_COLOURS
-from sinkscope.charts.select import drawn_documents, with_mean
+from sinkscope.charts.select import axis_length, drawn_documents, with_mean
 from sinkscope.charts.theme import (
     ALL_DOCUMENTS,
     OF_DOCUMENT,
@@ -46,7 +46,8 @@ def long_form(heads: pl.DataFrame) -> pl.DataFrame:
 def local_mass(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     rows = long_form(tables["heads"])
     drawn = rounded(with_mean(rows, ["keys", "width", "layer"], ["mass"], documents))
-    n_layers, n_documents = rows["layer"].max() + 1, rows["document"].n_unique()
+    drawn = drawn.with_columns(pl.col("width").cast(pl.String))  # names of lines, not numbers
+    n_layers, n_documents = axis_length(rows, "layer"), rows["document"].n_unique()
     by_width = {str(width): WIDTH_COLOURS[i] for i, width in enumerate(LOCAL_WIDTHS)}
     y = alt.Y("mass:Q", title="local mass (part of 1)", scale=alt.Scale(domain=[0, 1]))
     line = (
@@ -58,7 +59,7 @@ def local_mass(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             color=colours("width", "within w tokens, w =", by_width),
             tooltip=[
                 alt.Tooltip("layer:Q"),
-                alt.Tooltip("width:Q"),
+                alt.Tooltip("width:N"),
                 alt.Tooltip("keys:N"),
                 alt.Tooltip("mass:Q", format=".4f"),
                 alt.Tooltip("document:N"),
@@ -76,11 +77,12 @@ def local_mass(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     )
     return Figure(
         name="local_mass",
-        title=f"Local mass by layer: {model}",
+        title="Local mass by layer",
+        subject=model,
         finding=most_local(drawn),
         caption=(
-            "Formula: sum over |i − j| ≤ w of A[l,h,i,j], mean over queries i and heads h, for "
-            "w = 1 to 5; on the right without the keys of ‘all sinks’ (first token, special "
+            "Formula: sum over |i - j| ≤ w of A[l,h,i,j], mean over queries i and heads h, for "
+            "w = 1 to 5; on the right without the keys of “all sinks” (first token, special "
             f"tokens, first terminator). Mean over n = {words.counted(n_documents, 'document')}, "
             "or one document. Unit: part of 1, linear scale."
         ),
@@ -91,7 +93,7 @@ def local_mass(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
 
 def most_local(drawn: pl.DataFrame) -> str:
     widest = drawn.filter(
-        pl.col("document") == ALL_DOCUMENTS, pl.col("width") == LOCAL_WIDTHS[-1]
+        pl.col("document") == ALL_DOCUMENTS, pl.col("width") == str(LOCAL_WIDTHS[-1])
     )
     by_layer = widest.pivot("keys", index="layer", values="mass").sort(
         PANELS[0], descending=True, nulls_last=True, maintain_order=True

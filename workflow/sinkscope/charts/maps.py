@@ -90,7 +90,7 @@ def script(key: str, value: Any) -> str:
 def packed(matrix: np.ndarray) -> str:
     """Base64 of the zlib-compressed rows, uint16 little-endian, in steps of 1 / STEPS."""
     steps = np.rint(np.clip(matrix.astype(np.float32), 0, 1) * STEPS).astype("<u2")
-    return base64.b64encode(zlib.compress(steps.tobytes(), 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(steps.tobytes())).decode("ascii")
 
 
 def thumbnail(matrix: np.ndarray) -> bytes:

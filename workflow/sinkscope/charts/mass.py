@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -10,7 +11,7 @@ import polars as pl
 from sinkscope.charts import words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.palette import KEY_SET_COLOURS
-from sinkscope.charts.select import distinct_key_sets, drawn_documents, with_mean
+from sinkscope.charts.select import axis_length, distinct_key_sets, drawn_documents, with_mean
 from sinkscope.charts.theme import (
     OF_DOCUMENT,
     colours,
@@ -35,9 +36,10 @@ def with_labels(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(label=label)
 
 
-def largest(mean: pl.DataFrame) -> dict[str, float]:
+def largest(mean: pl.DataFrame) -> dict[str, Any]:
     """The row of `mean` (layer, key_set, mass) with the largest mass; ties to the first."""
-    return mean.sort("mass", descending=True, nulls_last=True, maintain_order=True).row(0, named=True)
+    ordered = mean.sort("mass", descending=True, nulls_last=True, maintain_order=True)
+    return ordered.row(0, named=True)
 
 
 def sink_mass(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
@@ -46,7 +48,7 @@ def sink_mass(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     rows = table.filter(pl.col("key_set").is_in(key_sets))
     drawn = with_mean(rows, ["key_set", "layer"], ["mass", "strict_mass"], documents)
     drawn = rounded(with_labels(drawn))
-    n_layers, n_documents = rows["layer"].max() + 1, rows["document"].n_unique()
+    n_layers, n_documents = axis_length(rows, "layer"), rows["document"].n_unique()
     single = drawn.filter(pl.col("document") == drawn["document"][0], pl.col("key_set") != "sinks")
     peak = largest(single)
     chart = (
@@ -69,14 +71,15 @@ def sink_mass(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     )
     return Figure(
         name="sink_mass",
-        title=f"Sink mass by layer: {model}",
+        title="Sink mass by layer",
+        subject=model,
         finding=(
             f"The largest sink mass is that of the {_noun(peak['key_set'])} in layer "
-            f"{peak['layer']}: {words.mass(peak['mass'])} of the attention, "
-            f"mean over {words.counted(n_documents, 'document')}."
+            f"{peak['layer']}: {words.mass(peak['mass'])} of the attention"
+            f"{words.mean_over(n_documents)}."
         ),
         caption=(
-            f"Formula: {FORMULA}. ‘All sinks’ joins the first token, the special tokens except "
+            f"Formula: {FORMULA}. “All sinks” joins the first token, the special tokens except "
             "the mask token, and the first terminator (. ? !). A line is one document or the mean "
             f"over n = {words.counted(n_documents, 'document')}. Unit: part of 1, linear scale. "
             "The strict form, in the tooltip and the CSV, leaves out queries that are in the set "
@@ -95,8 +98,8 @@ def _noun(key_set: str) -> str:
 def mass_histogram(tables: Tables, model: str) -> Figure:
     """Small multiples by layer: how many documents give a key set how much attention."""
     table = tables["sink_mass"]
-    key_sets = [name for name in distinct_key_sets(table, SHOWN[:-2])]
-    n_layers, n_documents = table["layer"].max() + 1, table["document"].n_unique()
+    key_sets = distinct_key_sets(table, SHOWN[:-2])
+    n_layers, n_documents = axis_length(table, "layer"), table["document"].n_unique()
     rows = table.filter(pl.col("key_set").is_in(key_sets)).drop_nulls("mass")
     lowest = (pl.col("mass") * N_BINS).floor().clip(0, N_BINS - 1) / N_BINS
     counts = (
@@ -132,12 +135,14 @@ def mass_histogram(tables: Tables, model: str) -> Figure:
     panel = panel.header(labelExpr="'layer ' + datum.value", labelPadding=2)
     return Figure(
         name="mass_histogram",
-        title=f"Attention to special and first tokens, by document: {model}",
+        title="Attention to special and first tokens, by document",
+        subject=model,
         finding=majority(rows, n_documents),
         caption=(
             "Each panel is a layer; a bar counts the documents whose average attention to a key "
-            f"set falls in a bin of 0.05. Formula: {FORMULA}. n = {words.counted(n_documents, 'document')} "
-            "a layer and key set. Unit: documents. Bars of different key sets overlap."
+            f"set falls in a bin of 0.05. Formula: {FORMULA}. "
+            f"n = {words.counted(n_documents, 'document')} a layer and key set. "
+            "Unit: documents. Bars of different key sets overlap."
         ),
         chart=bar.facet(facet=panel, columns=columns, data=data_source(drawn), spacing=14),
         data=drawn,

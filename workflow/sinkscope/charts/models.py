@@ -7,12 +7,13 @@ import polars as pl
 
 from sinkscope.charts import words
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.histogram import COLUMNS, bars, class_colours, top
 from sinkscope.charts.histogram import FORMULA as MAX_KEY
-from sinkscope.charts.histogram import bars, class_colours, top
 from sinkscope.charts.mass import FORMULA as MASS
 from sinkscope.charts.mass import with_labels
 from sinkscope.charts.palette import model_colour, model_dash
 from sinkscope.charts.rate import mean_rate, windows
+from sinkscope.charts.select import axis_length
 from sinkscope.charts.theme import (
     ALL_MODELS,
     colours,
@@ -49,14 +50,15 @@ def max_attention(tables: Tables) -> Figure:
     names = model_names(tables)
     histogram = tables["max_attention_tokens"]
     parts = [top(histogram.filter(pl.col("model") == name), N_TOKENS) for name in names]
-    columns = ["model", "token", "key_class", "label", "count", "share"]
-    drawn = rounded(pl.concat(parts).select(columns))
-    # The panels share colours and x, but every model has its own tokens along y.
-    panels = (
-        bars(drawn, "share of max keys", 250)
-        .facet(facet=alt.Facet("model:N", title=None), columns=2, data=data_source(drawn))
-        .resolve_scale(y="independent")
-    )
+    drawn = rounded(pl.concat(parts).select("model", *COLUMNS))
+    classes = class_colours(drawn)
+    panels = [
+        bars(drawn.filter(pl.col("model") == name), "share of max keys", 250, classes)
+        .properties(title=alt.TitleParams(name, fontSize=11))
+        .transform_filter(alt.FieldEqualPredicate(field="model", equal=name))
+        for name in names
+    ]
+    chart = alt.concat(*panels, columns=2, data=data_source(drawn)).resolve_scale(color="shared")
     firsts = drawn.group_by("model", maintain_order=True).first().sort("share", descending=True)
     sentences = [
         f"{words.token(row['token'], row['key_class'])} takes {words.percent(row['share'])} "
@@ -69,10 +71,10 @@ def max_attention(tables: Tables) -> Figure:
         finding=f"Of the max keys, {words.listed(sentences)}.",
         caption=(
             f"The {N_TOKENS} most frequent max keys of each model. Formula: {MAX_KEY}. "
-            f"n = {_totals(histogram)} max keys (layers × tokens, no padding). "
+            f"n = {_totals(histogram)} max keys (layers {words.TIMES} tokens, no padding). "
             "Unit: count, and share of the model's n."
         ),
-        chart=panels,
+        chart=chart,
         data=drawn,
     )
 
@@ -95,8 +97,8 @@ def key_classes(tables: Tables) -> Figure:
     drawn = rounded(drawn)
     word = drawn.filter(pl.col("key_class") == "word").sort("share")
     chart = (
-        alt.Chart(data_source(drawn), width=640, height=alt.Step(34))
-        .mark_bar(height={"band": 0.68}, stroke="white", strokeWidth=0.7)
+        alt.Chart(data_source(drawn), width=640, height=34 * len(names))
+        .mark_bar(height={"band": 0.68})
         .encode(
             x=alt.X("share:Q", title="share of max keys", axis=alt.Axis(format="%")).scale(
                 domain=[0, 1]
@@ -121,7 +123,8 @@ def key_classes(tables: Tables) -> Figure:
         title="Max keys by key class",
         finding=(
             f"Ordinary words are the max key of {words.percent(on_words.get(least, 0.0))} of the "
-            f"queries in {least}, the smallest share of {words.counted(len(names), 'model')}."
+            f"queries in {least}"
+            f"{', the smallest share of all models' if len(names) > 1 else ''}."
         ),
         caption=(
             f"Formula: {MAX_KEY}, summed by key class. n = "
@@ -137,7 +140,7 @@ def sink_mass(tables: Tables) -> Figure:
     table = tables["sink_mass"].filter(pl.col("key_set").is_in(PANELS))
     mean = table.group_by("model", "key_set", "layer").agg(pl.col("mass").mean())
     drawn = rounded(with_labels(mean)).sort("key_set", "model", "layer")
-    n_layers = int(table["layer"].max()) + 1  # type: ignore[arg-type]
+    n_layers = axis_length(table, "layer")
     dashes = alt.Scale(domain=names, range=[list(model_dash(names, name)) for name in names])
     order = [words.key_set_label(name) for name in PANELS]
     line = (
@@ -168,7 +171,7 @@ def sink_mass(tables: Tables) -> Figure:
         title="Sink mass by layer",
         finding=f"The mass of the first token is largest with {words.listed(peaks)}.",
         caption=(
-            f"Formula: {MASS}; mean over documents. ‘All sinks’ joins the first token, the special "
+            f"Formula: {MASS}; mean over documents. “All sinks” joins the first token, the special "
             "tokens except the mask token, and the first terminator (. ? !). "
             f"n = {words.counted(tables['documents']['document'].n_unique(), 'document')}. "
             "Unit: part of 1, linear scale. Layers count from 0."
@@ -184,14 +187,14 @@ def sink_rate(tables: Tables) -> Figure:
     names = model_names(tables)
     rates = tables["sink_rate"]
     found = [
-        (name, words.width_text(window), mean_rate(of_model, "first_token", window))
+        (name, words.window_text(window), mean_rate(of_model, "first_token", window))
         for name in names
         for of_model in [rates.filter(pl.col("model") == name)]
         for window in windows(of_model)
     ]
     drawn = rounded(pl.DataFrame(found, schema=["model", "queries", "rate"], orient="row"))
-    panels = [words.width_text(window) for window in windows(rates)]
-    base = alt.Chart(width=250, height=alt.Step(26)).encode(
+    panels = [words.window_text(window) for window in windows(rates)]
+    base = alt.Chart(width=250, height=26 * len(names)).encode(
         x=alt.X("rate:Q", title="sink rate at key 0", axis=alt.Axis(format="%")).scale(
             domain=[0, 1.12], nice=False
         ),
@@ -201,7 +204,7 @@ def sink_rate(tables: Tables) -> Figure:
     )
     bar = base.mark_bar(height={"band": 0.7}).encode(color=model_colours(names).legend(None))
     text = base.mark_text(align="left", dx=5).encode(text=alt.Text("rate:Q", format=".1%"))
-    whole = drawn.filter(pl.col("queries") == words.width_text(None)).sort("rate")
+    whole = drawn.filter(pl.col("queries") == words.window_text(None)).sort("rate")
     low, high = whole.row(0, named=True), whole.row(-1, named=True)
     finding = f"Over whole documents, {words.percent(high['rate'])} of the heads of {high['model']}"
     finding += " have a sink at key 0"

@@ -16,14 +16,15 @@ MODEL_COLOURS = (
     "#d55e00",  # vermilion
     "#009e73",  # green
     "#cc79a7",  # pink
-    "#7a5bc4",  # violet
-    "#c08a00",  # ochre
-    "#4da3d9",  # sky
-    "#8c5a2b",  # brown
+    "#8e44dd",  # violet
+    "#8c4a2b",  # brown
+    "#a39a4a",  # khaki
+    "#ee66ee",  # orchid
 )
 # A ninth model starts the colours again with the next dash.
 MODEL_DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
 
+# What opens a text (bos, cls) has one colour, and so has what closes it (sep, eos).
 CLASS_COLOURS = {
     "bos": "#0072b2",
     "cls": "#0072b2",
@@ -31,10 +32,10 @@ CLASS_COLOURS = {
     "eos": "#d55e00",
     "mask": "#cc79a7",
     "first": "#009e73",
-    "terminator": "#7a5bc4",
+    "terminator": "#8e44dd",
     "punctuation": "#c08a00",
     "newline": "#4da3d9",
-    "number": "#8c5a2b",
+    "number": "#8c4a2b",
     "word": "#8a8f98",
 }
 
@@ -46,23 +47,23 @@ KEY_SET_COLOURS = {
 }
 
 # Widths 1 to 5 of the local window, one hue from light to dark.
-WIDTH_COLOURS = ("#8fc1e3", "#5fa4d3", "#3b87bd", "#1c6aa0", "#0a4d7c")
+WIDTH_COLOURS = ("#a6cfec", "#7db4de", "#559acd", "#3380b9", "#1a66a0")
 
-# From no attention (paper) to all of it (near black): magma turned round, so that
-# lightness falls evenly. Thumbnails, full maps, charts and legends all read these stops.
+# From no attention (paper) to all of it (navy): yellow, green and blue of falling lightness.
+# Thumbnails, full maps, charts and legends all read these stops.
 HEAT_STOPS = (
     "#fdfcf8",
-    "#fddc9e",
-    "#fcae74",
-    "#f4735c",
-    "#cf4070",
-    "#98327f",
-    "#611f7f",
-    "#2b1255",
-    "#08041c",
+    "#eef5cd",
+    "#c9e8b8",
+    "#8ad2bb",
+    "#48b5c4",
+    "#2490bf",
+    "#2566ac",
+    "#243d94",
+    "#0a1a50",
 )
 # Heat maps are logarithmic: attention of HEAT_FLOOR or less has the first stop, 1 the last.
-HEAT_FLOOR = 1e-4
+HEAT_FLOOR = 1e-3
 
 
 def model_colour(models: Sequence[str], model: str) -> str:

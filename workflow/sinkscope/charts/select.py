@@ -14,6 +14,11 @@ MOST_DOCUMENTS = 20
 MOST_ROWS = 20_000
 
 
+def axis_length(frame: pl.DataFrame, axis: str) -> int:
+    """Number of layers, or heads: they count from 0."""
+    return int(frame.select(pl.col(axis).max()).item()) + 1
+
+
 def of_model(tables: Tables, model: str) -> dict[str, pl.DataFrame]:
     return {name: frame.filter(pl.col("model") == model) for name, frame in tables.items()}
 

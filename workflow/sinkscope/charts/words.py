@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+TIMES = "\u00d7"
 KEY_SET_LABELS = {
     "first_token": "first token",
     "first_four": "first four tokens",
@@ -35,6 +36,11 @@ def counted(number: int, noun: str) -> str:
     return f"{integer(number)} {noun}{'' if number == 1 else 's'}"
 
 
+def mean_over(n_documents: int) -> str:
+    """The end of a sentence about a mean; nothing where there is one document only."""
+    return f", mean over {counted(n_documents, 'document')}" if n_documents > 1 else ""
+
+
 def token(text: str, key_class: str) -> str:
     return f"“{text}” ({key_class})"
 
@@ -46,6 +52,6 @@ def listed(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def width_text(window: int | None) -> str:
+def window_text(window: int | None) -> str:
     """What part of a document a sink rate covers; window as in the table sink_rate."""
     return "whole document" if window is None else f"first {window} tokens"

@@ -10,7 +10,7 @@ import torch
 
 from sinkscope.config import Settings
 from sinkscope.documents import Document
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.model import Loaded
@@ -47,7 +47,7 @@ class Analyser:
             "key_sets": list(sets),
             "n_tokens_full": encoded.n_tokens_full,
             "window": self.settings.window,
-            "is_causal": self.loaded.family == "decoder",
+            "is_causal": observation.is_causal,
             "heads": [f"{layer}/{head}" for layer, head in self.heads()],
         }
         return Cell(meta, arrays)
@@ -59,7 +59,7 @@ class Analyser:
         found = sorted({(int(i), int(j)) for model, i, j in wanted if model == name})
         for layer, head in found:
             if layer >= self.loaded.n_layers or head >= config.num_attention_heads:
-                raise SinkscopeError(
+                raise ModelError(
                     f"config: head_maps names '{name}/{layer}/{head}', but the model has layers "
                     f"0 to {self.loaded.n_layers - 1} and heads 0 to "
                     f"{config.num_attention_heads - 1}; correct it."
@@ -72,7 +72,7 @@ class Analyser:
         for column, positions in enumerate(sets.values()):
             members[0, positions, column] = True
         sinks = torch.zeros(1, n_tokens, dtype=torch.bool)
-        sinks[0, sets["sinks"]] = True
+        sinks[0, sets.get("sinks", [])] = True
         return Plan(
             real=torch.ones(1, n_tokens, dtype=torch.bool, device=device),
             key_sets=members.to(device),

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from sinkscope.errors import SinkscopeError
 from sinkscope.files import written
@@ -49,7 +49,9 @@ def write_cell(path: Path, cell: Cell) -> None:
     arrays = {name: np.ascontiguousarray(array) for name, array in cell.arrays.items()}
     with written(path) as temporary:
         # One string, since safetensors keeps several in no fixed order.
-        save_file(arrays, temporary, metadata={"cell": json.dumps(cell.meta, allow_nan=False)})
+        data = save(arrays, metadata={"cell": json.dumps(cell.meta, allow_nan=False)})
+        # Written by Python: a full disk is then an OSError, which `written` can name.
+        temporary.write_bytes(data)
 
 
 def read_cell(path: Path, names: list[str] | None = None) -> Cell:

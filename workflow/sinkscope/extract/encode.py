@@ -42,10 +42,6 @@ def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encod
     bos, cls = tokenizer.bos_token_id, tokenizer.cls_token_id
     if row.add_special_tokens == "true" and bos is not None and ids[:1] not in ([bos], [cls]):
         ids = [bos, *ids]
-    if not ids:
-        raise SinkscopeError(
-            f"document '{document}': model '{row.model}' makes no token of it; add text."
-        )
     full, limit = len(ids), loaded.max_length
     if limit is not None and full > limit:
         if not truncate:
@@ -66,6 +62,10 @@ def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encod
         key_class(i, token_id, text, special_ids)
         for i, (token_id, text) in enumerate(zip(ids, texts, strict=True))
     ]
+    if all(name in SPECIAL_CLASSES for name in classes):
+        raise SinkscopeError(
+            f"document '{document}': model '{row.model}' makes no token of it; add text."
+        )
     tokens = [
         piece if piece.startswith("##") else _readable(text)
         for piece, text in zip(pieces, texts, strict=True)

@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from rich.progress import track
 from sinkscope.code import modules
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.cell import cell_path, fingerprint_of, write_cell
 from sinkscope.extract.model import Loaded, load_model, threads
@@ -74,8 +75,8 @@ def run_job(
     started = time.monotonic()
     problems: list[str] = []
     entries: list[dict[str, Any]] = []
-    failure = failure_path(manifest)
-    failure.unlink(missing_ok=True)
+    for stale in (manifest, failure_path(manifest)):
+        stale.unlink(missing_ok=True)
     try:
         with threads(n_threads):
             loaded = load_model(row, directory)
@@ -83,13 +84,16 @@ def run_job(
             for document in progress(row.model, documents):
                 try:
                     entries.append(make_cell(analyser, document, directory))
+                except ModelError:
+                    raise
                 except SinkscopeError as error:
-                    problems.append(str(error))
-                    print(f"sinkscope: {error}", file=sys.stderr)
+                    problems.append(about(document, error))
     except SinkscopeError as error:
         problems.append(str(error))
     if problems:
-        write_json(failure, {"problems": problems, "done": [e["document"] for e in entries]})
+        done = [entry["document"] for entry in entries]
+        with suppress(SinkscopeError):  # a full disk must not hide what went wrong
+            write_json(failure_path(manifest), {"problems": problems, "done": done})
         raise SinkscopeError("\n".join(problems))
     write_json(
         manifest,
@@ -105,6 +109,13 @@ def run_job(
             },
         },
     )
+
+
+def about(document: Document, error: SinkscopeError) -> str:
+    """The error's sentence, which names the document at the latest here."""
+    sentence = str(error)
+    named = f"document '{document.name}'"
+    return sentence if named in sentence else f"{named}: {sentence}"
 
 
 def failure_path(manifest: Path) -> Path:

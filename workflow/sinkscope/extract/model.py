@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,6 @@ class Loaded:
         """What the table of models says; the same for the same weights and row."""
         config = self.network.config
         n_heads = int(config.num_attention_heads)
-        n_kv = getattr(config, "num_key_value_heads", None) or n_heads
-        if getattr(config, "multi_query", False) and not getattr(
-            config, "new_decoder_architecture", False
-        ):
-            n_kv = 1  # Falcon says it this way
         return {
             "model": self.row.model,
             "source": self.row.source,
@@ -61,7 +56,7 @@ class Loaded:
             "n_parameters": sum(p.numel() for p in self.network.parameters()),
             "n_layers": self.n_layers,
             "n_heads": n_heads,
-            "n_key_value_heads": int(n_kv),
+            "n_key_value_heads": key_value_heads(config),
             "hidden_size": int(config.hidden_size),
             "max_length": self.max_length,
         }
@@ -89,23 +84,57 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
         config = AutoConfig.from_pretrained(weights.location, **options)
         family = row.family or detect_family(row.model, config)
         tokenizer = AutoTokenizer.from_pretrained(weights.location, **options)
-        network = AutoModel.from_pretrained(
+        network, info = AutoModel.from_pretrained(
             weights.location,
             dtype=getattr(torch, row.dtype),
             # Falcon chooses its attention class when it is built, so it must be said here.
             attn_implementation="sdpa",
+            output_loading_info=True,
             **options,
         )
     except SinkscopeError:
         raise
     except Exception as error:  # whatever a library raises for weights it cannot read
         raise SinkscopeError(_unreadable(row, weights, error)) from error
+    check_complete(row, weights, info["missing_keys"])
     network = network.eval().requires_grad_(False).to(row.device)
     revision = weights.revision
     if weights.is_hub:
         revision = getattr(config, "_commit_hash", None) or revision
-    length = row.max_length or positions(network)
-    return Loaded(row, network, tokenizer, family, length, revision)
+    return Loaded(row, network, tokenizer, family, longest_input(row, network), revision)
+
+
+def key_value_heads(config: Any) -> int:
+    """Heads that hold keys and values: fewer than query heads where these are grouped."""
+    if getattr(config, "multi_query", False):
+        # Falcon: one for all, but for its newer architecture.
+        return int(config.num_kv_heads) if config.new_decoder_architecture else 1
+    return int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
+
+
+def check_complete(row: ModelRow, weights: Weights, missing: Iterable[str]) -> None:
+    """Refuse weights that lack some: the library fills them with random numbers.
+
+    A pooler reads the last layer's output, which no attention depends on, and many
+    checkpoints come without.
+    """
+    needed = sorted(name for name in missing if "pooler" not in name)
+    if needed:
+        raise SinkscopeError(
+            f"model '{row.model}': {weights.location} lacks {len(needed)} of its weights "
+            f"({needed[0]}, ...); download or save it again."
+        )
+
+
+def longest_input(row: ModelRow, network: torch.nn.Module) -> int | None:
+    """The row's max_length, else the model's number of positions."""
+    limit = positions(network)
+    if row.max_length and limit and row.max_length > limit:
+        raise SinkscopeError(
+            f"model '{row.model}': max_length is {row.max_length}, but the model has only {limit} "
+            "positions; correct it in the table of models."
+        )
+    return row.max_length or limit
 
 
 def _unreadable(row: ModelRow, weights: Weights, error: Exception) -> str:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 
@@ -41,6 +41,9 @@ def patched(attend: Callable[[Call], Tensor]) -> Iterator[None]:
     ) -> Tensor:
         if query.shape[2] != key.shape[2] or dropout_p:
             raise UnobservableError("it attends to a cache or another input, or drops attention")
+        if attn_mask is not None:
+            while attn_mask.dim() < 4:  # [query, key] or [batch or head, query, key]
+                attn_mask = attn_mask[None]
         scale = query.shape[-1] ** -0.5 if scale is None else scale
         return attend(Call(query, key, value, attn_mask, is_causal, scale))
 
@@ -61,7 +64,8 @@ def run_observed(
     """One forward pass over ids [batch, token], each layer's attention done by `attend`.
 
     attention_mask: [batch, token], 0 at padding; None where there is none.
-    Raises SinkscopeError where the model does not call the attention once a layer.
+    Raises ModelError where the model does not call the attention once a layer, SinkscopeError
+    where the pass itself fails.
     """
     n_calls = 0
 
@@ -79,11 +83,22 @@ def run_observed(
             loaded.network(**options)
     except UnobservableError as error:
         reason = str(error)
+    except (RuntimeError, IndexError, ValueError) as error:
+        raise SinkscopeError(failed_pass(loaded, ids, error)) from error
     if reason is None and n_calls != loaded.n_layers:
         reason = f"it calls scaled_dot_product_attention {n_calls} times in one pass"
     if reason is not None:
-        raise SinkscopeError(
+        raise ModelError(
             f"model '{loaded.row.model}': the attention of {type(loaded.network).__name__} cannot "
             f"be observed ({reason}; {loaded.n_layers} layers were expected); choose a model "
             "that transformers runs through sdpa."
         )
+
+
+def failed_pass(loaded: Loaded, ids: Tensor, error: Exception) -> str:
+    """The sentence for a model that cannot run: its own fault, or the device's."""
+    what = f"model '{loaded.row.model}': the forward pass over {ids.shape[1]} tokens failed"
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"{what} for want of GPU memory; use a smaller dtype or max_length."
+    reason = " ".join(str(error).split())[:300]
+    return f"{what} ({type(error).__name__}: {reason}); check that tokenizer and weights match."

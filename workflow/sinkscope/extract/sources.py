@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from sinkscope.errors import SinkscopeError
 
 REPOSITORY = Path(__file__).parents[3]
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+HUB_ID = rf"{NAME}(/{NAME})?"
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,22 @@ def find_weights(model: str, source: str, directory: Path) -> Weights:
     kind, _, name = source.partition(":")
     if kind == "hub":
         location, _, revision = name.partition("@")
+        if not re.fullmatch(HUB_ID, location):
+            raise SinkscopeError(
+                f"model '{model}': '{location}' is no id of the hub; "
+                "write hub:OWNER/NAME, or path:DIR for a folder."
+            )
+        if Path(location).exists():
+            raise SinkscopeError(
+                f"model '{model}': a folder '{location}' here hides the hub's model of that name; "
+                "use path: for the folder, or rename it."
+            )
         return Weights(location, revision or None)
     if kind == "path":
         return _folder(model, (directory / name).absolute(), f"path {name}")
     if kind == "zoo":
-        if not (REPOSITORY / "zoo" / name / "config.json").is_file():
+        checkpoint = REPOSITORY / "zoo" / name / "config.json"
+        if not re.fullmatch(NAME, name) or not checkpoint.is_file():
             raise SinkscopeError(
                 f"model '{model}': the zoo has no checkpoint '{name}'; see the folder zoo/."
             )

@@ -70,6 +70,13 @@ class Observation:
         self.layers.append(statistics)
         return output
 
+    @property
+    def is_causal(self) -> bool:
+        """Whether the first query of the documents saw itself alone."""
+        assert self._counted is not None, "no layer was observed"
+        n_keys = self._counted[2].n_keys  # [batch, query]
+        return bool((n_keys[:, 0] == 1).all())
+
     def visible(self, call: Call) -> Visible:
         """Counted once for all layers that are given the very same mask."""
         counted = self._counted

@@ -98,7 +98,7 @@ class Sums:
         self.mean_logit = empty(batch, n_heads, n_tokens)
         self.received = empty(batch, n_heads, n_tokens).zero_().double()
         self.window_received = self.received.clone()
-        exact = n_tokens <= plan.map_exact
+        exact = n_tokens <= max(plan.map_exact, plan.map_cells)
         n_cells = n_tokens if exact else plan.map_cells
         self.pool = None if exact else block_weights(n_tokens, n_cells, self.device)
         self.heads = [head for at, head in plan.heads if at == layer]

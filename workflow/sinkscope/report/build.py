@@ -143,8 +143,8 @@ class Report:
             "versions": provenance.versions(self.finished),
             "commit": self.commit,
             "config": yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True),
-            "epsilon": self.config["epsilon"],
-            "window": self.config["window"],
+            "epsilon": self.grid.config.raw["epsilon"],
+            "window": self.grid.config.raw["window"],
         }
 
     def documents(self) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def headline(tables: Tables) -> str:
         .first()
     )
     n_half = first.filter(pl.col("share") > 0.5).height
-    low, high = first["share"].min(), first["share"].max()
+    low, high = first["share"].to_list()[-1], first["share"].to_list()[0]
     if first.height == 1:
         row = first.row(0, named=True)
         return (
@@ -45,5 +45,5 @@ def headline(tables: Tables) -> str:
     return (
         f"In {n_half} of {words.counted(first.height, 'model')} a single token is the max key of "
         f"more than half of all queries and layers; over the models, the share of the most "
-        f"frequent max key runs from {low:.1%} to {high:.1%}."
+        f"frequent max key runs from {words.percent(low)} to {words.percent(high)}."
     )

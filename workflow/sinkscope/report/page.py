@@ -10,7 +10,7 @@ from urllib.parse import quote
 import polars as pl
 import vl_convert
 
-from sinkscope.charts.figure import Figure
+from sinkscope.charts.figure import Figure, as_svg
 from sinkscope.charts.job import figures_of_model
 from sinkscope.charts.maps import STEPS, entry_of, named_maps, packed, script, thumbnail, tokens_of
 from sinkscope.charts.palette import model_colour
@@ -27,7 +27,8 @@ def write_single_page(cell: Cell, tables: dict[str, pl.DataFrame], path: Path) -
     sizes = {"n_documents": 1, "n_tokens": cell.n_tokens}
     maps = site.map_data([entry_of(cell)], "", STEPS)
     maps["images"] = {name: data_uri("image/png", thumbnail(m)) for name, m in named_maps(cell)}
-    text = site.environment().get_template("cell.html.j2").render(
+    template = site.environment().get_template("cell.html.j2")
+    text = template.render(
         title=f"{model}, {document}",
         inline={
             "styles": [site.style(name) for name in site.STYLES],
@@ -52,7 +53,7 @@ def inlined(figure: Figure) -> site.ShownFigure:
     """A figure whose downloads are inside the page."""
     spec = figure.spec()
     text = json.dumps(spec, allow_nan=False)
-    svg = vl_convert.vegalite_to_svg(text)
+    svg = as_svg(spec)
     links = {
         "CSV": data_uri("text/csv", figure.csv().encode()),
         "SVG": data_uri("image/svg+xml", svg.encode()),

@@ -58,10 +58,11 @@ def unfinished(directory: Path, model: str, shard: str, names: list[str]) -> lis
     """A job without a manifest: what it says itself, or where its log is."""
     failure = failure_path(manifest_path(directory, model, shard))
     if not failure.is_file():
-        log = f"logs/extract/{model}/{shard}.log"
-        return [
-            Missing(model, tuple(names), f"no result: its job was not run or was stopped; see {log}")
-        ]
+        reason = (
+            "no result: its job was not run or was stopped; "
+            f"see results/logs/extract/{model}/{shard}.log"
+        )
+        return [Missing(model, tuple(names), reason)]
     told = read_json(failure)
     problems, done = told["problems"], set(told["done"])
     # Sentences about a document begin with it; the others are about the model.

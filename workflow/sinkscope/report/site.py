@@ -60,7 +60,7 @@ def script(name: str) -> str:
     if name != "vega.js":
         return (HERE / "static" / name).read_text(encoding="utf-8")
     # The bundle declares one-letter names: kept to itself, and the version with the pages.
-    bundle = vl_convert.javascript_bundle()
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return re.sub("</(script)", r"<\\/\1", f"(() => {{\n{bundle}\n}})();\n", flags=re.IGNORECASE)
 
 
@@ -97,5 +97,3 @@ def map_data(index: Sequence[dict[str, Any]], folder: str, steps: int) -> dict[s
         "colours": [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in heat_table().tolist()],
         "class_colours": CLASS_COLOURS,
     }
-
-

@@ -72,7 +72,7 @@ function picture([q0, q1, k0, k1]) {
 
 function side() {
   const room = dialog.clientWidth - 45 - MARGIN.left - MARGIN.right;
-  return Math.max(170, Math.min(room, window.innerHeight - 430 < 300 ? 420 : window.innerHeight - 430));
+  return Math.max(170, Math.min(room, Math.max(380, window.innerHeight - 400)));
 }
 
 // Every how many cells a label fits: a label needs 12 pixels.
@@ -106,10 +106,12 @@ function legend(svg, size) {
   }
   svg.append(gradient);
   svg.append(make("rect", { x, y, width, height: 9, fill: "url(#map-gradient)", class: "raster" }));
-  const ticks = view.scale === "log" ? [0.0001, 0.001, 0.01, 0.1, 1] : [0, 0.25, 0.5, 0.75, 1];
+  const decades = Array.from({ length: 1 - Math.log10(maps.floor) }, (_, i) => maps.floor * 10 ** i);
+  const ticks = view.scale === "log" ? decades : [0, 0.25, 0.5, 0.75, 1];
   const text = { y: y + 21, "font-size": 10, "font-family": "system-ui, sans-serif", "text-anchor": "middle" };
+  const label = (tick) => (tick === maps.floor ? `≤ ${tick}` : Number(tick.toPrecision(3)));
   for (const tick of ticks) {
-    svg.append(make("text", { ...text, x: x + part(tick) * width }, tick === 0.0001 ? "≤0.0001" : tick));
+    svg.append(make("text", { ...text, x: x + part(tick) * width }, label(tick)));
   }
   const kind = view.scale === "log" ? "attention, logarithmic scale" : "attention, linear scale";
   svg.append(make("text", { ...text, x, y: y + 36, "text-anchor": "start" }, kind));
@@ -217,7 +219,22 @@ async function openMap(documentName, map) {
     `${documentName}; ${map.includes("-") ? "one head" : "mean over heads"}`;
   fillMenu(entryOf(documentName));
   if (!dialog.open) dialog.showModal();
+  remember(`#map=${documentName}/${map}`);
   render();
+}
+
+// The address leads back to the open map.
+function remember(hash) {
+  try { // some browsers forbid it to pages opened from a disk
+    history.replaceState(null, "", hash || location.pathname + location.search);
+  } catch { /* then the address stays as it is */ }
+}
+
+function openFromAddress() {
+  const [documentName, map] = decodeURIComponent(location.hash).slice("#map=".length).split("/");
+  if (!location.hash.startsWith("#map=") || !entryOf(documentName)) return;
+  const entry = entryOf(documentName);
+  if ([...mapsOf(entry, false), ...mapsOf(entry, true)].includes(map)) openMap(documentName, map);
 }
 
 function fillMenu(entry) {
@@ -320,4 +337,6 @@ document.getElementById("map-scale").addEventListener("change", (event) => {
   view.scale = event.target.value;
   render();
 });
+dialog.addEventListener("close", () => remember(""));
 showMaps();
+openFromAddress();

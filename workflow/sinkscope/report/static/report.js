@@ -22,8 +22,13 @@ function panelsThatFit(spec, available) {
 }
 
 function fit(spec, available) {
+  spec.config.legend.columns = Math.max(2, Math.floor(available / 105));
   if (spec.spec) {
     panelsThatFit(spec, available);
+  } else if (spec.concat) {
+    const panel = spec.concat[0].width;
+    spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(available / (panel + 110))));
+    for (const part of spec.concat) part.width = Math.min(panel, available - 110);
   } else if (spec.vconcat) {
     for (const part of spec.vconcat) part.width = Math.min(part.width, available - 150);
   } else {
