@@ -14,11 +14,13 @@ rule figures:
         "results/logs/figures/{model}.log",
     benchmark:
         "results/benchmarks/figures/{model}.tsv"
+    params:
+        documents=grid.shown_documents(),
     message:
         "Drawing the figures of {wildcards.model}"
     shell:
-        "sinkscope figures --model {wildcards.model} --tables results/tables --out {output}"
-        " 2>&1 | tee {log} >&2"
+        "sinkscope figures {params.documents} --model {wildcards.model}"
+        " --tables results/tables --out {output} 2>&1 | tee {log} >&2"
 
 
 rule compare:

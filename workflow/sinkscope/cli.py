@@ -80,12 +80,15 @@ def tables(
 def figures(
     tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
     out: Annotated[Path, typer.Option(help="Folder of the figures.")],
+    documents: Annotated[
+        list[str] | None, typer.Argument(help="Documents to choose from in a figure.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Of one model; without it, of all.")] = None,
 ) -> None:
     """Draw figures as Vega-Lite, SVG and PNG, each with its data as CSV."""
     from sinkscope.charts.job import write_figures
 
-    write_figures(tables, out, model)
+    write_figures(tables, out, model, documents)
 
 
 @app.command()

@@ -56,6 +56,10 @@ class Grid:
             "documents": [document.name for document in self.config.documents],
         }
 
+    def shown_documents(self) -> list[str]:
+        """Documents that the report shows one by one."""
+        return self.expected()["documents"][: self.config.raw["documents_in_report"]]
+
     def n_gpus(self, model: str) -> int:
         """GPUs that a job of this model asks for."""
         return int(self.config.model(model).device.startswith("cuda"))

@@ -1,0 +1,1 @@
+from report.conftest import site as site

@@ -1,0 +1,211 @@
+"""A small run made by hand: cells with known attention, then every later stage as it is.
+
+Models: `enc` (encoder, all documents), `dec` (decoder, without the second job), `absent`
+(its job failed). Documents: `one` and `two` in the first job, `three` in the second.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from sinkscope.charts.job import write_figures
+from sinkscope.charts.maps import write_maps
+from sinkscope.config import load
+from sinkscope.extract.cell import Cell, cell_path, write_cell
+from sinkscope.files import sha256_of, write_json
+from sinkscope.grid import Grid
+from sinkscope.keys import key_sets
+from sinkscope.reduce.job import reduce_model, write_tables
+from sinkscope.report.build import write_report
+
+HOSTILE = "</script><b>x</b>"
+HOSTILE_TOKENS = [HOSTILE, "<img src=x onerror=alert(1)>", "\"q\", 's'", "{{ 7 * 7 }}", "\u2028"]
+TEXTS = {"one": "Z one", "two": f"Z two {HOSTILE}", "three": "Z three"}
+LENGTHS = {"one": 12, "two": 40, "three": 70}
+SHAPES = {"enc": (3, 2), "dec": (4, 2)}  # layers, heads
+MAP_CELLS = 32
+PADDED = 80
+REASON = "document 'two': model 'absent' computes NaN"
+WORDS = ["a", "tide", ".", "ran", ","]
+
+
+def attention(seed, n_layers, n_heads, n_tokens, causal):
+    """[layer, head, query, key] random probabilities with a sink at key 0."""
+    logits = np.random.default_rng(seed).normal(size=(n_layers, n_heads, n_tokens, n_tokens)) * 2
+    logits[..., 0] += 3
+    if causal:
+        logits += np.triu(np.full((n_tokens, n_tokens), -1e9), 1)
+    p = np.exp(logits - logits.max(-1, keepdims=True))
+    return p / p.sum(-1, keepdims=True)
+
+
+def cell(model, document, single=()):
+    """single: (layer, head) whose maps are kept."""
+    n_layers, n_heads = SHAPES[model]
+    n, causal = LENGTHS[document], model == "dec"
+    a = attention(len(document) + n, n_layers, n_heads, n, causal)
+    mean = a.mean(1)
+    first = ["[CLS]"] if model == "enc" else ["Z"]
+    plain = (HOSTILE_TOKENS + WORDS * n)[: n - 1]
+    classes = ["cls" if model == "enc" else "first"]
+    classes += [{".": "terminator", ",": "punctuation"}.get(token, "word") for token in plain]
+    sets = key_sets(classes)
+    seen = np.tri(n).sum(0) if causal else np.full(n, n)
+    distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    local = [(a * (distance <= width)).sum((-1, -2)) / n for width in range(1, 6)]
+    mass = [mean[:, :, positions].sum(-1).mean(-1) for positions in sets.values()]
+    edges = np.arange(MAP_CELLS + 1) * n // MAP_CELLS
+    pool = np.stack([np.arange(n) // 1 >= edges[:-1, None], np.arange(n) < edges[1:, None]]).all(0)
+    pool = pool / np.maximum(pool.sum(1, keepdims=True), 1)
+    pool = pool if n > 50 else np.eye(n)
+    arrays = {
+        "max_key": mean.argmax(-1).astype(np.int32),
+        "max_value": mean.max(-1),
+        "sink_score": a.sum(-2) / seen,
+        "window_score": a[..., :10, :10].sum(-2) / (np.tri(10).sum(0) if causal else 10),
+        "mass": np.stack(mass, -1),
+        "strict_mass": np.stack(mass, -1) / 2,
+        "entropy": np.full((n_layers, n_heads), 0.5),
+        "local": np.stack(local, -1),
+        "local_no_sinks": np.stack(local, -1) / 2,
+    }
+    arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    arrays["max_key"] = mean.argmax(-1).astype(np.int32)
+    arrays["map"] = (pool @ mean @ pool.T).astype(np.float16)
+    heads = [pool @ a[layer, head] @ pool.T for layer, head in single]
+    arrays["head_map"] = np.array(heads or np.zeros((0, *arrays["map"].shape[1:]))).astype(
+        np.float16
+    )
+    if model == "enc":
+        padding = np.zeros((n_layers, PADDED - n), np.int32)
+        arrays["padded_max_key"] = np.concatenate([arrays["max_key"], padding], 1)
+    meta = {
+        "model": model,
+        "document": document,
+        "tokens": first + plain,
+        "classes": classes,
+        "key_sets": list(sets),
+        "n_tokens_full": n,
+        "window": 10,
+        "is_causal": causal,
+        "heads": [f"{layer}/{head}" for layer, head in single],
+        "fingerprint": "made",
+    }
+    return Cell(meta, arrays)
+
+
+def facts(model):
+    n_layers, n_heads = SHAPES[model]
+    return {
+        "model": model, "source": f"zoo:{model}", "revision": "1", "architecture": "MadeModel",
+        "family": "encoder" if model == "enc" else "decoder", "dtype": "float32",
+        "n_parameters": 1000, "n_layers": n_layers, "n_heads": n_heads,
+        "n_key_value_heads": n_heads, "hidden_size": 8, "max_length": 99,
+    }  # fmt: skip
+
+
+def entry(folder, grid, cell):
+    document = next(d for d in grid.config.documents if d.name == cell.meta["document"])
+    path = cell_path(folder / "results", cell.meta["model"], document.name)
+    write_cell(path, cell)
+    return {
+        "document": document.name, "path": document.path, "row": None,
+        "n_characters": len(document.text), "n_words": len(document.text.split()),
+        "sha256": document.sha256, "cell": str(path.relative_to(folder)),
+        "cell_sha256": sha256_of(path),
+    }  # fmt: skip
+
+
+JOB = {
+    "seconds": 12.5, "peak_mb": 345, "peak_gpu_mb": None, "device": "made", "threads": 1,
+    "versions": {"python": "3.11.0", "torch": "2.0"},
+}  # fmt: skip
+
+
+def make_grid(folder):
+    (folder / "config").mkdir(parents=True)
+    models = ["model\tsource", *(f"{name}\tzoo:{name}" for name in ("enc", "dec", "absent"))]
+    (folder / "config/models.tsv").write_text("\n".join(models) + "\n")
+    rows = ["document\tpath", *(f"{name}\t{name}.txt" for name in TEXTS)]
+    (folder / "config/documents.tsv").write_text("\n".join(rows) + "\n")
+    for name, text in TEXTS.items():
+        (folder / f"{name}.txt").write_text(text)
+    wanted = {"models": "config/models.tsv", "documents": "config/documents.tsv"}
+    return Grid(load(wanted | {"documents_per_job": 2, "window": 10}, folder))
+
+
+def make_run(folder):
+    """Everything up to the tables below `folder`; the grid, and manifests by model."""
+    grid = make_grid(folder)
+    jobs = {("enc", "0000"): ["one", "two"], ("enc", "0001"): ["three"],
+            ("dec", "0000"): ["one", "two"]}  # fmt: skip
+    manifests = {"enc": [], "dec": []}
+    for (model, shard), names in jobs.items():
+        single = [(1, 0), (2, 1)] if model == "dec" else []
+        entries = [entry(folder, grid, cell(model, name, single)) for name in names]
+        path = folder / "results" / "shards" / model / f"{shard}.json"
+        write_json(path, {"model": facts(model), "cells": entries, "job": JOB})
+        manifests[model].append(path)
+    failed = folder / "results" / "shards" / "absent" / "0000.failed"
+    write_json(failed, {"problems": [REASON], "done": ["one"]})
+    for model, paths in manifests.items():
+        reduce_model(paths, folder / "results" / "reduced" / model, 0.3, folder)
+    parts = [folder / "results" / "reduced" / model for model in manifests]
+    write_tables(parts, folder / "results" / "tables")
+    return grid, manifests
+
+
+def make_site(folder, grid, manifests, out="reports"):
+    """Figures, maps and report below `folder`/`out`."""
+    tables, site = folder / "results" / "tables", folder / out
+    for model in (*manifests, None):
+        write_figures(tables, site / "figures" / (model or "all"), model)
+    for model, paths in manifests.items():
+        write_maps(paths, folder, site / "maps" / model, 20)
+    raw = grid.config.raw
+    write_report(raw, grid, tables, site / "figures", site / "maps", folder, site, "c0ffee")
+    return site
+
+
+def scripts_in(html, kind):
+    """Contents of the page's script elements of one type, by id."""
+    from html.parser import HTMLParser
+
+    found = {}
+
+    class Reader(HTMLParser):
+        inside = None
+
+        def handle_starttag(self, tag, attributes):
+            values = dict(attributes)
+            if tag == "script" and values.get("type") == kind:
+                self.inside = values.get("id")
+                found[self.inside] = ""
+
+        def handle_data(self, data):
+            if self.inside is not None:
+                found[self.inside] += data
+
+        def handle_endtag(self, tag):
+            self.inside = None
+
+    Reader().feed(html)
+    return found
+
+
+def strict_json(text):
+    """Parsed as a browser would: NaN and Infinity are errors."""
+
+    def refuse(name):
+        raise ValueError(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def folder_bytes(folder):
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(Path(folder).rglob("*"))
+        if p.is_file()
+    }

@@ -1,0 +1,250 @@
+"""The pages in headless Chromium, opened from the disk, with no network."""
+
+import json
+import re
+import shutil
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="No Chromium is installed here.")
+
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr",
+    "--virtual-time-budget=600000", "--window-size=1200,900",
+]  # fmt: skip
+
+# What a test does on the page: `steps`, which fill `told`; it is read off the page at the end.
+PROBE = """
+<pre id="probe"></pre>
+<script>
+{
+const until = async (condition) => {
+  for (let turn = 0; turn < 1000 && !condition(); turn++) {
+    await new Promise((go) => setTimeout(go, 50));
+  }
+  if (!condition()) throw new Error(`never came true: ${condition}`);
+};
+const one = (selector) => document.querySelector(selector);
+const press = (target, key) =>
+  target.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+const choose = (selector, value) => {
+  one(selector).value = value;
+  one(selector).dispatchEvent(new Event("change"));
+};
+addEventListener("load", async () => {
+  const told = {};
+  try {
+    await until(() => !one(".chart:not(.drawn)") && (!one("#layers") || one("#layers img")));
+    STEPS
+  } catch (error) { told.error = String(error.stack); }
+  one("#probe").textContent = JSON.stringify(told);
+});
+}
+</script>
+"""
+
+
+@pytest.fixture
+def browse(site, tmp_path):
+    """browse(page, steps, *flags): what the steps told, and what the console said."""
+
+    def run(page, steps="", *flags):
+        html = site.html[page].replace("</body>", PROBE.replace("STEPS", steps) + "</body>")
+        path = site.out / f"probe-{tmp_path.name}.html"
+        path.write_text(html, encoding="utf-8")
+        profile = f"--user-data-dir={tmp_path / 'profile'}"
+        command = [CHROMIUM, *FLAGS, *flags, profile, "--dump-dom", path.as_uri()]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        finally:
+            path.unlink()
+        told = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
+        assert told, done.stderr[-2000:]
+        text = told[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+        result = SimpleNamespace(console=console, dom=done.stdout, **json.loads(text))
+        assert not hasattr(result, "error"), result.error
+        return result
+
+    return run
+
+
+@pytest.mark.parametrize(("page", "n_figures"), [("index", 4), ("enc", 9), ("dec", 7)])
+def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures):
+    found = browse(page, "told.drawn = document.querySelectorAll('.chart.drawn svg .marks').length"
+                         " && document.querySelectorAll('.chart.drawn svg').length;"
+                         "told.marks = [...document.querySelectorAll('.chart')].map((chart) =>"
+                         "  chart.querySelectorAll('[role=graphics-symbol] path, path[aria-label]')"
+                         "  .length);")  # fmt: skip
+    assert found.console == []
+    assert found.drawn == n_figures
+    assert all(found.marks), found.marks
+
+
+def test_a_page_without_results_is_silent(browse):
+    assert browse("absent").console == []
+
+
+def test_the_document_picker_drives_figures_and_maps(browse):
+    found = browse(
+        "enc",
+        """
+      const shown = () => [...document.querySelectorAll(".shown")].map((p) => p.textContent);
+      told.before = shown();
+      choose("[data-picks=document]", "one");
+      await until(() => !shown().includes("Shown: all documents"));
+      await until(() => one("#tokens").children.length === 12);
+      told.after = shown();
+      told.image = one("#layers img").getAttribute("src");
+      told.tokens = [...document.querySelectorAll("#tokens span")].map((s) => s.textContent);
+      told.elements = document.querySelectorAll("#tokens b, #tokens img").length;
+    """,
+    )
+    assert "Shown: all documents" in found.before
+    assert "Shown: two" in found.before  # the last layer is shown of one document
+    assert "Shown: one" in found.after
+    assert not {"Shown: two", "Shown: all documents"} & set(found.after)
+    assert "one: 12 tokens" in found.after
+    assert found.image == "maps/enc/one/0.png"
+    assert found.tokens[1] == "</script><b>x</b>"
+    assert found.elements == 0
+
+
+def test_the_model_picker_makes_one_model_stand_out(browse):
+    found = browse(
+        "index",
+        """
+      const faint = () => document.querySelectorAll("#sink_mass_models [opacity='0.12']").length;
+      told.before = faint();
+      choose("[data-picks=model]", "dec");
+      await until(faint);
+      told.after = faint();
+    """,
+    )
+    assert found.before == 0
+    assert found.after > 0
+
+
+def test_the_dialog_reads_out_zooms_and_goes_from_layer_to_layer(browse, site):
+    from sinkscope.extract.cell import cell_path, read_cell
+
+    found = browse(
+        "dec",
+        """
+      const readout = () => one(".readout").textContent;
+      document.querySelectorAll("#layers button")[1].click();
+      await until(() => readout().startsWith("layer 1:"));
+      told.open = one("dialog").open;
+      told.first = readout();
+      press(one(".matrix svg"), "ArrowUp");
+      told.moved = readout();
+      press(one("dialog"), "ArrowRight");
+      await until(() => readout().startsWith("layer 2:"));
+      told.next = readout();
+      told.address = location.hash;
+      told.region = [...view.region];
+      press(one("dialog"), "+");
+      told.zoomed = [...view.region];
+      choose("#map-scale", "linear");
+      told.legend = one(".matrix").textContent.includes("linear scale");
+      choose("#map-menu", "1-0");
+      await until(() => readout().includes("head 0"));
+      told.head = readout();
+    """,
+    )
+    cell = read_cell(cell_path(site.folder / "results", "dec", "two"))
+    last, tokens = cell.n_tokens - 1, cell.meta["tokens"]
+
+    def value(matrix, query):
+        return (
+            f'query {query} "{tokens[query]}" -> key 0 "Z": {round(float(matrix[query, 0]), 4):.4f}'
+        )
+
+    assert found.open
+    assert found.first == f"layer 1: {value(cell['map'][1], last)}"
+    assert found.moved == f"layer 1: {value(cell['map'][1], last - 1)}"
+    assert found.next == f"layer 2: {value(cell['map'][2], last - 1)}"
+    assert found.address == "#map=two/2"
+    assert found.region == [0, last, 0, last]
+    assert found.zoomed == [20, last, 0, 19]
+    assert found.legend
+    assert found.head == f"layer 1, head 0: {value(cell['head_map'][0], last - 1)}"
+    assert found.console == []
+
+
+def test_exports_are_whole(browse):
+    found = browse(
+        "dec",
+        """
+      document.querySelectorAll("#layers button")[0].click();
+      await until(() => one(".readout").textContent);
+      const csv = asCsv().trim().split("\\n");
+      told.rows = csv.length;
+      told.svg = new DOMParser().parseFromString(asSvg(), "image/svg+xml").documentElement.tagName;
+      told.hostile = asSvg().includes("<b>");
+      told.png = (await asPng()).size;
+    """,
+    )
+    assert found.rows >= 41  # a token may hold a line end
+    assert found.svg == "svg"
+    assert not found.hostile
+    assert found.png > 5000
+
+
+def test_an_address_opens_its_map(browse, site, tmp_path):
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    address = (site.out / "enc.html").as_uri() + "#map=three/2"
+    done = subprocess.run([*command, address], capture_output=True, text=True, timeout=120)
+    assert "enc, layer 2" in done.stdout
+    # 70 tokens in 32 cells: a cell is named after the tokens that it averages.
+    assert re.search(r"layer 2: query 67 to 69 ", done.stdout)
+
+
+def test_the_theme_is_picked(browse):
+    found = browse(
+        "index",
+        """
+      const paper = () => getComputedStyle(document.body).backgroundColor;
+      told.light = paper();
+      one("#theme").click(); one("#theme").click();
+      told.theme = document.documentElement.dataset.theme;
+      told.dark = paper();
+    """,
+    )
+    assert found.theme == "dark"
+    assert found.light != found.dark
+
+
+def test_tables_sort(browse):
+    found = browse(
+        "index",
+        """
+      const head = [...document.querySelectorAll("#documents th button")]
+        .find((button) => button.textContent === "enc");
+      const column = () => [...document.querySelectorAll("#documents tbody tr")]
+        .map((row) => row.cells[3].textContent.trim());
+      head.click();
+      told.up = column();
+      head.click();
+      told.down = column();
+      told.sort = head.parentElement.getAttribute("aria-sort");
+    """,
+    )
+    assert found.up == ["12", "40", "70"]
+    assert found.down == ["70", "40", "12"]
+    assert found.sort == "descending"
+
+
+def test_a_phone_scrolls_only_up_and_down(browse):
+    for page in ("index", "enc"):
+        found = browse(
+            page,
+            "told.width = document.documentElement.scrollWidth; told.window = innerWidth;",
+            "--window-size=500,900",
+        )
+        assert found.width <= found.window

@@ -1,0 +1,50 @@
+"""One page that needs no other file."""
+
+import re
+
+import pytest
+
+from report import made
+from sinkscope.reduce.tables import tables_of_model
+from sinkscope.report.page import write_single_page
+
+
+@pytest.fixture(scope="module", params=["enc", "dec"])
+def page(request, tmp_path_factory):
+    model = request.param
+    cell = made.cell(model, "two", [(1, 1)])
+    sizes = {"n_characters": 9, "n_words": 2, "sha256": "0", "row": None, "path": "--text"}
+    entry = {"document": "two", **sizes}
+    tables = tables_of_model(made.facts(model), [cell], [entry], 0.3)
+    path = tmp_path_factory.mktemp("look") / "page.html"
+    write_single_page(cell, {name: frame.collect() for name, frame in tables.items()}, path)
+    return path.read_text(encoding="utf-8")
+
+
+def test_it_needs_no_other_file(page):
+    head = re.sub(r"(?s)<script.*?</script>", "", page)
+    for link in re.findall(r'(?:src|href)="([^"]*)"', head):
+        assert link.startswith(("data:", "#")), link[:80]
+    assert "<script src" not in page
+
+
+def test_every_map_is_inside(page):
+    calls = re.findall(r'sinkscope\.receive\("(?:enc|dec)/two/([^"]+)"', page)
+    n_layers = 3 if "enc/two/0" in page else 4
+    assert calls == ["tokens", *map(str, range(n_layers)), "1-1"]
+
+
+def test_hostile_tokens_stay_text(page):
+    assert made.HOSTILE not in page
+
+
+def test_json_is_strict_and_figures_are_there(page):
+    found = made.scripts_in(page, "application/json")
+    for text in found.values():
+        made.strict_json(text)
+    assert {"max_attention-spec", "sink_mass-spec", "heads-spec", "page-data"} <= set(found)
+    assert "mass_histogram-spec" not in found  # of one document
+
+
+def test_it_says_nothing_of_a_mean(page):
+    assert "mean over 1 document" not in page

@@ -1,0 +1,203 @@
+"""The site as files: strict, self-contained, complete, the same every time."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import polars as pl
+import pytest
+
+from report import made
+from report.made import HOSTILE, REASON, folder_bytes, scripts_in, strict_json
+from sinkscope.report import provenance
+from sinkscope.report.build import first_document
+
+PAGES = ("index", "enc", "dec", "absent")
+LOADING = {"src", "href", "srcset", "data", "action", "poster"}
+
+
+class Elements(HTMLParser):
+    """Every element's name and attributes, and the text outside scripts and styles."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.found, self.text, self.raw = [], "", False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+        self.raw = tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self.raw = False
+
+    def handle_data(self, data):
+        self.text += "" if self.raw else data
+
+
+@pytest.fixture(params=PAGES)
+def page(request, site):
+    return Elements(site.html[request.param])
+
+
+def test_every_model_of_the_grid_has_a_page(site):
+    assert set(site.html) == set(PAGES)
+
+
+def test_ids_are_unique(page):
+    ids = [attributes["id"] for _, attributes in page.found if "id" in attributes]
+    assert len(ids) == len(set(ids)) > 3
+
+
+def test_nothing_is_loaded_from_elsewhere(page):
+    for _, attributes in page.found:
+        for name in LOADING & set(attributes):
+            assert not re.match(r"(https?:)?//", attributes[name]), attributes[name]
+
+
+def test_style_sheets_load_nothing(site):
+    for path in (site.out / "assets").glob("*.css"):
+        text = path.read_text(encoding="utf-8")
+        assert "url(" not in text
+        assert "@import" not in text
+
+
+def test_every_link_leads_to_a_file_or_an_id(site):
+    ids = {name: {a.get("id") for _, a in Elements(html).found} for name, html in site.html.items()}
+    for name, html in site.html.items():
+        for tag, attributes in Elements(html).found:
+            link = attributes.get("href") or (attributes.get("src") if tag != "a" else None)
+            if not link or link.startswith("data:"):
+                continue
+            path, _, fragment = unquote(link).partition("#")
+            assert not path or (site.out / path).is_file(), link
+            target = path.removesuffix(".html") or name
+            assert not fragment or fragment in ids[target], (name, link)
+
+
+def test_embedded_json_is_strict(site):
+    for html in site.html.values():
+        found = scripts_in(html, "application/json")
+        assert "page-data" in found
+        for text in found.values():
+            strict_json(text)
+
+
+def test_embedded_specifications_are_those_of_the_files(site):
+    for name, folder in {"index": "all", "enc": "enc", "dec": "dec"}.items():
+        found = scripts_in(site.html[name], "application/json")
+        listed = strict_json((site.out / "figures" / folder / "figures.json").read_text())
+        assert [f"{entry['name']}-spec" for entry in listed] == [k for k in found if "-spec" in k]
+        for entry in listed:
+            path = site.out / "figures" / folder / f"{entry['name']}.json"
+            assert strict_json(found[f"{entry['name']}-spec"]) == strict_json(path.read_text())
+
+
+def test_hostile_text_stays_text(site):
+    for html in site.html.values():
+        elements = Elements(html)
+        assert "b" not in {tag for tag, _ in elements.found}
+        assert not any("onerror" in attributes for _, attributes in elements.found)
+        assert HOSTILE not in html
+    assert f"Z two {HOSTILE}" in Elements(site.html["index"]).text
+    spec = strict_json(scripts_in(site.html["enc"], "application/json")["last_layer-spec"])
+    assert HOSTILE in spec["datasets"]["drawn"]
+
+
+def test_sentences_of_figures_are_on_the_pages(site):
+    for model in ("enc", "dec"):
+        text = Elements(site.html[model]).text
+        for entry in strict_json((site.out / "figures" / model / "figures.json").read_text()):
+            assert entry["finding"] in text
+            assert entry["caption"] in text
+
+
+def test_summary_has_the_numbers_of_the_tables(site):
+    text = Elements(site.html["index"]).text
+    counts = pl.read_parquet(site.out / "data" / "max_attention_tokens.parquet")
+    for model in ("enc", "dec"):
+        first = counts.filter(model=model).sort("count", descending=True).row(0, named=True)
+        assert f"takes {first['count']:,} of" in text
+        assert f"({first['share']:.1%})" in text
+    shares = counts.group_by("model").agg(pl.col("share").max())["share"]
+    assert f"In {(shares > 0.5).sum()} of 2 models a single token" in text
+    assert "Counting the queries at padding" in text
+    assert "5 of 9 cells" in text
+
+
+def test_missing_cells_are_listed_with_their_reason(site):
+    found = {(m.model, m.documents): m.reason for m in provenance.missing(site.grid, site.folder)}
+    not_run = "no result: its job was not run or was stopped; see results/logs/extract/{}.log"
+    assert found == {
+        ("dec", ("three",)): not_run.format("dec/0001"),
+        ("absent", ("two",)): REASON,
+        ("absent", ("one",)): "done, but left out until its job succeeds",
+        ("absent", ("three",)): not_run.format("absent/0001"),
+    }
+    for (_, _), reason in found.items():
+        assert reason in Elements(site.html["index"]).text
+    assert REASON in Elements(site.html["absent"]).text
+    assert REASON not in Elements(site.html["dec"]).text
+
+
+def test_a_failed_model_is_the_reason_of_all_its_documents(site, tmp_path):
+    path = tmp_path / "results" / "shards" / "enc" / "0000.failed"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"problems": ["model \'enc\': no weights."], "done": []}')
+    first = provenance.missing(site.grid, tmp_path)[0]
+    assert first == provenance.Missing("enc", ("one", "two"), "model 'enc': no weights.")
+
+
+def test_provenance(site):
+    text = Elements(site.html["index"]).text
+    for expected in ("c0ffee", "12.5", "345", "torch 2.0", "documents_per_job: 2", "zoo:enc"):
+        assert expected in text
+    for document in site.grid.config.documents:
+        assert document.sha256 in text
+
+
+def test_tables_are_offered_as_they_are(site):
+    tables = site.folder / "results" / "tables"
+    assert folder_bytes(site.out / "data") == folder_bytes(tables)
+
+
+def test_figures_and_tables_are_named_for_screen_readers(page):
+    figures = [attributes for tag, attributes in page.found if tag == "figure"]
+    assert all(attributes.get("aria-label") for attributes in figures)
+    n_tables = sum(tag == "table" for tag, _ in page.found)
+    assert sum(tag == "caption" for tag, _ in page.found) == n_tables
+    assert all(attributes.get("scope") for tag, attributes in page.found if tag == "th")
+    assert sum(tag == "h1" for tag, _ in page.found) == 1
+
+
+def test_sizes(site):
+    budget = 5_000_000
+    for path in site.out.glob("*.html"):
+        assert path.stat().st_size < budget
+        budget = 10_000_000
+    assert sum(path.stat().st_size for path in (site.out / "assets").iterdir()) < 1_500_000
+
+
+def test_a_second_build_is_byte_identical(site):
+    again = made.make_site(site.folder, site.grid, site.manifests, "again")
+    assert folder_bytes(again) == folder_bytes(site.out)
+    shutil.rmtree(again)
+
+
+def test_pages_without_maps_or_figures(site, tmp_path):
+    from sinkscope.report.build import write_report
+
+    tables = site.folder / "results" / "tables"
+    nothing = tmp_path / "nothing"
+    raw = site.grid.config.raw
+    write_report(raw, site.grid, tables, nothing, nothing, site.folder, tmp_path, "c0ffee")
+    html = (tmp_path / "enc.html").read_text()
+    assert "<figure" not in html
+    assert "dialog.js" not in html
+
+
+def test_the_document_shown_first_is_of_middle_length():
+    index = [{"document": name, "n_tokens": n} for name, n in [("a", 9), ("b", 500), ("c", 90)]]
+    assert first_document(index) == "c"
+    assert first_document([]) is None
