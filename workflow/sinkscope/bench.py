@@ -76,12 +76,12 @@ def with_ratios(frame: pl.DataFrame) -> pl.DataFrame:
 
 def as_table(frame: pl.DataFrame, n_rounds: int, n_threads: int) -> Table:
     title = f"Medians of {n_rounds} interleaved rounds, {n_threads} threads, float32"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2))
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
     table.add_column("model", no_wrap=True)
-    table.add_column("tokens", justify="right")
+    table.add_column("tokens", justify="right", no_wrap=True)
     table.add_column("way", no_wrap=True)
     for name in ("seconds", "ratio", "peak MiB", "above"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in frame.iter_rows(named=True):
         table.add_row(
             row["model"],

@@ -18,7 +18,7 @@ from torch import Tensor
 from sinkscope.extract.masks import HIDDEN, Call, Visible, count_visible, hide
 from sinkscope.extract.sums import LayerStatistics, Plan, Sums
 
-# Mean logits of one block of queries: more leaves a processor's cache, less leaves a GPU idle.
+# Logits of one block of queries: more leaves a processor's cache, less leaves a GPU idle.
 CPU_BLOCK_BYTES = 4 << 20
 GPU_BLOCK_BYTES = 256 << 20
 
@@ -96,9 +96,9 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
     value = call.value.float().reshape(batch * n_kv, n_tokens, d_value)
     # Laid out as [batch, token, head, d], which the model goes on with.
     output = value.new_empty(batch, n_tokens, n_heads, d_value).transpose(1, 2)
-    step = sums.plan.block or block_rows(call)
-    for start in range(0, n_tokens, step):
-        stop = min(start + step, n_tokens)
+    stop = 0
+    while stop < n_tokens:
+        start, stop = stop, min(stop + (sums.plan.block or block_rows(call, stop)), n_tokens)
         n_keys = stop if call.is_causal else n_tokens
         logits, probability = workspace.pair(batch, n_heads, stop - start, n_keys)
         rows = query[:, :, :, start:stop].reshape(batch * n_kv, -1, d)
@@ -114,15 +114,22 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
     return output.to(call.query.dtype), sums.finish()
 
 
-def block_rows(call: Call) -> int:
-    """Query rows a block, so that the logits of all heads stay within the block's bytes.
+def block_rows(call: Call, start: int) -> int:
+    """Query rows of the block at `start`, so that the logits of all heads fit its bytes.
 
     A causal block computes the square on the diagonal in full: at most a quarter of the
     document a block keeps that waste small.
     """
     batch, n_heads, n_tokens, _ = call.query.shape
-    n_keys = n_tokens // 2 if call.is_causal else n_tokens
     most_bytes = GPU_BLOCK_BYTES if call.query.is_cuda else CPU_BLOCK_BYTES
-    rows = most_bytes // (4 * batch * n_heads * max(1, n_keys))
-    most = n_tokens // 4 if call.is_causal else n_tokens
-    return max(16, min(rows, most) // 16 * 16)
+    n_entries = most_bytes // (4 * batch * n_heads)
+    if not call.is_causal:
+        return round_rows(n_entries / n_tokens)
+    # rows * (start + rows) entries of each head: the keys of a causal block grow with it.
+    rows = (math.sqrt(start**2 + 4 * n_entries) - start) / 2
+    return round_rows(min(rows, n_tokens / 4))
+
+
+def round_rows(rows: float) -> int:
+    """A multiple of 16, which matrix products like, and at least 16."""
+    return max(16, int(rows) // 16 * 16)
