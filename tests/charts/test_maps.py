@@ -99,7 +99,7 @@ def test_only_the_first_documents_and_nothing_left_from_before(site, tmp_path):
 def test_a_failed_run_leaves_the_folder_as_it_was(site, tmp_path):
     out = tmp_path / "maps"
     maps.write_maps(site.manifests["enc"], site.folder, out, 1)
-    with pytest.raises(Exception, match="is not a complete cell"):
+    with pytest.raises(Exception, match="there is no such cell"):
         maps.write_maps(site.manifests["enc"], tmp_path, out, 2)
     assert (out / "one" / "0.js").is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["maps"]

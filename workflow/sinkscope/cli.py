@@ -104,6 +104,25 @@ def maps(
     write_maps(manifests, directory, out, documents)
 
 
+@app.command(name="map")
+def heat_map(
+    model: Model,
+    document: Annotated[str, typer.Option(help="A document of the table of documents.")],
+    layer: Annotated[int, typer.Option(min=0, help="Counted from 0.")],
+    out: Annotated[Path, typer.Option(help="A file: .svg, .png, .csv or .json (Vega-Lite).")],
+    head: Annotated[
+        int | None, typer.Option(min=0, help="One of head_maps; else the mean.")
+    ] = None,
+    directory: Directory = Path("."),
+) -> None:
+    """Draw one heat map with its tokens, or write its numbers, from a finished cell."""
+    from sinkscope.charts.heat_map import write_heat_map
+    from sinkscope.extract.cell import cell_path, read_cell
+
+    cell = read_cell(cell_path(directory / "results", model, document), ["map", "head_map"])
+    write_heat_map(cell, str(layer) if head is None else f"{layer}-{head}", out)
+
+
 @app.command()
 def report(
     config: ConfigFile,

@@ -101,8 +101,13 @@ def thumbnail(matrix: np.ndarray) -> bytes:
     side = min(len(matrix), THUMBNAIL_SIDE)
     starts = np.arange(side) * len(matrix) // side
     reduced = np.maximum.reduceat(np.maximum.reduceat(matrix, starts, 0), starts, 1)
-    image = Image.fromarray(heat_index(reduced.astype(np.float32)), mode="P")
-    image.putpalette(heat_table().tobytes())
+    return image(reduced)
+
+
+def image(matrix: np.ndarray) -> bytes:
+    """PNG of a matrix, a pixel an entry, in the colours of heat maps."""
+    picture = Image.fromarray(heat_index(matrix.astype(np.float32)), mode="P")
+    picture.putpalette(heat_table().tobytes())
     stream = io.BytesIO()
-    image.save(stream, "PNG", optimize=True)
+    picture.save(stream, "PNG", optimize=True)
     return stream.getvalue()

@@ -56,6 +56,8 @@ def write_cell(path: Path, cell: Cell) -> None:
 
 def read_cell(path: Path, names: list[str] | None = None) -> Cell:
     """Read a cell, or only some of its arrays. Raises SinkscopeError for an unreadable file."""
+    if not path.is_file():
+        raise SinkscopeError(f"{path}: there is no such cell; run its job first.")
     try:
         with safe_open(path, framework="numpy") as file:
             meta = json.loads((file.metadata() or {})["cell"])
