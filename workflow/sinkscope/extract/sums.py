@@ -102,7 +102,8 @@ class Sums:
         n_cells = n_tokens if exact else plan.map_cells
         self.pool = None if exact else block_weights(n_tokens, n_cells, self.device)
         self.heads = [head for at, head in plan.heads if at == layer]
-        self.maps = empty(batch, 1 + len(self.heads), n_cells, n_cells).zero_()
+        # Queries are averaged as they come, keys at the end: one product instead of many.
+        self.maps = empty(batch, 1 + len(self.heads), n_cells, n_tokens).zero_()
 
     def add(self, start: int, logits: Tensor, p: Tensor) -> None:
         """Rows start, start + 1, ... of the softmax p of the logits; both are used up.
@@ -136,13 +137,17 @@ class Sums:
         self.add_maps(wanted, rows)
 
     def add_maps(self, part: Tensor, rows: slice) -> None:
+        """part: [batch, map, query, key]."""
         n_keys = part.shape[-1]
         if self.pool is None:
             self.maps[:, :, rows, :n_keys] = part
             return
-        # Queries first: it leaves few rows for the product over the many keys.
-        cells = self.pool[:, rows].any(1).nonzero()[:, 0]
-        self.maps[:, :, cells] += self.pool[cells, rows] @ part @ self.pool[:, :n_keys].T
+        n_cells, n_tokens = self.pool.shape
+        first, last = (
+            ((token + 1) * n_cells - 1) // n_tokens for token in (rows.start, rows.stop - 1)
+        )
+        cells = slice(first, last + 1)  # those that hold a query of these rows
+        self.maps[:, :, cells, :n_keys] += self.pool[cells, rows] @ part
 
     def finish(self) -> LayerStatistics:
         real, rank = self.plan.real, self.plan.rank()
@@ -150,6 +155,7 @@ class Sums:
         strict = ((real & (rank > 0))[..., None] & ~self.plan.key_sets).double()
         mass = self.mass.double()  # [batch, query, key_set]
         visible = self.visible
+        maps = self.maps if self.pool is None else self.maps @ self.pool.T
         return LayerStatistics(
             max_key=self.max_key,
             max_value=self.max_value,
@@ -160,8 +166,8 @@ class Sums:
             entropy=self.entropy(real & (rank > 0)),
             local=self.local(torch.ones_like(real), n_real),
             local_no_sinks=self.local(~self.plan.sinks, n_real),
-            map=self.maps[:, 0],
-            head_maps=self.maps[:, 1:],
+            map=maps[:, 0],
+            head_maps=maps[:, 1:],
         )
 
     def entropy(self, counted: Tensor) -> Tensor:
