@@ -157,8 +157,8 @@ def look(
 
     from sinkscope.look import look_at, print_look, request
 
-    row, document, settings = request(model, text, file, head or [], config, directory)
-    cell, tables = look_at(row, document, settings, directory, threads)
+    row, document, settings, epsilon = request(model, text, file, head or [], config, directory)
+    cell, tables = look_at(row, document, settings, epsilon, directory, threads)
     print_look(Console(), cell, tables)
     if html is not None:
         from sinkscope.report.page import write_single_page

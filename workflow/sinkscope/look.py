@@ -42,15 +42,18 @@ def request(
     heads: list[str],
     config: Path,
     directory: Path,
-) -> tuple[ModelRow, Document, Settings]:
-    """What a call of `look` asks for. model: a name in the table of models, or a source.
+) -> tuple[ModelRow, Document, Settings, float]:
+    """What a call of `look` asks for, and the epsilon of its sink rate.
 
+    model: a name in the table of models, or a source.
     Raises SinkscopeError for an unknown model, for no text and for an empty one.
     """
     if (text is None) == (file is None):
         raise SinkscopeError("look: give either --text or --file.")
     if file is not None:
-        document = read_documents("text", file, str(file), "text")[0]
+        document, *others = read_documents("text", file, str(file), "text")
+        if others:
+            raise SinkscopeError(f"look: {file} holds several documents; give one as a text file.")
     else:
         document = Document("text", "--text", None, text or "")
     if not document.text.strip():
@@ -63,11 +66,16 @@ def request(
         row = find_model(read_models(raw, directory), model)
     wanted = [f"{row.model}/{head}" for head in heads]
     raw = checked(raw | {"head_maps": wanted, "padded_counting": False}, "config", "--head")
-    return row, document, settings_of(raw)
+    return row, document, settings_of(raw), raw["epsilon"]
 
 
 def look_at(
-    row: ModelRow, document: Document, settings: Settings, directory: Path, n_threads: int
+    row: ModelRow,
+    document: Document,
+    settings: Settings,
+    epsilon: float,
+    directory: Path,
+    n_threads: int,
 ) -> tuple[Cell, dict[str, pl.DataFrame]]:
     """The cell of one text, and every table reduced from it alone."""
     with threads(n_threads):
@@ -81,7 +89,7 @@ def look_at(
         "n_words": len(document.text.split()),
         "sha256": document.sha256,
     }
-    parts = tables_of_model(loaded.facts(), [cell], [entry], epsilon=0.3)
+    parts = tables_of_model(loaded.facts(), [cell], [entry], epsilon)
     return cell, {name: frame.collect() for name, frame in parts.items()}
 
 
