@@ -22,6 +22,9 @@ KEY_CLASSES = (
 SPECIAL_CLASSES = ("bos", "cls", "sep", "eos", "mask")
 TERMINATORS = frozenset(".?!")
 
+# Widths, in tokens, of the local window around a query.
+LOCAL_WIDTHS = (1, 2, 3, 4, 5)
+
 # Key sets may overlap. `sinks` is what the local mass "without sinks" leaves out.
 KEY_SETS = (
     "first_token",

@@ -21,7 +21,7 @@ from sinkscope.charts.theme import (
     layer_width,
     rounded,
 )
-from sinkscope.reduce.schemas import LOCAL_WIDTHS
+from sinkscope.keys import LOCAL_WIDTHS
 
 PANELS = ("all keys", "without the sinks")
 

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.masks import Visible
-
-LOCAL_WIDTHS = (1, 2, 3, 4, 5)
+from sinkscope.keys import LOCAL_WIDTHS
 
 
 @dataclass(frozen=True)
@@ -19,8 +18,8 @@ class Plan:
     real: [batch, token] bool, False at padding. key_sets: [batch, token, key_set] bool, the
     keys whose mass is wanted. sinks: [batch, token] bool, the keys that the second form of
     the local mass leaves out. window: how many first queries `window_score` counts.
-    map_exact, map_cells: head-mean maps are exact up to map_exact tokens, block averages of
-    map_cells beyond. heads: (layer, head) of single heads whose map is wanted too.
+    map_exact, map_cells: head-mean maps are exact up to map_exact (or map_cells) tokens, block
+    averages of map_cells beyond. heads: (layer, head) of single heads whose map is wanted too.
     block: query rows a block (None: as many as fit the processor's cache).
     """
 

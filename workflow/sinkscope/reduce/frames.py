@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from sinkscope.extract.cell import Cell
-from sinkscope.reduce.schemas import LOCAL_WIDTHS
+from sinkscope.keys import LOCAL_WIDTHS
 
 
 def _indices(shape: tuple[int, ...], *names: str) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-LOCAL_WIDTHS = (1, 2, 3, 4, 5)
+from sinkscope.keys import LOCAL_WIDTHS
 
 
 @dataclass(frozen=True)
