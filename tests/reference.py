@@ -144,6 +144,7 @@ def statistics(p, visible, sets, sinks, window):
         "mass": np.stack([mass(p, keys) for keys in sets], axis=-1),
         "strict_mass": np.stack([strict_mass(p, keys) for keys in sets], axis=-1),
         "entropy": entropy(p, visible),
+        "row_sum": p.sum(-1).mean(-1),
         "local": local(p),
         "local_no_sinks": local(p, sinks),
         "map": p.mean(1),

@@ -155,11 +155,12 @@ def passes(loaded: Loaded, document: Document) -> dict[str, Callable[[], Any]]:
 
 def reduce_full(attentions: Sequence[torch.Tensor], plan: Plan, *, is_causal: bool) -> None:
     """The same reductions, of matrices [batch, head, query, key] that are all there."""
-    empty = attentions[0].new_empty(1, 1, plan.real.shape[1], 1)
+    n_heads, n_tokens = attentions[0].shape[1:3]
+    empty = attentions[0].new_empty(1, n_heads, n_tokens, 1)
     call = Call(empty, empty, empty, None, is_causal, 1.0)
     visible = count_visible(call, plan.real, plan.window_rows())
     for layer, matrix in enumerate(attentions):
-        sums = Sums(plan, visible, matrix.shape[1], layer, is_causal=is_causal)
+        sums = Sums(plan, visible, call, layer)
         tiny = torch.finfo(matrix.dtype).tiny
         sums.add(0, matrix.clamp(min=tiny).log_(), matrix)
         sums.finish()

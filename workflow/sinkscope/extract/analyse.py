@@ -100,6 +100,7 @@ class Analyser:
                 "mass",
                 "strict_mass",
                 "entropy",
+                "row_sum",
                 "local",
                 "local_no_sinks",
             )

@@ -19,7 +19,8 @@ class Call:
 
     query: [batch, head, token, d]; key, value: [batch, key_value_head, token, d];
     mask: None, or broadcastable to [batch, head, token, token], boolean (True = visible)
-    or a number added to the logits; scale: factor on the dot products.
+    or a number added to the logits; scale: factor on the dot products; attention: how logits
+    become rows, "softmax" or one of rows.ALTERNATIVES.
     """
 
     query: Tensor
@@ -28,6 +29,7 @@ class Call:
     mask: Tensor | None
     is_causal: bool
     scale: float
+    attention: str = "softmax"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.gguf import as_safetensors
 from sinkscope.extract.sources import Weights, find_weights
+from sinkscope.extract.variants import VariantGPT2Config
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Loaded:
             "source": self.row.source,
             "revision": self.revision,
             "architecture": type(self.network).__name__,
+            "attention": attention_of(config),
             "family": self.family,
             "dtype": self.row.dtype,
             "n_parameters": sum(p.numel() for p in self.network.parameters()),
@@ -87,7 +89,8 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
         network, info = AutoModel.from_pretrained(
             weights.location,
             dtype=getattr(torch, row.dtype),
-            # Falcon chooses its attention class when it is built, so it must be said here.
+            # Falcon chooses its attention class when it is built, so it must be said here; a
+            # variant takes its own in its place.
             attn_implementation="sdpa",
             output_loading_info=True,
             **options,
@@ -102,6 +105,11 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     if weights.is_hub:
         revision = getattr(config, "_commit_hash", None) or revision
     return Loaded(row, network, tokenizer, family, longest_input(row, network), revision)
+
+
+def attention_of(config: Any) -> str:
+    """softmax, or what a variant of this package has in its place."""
+    return config.attention if isinstance(config, VariantGPT2Config) else "softmax"
 
 
 def key_value_heads(config: Any) -> int:
@@ -155,7 +163,7 @@ def detect_family(model: str, config: Any) -> str:
     if not getattr(config, "is_encoder_decoder", False):
         if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
             return "encoder"
-        if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or isinstance(config, VariantGPT2Config):
             return "decoder"
     raise SinkscopeError(
         f"model '{model}': '{kind}' is neither a masked nor a causal language model; "

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.extract import variants
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 
@@ -27,7 +28,7 @@ class UnobservableError(Exception):
 
 @contextmanager
 def patched(attend: Callable[[Call], Tensor]) -> Iterator[None]:
-    """Within the block, every scaled dot-product attention is answered by `attend(call)`."""
+    """Within the block, every attention, softmax or variant, is answered by `attend(call)`."""
 
     def answer(
         query: Tensor,
@@ -47,12 +48,14 @@ def patched(attend: Callable[[Call], Tensor]) -> Iterator[None]:
         scale = query.shape[-1] ** -0.5 if scale is None else scale
         return attend(Call(query, key, value, attn_mask, is_causal, scale))
 
-    original = F.scaled_dot_product_attention
+    original, variant = F.scaled_dot_product_attention, variants.attention
     F.scaled_dot_product_attention = answer
+    variants.attention = attend  # type: ignore[assignment]
     try:
         yield
     finally:
         F.scaled_dot_product_attention = original
+        variants.attention = variant
 
 
 def run_observed(

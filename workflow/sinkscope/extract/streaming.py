@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.masks import HIDDEN, Call, Visible, count_visible, hide
+from sinkscope.extract.rows import ALTERNATIVES
 from sinkscope.extract.sums import LayerStatistics, Plan, Sums
 
 # Logits of one block of queries: more leaves a processor's cache, less leaves a GPU idle.
@@ -64,8 +65,8 @@ class Observation:
         self._counted: tuple[Tensor | None, bool, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
-        n_heads, layer = call.query.shape[1], len(self.layers)
-        sums = Sums(self.plan, self.visible(call), n_heads, layer, is_causal=call.is_causal)
+        layer = len(self.layers)
+        sums = Sums(self.plan, self.visible(call), call, layer)
         output, statistics = attend(call, sums, self.workspace)
         self.layers.append(statistics)
         return output
@@ -106,7 +107,11 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
         flat = (batch * n_kv, rows.shape[1], n_keys)
         torch.bmm(rows, key[:, :, :n_keys], out=logits.view(flat))
         hide(logits, call, start, workspace.future(stop - start))
-        torch.softmax(logits, -1, out=probability)
+        if call.attention == "softmax":
+            torch.softmax(logits, -1, out=probability)
+        else:
+            n_visible = sums.visible.n_keys[:, start:stop]
+            probability.copy_(ALTERNATIVES[call.attention](logits, n_visible))
         part = workspace.output(batch * n_kv, rows.shape[1], d_value)
         torch.bmm(probability.view(flat), value[:, :n_keys], out=part)
         output[:, :, start:stop] = part.view(batch, n_heads, stop - start, d_value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sinkscope.extract.masks import Visible
+from sinkscope.extract.masks import Call, Visible
 from sinkscope.keys import LOCAL_WIDTHS
 
 
@@ -48,9 +48,10 @@ class LayerStatistics:
     max_key, max_value: [batch, query] argmax over keys of the head mean (ties to the lowest
     key) and its value. sink_score, window_score: [batch, head, key] mean attention from the
     queries that can see the key (all; the first `window`), NaN where none can. mass,
-    strict_mass: [batch, key_set]. entropy: [batch, head], of each row over the log of its
-    number of visible keys. local, local_no_sinks: [batch, head, width]. map: [batch, cell,
-    cell], head mean. head_maps: [batch, wanted head, cell, cell].
+    strict_mass: [batch, key_set]. entropy: [batch, head], of each row (divided by its sum) over
+    the log of its number of visible keys. row_sum: [batch, head], 1 for softmax. local,
+    local_no_sinks: [batch, head, width]. map: [batch, cell, cell], head mean. head_maps:
+    [batch, wanted head, cell, cell].
     """
 
     max_key: Tensor
@@ -60,6 +61,7 @@ class LayerStatistics:
     mass: Tensor
     strict_mass: Tensor
     entropy: Tensor
+    row_sum: Tensor
     local: Tensor
     local_no_sinks: Tensor
     map: Tensor
@@ -73,10 +75,10 @@ class Sums:
     in float64: few operations per block matter more than few bytes.
     """
 
-    def __init__(
-        self, plan: Plan, visible: Visible, n_heads: int, layer: int, *, is_causal: bool
-    ) -> None:
+    def __init__(self, plan: Plan, visible: Visible, call: Call, layer: int) -> None:
         batch, n_tokens = plan.real.shape
+        n_heads = call.query.shape[1]
+        self.is_softmax = call.attention == "softmax"
         self.plan, self.visible = plan, visible
         self.device = plan.real.device
         self.padded = not bool(plan.real.all())
@@ -90,11 +92,9 @@ class Sums:
         self.max_key = empty(batch, n_tokens).long()
         self.max_value = empty(batch, n_tokens)
         self.mass = empty(batch, n_tokens, plan.key_sets.shape[-1])
-        self.near, self.has_near = neighbours(n_tokens, self.device, is_causal=is_causal)
+        self.near, self.has_near = neighbours(n_tokens, self.device, is_causal=call.is_causal)
         self.near_attention = empty(batch, n_heads, *self.near.shape)
-        self.largest_logit = empty(batch, n_heads, n_tokens)
-        self.largest = empty(batch, n_heads, n_tokens)
-        self.mean_logit = empty(batch, n_heads, n_tokens)
+        self.nats = empty(batch, n_heads, n_tokens)
         self.received = empty(batch, n_heads, n_tokens).zero_().double()
         self.window_received = self.received.clone()
         exact = n_tokens <= max(plan.map_exact, plan.map_cells)
@@ -105,17 +105,13 @@ class Sums:
         self.maps = empty(batch, 1 + len(self.heads), n_cells, n_tokens).zero_()
 
     def add(self, start: int, logits: Tensor, p: Tensor) -> None:
-        """Rows start, start + 1, ... of the softmax p of the logits; both are used up.
+        """Rows start, start + 1, ... of the attention p made of the logits; both are used up.
 
         logits, p: [batch, head, query, key].
         """
         rows = slice(start, start + p.shape[2])
         n_keys = p.shape[-1]
-        # log p = logit - log-sum-exp, so a row's entropy is log-sum-exp - sum p * logit, and
-        # the log-sum-exp is read off the row's largest entry: no second exponential.
-        self.largest_logit[:, :, rows] = logits.amax(-1)
-        self.largest[:, :, rows] = p.amax(-1)
-        self.mean_logit[:, :, rows] = logits.mul_(p).sum(-1)
+        self.nats[:, :, rows] = row_entropy(logits, p, is_softmax=self.is_softmax)
         if self.padded:
             p.mul_(self.plan.real[:, None, rows, None])
         mean = p.mean(1)  # [batch, query, key]
@@ -163,6 +159,7 @@ class Sums:
             mass=(mass.sum(1) / n_real).float(),
             strict_mass=((mass * strict).sum(1) / strict.sum(1)).float(),
             entropy=self.entropy(real & (rank > 0)),
+            row_sum=(self.received.sum(-1) / n_real).float(),
             local=self.local(torch.ones_like(real), n_real),
             local_no_sinks=self.local(~self.plan.sinks, n_real),
             map=maps[:, 0],
@@ -171,10 +168,9 @@ class Sums:
 
     def entropy(self, counted: Tensor) -> Tensor:
         """[batch, head]; counted: [batch, query] bool. A row that sees one key has none."""
-        nats = self.largest_logit - self.largest.log() - self.mean_logit  # [batch, head, query]
         counted = counted & (self.visible.n_keys > 1)
         weight = counted / self.visible.n_keys.clamp(min=2).log()
-        total = torch.einsum("bhq,bq->bh", nats.double(), weight.double())
+        total = torch.einsum("bhq,bq->bh", self.nats.double(), weight.double())
         return (total / counted.double().sum(1)[:, None]).float()
 
     def local(self, kept: Tensor, n_real: Tensor) -> Tensor:
@@ -184,6 +180,19 @@ class Sums:
         centre = LOCAL_WIDTHS[-1]
         widths = [offset[..., centre - w : centre + w + 1].sum(-1) for w in LOCAL_WIDTHS]
         return (torch.stack(widths, -1) / n_real[:, None]).float()
+
+
+def row_entropy(logits: Tensor, p: Tensor, *, is_softmax: bool) -> Tensor:
+    """[batch, head, query] entropy, in nats, of rows divided by their sum; logits are used up.
+
+    logits, p: [batch, head, query, key].
+    """
+    if is_softmax:
+        # log p = logit - log-sum-exp, so a row's entropy is log-sum-exp - sum p * logit, and
+        # the log-sum-exp is read off the row's largest entry: no second exponential.
+        return logits.amax(-1) - p.amax(-1).log() - logits.mul_(p).sum(-1)
+    total = p.sum(-1).clamp(min=torch.finfo(p.dtype).tiny)  # a row that sees nothing
+    return total.log() - torch.xlogy(p, p).sum(-1) / total
 
 
 def neighbours(n_tokens: int, device: torch.device, *, is_causal: bool) -> tuple[Tensor, Tensor]:

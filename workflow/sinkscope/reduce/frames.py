@@ -48,8 +48,12 @@ def masses(cell: Cell) -> pl.LazyFrame:
 
 
 def heads(cell: Cell) -> pl.LazyFrame:
-    """layer, head, sink_score at key 0, entropy and local masses."""
-    columns = {"sink_score": cell["sink_score"][:, :, 0], "entropy": cell["entropy"]}
+    """layer, head, sink_score at key 0, entropy, sum of a row, and local masses."""
+    columns = {
+        "sink_score": cell["sink_score"][:, :, 0],
+        "entropy": cell["entropy"],
+        "row_sum": cell["row_sum"],
+    }
     for i, width in enumerate(LOCAL_WIDTHS):
         columns[f"local_{width}"] = cell["local"][:, :, i]
         columns[f"local_{width}_no_sinks"] = cell["local_no_sinks"][:, :, i]

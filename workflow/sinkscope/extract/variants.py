@@ -1,0 +1,96 @@
+"""GPT-2 with another attention than softmax, as model classes that transformers can load.
+
+A checkpoint says `"model_type": "sinkscope_gpt2"` and, as `"attention"`, one of
+rows.ALTERNATIVES. Its own model type keeps the library from loading it as plain GPT-2, which
+would run it with softmax without a word.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPT2Model,
+)
+from transformers.masking_utils import sdpa_mask
+
+from sinkscope.extract.masks import HIDDEN, Call, shown
+from sinkscope.extract.rows import ALTERNATIVES
+
+
+class VariantGPT2Config(GPT2Config):
+    """GPT-2's, and `attention`: one of rows.ALTERNATIVES."""
+
+    model_type = "sinkscope_gpt2"
+
+    def __init__(self, attention: str = "softmax_off_by_one", **kwargs: Any) -> None:
+        self.attention = attention
+        super().__init__(**kwargs)
+
+
+class VariantGPT2Model(GPT2Model):
+    config_class = VariantGPT2Config
+
+    def __init__(self, config: VariantGPT2Config) -> None:
+        config._attn_implementation = config.attention  # whatever was asked for
+        super().__init__(config)
+
+
+class VariantGPT2LMHeadModel(GPT2LMHeadModel):
+    config_class = VariantGPT2Config
+
+    def __init__(self, config: VariantGPT2Config) -> None:
+        config._attn_implementation = config.attention
+        super().__init__(config)
+
+
+def attention(call: Call) -> Tensor:
+    """The layer's output [batch, head, token, d]. The observer takes this function's place."""
+    batch, _, n_queries, _ = call.query.shape
+    # float32, also under autocast: a softmax runs there too.
+    logits = (call.query @ call.key.transpose(-1, -2)).float() * call.scale
+    device = logits.device
+    visible = torch.ones(1, 1, n_queries, logits.shape[-1], dtype=torch.bool, device=device)
+    if call.is_causal:
+        visible = visible.tril()
+    if call.mask is not None:
+        visible = visible & shown(call.mask)
+    logits = logits.masked_fill(~visible, HIDDEN)
+    n_keys = visible[:, 0].sum(-1).expand(batch, -1)  # [batch, query]
+    rows = ALTERNATIVES[call.attention](logits, n_keys)
+    return rows.to(call.value.dtype) @ call.value
+
+
+def _forward(name: str) -> Any:
+    def forward(
+        module: torch.nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        scaling: float | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, None]:
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        is_causal = attention_mask is None and query.shape[2] > 1
+        call = Call(query, key, value, attention_mask, is_causal, scale, name)
+        return attention(call).transpose(1, 2), None
+
+    return forward
+
+
+AutoConfig.register(VariantGPT2Config.model_type, VariantGPT2Config)
+AutoModel.register(VariantGPT2Config, VariantGPT2Model)
+AutoModelForCausalLM.register(VariantGPT2Config, VariantGPT2LMHeadModel)
+for _name in ALTERNATIVES:
+    AttentionInterface.register(_name, _forward(_name))
+    AttentionMaskInterface.register(_name, sdpa_mask)
