@@ -48,7 +48,9 @@ def documents(*rows, header="document\tpath"):
 def test_the_repositorys_own_configuration_is_sound():
     mapping = read_config(ROOT / "config" / "config.yaml")
     config = load(mapping, ROOT)
-    assert [row.model for row in config.models] == ["minilm-l6", "smollm2-135m"]
+    models = [row.model for row in config.models]
+    assert models[:2] == ["minilm-l6", "smollm2-135m"]
+    assert all(name.startswith("zoo-") for name in models[2:])
     assert len(config.documents) == 8
     schema = (ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8")
     keys = yaml.safe_load(schema)["properties"]

@@ -63,7 +63,16 @@ def test_heat_scale_is_logarithmic():
     assert found.tolist() == [0, 0, 128, 255]
 
 
-def test_a_ninth_model_has_the_first_colour_and_another_dash():
-    names = [f"m{i}" for i in range(9)]
-    assert palette.model_colour(names, "m8") == palette.model_colour(names, "m0")
-    assert palette.model_dash(names, "m8") != palette.model_dash(names, "m0")
+def test_the_models_of_this_repository_keep_their_colours_in_every_grid():
+    alone = {name: palette.model_colour([name], name) for name in palette.OWN_MODELS}
+    together = sorted([*palette.OWN_MODELS, "another", "zzz"])
+    assert alone == {name: palette.model_colour(together, name) for name in alone}
+    compared = [name for name in alone if name not in palette.OWN_MODELS[-2:]]
+    assert len({alone[name] for name in compared}) == len(compared) == 9
+
+
+def test_other_models_take_the_colours_that_are_left():
+    names = [*(f"m{i}" for i in range(8)), "smollm2-135m"]
+    assert len({palette.model_colour(names, name) for name in names}) == 9
+    assert palette.model_colour(["a", "b"], "a") == palette.MODEL_COLOURS[0]
+    assert palette.model_colour([f"m{i}" for i in range(10)], "m9") == palette.MODEL_COLOURS[0]

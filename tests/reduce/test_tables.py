@@ -16,6 +16,7 @@ MODEL = {
     "source": "path:m",
     "revision": None,
     "architecture": "X",
+    "attention": "softmax",
     "family": "encoder",
     "dtype": "float32",
     "n_parameters": 1,
@@ -44,6 +45,7 @@ def cell(document, classes, *, is_causal=False, window=4, seed=0, padded_to=8):
         "mass": numbers(N_LAYERS, len(sets)),
         "strict_mass": np.full((N_LAYERS, len(sets)), np.nan, np.float32),
         "entropy": numbers(N_LAYERS, N_HEADS),
+        "row_sum": numbers(N_LAYERS, N_HEADS),
         "local": numbers(N_LAYERS, N_HEADS, 5),
         "local_no_sinks": numbers(N_LAYERS, N_HEADS, 5),
     }

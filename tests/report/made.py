@@ -1,5 +1,7 @@
 """A small run made by hand: cells with known attention, then every later stage as it is.
 
+The zoo's records are of models besides: one with softmax and its variant, of a hostile family.
+
 Models: `enc` (encoder, all documents), `dec` (decoder, without the second job), `absent`
 (its job failed). Documents: `one` and `two` in the first job, `three` in the second.
 """
@@ -9,13 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
+import records
 from sinkscope.charts.job import write_figures
 from sinkscope.charts.maps import write_maps
+from sinkscope.charts.sections import SECTIONS, write_section
 from sinkscope.config import load
 from sinkscope.extract.cell import Cell, cell_path, write_cell
 from sinkscope.files import sha256_of, write_json
 from sinkscope.grid import Grid
 from sinkscope.keys import key_sets
+from sinkscope.reduce.emergence import write_records
 from sinkscope.reduce.job import reduce_model, write_tables
 from sinkscope.report.build import write_report
 
@@ -67,6 +72,7 @@ def cell(model, document, single=()):
         "mass": np.stack(mass, -1),
         "strict_mass": np.stack(mass, -1) / 2,
         "entropy": np.full((n_layers, n_heads), 0.5),
+        "row_sum": a.sum(-1).mean(-1),
         "local": np.stack(local, -1),
         "local_no_sinks": np.stack(local, -1) / 2,
     }
@@ -99,8 +105,8 @@ def facts(model):
     n_layers, n_heads = SHAPES[model]
     return {
         "model": model, "source": f"zoo:{model}", "revision": "1", "architecture": "MadeModel",
-        "family": "encoder" if model == "enc" else "decoder", "dtype": "float32",
-        "n_parameters": 1000, "n_layers": n_layers, "n_heads": n_heads,
+        "attention": "softmax", "family": "encoder" if model == "enc" else "decoder",
+        "dtype": "float32", "n_parameters": 1000, "n_layers": n_layers, "n_heads": n_heads,
         "n_key_value_heads": n_heads, "hidden_size": 8, "max_length": 99,
     }  # fmt: skip
 
@@ -153,7 +159,17 @@ def make_run(folder):
         reduce_model(paths, folder / "results" / "reduced" / model, 0.3, folder)
     parts = [folder / "results" / "reduced" / model for model in manifests]
     write_tables(parts, folder / "results" / "tables")
+    write_records(made_records(folder / "zoo"), folder / "results" / "tables")
     return grid, manifests
+
+
+def made_records(zoo):
+    """Folders of two models, by name."""
+    sigmoid = {"mass": 0.05, "row_sum": 1.7}
+    return {
+        "zoo-one": records.write(zoo / "one", "zoo-one", HOSTILE),
+        "zoo-two": records.write(zoo / "two", "zoo-two", HOSTILE, "sigmoid", sigmoid),
+    }
 
 
 def make_site(folder, grid, manifests, out="reports"):
@@ -163,8 +179,10 @@ def make_site(folder, grid, manifests, out="reports"):
         write_figures(tables, site / "figures" / (model or "all"), model)
     for model, paths in manifests.items():
         write_maps(paths, folder, site / "maps" / model, 20)
-    raw = grid.config.raw
-    write_report(raw, grid, tables, site / "figures", site / "maps", folder, site, "c0ffee")
+    for name in SECTIONS:
+        write_section(name, tables, site / "sections" / name)
+    raw, figures, maps = grid.config.raw, site / "figures", site / "maps"
+    write_report(raw, grid, tables, figures, maps, folder, site, "c0ffee", list(SECTIONS))
     return site
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from report import made
 from report.made import HOSTILE, REASON, folder_bytes, scripts_in, strict_json
+from sinkscope.charts.sections import SECTIONS
 from sinkscope.report import provenance
 from sinkscope.report.build import first_document
 
+SECTION_FOLDERS = [f"sections/{name}" for name in SECTIONS]
 PAGES = ("index", "enc", "dec", "absent")
 LOADING = {"src", "href", "srcset", "data", "action", "poster"}
 
@@ -85,13 +87,17 @@ def test_embedded_json_is_strict(site):
 
 
 def test_embedded_specifications_are_those_of_the_files(site):
-    for name, folder in {"index": "all", "enc": "enc", "dec": "dec"}.items():
-        found = scripts_in(site.html[name], "application/json")
-        listed = strict_json((site.out / "figures" / folder / "figures.json").read_text())
-        assert [f"{entry['name']}-spec" for entry in listed] == [k for k in found if "-spec" in k]
-        for entry in listed:
-            path = site.out / "figures" / folder / f"{entry['name']}.json"
-            assert strict_json(found[f"{entry['name']}-spec"]) == strict_json(path.read_text())
+    folders = {"index": ["figures/all", *SECTION_FOLDERS], "enc": ["figures/enc"]}
+    for page, names in (folders | {"dec": ["figures/dec"]}).items():
+        found = scripts_in(site.html[page], "application/json")
+        paths = [
+            site.out / name / f"{entry['name']}.json"
+            for name in names
+            for entry in strict_json((site.out / name / "figures.json").read_text())
+        ]
+        assert [f"{path.stem}-spec" for path in paths] == [key for key in found if "-spec" in key]
+        for path in paths:
+            assert strict_json(found[f"{path.stem}-spec"]) == strict_json(path.read_text())
 
 
 def test_hostile_text_stays_text(site):
@@ -106,9 +112,12 @@ def test_hostile_text_stays_text(site):
 
 
 def test_sentences_of_figures_are_on_the_pages(site):
-    for model in ("enc", "dec"):
-        text = Elements(site.html[model]).text
-        for entry in strict_json((site.out / "figures" / model / "figures.json").read_text()):
+    folders = {"enc": "figures/enc", "dec": "figures/dec"} | {
+        folder: folder for folder in SECTION_FOLDERS
+    }
+    for page, folder in folders.items():
+        text = Elements(site.html.get(page, site.html["index"])).text
+        for entry in strict_json((site.out / folder / "figures.json").read_text()):
             assert entry["finding"] in text
             assert entry["caption"] in text
 
@@ -118,11 +127,11 @@ def test_summary_has_the_numbers_of_the_tables(site):
     counts = pl.read_parquet(site.out / "data" / "max_attention_tokens.parquet")
     for model in ("enc", "dec"):
         first = counts.filter(model=model).sort("count", descending=True).row(0, named=True)
-        assert f"takes {first['count']:,} of" in text
-        assert f"({first['share']:.1%})" in text
+        assert f"“{first['token']}” ({first['key_class']})\n      {first['share']:.1%}" in text
+        assert f"takes {first['count']:,} of" in Elements(site.html[model]).text
     shares = counts.group_by("model").agg(pl.col("share").max())["share"]
     assert f"In {(shares > 0.5).sum()} of 2 models a single token" in text
-    assert "Counting the queries at padding" in text
+    assert "Counting the queries at padding" in Elements(site.html["enc"]).text
     assert "5 of 9 cells" in text
 
 

@@ -73,6 +73,7 @@ class Project:
 
 def copy_of_workflow(folder: Path) -> Path:
     shutil.copytree(ROOT / "workflow", folder / "workflow")
+    shutil.copytree(ROOT / "config", folder / "config")
     shutil.copy(ROOT / "Snakefile", folder)
     return folder
 

@@ -18,9 +18,15 @@ except SinkscopeError as error:
     raise WorkflowError(str(error))
 
 
+# Sections that experiments add to the report, and the tables that each is drawn from: an
+# experiment's rule file puts its own in, where the grid has what it is about.
+sections = {}
+
+
 wildcard_constraints:
     model="[A-Za-z0-9._-]+",
     shard="[0-9]+",
+    section="[a-z_]+",
 
 
 def source(stage):

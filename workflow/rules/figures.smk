@@ -1,6 +1,7 @@
 # REQUIRED INPUTS: results/tables/; for heat maps, the cells.
 # OUTPUTS: reports/figures/: Vega-Lite, SVG, PNG and CSV of every figure, in a folder for each
-#     model and one (all) that compares them; reports/maps/{model}: heat maps of every layer.
+#     model and one (all) that compares them; the same in reports/sections/ for every experiment;
+#     reports/maps/{model}: heat maps of every layer.
 
 
 rule figures:
@@ -41,6 +42,24 @@ rule compare:
 
 
 ruleorder: compare > figures
+
+
+rule section:
+    """Figures of a section that an experiment adds to the report."""
+    input:
+        tables=lambda wildcards: sections[wildcards.section],
+        source=source("charts"),
+    output:
+        directory("reports/sections/{section}"),
+    log:
+        "results/logs/sections/{section}.log",
+    benchmark:
+        "results/benchmarks/sections/{section}.tsv"
+    message:
+        "Drawing the section {wildcards.section}"
+    shell:
+        "sinkscope section {wildcards.section} --tables results/tables --out {output}"
+        " 2>&1 | tee {log} >&2"
 
 
 rule maps:

@@ -1,4 +1,5 @@
-# REQUIRED INPUTS: results/tables/, reports/figures/, reports/maps/, and the manifests.
+# REQUIRED INPUTS: results/tables/, reports/figures/, reports/sections/, reports/maps/, and the
+#     manifests.
 # OUTPUTS: reports/index.html, a page for every model, and what they load.
 
 
@@ -7,6 +8,7 @@ rule report:
     input:
         tables=rules.tables.output,
         figures=expand("reports/figures/{scope}", scope=["all", *shards]),
+        sections=expand("reports/sections/{section}", section=sections),
         maps=expand("reports/maps/{model}", model=shards),
         manifests=[
             f"results/shards/{model}/{shard}.json"
@@ -28,8 +30,9 @@ rule report:
         commit=commit(Path(workflow.basedir)),
         # A cell that is expected and missing is listed, so a report depends on both.
         expected=grid.expected(),
+        sections=list(sections),
     message:
         "Writing the report"
     shell:
-        "sinkscope report --config results/config.yaml --commit {params.commit:q} --out reports"
-        " 2>&1 | tee {log} >&2"
+        "sinkscope report {params.sections} --config results/config.yaml --out reports"
+        " --commit {params.commit:q} 2>&1 | tee {log} >&2"

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sinkscope.errors import SinkscopeError
+from sinkscope.zoo.cli import app as zoo
 
 app = typer.Typer(
     help="See where the attention of transformers lands.",
@@ -16,6 +17,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(zoo, name="zoo")
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The run's configuration (YAML).")]
 Model = Annotated[str, typer.Option("--model", help="A model of the table of models.")]
@@ -77,6 +80,20 @@ def tables(
 
 
 @app.command()
+def emergence(
+    checkpoints: Annotated[
+        list[str], typer.Argument(help="MODEL=FOLDER of the zoo, with records.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the tables.")],
+) -> None:
+    """Join what the zoo's training recorded to the tables emergence and attachment."""
+    from sinkscope.reduce.emergence import write_records
+
+    pairs = (checkpoint.partition("=") for checkpoint in checkpoints)
+    write_records({model: Path(folder) for model, _, folder in pairs}, out)
+
+
+@app.command()
 def figures(
     tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
     out: Annotated[Path, typer.Option(help="Folder of the figures.")],
@@ -89,6 +106,18 @@ def figures(
     from sinkscope.charts.job import write_figures
 
     write_figures(tables, out, model, documents)
+
+
+@app.command()
+def section(
+    name: Annotated[str, typer.Argument(help="A section of the report: emergence, ...")],
+    tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
+    out: Annotated[Path, typer.Option(help="Folder of the figures.")],
+) -> None:
+    """Draw the figures of a section that an experiment adds to the report."""
+    from sinkscope.charts.sections import write_section
+
+    write_section(name, tables, out)
 
 
 @app.command()
@@ -127,6 +156,9 @@ def heat_map(
 def report(
     config: ConfigFile,
     out: Annotated[Path, typer.Option(help="Folder of the report, with figures/ and maps/.")],
+    sections: Annotated[
+        list[str] | None, typer.Argument(help="Sections of experiments, with sections/.")
+    ] = None,
     commit: Annotated[str, typer.Option(help="Commit of the workflow.")] = "unknown",
     tables: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path("results/tables"),
     directory: Directory = Path("."),
@@ -138,7 +170,8 @@ def report(
 
     raw = read_config(config)
     grid = Grid(load(raw, directory))
-    write_report(raw, grid, tables, out / "figures", out / "maps", directory, out, commit)
+    figures, maps = out / "figures", out / "maps"
+    write_report(raw, grid, tables, figures, maps, directory, out, commit, sections or ())
 
 
 @app.command()

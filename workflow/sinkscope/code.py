@@ -13,8 +13,8 @@ SHARED = ("config", "documents", "errors", "files", "grid", "keys", "schema")
 # What a stage runs beside its own folder and the shared modules.
 BESIDES = {
     "extract": (),
-    "reduce": ("extract/cell.py",),
-    "charts": ("extract/cell.py", "reduce/schemas.py"),
+    "reduce": ("extract/cell.py", "extract/sources.py"),
+    "charts": ("extract/cell.py", "reduce/growth.py", "reduce/schemas.py"),
     "report": ("charts/palette.py", "reduce/schemas.py"),
 }
 

@@ -38,13 +38,18 @@ def class_colours(frame: pl.DataFrame) -> dict[str, str]:
 
 
 def bars(
-    frame: pl.DataFrame, title: str, width: int, classes: dict[str, str] | None = None
+    frame: pl.DataFrame,
+    title: str,
+    width: int,
+    classes: dict[str, str] | None = None,
+    longest: float | None = None,
 ) -> alt.LayerChart:
     """Horizontal bars of `share` by `label`, in the order of `rank`, with their numbers.
 
-    classes: colours of the legend, where it is for more bars than these.
+    classes, longest: colours of the legend, and share of the longest bar, where they are for
+    more bars than these.
     """
-    longest = max(frame["share"].to_list(), default=1)
+    longest = longest or max(frame["share"].to_list(), default=1)
     x = alt.X("share:Q", title=title, axis=alt.Axis(format="%", tickCount=5))
     x = x.scale(domain=[0, longest * 1.3], nice=False)
     # Order by a number: a list of tokens would become source text of Vega's expressions.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.charts import heads, histogram, last_layer, local, mass, models, rate
+from sinkscope.charts import heads, histogram, last_layer, local, mass, models, models_sinks, rate
 from sinkscope.charts.figure import Figure, Tables, write_figure
 from sinkscope.charts.folder import replaced_folder
 from sinkscope.charts.select import documents_of, of_model
@@ -38,13 +38,17 @@ def figures_of_model(
 
 
 def figures_of_all(tables: Tables) -> list[Figure]:
-    """Figures that compare the models, in the order of the report."""
-    return [
-        models.max_attention(tables),
-        models.key_classes(tables),
-        models.sink_mass(tables),
-        models.sink_rate(tables),
-    ]
+    """Figures that compare the models with softmax, in the order of the report."""
+    softmax = models.with_softmax(tables)
+    if softmax["models"].is_empty():
+        return []
+    compared = (
+        models.max_attention,
+        models.key_classes,
+        models_sinks.sink_mass,
+        models_sinks.sink_rate,
+    )
+    return [figure(softmax) for figure in compared]
 
 
 def read_tables(folder: Path) -> dict[str, pl.DataFrame]:
@@ -58,12 +62,17 @@ def write_figures(
 
     NAME.json, .svg, .png and .csv for each, and figures.json, which lists them in order with
     title, finding and caption. documents: those that pickers offer, in order (None: the first
-    by name). What was in the folder is replaced as a whole.
+    by name).
     """
     found = read_tables(tables)
     if model is not None and found["models"].filter(pl.col("model") == model).is_empty():
         raise SinkscopeError(f"{tables}: has no results of model '{model}'; run its jobs first.")
     figures = figures_of_all(found) if model is None else figures_of_model(found, model, documents)
+    write_all(figures, out)
+
+
+def write_all(figures: Sequence[Figure], out: Path) -> None:
+    """Write figures and figures.json; what was in the folder is replaced as a whole."""
     with replaced_folder(out) as folder:
         for figure in figures:
             write_figure(figure, folder)

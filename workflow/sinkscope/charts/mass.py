@@ -19,6 +19,7 @@ from sinkscope.charts.theme import (
     document_picker,
     layer_axis,
     layer_width,
+    limits,
     rounded,
 )
 
@@ -56,7 +57,10 @@ def sink_mass(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         .mark_line(point=alt.OverlayMarkDef(size=28), strokeWidth=2)
         .encode(
             x=layer_axis(n_layers),
-            y=alt.Y("mass:Q", title="sink mass (part of 1)", scale=alt.Scale(domain=[0, 1])),
+            # Rows of attention other than softmax may sum to more than 1.
+            y=alt.Y("mass:Q", title="sink mass (part of 1)").scale(
+                domain=[0, max(1, limits(drawn["mass"])[1])]
+            ),
             color=colours("label", "key set", labels_and_colours(key_sets)),
             tooltip=[
                 alt.Tooltip("label:N", title="key set"),

@@ -1,4 +1,4 @@
-"""Figures that put all models side by side."""
+"""Models side by side: which are compared, in what order, and their max keys."""
 
 from __future__ import annotations
 
@@ -9,27 +9,33 @@ from sinkscope.charts import words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.histogram import COLUMNS, bars, class_colours, top
 from sinkscope.charts.histogram import FORMULA as MAX_KEY
-from sinkscope.charts.mass import FORMULA as MASS
-from sinkscope.charts.mass import with_labels
-from sinkscope.charts.palette import model_colour, model_dash
-from sinkscope.charts.rate import mean_rate, windows
-from sinkscope.charts.select import axis_length
-from sinkscope.charts.theme import (
-    ALL_MODELS,
-    colours,
-    data_source,
-    layer_axis,
-    rounded,
-)
+from sinkscope.charts.palette import model_colour
+from sinkscope.charts.theme import ALL_MODELS, colours, data_source, limits, rounded
 from sinkscope.keys import KEY_CLASSES
 
-PANELS = ("first_token", "first_terminator", "sinks")
-N_TOKENS = 5
+N_TOKENS, N_TOKENS_OF_MANY = 5, 3
+FEW = 3  # models that a sentence can name one by one
 CHOSEN = f"model === '{ALL_MODELS}' || datum.model === model"
+
+
+def with_softmax(tables: Tables) -> dict[str, pl.DataFrame]:
+    """Rows of the models whose attention is softmax: others are not to be compared by it."""
+    names = tables["models"].filter(pl.col("attention") == "softmax")["model"].to_list()
+    return {name: frame.filter(pl.col("model").is_in(names)) for name, frame in tables.items()}
 
 
 def model_names(tables: Tables) -> list[str]:
     return tables["models"]["model"].unique().sort().to_list()
+
+
+def in_order(tables: Tables) -> dict[str, str]:
+    """Model to family: the encoders, then the decoders, each by name."""
+    rows = tables["models"].sort(pl.col("family") != "encoder", "model")
+    return dict(rows.select("model", "family").iter_rows())
+
+
+def panel_title(model: str, family: str) -> str:
+    return f"{model} ({family})"
 
 
 def model_picker(names: list[str]) -> alt.Parameter:
@@ -47,30 +53,25 @@ def standing_out() -> alt.typing.Optional:
 
 
 def max_attention(tables: Tables) -> Figure:
-    names = model_names(tables)
+    families = in_order(tables)
+    n_shown = N_TOKENS if len(families) <= FEW else N_TOKENS_OF_MANY
     histogram = tables["max_attention_tokens"]
-    parts = [top(histogram.filter(pl.col("model") == name), N_TOKENS) for name in names]
+    parts = [top(histogram.filter(pl.col("model") == name), n_shown) for name in families]
     drawn = rounded(pl.concat(parts).select("model", *COLUMNS))
-    classes = class_colours(drawn)
+    classes, (_, longest) = class_colours(drawn), limits(drawn["share"])
     panels = [
-        bars(drawn.filter(pl.col("model") == name), "share of max keys", 250, classes)
-        .properties(title=alt.TitleParams(name, fontSize=11))
+        bars(drawn.filter(pl.col("model") == name), "share of max keys", 250, classes, longest)
+        .properties(title=alt.TitleParams(panel_title(name, family), fontSize=11))
         .transform_filter(alt.FieldEqualPredicate(field="model", equal=name))
-        for name in names
+        for name, family in families.items()
     ]
     chart = alt.concat(*panels, columns=2, data=data_source(drawn)).resolve_scale(color="shared")
-    firsts = drawn.group_by("model", maintain_order=True).first().sort("share", descending=True)
-    sentences = [
-        f"{words.token(row['token'], row['key_class'])} takes {words.percent(row['share'])} "
-        f"in {row['model']}"
-        for row in firsts.iter_rows(named=True)
-    ]
     return Figure(
         name="max_attention_models",
         title="Top max keys of every model",
-        finding=f"Of the max keys, {words.listed(sentences)}.",
+        finding=most_frequent(drawn),
         caption=(
-            f"The {N_TOKENS} most frequent max keys of each model. Formula: {MAX_KEY}. "
+            f"The {n_shown} most frequent max keys of each model. Formula: {MAX_KEY}. "
             f"n = {_totals(histogram)} max keys (layers {words.TIMES} tokens, no padding). "
             "Unit: count, and share of the model's n."
         ),
@@ -79,31 +80,61 @@ def max_attention(tables: Tables) -> Figure:
     )
 
 
+def most_frequent(drawn: pl.DataFrame) -> str:
+    """drawn: top max keys of every model, the most frequent first."""
+    firsts = drawn.group_by("model", maintain_order=True).first()
+    rows = firsts.sort("share", "model", descending=[True, False]).rows(named=True)
+    takes = [words.token(row["token"], row["key_class"]) for row in rows]
+    if len(rows) <= FEW:
+        shares = [
+            f"{token} takes {words.percent(row['share'])} in {row['model']}"
+            for token, row in zip(takes, rows, strict=True)
+        ]
+        return f"Of the max keys, {words.listed(shares)}."
+    kinds = firsts.group_by("key_class").len().sort("len", "key_class", descending=[True, False])
+    counts = [f"{name} in {n}" for name, n in kinds.iter_rows()]
+    return (
+        f"The most frequent max key takes from {words.percent(rows[-1]['share'])} of all max keys "
+        f"({takes[-1]} in {rows[-1]['model']}) to {words.percent(rows[0]['share'])} "
+        f"({takes[0]} in {rows[0]['model']}); its key class is {words.listed(counts)} of "
+        f"{words.counted(len(rows), 'model')}."
+    )
+
+
 def _totals(histogram: pl.DataFrame) -> str:
+    """Max keys of each model; how many at least and at most, where models are many."""
     totals = histogram.group_by("model").agg(pl.col("count").sum()).sort("model")
-    return words.listed([f"{words.integer(n)} ({name})" for name, n in totals.iter_rows()])
+    return listed_or_ranged(list(totals.iter_rows()))
+
+
+def listed_or_ranged(totals: list[tuple[str, int]]) -> str:
+    if len(totals) > FEW:
+        return words.ranged([n for _, n in totals])
+    return words.listed([f"{words.integer(n)} ({name})" for name, n in totals])
 
 
 def key_classes(tables: Tables) -> Figure:
     """One bar a model, divided by key class."""
-    names = model_names(tables)
+    families = in_order(tables)
+    names = list(families)
     drawn = (
         tables["max_attention_tokens"]
         .group_by("model", "key_class")
         .agg(pl.col("count", "share").sum())
         .with_columns(order=pl.col("key_class").replace_strict(KEY_CLASSES, range(11)))
         .sort("model", "order")
+        .with_columns(panel=panel_names(families))
     )
     drawn = rounded(drawn)
     word = drawn.filter(pl.col("key_class") == "word").sort("share")
     chart = (
-        alt.Chart(data_source(drawn), width=640, height=34 * len(names))
+        alt.Chart(data_source(drawn), width=640, height=30 * len(names))
         .mark_bar(height={"band": 0.68})
         .encode(
             x=alt.X("share:Q", title="share of max keys", axis=alt.Axis(format="%")).scale(
                 domain=[0, 1]
             ),
-            y=alt.Y("model:N", title=None, sort=names, axis=alt.Axis(labelFontSize=12)),
+            y=panel_axis(families),
             color=colours("key_class", "key class", class_colours(drawn)),
             order="order:Q",
             opacity=standing_out(),
@@ -135,107 +166,13 @@ def key_classes(tables: Tables) -> Figure:
     )
 
 
-def sink_mass(tables: Tables) -> Figure:
-    names = model_names(tables)
-    table = tables["sink_mass"].filter(pl.col("key_set").is_in(PANELS))
-    mean = table.group_by("model", "key_set", "layer").agg(pl.col("mass").mean())
-    drawn = rounded(with_labels(mean)).sort("key_set", "model", "layer")
-    n_layers = axis_length(table, "layer")
-    dashes = alt.Scale(domain=names, range=[list(model_dash(names, name)) for name in names])
-    order = [words.key_set_label(name) for name in PANELS]
-    line = (
-        alt.Chart(width=230, height=230)
-        .mark_line(point=alt.OverlayMarkDef(size=16))
-        .encode(
-            x=layer_axis(n_layers).axis(tickCount=6, format="d", tickMinStep=1),
-            y=alt.Y("mass:Q", title="sink mass (part of 1)", scale=alt.Scale(domain=[0, 1])),
-            color=model_colours(names),
-            strokeDash=alt.StrokeDash("model:N", scale=dashes),
-            opacity=standing_out(),
-            tooltip=[
-                alt.Tooltip("model:N"),
-                alt.Tooltip("layer:Q"),
-                alt.Tooltip("label:N", title="key set"),
-                alt.Tooltip("mass:Q", format=".4f"),
-            ],
-        )
-    )
-    first = drawn.filter(pl.col("key_set") == "first_token").sort("mass", descending=True)
-    peaks = [
-        f"{words.mass(row['mass'])} in layer {row['layer']} of {row['model']}"
-        for row in first.group_by("model", maintain_order=True).first().iter_rows(named=True)
-    ]
-    panel = alt.Facet("label:N", title=None, sort=order)
-    return Figure(
-        name="sink_mass_models",
-        title="Sink mass by layer",
-        finding=f"The mass of the first token is largest with {words.listed(peaks)}.",
-        caption=(
-            f"Formula: {MASS}; mean over documents. “All sinks” joins the first token, the special "
-            "tokens except the mask token, and the first terminator (. ? !). "
-            f"n = {words.counted(tables['documents']['document'].n_unique(), 'document')}. "
-            "Unit: part of 1, linear scale. Layers count from 0."
-        ),
-        chart=line.facet(facet=panel, columns=3, data=data_source(drawn)).add_params(
-            model_picker(names)
-        ),
-        data=drawn,
-    )
+def panel_names(families: dict[str, str]) -> pl.Expr:
+    """Name of a row or panel: the model and its family."""
+    names = {name: panel_title(name, family) for name, family in families.items()}
+    return pl.col("model").replace_strict(names)
 
 
-def sink_rate(tables: Tables) -> Figure:
-    names = model_names(tables)
-    rates = tables["sink_rate"]
-    found = [
-        (name, words.window_text(window), mean_rate(of_model, "first_token", window))
-        for name in names
-        for of_model in [rates.filter(pl.col("model") == name)]
-        for window in windows(of_model)
-    ]
-    drawn = rounded(pl.DataFrame(found, schema=["model", "queries", "rate"], orient="row"))
-    panels = [words.window_text(window) for window in windows(rates)]
-    base = alt.Chart(width=250, height=26 * len(names)).encode(
-        x=alt.X("rate:Q", title="sink rate at key 0", axis=alt.Axis(format="%")).scale(
-            domain=[0, 1.12], nice=False
-        ),
-        y=alt.Y("model:N", title=None, sort=names, axis=alt.Axis(labelFontSize=12)),
-        tooltip=["model:N", "queries:N", alt.Tooltip("rate:Q", format=".2%")],
-        opacity=standing_out(),
-    )
-    bar = base.mark_bar(height={"band": 0.7}).encode(color=model_colours(names).legend(None))
-    text = base.mark_text(align="left", dx=5).encode(text=alt.Text("rate:Q", format=".1%"))
-    whole = drawn.filter(pl.col("queries") == words.window_text(None)).sort("rate")
-    low, high = whole.row(0, named=True), whole.row(-1, named=True)
-    finding = f"Over whole documents, {words.percent(high['rate'])} of the heads of {high['model']}"
-    finding += " have a sink at key 0"
-    if low["model"] != high["model"]:
-        finding += f", {words.percent(low['rate'])} of those of {low['model']}"
-    return Figure(
-        name="sink_rate_models",
-        title="Sink rate of every model",
-        finding=f"{finding}.",
-        caption=(
-            "Formula: share of (document, layer, head) with sink score alpha[l,h,0] > epsilon = "
-            f"{rates['epsilon'][0]:g}; over whole documents and over first tokens (the setting of "
-            f"Gu et al.). n = {_cells(tables)} a model over whole documents. Unit: percent."
-        ),
-        chart=alt.layer(bar, text)
-        .facet(
-            facet=alt.Facet("queries:N", title=None, sort=panels),
-            columns=2,
-            data=data_source(drawn),
-        )
-        .add_params(model_picker(names)),
-        data=drawn,
-    )
-
-
-def _cells(tables: Tables) -> str:
-    """Number of (document, layer, head) of each model."""
-    n_documents = tables["documents"].group_by("model").len()
-    rows = tables["models"].join(n_documents, on="model").sort("model")
-    totals = [
-        f"{words.integer(row['len'] * row['n_layers'] * row['n_heads'])} ({row['model']})"
-        for row in rows.iter_rows(named=True)
-    ]
-    return words.listed(totals)
+def panel_axis(families: dict[str, str]) -> alt.Y:
+    order = [panel_title(name, family) for name, family in families.items()]
+    axis = alt.Axis(labelFontSize=12, labelLimit=220, labelPadding=5)
+    return alt.Y("panel:N", title=None, sort=order, axis=axis)

@@ -7,6 +7,7 @@ near-black; neighbours in the lists stay apart under the common colour-vision de
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,9 +21,19 @@ MODEL_COLOURS = (
     "#8c4a2b",  # brown
     "#a39a4a",  # khaki
     "#ee66ee",  # orchid
+    "#4b2dff",  # indigo
 )
-# A ninth model starts the colours again with the next dash.
-MODEL_DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
+# Lines of one chart, beside their colour.
+LINE_DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
+
+# The models of this repository have the same colour in every grid, whatever is beside them; its
+# variants of zoo-gpt2 are never drawn beside the two published models.
+OWN_MODELS = (
+    *("minilm-l6", "smollm2-135m"),
+    *("zoo-distilbert", "zoo-bert", "zoo-roberta"),
+    *("zoo-opt", "zoo-gpt2", "zoo-falcon", "zoo-llama"),
+    *("zoo-gpt2-off-by-one", "zoo-gpt2-sigmoid"),
+)
 
 # What opens a text (bos, cls) has one colour, and so has what closes it (sep, eos).
 CLASS_COLOURS = {
@@ -66,13 +77,18 @@ HEAT_STOPS = (
 HEAT_FLOOR = 1e-3
 
 
+def model_place(models: Sequence[str], model: str) -> int:
+    """Place of a model among the colours: its own, or the next that `models` leave free.
+
+    models: all models of the tables, sorted. A tenth starts the colours again.
+    """
+    own = {name: OWN_MODELS.index(name) for name in models if name in OWN_MODELS}
+    free = (place for place in itertools.count() if place not in own.values())
+    return (own | {name: next(free) for name in models if name not in own})[model]
+
+
 def model_colour(models: Sequence[str], model: str) -> str:
-    """Colour of a model by its place in `models` (all models of the tables, sorted)."""
-    return MODEL_COLOURS[list(models).index(model) % len(MODEL_COLOURS)]
-
-
-def model_dash(models: Sequence[str], model: str) -> tuple[int, ...]:
-    return MODEL_DASHES[list(models).index(model) // len(MODEL_COLOURS) % len(MODEL_DASHES)]
+    return MODEL_COLOURS[model_place(models, model) % len(MODEL_COLOURS)]
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -69,10 +69,19 @@ CONFIG: dict[str, Any] = {
 }
 
 
+# Lines told apart by their dash too: the legend shows strokes, not points.
+LINE_LEGEND = alt.Legend(symbolType="stroke", symbolSize=400)
+
+
 def data_source(frame: pl.DataFrame) -> alt.NamedData:
     """`frame`, whose text is put into the specification by Figure.spec, with its types."""
     parse = {name: "number" if kind.is_numeric() else "string" for name, kind in _types(frame)}
     return alt.NamedData(name=DATA_NAME, format=alt.CsvDataFormat(type="csv", parse=parse))
+
+
+def one_row() -> alt.Data:
+    """For a mark that is drawn once, not once a row of the data: a line at a threshold."""
+    return alt.Data(values=[{}])
 
 
 def _types(frame: pl.DataFrame) -> list[tuple[str, pl.DataType]]:
@@ -83,6 +92,12 @@ def rounded(frame: pl.DataFrame) -> pl.DataFrame:
     """Floats to six decimals, as they are drawn and offered as CSV; NaN becomes missing."""
     floats = [name for name, kind in frame.schema.items() if kind.is_float()]
     return frame.with_columns(pl.col(floats).fill_nan(None).round(6))
+
+
+def limits(values: pl.Series) -> list[float]:
+    """Smallest and largest; 0 and 0 where there is none."""
+    known = values.drop_nulls().to_list()
+    return [float(min(known, default=0)), float(max(known, default=0))]
 
 
 def layer_width(n_layers: int) -> int:

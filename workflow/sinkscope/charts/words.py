@@ -52,6 +52,32 @@ def listed(items: Sequence[str]) -> str:
     return f"{', '.join(items[:-1])} and {items[-1]}"
 
 
+def tokens_trained(number: int) -> str:
+    """'1.3 million tokens', '820,000 tokens'."""
+    if number >= 1_000_000_000:
+        return f"{number / 1e9:.3g} billion tokens"
+    if number >= 1_000_000:
+        return f"{number / 1e6:.3g} million tokens"
+    return f"{integer(number)} tokens"
+
+
+def ranged(values: Sequence[int]) -> str:
+    """'12', or '12 to 3,400' where they differ."""
+    low, high = min(values), max(values)
+    return integer(low) if low == high else f"{integer(low)} to {integer(high)}"
+
+
+def attention_label(attention: str) -> str:
+    """What turns logits into attention, as a reader says it."""
+    return attention.replace("_", " ").replace("off by one", "off-by-one")
+
+
+def joined(phrases: Sequence[str]) -> str:
+    """One sentence of phrases that begin in lower case."""
+    text = "; ".join(phrases)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def window_text(window: int | None) -> str:
     """What part of a document a sink rate covers; window as in the table sink_rate."""
     return "whole document" if window is None else f"first {window} tokens"

@@ -21,6 +21,7 @@ ARRAYS = [
     "mass",
     "strict_mass",
     "entropy",
+    "row_sum",
     "local",
     "local_no_sinks",
 ]

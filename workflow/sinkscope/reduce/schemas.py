@@ -65,6 +65,7 @@ TABLES = {
             "head": pl.UInt16,
             "sink_score": pl.Float64,
             "entropy": pl.Float64,
+            "row_sum": pl.Float64,
             **{f"local_{width}": pl.Float64 for width in LOCAL_WIDTHS},
             **{f"local_{width}_no_sinks": pl.Float64 for width in LOCAL_WIDTHS},
         },
@@ -106,6 +107,7 @@ TABLES = {
             "source": pl.String,
             "revision": pl.String,
             "architecture": pl.String,
+            "attention": pl.String,
             "family": pl.String,
             "dtype": pl.String,
             "n_parameters": pl.UInt64,
@@ -119,12 +121,50 @@ TABLES = {
     ),
 }
 
+# Tables of experiments: there where the grid has what an experiment is about.
+EXPERIMENTS = {
+    "emergence": Table(
+        {
+            "model": pl.String,
+            "family": pl.String,
+            "attention": pl.String,
+            "step": pl.UInt32,
+            "tokens": pl.UInt64,
+            "train_loss": pl.Float64,
+            "heldout_loss": pl.Float64,
+            "window": pl.UInt32,
+            "layer": pl.UInt16,
+            "head": pl.UInt16,
+            "first_token": pl.Float64,
+            "first_and_special": pl.Float64,
+            "row_sum": pl.Float64,
+        },
+        sort=("model", "step", "window", "layer", "head"),
+    ),
+    "attachment": Table(
+        {
+            "model": pl.String,
+            "family": pl.String,
+            "attention": pl.String,
+            "input": pl.String,
+            "window": pl.UInt32,
+            "layer": pl.UInt16,
+            "first_token": pl.Float64,
+            "first_and_special": pl.Float64,
+            "moved": pl.Float64,
+            "uniform": pl.Float64,
+            "loss": pl.Float64,
+        },
+        sort=("model", "input", "window", "layer"),
+    ),
+}
+
 SMALL_TABLES = [name for name, table in TABLES.items() if table.csv]
 
 
 def conform(frame: pl.LazyFrame, name: str) -> pl.LazyFrame:
     """`frame` with exactly the table's columns, types and order of rows; NaN becomes null."""
-    table = TABLES[name]
+    table = (TABLES | EXPERIMENTS)[name]
     floats = [column for column, kind in table.columns.items() if kind == pl.Float64]
     return (
         frame.select(pl.col(column).cast(kind) for column, kind in table.columns.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,22 @@ from sinkscope.charts.job import read_tables
 from sinkscope.charts.maps import STEPS
 from sinkscope.charts.models import model_names
 from sinkscope.charts.palette import model_colour
+from sinkscope.charts.sections import SECTIONS
 from sinkscope.charts.theme import ALL_DOCUMENTS, ALL_MODELS
 from sinkscope.files import read_json, write_text, written
 from sinkscope.grid import Grid
 from sinkscope.reduce.schemas import TABLES
-from sinkscope.report import findings, provenance
+from sinkscope.report import findings, overview, provenance
 from sinkscope.report.site import (
     SCRIPTS,
     STYLES,
+    ShownSection,
     address,
     environment,
     map_data,
     read_figures,
     script,
+    shown_sections,
     style,
 )
 
@@ -39,15 +43,19 @@ def write_report(
     directory: Path,
     out: Path,
     commit: str,
+    sections: Sequence[str] = (),
 ) -> None:
     """Write index.html, MODEL.html, assets/ and data/ into the folder `out`.
 
     config: the merged configuration, shown as provenance. figures, maps: folders with one
     subfolder per model (and `all`), linked from the pages. directory: where results/ is.
+    sections: those of experiments, whose figures are in `out`/sections/.
     """
     report = Report(config, grid, read_tables(tables), figures, maps, directory, out, commit)
+    report.sections = shown_sections(sections, out)
     write_assets(out / "assets")
-    downloads = copy_tables(tables, out / "data")
+    of_sections = [table for name in sections for table in SECTIONS[name].tables]
+    downloads = copy_tables(tables, out / "data", [*TABLES, *dict.fromkeys(of_sections)])
     templates = environment()
     index = templates.get_template("index.html.j2").render(report.index(downloads))
     write_text(out / "index.html", index)
@@ -63,10 +71,10 @@ def write_assets(folder: Path) -> None:
         write_text(folder / name, script(name))
 
 
-def copy_tables(tables: Path, folder: Path) -> list[dict[str, Any]]:
-    """Copy every table that is there; one entry a table: its name, rows and files by kind."""
+def copy_tables(tables: Path, folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Copy these tables; one entry a table: its name, rows and files by kind."""
     entries = []
-    for name in TABLES:
+    for name in names:
         links = {}
         for ending in ("csv", "parquet"):
             source = tables / f"{name}.{ending}"
@@ -99,9 +107,12 @@ class Report:
         self.missing = provenance.missing(grid, directory)
         self.models = provenance.model_names(grid)
         self.names = model_names(tables)  # models with results, which have colours
+        self.kinds = overview.attention_kinds(tables)
+        self.sections: list[ShownSection] = []
 
     def common(self) -> dict[str, Any]:
-        return {"models": self.models, "inline": None, "styles": STYLES}
+        groups = overview.groups(self.grid.config.models, self.kinds)
+        return {"models": self.models, "groups": groups, "inline": None, "styles": STYLES}
 
     def colour(self, model: str) -> str:
         return model_colour(self.names, model) if model in self.names else "#8a8f98"
@@ -116,22 +127,16 @@ class Report:
         return rows.row(0, named=True) | sizes
 
     def index(self, downloads: list[dict[str, Any]]) -> dict[str, Any]:
-        summary = [
-            {
-                "model": model,
-                "facts": self.facts(model),
-                "colour": self.colour(model),
-                "sentences": findings.of_model(read_figures(self.figures / model, self.out)),
-            }
-            for model in self.models
-        ]
+        softmax = [name for name in self.models if self.kinds.get(name, "softmax") == "softmax"]
         n_cells = self.tables["documents"].height
         return self.common() | {
             "title": "Attention sinks",
             "scripts": SCRIPTS[:2],
             "page": {},
             "headline": findings.headline(self.tables) if n_cells else "There is no result yet.",
-            "summary": summary,
+            "summary": {model: self.summary(model) for model in self.models},
+            "compared": softmax,
+            "sections": self.sections,
             "figures": read_figures(self.figures / "all", self.out),
             "all_models": ALL_MODELS,
             "n_cells": n_cells,
@@ -145,6 +150,14 @@ class Report:
             "config": yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True),
             "epsilon": self.grid.config.raw["epsilon"],
             "window": self.grid.config.raw["window"],
+        }
+
+    def summary(self, model: str) -> dict[str, Any]:
+        facts = self.facts(model)
+        return {
+            "facts": facts,
+            "colour": self.colour(model),
+            "highlights": overview.highlights(self.tables, model) if facts else None,
         }
 
     def documents(self) -> list[dict[str, Any]]:
@@ -177,6 +190,8 @@ class Report:
                 "maps": map_data(index, address(self.maps / model, self.out), STEPS),
             },
             "model": model,
+            "source": self.grid.config.model(model).source,
+            "card": overview.card(self.grid.config.model(model).source),
             "facts": self.facts(model),
             "colour": self.colour(model),
             "sentences": findings.of_model(figures),

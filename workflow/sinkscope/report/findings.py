@@ -9,6 +9,7 @@ import polars as pl
 
 from sinkscope.charts import words
 from sinkscope.charts.figure import Tables
+from sinkscope.charts.models import with_softmax
 from sinkscope.report.site import ShownFigure
 
 # Figures of a model whose findings make its summary, in this order.
@@ -27,8 +28,10 @@ def of_model(figures: Sequence[ShownFigure]) -> list[Sentence]:
 
 
 def headline(tables: Tables) -> str:
-    """One sentence over all models."""
-    histogram = tables["max_attention_tokens"]
+    """One sentence over the models whose attention is softmax."""
+    histogram = with_softmax(tables)["max_attention_tokens"]
+    if histogram.is_empty():
+        return "There is no result of a model with softmax yet."
     first = (
         histogram.sort("share", descending=True, maintain_order=True)
         .group_by("model", maintain_order=True)

@@ -15,6 +15,7 @@ import vl_convert
 
 from sinkscope.charts import words
 from sinkscope.charts.palette import CLASS_COLOURS, HEAT_FLOOR, heat_table
+from sinkscope.charts.sections import SECTIONS
 from sinkscope.files import read_json
 
 HERE = Path(__file__).parent
@@ -37,6 +38,16 @@ class ShownFigure:
     image: str
 
 
+@dataclass(frozen=True)
+class ShownSection:
+    """What an experiment adds to the index; name: its address on the page."""
+
+    name: str
+    title: str
+    intro: str
+    figures: list[ShownFigure]
+
+
 def environment() -> jinja2.Environment:
     """Templates with every value escaped, an unknown name an error, and strict JSON."""
     found = jinja2.Environment(
@@ -48,6 +59,7 @@ def environment() -> jinja2.Environment:
     )
     found.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
     found.filters |= {"integer": words.integer, "percent": words.percent, "counted": words.counted}
+    found.filters |= {"mass": words.mass, "attention": words.attention_label}
     return found
 
 
@@ -85,6 +97,19 @@ def read_figures(folder: Path, base: Path) -> list[ShownFigure]:
         )
         for entry in read_json(folder / "figures.json")
     ]
+
+
+def shown_sections(names: Sequence[str], out: Path) -> list[ShownSection]:
+    """Sections in the order of SECTIONS, without those that have nothing to show.
+
+    names: those wanted; their figures are in `out`/sections/NAME.
+    """
+    found = [
+        ShownSection(name, section.title, section.intro, read_figures(out / "sections" / name, out))
+        for name, section in SECTIONS.items()
+        if name in names
+    ]
+    return [section for section in found if section.figures]
 
 
 def map_data(index: Sequence[dict[str, Any]], folder: str, steps: int) -> dict[str, Any]:

@@ -26,9 +26,12 @@ function fit(spec, available) {
   if (spec.spec) {
     panelsThatFit(spec, available);
   } else if (spec.concat) {
-    const panel = spec.concat[0].width;
-    spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(available / (panel + 110))));
-    for (const part of spec.concat) part.width = Math.min(panel, available - 110);
+    // A panel stands alone, or over another that shares its axis of x: then without long labels.
+    const panels = spec.concat.flatMap((part) => part.vconcat ?? [part]);
+    const beside = panels.length > spec.concat.length ? 55 : 110;
+    const panel = panels[0].width;
+    spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(available / (panel + beside))));
+    for (const part of panels) part.width = Math.min(panel, available - beside);
   } else if (spec.vconcat) {
     for (const part of spec.vconcat) part.width = Math.min(part.width, available - 150);
   } else {

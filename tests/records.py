@@ -1,0 +1,73 @@
+"""Records of training, as the zoo's folders hold them, of models whose sinks are known."""
+
+import polars as pl
+
+TOKENS = (0, *(int(30_000 * 2**i) for i in range(12)))  # to 61 million
+N_HEADS = 5
+
+
+def training_log(
+    model, family, attention="softmax", *, onset=2e6, mass=0.6, layer=2, n_layers=5, row_sum=1.0
+):
+    """Layer `layer` grows to `mass`, half of it by `onset` tokens; other layers stay below.
+
+    Loss falls from 8 to 4, a quarter of it before the sink.
+    """
+    rows = []
+    for step, tokens in enumerate(TOKENS):
+        grown = 1 / (1 + (onset / max(tokens, 1)) ** 2)
+        loss = 8 - 1 * tokens / (tokens + onset / 20) - 3 * tokens / (tokens + onset)
+        for window in (64, 256):
+            for at in range(n_layers):
+                own = 0.02 + mass * grown * (1 - 0.25 * abs(at - layer)) * (0.2 if at == 0 else 1)
+                for head in range(N_HEADS):
+                    value = own * (1 + 0.1 * (head - N_HEADS // 2)) * (64 / window) ** 0.25
+                    rows.append(
+                        {
+                            "model": model, "family": family, "attention": attention,
+                            "step": step * 100, "tokens": tokens,
+                            "train_loss": None if step == 0 else loss - 0.05,
+                            "heldout_loss": loss, "window": window, "layer": at, "head": head,
+                            "first_token": value * 0.9, "first_and_special": value,
+                            "row_sum": row_sum,
+                        }
+                    )  # fmt: skip
+    return pl.DataFrame(rows, schema_overrides={"train_loss": pl.Float64})
+
+
+def evaluation(
+    model, family, attention="softmax", *, mass=0.6, layer=2, n_layers=5, plain=1.0,
+    other_first=1.0, moved=None,
+):  # fmt: skip
+    """plain, other_first, moved: what is left of the sink under these inputs, as a part of it;
+    moved: None where no special token stands in front.
+    """
+    left = {"as_trained": 1.0, "plain": plain, "other_first": other_first}
+    left |= {} if moved is None else {"special_moved": 0.1}
+    rows = []
+    for name, part in left.items():
+        for window in (64, 256):
+            for at in range(n_layers):
+                value = mass * part * (1 - 0.2 * abs(at - layer))
+                rows.append(
+                    {
+                        "model": model, "family": family, "attention": attention, "input": name,
+                        "window": window, "layer": at, "first_token": value * 0.9,
+                        "first_and_special": value,
+                        "moved": mass * moved if name == "special_moved" else None,
+                        "uniform": 5 / window, "loss": 4.0,
+                    }
+                )  # fmt: skip
+    return pl.DataFrame(rows, schema_overrides={"moved": pl.Float64})
+
+
+def write(folder, model, family, attention="softmax", log=None, evaluated=None):
+    """A checkpoint's two records, with keyword arguments of the functions above."""
+    folder.mkdir(parents=True, exist_ok=True)
+    training_log(model, family, attention, **(log or {})).write_parquet(
+        folder / "training_log.parquet"
+    )
+    evaluation(model, family, attention, **(evaluated or {})).write_parquet(
+        folder / "evaluation.parquet"
+    )
+    return folder

@@ -1,0 +1,126 @@
+"""The index with many models: groups, highlights, and sections of experiments."""
+
+import polars as pl
+import pytest
+
+from report.made import HOSTILE
+from report.test_report import Elements
+from sinkscope.charts.job import read_tables
+from sinkscope.config import ModelRow
+from sinkscope.report import findings, overview
+from sinkscope.report.build import write_report
+
+
+def row(model, source):
+    return ModelRow(model, source, None, "float32", "cpu", None, "auto")
+
+
+ROWS = [
+    row("zoo-gpt2-sigmoid", "zoo:gpt2-sigmoid"),
+    row("zoo-gpt2", "zoo:gpt2"),
+    row("mine", "path:weights"),
+    row("small", "package:small"),
+    row("large", "hub:owner/large"),
+]
+
+
+def test_models_are_grouped_by_where_they_come_from():
+    kinds = {"zoo-gpt2-sigmoid": "sigmoid", "zoo-gpt2": "softmax"}
+    found = {group.title: group.models for group in overview.groups(ROWS, kinds)}
+    assert found == {
+        "Published models": ("small", "large"),
+        "Other models": ("mine",),
+        "Zoo: small models trained here": ("zoo-gpt2",),
+        "Alternatives to softmax": ("zoo-gpt2-sigmoid",),
+    }
+    assert [group.title for group in overview.groups(ROWS[3:], {})] == ["Published models"]
+
+
+def test_models_of_the_zoo_have_a_card():
+    assert overview.card("zoo:gpt2") == "zoo/gpt2/README.md"
+    assert overview.card("hub:owner/gpt2") is None
+
+
+@pytest.fixture(scope="module")
+def tables(site):
+    return read_tables(site.folder / "results" / "tables")
+
+
+def test_highlights_are_those_of_the_models_own_page(site, tables):
+    for model in ("enc", "dec"):
+        found = overview.highlights(tables, model)
+        text = Elements(site.html[model]).text
+        assert f"{found['max_key']} takes" in text
+        assert f"({found['share']:.1%})" in text
+        assert f"in layer {found['layer']}: {found['mass']:.2f} of the attention" in text
+
+
+def test_the_headline_counts_only_softmax(tables):
+    kind = pl.when(model="enc").then(pl.lit("sigmoid")).otherwise("attention")
+    one = tables | {"models": tables["models"].with_columns(attention=kind)}
+    assert findings.headline(one).endswith("queries and layers of dec.")
+    none = tables | {"models": tables["models"].with_columns(attention=pl.lit("sigmoid"))}
+    assert findings.headline(none) == "There is no result of a model with softmax yet."
+
+
+def written(site, folder, tables, sections=()):
+    nothing = folder / "nothing"
+    raw = site.grid.config.raw
+    write_report(raw, site.grid, tables, nothing, nothing, site.folder, folder, "c0ffee", sections)
+    return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
+
+
+def test_zoo_models_are_never_taken_for_published_ones(site):
+    assert "Zoo: small models trained here" in Elements(site.html["index"]).text
+    for model in ("enc", "absent"):
+        text = Elements(site.html[model]).text
+        assert "A small model that this repository trained" in text
+        assert f"zoo/{model}/README.md" in text
+
+
+def test_a_variant_is_told_and_not_counted(site, tmp_path):
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    for path in (site.folder / "results" / "tables").glob("*.parquet"):
+        frame = pl.read_parquet(path)
+        if path.stem == "models":
+            kind = pl.when(model="enc").then(pl.lit("sigmoid")).otherwise("attention")
+            frame = frame.with_columns(attention=kind)
+        frame.write_parquet(folder / path.name)
+    html = written(site, tmp_path / "out", folder)
+    assert "Where the attention of 2 models lands" in html["index"]
+    assert "Alternatives to softmax" in Elements(html["index"]).text
+    assert "with sigmoid attention" in Elements(html["enc"]).text
+    assert "rows need not sum to 1" in Elements(html["enc"]).text
+    assert "rows need not sum to 1" not in Elements(html["dec"]).text
+    offered = html["index"].split('data-picks="model"')[1].split("</select>")[0]
+    assert "<option>dec</option>" in offered
+    assert "enc" not in offered
+
+
+def test_sections_stand_after_the_models_and_in_the_contents(site):
+    html = site.html["index"]
+    places = [html.index(f'<section id="{name}"') for name in
+              ("figures", "emergence", "alternatives", "models")]  # fmt: skip
+    assert places == sorted(places)
+    for name in ("emergence", "alternatives"):
+        assert f'<li><a href="#{name}">' in html
+
+
+def test_sections_that_are_not_wanted_or_empty_are_absent(site, tmp_path):
+    tables = site.folder / "results" / "tables"
+    assert 'id="emergence"' not in written(site, tmp_path / "unwanted", tables)["index"]
+    assert not (tmp_path / "unwanted" / "data" / "emergence.parquet").exists()
+    empty = tmp_path / "empty"
+    (empty / "sections" / "emergence").mkdir(parents=True)
+    (empty / "sections" / "emergence" / "figures.json").write_text("[]\n")
+    html = written(site, empty, tables, ["emergence"])["index"]
+    assert "#emergence" not in html
+    assert (empty / "data" / "emergence.parquet").is_file()
+
+
+def test_hostile_records_stay_text(site):
+    assert HOSTILE not in site.html["index"]
+    assert f"In {HOSTILE} the first token gets" in Elements(site.html["index"]).text
+    svg = (site.out / "sections/alternatives/alternatives_loss.svg").read_text(encoding="utf-8")
+    assert HOSTILE not in svg

@@ -1,0 +1,277 @@
+"""Training through the same code as on a GPU, a few steps on the processor."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from safetensors.numpy import load_file
+from transformers import BertForMaskedLM
+
+from sinkscope.config import ModelRow
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.model import load_model
+from sinkscope.files import sha256_of
+from sinkscope.reduce.emergence import write_records
+from sinkscope.zoo import train
+from sinkscope.zoo.batches import Batches
+from sinkscope.zoo.card import publish, write_folder
+from sinkscope.zoo.distil import distillation_loss, start_from
+from sinkscope.zoo.evaluate import run_evaluation
+from sinkscope.zoo.families import FAMILIES, hidden_states
+from sinkscope.zoo.step import Trainer, constant_masks
+from sinkscope.zoo.tokens import load_tokenizer, read_stream
+from small_zoo import small
+
+CPU = torch.device("cpu")
+
+
+def run(recipe, made, out):
+    tokens = made / "tokens" / f"{recipe.family}.safetensors"
+    train.run_training(recipe, made / "corpus", tokens, made / "tokenizers", out, "cpu")
+    return out
+
+
+@pytest.fixture(scope="module")
+def finished(recipes, made, tmp_path_factory):
+    """A Llama trained for 40 steps, evaluated, in the folder it is published as."""
+    folder = tmp_path_factory.mktemp("llama")
+    recipe = small(recipes["llama"], steps=40)
+    run(recipe, made, folder / "trained")
+    evaluation = folder / "evaluation.parquet"
+    run_evaluation(recipe, folder / "trained", made / "corpus", evaluation)
+    write_folder(recipe, folder / "trained", evaluation, made / "corpus", folder / "llama")
+    return recipe, folder
+
+
+def test_a_family_learns_and_its_log_says_when(finished):
+    recipe, folder = finished
+    log = pl.read_parquet(folder / "llama" / "training_log.parquet")
+    by_step = log.group_by("step").agg(pl.col("heldout_loss", "tokens").first()).sort("step")
+    losses = by_step["heldout_loss"]
+    assert losses[0] == pytest.approx(math.log(recipe.vocabulary), rel=0.05)
+    assert losses[-1] < losses[0] - 1
+    assert by_step["step"][-1] == recipe.steps
+    assert by_step["tokens"][-1] == recipe.steps * 320
+    shape = {(row["layer"], row["head"]) for row in log.iter_rows(named=True)}
+    assert shape == {(i, j) for i in range(recipe.n_layers) for j in range(recipe.n_heads)}
+    np.testing.assert_allclose(log["row_sum"], 1, rtol=1e-5)
+
+
+def test_sinks_in_the_log_are_those_of_the_attention_matrices(finished, made):
+    """An untrained copy of the network, by the library's own attention matrices."""
+    recipe, _ = finished
+    tokenizer = load_tokenizer(made / "tokenizers" / "llama")
+    heldout = [text for text, _ in zip(stories(made), range(8), strict=False)]
+    probe = train.Probe(recipe, tokenizer, heldout, CPU)
+    torch.manual_seed(1)
+    network = FAMILIES["llama"].build(recipe, tokenizer).eval()
+    entry = probe.measure(network, 0, 0, math.nan)
+    network.set_attn_implementation("eager")
+    with torch.inference_mode():
+        matrices = network(probe.windows[0].ids, output_attentions=True).attentions
+    first = torch.stack(matrices)[..., 0].double().mean((1, 3))  # [layer, head]
+    torch.testing.assert_close(entry.sinks[0, 0], first, rtol=1e-4, atol=1e-6)
+
+
+def stories(made):
+    from sinkscope.zoo.tokens import read_documents
+
+    return (document["text"] for document in read_documents(made / "corpus" / "heldout.jsonl.xz"))
+
+
+def test_equal_seeds_train_equal_checkpoints(recipes, made, tmp_path):
+    recipe = small(recipes["bert"], steps=3)
+    first, again = (run(recipe, made, tmp_path / name) for name in ("a", "b"))
+    for name in ("model.safetensors", "log.safetensors", "config.json", "tokenizer.json"):
+        assert sha256_of(first / name) == sha256_of(again / name), name
+
+
+@pytest.mark.parametrize("name", ["gpt2-off-by-one", "gpt2-sigmoid", "distilbert", "falcon"])
+def test_every_kind_trains_and_loads_as_what_it_is(name, recipes, made, tmp_path):
+    recipe = small(recipes[name], steps=3)
+    out = run(recipe, made, tmp_path / name)
+    log = load_file(out / "log.safetensors")
+    assert np.isfinite(log["heldout_loss"]).all()
+    assert log["sinks"].shape[3:] == (2, 5)
+    sums = log["sinks"][:, :, 2]
+    assert (np.abs(sums - 1) > 1e-3).any() == (recipe.attention != "softmax")
+    row = ModelRow(recipe.model, f"path:{name}", None, "float32", "cpu", None, "auto")
+    facts = load_model(row, tmp_path).facts()
+    assert facts["attention"] == recipe.attention
+    assert facts["family"] == FAMILIES[recipe.family].kind
+    assert facts["max_length"] == recipe.max_length
+
+
+def test_a_published_folder_is_complete_and_the_report_reads_it(finished, made, tmp_path):
+    recipe, folder = finished
+    publish([folder / "llama"], made / "corpus" / "sources.tsv", tmp_path / "zoo")
+    assert {path.name for path in (tmp_path / "zoo" / "llama").iterdir()} == {
+        "README.md",
+        "config.json",
+        "evaluation.parquet",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "training_log.parquet",
+    }
+    row = ModelRow("zoo-llama", "path:zoo/llama", None, "float32", "cpu", None, "auto")
+    assert load_model(row, tmp_path).n_layers == recipe.n_layers
+    write_records({"zoo-llama": tmp_path / "zoo" / "llama"}, tmp_path / "tables")
+    inputs = pl.read_parquet(tmp_path / "tables" / "attachment.parquet")["input"].unique()
+    assert set(inputs) == {"as_trained", "plain", "other_first", "special_moved"}
+
+
+def test_a_card_says_what_the_model_is_not_and_its_numbers(finished):
+    _, folder = finished
+    card = (folder / "llama" / "README.md").read_text()
+    evaluation = pl.read_parquet(folder / "llama" / "evaluation.parquet")
+    shown = evaluation.filter(pl.col("input") == "as_trained", pl.col("window") == 64)
+    assert card.startswith("# zoo-llama\n")
+    assert "It is not the\npublished model" in card
+    assert f"{shown['loss'][0]:.3f} nats" in card
+    for mass in shown["first_and_special"]:
+        assert f"| {mass:.3f} |" in card
+    assert "CC0-1.0" in card
+    assert "Apache-2.0" in card
+    assert "**by that measure it has no sink**" in card  # 40 steps are too few
+
+
+def test_moving_the_special_token_moves_what_is_measured(finished):
+    """A network that attends evenly gives a moved token what its place alone would get."""
+    _, folder = finished
+    evaluation = pl.read_parquet(folder / "llama" / "evaluation.parquet")
+    moved = evaluation.filter(pl.col("input") == "special_moved")
+    assert moved["moved"].is_not_null().all()
+    others = evaluation.filter(pl.col("input") != "special_moved")
+    assert others["moved"].is_null().all()
+    causal = sum(1 / (i + 1) for i in range(64)) / 64
+    uniform = evaluation.filter(pl.col("input") == "plain", pl.col("window") == 64)["uniform"]
+    np.testing.assert_allclose(uniform, causal, rtol=1e-12)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_masks_that_are_made_once_are_the_masks_of_the_library(family, recipes, made):
+    recipe = small(recipes[family])
+    tokenizer = load_tokenizer(made / "tokenizers" / family)
+    stream = read_stream(made / "tokens" / f"{family}.safetensors")
+    batches = Batches(stream, FAMILIES[family], tokenizer, 0, CPU)
+    network = FAMILIES[family].build(recipe, tokenizer).eval()
+    for length in (16, 40, 16):
+        batch = batches.draw(3, length)
+        with torch.no_grad():
+            plain = hidden_states(network, FAMILIES[family], batch.ids, batch.types)
+            with constant_masks(network):
+                for _ in range(2):
+                    again = hidden_states(network, FAMILIES[family], batch.ids, batch.types)
+        torch.testing.assert_close(again, plain)
+
+
+def test_the_learning_rate_rises_stays_and_falls(recipes):
+    recipe = small(recipes["gpt2"], steps=100, warm_up=10)
+    rates = [train.learning_rate(recipe, step) for step in range(100)]
+    assert rates[0] == pytest.approx(recipe.learning_rate / 10)
+    assert rates[10:80] == [recipe.learning_rate] * 70
+    assert (np.diff(rates[81:]) < 0).all()
+    assert rates[-1] == pytest.approx(recipe.learning_rate * 0.05)
+
+
+@pytest.mark.parametrize("steps", [1, 5, 40, 24_000])
+def test_logged_steps_are_spaced_by_their_logarithm_and_hold_both_ends(steps):
+    logged = train.logged_steps(steps)
+    assert logged[0] == 0
+    assert logged[-1] == steps
+    assert logged == sorted(set(logged))
+    if steps > 1000:
+        assert len(logged) >= 17
+        ratios = np.diff(np.log(logged[1:]))
+        assert ratios.max() / ratios.min() < 1.2
+
+
+def test_weights_do_not_decay_where_they_are_vectors(recipes, made):
+    recipe = small(recipes["gpt2"])
+    tokenizer = load_tokenizer(made / "tokenizers" / "gpt2")
+    network = FAMILIES["gpt2"].build(recipe, tokenizer)
+    decayed, others = Trainer(network, FAMILIES["gpt2"], recipe).optimizer.param_groups
+    assert {p.dim() for p in decayed["params"]} == {2}
+    assert {p.dim() for p in others["params"]} == {1}
+    assert others["weight_decay"] == 0
+
+
+@pytest.fixture(scope="module")
+def taught(recipes, made, tmp_path_factory):
+    """(teacher, student's recipe, folder): a BERT, and a DistilBERT that is made of it."""
+    folder = tmp_path_factory.mktemp("taught")
+    run(small(recipes["bert"], n_layers=4, steps=30), made, folder / "bert")
+    recipe = small(recipes["distilbert"], teacher="bert", steps=20)
+    tokens = made / "tokens" / "distilbert.safetensors"
+    train.run_training(
+        recipe, made / "corpus", tokens, made / "tokenizers", folder / "distilbert", "cpu",
+        folder / "bert",
+    )  # fmt: skip
+    return recipe, folder
+
+
+def test_a_student_begins_as_every_second_layer_of_its_teacher(taught, made):
+    recipe, folder = taught
+    teacher = BertForMaskedLM.from_pretrained(folder / "bert", dtype=torch.float32).eval()
+    student = (
+        FAMILIES["distilbert"]
+        .build(recipe, load_tokenizer(made / "tokenizers" / "distilbert"))
+        .eval()
+    )
+    start_from(student, teacher)
+    teacher.bert.encoder.layer = teacher.bert.encoder.layer[1::2]
+    ids = torch.randint(5, 100, (2, 30))
+    with torch.inference_mode():
+        torch.testing.assert_close(student(ids).logits, teacher(ids).logits)
+
+
+def test_a_student_learns_from_where_its_teacher_stands(taught):
+    _, folder = taught
+    teacher = load_file(folder / "bert" / "log.safetensors")["heldout_loss"]
+    student = load_file(folder / "distilbert" / "log.safetensors")["heldout_loss"]
+    assert student[-1] < student[0]
+    assert student[-1] < teacher[0] - 1
+
+
+def test_the_distillation_loss_is_that_of_the_formula():
+    random = torch.Generator().manual_seed(0)
+    logits, target = (torch.randn(2, 3, 7, generator=random).double() for _ in range(2))
+    labels = torch.randint(0, 7, (2, 3), generator=random)
+    own, other = (np.exp(x.numpy() / 2) for x in (logits, target))
+    own, other = (x / x.sum(-1, keepdims=True) for x in (own, other))
+    soft = 4 * (other * np.log(other / own)).sum(-1).mean()
+    p = np.exp(logits.numpy())
+    p /= p.sum(-1, keepdims=True)
+    hard = -np.log(np.take_along_axis(p, labels.numpy()[..., None], -1)).mean()
+    found = distillation_loss(logits, target, labels)
+    assert float(found) == pytest.approx((5 * soft + 2 * hard) / 7)
+
+
+def test_a_teacher_that_does_not_fit_is_refused_with_a_sentence(recipes, made):
+    tokenizer = load_tokenizer(made / "tokenizers" / "bert")
+    teacher = FAMILIES["bert"].build(small(recipes["bert"], n_layers=3), tokenizer)
+    student = FAMILIES["distilbert"].build(small(recipes["distilbert"]), tokenizer)
+    with pytest.raises(SinkscopeError, match="half of the teacher's layers"):
+        start_from(student, teacher)
+
+
+def test_training_without_a_gpu_or_a_teacher_is_refused_before_it_starts(recipes, made, tmp_path):
+    recipe = small(recipes["gpt2"])
+    with pytest.raises(SinkscopeError, match="'gpt2': its recipe wants none"):
+        train.check_place(recipe, "cpu", tmp_path)
+    student = small(recipes["distilbert"], teacher="bert")
+    with pytest.raises(SinkscopeError, match="--teacher with the folder of 'bert'"):
+        train.check_place(student, "cpu", None)
+    if not torch.cuda.is_available():
+        with pytest.raises(SinkscopeError, match="torch sees no GPU here"):
+            train.check_place(recipe, "cuda", None)
+
+
+def test_a_training_that_diverges_is_no_checkpoint(recipes, made, tmp_path):
+    recipe = small(recipes["gpt2"], learning_rate=1e30, steps=4)
+    with pytest.raises(SinkscopeError, match="'gpt2': the training has diverged by step"):
+        run(recipe, made, tmp_path / "gpt2")
+    assert not (tmp_path / "gpt2").exists()

@@ -1,0 +1,72 @@
+"""Files inside packages, read in memory: nothing is ever unpacked to a disk.
+
+So a member that names itself ../../x is a name like any other.
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sinkscope.errors import SinkscopeError
+
+GZIP = b"\x1f\x8b"
+Wanted = Callable[[str], bool]
+
+
+def members(archive: Path, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
+    """(path inside, content) of the regular files of a package that `wanted` says yes to.
+
+    A .deb, .whl, .zip or tar file; members that are themselves gzipped come unpacked. Raises
+    SinkscopeError where the package cannot be read.
+    """
+    try:
+        for name, content in _opened(archive, wanted):
+            yield name, gzip.decompress(content) if content.startswith(GZIP) else content
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+        reason = " ".join(str(error).split())
+        raise SinkscopeError(
+            f"{archive}: cannot be read ({reason}); delete it, and it is downloaded again."
+        ) from error
+
+
+def _opened(archive: Path, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
+    if archive.suffix == ".deb":
+        yield from _deb(archive, wanted)
+    elif archive.suffix in (".whl", ".zip"):
+        with zipfile.ZipFile(archive) as opened:
+            for entry in opened.infolist():
+                if not entry.is_dir() and wanted(entry.filename):
+                    yield entry.filename, opened.read(entry)
+    else:
+        with tarfile.open(archive) as opened_tar:
+            yield from _tar(opened_tar, wanted)
+
+
+def _deb(archive: Path, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
+    """dpkg-deb writes the package's tar file into a pipe, which is read as it comes."""
+    command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
+    if shutil.which("dpkg-deb") is None:
+        raise SinkscopeError(f"{archive}: there is no dpkg-deb to open it; install dpkg.")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        try:
+            with tarfile.open(fileobj=process.stdout, mode="r|") as opened:
+                yield from _tar(opened, wanted)
+        finally:
+            process.stdout.close()  # a reader that stops early ends dpkg-deb too
+
+
+def _tar(opened: tarfile.TarFile, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
+    for entry in opened:
+        name = entry.name.removeprefix("./")
+        if entry.isreg() and wanted(name):
+            content = opened.extractfile(entry)
+            assert content is not None
+            yield name, content.read()

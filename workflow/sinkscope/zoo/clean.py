@@ -1,0 +1,89 @@
+"""What every text of the corpus goes through: one spelling, and prose only."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# One sign for each meaning: a small vocabulary has no room for four quotation marks.
+SIGNS = str.maketrans(
+    {
+        "\u2018": "'",
+        "\u2019": "'",
+        "\u201a": "'",
+        "\u201b": "'",
+        "\u201c": '"',
+        "\u201d": '"',
+        "\u201e": '"',
+        "\u00ab": '"',
+        "\u00bb": '"',
+        "\u2010": "-",
+        "\u2011": "-",
+        "\u2012": "-",
+        "\u2013": "-",
+        "\u2014": " -- ",
+        "\u2015": " -- ",
+        "\u2212": "-",
+        "\u2022": " ",  # bullets and arrows are layout
+        "\u2192": " ",
+        "\u00b6": " ",
+        "\u00ad": None,  # soft hyphens and invisible characters
+        "\u200b": None,
+        "\u200c": None,
+        "\u200d": None,
+        "\u2060": None,
+        "\ufeff": None,
+        "\ufffd": None,
+    }
+)
+UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ue000-\uf8ff]")
+WORD = re.compile(r"[a-z']+")
+# The commonest English words: in English prose every fourth word is one of them; tables,
+# signatures, lists of names and other languages have few.
+COMMON = """
+a an and are as at be but by for from had has have he her his i in is it not of on or that the
+they this to was we were which with you
+"""
+COMMON_WORDS = frozenset(COMMON.split())
+
+SHORTEST = 50  # characters: below that are headings, captions and labels
+FEWEST_WORDS = 8
+FEWEST_COMMON = 2
+COMMON_SHARE = 0.12
+LETTER_SHARE = 0.82
+FOREIGN_SHARE = 0.02
+LONGEST_WORD = 60
+
+
+def normalise(paragraph: str) -> str:
+    """One spelling: Unicode's compatible form, plain quotes and dashes, single spaces.
+
+    Applied twice it changes nothing more.
+    """
+    plain = UNSEEN.sub("", paragraph.translate(SIGNS))
+    plain = unicodedata.normalize("NFKC", plain).translate(SIGNS)
+    return " ".join(plain.split())
+
+
+def is_prose(paragraph: str) -> bool:
+    """Whether a normalised paragraph is English prose, by what distinguishes it cheaply.
+
+    Code, formulas and tables have few letters; signatures and lists few common words; other
+    scripts many characters beyond ASCII; addresses and paths overlong words.
+    """
+    size = len(paragraph)
+    if size < SHORTEST:
+        return False
+    if sum(map(paragraph.count, " \t")) + _letters(paragraph) < LETTER_SHARE * size:
+        return False
+    if size - len(paragraph.encode("ascii", errors="ignore")) > FOREIGN_SHARE * size:
+        return False
+    words = WORD.findall(paragraph.lower())
+    common = sum(word in COMMON_WORDS for word in words)
+    if len(words) < FEWEST_WORDS or common < max(FEWEST_COMMON, COMMON_SHARE * len(words)):
+        return False
+    return max(map(len, paragraph.split())) <= LONGEST_WORD
+
+
+def _letters(paragraph: str) -> int:
+    return sum(map(str.isalpha, paragraph))

@@ -1,0 +1,175 @@
+"""What the sinks of a finished checkpoint attach to: the first position, the token, or both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+from sinkscope.files import written
+from sinkscope.zoo.batches import Batches
+from sinkscope.zoo.families import FAMILIES
+from sinkscope.zoo.measure import (
+    WINDOWS,
+    Windows,
+    first_and_special,
+    heldout_loss,
+    observed,
+    sinks,
+    windows_of,
+)
+from sinkscope.zoo.recipes import Recipe
+from sinkscope.zoo.tokens import load_tokenizer, read_documents, token_stream, wrapping
+
+N_WINDOWS = 256  # held-out documents, of every length of windows
+N_ROWS, N_BATCHES = 8, 8  # of the held-out loss
+
+COLUMNS: dict[str, Any] = {
+    "model": pl.String,
+    "family": pl.String,
+    "attention": pl.String,
+    "input": pl.String,
+    "window": pl.UInt32,
+    "layer": pl.UInt16,
+    "first_token": pl.Float64,
+    "first_and_special": pl.Float64,
+    "moved": pl.Float64,
+    "uniform": pl.Float64,
+    "loss": pl.Float64,
+}
+
+
+def as_trained(ids: list[list[int]], tokenizer: Any, length: int) -> Windows:
+    """Every text as the tokenizer gives it, its special tokens in their places."""
+    front, back = wrapping(tokenizer)
+    return windows_of(
+        [[*front, *text, *back] for text in ids], tokenizer, length, torch.device("cpu")
+    )
+
+
+def plain(ids: list[list[int]], tokenizer: Any, length: int) -> Windows:
+    """No special token at all: an ordinary word stands first."""
+    cut = torch.tensor([text[:length] for text in ids])
+    return Windows(cut, first_and_special(cut, tokenizer))
+
+
+def other_first(ids: list[list[int]], tokenizer: Any, length: int) -> Windows:
+    """The first word of every text taken from the next text's first."""
+    swapped = [[ids[i - 1][0], *text[1:]] for i, text in enumerate(ids)]
+    return as_trained(swapped, tokenizer, length)
+
+
+def special_moved(ids: list[list[int]], tokenizer: Any, length: int) -> Windows | None:
+    """The special tokens side by side in the middle, ordinary words first and last.
+
+    None for a family that puts none in front.
+    """
+    front, back = wrapping(tokenizer)
+    if not front:
+        return None
+    special = front + back
+    middle = length // 2
+    cut = torch.tensor([[*t[:middle], *special, *t[middle:]][:length] for t in ids])
+    moved = range(middle, middle + len(special))
+    return Windows(cut, first_and_special(cut, tokenizer), moved)
+
+
+INPUTS: dict[str, Callable[[list[list[int]], Any, int], Windows | None]] = {
+    "as_trained": as_trained,
+    "plain": plain,
+    "other_first": other_first,
+    "special_moved": special_moved,
+}
+
+
+def evaluate(
+    network: Any, tokenizer: Any, recipe: Recipe, texts: Sequence[str], device: torch.device
+) -> pl.DataFrame:
+    """One row an input, window and layer, means over heads and held-out texts.
+
+    uniform: what uniform attention would give to the first and special tokens. loss: of the
+    held-out rows, nats per predicted token, as in training but in float32.
+    """
+    loaded = observed(network, tokenizer, recipe)
+    encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    rows = []
+    loss = loss_on(network, tokenizer, recipe, texts, device)
+    for length in (n for n in WINDOWS if n <= recipe.max_length):
+        long_enough = [ids for ids in encoded if len(ids) >= length]
+        ids = long_enough[:: math.ceil(len(long_enough) / N_WINDOWS)]
+        for name, make in INPUTS.items():
+            windows = make(ids, tokenizer, length)
+            if windows is None:
+                continue
+            windows.ids, windows.special = windows.ids.to(device), windows.special.to(device)
+            found = sinks(loaded, windows)
+            uniform = windows.uniform(is_causal=loaded.family == "decoder")
+            for layer in range(recipe.n_layers):
+                means = {
+                    key: float(getattr(found, key)[layer].mean())
+                    for key in ("first_token", "first_and_special", "moved")
+                }
+                named = {"input": name, "window": length, "layer": layer}
+                rows.append(named | means | {"uniform": uniform, "loss": loss})
+    who = {"model": recipe.model, "family": recipe.family, "attention": recipe.attention}
+    frame = pl.DataFrame([who | row for row in rows], schema=COLUMNS)
+    return frame.with_columns(pl.col("moved").fill_nan(None))
+
+
+def loss_on(
+    network: Any, tokenizer: Any, recipe: Recipe, texts: Sequence[str], device: torch.device
+) -> float:
+    family = FAMILIES[recipe.family]
+    stream = token_stream(texts, tokenizer, recipe.family)
+    batches = Batches(stream, family, tokenizer, 0, device)
+    drawn = [batches.draw(N_ROWS, recipe.max_length) for _ in range(N_BATCHES)]
+    return heldout_loss(network, family, drawn)
+
+
+def run_evaluation(recipe: Recipe, checkpoint: Path, corpus: Path, out: Path) -> None:
+    """Evaluate the checkpoint of a folder on the corpus's held-out documents, on the CPU."""
+    kind = FAMILIES[recipe.family].kind
+    loader = AutoModelForMaskedLM if kind == "encoder" else AutoModelForCausalLM
+    network = loader.from_pretrained(
+        checkpoint, dtype=torch.float32, attn_implementation="sdpa"
+    ).eval()
+    texts = [document["text"] for document in read_documents(corpus / "heldout.jsonl.xz")]
+    frame = evaluate(network, load_tokenizer(checkpoint), recipe, texts, torch.device("cpu"))
+    with written(out) as temporary:
+        frame.write_parquet(temporary)
+
+
+def log_frame(
+    arrays: dict[str, np.ndarray], recipe: Recipe, measures: Sequence[str]
+) -> pl.DataFrame:
+    """The training log, one row a step, window, layer and head.
+
+    arrays: as train.arrays_of gives them; measures: the names along its third axis.
+    """
+    values = arrays["sinks"]  # [step, window, measure, layer, head]
+    shape = (*values.shape[:2], *values.shape[3:])
+    at = dict(
+        zip(("step", "window", "layer", "head"), np.indices(shape).reshape(4, -1), strict=True)
+    )
+    frame = pl.DataFrame(
+        {
+            "model": recipe.model,
+            "family": recipe.family,
+            "attention": recipe.attention,
+            "step": arrays["step"][at["step"]],
+            "tokens": arrays["tokens"][at["step"]],
+            "train_loss": arrays["train_loss"][at["step"]],
+            "heldout_loss": arrays["heldout_loss"][at["step"]],
+            "window": np.array(WINDOWS, dtype=np.uint32)[at["window"]],
+            "layer": at["layer"].astype(np.uint16),
+            "head": at["head"].astype(np.uint16),
+            **{name: values[:, :, i].ravel() for i, name in enumerate(measures)},
+        }
+    )
+    return frame.with_columns(pl.col("train_loss").fill_nan(None))

@@ -1,0 +1,239 @@
+"""The seven families: network classes, tokenizer style, and where their special tokens go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    FalconConfig,
+    FalconForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+    RobertaConfig,
+    RobertaForMaskedLM,
+)
+
+from sinkscope.extract.variants import VariantGPT2Config, VariantGPT2LMHeadModel
+from sinkscope.zoo.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Family:
+    """What tells a family from the others.
+
+    pieces: which of the three vocabularies its tokenizer is made of. kind: encoder (predicts
+    masked tokens) or decoder (the next one). document_token: the special token, by its role in
+    the tokenizer, that stands in front of every document in training. pairs: half of the rows
+    are two segments with token types. build(recipe, tokenizer): a fresh network.
+    head(network, hidden): logits over the vocabulary.
+    """
+
+    pieces: str
+    kind: str
+    document_token: str
+    build: Callable[[Recipe, Any], nn.Module]
+    head: Callable[[Any, Tensor], Tensor]
+    pairs: bool = False
+
+
+def _distilbert(recipe: Recipe, tokenizer: Any) -> nn.Module:
+    return DistilBertForMaskedLM(
+        DistilBertConfig(
+            vocab_size=recipe.vocabulary,
+            dim=recipe.hidden_size,
+            hidden_dim=4 * recipe.hidden_size,
+            n_layers=recipe.n_layers,
+            n_heads=recipe.n_heads,
+            dropout=0.0,
+            attention_dropout=0.0,
+            initializer_range=recipe.initializer_range,
+            max_position_embeddings=recipe.max_length,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+
+
+def _like_bert(recipe: Recipe, tokenizer: Any) -> dict[str, Any]:
+    return {
+        "vocab_size": recipe.vocabulary,
+        "hidden_size": recipe.hidden_size,
+        "intermediate_size": 4 * recipe.hidden_size,
+        "num_hidden_layers": recipe.n_layers,
+        "num_attention_heads": recipe.n_heads,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "initializer_range": recipe.initializer_range,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+
+
+def _bert(recipe: Recipe, tokenizer: Any) -> nn.Module:
+    common = _like_bert(recipe, tokenizer)
+    return BertForMaskedLM(BertConfig(**common, max_position_embeddings=recipe.max_length))
+
+
+def _roberta(recipe: Recipe, tokenizer: Any) -> nn.Module:
+    return RobertaForMaskedLM(
+        RobertaConfig(
+            **_like_bert(recipe, tokenizer),
+            # Positions are counted from the padding id + 1 on.
+            max_position_embeddings=recipe.max_length + tokenizer.pad_token_id + 1,
+            type_vocab_size=1,
+            layer_norm_eps=1e-5,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+def _opt(recipe: Recipe, tokenizer: Any) -> nn.Module:
+    return OPTForCausalLM(
+        OPTConfig(
+            vocab_size=recipe.vocabulary,
+            hidden_size=recipe.hidden_size,
+            word_embed_proj_dim=recipe.hidden_size,
+            ffn_dim=4 * recipe.hidden_size,
+            num_hidden_layers=recipe.n_layers,
+            num_attention_heads=recipe.n_heads,
+            dropout=0.0,
+            attention_dropout=0.0,
+            init_std=recipe.initializer_range,
+            max_position_embeddings=recipe.max_length,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+def _gpt2(recipe: Recipe, tokenizer: Any) -> nn.Module:
+    common: dict[str, Any] = {
+        "vocab_size": recipe.vocabulary,
+        "n_positions": recipe.max_length,
+        "n_embd": recipe.hidden_size,
+        "n_layer": recipe.n_layers,
+        "n_head": recipe.n_heads,
+        "resid_pdrop": 0.0,
+        "embd_pdrop": 0.0,
+        "attn_pdrop": 0.0,
+        "initializer_range": recipe.initializer_range,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }
+    if recipe.attention == "softmax":
+        return GPT2LMHeadModel(GPT2Config(**common))
+    return VariantGPT2LMHeadModel(VariantGPT2Config(attention=recipe.attention, **common))
+
+
+def _falcon(recipe: Recipe, tokenizer: Any) -> nn.Module:
+    return FalconForCausalLM(
+        FalconConfig(
+            vocab_size=recipe.vocabulary,
+            hidden_size=recipe.hidden_size,
+            num_hidden_layers=recipe.n_layers,
+            num_attention_heads=recipe.n_heads,
+            # As falcon-rw: ALiBi, one key head a query head, layers in sequence, biases.
+            alibi=True,
+            multi_query=False,
+            parallel_attn=False,
+            new_decoder_architecture=False,
+            bias=True,
+            hidden_dropout=0.0,
+            attention_dropout=0.0,
+            initializer_range=recipe.initializer_range,
+            max_position_embeddings=recipe.max_length,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+def _llama(recipe: Recipe, tokenizer: Any) -> nn.Module:
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=recipe.vocabulary,
+            hidden_size=recipe.hidden_size,
+            # 8/3 of the width in three matrices: as many weights as four in two.
+            intermediate_size=round(recipe.hidden_size * 8 / 3 / 16) * 16,
+            num_hidden_layers=recipe.n_layers,
+            num_attention_heads=recipe.n_heads,
+            num_key_value_heads=recipe.n_heads,
+            max_position_embeddings=recipe.max_length,
+            rms_norm_eps=1e-5,
+            tie_word_embeddings=True,
+            initializer_range=recipe.initializer_range,
+            pad_token_id=None,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+
+
+def _distilbert_head(network: Any, hidden: Tensor) -> Tensor:
+    hidden = network.activation(network.vocab_transform(hidden))
+    return network.vocab_projector(network.vocab_layer_norm(hidden))
+
+
+def _cls(network: Any, hidden: Tensor) -> Tensor:
+    return network.cls(hidden)
+
+
+def _lm_head(network: Any, hidden: Tensor) -> Tensor:
+    return network.lm_head(hidden)
+
+
+FAMILIES = {
+    "distilbert": Family("wordpiece", "encoder", "sep", _distilbert, _distilbert_head),
+    "bert": Family("wordpiece", "encoder", "sep", _bert, _cls, pairs=True),
+    "roberta": Family("byte_bpe", "encoder", "sep", _roberta, _lm_head),
+    "opt": Family("byte_bpe", "decoder", "bos", _opt, _lm_head),
+    "gpt2": Family("byte_bpe", "decoder", "eos", _gpt2, _lm_head),
+    "falcon": Family("byte_bpe", "decoder", "eos", _falcon, _lm_head),
+    "llama": Family("llama_bpe", "decoder", "bos", _llama, _lm_head),
+}
+
+
+def layers_of(network: nn.Module) -> nn.ModuleList:
+    """The list of the network's transformer layers."""
+    n_layers = network.config.num_hidden_layers  # type: ignore[union-attr]
+    lists = [m for m in network.modules() if isinstance(m, nn.ModuleList) and len(m) == n_layers]
+    return lists[0]
+
+
+def hidden_states(network: Any, family: Family, ids: Tensor, types: Tensor | None) -> Tensor:
+    """Last hidden states [batch, token, hidden] of ids [batch, token].
+
+    types: [batch, token] segment of each token, where the family has pairs.
+    """
+    options: dict[str, Any] = {} if types is None else {"token_type_ids": types}
+    if family.kind == "decoder":
+        options["use_cache"] = False
+    return network.base_model(input_ids=ids, **options)[0]
+
+
+def predicting(hidden: Tensor, at: Tensor | None) -> Tensor:
+    """[batch, n, hidden]: the states that predict a token, of [batch, token, hidden].
+
+    at: [batch, n] their positions; None: all but the last, which predict the next token.
+    """
+    if at is None:
+        return hidden[:, :-1]
+    return hidden.gather(1, at[..., None].expand(-1, -1, hidden.shape[-1]))
+
+
+def prediction_loss(network: Any, family: Family, hidden: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy, in nats, of the hidden states [batch, n, hidden] against [batch, n]."""
+    logits = family.head(network, hidden).float()
+    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())

