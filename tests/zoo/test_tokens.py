@@ -1,10 +1,15 @@
 """Tokenizers in the style of their families, and the corpus as a stream of their tokens."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 from transformers import AutoTokenizer
 
 from sinkscope.zoo.families import FAMILIES
 from sinkscope.zoo.tokens import load_tokenizer, read_stream, wrapping
+from small_zoo import story
 
 TEXT = "Z The old man went to the sea. Did he stay?"
 STYLE = {
@@ -60,3 +65,23 @@ def test_every_document_of_the_stream_begins_with_the_document_token(made, famil
     assert (stream.ids == document_token).sum() == 40
     first = tokenizer.decode(stream.ids[1 : stream.starts[1]].tolist())
     assert len(first.split(".")) > 50
+
+
+def test_the_same_texts_give_the_same_tokenizers_in_every_process(tmp_path):
+    """Many characters and pairs here are equally common: none may be taken by chance."""
+    rare = "".join(chr(code) for code in range(0x3B1, 0x3B1 + 300))
+    texts = [f"{story(i, 30)} {' '.join(rare)}" for i in range(20)]
+    (tmp_path / "texts.json").write_text(json.dumps(texts))
+    code = (
+        "import json, sys, pathlib; from sinkscope.zoo.tokenizers import make_tokenizers; "
+        "folder = pathlib.Path(sys.argv[1]); "
+        "texts = json.loads((folder / 'texts.json').read_text()); "
+        "make_tokenizers(texts, 700, 0, folder / sys.argv[2])"
+    )
+    for name in ("once", "again"):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path), name], check=True)
+    for family in FAMILIES:
+        first, second = (
+            (tmp_path / name / family / "tokenizer.json").read_bytes() for name in ("once", "again")
+        )
+        assert first == second, family

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,25 @@ def sample(texts: Sequence[str], seed: int) -> list[str]:
     return chosen
 
 
+def alphabet(texts: Iterable[str], size: int) -> list[str]:
+    """The `size` commonest characters, ties to the lowest, in order.
+
+    The trainers find them too, but of equally common ones they take any, another each time.
+    """
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    known = [(-count, char) for char, count in counts.items() if not char.isspace()]
+    return sorted(char for _, char in sorted(known)[:size])
+
+
+def without_added(tokenizer: Tokenizer, special: Sequence[str]) -> Tokenizer:
+    """The tokenizer with no other added tokens than the special ones: the rest are pieces."""
+    content = json.loads(tokenizer.to_str())
+    content["added_tokens"] = [t for t in content["added_tokens"] if t["content"] in special]
+    return Tokenizer.from_str(json.dumps(content))
+
+
 def learn_wordpiece(texts: Sequence[str], size: int) -> Tokenizer:
     """Lower-case WordPiece, as BERT uncased."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -47,16 +67,20 @@ def learn_wordpiece(texts: Sequence[str], size: int) -> Tokenizer:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix="##")
+    normalizer = tokenizer.normalizer
+    letters = alphabet((normalizer.normalize_str(text) for text in texts), 200)
     trainer = trainers.WordPieceTrainer(
         vocab_size=size,
         min_frequency=2,
-        limit_alphabet=200,
-        special_tokens=special,
+        initial_alphabet=letters,
+        limit_alphabet=len(letters),
+        # Named here, inner letters have fixed ids, which decide between equally common pairs.
+        special_tokens=special + [f"##{letter}" for letter in letters],
         show_progress=False,
     )
     # Paragraph by paragraph: no word of theirs spans two.
     tokenizer.train_from_iterator((p for text in texts for p in text.split("\n")), trainer)
-    return tokenizer
+    return without_added(tokenizer, special)
 
 
 def learn_byte_bpe(texts: Sequence[str], size: int) -> Tokenizer:
@@ -94,18 +118,18 @@ def learn_llama_bpe(texts: Sequence[str], size: int) -> Tokenizer:
         ]
     )
     special = ["<unk>", "<s>", "</s>"]
+    letters = alphabet((text.replace(" ", "▁") for text in texts), 120)
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         min_frequency=2,
-        limit_alphabet=120,
+        initial_alphabet=letters,
+        limit_alphabet=len(letters),
         special_tokens=special + [f"<0x{i:02X}>" for i in range(N_BYTES)],
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
     # The bytes are pieces, not special tokens: text that says <0x0A> is not a line end.
-    content = json.loads(tokenizer.to_str())
-    content["added_tokens"] = [t for t in content["added_tokens"] if t["content"] in special]
-    return Tokenizer.from_str(json.dumps(content))
+    return without_added(tokenizer, special)
 
 
 LEARN: dict[str, Callable[[Sequence[str], int], Tokenizer]] = {
