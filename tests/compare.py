@@ -44,7 +44,7 @@ def of_layers(observation):
     return {
         name: torch.stack([getattr(layer, name) for layer in observation.layers], 1).numpy()
         for name in names
-        if name != "head_maps"
+        if name not in ("head_maps", "diagonals")
     }
 
 

@@ -119,6 +119,11 @@ def entropy(p, visible):
     return np.mean(rows, axis=0)
 
 
+def over_half(p):
+    """[layer, head] of the queries i >= 1."""
+    return (p[:, :, 1:, 0] > 0.5).mean(-1)
+
+
 def local(p, without=()):
     """[layer, head, width - 1] attention to keys at most 1..5 away, all but `without`."""
     kept = [j not in without for j in range(p.shape[3])]
@@ -145,6 +150,7 @@ def statistics(p, visible, sets, sinks, window):
         "strict_mass": np.stack([strict_mass(p, keys) for keys in sets], axis=-1),
         "entropy": entropy(p, visible),
         "row_sum": p.sum(-1).mean(-1),
+        "over_half": over_half(p),
         "local": local(p),
         "local_no_sinks": local(p, sinks),
         "map": p.mean(1),

@@ -1,7 +1,9 @@
 """Tiny random models of every family, with attention that is far from uniform."""
 
+import itertools
 import string
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -22,6 +24,7 @@ from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.streaming import Workspace
 
+ROOT = Path(__file__).parents[1]
 VOCABULARY = 100
 PAD = 1
 LONGEST = 96  # positions
@@ -157,3 +160,16 @@ def save(folder, name="bert"):
     network(name, vocab_size=len(tokenizer)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def letters_and_words(bos):
+    """Every three-letter word of four letters is a piece, with a space in front; and `bos`."""
+    words = ["Ġ" + "".join(letters) for letters in itertools.product("abcd", repeat=3)]
+    tokens = [bos or "<unk>", "<pad>", *sorted(pre_tokenizers.ByteLevel.alphabet()), *words]
+    backend = Tokenizer(models.WordLevel({t: i for i, t in enumerate(tokens)}, unk_token=tokens[0]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    named = {"bos_token": bos, "eos_token": bos} if bos else {}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", unk_token=tokens[0], **named
+    )

@@ -46,6 +46,7 @@ def cell(document, classes, *, is_causal=False, window=4, seed=0, padded_to=8):
         "strict_mass": np.full((N_LAYERS, len(sets)), np.nan, np.float32),
         "entropy": numbers(N_LAYERS, N_HEADS),
         "row_sum": numbers(N_LAYERS, N_HEADS),
+        "over_half": numbers(N_LAYERS, N_HEADS),
         "local": numbers(N_LAYERS, N_HEADS, 5),
         "local_no_sinks": numbers(N_LAYERS, N_HEADS, 5),
     }

@@ -7,7 +7,7 @@ from sinkscope.reduce.emergence import RECORDS, recorded
 
 trained = recorded(grid.config.models)
 
-if trained:
+if trained and "emergence" in grid.config.raw["experiments"]:
     sections["emergence"] = expand("results/tables/{table}.parquet", table=RECORDS)
     sections["alternatives"] = ["results/tables/emergence.parquet"]
 

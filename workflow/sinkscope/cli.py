@@ -94,6 +94,33 @@ def emergence(
 
 
 @app.command()
+def induction(
+    config: ConfigFile,
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Folder of the model's part of the tables.")],
+    directory: Directory = Path("."),
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+) -> None:
+    """Find the induction heads of one model on repeated random tokens."""
+    from sinkscope.config import load, read_config
+    from sinkscope.experiments.induction import run
+
+    run(load(read_config(config), directory), model, directory, out, threads)
+
+
+@app.command(name="induction-tables")
+def induction_tables(
+    parts: Annotated[list[Path], typer.Argument(help="Folders that `induction` wrote.")],
+    tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
+    threshold: Annotated[float, typer.Option(help="Score of an induction head.")] = 0.4,
+) -> None:
+    """Join the induction heads of all models, with their attention on ordinary text."""
+    from sinkscope.reduce.induction import write_tables
+
+    write_tables(parts, tables, threshold)
+
+
+@app.command()
 def figures(
     tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
     out: Annotated[Path, typer.Option(help="Folder of the figures.")],

@@ -13,6 +13,7 @@ SHARED = ("config", "documents", "errors", "files", "grid", "keys", "schema")
 # What a stage runs beside its own folder and the shared modules.
 BESIDES = {
     "extract": (),
+    "experiments": (),
     "reduce": ("extract/cell.py", "extract/sources.py"),
     "charts": ("extract/cell.py", "reduce/growth.py", "reduce/schemas.py"),
     "report": ("charts/palette.py", "reduce/schemas.py"),

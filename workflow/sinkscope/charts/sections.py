@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.charts import alternatives, emergence
+from sinkscope.charts import alternatives, emergence, induction
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.job import write_all
 from sinkscope.errors import SinkscopeError
@@ -45,6 +45,16 @@ SECTIONS = {
         "1) and sigmoid (each key by itself, so that rows sum to anything).",
         ("emergence",),
         alternatives.figures,
+    ),
+    "induction": Section(
+        "Induction heads, and where they rest",
+        "An induction head looks at what followed the same token the last time, and so predicts "
+        "that it will follow again. Random tokens, given twice, show which heads of the decoders "
+        "do this, because nothing else helps there. On ordinary text there is mostly nothing to "
+        "repeat: here the same heads are seen on the corpus, to learn whether they park their "
+        "attention on the first token meanwhile.",
+        ("induction", "induction_patterns"),
+        induction.figures,
     ),
 }
 

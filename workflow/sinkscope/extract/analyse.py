@@ -101,6 +101,7 @@ class Analyser:
                 "strict_mass",
                 "entropy",
                 "row_sum",
+                "over_half",
                 "local",
                 "local_no_sinks",
             )

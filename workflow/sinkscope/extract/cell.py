@@ -4,7 +4,8 @@ Axes: L layers, H heads, N tokens, S key sets, C map cells, P padded length.
   max_key int32 [L, N], max_value [L, N]      argmax of the head mean, and its value
   sink_score [L, H, N]                        mean attention a key receives, all queries
   window_score [L, H, W]                      the same over the first W = window queries
-  mass, strict_mass [L, S]; entropy, row_sum [L, H]; local, local_no_sinks [L, H, 5]
+  mass, strict_mass [L, S]; entropy, row_sum, over_half [L, H]
+  local, local_no_sinks [L, H, 5]             attention within 1 to 5 tokens
   map float16 [L, C, C]                       head mean; C = N, or map_cells for long texts
   head_map float16 [K, C, C]                  single heads, in the order of meta["heads"]
   padded_max_key int32 [L, P]                 encoders: the document padded to P tokens

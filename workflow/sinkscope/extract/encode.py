@@ -52,7 +52,7 @@ def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encod
         ids = _cut(ids, full - limit, tokenizer.mask_token_id if mask else None)
     pieces = tokenizer.convert_ids_to_tokens(ids)
     special_pieces = set(tokenizer.all_special_tokens)
-    texts = [piece if piece in special_pieces else _text(tokenizer, piece) for piece in pieces]
+    texts = [piece if piece in special_pieces else piece_text(tokenizer, piece) for piece in pieces]
     special_ids = {
         name: token_id
         for name in SPECIAL_CLASSES
@@ -81,7 +81,7 @@ def _cut(ids: list[int], excess: int, mask_id: int | None) -> list[int]:
     return ids[: end - excess] + ids[end:]
 
 
-def _text(tokenizer: Any, piece: str) -> str:
+def piece_text(tokenizer: Any, piece: str) -> str:
     """What a vocabulary piece stands for: `Ġthe` and `▁the` are ` the`, `##ing` is `ing`."""
     backend = tokenizer.backend_tokenizer
     if type(backend.model).__name__ == "WordPiece":

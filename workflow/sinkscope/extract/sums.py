@@ -10,6 +10,8 @@ from torch import Tensor
 from sinkscope.extract.masks import Call, Visible
 from sinkscope.keys import LOCAL_WIDTHS
 
+N_NEAR = 2 * LOCAL_WIDTHS[-1] + 1  # keys within the widest local window of a query
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -20,7 +22,8 @@ class Plan:
     the local mass leaves out. window: how many first queries `window_score` counts.
     map_exact, map_cells: head-mean maps are exact up to map_exact (or map_cells) tokens, block
     averages of map_cells beyond. heads: (layer, head) of single heads whose map is wanted too.
-    block: query rows a block (None: as many as fit the processor's cache).
+    offsets: key minus query of the diagonals that are wanted of every head. block: query rows
+    a block (None: as many as fit the processor's cache).
     """
 
     real: Tensor
@@ -30,6 +33,7 @@ class Plan:
     map_exact: int = 512
     map_cells: int = 256
     heads: tuple[tuple[int, int], ...] = ()
+    offsets: tuple[int, ...] = ()
     block: int | None = None
 
     def rank(self) -> Tensor:
@@ -49,9 +53,11 @@ class LayerStatistics:
     key) and its value. sink_score, window_score: [batch, head, key] mean attention from the
     queries that can see the key (all; the first `window`), NaN where none can. mass,
     strict_mass: [batch, key_set]. entropy: [batch, head], of each row (divided by its sum) over
-    the log of its number of visible keys. row_sum: [batch, head], 1 for softmax. local,
-    local_no_sinks: [batch, head, width]. map: [batch, cell, cell], head mean. head_maps:
-    [batch, wanted head, cell, cell].
+    the log of its number of visible keys. row_sum: [batch, head], 1 for softmax. over_half:
+    [batch, head], share of the queries but the first that give key 0 more than half. local,
+    local_no_sinks: [batch, head, width]. diagonals: [batch, head, query, offset], 0 where there
+    is no such key. map: [batch, cell, cell], head mean. head_maps: [batch, wanted head, cell,
+    cell].
     """
 
     max_key: Tensor
@@ -62,8 +68,10 @@ class LayerStatistics:
     strict_mass: Tensor
     entropy: Tensor
     row_sum: Tensor
+    over_half: Tensor
     local: Tensor
     local_no_sinks: Tensor
+    diagonals: Tensor
     map: Tensor
     head_maps: Tensor
 
@@ -82,6 +90,7 @@ class Sums:
         self.plan, self.visible = plan, visible
         self.device = plan.real.device
         self.padded = not bool(plan.real.all())
+        self.first = plan.real.int().argmax(1)  # [batch] position of each document's key 0
         self.window = plan.window_rows().float()
         self.window_end = 1 + int(self.window.any(0).nonzero().max())
         self.key_sets = plan.key_sets.float()
@@ -92,9 +101,12 @@ class Sums:
         self.max_key = empty(batch, n_tokens).long()
         self.max_value = empty(batch, n_tokens)
         self.mass = empty(batch, n_tokens, plan.key_sets.shape[-1])
-        self.near, self.has_near = neighbours(n_tokens, self.device, is_causal=call.is_causal)
+        self.near, self.has_near = neighbours(
+            n_tokens, plan.offsets, self.device, is_causal=call.is_causal
+        )
         self.near_attention = empty(batch, n_heads, *self.near.shape)
         self.nats = empty(batch, n_heads, n_tokens)
+        self.on_first = empty(batch, n_heads, n_tokens)
         self.received = empty(batch, n_heads, n_tokens).zero_().double()
         self.window_received = self.received.clone()
         exact = n_tokens <= max(plan.map_exact, plan.map_cells)
@@ -114,6 +126,11 @@ class Sums:
         self.nats[:, :, rows] = row_entropy(logits, p, is_softmax=self.is_softmax)
         if self.padded:
             p.mul_(self.plan.real[:, None, rows, None])
+        if self.padded:  # perhaps in front
+            first = self.first.clamp(max=n_keys - 1)[:, None, None, None]
+            self.on_first[:, :, rows] = p.gather(-1, first.expand(*p.shape[:3], 1))[..., 0]
+        else:
+            self.on_first[:, :, rows] = p[..., 0]
         mean = p.mean(1)  # [batch, query, key]
         self.max_value[:, rows], self.max_key[:, rows] = mean.max(-1)
         torch.matmul(mean, self.key_sets[:, :n_keys], out=self.mass[:, rows])
@@ -160,8 +177,10 @@ class Sums:
             strict_mass=((mass * strict).sum(1) / strict.sum(1)).float(),
             entropy=self.entropy(real & (rank > 0)),
             row_sum=(self.received.sum(-1) / n_real).float(),
+            over_half=self.over_half(real & (rank > 0)),
             local=self.local(torch.ones_like(real), n_real),
             local_no_sinks=self.local(~self.plan.sinks, n_real),
+            diagonals=(self.near_attention * self.has_near)[..., N_NEAR:],
             map=maps[:, 0],
             head_maps=maps[:, 1:],
         )
@@ -172,6 +191,11 @@ class Sums:
         weight = counted / self.visible.n_keys.clamp(min=2).log()
         total = torch.einsum("bhq,bq->bh", self.nats.double(), weight.double())
         return (total / counted.double().sum(1)[:, None]).float()
+
+    def over_half(self, counted: Tensor) -> Tensor:
+        """[batch, head]; counted: [batch, query] bool."""
+        over = ((self.on_first > 0.5) & counted[:, None]).sum(-1)
+        return over / counted.sum(1)[:, None]
 
     def local(self, kept: Tensor, n_real: Tensor) -> Tensor:
         """[batch, head, width] attention within each width; kept: [batch, key] bool."""
@@ -195,11 +219,14 @@ def row_entropy(logits: Tensor, p: Tensor, *, is_softmax: bool) -> Tensor:
     return total.log() - torch.xlogy(p, p).sum(-1) / total
 
 
-def neighbours(n_tokens: int, device: torch.device, *, is_causal: bool) -> tuple[Tensor, Tensor]:
-    """[query, offset] the keys next to every query, and whether the query sees such a key."""
+def neighbours(
+    n_tokens: int, offsets: tuple[int, ...], device: torch.device, *, is_causal: bool
+) -> tuple[Tensor, Tensor]:
+    """[query, offset] the keys next to every query, then those at the offsets that are wanted;
+    and whether the query sees such a key."""
     width = LOCAL_WIDTHS[-1]
     query = torch.arange(n_tokens, device=device)[:, None]
-    key = query + torch.arange(-width, width + 1, device=device)
+    key = query + torch.tensor([*range(-width, width + 1), *offsets], device=device)
     last = query if is_causal else n_tokens - 1
     return key.clamp(0, n_tokens - 1), (key >= 0) & (key <= last)
 

@@ -48,11 +48,12 @@ def masses(cell: Cell) -> pl.LazyFrame:
 
 
 def heads(cell: Cell) -> pl.LazyFrame:
-    """layer, head, sink_score at key 0, entropy, sum of a row, and local masses."""
+    """layer, head, sink_score at key 0, entropy, sum of a row, over_half, and local masses."""
     columns = {
         "sink_score": cell["sink_score"][:, :, 0],
         "entropy": cell["entropy"],
         "row_sum": cell["row_sum"],
+        "over_half": cell["over_half"],
     }
     for i, width in enumerate(LOCAL_WIDTHS):
         columns[f"local_{width}"] = cell["local"][:, :, i]

@@ -22,6 +22,7 @@ ARRAYS = [
     "strict_mass",
     "entropy",
     "row_sum",
+    "over_half",
     "local",
     "local_no_sinks",
 ]

@@ -66,6 +66,7 @@ TABLES = {
             "sink_score": pl.Float64,
             "entropy": pl.Float64,
             "row_sum": pl.Float64,
+            "over_half": pl.Float64,
             **{f"local_{width}": pl.Float64 for width in LOCAL_WIDTHS},
             **{f"local_{width}_no_sinks": pl.Float64 for width in LOCAL_WIDTHS},
         },
@@ -156,6 +157,33 @@ EXPERIMENTS = {
             "loss": pl.Float64,
         },
         sort=("model", "input", "window", "layer"),
+    ),
+    "induction": Table(
+        {
+            "model": pl.String,
+            "layer": pl.UInt16,
+            "head": pl.UInt16,
+            "induction_score": pl.Float64,
+            "duplicate_score": pl.Float64,
+            "is_induction": pl.Boolean,
+            "threshold": pl.Float64,
+            "first_token": pl.Float64,
+            "over_half": pl.Float64,
+        },
+        sort=("model", "layer", "head"),
+    ),
+    "induction_patterns": Table(
+        {
+            "model": pl.String,
+            "layer": pl.UInt16,
+            "head": pl.UInt16,
+            "input": pl.String,
+            "query": pl.UInt32,
+            "key": pl.UInt32,
+            "attention": pl.Float64,
+        },
+        sort=("model", "input", "query", "key"),
+        csv=False,
     ),
 }
 

@@ -1,0 +1,52 @@
+"""Experiments beside the atlas, as configuration switches them on and off."""
+
+import json
+
+import polars as pl
+import pytest
+
+import tiny
+from workflow.test_workflow import MINILM, Project, copy_of_workflow
+
+SMALL = ("--config", "induction_tokens=6", "induction_seeds=2")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """An encoder and a decoder of three layers, with random weights."""
+    folder = tmp_path_factory.mktemp("experiments")
+    made = Project(folder / "project", copy_of_workflow(folder / "clone"))
+    tokenizer = tiny.letters_and_words("<|endoftext|>")
+    tokenizer.save_pretrained(made.folder / "decoder")
+    tiny.network("gpt2", vocab_size=len(tokenizer)).save_pretrained(made.folder / "decoder")
+    made.write("texts/one.txt", "abc dab cab bad add dad bac cad abd dca bda cba acd")
+    made.models(MINILM, "decoder\tpath:decoder")
+    made.documents("one")
+    return made
+
+
+def test_induction_heads_are_looked_for_in_decoders_and_shown(project):
+    section = "reports/sections/induction"
+    done = project.snakemake(section, *SMALL)
+    assert done.returncode == 0, done.stdout
+    table = pl.read_parquet(project.folder / "results/tables/induction.parquet")
+    assert table["model"].unique().to_list() == ["decoder"]
+    assert table.height == 3 * 4
+    assert table["first_token"].null_count() == 0
+    figures = json.loads((project.folder / section / "figures.json").read_text())
+    assert [figure["name"] for figure in figures][0] == "induction_scores"
+    assert project.planned(section, *SMALL) == {}
+
+
+def test_another_number_of_tokens_measures_again_and_another_threshold_does_not(project):
+    section = "reports/sections/induction"
+    other = ("--config", "induction_tokens=7", "induction_seeds=2")
+    assert project.planned(section, *other)["induction"] == 2
+    stricter = (*SMALL, "induction_threshold=0.9")
+    assert project.planned(section, *stricter) == {"induction_tables": 1, "section": 1}
+
+
+def test_an_experiment_that_is_switched_off_makes_nothing(project):
+    project.write("off.yaml", "experiments: []\n")
+    planned = project.planned("--configfile", "config/config.yaml", "off.yaml")
+    assert not any(rule.startswith(("induction", "section", "emergence")) for rule in planned)

@@ -1,0 +1,71 @@
+# REQUIRED INPUTS: weights of every model's source; documents; results/tables/heads.
+# OUTPUTS: results/experiments/induction/{model}/, and of all models results/tables/induction
+#     and results/tables/induction_patterns; a section of the report.
+
+INDUCTION = "results/experiments/induction/{model}"
+
+# Of a partial report, what is measured is an input: no model is run.
+induction_models = [
+    model
+    for model in shards
+    if "induction" in grid.config.raw["experiments"]
+    if not grid.config.raw["partial"] or Path(INDUCTION.format(model=model)).is_dir()
+]
+
+if induction_models:
+    sections["induction"] = expand(
+        "results/tables/{table}.parquet", table=["induction", "induction_patterns"]
+    )
+
+if not grid.config.raw["partial"]:
+
+    rule induction:
+        """Find the induction heads of one model on repeated random tokens."""
+        input:
+            documents=lambda wildcards: [
+                path for shard in grid.shards for path in grid.paths(shard)
+            ],
+            source=source("experiments") + source("extract"),
+        output:
+            directory(INDUCTION),
+        log:
+            "results/logs/induction/{model}.log",
+        benchmark:
+            "results/benchmarks/induction/{model}.tsv"
+        threads: grid.config.raw["threads"]
+        resources:
+            mem_mb=grid.config.raw["mem_mb"],
+            gpu=lambda wildcards: grid.n_gpus(wildcards.model),
+        params:
+            model=lambda wildcards: grid.model(wildcards.model),
+            settings=[
+                grid.config.raw[key] for key in ("induction_tokens", "induction_seeds")
+            ],
+        message:
+            "Looking for induction heads in {wildcards.model}"
+        shell:
+            "sinkscope induction --config results/config.yaml --model {wildcards.model}"
+            " --threads {threads} --out {output} 2>&1 | tee {log} >&2"
+
+
+rule induction_tables:
+    """Join the induction heads of all models, with their attention on ordinary text."""
+    input:
+        parts=expand(INDUCTION, model=induction_models),
+        heads="results/tables/heads.parquet",
+        source=source("reduce"),
+    output:
+        "results/tables/induction.parquet",
+        "results/tables/induction.csv",
+        "results/tables/induction_patterns.parquet",
+    log:
+        "results/logs/induction.log",
+    benchmark:
+        "results/benchmarks/induction.tsv"
+    params:
+        threshold=grid.config.raw["induction_threshold"],
+    message:
+        "Joining the induction heads of all models"
+    shell:
+        "sinkscope induction-tables {input.parts} --tables results/tables"
+        " --threshold {params.threshold} 2>&1 | tee {log} >&2"

@@ -1,0 +1,236 @@
+"""Where induction heads rest: what they give the first token of ordinary text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts import words
+from sinkscope.charts.figure import Figure
+from sinkscope.charts.induction_patterns import head_name
+from sinkscope.charts.models import FEW
+from sinkscope.charts.theme import data_source, one_row, rounded
+
+HALF = 0.5
+INDUCTION, OTHERS = "induction heads", "all other heads"
+# Of a group of heads: colour and shape of its mark.
+LOOKS = {INDUCTION: ("#d55e00", "circle"), OTHERS: ("#0072b2", "diamond")}
+# Columns of the table: title of its axis, and what a value is a part of.
+MEASURES = {
+    "first_token": "attention to the first token",
+    "over_half": "queries that give it more than half",
+}
+SOURCE = "Guo et al. 2024 call heads dormant that rest on the first token"
+
+
+def figures(rest: pl.DataFrame) -> list[Figure]:
+    """rest: measured heads with their attention to the first token of ordinary text."""
+    return [dormancy(rest), every_head(rest)]
+
+
+def groups(rest: pl.DataFrame) -> pl.DataFrame:
+    """A row a model: number of induction heads and of others, and the mean of both groups."""
+    kinds = {"induction": pl.col("is_induction"), "others": ~pl.col("is_induction")}
+    return (
+        rest.group_by("model", maintain_order=True)
+        .agg(
+            *(kind.sum().alias(f"n_{name}") for name, kind in kinds.items()),
+            *(
+                pl.col(measure).filter(kind).mean().alias(f"{measure}_{name}")
+                for measure in MEASURES
+                for name, kind in kinds.items()
+            ),
+            n_resting=(pl.col("is_induction") & (pl.col("first_token") > HALF)).sum(),
+        )
+        .sort("model")
+    )
+
+
+def dormancy(rest: pl.DataFrame) -> Figure:
+    """A row a model, two marks joined by a line, and their numbers."""
+    found = groups(rest)
+    drawn = rounded(
+        found.with_columns(
+            label=pl.format("{} ({} of {})", "model", "n_induction",
+                            pl.col("n_induction") + pl.col("n_others"))
+        )
+    )  # fmt: skip
+    labels = drawn["label"].to_list()
+    panels = [dumbbells(measure, labels, first=i == 0) for i, measure in enumerate(MEASURES)]
+    chart = alt.concat(*panels, columns=2, spacing=16, data=data_source(drawn))
+    return Figure(
+        name="induction_dormancy",
+        title="Induction heads at rest",
+        finding=do_they_rest(found, rest["threshold"][0]),
+        caption=(
+            "Induction heads against all other heads of the same model, on the corpus's ordinary "
+            "text; beside the name, how many of the heads are induction heads; at the right, the "
+            "values of induction heads and others. Formula: mean over heads of the mean over "
+            "queries of A[l,h,i,0] (left) and of the share of queries i > 0 with A[l,h,i,0] > "
+            f"{HALF} (right), mean over documents. {SOURCE}. "
+            f"n = {words.ranged((found['n_induction'] + found['n_others']).to_list())} heads a "
+            "model. Unit: part of 1; percent of queries."
+        ),
+        chart=chart.resolve_scale(color="shared", shape="shared"),
+        data=drawn,
+    )
+
+
+def dumbbells(measure: str, labels: list[str], first: bool) -> alt.LayerChart:
+    one, other = f"{measure}_induction", f"{measure}_others"
+    form = ".2f" if measure == "first_token" else ".0%"
+    y = alt.Y("label:N", title=None, sort=labels)
+    y = y.axis(labelFontSize=12, labelLimit=260, grid=True, tickBand="center", labels=first)
+    x = alt.X(f"{one}:Q", title=MEASURES[measure]).scale(domain=[0, 1])
+    x = x.axis(values=[0, 0.25, 0.5, 0.75, 1], grid=True, format=".2~f" if first else "%")
+    base = alt.Chart().encode(
+        y=y,
+        tooltip=[
+            alt.Tooltip("model:N"),
+            alt.Tooltip("n_induction:Q", title="induction heads"),
+            alt.Tooltip(f"{one}:Q", title="their mean", format=form),
+            alt.Tooltip("n_others:Q", title="other heads"),
+            alt.Tooltip(f"{other}:Q", title="their mean", format=form),
+        ],
+    )
+    both = f"isValid(datum.{one}) && isValid(datum.{other})"
+    line = base.transform_filter(both).mark_rule(strokeWidth=2, opacity=0.35)
+    line = line.encode(x=x, x2=f"{other}:Q")
+    marks = [
+        base.transform_filter(f"isValid(datum.{field})")
+        .transform_calculate(kind=f"'{group}'")
+        .mark_point(filled=True, opacity=1, size=110)
+        .encode(x=x if field == one else f"{field}:Q", **looks())
+        for field, group in ((other, OTHERS), (one, INDUCTION))
+    ]
+    number = f"format(datum.{{}}, '{form}')"
+    says = (
+        f"(isValid(datum.{one}) ? {number.format(one)} : 'none') + ', others ' + "
+        f"(isValid(datum.{other}) ? {number.format(other)} : 'none')"
+    )
+    text = base.transform_calculate(says=says).mark_text(align="left", dx=10, fontSize=11.5)
+    text = text.encode(x=alt.value("width"), text="says:N")
+    return alt.LayerChart(layer=[line, *marks, text], width=210, height=30 * len(labels))
+
+
+def looks() -> dict[str, alt.Color | alt.Shape]:
+    """Colour and shape of the field `kind`, with one legend."""
+    colours, shapes = zip(*LOOKS.values(), strict=True)
+    kinds = list(LOOKS)
+    return {
+        "color": alt.Color("kind:N", title=None).scale(domain=kinds, range=list(colours)),
+        "shape": alt.Shape("kind:N", title=None).scale(domain=kinds, range=list(shapes)),
+    }
+
+
+def do_they_rest(found: pl.DataFrame, threshold: float) -> str:
+    """found: groups."""
+    there = found.filter(pl.col("n_induction") > 0)
+    without = found.filter(pl.col("n_induction") == 0)["model"].to_list()
+    names = words.listed(without) if len(without) <= FEW else f"{len(without)} models"
+    if there.is_empty():
+        return f"No head of {names} scores {threshold:g}: there is no induction head to compare."
+    n, n_resting = int(there["n_induction"].sum()), int(there["n_resting"].sum())
+    give, their = ("gives", "its") if n_resting == 1 else ("give", "their")
+    text = (
+        f"On ordinary text {words.integer(n_resting)} of {words.counted(n, 'induction head')} "
+        f"{give} the first token more than half of {their} attention, as a mean over queries"
+    )
+    if there.height <= FEW:
+        averages = [average(row) for row in there.iter_rows(named=True)]
+        text += f"; on average they give it {words.listed(averages)}"
+    else:
+        text += compared(there.drop_nulls("first_token_others"))
+    return f"{text}; no induction heads in {names}." if without else f"{text}."
+
+
+def compared(both: pl.DataFrame) -> str:
+    """both: rows of models that have induction heads and others."""
+    if both.is_empty():
+        return ""
+    more = pl.col("first_token_induction") - pl.col("first_token_others")
+    ordered = both.with_columns(more=more).sort("more", "model", descending=[True, False])
+    n, n_more = both.height, ordered.filter(pl.col("more") > 0).height
+    text = f"; on average they give it more than the other heads do in {n_more} of "
+    text += words.counted(n, "model")
+    if n_more:
+        text += f", by most in {against(ordered.row(0, named=True))}"
+    if n > 1:
+        least = against(ordered.row(-1, named=True))
+        text += f", by least in {least}" if n_more == n else f", not in {least}"
+    return text
+
+
+def against(row: dict[str, Any]) -> str:
+    one, other = words.mass(row["first_token_induction"]), words.mass(row["first_token_others"])
+    return f"{row['model']} ({one} against {other})"
+
+
+def average(row: dict[str, Any]) -> str:
+    text = f"{words.mass(row['first_token_induction'])} in {row['model']}"
+    others = row["first_token_others"]
+    return text if others is None else f"{text} (other heads {words.mass(others)})"
+
+
+def every_head(rest: pl.DataFrame) -> Figure:
+    """A panel a model, a dot a head: induction score against attention to the first token."""
+    drawn = rounded(rest).with_columns(
+        kind=pl.when("is_induction").then(pl.lit(INDUCTION)).otherwise(pl.lit(OTHERS))
+    )
+    threshold = drawn["threshold"][0]
+    axis = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f", grid=True)
+    dots = (
+        alt.Chart()
+        .mark_point(filled=True, size=34, opacity=0.75)
+        .encode(
+            x=alt.X("induction_score:Q", title="induction score").scale(domain=[0, 1]).axis(axis),
+            y=alt.Y("first_token:Q", title="attention to the first token")
+            .scale(domain=[0, 1])
+            .axis(axis),
+            **looks(),
+            tooltip=[
+                alt.Tooltip("model:N"),
+                alt.Tooltip("layer:O"),
+                alt.Tooltip("head:O"),
+                alt.Tooltip("induction_score:Q", title="induction score", format=".4f"),
+                alt.Tooltip("first_token:Q", title="first token", format=".4f"),
+                alt.Tooltip("over_half:Q", title="queries over half", format=".1%"),
+            ],
+        )
+    )
+    rule = alt.Chart(one_row()).mark_rule(strokeDash=[4, 3], opacity=0.7)
+    rule = rule.encode(x=alt.datum(threshold))
+    chart = alt.layer(rule, dots, width=190, height=170).facet(
+        facet=alt.Facet("model:N", title=None), columns=3, data=data_source(drawn)
+    )
+    return Figure(
+        name="induction_heads_at_rest",
+        title="Induction score and attention to the first token, head by head",
+        finding=most_and_least(rest, threshold),
+        caption=(
+            f"A panel a model, a mark a head; dashed: the score of induction heads, {threshold:g}. "
+            "Along x the induction score, on repeated random tokens; along y the mean over queries "
+            f"of A[l,h,i,0], on ordinary text, mean over documents. {SOURCE}. "
+            f"n = {words.ranged(rest.group_by('model').len()['len'].to_list())} heads a model. "
+            "Unit: part of 1, both linear."
+        ),
+        chart=chart,
+        data=drawn,
+    )
+
+
+def most_and_least(rest: pl.DataFrame, threshold: float) -> str:
+    order = ["first_token", "model", "layer", "head"]
+    found = rest.filter(pl.col("is_induction")).sort(order, descending=[True, False, False, False])
+    if found.is_empty():
+        return f"No head is right of the dashed line, at an induction score of {threshold:g}."
+    most, least = (head_name(row) for row in (found.row(0, named=True), found.row(-1, named=True)))
+    high, low = (words.mass(found["first_token"][place]) for place in (0, -1))
+    if found.height == 1:
+        return f"The only induction head, {most}, gives the first token {high} of its attention."
+    return (
+        f"Of {found.height} induction heads, {most} gives the first token most of its attention "
+        f"({high}), {least} least ({low})."
+    )

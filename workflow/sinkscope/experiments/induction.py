@@ -1,0 +1,169 @@
+"""Induction heads: heads that attend to what followed the same token the last time.
+
+They show on random tokens that are repeated, where nothing else helps to predict the next one.
+Sources: Olsson et al., "In-context learning and induction heads" (2022); Guo et al., "Active-
+dormant attention heads" (2024).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from sinkscope.config import Config
+from sinkscope.errors import ModelError
+from sinkscope.extract.encode import encode, piece_text
+from sinkscope.extract.model import Loaded, load_model, threads
+from sinkscope.extract.observe import run_observed
+from sinkscope.extract.streaming import Observation, Workspace
+from sinkscope.extract.sums import LayerStatistics, Plan
+from sinkscope.files import written
+
+SHORTEST_WORD = 3  # letters of a vocabulary piece that counts as a word
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Random tokens, twice. ids: [seed, token]; start: position of the first of them, after
+    the BOS where the family has one; n_tokens: length of one repeat."""
+
+    ids: Tensor
+    start: int
+    n_tokens: int
+
+    @property
+    def queries(self) -> slice:
+        """Those of the second repeat."""
+        first = self.start + self.n_tokens
+        return slice(first, first + self.n_tokens)
+
+
+def ordinary_ids(tokenizer: Any) -> list[int]:
+    """Ids of vocabulary pieces that are words, or beginnings of words, of letters alone."""
+    special = set(tokenizer.all_special_ids)
+    pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    texts = [piece_text(tokenizer, piece).strip() for piece in pieces]
+    return [
+        i
+        for i, text in enumerate(texts)
+        if i not in special and text.isascii() and text.isalpha() and len(text) >= SHORTEST_WORD
+    ]
+
+
+def repeated(tokenizer: Any, model: str, n_tokens: int, n_seeds: int) -> Repeated:
+    """n_seeds sequences of n_tokens different ordinary tokens, each twice in a row."""
+    vocabulary = torch.tensor(ordinary_ids(tokenizer))
+    if len(vocabulary) < n_tokens:
+        raise ModelError(
+            f"model '{model}': its vocabulary has {len(vocabulary)} ordinary words, but "
+            f"induction_tokens is {n_tokens}; lower it, or leave the experiment out."
+        )
+    rows = []
+    for seed in range(n_seeds):
+        random = torch.Generator().manual_seed(seed)
+        chosen = vocabulary[torch.randperm(len(vocabulary), generator=random)[:n_tokens]]
+        rows.append(torch.cat([chosen, chosen]))
+    ids = torch.stack(rows)
+    bos = tokenizer.bos_token_id
+    if bos is None:
+        return Repeated(ids, 0, n_tokens)
+    front = torch.full((n_seeds, 1), bos)
+    return Repeated(torch.cat([front, ids], 1), 1, n_tokens)
+
+
+def offsets(n_tokens: int) -> tuple[int, int]:
+    """Key minus query of the induction pattern, and of attention to the same token before."""
+    return 1 - n_tokens, -n_tokens
+
+
+def scores(layers: Sequence[LayerStatistics], tokens: Repeated) -> tuple[Tensor, Tensor]:
+    """Induction and duplicate-token score, both [layer, head], means over seeds and queries.
+
+    Of the induction pattern only the queries count whose key is inside the first repeat: the
+    last query would look at the second repeat's first token.
+    """
+    diagonals = torch.stack([layer.diagonals for layer in layers]).double()
+    second = diagonals[:, :, :, tokens.queries]  # [layer, seed, head, query, offset]
+    return second[..., :-1, 0].mean((1, 3)), second[..., 1].mean((1, 3))
+
+
+def observe(loaded: Loaded, ids: Tensor, **wanted: Any) -> list[LayerStatistics]:
+    """ids: [batch, token]. wanted: offsets or heads of the Plan."""
+    ids = ids.to(loaded.device)
+    everything = torch.ones_like(ids, dtype=torch.bool)
+    plan = Plan(everything, everything[..., None][..., :0], ~everything, **wanted)
+    observation = Observation(plan, Workspace(loaded.device))
+    run_observed(loaded, observation, ids)
+    return observation.layers
+
+
+def patterns(loaded: Loaded, head: tuple[int, int], inputs: dict[str, Tensor]) -> pl.DataFrame:
+    """input, query, key, attention of one (layer, head), on each of the inputs [token]."""
+    frames = []
+    for name, ids in inputs.items():
+        layer = observe(loaded, ids[None], heads=(head,), map_exact=len(ids))[head[0]]
+        matrix = layer.head_maps[0, 0].cpu().double()  # [query, key]
+        query, key = torch.meshgrid(*(torch.arange(len(ids)),) * 2, indexing="ij")
+        frames.append(
+            pl.DataFrame(
+                {
+                    "input": name,
+                    "query": query.flatten().numpy(),
+                    "key": key.flatten().numpy(),
+                    "attention": matrix.flatten().numpy(),
+                }
+            ).filter(pl.col("key") <= pl.col("query"))
+        )
+    return pl.concat(frames).with_columns(layer=pl.lit(head[0]), head=pl.lit(head[1]))
+
+
+def ordinary(loaded: Loaded, config: Config, n_tokens: int) -> Tensor:
+    """First tokens of the first document that has so many, else of the longest."""
+    encoded = [
+        encode(loaded, document.name, document.text, truncate=True).ids
+        for document in config.documents[: config.raw["documents_in_report"]]
+    ]
+    long_enough = [ids for ids in encoded if len(ids) >= n_tokens]
+    chosen = long_enough[0] if long_enough else max(encoded, key=len)
+    return torch.tensor(chosen[:n_tokens])
+
+
+def measure(loaded: Loaded, config: Config) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The scores of every head, and the patterns of the strongest; none of an encoder, which
+    has no next token to predict."""
+    if loaded.family != "decoder":
+        return pl.DataFrame(), pl.DataFrame()
+    raw = config.raw
+    tokens = repeated(
+        loaded.tokenizer, loaded.row.model, raw["induction_tokens"], raw["induction_seeds"]
+    )
+    layers = observe(loaded, tokens.ids, offsets=offsets(tokens.n_tokens))
+    induction, duplicate = (score.cpu() for score in scores(layers, tokens))
+    layer, head = torch.meshgrid(*(torch.arange(n) for n in induction.shape), indexing="ij")
+    found = pl.DataFrame(
+        {
+            "layer": layer.flatten().numpy(),
+            "head": head.flatten().numpy(),
+            "induction_score": induction.flatten().numpy(),
+            "duplicate_score": duplicate.flatten().numpy(),
+        }
+    )
+    strongest = divmod(int(induction.argmax()), induction.shape[1])
+    text = ordinary(loaded, config, tokens.ids.shape[1])
+    shown = patterns(loaded, strongest, {"repeated": tokens.ids[0], "ordinary": text})
+    return found, shown
+
+
+def run(config: Config, model: str, directory: Path, out: Path, n_threads: int) -> None:
+    """Measure one model; scores.parquet and patterns.parquet go to the folder `out`."""
+    with threads(n_threads):
+        frames = measure(load_model(config.model(model), directory), config)
+    for name, frame in zip(("scores", "patterns"), frames, strict=True):
+        with written(out / f"{name}.parquet") as temporary:
+            frame.with_columns(model=pl.lit(model)).write_parquet(temporary)
