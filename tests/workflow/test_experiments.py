@@ -34,7 +34,7 @@ def test_induction_heads_are_looked_for_in_decoders_and_shown(project):
     assert table.height == 3 * 4
     assert table["first_token"].null_count() == 0
     figures = json.loads((project.folder / section / "figures.json").read_text())
-    assert [figure["name"] for figure in figures][0] == "induction_scores"
+    assert figures[0]["name"] == "induction_scores"
     assert project.planned(section, *SMALL) == {}
 
 

@@ -180,7 +180,7 @@ class Sums:
             over_half=self.over_half(real & (rank > 0)),
             local=self.local(torch.ones_like(real), n_real),
             local_no_sinks=self.local(~self.plan.sinks, n_real),
-            diagonals=(self.near_attention * self.has_near)[..., N_NEAR:],
+            diagonals=self.near_attention[..., N_NEAR:] * self.has_near[:, N_NEAR:],
             map=maps[:, 0],
             head_maps=maps[:, 1:],
         )
