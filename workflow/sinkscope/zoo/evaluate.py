@@ -13,6 +13,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from sinkscope.files import written
+from sinkscope.reduce.schemas import EXPERIMENTS
 from sinkscope.zoo.batches import Batches
 from sinkscope.zoo.families import FAMILIES
 from sinkscope.zoo.measure import (
@@ -29,20 +30,6 @@ from sinkscope.zoo.tokens import load_tokenizer, read_documents, token_stream, w
 
 N_WINDOWS = 256  # held-out documents, of every length of windows
 N_ROWS, N_BATCHES = 8, 8  # of the held-out loss
-
-COLUMNS: dict[str, Any] = {
-    "model": pl.String,
-    "family": pl.String,
-    "attention": pl.String,
-    "input": pl.String,
-    "window": pl.UInt32,
-    "layer": pl.UInt16,
-    "first_token": pl.Float64,
-    "first_and_special": pl.Float64,
-    "moved": pl.Float64,
-    "uniform": pl.Float64,
-    "loss": pl.Float64,
-}
 
 
 def as_trained(ids: list[list[int]], tokenizer: Any, length: int) -> Windows:
@@ -118,7 +105,9 @@ def evaluate(
                 named = {"input": name, "window": length, "layer": layer}
                 rows.append(named | means | {"uniform": uniform, "loss": loss})
     who = {"model": recipe.model, "family": recipe.family, "attention": recipe.attention}
-    frame = pl.DataFrame([who | row for row in rows], schema=COLUMNS)
+    frame = pl.DataFrame(
+        [who | row for row in rows], schema=dict(EXPERIMENTS["attachment"].columns)
+    )
     return frame.with_columns(pl.col("moved").fill_nan(None))
 
 
