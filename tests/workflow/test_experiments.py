@@ -50,3 +50,18 @@ def test_an_experiment_that_is_switched_off_makes_nothing(project):
     project.write("off.yaml", "experiments: []\n")
     planned = project.planned("--configfile", "config/config.yaml", "off.yaml")
     assert not any(rule.startswith(("induction", "section", "emergence")) for rule in planned)
+
+
+def test_a_model_that_an_experiment_cannot_measure_is_listed_with_the_reason(project):
+    """The rest is reported; once it can be measured, the reason is gone."""
+    too_many = ("--keep-going", "--config", "induction_tokens=5000")
+    done = project.snakemake(*too_many)
+    assert done.returncode != 0
+    sentence = "model 'decoder': its vocabulary has 64 ordinary words"
+    assert sentence in done.stdout
+    assert "Traceback" not in done.stdout
+    page = (project.folder / "reports/index.html").read_text()
+    assert "Experiment induction, model decoder" in page
+    assert (project.folder / "reports/decoder.html").is_file()
+    assert project.snakemake(*SMALL).returncode == 0
+    assert "Experiment induction" not in (project.folder / "reports/index.html").read_text()

@@ -67,6 +67,11 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def failure_of(folder: Path) -> Path:
+    """Where an experiment says why it has no results in `folder`."""
+    return folder.parent / f"{folder.name}.failed"
+
+
 def sha256_of(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

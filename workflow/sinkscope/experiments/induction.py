@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from sinkscope.config import Config
-from sinkscope.errors import ModelError
+from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.encode import encode, piece_text
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.streaming import Observation, Workspace
 from sinkscope.extract.sums import LayerStatistics, Plan
-from sinkscope.files import written
+from sinkscope.files import failure_of, write_json, written
 
 SHORTEST_WORD = 3  # letters of a vocabulary piece that counts as a word
 
@@ -161,9 +161,18 @@ def measure(loaded: Loaded, config: Config) -> tuple[pl.DataFrame, pl.DataFrame]
 
 
 def run(config: Config, model: str, directory: Path, out: Path, n_threads: int) -> None:
-    """Measure one model; scores.parquet and patterns.parquet go to the folder `out`."""
-    with threads(n_threads):
-        frames = measure(load_model(config.model(model), directory), config)
+    """Measure one model; scores.parquet and patterns.parquet go to the folder `out`.
+
+    Where that cannot be, why is written beside `out`, for the report.
+    """
+    failure = failure_of(out)
+    failure.unlink(missing_ok=True)
+    try:
+        with threads(n_threads):
+            frames = measure(load_model(config.model(model), directory), config)
+    except SinkscopeError as error:
+        write_json(failure, {"problem": str(error)})
+        raise
     for name, frame in zip(("scores", "patterns"), frames, strict=True):
         with written(out / f"{name}.parquet") as temporary:
             frame.with_columns(model=pl.lit(model)).write_parquet(temporary)

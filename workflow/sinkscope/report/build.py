@@ -105,6 +105,7 @@ class Report:
         self.figures, self.maps, self.commit = figures, maps, commit
         self.finished = provenance.manifests(grid, directory)
         self.missing = provenance.missing(grid, directory)
+        self.failed_experiments = provenance.failed_experiments(grid, directory)
         self.models = provenance.model_names(grid)
         self.names = model_names(tables)  # models with results, which have colours
         self.kinds = overview.attention_kinds(tables)
@@ -144,6 +145,7 @@ class Report:
             "documents": self.documents(),
             "downloads": downloads,
             "missing": self.missing,
+            "failed_experiments": self.failed_experiments,
             "jobs": provenance.jobs(self.finished),
             "versions": provenance.versions(self.finished),
             "commit": self.commit,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sinkscope.extract.job import failure_path
-from sinkscope.files import read_json
+from sinkscope.files import failure_of, read_json
 from sinkscope.grid import Grid, manifest_path
 
 PACKAGES = ("sinkscope", "polars", "altair", "vl-convert-python", "pillow", "jinja2")
@@ -81,6 +81,21 @@ def unfinished(directory: Path, model: str, shard: str, names: list[str]) -> lis
         finished = tuple(name for name in names if name in done)
         found.append(Missing(model, finished, "done, but left out until its job succeeds"))
     return found
+
+
+def failed_experiments(grid: Grid, directory: Path) -> list[dict[str, str]]:
+    """experiment, model and reason of every part that an experiment could not measure."""
+    folder = directory / "results" / "experiments"
+    parts = [
+        (experiment, model, failure_of(folder / experiment / model))
+        for experiment in grid.config.raw["experiments"]
+        for model in model_names(grid)
+    ]
+    return [
+        {"experiment": experiment, "model": model, "reason": read_json(path)["problem"]}
+        for experiment, model, path in parts
+        if path.is_file()
+    ]
 
 
 def jobs(finished: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
