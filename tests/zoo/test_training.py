@@ -261,13 +261,13 @@ def test_a_teacher_that_does_not_fit_is_refused_with_a_sentence(recipes, made):
 def test_training_without_a_gpu_or_a_teacher_is_refused_before_it_starts(recipes, made, tmp_path):
     recipe = small(recipes["gpt2"])
     with pytest.raises(SinkscopeError, match="'gpt2': its recipe wants none"):
-        train.check_place(recipe, "cpu", tmp_path)
+        train.check_ready(recipe, "cpu", tmp_path)
     student = small(recipes["distilbert"], teacher="bert")
     with pytest.raises(SinkscopeError, match="--teacher with the folder of 'bert'"):
-        train.check_place(student, "cpu", None)
+        train.check_ready(student, "cpu", None)
     if not torch.cuda.is_available():
         with pytest.raises(SinkscopeError, match="torch sees no GPU here"):
-            train.check_place(recipe, "cuda", None)
+            train.check_ready(recipe, "cuda", None)
 
 
 def test_a_training_that_diverges_is_no_checkpoint(recipes, made, tmp_path):

@@ -82,6 +82,7 @@ rule zoo_tokenizers:
     threads: 4
     params:
         recipes=ZOO_RECIPES,
+        shared=sorted({(recipe.seed, recipe.vocabulary) for recipe in recipes.values()}),
     message:
         "Learning the zoo's vocabularies"
     shell:

@@ -125,13 +125,13 @@ def patterns(loaded: Loaded, head: tuple[int, int], inputs: dict[str, Tensor]) -
 
 def ordinary(loaded: Loaded, config: Config, n_tokens: int) -> Tensor:
     """First tokens of the first document that has so many, else of the longest."""
-    encoded = [
-        encode(loaded, document.name, document.text, truncate=True).ids
-        for document in config.documents[: config.raw["documents_in_report"]]
-    ]
-    long_enough = [ids for ids in encoded if len(ids) >= n_tokens]
-    chosen = long_enough[0] if long_enough else max(encoded, key=len)
-    return torch.tensor(chosen[:n_tokens])
+    longest: list[int] = []
+    for document in config.documents:
+        ids = encode(loaded, document.name, document.text, truncate=True).ids
+        longest = max(longest, ids, key=len)
+        if len(longest) >= n_tokens:
+            break
+    return torch.tensor(longest[:n_tokens])
 
 
 def measure(loaded: Loaded, config: Config) -> tuple[pl.DataFrame, pl.DataFrame]:

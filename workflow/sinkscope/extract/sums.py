@@ -126,7 +126,6 @@ class Sums:
         self.nats[:, :, rows] = row_entropy(logits, p, is_softmax=self.is_softmax)
         if self.padded:
             p.mul_(self.plan.real[:, None, rows, None])
-        if self.padded:  # perhaps in front
             first = self.first.clamp(max=n_keys - 1)[:, None, None, None]
             self.on_first[:, :, rows] = p.gather(-1, first.expand(*p.shape[:3], 1))[..., 0]
         else:

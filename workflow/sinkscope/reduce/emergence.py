@@ -10,8 +10,7 @@ import polars as pl
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.sources import REPOSITORY
-from sinkscope.files import written
-from sinkscope.reduce.schemas import EXPERIMENTS, conform
+from sinkscope.reduce.schemas import EXPERIMENTS, conform, write_table
 
 # Table to the file of a checkpoint's folder that holds the model's part of it.
 RECORDS = {"emergence": "training_log.parquet", "attachment": "evaluation.parquet"}
@@ -32,11 +31,7 @@ def write_records(folders: Mapping[str, Path], out: Path) -> None:
     """
     for table, file in RECORDS.items():
         parts = [read_record(model, folder / file, table) for model, folder in folders.items()]
-        frame = conform(pl.concat(parts).lazy(), table).collect()
-        with written(out / f"{table}.parquet") as temporary:
-            frame.write_parquet(temporary)
-        with written(out / f"{table}.csv") as temporary:
-            frame.write_csv(temporary)
+        write_table(pl.concat(parts).lazy(), table, out)
 
 
 def read_record(model: str, path: Path, table: str) -> pl.DataFrame:

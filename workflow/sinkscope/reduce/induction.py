@@ -7,8 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.files import written
-from sinkscope.reduce.schemas import EXPERIMENTS, conform
+from sinkscope.reduce.schemas import EXPERIMENTS, write_table
 
 
 def with_rest(scores: pl.DataFrame, heads: pl.DataFrame, threshold: float) -> pl.DataFrame:
@@ -51,9 +50,4 @@ def write_tables(parts: Sequence[Path], tables: Path, threshold: float) -> None:
     else:
         found["induction"] = with_rest(scores, pl.read_parquet(tables / "heads.parquet"), threshold)
     for table, frame in found.items():
-        complete = conform(frame.lazy(), table).collect()
-        with written(tables / f"{table}.parquet") as temporary:
-            complete.write_parquet(temporary)
-        if EXPERIMENTS[table].csv:
-            with written(tables / f"{table}.csv") as temporary:
-                complete.write_csv(temporary)
+        write_table(frame.lazy(), table, tables)

@@ -10,7 +10,7 @@ import polars as pl
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell, read_cell
 from sinkscope.files import read_json, sha256_of, written
-from sinkscope.reduce.schemas import TABLES, conform
+from sinkscope.reduce.schemas import TABLES, write_table
 from sinkscope.reduce.tables import tables_of_model
 
 ARRAYS = [
@@ -51,11 +51,6 @@ def _read(entry: dict[str, str], directory: Path) -> Cell:
 
 def write_tables(parts: Sequence[Path], out: Path) -> None:
     """Join the parts of all models (folders of reduce_model) to `out`/TABLE.parquet and .csv."""
-    for name, table in TABLES.items():
+    for name in TABLES:
         part = pl.concat(pl.scan_parquet(folder / f"{name}.parquet") for folder in parts)
-        frame = conform(part, name).collect()
-        with written(out / f"{name}.parquet") as temporary:
-            frame.write_parquet(temporary)
-        if table.csv:
-            with written(out / f"{name}.csv") as temporary:
-                frame.write_csv(temporary)
+        write_table(part, name, out)

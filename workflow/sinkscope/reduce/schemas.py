@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
+from sinkscope.files import written
 from sinkscope.keys import LOCAL_WIDTHS
 
 
@@ -199,3 +201,13 @@ def conform(frame: pl.LazyFrame, name: str) -> pl.LazyFrame:
         .with_columns(pl.col(floats).fill_nan(None))
         .sort(table.sort, nulls_last=False)
     )
+
+
+def write_table(frame: pl.LazyFrame, name: str, folder: Path) -> None:
+    """Write `folder`/NAME.parquet, and .csv where the table is small, as the contract says."""
+    complete = conform(frame, name).collect()
+    with written(folder / f"{name}.parquet") as temporary:
+        complete.write_parquet(temporary)
+    if (TABLES | EXPERIMENTS)[name].csv:
+        with written(folder / f"{name}.csv") as temporary:
+            complete.write_csv(temporary)

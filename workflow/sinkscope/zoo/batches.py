@@ -32,10 +32,7 @@ class Batch:
 
 
 class Batches:
-    """Draws batches of a family out of a stream, from a generator of its own.
-
-    The stream's last row must be complete: rows never run over its end.
-    """
+    """Draws batches of a family out of a stream, which is longer than a row, at random."""
 
     def __init__(
         self, stream: Stream, family: Family, tokenizer: Any, seed: int, device: torch.device
@@ -51,10 +48,9 @@ class Batches:
         if self.family.kind == "decoder":
             ids = self.windows(self.decoder_starts(n_rows, length), length)
             return Batch(ids, ids[:, 1:], None, None)
-        special = self.tokenizer
-        begin = self.uniform_starts(n_rows, length)
-        ids = self.windows(begin, length)
-        ids[:, 0], ids[:, -1] = special.cls_token_id, special.sep_token_id
+        ids = self.windows(self.uniform_starts(n_rows, length), length)
+        ids[:, 0] = self.tokenizer.cls_token_id
+        ids[:, -1] = self.tokenizer.sep_token_id
         types = self.second_segments(ids) if self.family.pairs else None
         return self.masked(ids, types)
 

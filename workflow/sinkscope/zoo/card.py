@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from safetensors.numpy import load_file
 
 from sinkscope.errors import SinkscopeError
-from sinkscope.files import read_json, write_text, written
+from sinkscope.files import write_text, written
 from sinkscope.reduce import growth
-from sinkscope.zoo.evaluate import log_frame
 from sinkscope.zoo.families import FAMILIES
+from sinkscope.zoo.measure import WINDOWS
 from sinkscope.zoo.recipes import Recipe
 from sinkscope.zoo.train import MEASURES
 
@@ -43,6 +44,36 @@ VERDICTS = {
     "neither": "the special token in its place: neither alone keeps half of it",
     "no sink": "nothing: there is no sink by this measure",
 }
+
+
+def log_frame(
+    arrays: dict[str, np.ndarray], recipe: Recipe, measures: Sequence[str]
+) -> pl.DataFrame:
+    """The training log, one row a step, window, layer and head.
+
+    arrays: as train.arrays_of gives them; measures: the names along its third axis.
+    """
+    values = arrays["sinks"]  # [step, window, measure, layer, head]
+    shape = (*values.shape[:2], *values.shape[3:])
+    at = dict(
+        zip(("step", "window", "layer", "head"), np.indices(shape).reshape(4, -1), strict=True)
+    )
+    frame = pl.DataFrame(
+        {
+            "model": recipe.model,
+            "family": recipe.family,
+            "attention": recipe.attention,
+            "step": arrays["step"][at["step"]],
+            "tokens": arrays["tokens"][at["step"]],
+            "train_loss": arrays["train_loss"][at["step"]],
+            "heldout_loss": arrays["heldout_loss"][at["step"]],
+            "window": np.array(WINDOWS, dtype=np.uint32)[at["window"]],
+            "layer": at["layer"].astype(np.uint16),
+            "head": at["head"].astype(np.uint16),
+            **{name: values[:, :, i].ravel() for i, name in enumerate(measures)},
+        }
+    )
+    return frame.with_columns(pl.col("train_loss").fill_nan(None))
 
 
 def facts(
@@ -105,7 +136,6 @@ def publish(folders: Sequence[Path], sources: Path, zoo: Path) -> None:
     for folder in folders:
         if not (folder / "README.md").is_file():
             raise SinkscopeError(f"{folder}: holds no finished checkpoint; train it first.")
-        read_json(folder / "config.json")
         for path in sorted(folder.iterdir()):
             with written(zoo / folder.name / path.name) as temporary:
                 shutil.copyfile(path, temporary)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
@@ -132,33 +131,3 @@ def run_evaluation(recipe: Recipe, checkpoint: Path, corpus: Path, out: Path) ->
     frame = evaluate(network, load_tokenizer(checkpoint), recipe, texts, torch.device("cpu"))
     with written(out) as temporary:
         frame.write_parquet(temporary)
-
-
-def log_frame(
-    arrays: dict[str, np.ndarray], recipe: Recipe, measures: Sequence[str]
-) -> pl.DataFrame:
-    """The training log, one row a step, window, layer and head.
-
-    arrays: as train.arrays_of gives them; measures: the names along its third axis.
-    """
-    values = arrays["sinks"]  # [step, window, measure, layer, head]
-    shape = (*values.shape[:2], *values.shape[3:])
-    at = dict(
-        zip(("step", "window", "layer", "head"), np.indices(shape).reshape(4, -1), strict=True)
-    )
-    frame = pl.DataFrame(
-        {
-            "model": recipe.model,
-            "family": recipe.family,
-            "attention": recipe.attention,
-            "step": arrays["step"][at["step"]],
-            "tokens": arrays["tokens"][at["step"]],
-            "train_loss": arrays["train_loss"][at["step"]],
-            "heldout_loss": arrays["heldout_loss"][at["step"]],
-            "window": np.array(WINDOWS, dtype=np.uint32)[at["window"]],
-            "layer": at["layer"].astype(np.uint16),
-            "head": at["head"].astype(np.uint16),
-            **{name: values[:, :, i].ravel() for i, name in enumerate(measures)},
-        }
-    )
-    return frame.with_columns(pl.col("train_loss").fill_nan(None))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,6 @@ class Recipe:
         lengths = self.last_row_lengths if falling else self.row_lengths
         length = lengths[step % len(lengths)]
         return max(1, self.tokens_per_step // length), length
-
-    def shortened(self, steps: int) -> Recipe:
-        """The same training, with its phases in proportion, over fewer steps."""
-        warm_up = max(1, round(self.warm_up * steps / self.steps))
-        return replace(self, steps=steps, warm_up=warm_up)
 
 
 def read_recipes(path: Path) -> dict[str, Recipe]:

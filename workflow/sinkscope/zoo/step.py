@@ -33,9 +33,8 @@ def constant_masks(network: nn.Module) -> Iterator[None]:
     While a CUDA graph is captured the library would build full masks, which rules out the
     fast attention kernels, and copy numbers from the host, which a graph cannot.
     """
-    module = sys.modules[type(network).__module__]
-    if type(network).__module__.startswith("sinkscope."):  # a variant: its parent's module
-        module = sys.modules[type(network).__mro__[1].__module__]
+    modules = [sys.modules[kind.__module__] for kind in type(network).__mro__]
+    module = next(m for m in modules if any(hasattr(m, name) for name in CONSTANT))
     originals = {name: getattr(module, name) for name in CONSTANT if hasattr(module, name)}
     made: dict[Any, Any] = {}
 

@@ -165,7 +165,7 @@ def run_training(
 
     teacher: folder of the checkpoint that the recipe names as its teacher.
     """
-    check_place(recipe, device, teacher)
+    check_ready(recipe, device, teacher)
     torch.backends.cuda.matmul.allow_tf32 = True
     tokenizer = load_tokenizer(tokenizers / recipe.family)
     heldout = [document["text"] for document in read_documents(corpus / "heldout.jsonl.xz")]
@@ -181,7 +181,7 @@ def run_training(
         temporary.write_bytes(save(arrays_of(log)))
 
 
-def check_place(recipe: Recipe, device: str, teacher: Path | None) -> None:
+def check_ready(recipe: Recipe, device: str, teacher: Path | None) -> None:
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise SinkscopeError(
             f"checkpoint '{recipe.name}': torch sees no GPU here; train it on a machine that has "
