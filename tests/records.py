@@ -1,4 +1,4 @@
-"""Records of training, as the zoo's folders hold them, of models whose sinks are known."""
+"""What experiments recorded, of models whose sinks and heads are known."""
 
 import polars as pl
 
@@ -71,3 +71,25 @@ def write(folder, model, family, attention="softmax", log=None, evaluated=None):
         folder / "evaluation.parquet"
     )
     return folder
+
+
+def induction(folder, model):
+    """What that experiment wrote of a model: head 1 of layer 2 is an induction head."""
+    part = folder / "results" / "experiments" / "induction" / model
+    part.mkdir(parents=True)
+    grid = pl.DataFrame({"layer": range(3)}).join(pl.DataFrame({"head": range(2)}), how="cross")
+    planted = (pl.col("layer") == 2) & (pl.col("head") == 1)
+    score = pl.when(planted).then(0.9).otherwise(0.05)
+    grid.with_columns(
+        model=pl.lit(model), induction_score=score, duplicate_score=pl.lit(0.1)
+    ).write_parquet(part / "scores.parquet")
+    rows = [
+        {"input": name, "query": query, "key": key, "attention": 1 / (query + 1)}
+        for name in ("repeated", "ordinary")
+        for query in range(9)
+        for key in range(query + 1)
+    ]
+    pl.DataFrame(rows).with_columns(
+        model=pl.lit(model), layer=pl.lit(2), head=pl.lit(1)
+    ).write_parquet(part / "patterns.parquet")
+    return part

@@ -4,6 +4,8 @@ import dataclasses
 import random
 from pathlib import Path
 
+from sinkscope.zoo.train import run_training
+
 RECIPES = Path(__file__).parents[1] / "config" / "zoo" / "recipes.yaml"
 VOCABULARY = 400
 
@@ -30,3 +32,10 @@ def small(recipe, **changes):
         "vocabulary": VOCABULARY,
     }
     return dataclasses.replace(recipe, **(values | changes))
+
+
+def train_on_cpu(recipe, made, out, teacher=None):
+    """The folder `out` with the trained checkpoint; made: the corpus and tokens of a small zoo."""
+    tokens = made / "tokens" / f"{recipe.family}.safetensors"
+    run_training(recipe, made / "corpus", tokens, made / "tokenizers", out, "cpu", teacher)
+    return out

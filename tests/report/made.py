@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 import records
 from sinkscope.charts.job import write_figures
@@ -163,30 +162,8 @@ def make_run(folder):
     parts = [folder / "results" / "reduced" / model for model in manifests]
     write_tables(parts, folder / "results" / "tables")
     write_records(made_records(folder / "zoo"), folder / "results" / "tables")
-    write_induction([made_induction(folder)], folder / "results" / "tables", 0.4)
+    write_induction([records.induction(folder, "dec")], folder / "results" / "tables", 0.4)
     return grid, manifests
-
-
-def made_induction(folder):
-    """What the experiment wrote of "dec": head 1 of layer 2 is an induction head."""
-    part = folder / "results" / "experiments" / "induction" / "dec"
-    part.mkdir(parents=True)
-    grid = pl.DataFrame({"layer": range(3)}).join(pl.DataFrame({"head": range(2)}), how="cross")
-    planted = (pl.col("layer") == 2) & (pl.col("head") == 1)
-    score = pl.when(planted).then(0.9).otherwise(0.05)
-    grid.with_columns(
-        model=pl.lit("dec"), induction_score=score, duplicate_score=pl.lit(0.1)
-    ).write_parquet(part / "scores.parquet")
-    rows = [
-        {"input": name, "query": query, "key": key, "attention": 1 / (query + 1)}
-        for name in ("repeated", "ordinary")
-        for query in range(9)
-        for key in range(query + 1)
-    ]
-    pl.DataFrame(rows).with_columns(
-        model=pl.lit("dec"), layer=pl.lit(2), head=pl.lit(1)
-    ).write_parquet(part / "patterns.parquet")
-    return part
 
 
 def made_records(zoo):

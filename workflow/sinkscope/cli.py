@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sinkscope.errors import SinkscopeError
+from sinkscope.experiments.cli import app as experiments
 from sinkscope.zoo.cli import app as zoo
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(experiments)  # their commands beside those of the atlas
 app.add_typer(zoo, name="zoo")
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The run's configuration (YAML).")]
@@ -80,47 +82,6 @@ def tables(
 
 
 @app.command()
-def emergence(
-    checkpoints: Annotated[
-        list[str], typer.Argument(help="MODEL=FOLDER of the zoo, with records.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the tables.")],
-) -> None:
-    """Join what the zoo's training recorded to the tables emergence and attachment."""
-    from sinkscope.reduce.emergence import write_records
-
-    pairs = (checkpoint.partition("=") for checkpoint in checkpoints)
-    write_records({model: Path(folder) for model, _, folder in pairs}, out)
-
-
-@app.command()
-def induction(
-    config: ConfigFile,
-    model: Model,
-    out: Annotated[Path, typer.Option(help="Folder of the model's part of the tables.")],
-    directory: Directory = Path("."),
-    threads: Annotated[int, typer.Option(min=1)] = 2,
-) -> None:
-    """Find the induction heads of one model on repeated random tokens."""
-    from sinkscope.config import load, read_config
-    from sinkscope.experiments.induction import run
-
-    run(load(read_config(config), directory), model, directory, out, threads)
-
-
-@app.command(name="induction-tables")
-def induction_tables(
-    parts: Annotated[list[Path], typer.Argument(help="Folders that `induction` wrote.")],
-    tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
-    threshold: Annotated[float, typer.Option(help="Score of an induction head.")] = 0.4,
-) -> None:
-    """Join the induction heads of all models, with their attention on ordinary text."""
-    from sinkscope.reduce.induction import write_tables
-
-    write_tables(parts, tables, threshold)
-
-
-@app.command()
 def figures(
     tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
     out: Annotated[Path, typer.Option(help="Folder of the figures.")],
@@ -133,18 +94,6 @@ def figures(
     from sinkscope.charts.job import write_figures
 
     write_figures(tables, out, model, documents)
-
-
-@app.command()
-def section(
-    name: Annotated[str, typer.Argument(help="A section of the report: emergence, ...")],
-    tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
-    out: Annotated[Path, typer.Option(help="Folder of the figures.")],
-) -> None:
-    """Draw the figures of a section that an experiment adds to the report."""
-    from sinkscope.charts.sections import write_section
-
-    write_section(name, tables, out)
 
 
 @app.command()

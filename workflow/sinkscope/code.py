@@ -22,6 +22,7 @@ BESIDES = {
 
 def modules(stage: str) -> list[Path]:
     """Files of a stage: a change to one of them makes its results out of date."""
-    own = [path for path in (PACKAGE / stage).rglob("*") if path.suffix not in (".pyc", "")]
+    files = [path for path in (PACKAGE / stage).rglob("*") if path.suffix not in (".pyc", "")]
+    own = [path for path in files if path.name != "cli.py"]
     shared = [PACKAGE / f"{name}.py" for name in SHARED]
     return sorted([*own, *shared, *(PACKAGE / path for path in BESIDES[stage])])

@@ -1,0 +1,63 @@
+"""Commands of the experiments, which stand beside those of the atlas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def emergence(
+    checkpoints: Annotated[
+        list[str], typer.Argument(help="MODEL=FOLDER of the zoo, with records.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the tables.")],
+) -> None:
+    """Join what the zoo's training recorded to the tables emergence and attachment."""
+    from sinkscope.reduce.emergence import write_records
+
+    pairs = (checkpoint.partition("=") for checkpoint in checkpoints)
+    write_records({model: Path(folder) for model, _, folder in pairs}, out)
+
+
+@app.command()
+def induction(
+    config: Annotated[Path, typer.Option(help="The run's configuration (YAML).")],
+    model: Annotated[str, typer.Option(help="A model of the table of models.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model's part of the tables.")],
+    directory: Annotated[Path, typer.Option(help="Where config's paths count from.")] = Path("."),
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+) -> None:
+    """Find the induction heads of one model on repeated random tokens."""
+    from sinkscope.config import load, read_config
+    from sinkscope.experiments.induction import run
+
+    run(load(read_config(config), directory), model, directory, out, threads)
+
+
+@app.command(name="induction-tables")
+def induction_tables(
+    parts: Annotated[list[Path], typer.Argument(help="Folders that `induction` wrote.")],
+    tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
+    threshold: Annotated[float, typer.Option(help="Score of an induction head.")] = 0.4,
+) -> None:
+    """Join the induction heads of all models, with their attention on ordinary text."""
+    from sinkscope.reduce.induction import write_tables
+
+    write_tables(parts, tables, threshold)
+
+
+@app.command()
+def section(
+    name: Annotated[str, typer.Argument(help="A section of the report: emergence, ...")],
+    tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
+    out: Annotated[Path, typer.Option(help="Folder of the figures.")],
+) -> None:
+    """Draw the figures of a section that an experiment adds to the report."""
+    from sinkscope.charts.sections import write_section
+
+    write_section(name, tables, out)
