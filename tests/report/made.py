@@ -162,7 +162,11 @@ def make_run(folder):
     parts = [folder / "results" / "reduced" / model for model in manifests]
     write_tables(parts, folder / "results" / "tables")
     write_records(made_records(folder / "zoo"), folder / "results" / "tables")
-    write_induction([records.induction(folder, "dec")], folder / "results" / "tables", 0.4)
+    write_induction(
+        [records.induction(folder, model) for model in ("dec", "a", "b")],
+        folder / "results" / "tables",
+        0.4,
+    )
     return grid, manifests
 
 

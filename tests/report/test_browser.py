@@ -86,6 +86,17 @@ def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures
     assert all(found.marks), found.marks
 
 
+@pytest.mark.parametrize("page", ["index", "enc", "dec"])
+def test_no_figure_is_wider_than_its_page(browse, page):
+    found = browse(page, """
+      const right = (part) => part.getBoundingClientRect().right;
+      told.over = [...document.querySelectorAll(".chart.drawn")].map((chart) =>
+        [chart.closest("[id]").id, right(chart.querySelector("svg")) - right(one("main"))]);
+    """)  # fmt: skip
+    assert found.over
+    assert [entry for entry in found.over if entry[1] > 1] == []
+
+
 def test_a_page_without_results_is_silent(browse):
     assert browse("absent").console == []
 

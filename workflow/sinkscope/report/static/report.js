@@ -26,14 +26,17 @@ function fit(spec, available) {
   if (spec.spec) {
     panelsThatFit(spec, available);
   } else if (spec.concat) {
-    // A panel stands alone, or over another that shares its axis of x: then without long labels.
-    const panels = spec.concat.flatMap((part) => part.vconcat ?? [part]);
+    // A panel stands alone, over another, or beside one: of two, neither has long labels.
+    const panels = spec.concat.flatMap((part) => part.vconcat ?? part.hconcat ?? [part]);
     const beside = panels.length > spec.concat.length ? 55 : 110;
+    const across = spec.concat[0].hconcat?.length ?? 1;
     const panel = panels[0].width;
-    spec.columns = Math.max(1, Math.min(spec.columns, Math.floor(available / (panel + beside))));
-    for (const part of panels) part.width = Math.min(panel, available - beside);
+    const columns = Math.floor(available / (across * (panel + beside)));
+    spec.columns = Math.max(1, Math.min(spec.columns, columns));
+    for (const part of panels) part.width = Math.min(panel, available / across - beside);
   } else if (spec.vconcat) {
-    for (const part of spec.vconcat) part.width = Math.min(part.width, available - 150);
+    const wide = spec.vconcat.filter((part) => part.width);
+    for (const part of wide) part.width = Math.min(part.width, available - 150);
   } else {
     spec.autosize = { type: "fit-x", contains: "padding" };
     spec.width = Math.min(available, spec.width + 120);
