@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import (
     AttentionInterface,
@@ -55,6 +56,8 @@ class VariantGPT2LMHeadModel(GPT2LMHeadModel):
 
 def attention(call: Call) -> Tensor:
     """The layer's output [batch, head, token, d]. The observer takes this function's place."""
+    if call.attention == "softmax_off_by_one":
+        return with_null_key(call)
     batch, _, n_queries, _ = call.query.shape
     # float32, also under autocast: a softmax runs there too.
     logits = (call.query @ call.key.transpose(-1, -2)).float() * call.scale
@@ -68,6 +71,23 @@ def attention(call: Call) -> Tensor:
     n_keys = visible[:, 0].sum(-1).expand(batch, -1)  # [batch, query]
     rows = ALTERNATIVES[call.attention](logits, n_keys)
     return rows.to(call.value.dtype) @ call.value
+
+
+def with_null_key(call: Call) -> Tensor:
+    """Softmax-off-by-one as softmax over one more key, of logit 0 and value 0, in front.
+
+    So torch's fused attention can make it. A query in front too keeps the causal shape; its
+    row is dropped again. [batch, head, 1 + token, d]
+    """
+    query, key, value = (F.pad(t, (0, 0, 1, 0)) for t in (call.query, call.key, call.value))
+    mask = call.mask
+    if mask is not None:
+        per_query = int(mask.shape[2] > 1)
+        mask = F.pad(shown(mask), (1, 0, per_query, 0), value=True)
+    output = F.scaled_dot_product_attention(
+        query, key, value, mask, is_causal=call.is_causal, scale=call.scale
+    )
+    return output[:, :, 1:]
 
 
 def _forward(name: str) -> Any:
