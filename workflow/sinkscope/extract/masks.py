@@ -20,7 +20,8 @@ class Call:
     query: [batch, head, token, d]; key, value: [batch, key_value_head, token, d];
     mask: None, or broadcastable to [batch, head, token, token], boolean (True = visible)
     or a number added to the logits; scale: factor on the dot products; attention: how logits
-    become rows, "softmax" or one of rows.ALTERNATIVES.
+    become rows, "softmax" or one of rows.ALTERNATIVES; key_bias: None, or a number for each key,
+    broadcastable to [batch, head, token], added to the logits (ALiBi).
     """
 
     query: Tensor
@@ -30,6 +31,7 @@ class Call:
     is_causal: bool
     scale: float
     attention: str = "softmax"
+    key_bias: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def hide(logits: Tensor, call: Call, start: int, future: Tensor) -> None:
     future: [row, row], HIDDEN above the diagonal and 0 elsewhere, at least a block's size.
     """
     n_rows, n_keys = logits.shape[2:]
+    if call.key_bias is not None:
+        logits.add_(call.key_bias[:, :, None, :n_keys])
     if call.is_causal:
         # Only the last n_rows keys of a causal block can lie in the future.
         logits[..., start:].add_(future[:n_rows, : n_keys - start])
@@ -74,6 +78,8 @@ def count_visible(call: Call, real: Tensor, window: Tensor) -> Visible:
     A mask hides the same keys from every head (ALiBi differs by head, but hides nothing).
     """
     batch, n_tokens = real.shape
+    if call.mask is None:
+        return count_unmasked(real, window, is_causal=call.is_causal)
     weight = torch.stack([real, window], 1).float()  # [batch, 2, query]
     position = torch.arange(n_tokens, device=real.device)
     n_keys = torch.zeros(batch, n_tokens, device=real.device)
@@ -83,9 +89,21 @@ def count_visible(call: Call, real: Tensor, window: Tensor) -> Visible:
         visible = torch.ones(1, stop - start, n_tokens, dtype=torch.bool, device=real.device)
         if call.is_causal:
             visible = visible & (position <= position[start:stop, None])
-        if call.mask is not None:
-            visible = visible & shown(rows_of(call.mask, start, stop)[:, 0])
+        visible = visible & shown(rows_of(call.mask, start, stop)[:, 0])
         counted = visible.expand(batch, -1, -1).float()  # [batch, query, key]
         n_keys[:, start:stop] = counted.sum(-1)
         n_queries += weight[:, :, start:stop] @ counted
     return Visible(n_keys, n_queries[:, 0], n_queries[:, 1])
+
+
+def count_unmasked(real: Tensor, window: Tensor, *, is_causal: bool) -> Visible:
+    """The same in closed form where no mask hides anything."""
+    n_tokens = real.shape[1]
+    counts = torch.stack([real, window]).float()  # [2, batch, query]
+    if is_causal:
+        n_keys = torch.arange(1.0, n_tokens + 1, device=real.device).expand(len(real), -1)
+        n_queries = counts.flip(-1).cumsum(-1).flip(-1)
+    else:
+        n_keys = torch.full_like(counts[0], n_tokens)
+        n_queries = counts.sum(-1, keepdim=True).expand_as(counts)
+    return Visible(n_keys, n_queries[0], n_queries[1])

@@ -10,7 +10,9 @@ of the work, is done once.
 
 from __future__ import annotations
 
+import importlib.util
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,19 +59,38 @@ class Workspace:
 
 
 class Observation:
-    """One forward pass: called once a layer in place of the attention, it keeps statistics."""
+    """One forward pass: called once a layer in place of the attention, it keeps statistics.
 
-    def __init__(self, plan: Plan, workspace: Workspace) -> None:
+    On a GPU, kernels reduce the attention; where they cannot, and with fused=False, and on a
+    processor, it is reduced block by block.
+    """
+
+    def __init__(self, plan: Plan, workspace: Workspace, *, fused: bool | None = None) -> None:
         self.plan, self.workspace = plan, workspace
-        self.layers: list[LayerStatistics] = []
+        self.path = "torch"
+        self._fused = fused_path(plan, fused)
+        self._blocks: dict[int, LayerStatistics] = {}
+        self._n_layers = 0
         self._counted: tuple[Tensor | None, bool, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
-        layer = len(self.layers)
-        sums = Sums(self.plan, self.visible(call), call, layer)
-        output, statistics = attend(call, sums, self.workspace)
-        self.layers.append(statistics)
+        layer = self._n_layers
+        self._n_layers += 1
+        visible = self.visible(call)
+        if self._fused is not None and self._fused.takes(call):
+            self.path = "triton"
+            return self._fused.add(layer, call, visible)
+        sums = Sums(self.plan, visible, call, layer)
+        output, self._blocks[layer] = attend(call, sums, self.workspace)
         return output
+
+    @property
+    def layers(self) -> list[LayerStatistics]:
+        found = dict(self._blocks)
+        if self._fused is not None:
+            self._fused.flush()
+            found |= self._fused.layers
+        return [found[layer] for layer in range(self._n_layers)]
 
     @property
     def is_causal(self) -> bool:
@@ -85,6 +106,20 @@ class Observation:
             visible = count_visible(call, self.plan.real, self.plan.window_rows())
             counted = self._counted = (call.mask, call.is_causal, visible)
         return counted[2]
+
+
+def fused_path(plan: Plan, wanted: bool | None) -> Any:
+    """The kernels, for a pass over plan.real; None where they are not to be had or not wanted.
+
+    wanted: None takes them on a GPU, True also where Triton only interprets them.
+    """
+    if wanted is False or (wanted is None and not plan.real.is_cuda):
+        return None
+    if importlib.util.find_spec("triton") is None:
+        return None
+    from sinkscope.extract.fused import Fused
+
+    return Fused(plan)
 
 
 def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerStatistics]:

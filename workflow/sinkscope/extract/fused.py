@@ -1,0 +1,177 @@
+"""The fused path: the device's own attention, and beside it one kernel for all statistics.
+
+Layers wait until some are there, and are reduced together: short documents then fill the
+device, and a layer costs no launches of its own. Queries and keys are kept for that long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend
+
+from sinkscope.extract.kernels.arguments import TYPES
+from sinkscope.extract.kernels.finish import finish
+from sinkscope.extract.kernels.forward import forward
+from sinkscope.extract.kernels.launch import Inputs, launch
+from sinkscope.extract.masks import HIDDEN, Call, Visible, hide
+from sinkscope.extract.sums import LayerStatistics, Plan, block_weights
+
+# Bytes of queries, keys and maps that may wait for their statistics.
+WAITING_BYTES = 256 << 20
+LARGEST_HEAD = 256
+LONGEST = 1 << 18  # tokens; sums of more would leave the range of the fixed point
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A layer whose output is made; lse, and weighted where norms are wanted: [batch, head,
+    token]."""
+
+    layer: int
+    call: Call
+    visible: Visible
+    lse: Tensor
+    weighted: Tensor | None
+
+    def kind(self) -> tuple[object, ...]:
+        """Layers of one kind are reduced together."""
+        query, key, call = self.call.query, self.call.key, self.call
+        return (
+            query.shape, query.stride(), query.dtype, key.shape, key.stride(),
+            call.is_causal, call.scale, id(call.mask), id(call.key_bias),
+        )  # fmt: skip
+
+
+class Fused:
+    """Answers the calls of one forward pass; `layers` has a layer's statistics after `flush`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.layers: dict[int, LayerStatistics] = {}
+        self._waiting: list[Waiting] = []
+        self._inputs: tuple[Visible, Inputs] | None = None
+        n_tokens = plan.real.shape[1]
+        exact = n_tokens <= max(plan.map_exact, plan.map_cells)
+        self._map_bytes = 4 * plan.real.numel() * (n_tokens if exact else 2 * plan.map_cells)
+
+    def takes(self, call: Call) -> bool:
+        """Whether the kernels can reduce this call."""
+        return (
+            call.attention == "softmax"
+            and call.query.dtype in TYPES
+            and max(call.query.shape[-1], call.value.shape[-1]) <= LARGEST_HEAD
+            and call.query.shape[2] <= LONGEST
+            and aligned(call.query)
+            and aligned(call.key)
+        )
+
+    def add(self, layer: int, call: Call, visible: Visible) -> Tensor:
+        """The layer's output [batch, head, token, d]."""
+        output, lse, weighted = attend(call)
+        self._waiting.append(Waiting(layer, call, visible, lse, weighted))
+        one = call.query.nbytes + call.key.nbytes + self._map_bytes
+        if len(self._waiting) * one > WAITING_BYTES:
+            self.flush()
+        return output
+
+    def flush(self) -> None:
+        """Reduce the layers that wait."""
+        groups: dict[tuple[object, ...], list[Waiting]] = {}
+        for one in self._waiting:
+            groups.setdefault(one.kind(), []).append(one)
+        self._waiting = []
+        for group in groups.values():
+            calls = [one.call for one in group]
+            inputs = self.inputs(group[0].visible)
+            raw = launch(calls, [one.lse for one in group], None, inputs)
+            head_maps = self.head_maps(group)
+            for one, statistics in zip(group, finish(raw, inputs, head_maps), strict=True):
+                self.layers[one.layer] = statistics
+
+    def inputs(self, visible: Visible) -> Inputs:
+        if self._inputs is None or self._inputs[0] is not visible:
+            self._inputs = (visible, Inputs(self.plan, visible))
+        return self._inputs[1]
+
+    def head_maps(self, group: list[Waiting]) -> dict[int, Tensor]:
+        """By place in the group, the maps [batch, wanted head, cell, cell] of single heads."""
+        found = {}
+        for place, one in enumerate(group):
+            heads = [head for at, head in self.plan.heads if at == one.layer]
+            if heads:
+                maps = [head_map(one.call, one.lse, head, self.plan) for head in heads]
+                found[place] = torch.stack(maps, 1)
+        return found
+
+
+def aligned(rows: Tensor) -> bool:
+    """Whether tiles of a tensor can be copied by the hardware: 16 bytes at a time."""
+    *outer, last = rows.stride()
+    places = [rows.data_ptr(), *(stride * rows.element_size() for stride in outer)]
+    return last == 1 and all(place % 16 == 0 for place in places)
+
+
+def attend(call: Call) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The layer's output, and the log-sum-exp of its rows [batch, head, token]."""
+    library = library_attention(call)
+    if library is not None:
+        output, lse = library()
+        return output, lse.reshape(call.query.shape[:3]), None
+    output, lse, _ = forward(call, None, output=True)
+    assert output is not None
+    return output, lse, None
+
+
+def library_attention(call: Call) -> Callable[[], tuple[Tensor, Tensor]] | None:
+    """The operation that torch would choose here, if it also gives the sums of its rows."""
+    query, key, value = call.query, call.key, call.value
+    half = query.dtype in (torch.float16, torch.bfloat16)
+    if call.mask is not None or call.key_bias is not None or not (half and query.is_cuda):
+        return None
+    if query.shape[-1] % 8 or value.shape[-1] != query.shape[-1]:
+        return None
+    grouped = query.shape[1] != key.shape[1]
+    chosen = torch._fused_sdp_choice(
+        query, key, value, None, 0.0, call.is_causal, scale=call.scale, enable_gqa=grouped
+    )
+    aten = torch.ops.aten
+    if chosen == SDPBackend.FLASH_ATTENTION.value:
+        return lambda: aten._scaled_dot_product_flash_attention(
+            query, key, value, 0.0, call.is_causal, False, scale=call.scale
+        )[:2]
+    if chosen == SDPBackend.CUDNN_ATTENTION.value:
+        return lambda: aten._scaled_dot_product_cudnn_attention(
+            query, key, value, None, True, 0.0, call.is_causal, False, scale=call.scale
+        )[:2]
+    return None
+
+
+def head_map(call: Call, lse: Tensor, head: int, plan: Plan) -> Tensor:
+    """[batch, cell, cell] attention of one head, made in blocks of rows."""
+    batch, n_heads, n_tokens, _ = call.query.shape
+    group = n_heads // call.key.shape[1]
+    query = call.query[:, head].float() * call.scale
+    key = call.key[:, head // group].float()
+    exact = n_tokens <= max(plan.map_exact, plan.map_cells)
+    n_cells = n_tokens if exact else plan.map_cells
+    pool = block_weights(n_tokens, n_cells, query.device)
+    found = query.new_zeros(batch, n_cells, n_cells)
+    future = query.new_full((512, 512), HIDDEN).triu_(1)
+    one = Call(
+        query[:, None], key[:, None], key[:, None],
+        call.mask if call.mask is None or call.mask.shape[1] == 1 else call.mask[:, head, None],
+        call.is_causal, call.scale,
+        key_bias=call.key_bias if call.key_bias is None else call.key_bias[:, head, None],
+    )  # fmt: skip
+    for start in range(0, n_tokens, 512):
+        rows = slice(start, min(start + 512, n_tokens))
+        logits = (query[:, rows] @ key.transpose(1, 2))[:, None]  # [batch, 1, query, key]
+        hide(logits, one, start, future)
+        p = (logits[:, 0] - lse[:, head, rows, None]).exp()
+        p = p * plan.real[:, rows, None]
+        found += pool[:, rows] @ (p @ pool.T)
+    return found

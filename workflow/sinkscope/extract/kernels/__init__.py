@@ -1,0 +1,1 @@
+"""Triton kernels of the fused path: statistics of attention without a matrix per head."""
