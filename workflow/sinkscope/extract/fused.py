@@ -7,16 +7,16 @@ device, and a layer costs no launches of its own. Queries and keys are kept for 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend
 
 from sinkscope.extract.kernels.arguments import TYPES
-from sinkscope.extract.kernels.finish import finish
+from sinkscope.extract.kernels.finish import finish, joined
 from sinkscope.extract.kernels.forward import forward
-from sinkscope.extract.kernels.launch import Inputs, launch
+from sinkscope.extract.kernels.launch import Inputs, Raw, launch
 from sinkscope.extract.masks import HIDDEN, Call, Visible, hide
 from sinkscope.extract.sums import LayerStatistics, Plan, block_weights
 
@@ -28,32 +28,30 @@ LONGEST = 1 << 18  # tokens; sums of more would leave the range of the fixed poi
 
 @dataclass(frozen=True)
 class Waiting:
-    """A layer whose output is made; lse, and weighted where norms are wanted: [batch, head,
-    token]."""
+    """A layer whose output is made; lse: [batch, head, token]."""
 
     layer: int
     call: Call
     visible: Visible
     lse: Tensor
-    weighted: Tensor | None
 
     def kind(self) -> tuple[object, ...]:
         """Layers of one kind are reduced together."""
         query, key, call = self.call.query, self.call.key, self.call
         return (
             query.shape, query.stride(), query.dtype, key.shape, key.stride(),
-            call.is_causal, call.scale, id(call.mask), id(call.key_bias),
+            call.is_causal, call.scale, id(call.key_bias), id(self.visible),
         )  # fmt: skip
 
 
 class Fused:
-    """Answers the calls of one forward pass; `layers` has a layer's statistics after `flush`."""
+    """Answers the calls of one forward pass; `finish` gives the statistics of their layers."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.layers: dict[int, LayerStatistics] = {}
         self._waiting: list[Waiting] = []
-        self._inputs: tuple[Visible, Inputs] | None = None
+        self._reduced: dict[tuple[object, ...], Reduced] = {}
+        self._head_maps: dict[int, Tensor] = {}
         n_tokens = plan.real.shape[1]
         exact = n_tokens <= max(plan.map_exact, plan.map_cells)
         self._map_bytes = 4 * plan.real.numel() * (n_tokens if exact else 2 * plan.map_cells)
@@ -71,41 +69,52 @@ class Fused:
 
     def add(self, layer: int, call: Call, visible: Visible) -> Tensor:
         """The layer's output [batch, head, token, d]."""
-        output, lse, weighted = attend(call)
-        self._waiting.append(Waiting(layer, call, visible, lse, weighted))
+        output, lse = attend(call)
+        self._waiting.append(Waiting(layer, call, visible, lse))
+        heads = [head for at, head in self.plan.heads if at == layer]
+        if heads:
+            maps = [head_map(call, lse, head, self.plan) for head in heads]
+            self._head_maps[layer] = torch.stack(maps, 1)
         one = call.query.nbytes + call.key.nbytes + self._map_bytes
         if len(self._waiting) * one > WAITING_BYTES:
-            self.flush()
+            self.reduce()
         return output
 
-    def flush(self) -> None:
-        """Reduce the layers that wait."""
+    def reduce(self) -> None:
+        """Run the kernels over the layers that wait, and let go of their queries and keys."""
         groups: dict[tuple[object, ...], list[Waiting]] = {}
         for one in self._waiting:
             groups.setdefault(one.kind(), []).append(one)
         self._waiting = []
-        for group in groups.values():
-            calls = [one.call for one in group]
-            inputs = self.inputs(group[0].visible)
-            raw = launch(calls, [one.lse for one in group], None, inputs)
-            head_maps = self.head_maps(group)
-            for one, statistics in zip(group, finish(raw, inputs, head_maps), strict=True):
-                self.layers[one.layer] = statistics
+        for kind, group in groups.items():
+            if kind not in self._reduced:
+                visible = group[0].visible
+                self._reduced[kind] = Reduced(visible, Inputs(self.plan, visible), [], [])
+            reduced = self._reduced[kind]
+            raw = launch([one.call for one in group], [one.lse for one in group], reduced.inputs)
+            reduced.layers.extend(one.layer for one in group)
+            reduced.parts.append(raw)
 
-    def inputs(self, visible: Visible) -> Inputs:
-        if self._inputs is None or self._inputs[0] is not visible:
-            self._inputs = (visible, Inputs(self.plan, visible))
-        return self._inputs[1]
-
-    def head_maps(self, group: list[Waiting]) -> dict[int, Tensor]:
-        """By place in the group, the maps [batch, wanted head, cell, cell] of single heads."""
-        found = {}
-        for place, one in enumerate(group):
-            heads = [head for at, head in self.plan.heads if at == one.layer]
-            if heads:
-                maps = [head_map(one.call, one.lse, head, self.plan) for head in heads]
-                found[place] = torch.stack(maps, 1)
+    def finish(self) -> dict[int, LayerStatistics]:
+        """The statistics of every layer that was added."""
+        self.reduce()
+        found: dict[int, LayerStatistics] = {}
+        for reduced in self._reduced.values():
+            statistics = finish(joined(reduced.parts), reduced.inputs)
+            found |= dict(zip(reduced.layers, statistics, strict=True))
+        for layer, maps in self._head_maps.items():
+            found[layer] = replace(found[layer], head_maps=maps)
         return found
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """Layers of one kind, in groups as they were reduced; visible is kept for its identity."""
+
+    visible: Visible
+    inputs: Inputs
+    layers: list[int]
+    parts: list[Raw]
 
 
 def aligned(rows: Tensor) -> bool:
@@ -115,15 +124,15 @@ def aligned(rows: Tensor) -> bool:
     return last == 1 and all(place % 16 == 0 for place in places)
 
 
-def attend(call: Call) -> tuple[Tensor, Tensor, Tensor | None]:
+def attend(call: Call) -> tuple[Tensor, Tensor]:
     """The layer's output, and the log-sum-exp of its rows [batch, head, token]."""
     library = library_attention(call)
-    if library is not None:
-        output, lse = library()
-        return output, lse.reshape(call.query.shape[:3]), None
-    output, lse, _ = forward(call, None, output=True)
-    assert output is not None
-    return output, lse, None
+    if library is None:
+        output, lse, _ = forward(call, None, output=True)
+        assert output is not None
+        return output, lse
+    output, lse = library()
+    return output, lse.reshape(call.query.shape[:3])
 
 
 def library_attention(call: Call) -> Callable[[], tuple[Tensor, Tensor]] | None:

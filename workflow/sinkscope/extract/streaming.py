@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -84,12 +85,12 @@ class Observation:
         output, self._blocks[layer] = attend(call, sums, self.workspace)
         return output
 
-    @property
+    @cached_property
     def layers(self) -> list[LayerStatistics]:
+        """The statistics of every layer, once all have been seen."""
         found = dict(self._blocks)
         if self._fused is not None:
-            self._fused.flush()
-            found |= self._fused.layers
+            found |= self._fused.finish()
         return [found[layer] for layer in range(self._n_layers)]
 
     @property

@@ -60,11 +60,13 @@ def constants(call: Call) -> dict[str, Any]:
     }
 
 
-def addresses(tensors: Sequence[Tensor]) -> Tensor:
-    """int64 [layer] where each tensor begins, on their device.
+def addresses(*lists: Sequence[Tensor]) -> Sequence[Tensor]:
+    """For each list of tensors int64 [tensor], where they begin, on their device.
 
     From pinned memory: a plain copy would wait for all that the GPU still has to do.
     """
-    found = torch.tensor([tensor.data_ptr() for tensor in tensors])
-    device = tensors[0].device
-    return found.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else found
+    found = torch.tensor([[tensor.data_ptr() for tensor in tensors] for tensors in lists])
+    device = lists[0][0].device
+    if device.type == "cuda":
+        found = found.pin_memory().to(device, non_blocking=True)
+    return found.unbind(0)

@@ -49,9 +49,9 @@ def attention_to(
 
 @triton.jit
 def neighbours_kernel(
-    QS, KS, SUMS, MASK, BIAS, COUNTED, SINKS, FIRST, OFFSETS, NEAR, OVER_HALF, DIAGONALS,
+    QS, KS, SUMS, MASK, BIAS, COUNTED, SINKS, FIRST, NEAR, OVER_HALF,
     s_qb, s_qh, s_qn, s_kb, s_kh, s_kn, s_mb, s_mh, s_mq, s_mk, s_bb, s_bh,
-    least, scale, n_tokens, n_heads, n_batch, n_padded, n_offsets,
+    least, scale, n_tokens, n_heads, n_batch, n_padded,
     TYPE: tl.constexpr, D: tl.constexpr, DP: tl.constexpr, GROUP: tl.constexpr,
     CAUSAL: tl.constexpr, MASK_KIND: tl.constexpr, HAS_BIAS: tl.constexpr,
     PRECISION: tl.constexpr, BM: tl.constexpr,
@@ -60,7 +60,7 @@ def neighbours_kernel(
 
     NEAR [.., block, 2, distance]: attention to the keys at each distance, of all keys and of
     those that are no sinks, summed over the block. OVER_HALF [.., block]: how many counted
-    queries give the document's first key more than half. DIAGONALS [.., query, offset].
+    queries give the document's first key more than half.
     """
     start = tl.program_id(0) * BM
     query = start + tl.arange(0, BM)
@@ -87,23 +87,47 @@ def neighbours_kernel(
         received = tl.sum(tl.where(distance == step, p, 0.0), 1)  # [key]
         tl.store(near + step, tl.sum(received, 0))
         tl.store(near + WIDTH + 1 + step, tl.sum(tl.where(is_sink, 0.0, received), 0))
-    inside = query < n_tokens
-    lowered = tl.load(sums_of + query, mask=inside, other=0.0)
-    q = load_rows(q_of, query, s_qn, n_tokens, D, DP).to(tl.float32)
-    first = tl.load(FIRST + b) + tl.zeros_like(query)
-    on_first = attention_to(
-        q, query, first, k_of, bias_of, mask_of, lowered, s_kn, s_mq, s_mk, least, scale,
-        n_tokens, D, DP, CAUSAL, MASK_KIND, HAS_BIAS,
+    # The first key as a tile of its own, of which one row counts.
+    first = tl.load(FIRST + b) + tl.arange(0, 16)
+    p = attention_tile(
+        q_of, k_of, bias_of, mask_of, sums_of, first, query, s_qn, s_kn, s_mq, s_mk, least, scale,
+        n_tokens, D, DP, CAUSAL, MASK_KIND, HAS_BIAS, PRECISION,
     )  # fmt: skip
+    on_first = tl.sum(tl.where((tl.arange(0, 16) == 0)[:, None], p, 0.0), 0)  # [query]
+    inside = query < n_tokens
     counted = tl.load(COUNTED + b * n_tokens + query, mask=inside, other=0) != 0
     tl.store(OVER_HALF + block, tl.sum(tl.where(counted & (on_first > 0.5), 1, 0), 0))
+
+
+@triton.jit
+def diagonals_kernel(
+    QS, KS, SUMS, MASK, BIAS, OFFSETS, DIAGONALS,
+    s_qb, s_qh, s_qn, s_kb, s_kh, s_kn, s_mb, s_mh, s_mq, s_mk, s_bb, s_bh,
+    least, scale, n_tokens, n_heads, n_batch, n_padded, n_offsets,
+    TYPE: tl.constexpr, D: tl.constexpr, DP: tl.constexpr, GROUP: tl.constexpr,
+    CAUSAL: tl.constexpr, MASK_KIND: tl.constexpr, HAS_BIAS: tl.constexpr,
+    PRECISION: tl.constexpr, BM: tl.constexpr,
+):  # fmt: skip
+    """DIAGONALS [.., query, offset]: attention to the key at each offset from the query."""
+    query = tl.program_id(0) * BM + tl.arange(0, BM)
+    h = tl.program_id(1)
+    lb = tl.program_id(2).to(tl.int64)
+    layer, b = lb // n_batch, lb % n_batch
+    q_of = tl.multiple_of(tl.load(QS + layer).to(tl.pointer_type(TYPE)), 16)
+    k_of = tl.multiple_of(tl.load(KS + layer).to(tl.pointer_type(TYPE)), 16)
+    q_of += b * s_qb + h * s_qh
+    k_of += b * s_kb + (h // GROUP) * s_kh
+    inside = query < n_tokens
+    lowered = tl.load(SUMS + (lb * n_heads + h) * n_padded + query, mask=inside, other=0.0)
+    q = load_rows(q_of, query, s_qn, n_tokens, D, DP).to(tl.float32)
     for place in range(0, n_offsets):
-        at_offset = attention_to(
-            q, query, query + tl.load(OFFSETS + place), k_of, bias_of, mask_of, lowered,
-            s_kn, s_mq, s_mk, least, scale, n_tokens, D, DP, CAUSAL, MASK_KIND, HAS_BIAS,
+        p = attention_to(
+            q, query, query + tl.load(OFFSETS + place), k_of, BIAS + b * s_bb + h * s_bh,
+            MASK + b * s_mb + h * s_mh, lowered, s_kn, s_mq, s_mk, least, scale,
+            n_tokens, D, DP, CAUSAL, MASK_KIND, HAS_BIAS,
         )  # fmt: skip
         at = ((lb * n_heads + h) * n_tokens + query) * n_offsets + place
-        tl.store(DIAGONALS + at, at_offset, mask=inside)
+        tl.store(DIAGONALS + at, p, mask=inside)
 
 
 @triton.jit

@@ -75,6 +75,7 @@ def statistics_kernel(
     HAS_NORMS: tl.constexpr, EXACT_MAP: tl.constexpr,
     CHECKED: tl.constexpr, PRECISION: tl.constexpr,
     BN: tl.constexpr, BM: tl.constexpr, NQ: tl.constexpr, STAGES: tl.constexpr,
+    HOIST: tl.constexpr, HEADS: tl.constexpr,
 ):  # fmt: skip
     """One tile: BN keys, and NQ times BM queries that share them.
 
@@ -98,50 +99,69 @@ def statistics_kernel(
     sums = tl.make_tensor_descriptor(
         SUMS + lb * n_heads * n_padded, [n_heads, n_padded], [n_padded, 1], [1, BM]
     )
+    shares = tl.make_tensor_descriptor(
+        SHARES + lb * n_heads * n_padded, [n_heads, n_padded], [n_padded, 1], [1, BM]
+    )
     query_0 = first_query + tl.arange(0, BM)
     query_1 = query_0 + BM
-    at = ENTROPY_WEIGHT + b * n_padded
-    weight_0 = tl.load(at + query_0)
-    weight_1 = tl.load(at + query_1) if NQ > 1 else weight_0
+    weights = tl.make_tensor_descriptor(
+        ENTROPY_WEIGHT, [n_batch, n_padded], [n_padded, 1], [1, BM]
+    )
+    if HOIST:
+        at = ENTROPY_WEIGHT + b * n_padded
+        weight_0 = tl.load(at + query_0)
+        weight_1 = tl.load(at + query_1) if NQ > 1 else weight_0
     mean_0 = tl.zeros([BN, BM], tl.float32)
     mean_1 = mean_0
-    for h in tl.range(0, n_heads, num_stages=STAGES):
-        k = keys.load([h // GROUP, first_key, 0]).reshape([BN, DP])
-        received = tl.zeros([BN], tl.float32)
-        entropy = tl.zeros([BN], tl.float32)
-        weighted = tl.zeros([BN], tl.float32)
-        for part in tl.static_range(NQ):
-            start = first_query + part * BM
-            q = queries.load([h, start, 0]).reshape([BM, DP])
-            lowered = sums.load([h, start])
-            x = tl.dot(k, tl.trans(q), input_precision=PRECISION) * (scale * LOG2E)
-            x -= lowered
-            if HAS_BIAS:
-                bias = tl.load(BIAS + b * s_bb + h * s_bh + key, mask=inside_key, other=0.0)
-                x += bias.to(tl.float32)[:, None] * LOG2E
-            if CHECKED:
-                query = query_0 if part == 0 else query_1
-                mask = MASK + b * s_mb + h * s_mh
-                x = visible(
-                    x, key[:, None], query[None, :], mask, s_mq, s_mk, least, n_tokens,
-                    CAUSAL, MASK_KIND,
-                )  # fmt: skip
-            p = tl.exp2(x)
-            if part == 0:
-                mean_0 += p
-            else:
-                mean_1 += p
-            received += tl.sum(p, 1)
-            weight = weight_0 if part == 0 else weight_1
-            entropy += tl.sum(p * x * weight[None, :], 1)
-            if HAS_NORMS:
-                at = SHARES + (lb * n_heads + h) * n_padded + start + tl.arange(0, BM)
-                weighted += tl.sum(p * tl.load(at)[None, :], 1)
-        row = (lb * n_heads + h) * n_tokens + key
-        add_fixed(RECEIVED + row, received, inside_key)
-        add_fixed(ENTROPY + row, entropy, inside_key)
+    place = tl.arange(0, HEADS)[None, :]
+    for first_head in range(0, n_heads, HEADS):
+        # What each head gives, by [key, head]: written once for all of them, since a write
+        # would have the warps wait for one another.
+        received = tl.zeros([BN, HEADS], tl.float32)
+        entropy = tl.zeros([BN, HEADS], tl.float32)
+        weighted = tl.zeros([BN, HEADS], tl.float32)
+        last_head = tl.minimum(first_head + HEADS, n_heads)
+        for h in tl.range(first_head, last_head, num_stages=STAGES):
+            is_head = place == h - first_head
+            k = keys.load([h // GROUP, first_key, 0]).reshape([BN, DP])
+            for part in tl.static_range(NQ):
+                start = first_query + part * BM
+                q = queries.load([h, start, 0]).reshape([BM, DP])
+                lowered = sums.load([h, start])
+                x = tl.dot(k, tl.trans(q), input_precision=PRECISION) * (scale * LOG2E)
+                x -= lowered
+                if HAS_BIAS:
+                    bias = tl.load(BIAS + b * s_bb + h * s_bh + key, mask=inside_key, other=0.0)
+                    x += bias.to(tl.float32)[:, None] * LOG2E
+                if CHECKED:
+                    query = query_0 if part == 0 else query_1
+                    mask = MASK + b * s_mb + h * s_mh
+                    x = visible(
+                        x, key[:, None], query[None, :], mask, s_mq, s_mk, least, n_tokens,
+                        CAUSAL, MASK_KIND,
+                    )  # fmt: skip
+                p = tl.exp2(x)
+                if part == 0:
+                    mean_0 += p
+                else:
+                    mean_1 += p
+                received += tl.where(is_head, tl.sum(p, 1)[:, None], 0.0)
+                if HOIST:
+                    weight = weight_0 if part == 0 else weight_1
+                    e = tl.sum(p * x * weight[None, :], 1)
+                else:
+                    e = tl.sum(p * x * weights.load([b.to(tl.int32), start]), 1)
+                entropy += tl.where(is_head, e[:, None], 0.0)
+                if HAS_NORMS:
+                    w = tl.sum(p * shares.load([h, start]), 1)
+                    weighted += tl.where(is_head, w[:, None], 0.0)
+        head = first_head + place
+        row = (lb * n_heads + head) * n_tokens + key[:, None]
+        inside = inside_key[:, None] & (head < n_heads)
+        add_fixed(RECEIVED + row, received, inside)
+        add_fixed(ENTROPY + row, entropy, inside)
         if HAS_NORMS:
-            add_fixed(NORM_RECEIVED + row, weighted, inside_key)
+            add_fixed(NORM_RECEIVED + row, weighted, inside)
     reduce_mean(
         mean_0 / n_heads, key, query_0, first_query, BEST, GROUPS, GROUP_RECEIVED, MAP, b, lb,
         n_tokens, n_padded, n_groups, n_cells, EXACT_MAP, BM,
@@ -166,6 +186,8 @@ class Tiling:
     warps: int
     stages: int
     registers: int | None = None
+    hoist: bool = True
+    heads: int = 16
 
 
 def tiling(padded_d: int, dtype: torch.dtype) -> Tiling:

@@ -1,0 +1,204 @@
+"""What observing costs on a GPU, at the true sizes of published models with random weights.
+
+Three ways, as in bench.py: `forward`, the plain pass; `sinkscope`, with every statistic;
+`output_attentions`, the pass that returns all matrices, followed by the same reductions. Rounds
+are interleaved after a warm-up; times are from an idle GPU to an idle GPU.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModel, GPT2Config, LlamaConfig, RobertaConfig
+
+from sinkscope.config import ModelRow
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.masks import Call, count_visible
+from sinkscope.extract.model import Loaded
+from sinkscope.extract.observe import run_observed
+from sinkscope.extract.streaming import Observation, Workspace
+from sinkscope.extract.sums import Plan, Sums
+from sinkscope.files import written
+from sinkscope.keys import key_sets
+
+WAYS = ("forward", "sinkscope", "output_attentions")
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Case:
+    """batch documents of n_tokens each, given to one of SHAPES."""
+
+    model: str
+    batch: int
+    n_tokens: int
+
+
+CASES = (
+    *(Case("Llama-2-7B", 1, n) for n in (2048, 4096, 8192, 16384, 32768)),
+    Case("RoBERTa-large", 8, 512),
+    Case("GPT-2-large", 8, 1024),
+)
+
+# The published sizes; 32,768 positions are more than Llama-2 was trained for, which costs the same.
+SHAPES: dict[str, tuple[str, Any]] = {
+    "Llama-2-7B": ("decoder", LlamaConfig(max_position_embeddings=32768)),
+    "RoBERTa-large": (
+        "encoder",
+        RobertaConfig(
+            vocab_size=50265, hidden_size=1024, intermediate_size=4096, num_hidden_layers=24,
+            num_attention_heads=16, max_position_embeddings=514, type_vocab_size=1,
+        ),
+    ),
+    "GPT-2-large": ("decoder", GPT2Config(n_embd=1280, n_layer=36, n_head=20)),
+}  # fmt: skip
+
+
+def build(model: str) -> Loaded:
+    """The model with random weights in bfloat16, made on the GPU."""
+    family, config = SHAPES[model]
+    torch.manual_seed(0)
+    with torch.device("cuda"):
+        network = AutoModel.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa")
+    row = ModelRow(model, "random weights", family, "bfloat16", "cuda", None, "auto")
+    network = network.eval().requires_grad_(False)
+    return Loaded(row, network, None, family, None, None)
+
+
+def made_plan(case: Case) -> Plan:
+    """The plan of documents whose tokens are of the usual classes."""
+    classes = ["word"] * case.n_tokens
+    classes[7::8] = ["punctuation"] * len(classes[7::8])
+    classes[15::16] = ["terminator"] * len(classes[15::16])
+    classes[0] = "first"
+    sets = key_sets(classes)
+    members = torch.zeros(case.batch, case.n_tokens, len(sets), dtype=torch.bool)
+    for column, positions in enumerate(sets.values()):
+        members[:, positions, column] = True
+    sinks = torch.zeros(case.batch, case.n_tokens, dtype=torch.bool)
+    sinks[:, sets["sinks"]] = True
+    return Plan(torch.ones_like(sinks).cuda(), members.cuda(), sinks.cuda())
+
+
+def passes(loaded: Loaded, case: Case) -> dict[str, Callable[[], Any]]:
+    """The three ways to run the model over the documents."""
+    vocabulary = loaded.network.config.vocab_size
+    # No id that stands for padding: RoBERTa finds its positions by it.
+    ids = torch.randint(10, vocabulary, (case.batch, case.n_tokens), device="cuda")
+    plan, workspace = made_plan(case), Workspace(torch.device("cuda"))
+    options = {"use_cache": False} if loaded.family == "decoder" else {}
+
+    def forward() -> None:
+        loaded.network.set_attn_implementation("sdpa")
+        with torch.inference_mode():
+            loaded.network(input_ids=ids, **options)
+
+    def sinkscope() -> None:
+        loaded.network.set_attn_implementation("sdpa")
+        observation = Observation(plan, workspace)
+        run_observed(loaded, observation, ids)
+        assert observation.layers
+
+    def output_attentions() -> None:
+        loaded.network.set_attn_implementation("eager")
+        with torch.inference_mode():
+            output = loaded.network(input_ids=ids, output_attentions=True, **options)
+            reduce_full(output.attentions, plan, is_causal=loaded.family == "decoder")
+
+    return {"forward": forward, "sinkscope": sinkscope, "output_attentions": output_attentions}
+
+
+def reduce_full(attentions: Sequence[torch.Tensor], plan: Plan, *, is_causal: bool) -> None:
+    """The same reductions, of matrices [batch, head, query, key] that are all there."""
+    batch, n_heads, n_tokens, _ = attentions[0].shape
+    empty = torch.empty(batch, n_heads, n_tokens, 1, device="cuda")
+    call = Call(empty, empty, empty, None, is_causal, 1.0)
+    visible = count_visible(call, plan.real, plan.window_rows())
+    for layer, matrix in enumerate(attentions):
+        sums = Sums(plan, visible, call, layer)
+        p = matrix.float()
+        sums.add(0, p.clamp(min=torch.finfo(torch.float32).tiny).log_(), p)
+        sums.finish()
+
+
+def seconds_of(run: Callable[[], Any]) -> float:
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    run()
+    torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def peak_of(run: Callable[[], Any]) -> float | None:
+    """Peak GPU memory in GiB, weights included; None where it does not fit."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    try:
+        run()
+        torch.cuda.synchronize()
+    except torch.OutOfMemoryError:
+        return None
+    return torch.cuda.max_memory_allocated() / GIB
+
+
+def measure(loaded: Loaded, case: Case, n_rounds: int, ways: Sequence[str]) -> list[dict[str, Any]]:
+    """One row a way: peak memory, median seconds, and both against the plain pass."""
+    run = passes(loaded, case)
+    peaks = {way: peak_of(run[way]) for way in ways}  # warms up too
+    fitting = [way for way in ways if peaks[way] is not None]
+    started = time.perf_counter()
+    while time.perf_counter() - started < 0.2:  # the clocks rise to where they stay
+        run["forward"]()
+    seconds: dict[str, list[float]] = {way: [] for way in fitting}
+    for _ in range(n_rounds):
+        for way in fitting:
+            seconds[way].append(seconds_of(run[way]))
+    floor, lowest = statistics.median(seconds["forward"]), peaks["forward"]
+    assert lowest is not None
+    rows = []
+    for way in ways:
+        peak = peaks[way]
+        median = statistics.median(seconds[way]) if way in seconds else None
+        rows.append(
+            {
+                **vars(case),
+                "way": way,
+                "median_ms": median and 1000 * median,
+                "ratio": median and median / floor,
+                "peak_gib": peak,
+                "above_gib": peak and peak - lowest,
+            }
+        )
+    return rows
+
+
+def run_bench_gpu(out: Path, n_rounds: int, cases: Sequence[Case] = CASES) -> dict[str, Any]:
+    """Measure every case; device, versions and rows are kept as JSON."""
+    if not torch.cuda.is_available():
+        raise SinkscopeError("bench gpu: torch sees no GPU here; run it on a machine that has one.")
+    rows: list[dict[str, Any]] = []
+    for model in dict.fromkeys(case.model for case in cases):
+        loaded = build(model)
+        for case in cases:
+            if case.model == model:
+                rows.extend(measure(loaded, case, n_rounds, WAYS))
+                print(*(f"{r['way']} {r['ratio'] or 0:.3f}x" for r in rows[-3:]), case, flush=True)
+        del loaded
+    found = {
+        "device": torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "rounds": n_rounds,
+        "rows": rows,
+    }
+    with written(out) as temporary:
+        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return found
