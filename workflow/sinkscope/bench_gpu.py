@@ -85,7 +85,7 @@ def made_plan(case: Case) -> Plan:
         members[:, positions, column] = True
     sinks = torch.zeros(case.batch, case.n_tokens, dtype=torch.bool)
     sinks[:, sets["sinks"]] = True
-    return Plan(torch.ones_like(sinks).cuda(), members.cuda(), sinks.cuda())
+    return Plan(torch.ones_like(sinks), members, sinks)
 
 
 def passes(loaded: Loaded, case: Case) -> dict[str, Callable[[], Any]]:
@@ -105,7 +105,7 @@ def passes(loaded: Loaded, case: Case) -> dict[str, Callable[[], Any]]:
         loaded.network.set_attn_implementation("sdpa")
         observation = Observation(plan, workspace)
         run_observed(loaded, observation, ids)
-        assert observation.layers
+        assert observation.stacked
 
     def output_attentions() -> None:
         loaded.network.set_attn_implementation("eager")
@@ -121,6 +121,7 @@ def reduce_full(attentions: Sequence[torch.Tensor], plan: Plan, *, is_causal: bo
     batch, n_heads, n_tokens, _ = attentions[0].shape
     empty = torch.empty(batch, n_heads, n_tokens, 1, device="cuda")
     call = Call(empty, empty, empty, None, is_causal, 1.0)
+    plan = plan.to(empty.device)
     visible = count_visible(call, plan.real, plan.window_rows())
     for layer, matrix in enumerate(attentions):
         sums = Sums(plan, visible, call, layer)

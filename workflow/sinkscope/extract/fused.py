@@ -7,21 +7,21 @@ device, and a layer costs no launches of its own. Queries and keys are kept for 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend
 
 from sinkscope.extract.kernels.arguments import TYPES
-from sinkscope.extract.kernels.finish import finish, joined
 from sinkscope.extract.kernels.forward import forward
-from sinkscope.extract.kernels.launch import Inputs, Raw, launch
+from sinkscope.extract.kernels.inputs import Inputs
+from sinkscope.extract.kernels.launch import launch
 from sinkscope.extract.masks import HIDDEN, Call, Visible, hide
 from sinkscope.extract.sums import LayerStatistics, Plan, block_weights
 
-# Bytes of queries, keys and maps that may wait for their statistics.
-WAITING_BYTES = 256 << 20
+# Bytes of queries and keys that may wait for their statistics.
+WAITING_BYTES = 448 << 20
 LARGEST_HEAD = 256
 LONGEST = 1 << 18  # tokens; sums of more would leave the range of the fixed point
 
@@ -49,12 +49,10 @@ class Fused:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.head_maps: dict[int, Tensor] = {}  # [batch, wanted head, cell, cell], by layer
         self._waiting: list[Waiting] = []
-        self._reduced: dict[tuple[object, ...], Reduced] = {}
-        self._head_maps: dict[int, Tensor] = {}
-        n_tokens = plan.real.shape[1]
-        exact = n_tokens <= max(plan.map_exact, plan.map_cells)
-        self._map_bytes = 4 * plan.real.numel() * (n_tokens if exact else 2 * plan.map_cells)
+        self._reduced: list[tuple[list[int], LayerStatistics]] = []
+        self._inputs: tuple[Visible, Inputs] | None = None
 
     def takes(self, call: Call) -> bool:
         """Whether the kernels can reduce this call."""
@@ -74,9 +72,8 @@ class Fused:
         heads = [head for at, head in self.plan.heads if at == layer]
         if heads:
             maps = [head_map(call, lse, head, self.plan) for head in heads]
-            self._head_maps[layer] = torch.stack(maps, 1)
-        one = call.query.nbytes + call.key.nbytes + self._map_bytes
-        if len(self._waiting) * one > WAITING_BYTES:
+            self.head_maps[layer] = torch.stack(maps, 1)
+        if len(self._waiting) * (call.query.nbytes + call.key.nbytes) > WAITING_BYTES:
             self.reduce()
         return output
 
@@ -86,35 +83,21 @@ class Fused:
         for one in self._waiting:
             groups.setdefault(one.kind(), []).append(one)
         self._waiting = []
-        for kind, group in groups.items():
-            if kind not in self._reduced:
-                visible = group[0].visible
-                self._reduced[kind] = Reduced(visible, Inputs(self.plan, visible), [], [])
-            reduced = self._reduced[kind]
-            raw = launch([one.call for one in group], [one.lse for one in group], reduced.inputs)
-            reduced.layers.extend(one.layer for one in group)
-            reduced.parts.append(raw)
+        for group in groups.values():
+            calls, lses = [one.call for one in group], [one.lse for one in group]
+            inputs = self.inputs(group[0].visible, calls[0].query.device)
+            found = launch(calls, lses, self.plan, inputs)
+            self._reduced.append(([one.layer for one in group], found))
 
-    def finish(self) -> dict[int, LayerStatistics]:
-        """The statistics of every layer that was added."""
+    def inputs(self, visible: Visible, device: torch.device) -> Inputs:
+        if self._inputs is None or self._inputs[0] is not visible:
+            self._inputs = (visible, Inputs(self.plan, visible, device))
+        return self._inputs[1]
+
+    def finish(self) -> list[tuple[list[int], LayerStatistics]]:
+        """Groups of layers, and their statistics, [layer, batch, ...], without head_maps."""
         self.reduce()
-        found: dict[int, LayerStatistics] = {}
-        for reduced in self._reduced.values():
-            statistics = finish(joined(reduced.parts), reduced.inputs)
-            found |= dict(zip(reduced.layers, statistics, strict=True))
-        for layer, maps in self._head_maps.items():
-            found[layer] = replace(found[layer], head_maps=maps)
-        return found
-
-
-@dataclass(frozen=True)
-class Reduced:
-    """Layers of one kind, in groups as they were reduced; visible is kept for its identity."""
-
-    visible: Visible
-    inputs: Inputs
-    layers: list[int]
-    parts: list[Raw]
+        return self._reduced
 
 
 def aligned(rows: Tensor) -> bool:

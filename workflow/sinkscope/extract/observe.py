@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract import variants
+from sinkscope.extract.alibi import by_key
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 
@@ -75,15 +76,17 @@ def run_observed(
     def counted(call: Call) -> Tensor:
         nonlocal n_calls
         n_calls += 1
-        return attend(call)
+        return attend(with_bias(call))
 
     options: dict[str, Any] = {"input_ids": ids, "attention_mask": attention_mask}
     if loaded.family == "decoder":
         options["use_cache"] = False
     reason = None
     try:
+        padded = attention_mask is not None
         with torch.inference_mode(), patched(counted):
-            loaded.network(**options)
+            with by_key(loaded.network, padded=padded) as with_bias:
+                loaded.network(**options)
     except UnobservableError as error:
         reason = str(error)
     except (RuntimeError, IndexError, ValueError) as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +28,10 @@ CPU_BLOCK_BYTES = 4 << 20
 GPU_BLOCK_BYTES = 256 << 20
 
 
+# Statistics that every layer has in one shape; it may have more or fewer maps of heads.
+STACKED = tuple(name for name in LayerStatistics.__dataclass_fields__ if name != "head_maps")
+
+
 class Workspace:
     """Buffers that all blocks of all layers and documents share.
 
@@ -34,6 +39,7 @@ class Workspace:
     """
 
     def __init__(self, device: torch.device) -> None:
+        self.device = device
         self.flat = (torch.empty(0, device=device), torch.empty(0, device=device))
         self.rows = torch.empty(0, device=device)
         self.triangle = torch.empty(0, 0, device=device)
@@ -69,7 +75,7 @@ class Observation:
     def __init__(self, plan: Plan, workspace: Workspace, *, fused: bool | None = None) -> None:
         self.plan, self.workspace = plan, workspace
         self.path = "torch"
-        self._fused = fused_path(plan, fused)
+        self._fused = fused_path(plan, workspace.device, fused)
         self._blocks: dict[int, LayerStatistics] = {}
         self._n_layers = 0
         self._counted: tuple[Tensor | None, bool, Visible] | None = None
@@ -77,11 +83,11 @@ class Observation:
     def __call__(self, call: Call) -> Tensor:
         layer = self._n_layers
         self._n_layers += 1
-        visible = self.visible(call)
         if self._fused is not None and self._fused.takes(call):
             self.path = "triton"
-            return self._fused.add(layer, call, visible)
-        sums = Sums(self.plan, visible, call, layer)
+            return self._fused.add(layer, call, self.visible(call, self.plan))
+        plan = self.plan.to(call.query.device)
+        sums = Sums(plan, self.visible(call, plan), call, layer)
         output, self._blocks[layer] = attend(call, sums, self.workspace)
         return output
 
@@ -89,9 +95,31 @@ class Observation:
     def layers(self) -> list[LayerStatistics]:
         """The statistics of every layer, once all have been seen."""
         found = dict(self._blocks)
-        if self._fused is not None:
-            found |= self._fused.finish()
+        for numbers, group in self._groups:
+            rows = zip(*(getattr(group, name).unbind(0) for name in STACKED), strict=True)
+            for layer, row in zip(numbers, rows, strict=True):
+                maps = self._fused.head_maps.get(layer, group.head_maps[0])
+                found[layer] = LayerStatistics(
+                    **dict(zip(STACKED, row, strict=True)), head_maps=maps
+                )
         return [found[layer] for layer in range(self._n_layers)]
+
+    @cached_property
+    def stacked(self) -> LayerStatistics:
+        """The same with an axis [layer] in front; head_maps: [batch, wanted head, cell, cell], of
+        all layers, one after the other."""
+        if len(self._groups) == 1 and not self._blocks and not self.plan.heads:
+            group = self._groups[0][1]
+            return replace(group, head_maps=group.head_maps[0])
+        found = {
+            name: torch.stack([getattr(layer, name) for layer in self.layers]) for name in STACKED
+        }
+        head_maps = torch.cat([layer.head_maps for layer in self.layers], 1)
+        return LayerStatistics(**found, head_maps=head_maps)
+
+    @cached_property
+    def _groups(self) -> list[tuple[list[int], LayerStatistics]]:
+        return self._fused.finish() if self._fused is not None else []
 
     @property
     def is_causal(self) -> bool:
@@ -100,21 +128,23 @@ class Observation:
         n_keys = self._counted[2].n_keys  # [batch, query]
         return bool((n_keys[:, 0] == 1).all())
 
-    def visible(self, call: Call) -> Visible:
+    def visible(self, call: Call, plan: Plan) -> Visible:
         """Counted once for all layers that are given the very same mask."""
         counted = self._counted
         if counted is None or counted[0] is not call.mask or counted[1] != call.is_causal:
-            visible = count_visible(call, self.plan.real, self.plan.window_rows())
+            if call.mask is not None:
+                plan = plan.to(call.mask.device)
+            visible = count_visible(call, plan.real, plan.window_rows())
             counted = self._counted = (call.mask, call.is_causal, visible)
         return counted[2]
 
 
-def fused_path(plan: Plan, wanted: bool | None) -> Any:
-    """The kernels, for a pass over plan.real; None where they are not to be had or not wanted.
+def fused_path(plan: Plan, device: torch.device, wanted: bool | None) -> Any:
+    """The kernels, for one pass; None where they are not to be had or not wanted.
 
     wanted: None takes them on a GPU, True also where Triton only interprets them.
     """
-    if wanted is False or (wanted is None and not plan.real.is_cuda):
+    if wanted is False or (wanted is None and device.type != "cuda"):
         return None
     if importlib.util.find_spec("triton") is None:
         return None

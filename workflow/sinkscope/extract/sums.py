@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -36,6 +36,13 @@ class Plan:
     offsets: tuple[int, ...] = ()
     block: int | None = None
 
+    def to(self, device: torch.device) -> Plan:
+        """The same plan with its tensors on another device."""
+        if self.real.device == device:
+            return self
+        moved = {name: getattr(self, name).to(device) for name in ("real", "key_sets", "sinks")}
+        return replace(self, **moved)
+
     def rank(self) -> Tensor:
         """[batch, token] position within the document; padding in front does not count."""
         return self.real.long().cumsum(1) - 1
@@ -47,7 +54,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class LayerStatistics:
-    """The reductions of one layer, on the device of the model.
+    """The reductions of one layer, on the device of the model; stacked, of all, with an axis
+    [layer] in front.
 
     max_key, max_value: [batch, query] argmax over keys of the head mean (ties to the lowest
     key) and its value. sink_score, window_score: [batch, head, key] mean attention from the

@@ -1,4 +1,4 @@
-"""Before and after the tiles: what rows are lowered by; from sums to what is kept."""
+"""Before and after the tiles: what rows are lowered by; from sums to statistics."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import triton
 import triton.language as tl
 
 from sinkscope.extract.kernels.logits import HIDDEN, LOG2E
-from sinkscope.extract.kernels.tiles import FIXED
+from sinkscope.extract.kernels.tiles import FIXED, LAST_KEY
+from sinkscope.keys import LOCAL_WIDTHS
+
+WIDTH = tl.constexpr(LOCAL_WIDTHS[-1])
+LN2 = tl.constexpr(0.6931471805599453)
 
 
 @triton.jit
@@ -22,7 +26,7 @@ def prepare_kernel(
     lb = tl.program_id(2).to(tl.int64)
     layer, b = lb // n_batch, lb % n_batch
     inside = query < n_tokens
-    real = inside & (tl.load(REAL + b * n_tokens + query, mask=inside, other=0) != 0)
+    real = inside & (tl.load(REAL + b * n_padded + query, mask=inside, other=0.0) != 0.0)
     row = (b * n_heads + h) * n_tokens + query
     lse_of = tl.load(LSES + layer).to(tl.pointer_type(tl.float32))
     nats = tl.load(lse_of + row, mask=real, other=0.0)
@@ -38,31 +42,100 @@ def prepare_kernel(
 
 
 @triton.jit
-def scores_kernel(
-    RECEIVED, ENTROPY, WINDOW_RECEIVED, N_QUERIES, N_WINDOW, SINK_SCORE, WINDOW_SCORE, PARTS,
-    n_tokens, n_heads, n_batch, BLOCK: tl.constexpr,
+def summary_kernel(
+    RECEIVED, ENTROPY, WINDOW_RECEIVED, NEAR, OVER_HALF, BEST, BROKEN,
+    N_QUERIES, N_WINDOW, N_REAL, N_ENTROPY, N_LATER,
+    SINK_SCORE, WINDOW_SCORE, ROW_SUM, MEAN_ENTROPY, SHARE_OVER_HALF, LOCAL, LOCAL_NO_SINKS,
+    MAX_KEY, MAX_VALUE,
+    n_tokens, n_heads, n_batch, n_padded, n_blocks,
+    BLOCK: tl.constexpr, BLOCKS: tl.constexpr,
 ):  # fmt: skip
-    """Scores of a block of keys of one head, and what the block received in all.
-
-    PARTS [.., head, block, 2]: fixed sums of received and of entropy.
-    """
-    key = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    h = tl.program_id(1)
-    lb = tl.program_id(2).to(tl.int64)
+    """All that one head of one layer comes to; the first head also says the max keys."""
+    h = tl.program_id(0)
+    lb = tl.program_id(1).to(tl.int64)
     b = lb % n_batch
-    inside = key < n_tokens
-    row = (lb * n_heads + h) * n_tokens + key
-    received = tl.load(RECEIVED + row, mask=inside, other=0)
-    entropy = tl.load(ENTROPY + row, mask=inside, other=0)
-    block = (lb * n_heads + h) * tl.num_programs(0) + tl.program_id(0)
-    tl.store(PARTS + 2 * block, tl.sum(received, 0))
-    tl.store(PARTS + 2 * block + 1, tl.sum(entropy, 0))
-    n_queries = tl.load(N_QUERIES + b * n_tokens + key, mask=inside, other=1.0)
-    score = received.to(tl.float64) * (1.0 / FIXED) / n_queries.to(tl.float64)
-    tl.store(SINK_SCORE + row, score.to(tl.float32), mask=inside)
-    in_window = tl.load(WINDOW_RECEIVED + row, mask=inside, other=0.0)
-    n_window = tl.load(N_WINDOW + b * n_tokens + key, mask=inside, other=1.0)
-    tl.store(WINDOW_SCORE + row, in_window / n_window, mask=inside)
+    of_head = lb * n_heads + h
+    received_sum = tl.full([], 0.0, tl.float64)
+    entropy_sum = tl.full([], 0.0, tl.float64)
+    for start in range(0, n_tokens, BLOCK):
+        key = start + tl.arange(0, BLOCK)
+        inside = key < n_tokens
+        row = of_head * n_tokens + key
+        received = tl.load(RECEIVED + row, mask=inside, other=0).to(tl.float64) * (1.0 / FIXED)
+        received_sum += tl.sum(received, 0)
+        entropy = tl.load(ENTROPY + row, mask=inside, other=0).to(tl.float64)
+        entropy_sum += tl.sum(entropy, 0)
+        n_queries = tl.load(N_QUERIES + b * n_padded + key, mask=inside, other=1.0)
+        score = received / n_queries.to(tl.float64)
+        tl.store(SINK_SCORE + row, score.to(tl.float32), mask=inside)
+        in_window = tl.load(WINDOW_RECEIVED + row, mask=inside, other=0.0)
+        n_window = tl.load(N_WINDOW + b * n_padded + key, mask=inside, other=1.0)
+        tl.store(WINDOW_SCORE + row, in_window / n_window, mask=inside)
+        if h == 0:
+            best = tl.load(BEST + lb * n_tokens + key, mask=inside, other=0)
+            broken = tl.load(BROKEN + lb * n_tokens + key, mask=inside, other=0) != 0
+            value = (best >> 32).to(tl.int32).to(tl.float32, bitcast=True)
+            tl.store(MAX_KEY + lb * n_tokens + key, -(best & LAST_KEY) + LAST_KEY, mask=inside)
+            value = tl.where(broken, float("nan"), value)
+            tl.store(MAX_VALUE + lb * n_tokens + key, value, mask=inside)
+    n_real = tl.load(N_REAL + b)
+    tl.store(ROW_SUM + of_head, (received_sum / n_real).to(tl.float32))
+    mean_entropy = entropy_sum * (-LN2 / FIXED) / tl.load(N_ENTROPY + b)
+    tl.store(MEAN_ENTROPY + of_head, mean_entropy.to(tl.float32))
+    # [distance] of all keys, then of those that are no sinks
+    column = tl.arange(0, 16)
+    near = tl.zeros([16], tl.float64)
+    over_half = tl.full([], 0, tl.int32)
+    for start in range(0, n_blocks, BLOCKS):
+        block = start + tl.arange(0, BLOCKS)
+        at = NEAR + (of_head * n_blocks + block[:, None]) * (2 * WIDTH + 2) + column[None, :]
+        inside = (block < n_blocks)[:, None] & (column < 2 * WIDTH + 2)[None, :]
+        near += tl.sum(tl.load(at, mask=inside, other=0.0).to(tl.float64), 0)
+        at_block = OVER_HALF + of_head * n_blocks + block
+        over_half += tl.sum(tl.load(at_block, mask=block < n_blocks, other=0), 0)
+    share = over_half.to(tl.float64) / tl.load(N_LATER + b)
+    tl.store(SHARE_OVER_HALF + of_head, share.to(tl.float32))
+    for width in tl.static_range(1, WIDTH + 1):
+        total = tl.sum(tl.where(column <= width, near, 0.0), 0) / n_real
+        tl.store(LOCAL + of_head * WIDTH + width - 1, total.to(tl.float32))
+        kept = (column > WIDTH) & (column <= WIDTH + 1 + width)
+        total = tl.sum(tl.where(kept, near, 0.0), 0) / n_real
+        tl.store(LOCAL_NO_SINKS + of_head * WIDTH + width - 1, total.to(tl.float32))
+
+
+@triton.jit
+def masses_kernel(
+    RECEIVED, GROUP_RECEIVED, MEMBERS, OF_OTHERS, N_REAL, N_STRICT, MASS, STRICT_MASS,
+    n_tokens, n_heads, n_batch, n_padded, n_sets, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Mass of one key set, and that from the queries neither in the set nor the first."""
+    s = tl.program_id(0)
+    lb = tl.program_id(1).to(tl.int64)
+    b = lb % n_batch
+    mass = tl.full([], 0.0, tl.float64)
+    counted = tl.full([], 0.0, tl.float64)
+    of_first = tl.full([], 0.0, tl.float64)
+    groups = GROUP_RECEIVED + lb * (n_sets + 1) * n_tokens
+    for start in range(0, n_tokens, BLOCK):
+        key = start + tl.arange(0, BLOCK)
+        inside = key < n_tokens
+        at = MEMBERS + (b * n_sets + s) * n_padded + key
+        member = inside & (tl.load(at, mask=inside, other=0.0) != 0.0)
+        for h in range(0, n_heads):
+            row = (lb * n_heads + h) * n_tokens + key
+            mass += tl.sum(tl.load(RECEIVED + row, mask=member, other=0).to(tl.float64), 0)
+        at = groups + s * n_tokens + key
+        counted += tl.sum(tl.load(at, mask=member, other=0).to(tl.float64), 0)
+        at = groups + n_sets * n_tokens + key
+        of_first += tl.sum(tl.load(at, mask=member, other=0).to(tl.float64), 0)
+    mass = mass / n_heads
+    strict = mass - of_first - counted
+    if tl.load(OF_OTHERS + b * n_sets + s) != 0.0:
+        strict = counted
+    mass = mass / FIXED / tl.load(N_REAL + b)
+    strict = strict / FIXED / tl.load(N_STRICT + b * n_sets + s)
+    tl.store(MASS + lb * n_sets + s, mass.to(tl.float32))
+    tl.store(STRICT_MASS + lb * n_sets + s, strict.to(tl.float32))
 
 
 @triton.jit

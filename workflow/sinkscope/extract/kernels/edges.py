@@ -79,7 +79,7 @@ def neighbours_kernel(
         n_tokens, D, DP, CAUSAL, MASK_KIND, HAS_BIAS, PRECISION,
     )  # fmt: skip
     is_key = (key >= 0) & (key < n_tokens)
-    is_sink = tl.load(SINKS + b * n_tokens + key, mask=is_key, other=0) != 0
+    is_sink = tl.load(SINKS + b * n_padded + key, mask=is_key, other=0.0) != 0.0
     distance = tl.abs(key[:, None] - query[None, :])
     block = (lb * n_heads + h) * tl.num_programs(0) + tl.program_id(0)
     near = NEAR + block * 2 * (WIDTH + 1)
@@ -88,14 +88,14 @@ def neighbours_kernel(
         tl.store(near + step, tl.sum(received, 0))
         tl.store(near + WIDTH + 1 + step, tl.sum(tl.where(is_sink, 0.0, received), 0))
     # The first key as a tile of its own, of which one row counts.
-    first = tl.load(FIRST + b) + tl.arange(0, 16)
+    first = tl.load(FIRST + b).to(tl.int32) + tl.arange(0, 16)
     p = attention_tile(
         q_of, k_of, bias_of, mask_of, sums_of, first, query, s_qn, s_kn, s_mq, s_mk, least, scale,
         n_tokens, D, DP, CAUSAL, MASK_KIND, HAS_BIAS, PRECISION,
     )  # fmt: skip
     on_first = tl.sum(tl.where((tl.arange(0, 16) == 0)[:, None], p, 0.0), 0)  # [query]
     inside = query < n_tokens
-    counted = tl.load(COUNTED + b * n_tokens + query, mask=inside, other=0) != 0
+    counted = tl.load(COUNTED + b * n_padded + query, mask=inside, other=0.0) != 0.0
     tl.store(OVER_HALF + block, tl.sum(tl.where(counted & (on_first > 0.5), 1, 0), 0))
 
 
@@ -151,7 +151,7 @@ def window_kernel(
     sums_of = SUMS + (lb * n_heads + h) * n_padded
     bias_of, mask_of = BIAS + b * s_bb + h * s_bh, MASK + b * s_mb + h * s_mh
     received = tl.zeros([BN], tl.float32)
-    begin = tl.load(FIRST + b)
+    begin = tl.load(FIRST + b).to(tl.int32)
     stop = tl.minimum(begin + window, n_tokens)
     if CAUSAL:  # earlier queries see none of these keys
         begin = tl.maximum(begin, tl.program_id(0) * BN)

@@ -40,28 +40,27 @@ def keep_best(best, mean, key, query, n_tokens):
 
 
 @triton.jit
-def reduce_mean(
-    mean, key, query, first_query, BEST, GROUPS, GROUP_RECEIVED, MAP, b, lb,
-    n_tokens, n_padded, n_groups, n_cells, EXACT_MAP: tl.constexpr, BM: tl.constexpr,
+def pool_queries(
+    mean, key, query, first_query, rows_of, n_tokens, n_cells, CELL: tl.constexpr, BM: tl.constexpr,
 ):  # fmt: skip
-    """What is taken from the head means of one tile, [key, query]."""
-    inside_key, inside_query = key < n_tokens, query < n_tokens
-    keep_best(BEST + lb * n_tokens, mean, key, query, n_tokens)
-    for g in range(0, n_groups):
-        member = tl.load(GROUPS + (b * n_groups + g) * n_padded + query)
-        if tl.max(member, 0) > 0.0:  # most groups of queries are in few tiles
-            received = tl.sum(mean * member[None, :], 1)
-            add_fixed(GROUP_RECEIVED + (lb * n_groups + g) * n_tokens + key, received, inside_key)
-    if EXACT_MAP:
-        at = MAP + (lb * n_tokens + query[None, :]) * n_tokens + key[:, None]
-        tl.store(at, mean, mask=inside_query[None, :] & inside_key[:, None])
+    """Add a tile's head means, summed over the queries of each cell, to rows_of [cell, key].
+
+    CELL: how many queries every cell has, where no cell is cut by a tile; else 0.
+    """
+    inside = key < n_tokens
+    if CELL > 0:
+        sums = tl.sum(tl.reshape(mean, [mean.shape[0], BM // CELL, CELL]), 2)  # [key, cell]
+        cell = first_query // CELL + tl.arange(0, BM // CELL)
+        at = rows_of + cell[None, :] * n_tokens + key[:, None]
+        whole = inside[:, None] & (cell < n_cells)[None, :]
+        tl.store(at, (sums * FIXED).to(tl.int64), mask=whole)
     else:
-        cell = ((query + 1) * n_cells - 1) // n_tokens
+        of_query = ((query + 1) * n_cells - 1) // n_tokens
         last_query = tl.minimum(first_query + BM, n_tokens)
-        for c in range(((first_query + 1) * n_cells - 1) // n_tokens,
-                       (last_query * n_cells - 1) // n_tokens + 1):  # fmt: skip
-            part = tl.sum(mean * tl.where(cell == c, 1.0, 0.0)[None, :], 1)
-            add_fixed(MAP + (lb * n_cells + c) * n_tokens + key, part, inside_key)
+        for cell in range(((first_query + 1) * n_cells - 1) // n_tokens,
+                          (last_query * n_cells - 1) // n_tokens + 1):  # fmt: skip
+            sums = tl.sum(mean * tl.where(of_query == cell, 1.0, 0.0)[None, :], 1)
+            add_fixed(rows_of + cell * n_tokens + key, sums, inside)
 
 
 @triton.jit
@@ -72,22 +71,21 @@ def statistics_kernel(
     least, scale, n_tokens, n_heads, n_batch, n_padded, n_groups, n_cells,
     TYPE: tl.constexpr, D: tl.constexpr, DP: tl.constexpr, GROUP: tl.constexpr,
     CAUSAL: tl.constexpr, MASK_KIND: tl.constexpr, HAS_BIAS: tl.constexpr,
-    HAS_NORMS: tl.constexpr, EXACT_MAP: tl.constexpr,
-    CHECKED: tl.constexpr, PRECISION: tl.constexpr,
-    BN: tl.constexpr, BM: tl.constexpr, NQ: tl.constexpr, STAGES: tl.constexpr,
-    HOIST: tl.constexpr, HEADS: tl.constexpr,
+    PRECISION: tl.constexpr, HAS_NORMS: tl.constexpr, EXACT_MAP: tl.constexpr,
+    CELL: tl.constexpr, CHECKED: tl.constexpr, BN: tl.constexpr, BM: tl.constexpr,
+    STAGES: tl.constexpr, HEADS: tl.constexpr,
 ):  # fmt: skip
-    """One tile: BN keys, and NQ times BM queries that share them.
+    """One tile of BN keys x BM queries.
 
     SUMS [.., head, n_padded]: what every row's logits are lowered by, in units of log 2.
     SHARES, alike: one over the mean norm of the values that a row attends to.
     """
     first_query = tl.load(TILES + 2 * tl.program_id(0))
     first_key = tl.load(TILES + 2 * tl.program_id(0) + 1)
-    key = first_key + tl.arange(0, BN)
+    query, key = first_query + tl.arange(0, BM), first_key + tl.arange(0, BN)
+    inside_query, inside_key = query < n_tokens, key < n_tokens
     lb = tl.program_id(1).to(tl.int64)
     layer, b = lb // n_batch, lb % n_batch
-    inside_key = key < n_tokens
     q_of = tl.multiple_of(tl.load(QS + layer).to(tl.pointer_type(TYPE)), 16) + b * s_qb
     k_of = tl.multiple_of(tl.load(KS + layer).to(tl.pointer_type(TYPE)), 16) + b * s_kb
     queries = tl.make_tensor_descriptor(
@@ -96,23 +94,16 @@ def statistics_kernel(
     keys = tl.make_tensor_descriptor(
         k_of, [n_heads // GROUP, n_tokens, D], [s_kh, s_kn, 1], [1, BN, DP]
     )
+    # Not loaded as vectors: every thread would fetch the numbers of a quarter of the queries.
     sums = tl.make_tensor_descriptor(
         SUMS + lb * n_heads * n_padded, [n_heads, n_padded], [n_padded, 1], [1, BM]
     )
-    shares = tl.make_tensor_descriptor(
-        SHARES + lb * n_heads * n_padded, [n_heads, n_padded], [n_padded, 1], [1, BM]
-    )
-    query_0 = first_query + tl.arange(0, BM)
-    query_1 = query_0 + BM
-    weights = tl.make_tensor_descriptor(
-        ENTROPY_WEIGHT, [n_batch, n_padded], [n_padded, 1], [1, BM]
-    )
-    if HOIST:
-        at = ENTROPY_WEIGHT + b * n_padded
-        weight_0 = tl.load(at + query_0)
-        weight_1 = tl.load(at + query_1) if NQ > 1 else weight_0
-    mean_0 = tl.zeros([BN, BM], tl.float32)
-    mean_1 = mean_0
+    if HAS_NORMS:
+        shares = tl.make_tensor_descriptor(
+            SHARES + lb * n_heads * n_padded, [n_heads, n_padded], [n_padded, 1], [1, BM]
+        )
+    weight = tl.load(ENTROPY_WEIGHT + b * n_padded + query)
+    mean = tl.zeros([BN, BM], tl.float32)
     place = tl.arange(0, HEADS)[None, :]
     for first_head in range(0, n_heads, HEADS):
         # What each head gives, by [key, head]: written once for all of them, since a write
@@ -122,81 +113,79 @@ def statistics_kernel(
         weighted = tl.zeros([BN, HEADS], tl.float32)
         last_head = tl.minimum(first_head + HEADS, n_heads)
         for h in tl.range(first_head, last_head, num_stages=STAGES):
-            is_head = place == h - first_head
             k = keys.load([h // GROUP, first_key, 0]).reshape([BN, DP])
-            for part in tl.static_range(NQ):
-                start = first_query + part * BM
-                q = queries.load([h, start, 0]).reshape([BM, DP])
-                lowered = sums.load([h, start])
-                x = tl.dot(k, tl.trans(q), input_precision=PRECISION) * (scale * LOG2E)
-                x -= lowered
-                if HAS_BIAS:
-                    bias = tl.load(BIAS + b * s_bb + h * s_bh + key, mask=inside_key, other=0.0)
-                    x += bias.to(tl.float32)[:, None] * LOG2E
-                if CHECKED:
-                    query = query_0 if part == 0 else query_1
-                    mask = MASK + b * s_mb + h * s_mh
-                    x = visible(
-                        x, key[:, None], query[None, :], mask, s_mq, s_mk, least, n_tokens,
-                        CAUSAL, MASK_KIND,
-                    )  # fmt: skip
-                p = tl.exp2(x)
-                if part == 0:
-                    mean_0 += p
-                else:
-                    mean_1 += p
-                received += tl.where(is_head, tl.sum(p, 1)[:, None], 0.0)
-                if HOIST:
-                    weight = weight_0 if part == 0 else weight_1
-                    e = tl.sum(p * x * weight[None, :], 1)
-                else:
-                    e = tl.sum(p * x * weights.load([b.to(tl.int32), start]), 1)
-                entropy += tl.where(is_head, e[:, None], 0.0)
-                if HAS_NORMS:
-                    w = tl.sum(p * shares.load([h, start]), 1)
-                    weighted += tl.where(is_head, w[:, None], 0.0)
-        head = first_head + place
-        row = (lb * n_heads + head) * n_tokens + key[:, None]
-        inside = inside_key[:, None] & (head < n_heads)
+            q = queries.load([h, first_query, 0]).reshape([BM, DP])
+            x = tl.dot(k, tl.trans(q), input_precision=PRECISION) * (scale * LOG2E)
+            x -= sums.load([h, first_query])
+            if HAS_BIAS:
+                bias = tl.load(BIAS + b * s_bb + h * s_bh + key, mask=inside_key, other=0.0)
+                x += bias.to(tl.float32)[:, None] * LOG2E
+            if CHECKED:
+                x = visible(
+                    x, key[:, None], query[None, :], MASK + b * s_mb + h * s_mh, s_mq, s_mk,
+                    least, n_tokens, CAUSAL, MASK_KIND,
+                )  # fmt: skip
+            p = tl.exp2(x)
+            mean += p
+            is_head = place == h - first_head
+            received += tl.where(is_head, tl.sum(p, 1)[:, None], 0.0)
+            of_rows = tl.sum(p * x * weight[None, :], 1)
+            entropy += tl.where(is_head, of_rows[:, None], 0.0)
+            if HAS_NORMS:
+                of_norms = tl.sum(p * shares.load([h, first_query]), 1)
+                weighted += tl.where(is_head, of_norms[:, None], 0.0)
+        row = (lb * n_heads + first_head + place) * n_tokens + key[:, None]
+        inside = inside_key[:, None] & (first_head + place < n_heads)
         add_fixed(RECEIVED + row, received, inside)
         add_fixed(ENTROPY + row, entropy, inside)
         if HAS_NORMS:
             add_fixed(NORM_RECEIVED + row, weighted, inside)
-    reduce_mean(
-        mean_0 / n_heads, key, query_0, first_query, BEST, GROUPS, GROUP_RECEIVED, MAP, b, lb,
-        n_tokens, n_padded, n_groups, n_cells, EXACT_MAP, BM,
-    )  # fmt: skip
-    if NQ > 1:
-        reduce_mean(
-            mean_1 / n_heads, key, query_1, first_query + BM, BEST, GROUPS, GROUP_RECEIVED, MAP,
-            b, lb, n_tokens, n_padded, n_groups, n_cells, EXACT_MAP, BM,
-        )  # fmt: skip
+    mean = mean / n_heads
+    keep_best(BEST + lb * n_tokens, mean, key, query, n_tokens)
+    for g in range(0, n_groups):
+        member = tl.load(GROUPS + (b * n_groups + g) * n_padded + query)
+        if tl.max(member, 0) > 0.0:  # most groups of queries are in few tiles
+            of_group = tl.sum(mean * member[None, :], 1)
+            at = GROUP_RECEIVED + (lb * n_groups + g) * n_tokens + key
+            add_fixed(at, of_group, inside_key)
+    if EXACT_MAP:
+        at = MAP + (lb * n_tokens + query[None, :]) * n_tokens + key[:, None]
+        tl.store(at, mean, mask=inside_query[None, :] & inside_key[:, None])
+    else:
+        rows_of = MAP + lb * n_cells * n_tokens
+        pool_queries(mean, key, query, first_query, rows_of, n_tokens, n_cells, CELL, BM)
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """Blocks of a tile and how it runs: `keys` keys, `parts` times `queries` queries.
+    """Blocks of a tile, and how it runs.
 
-    registers: most that a thread may use, so that two tiles fit a multiprocessor (None: any).
+    stages: heads in flight. heads: whose sums are written together. registers: most that a
+    thread may use, so that two tiles fit a multiprocessor (None: any).
     """
 
     keys: int
     queries: int
-    parts: int
     warps: int
     stages: int
+    heads: int
     registers: int | None = None
-    hoist: bool = True
-    heads: int = 16
 
 
-def tiling(padded_d: int, dtype: torch.dtype) -> Tiling:
-    """The larger a tile, the fewer times each query and key is read."""
+def tiling(padded_d: int, n_tokens: int, dtype: torch.dtype) -> Tiling:
+    """Fixed, as measured on an H100: trying tilings at run time would add to sums many times.
+
+    Large tiles read each query and key fewer times; small ones fill the device on short texts.
+    """
     if dtype == torch.float32:
-        return Tiling(32, 32, 1, 4, 1)
+        return Tiling(32, 32, 4, 1, 8)
     if padded_d > 128:
-        return Tiling(64, 64, 1, 4, 2)
-    return Tiling(128, 128, 1, 8, 2)
+        return Tiling(64, 64, 4, 2, 8)
+    if padded_d <= 64:
+        return Tiling(64, 64, 4, 2, 8, registers=128)
+    if n_tokens <= 4096:
+        return Tiling(128, 64, 8, 2, 8, registers=128)
+    return Tiling(128, 128, 8, 3, 16)
 
 
 @lru_cache(maxsize=64)
@@ -205,22 +194,19 @@ def tiles(
 ) -> tuple[Tensor, Tensor]:
     """int32 [tile, 2] first query and key of the tiles that need no check, and of those that do.
 
-    Whole tiles have `parts` blocks of queries. A tile on the diagonal or at the end, with a
-    mask every one, is cut into its blocks; those of which no query sees a key are left out.
-    Neighbours in time are neighbours in place, so that they find each other's rows in the cache.
+    Tiles on the diagonal or at the end need one, with a mask all do; those of which no query
+    sees a key are left out. Neighbours in time are neighbours in place, so that they find each
+    other's rows in the cache.
     """
     whole, checked = [], []
-    tall = blocks.parts * blocks.queries
-    band = 8 * tall
+    band = 8 * blocks.queries
     for top in range(0, n_tokens, band):
         for key in range(0, n_tokens, blocks.keys):
-            for first in range(top, min(top + band, n_tokens), tall):
-                fits = first + tall <= n_tokens and key + blocks.keys <= n_tokens
-                if not all_checked and fits and (not is_causal or key + blocks.keys - 1 <= first):
-                    whole.append((first, key))
-                    continue
-                for query in range(first, min(first + tall, n_tokens), blocks.queries):
-                    if not is_causal or key <= query + blocks.queries - 1:
-                        checked.append((query, key))
+            for query in range(top, min(top + band, n_tokens), blocks.queries):
+                fits = query + blocks.queries <= n_tokens and key + blocks.keys <= n_tokens
+                if not all_checked and fits and (not is_causal or key + blocks.keys - 1 <= query):
+                    whole.append((query, key))
+                elif not is_causal or key <= query + blocks.queries - 1:
+                    checked.append((query, key))
     found = [torch.tensor(some, dtype=torch.int32).reshape(-1, 2) for some in (whole, checked)]
     return found[0].to(device), found[1].to(device)
