@@ -19,6 +19,7 @@ include: "workflow/rules/common.smk"
 # Of a partial report, the finished manifests are the inputs: nothing is extracted.
 if not grid.config.raw["partial"]:
 
+    include: "workflow/rules/download.smk"
     include: "workflow/rules/extract.smk"
 
 

@@ -10,6 +10,7 @@ import typer
 
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.cli import app as experiments
+from sinkscope.hub.cli import app as hub
 from sinkscope.zoo.cli import app as zoo
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 
 app.add_typer(experiments)  # their commands beside those of the atlas
+app.add_typer(hub)
 app.add_typer(zoo, name="zoo")
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The run's configuration (YAML).")]

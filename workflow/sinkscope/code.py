@@ -10,11 +10,14 @@ PACKAGE = Path(__file__).parent
 # `look` are left out: they change how a stage is called, not what it makes.
 SHARED = ("config", "documents", "errors", "files", "grid", "keys", "schema")
 
+HUB = ("hub/lock.py", "hub/fetch.py")
+
 # What a stage runs beside its own folder and the shared modules.
 BESIDES = {
-    "extract": (),
+    "hub": (),
+    "extract": HUB,
     "experiments": (),
-    "reduce": ("extract/cell.py", "extract/sources.py"),
+    "reduce": ("extract/cell.py", "extract/sources.py", *HUB),
     "charts": ("extract/cell.py", "reduce/growth.py", "reduce/schemas.py"),
     "report": ("charts/palette.py", "reduce/schemas.py"),
 }

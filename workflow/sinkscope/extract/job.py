@@ -51,7 +51,7 @@ def fingerprint(loaded: Loaded, settings: Settings, document: Document) -> str:
         code_hash(),
         versions(),
         loaded.facts(),
-        vars(loaded.row),
+        loaded.row.identity(),
         vars(settings),
         document.name,
         document.sha256,

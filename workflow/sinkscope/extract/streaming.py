@@ -15,6 +15,7 @@ import math
 import torch
 from torch import Tensor
 
+from sinkscope.extract.devices import moved
 from sinkscope.extract.masks import HIDDEN, Call, Visible, count_visible, hide
 from sinkscope.extract.rows import ALTERNATIVES
 from sinkscope.extract.sums import LayerStatistics, Plan, Sums
@@ -57,18 +58,25 @@ class Workspace:
 
 
 class Observation:
-    """One forward pass: called once a layer in place of the attention, it keeps statistics."""
+    """One forward pass: called once a layer in place of the attention, it keeps statistics.
+
+    A model may be split over several devices; statistics end on that of the plan.
+    """
 
     def __init__(self, plan: Plan, workspace: Workspace) -> None:
-        self.plan, self.workspace = plan, workspace
+        self.device = plan.real.device
+        self.parts = {self.device: (plan, workspace)}
         self.layers: list[LayerStatistics] = []
         self._counted: tuple[Tensor | None, bool, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
-        layer = len(self.layers)
-        sums = Sums(self.plan, self.visible(call), call, layer)
-        output, statistics = attend(call, sums, self.workspace)
-        self.layers.append(statistics)
+        layer, device = len(self.layers), call.query.device
+        if device not in self.parts:
+            self.parts[device] = moved(self.parts[self.device][0], device), Workspace(device)
+        plan, workspace = self.parts[device]
+        sums = Sums(plan, self.visible(call, plan), call, layer)
+        output, statistics = attend(call, sums, workspace)
+        self.layers.append(moved(statistics, self.device))
         return output
 
     @property
@@ -78,11 +86,12 @@ class Observation:
         n_keys = self._counted[2].n_keys  # [batch, query]
         return bool((n_keys[:, 0] == 1).all())
 
-    def visible(self, call: Call) -> Visible:
-        """Counted once for all layers that are given the very same mask."""
+    def visible(self, call: Call, plan: Plan) -> Visible:
+        """Counted once for all layers that are given the very same mask, on the same device."""
         counted = self._counted
-        if counted is None or counted[0] is not call.mask or counted[1] != call.is_causal:
-            visible = count_visible(call, self.plan.real, self.plan.window_rows())
+        same = counted is not None and counted[0] is call.mask and counted[1] == call.is_causal
+        if counted is None or not same or counted[2].n_keys.device != call.query.device:
+            visible = count_visible(call, plan.real, plan.window_rows())
             counted = self._counted = (call.mask, call.is_causal, visible)
         return counted[2]
 
