@@ -26,6 +26,7 @@ if not grid.config.raw["partial"]:
 include: "workflow/rules/reduce.smk"
 include: "workflow/rules/emergence.smk"
 include: "workflow/rules/induction.smk"
+include: "workflow/rules/claims.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/zoo.smk"

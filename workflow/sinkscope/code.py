@@ -18,8 +18,8 @@ BESIDES = {
     "extract": HUB,
     "experiments": (),
     "reduce": ("extract/cell.py", "extract/sources.py", *HUB),
-    "charts": ("extract/cell.py", "reduce/growth.py", "reduce/schemas.py"),
-    "report": ("charts/palette.py", "reduce/schemas.py"),
+    "charts": ("extract/cell.py", "reduce/claims.py", "reduce/growth.py", "reduce/schemas.py"),
+    "report": ("charts/palette.py", "reduce/claims.py", "reduce/schemas.py"),
 }
 
 
