@@ -64,7 +64,7 @@ SECTIONS = {
         "was seen: a measure, and a condition that decides. A verdict is about the very model that "
         "a claim speaks about; where that was not in this run, the numbers of its relatives, "
         "models of the same architecture, are given, and decide nothing.",
-        ("claims", "max_attention_tokens", "max_attention_tokens_padded", "models"),
+        ("claims", "max_attention_tokens", "max_attention_tokens_padded"),
         claims.figures,
         page="claims.html",
     ),

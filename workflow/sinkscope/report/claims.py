@@ -27,7 +27,8 @@ MARKS = {HOLDS: "holds", FAILS: "fails", UNTESTED: "untested"}
 
 @dataclass(frozen=True)
 class ShownClaim:
-    """One claim. rows: of the table `claims`, one for each model that it was held against."""
+    """One claim. brief: its numbers in a line. rows: of the table `claims`, one for each model
+    that it was held against."""
 
     claim: str
     kind: str
@@ -38,17 +39,23 @@ class ShownClaim:
     verdict: str
     mark: str
     tested: str
+    brief: str
     rows: list[dict[str, Any]]
 
 
 def measured_as(measure: str, options: str) -> str:
     """A measure and its options, as a reader may take them in."""
-    parts = [f"{key} {shown_option(value)}" for key, value in json.loads(options).items()]
+    parts = [
+        f"{key.replace('_', ' ')} {shown_option(key, value)}"
+        for key, value in json.loads(options).items()
+    ]
     about = MEASURES[measure].about
     return f"{about} ({', '.join(parts)})" if parts else about
 
 
-def shown_option(value: Any) -> str:
+def shown_option(key: str, value: Any) -> str:
+    if key in ("tokens", "of"):
+        return ", ".join(f"\u201c{token}\u201d" for token in value)
     if isinstance(value, list):
         joined = " to " if all(isinstance(item, int) for item in value) else ", "
         return joined.join(str(item) for item in value)
@@ -58,10 +65,27 @@ def shown_option(value: Any) -> str:
 
 
 def number(value: float | None, *, signed: bool = False) -> str:
-    """Five significant digits; a dash where there is none."""
+    """Four significant digits, more only just below 1; a dash where there is none."""
     if value is None:
         return "\u2013"
-    return f"{value:+.4g}" if signed else f"{value:.5g}"
+    digits = 5 if 0.9995 <= value < 1 else 4
+    return f"{value:+.3g}" if signed else f"{value:.{digits}g}"
+
+
+def brief(rows: Sequence[dict[str, Any]]) -> str:
+    """The models that the claim speaks about, where they ran, else their relatives, each with
+    its number; and what is published, where that is one number."""
+    own = [row for row in rows if row["measured"] is not None and not row["is_relative"]]
+    kin = [row for row in rows if row["measured"] is not None and row["is_relative"]]
+    parts = [f"{row['model']} {number(row['measured'])}" for row in own]
+    if kin:
+        names = {row["model"]: number(row["measured"]) for row in kin}
+        listed = ", ".join(f"{model} {value}" for model, value in names.items())
+        parts.append(f"{'relative' if len(names) == 1 else 'relatives'}: {listed}")
+    published = {row["published"] for row in rows}
+    if len(published) == 1 and None not in published:
+        parts.append(f"published: {number(*published)}")
+    return "; ".join(parts) or rows[0]["why"]
 
 
 def shown(rows: Sequence[dict[str, Any]]) -> ShownClaim:
@@ -81,6 +105,7 @@ def shown(rows: Sequence[dict[str, Any]]) -> ShownClaim:
         verdict,
         MARKS[verdict],
         tested,
+        brief(rows),
         [row | {"mark": MARKS[row["verdict"]]} for row in rows],
     )
 
