@@ -128,3 +128,30 @@ def test_a_model_that_is_refused_is_listed_with_what_to_do(project, monkeypatch,
     assert "accept the conditions on" in page
     assert "HF_TOKEN" in page
     assert (other.folder / "reports/minilm.html").is_file()
+
+
+def test_claims_are_tested_on_the_very_models_that_they_speak_about(finished):
+    """Small stand-ins under the published names: of these models every claim is decided."""
+    done = finished.snakemake("results/tables/claims.parquet", *PUBLISHED)
+    assert done.returncode == 0, done.stdout
+    claims = pl.read_parquet(finished.folder / "results/tables/claims.parquet")
+    there = set(pl.read_parquet(finished.folder / "results/tables/models.parquet")["model"])
+    decided = claims.filter(pl.col("verdict") != "not tested here")
+    assert set(decided["subject"]) == there == set(decided["model"])
+    assert set(decided["verdict"]) == {"holds", "does not hold"}
+    share = claims.filter(claim="gpt2-share").row(0, named=True)
+    counts = pl.read_parquet(finished.folder / "results/tables/max_attention_tokens.parquet")
+    own = counts.filter(model="gpt2-large")
+    z = own.filter(token="Z")["count"].sum() / own["count"].sum()
+    assert share["measured"] == pytest.approx(z)
+    assert share["difference"] == pytest.approx(z - 41240 / 55332)
+    assert finished.planned("results/tables/claims.parquet", *PUBLISHED) == {}
+
+
+def test_a_changed_claim_is_judged_anew_and_nothing_else(finished):
+    path = finished.folder / "config/claims.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("within: 0.1 }", "within: 0.2 }"))
+    planned = finished.planned("results/tables/claims.parquet", *PUBLISHED)
+    path.write_text(before)
+    assert planned == {"claims": 1}

@@ -54,9 +54,9 @@ class Stage:
 def rehearse(row: ModelRow, stage: Stage, directory: Path) -> Rehearsed:
     """Build one model and observe it. Raises SinkscopeError naming the model."""
     config = architecture(row, directory)
-    observe.forget_peaks()
     with without_values() if stage.device == "meta" else nullcontext():
         loaded = build(row, config, stage.device)
+        observe.forget_peaks()  # making random numbers takes memory that a job does not
         n_tokens = min(stage.n_tokens, loaded.max_length or stage.n_tokens)
         if stage.device == "meta":
             n_observed = observe.on_nothing(loaded, n_tokens)
