@@ -143,10 +143,11 @@ def test_rise_and_fall_are_from_the_middle_to_the_ends(tables):
     assert measured(tables, "mass_fall", key_set="sep") == pytest.approx(mean[1:4].mean() - mean[4])
 
 
-def test_the_onset_is_the_first_layer_with_half_of_the_peak():
-    rows = {"model": "m", "document": "a", "key_set": "sep", "layer": range(5)}
-    tables = {"sink_mass": pl.DataFrame(rows | {"mass": [0.1, 0.39, 0.4, 0.8, 0.5]})}
-    assert measured(tables, "onset_layer", key_set="sep") == 2
+@pytest.mark.parametrize(("end", "layer"), [("first", 2), ("last", 4)])
+def test_the_ends_of_a_sink_are_the_layers_with_half_of_the_peak(end, layer):
+    rows = {"model": "m", "document": "a", "key_set": "sep", "layer": range(6)}
+    tables = {"sink_mass": pl.DataFrame(rows | {"mass": [0.1, 0.39, 0.4, 0.8, 0.5, 0.2]})}
+    assert measured(tables, "half_peak_layer", key_set="sep", end=end) == layer
 
 
 @pytest.mark.parametrize("window", [None, 64])
@@ -195,7 +196,7 @@ def test_any_column_of_any_table_can_be_a_value(tables):
         ("max_key_share", {"tokens": ["."]}), ("max_key_lead", {"tokens": ["."]}),
         ("max_key_ratio", {"tokens": ["."], "of": ["."]}), ("mass", {"key_set": "sep"}),
         ("mass_fall", {"key_set": "sep"}), ("mass_rise", {"key_set": "sep"}),
-        ("onset_layer", {"key_set": "sep"}), ("sink_rate", {}), ("n_tokens", {"aggregate": "sum"}),
+        ("half_peak_layer", {"key_set": "sep"}), ("sink_rate", {}), ("n_tokens", {"aggregate": "sum"}),
         ("n_induction_heads", {}), ("induction_rest", {}), ("first_token_trained", {}),
         ("value", {"table": "sink_mass", "column": "mass"}),
     ],

@@ -24,7 +24,6 @@ if "claims" in grid.config.raw["experiments"]:
             "claims",
             "max_attention_tokens",
             "max_attention_tokens_padded",
-            "models",
         ],
     )
 

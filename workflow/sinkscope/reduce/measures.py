@@ -127,10 +127,13 @@ def middle_above(by_layer: pl.DataFrame, index: int) -> float | None:
     return None if middle is None else middle - float(by_layer["mass"][index])
 
 
-def onset_layer(tables: Tables, model: str, *, key_set: str) -> float | None:
-    """First layer whose sink mass is at least half of that of the strongest layer."""
-    by_mass = pl.col("mass") >= pl.col("mass").max() / 2
-    return number(masses(tables, model, key_set), pl.col("layer").filter(by_mass).min())
+def half_peak_layer(
+    tables: Tables, model: str, *, key_set: str, end: str = "first"
+) -> float | None:
+    """First (or last) layer whose sink mass is at least half of that of the strongest layer."""
+    strong = pl.col("layer").filter(pl.col("mass") >= pl.col("mass").max() / 2)
+    layer = {"first": strong.min(), "last": strong.max()}[end]
+    return number(masses(tables, model, key_set), layer)
 
 
 def sink_rate(
@@ -186,7 +189,9 @@ MEASURES = {
     "mass": Measure(mass, "sink mass", ("sink_mass",)),
     "mass_fall": Measure(mass_fall, "fall of sink mass in the last layer", ("sink_mass",)),
     "mass_rise": Measure(mass_rise, "rise of sink mass after the first layer", ("sink_mass",)),
-    "onset_layer": Measure(onset_layer, "first layer with half of the peak", ("sink_mass",)),
+    "half_peak_layer": Measure(
+        half_peak_layer, "layer with half of the strongest sink mass", ("sink_mass",)
+    ),
     "sink_rate": Measure(sink_rate, "share of heads with a sink", ("sink_rate",)),
     "n_tokens": Measure(n_tokens, "tokens of documents", ("documents",)),
     "n_induction_heads": Measure(n_induction_heads, "induction heads", ("induction",)),
