@@ -38,6 +38,7 @@ THREE = claims(
     row(2, "a", "a", published=0.9, measured=0.88, verdict=HOLDS),
     row(3, "a", "a", published=1360, measured=1360, verdict=HOLDS),
     row(4, "b", published=0.3),
+    row(5, "a", "a", published=1, measured=0, measure="half_peak_layer", verdict=HOLDS),
 )
 
 
@@ -56,7 +57,7 @@ def test_published_and_measured_stand_side_by_side():
 
 
 def test_distances_are_of_the_very_models_alone():
-    """0.1, 0.3 and 0.02; neither the relative's nor the count's."""
+    """0.1, 0.3 and 0.02; not the relative's, a count's or a layer's."""
     assert distances(THREE) == (
         "3 numbers of models that were in this run can be compared: the median distance from what "
         "is printed is 0.100, the largest 0.300."
@@ -67,7 +68,7 @@ def test_distances_are_of_the_very_models_alone():
 
 
 def test_the_sentence_counts_claims_not_rows():
-    assert sentence(THREE).startswith("Of 5 claims, 4 were tested by this run: 3 hold, 1 do not.")
+    assert sentence(THREE).startswith("Of 6 claims, 5 were tested by this run: 4 hold, 1 do not.")
 
 
 def histograms(padded, real):

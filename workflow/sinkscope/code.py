@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent
 SHARED = ("config", "documents", "errors", "files", "grid", "keys", "schema")
 
 HUB = ("hub/lock.py", "hub/fetch.py")
+CLAIMS = ("reduce/claims.py", "reduce/measures.py")
 
 # What a stage runs beside its own folder and the shared modules.
 BESIDES = {
@@ -18,8 +19,8 @@ BESIDES = {
     "extract": HUB,
     "experiments": (),
     "reduce": ("extract/cell.py", "extract/sources.py", *HUB),
-    "charts": ("extract/cell.py", "reduce/claims.py", "reduce/growth.py", "reduce/schemas.py"),
-    "report": ("charts/palette.py", "reduce/claims.py", "reduce/schemas.py"),
+    "charts": ("extract/cell.py", *CLAIMS, "reduce/growth.py", "reduce/schemas.py"),
+    "report": ("charts/palette.py", *CLAIMS, "reduce/schemas.py"),
 }
 
 

@@ -11,6 +11,7 @@ from sinkscope.charts import words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.theme import TOKEN_FONT, colours, data_source, rounded
 from sinkscope.reduce.claims import FAILS, HOLDS, overall
+from sinkscope.reduce.measures import MEASURES
 
 # Of each row: the printed number, that of the same model here, those of its relatives.
 KINDS = {
@@ -53,13 +54,19 @@ def sentence(claims: pl.DataFrame) -> str:
     )
 
 
+def parts(claims: pl.DataFrame) -> pl.DataFrame:
+    """Rows about a share, or a part of attention, that is printed: from 0 to 1."""
+    wanted = [name for name, measure in MEASURES.items() if measure.is_part]
+    return claims.filter(pl.col("measure").is_in(wanted), pl.col("published").is_between(0, 1))
+
+
 def compared(claims: pl.DataFrame) -> pl.DataFrame:
-    """number, label, model, kind, value: every number between 0 and 1 that is printed, and what
-    is measured here for it."""
+    """number, label, model, kind, value: every part that is printed, and what is measured here
+    for it."""
     several = pl.col("subject").n_unique().over("claim") > 1
     label = pl.when(several).then(pl.format("{} {}", "claim", "subject")).otherwise("claim")
     published, measured, relative = KINDS
-    rows = claims.filter(pl.col("published").is_between(0, 1)).select(
+    rows = parts(claims).select(
         "subject", "model", "published", "measured",
         number=pl.col("number").cast(pl.Int64),
         label=label,
@@ -67,13 +74,13 @@ def compared(claims: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     printed = rows.select("number", "label", model="subject", value="published").unique()
     here = rows.drop_nulls("measured").select("number", "label", "model", "kind", value="measured")
-    parts = [printed.with_columns(kind=pl.lit(published)), here.select(*printed.columns, "kind")]
-    return pl.concat(parts).sort("number", "label", "kind", "model")
+    both = [printed.with_columns(kind=pl.lit(published)), here.select(*printed.columns, "kind")]
+    return pl.concat(both).sort("number", "label", "kind", "model")
 
 
 def distances(claims: pl.DataFrame) -> str:
     """How far numbers of the very models are from those that are printed."""
-    same = claims.filter(pl.col("published").is_between(0, 1), ~pl.col("is_relative"))
+    same = parts(claims).filter(~pl.col("is_relative"))
     far = same["difference"].drop_nulls().abs().sort().to_list()
     if not far:
         return "No model that a number is printed for was in this run."
@@ -153,7 +160,7 @@ def counted_twice(printed: pl.DataFrame, padded: pl.DataFrame, real: pl.DataFram
     keys = ["panel", "token"]
     shown = pl.concat([printed.select(keys), most.select(keys)]).unique(maintain_order=True)
     here = shown.filter(pl.col("panel").is_in(padded["panel"].implode()))
-    parts = [
+    bars = [
         found.with_columns(counting=pl.lit(name))
         for name, found in zip(
             COUNTINGS,
@@ -165,7 +172,7 @@ def counted_twice(printed: pl.DataFrame, padded: pl.DataFrame, real: pl.DataFram
             strict=True,
         )
     ]
-    drawn = pl.concat(parts).with_columns(pl.col("share").fill_null(0))
+    drawn = pl.concat(bars).with_columns(pl.col("share").fill_null(0))
     drawn = drawn.with_columns(order=pl.col("share").max().over(keys))
     return drawn.sort("panel", "order", "token", "counting", descending=[False, True, False, True])
 

@@ -18,12 +18,13 @@ Tables = Mapping[str, pl.DataFrame]
 
 @dataclass(frozen=True)
 class Measure:
-    """about: what the number is, for the reader; {names} are the claim's options. tables: those
-    it reads (beside these, the one that the option `table` names)."""
+    """about: what the number is, for the reader. tables: those it reads (beside these, the one
+    that the option `table` names). is_part: whether it is a share or a part of attention."""
 
     compute: Callable[..., float | None]
     about: str
     tables: tuple[str, ...]
+    is_part: bool = True
 
 
 def number(frame: pl.DataFrame, what: pl.Expr) -> float | None:
@@ -185,16 +186,16 @@ HISTOGRAMS = ("max_attention_tokens", "max_attention_tokens_padded")
 MEASURES = {
     "max_key_share": Measure(max_key_share, "share of all max keys", HISTOGRAMS),
     "max_key_lead": Measure(max_key_lead, "share of max keys above the next token", HISTOGRAMS),
-    "max_key_ratio": Measure(max_key_ratio, "ratio of counts of max keys", HISTOGRAMS),
+    "max_key_ratio": Measure(max_key_ratio, "ratio of counts of max keys", HISTOGRAMS, False),
     "mass": Measure(mass, "sink mass", ("sink_mass",)),
     "mass_fall": Measure(mass_fall, "fall of sink mass in the last layer", ("sink_mass",)),
     "mass_rise": Measure(mass_rise, "rise of sink mass after the first layer", ("sink_mass",)),
     "half_peak_layer": Measure(
-        half_peak_layer, "layer with half of the strongest sink mass", ("sink_mass",)
+        half_peak_layer, "layer with half of the strongest sink mass", ("sink_mass",), False
     ),
     "sink_rate": Measure(sink_rate, "share of heads with a sink", ("sink_rate",)),
-    "n_tokens": Measure(n_tokens, "tokens of documents", ("documents",)),
-    "n_induction_heads": Measure(n_induction_heads, "induction heads", ("induction",)),
+    "n_tokens": Measure(n_tokens, "tokens of documents", ("documents",), False),
+    "n_induction_heads": Measure(n_induction_heads, "induction heads", ("induction",), False),
     "induction_rest": Measure(
         induction_rest, "of induction heads, attention to the first token", ("induction",)
     ),
