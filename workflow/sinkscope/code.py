@@ -15,7 +15,6 @@ CLAIMS = ("reduce/claims.py", "reduce/measures.py")
 
 # What a stage runs beside its own folder and the shared modules.
 BESIDES = {
-    "hub": (),
     "extract": HUB,
     "experiments": (),
     "reduce": ("extract/cell.py", "extract/sources.py", *HUB),
