@@ -19,12 +19,14 @@ include: "workflow/rules/common.smk"
 # Of a partial report, the finished manifests are the inputs: nothing is extracted.
 if not grid.config.raw["partial"]:
 
+    include: "workflow/rules/download.smk"
     include: "workflow/rules/extract.smk"
 
 
 include: "workflow/rules/reduce.smk"
 include: "workflow/rules/emergence.smk"
 include: "workflow/rules/induction.smk"
+include: "workflow/rules/claims.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/zoo.smk"

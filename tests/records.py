@@ -1,6 +1,7 @@
 """What experiments recorded, of models whose sinks and heads are known."""
 
 import polars as pl
+import yaml
 
 TOKENS = (0, *(int(30_000 * 2**i) for i in range(12)))  # to 61 million
 N_HEADS = 5
@@ -93,3 +94,28 @@ def induction(folder, model):
         model=pl.lit(model), layer=pl.lit(2), head=pl.lit(1)
     ).write_parquet(part / "patterns.parquet")
     return part
+
+
+def claims(path, hostile):
+    """A file of claims about the models `enc` and `dec` of a made run, and one that is absent."""
+    models = {
+        "enc": {"sources": ["zoo:enc"], "architecture": "MadeModel"},
+        "dec": {"sources": ["zoo:dec"], "architecture": "MadeModel"},
+        "gone": {"sources": ["hub:lab/gone"], "architecture": "MadeModel"},
+    }
+
+    def claim(name, models, measure, condition, options, **more):
+        return {
+            "claim": name, "study": "atlas", "kind": "number", "statement": f"{name} {hostile}",
+            "source": "a study", "models": models, "measure": measure, "condition": condition,
+            "with": options, **more,
+        }  # fmt: skip
+
+    cls = {"counting": "padded", "tokens": ["[CLS]"]}
+    found = [
+        claim("holds", ["enc", "gone"], "max_key_share", {"above": 0.1}, cls, published="11/20"),
+        claim("fails", ["dec"], "mass", {"above": 2}, {"key_set": "first_token"}, published=0.9),
+        claim("untested", ["gone"], "value", {"above": 0}, {"table": "none", "column": "x"}),
+    ]
+    path.write_text(yaml.safe_dump({"models": models, "claims": found}))
+    return path

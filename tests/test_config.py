@@ -240,3 +240,48 @@ def test_a_head_of_no_model_is_an_error(complaint, project):
     assert message.startswith("config: head_maps names 'other/0/1', but there is no such model")
     assert project(head_maps=["first/0/1"]).settings.head_maps == ("first/0/1",)
     assert "config: head_maps.0 is 'first/0'" in complaint(head_maps=["first/0"])
+
+
+GROUPED = models("a\thub:x\tstudies,big\t2\t9000", "b\thub:y\tbig", "c\thub:z",
+                 header="model\tsource\tgroups\tn_gpus\tmem_mb")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("groups", "names"),
+    [([], "abc"), (["studies"], "a"), (["big"], "ab"), (["big", "studies"], "ab")],
+)
+def test_groups_pick_rows_of_the_table_of_models(project, groups, names):
+    config = project(GROUPED, groups=groups)
+    assert "".join(row.model for row in config.models) == names
+
+
+def test_an_unknown_group_is_named_with_those_that_there_are(complaint):
+    message = complaint(GROUPED, groups=["small"])
+    assert "groups names 'small', but models.tsv has no such group" in message
+    assert message.endswith("groups are studies, big.")
+
+
+def test_what_a_job_asks_for_is_no_part_of_what_results_depend_on(project):
+    row = project(GROUPED).model("a")
+    assert (row.n_gpus, row.mem_mb) == (2, 9000)
+    assert "mem_mb" not in row.identity()
+    assert row.identity()["n_gpus"] == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("n_gpus", "0"), ("n_gpus", "two"), ("mem_mb", "-1")]
+)
+def test_what_a_job_asks_for_is_a_whole_number(complaint, column, value):
+    message = complaint(models(f"a\thub:x\t{value}", header=f"model\tsource\t{column}"))
+    assert f"models.tsv line 2: {column} is " in message
+
+
+def test_the_published_grid_is_sound():
+    mapping = read_config(ROOT / "config" / "published.yaml")
+    assert [row.model for row in load(mapping, ROOT).models] == [
+        "distilbert", "bert-base", "roberta-large", "opt-125m", "gpt2-large", "falcon-rw-1b",
+        "llama-2-7b",
+    ]  # fmt: skip
+    everything = load(mapping | {"groups": []}, ROOT).models
+    assert {row.source.partition(":")[0] for row in everything} == {"hub"}
+    assert len(everything) > 15

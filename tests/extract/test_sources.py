@@ -9,6 +9,7 @@ import tiny
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.model import load_model
 from sinkscope.extract.sources import find_weights
+from sinkscope.hub.lock import repository_of
 
 
 @pytest.fixture
@@ -37,13 +38,13 @@ def installed(tmp_path, monkeypatch):
 def test_a_folder_is_found_below_the_working_directory(tmp_path):
     folder = tiny.save(tmp_path / "deep" / "tiny")
     weights = find_weights("m", "path:deep/tiny", tmp_path)
-    assert (weights.location, weights.is_hub, weights.gguf) == (str(folder), False, None)
+    assert (weights.location, weights.gguf) == (str(folder), None)
 
 
 def test_a_relative_working_directory_will_do(tmp_path, monkeypatch):
     tiny.save(tmp_path / "tiny")
     monkeypatch.chdir(tmp_path)
-    assert not find_weights("m", "path:tiny", Path(".")).is_hub
+    assert find_weights("m", "path:tiny", Path(".")).location == str(tmp_path / "tiny")
     assert load_model(tiny.row(), Path(".")).n_layers == 3
 
 
@@ -62,21 +63,21 @@ def test_a_missing_or_empty_folder_is_an_error(tmp_path, content):
         find_weights("m", "path:gone", tmp_path)
 
 
-def test_a_hub_id_may_name_a_revision(tmp_path):
-    pinned = find_weights("m", "hub:facebook/opt-125m@3d2b5f2", tmp_path)
-    assert (pinned.location, pinned.revision, pinned.is_hub) == (
+def test_a_hub_id_may_name_a_revision():
+    pinned = repository_of("m", "hub:facebook/opt-125m@3d2b5f2")
+    assert (pinned.id, pinned.revision, pinned.name) == (
         "facebook/opt-125m",
         "3d2b5f2",
-        True,
+        "facebook--opt-125m@3d2b5f2",
     )
-    assert find_weights("m", "hub:gpt2", tmp_path).revision is None
+    assert repository_of("m", "hub:gpt2").revision == "main"
+    assert repository_of("m", "path:gpt2") is None
 
 
-def test_a_folder_in_the_place_of_a_hub_id_is_an_error(tmp_path):
-    """It would be loaded past all checks, and without a revision that says what it held."""
-    folder = tiny.save(tmp_path / "tiny")
-    with pytest.raises(SinkscopeError, match="model 'm'"):
-        find_weights("m", f"hub:{folder}", tmp_path)
+@pytest.mark.parametrize("source", ["hub:/etc/x", "hub:a/b/c", "hub:../x", "hub:a@../b"])
+def test_what_is_no_id_of_the_hub_is_an_error(tmp_path, source):
+    with pytest.raises(SinkscopeError, match=r"model 'm': '.*' is no id of the hub; write hub:"):
+        find_weights("m", source, tmp_path)
 
 
 def test_an_unknown_kind_of_source_is_an_error(tmp_path):

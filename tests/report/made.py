@@ -20,9 +20,11 @@ from sinkscope.extract.cell import Cell, cell_path, write_cell
 from sinkscope.files import sha256_of, write_json
 from sinkscope.grid import Grid
 from sinkscope.keys import key_sets
+from sinkscope.reduce.claims import write_claims
 from sinkscope.reduce.emergence import write_records
 from sinkscope.reduce.induction import write_tables as write_induction
 from sinkscope.reduce.job import reduce_model, write_tables
+from sinkscope.reduce.schemas import TABLES
 from sinkscope.report.build import write_report
 
 HOSTILE = "</script><b>x</b>"
@@ -167,6 +169,8 @@ def make_run(folder):
         folder / "results" / "tables",
         0.4,
     )
+    tables = folder / "results" / "tables"
+    write_claims(records.claims(folder / "claims.yaml", HOSTILE), tables, list(TABLES), tables)
     return grid, manifests
 
 

@@ -74,7 +74,9 @@ def browse(site, tmp_path):
     return run
 
 
-@pytest.mark.parametrize(("page", "n_figures"), [("index", 15), ("enc", 9), ("dec", 7)])
+@pytest.mark.parametrize(
+    ("page", "n_figures"), [("index", 15), ("claims", 2), ("enc", 9), ("dec", 7)]
+)
 def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures):
     found = browse(page, "told.drawn = document.querySelectorAll('.chart.drawn svg .marks').length"
                          " && document.querySelectorAll('.chart.drawn svg').length;"
@@ -86,7 +88,7 @@ def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures
     assert all(found.marks), found.marks
 
 
-@pytest.mark.parametrize("page", ["index", "enc", "dec"])
+@pytest.mark.parametrize("page", ["index", "claims", "enc", "dec"])
 def test_no_figure_is_wider_than_its_page(browse, page):
     found = browse(page, """
       const right = (part) => part.getBoundingClientRect().right;

@@ -65,3 +65,21 @@ def test_a_model_that_an_experiment_cannot_measure_is_listed_with_the_reason(pro
     assert (project.folder / "reports/decoder.html").is_file()
     assert project.snakemake(*SMALL).returncode == 0
     assert "Experiment induction" not in (project.folder / "reports/index.html").read_text()
+
+
+def test_a_claim_that_cannot_be_read_is_named_and_the_tables_stay(project):
+    path = project.folder / "config/claims.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("measure: max_key_lead", "measure: max_key_leed", 1))
+    done = project.snakemake("results/tables/claims.parquet", *SMALL)
+    path.write_text(before)
+    assert done.returncode != 0
+    assert "claims.yaml, claim 'opt-start-token': there is no measure 'max_key_leed'" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert (project.folder / "results/tables/sink_mass.parquet").is_file()
+
+
+def test_a_folder_without_claims_takes_those_of_the_clone(project):
+    (project.folder / "config/claims.yaml").unlink()
+    done = project.snakemake("results/tables/claims.parquet", *SMALL)
+    assert done.returncode == 0, done.stdout

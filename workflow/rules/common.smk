@@ -27,11 +27,18 @@ wildcard_constraints:
     model="[A-Za-z0-9._-]+",
     shard="[0-9]+",
     section="[a-z_]+",
+    repository="[A-Za-z0-9._@-]+",
 
 
 def source(stage):
     """The package's modules that a stage runs: inputs, so that editing one reruns it."""
     return modules(stage)
+
+
+def weights(wildcards):
+    """What must have been downloaded before a model can run: nothing but for hub models."""
+    repository = grid.repository(wildcards.model)
+    return f"results/hub/{repository}.json" if repository else []
 
 
 def manifests(wildcards):

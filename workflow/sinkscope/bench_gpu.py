@@ -21,6 +21,7 @@ from transformers import AutoModel, GPT2Config, LlamaConfig, RobertaConfig
 
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
+from sinkscope.extract.devices import moved
 from sinkscope.extract.masks import Call, count_visible
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observe import run_observed
@@ -121,7 +122,7 @@ def reduce_full(attentions: Sequence[torch.Tensor], plan: Plan, *, is_causal: bo
     batch, n_heads, n_tokens, _ = attentions[0].shape
     empty = torch.empty(batch, n_heads, n_tokens, 1, device="cuda")
     call = Call(empty, empty, empty, None, is_causal, 1.0)
-    plan = plan.to(empty.device)
+    plan = moved(plan, empty.device)
     visible = count_visible(call, plan.real, plan.window_rows())
     for layer, matrix in enumerate(attentions):
         sums = Sums(plan, visible, call, layer)

@@ -10,6 +10,7 @@ import typer
 
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.cli import app as experiments
+from sinkscope.hub.cli import app as hub
 from sinkscope.zoo.cli import app as zoo
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 
 app.add_typer(experiments)  # their commands beside those of the atlas
+app.add_typer(hub)
 app.add_typer(zoo, name="zoo")
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The run's configuration (YAML).")]
@@ -188,6 +190,30 @@ def bench(
     from sinkscope.bench import run_bench
 
     run_bench(out, rounds, threads)
+
+
+@app.command()
+def rehearse(
+    config: ConfigFile = Path("config/published.yaml"),
+    device: Annotated[str, typer.Option(help="meta (nothing runs), cpu, cuda, cuda:0.")] = "meta",
+    model: Annotated[list[str] | None, typer.Option(help="Only this model; repeatable.")] = None,
+    tokens: Annotated[int, typer.Option(min=2, help="Length of a document.")] = 512,
+    n_gpus: Annotated[
+        int | None, typer.Option(min=1, help="Split over so many, whatever the table says.")
+    ] = None,
+    gpu_gib: Annotated[float | None, typer.Option(help="Memory of a GPU to plan for.")] = None,
+    tflops: Annotated[float, typer.Option(help="Speed to reckon with on meta.")] = 20.0,
+    directory: Directory = Path("."),
+) -> None:
+    """Build every model at its true size with random weights, and print what it needs."""
+    from sinkscope.config import load, read_config
+    from sinkscope.rehearse.job import Stage, card_bytes, rehearse_all
+
+    loaded = load(read_config(config), directory)
+    stage = Stage(device, tokens, len(loaded.documents), card_bytes(device, gpu_gib), tflops)
+    problems = rehearse_all(loaded, directory, stage, model or [], n_gpus, print)
+    if problems:
+        raise SinkscopeError("\n".join(problems))
 
 
 def main() -> None:

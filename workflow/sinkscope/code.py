@@ -10,13 +10,16 @@ PACKAGE = Path(__file__).parent
 # `look` are left out: they change how a stage is called, not what it makes.
 SHARED = ("config", "documents", "errors", "files", "grid", "keys", "schema")
 
+HUB = ("hub/lock.py", "hub/fetch.py")
+CLAIMS = ("reduce/claims.py", "reduce/measures.py")
+
 # What a stage runs beside its own folder and the shared modules.
 BESIDES = {
-    "extract": (),
+    "extract": HUB,
     "experiments": (),
-    "reduce": ("extract/cell.py", "extract/sources.py"),
-    "charts": ("extract/cell.py", "reduce/growth.py", "reduce/schemas.py"),
-    "report": ("charts/palette.py", "reduce/schemas.py"),
+    "reduce": ("extract/cell.py", "extract/sources.py", *HUB),
+    "charts": ("extract/cell.py", *CLAIMS, "reduce/growth.py", "reduce/schemas.py"),
+    "report": ("charts/palette.py", *CLAIMS, "reduce/schemas.py"),
 }
 
 

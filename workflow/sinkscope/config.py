@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,11 @@ from sinkscope.schema import checked
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A row of models.tsv, defaults of the configuration filled in."""
+    """A row of models.tsv, defaults of the configuration filled in.
+
+    n_gpus: over how many GPUs the model is split. mem_mb: memory that its jobs ask for, None
+    where that of the configuration does.
+    """
 
     model: str
     source: str
@@ -28,6 +32,12 @@ class ModelRow:
     device: str
     max_length: int | None
     add_special_tokens: str
+    n_gpus: int = 1
+    mem_mb: int | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What results depend on: all but what a job asks a scheduler for."""
+        return {key: value for key, value in asdict(self).items() if key != "mem_mb"}
 
 
 @dataclass(frozen=True)
@@ -100,10 +110,13 @@ def load(mapping: dict[str, Any], directory: Path) -> Config:
 
 
 def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
+    """The rows of the groups that are wanted, or (groups: []) all of them."""
     rows: list[ModelRow] = []
+    groups: dict[str, list[str]] = {}
     for where, row in read_tsv(raw["models"], directory):
-        if re.fullmatch("[0-9]+", row.get("max_length", "")):
-            row["max_length"] = int(row["max_length"])
+        for key in ("max_length", "n_gpus", "mem_mb"):
+            if re.fullmatch("[0-9]+", row.get(key, "")):
+                row[key] = int(row[key])
         row = checked(row, "models", where)
         if any(other.model == row["model"] for other in rows):
             raise SinkscopeError(
@@ -111,9 +124,19 @@ def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
             )
         if row["source"].startswith("path:"):
             inside(row["source"].removeprefix("path:"), directory, where)
+        groups[row["model"]] = row.pop("groups").split(",")
         defaults = {"family": None, "max_length": None}
         rows.append(ModelRow(**(defaults | {k: raw[k] for k in ("dtype", "device")} | row)))
-    return tuple(rows)
+    known = dict.fromkeys(group for of_row in groups.values() for group in of_row if group)
+    for wanted in raw["groups"]:
+        if wanted not in known:
+            raise SinkscopeError(
+                f"config: groups names '{wanted}', but {raw['models']} has no such group; "
+                f"groups are {', '.join(known) or 'not given there'}."
+            )
+    if not raw["groups"]:
+        return tuple(rows)
+    return tuple(row for row in rows if set(groups[row.model]) & set(raw["groups"]))
 
 
 def read_document_table(table: str, directory: Path) -> tuple[Document, ...]:

@@ -11,6 +11,7 @@ import yaml
 from sinkscope.config import Config
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
+from sinkscope.hub.lock import repository_of
 
 
 class Grid:
@@ -40,7 +41,7 @@ class Grid:
     # is run again, and makes only the cells that changed.
 
     def model(self, name: str) -> dict[str, Any]:
-        return asdict(self.config.model(name))
+        return self.config.model(name).identity()
 
     def settings(self) -> dict[str, Any]:
         return asdict(self.config.settings)
@@ -62,7 +63,23 @@ class Grid:
 
     def n_gpus(self, model: str) -> int:
         """GPUs that a job of this model asks for."""
-        return int(self.config.model(model).device.startswith("cuda"))
+        row = self.config.model(model)
+        return row.n_gpus if row.device.startswith("cuda") else 0
+
+    def mem_mb(self, model: str) -> int:
+        """Memory that a job of this model asks for, in MB."""
+        return int(self.config.model(model).mem_mb or self.config.raw["mem_mb"])
+
+    def repository(self, model: str) -> str | None:
+        """The hub model of a row, as its lock file is called; None for other sources."""
+        row = self.config.model(model)
+        repository = repository_of(row.model, row.source)
+        return repository.name if repository else None
+
+    def repositories(self) -> list[str]:
+        """Every hub model of the grid, once."""
+        found = [self.repository(row.model) for row in self.config.models]
+        return list(dict.fromkeys(name for name in found if name))
 
     def snapshot(self) -> str:
         """The merged configuration as YAML, for the report and for running a stage by hand.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.charts import alternatives, emergence, induction
+from sinkscope.charts import alternatives, claims, emergence, induction
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.job import write_all
 from sinkscope.errors import SinkscopeError
@@ -18,12 +18,14 @@ from sinkscope.errors import SinkscopeError
 
 @dataclass(frozen=True)
 class Section:
-    """intro: a paragraph. tables: names, as in results/tables/. figures: drawn from them."""
+    """intro: a paragraph. tables: names, as in results/tables/. figures: drawn from them.
+    page: where it is shown, if it has a page of its own."""
 
     title: str
     intro: str
     tables: tuple[str, ...]
     figures: Callable[[Tables], list[Figure]]
+    page: str | None = None
 
 
 # By name, in the order of the report. A name is the section's folder and its address.
@@ -55,6 +57,16 @@ SECTIONS = {
         "attention on the first token meanwhile.",
         ("induction", "induction_patterns"),
         induction.figures,
+    ),
+    "claims": Section(
+        "Claims of the studies",
+        "What the studies behind this tool say, each statement made checkable before any result "
+        "was seen: a measure, and a condition that decides. A verdict is about the very model that "
+        "a claim speaks about; where that was not in this run, the numbers of its relatives, "
+        "models of the same architecture, are given, and decide nothing.",
+        ("claims", "max_attention_tokens", "max_attention_tokens_padded"),
+        claims.figures,
+        page="claims.html",
     ),
 }
 

@@ -52,6 +52,18 @@ def induction_tables(
 
 
 @app.command()
+def claims(
+    file: Annotated[Path, typer.Argument(help="The claims (YAML).")],
+    names: Annotated[list[str], typer.Argument(help="Tables of this run, by name.")],
+    tables: Annotated[Path, typer.Option(help="Folder of the tables; `claims` goes there.")],
+) -> None:
+    """Say of every claim of the studies whether it holds in the tables of a run."""
+    from sinkscope.reduce.claims import write_claims
+
+    write_claims(file, tables, names, tables)
+
+
+@app.command()
 def section(
     name: Annotated[str, typer.Argument(help="A section of the report: emergence, ...")],
     tables: Annotated[Path, typer.Option(help="Folder of the tables.")],

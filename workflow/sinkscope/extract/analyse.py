@@ -17,7 +17,13 @@ from sinkscope.extract.model import Loaded
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.streaming import Observation, Workspace
 from sinkscope.extract.sums import LayerStatistics, Plan
-from sinkscope.keys import key_sets
+from sinkscope.keys import KEY_SETS, key_sets
+
+# Arrays of a cell that are float32 as they come.
+NUMBERS = (
+    "max_value", "sink_score", "window_score", "mass", "strict_mass", "entropy", "row_sum",
+    "over_half", "local", "local_no_sinks",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,14 +34,43 @@ class Analyser:
     settings: Settings
     workspace: Workspace
 
+    def encode(self, document: Document) -> Encoded:
+        """Raises SinkscopeError naming model and document."""
+        return encode(self.loaded, document.name, document.text, truncate=self.settings.truncate)
+
     def analyse(self, document: Document) -> Cell:
         """Raises SinkscopeError naming model and document."""
-        encoded = encode(self.loaded, document.name, document.text, truncate=self.settings.truncate)
-        sets = key_sets(encoded.classes)
-        observation = Observation(self.plan(encoded, sets), self.workspace)
-        ids = torch.tensor([encoded.ids], device=self.loaded.device)  # [1, token]
+        (cell,) = self.analyse_together([document], [self.encode(document)])
+        if isinstance(cell, SinkscopeError):
+            raise cell
+        return cell
+
+    def analyse_together(
+        self, documents: Sequence[Document], encoded: Sequence[Encoded]
+    ) -> list[Cell | SinkscopeError]:
+        """The cells of documents of one length, from one forward pass; in place of a cell that
+        cannot be made, why. Raises SinkscopeError where the pass itself fails."""
+        observation = Observation(self.plan(encoded), self.workspace)
+        ids = torch.tensor([one.ids for one in encoded], device=self.loaded.device)
         run_observed(self.loaded, observation, ids)
-        arrays = self.arrays(observation.layers, document)
+        arrays = self.arrays(observation.stacked, encoded)
+        found: list[Cell | SinkscopeError] = []
+        for document, one, own in zip(documents, encoded, arrays, strict=True):
+            try:
+                found.append(self.cell(document, one, own, observation))
+            except SinkscopeError as error:
+                found.append(error)
+        return found
+
+    def cell(
+        self,
+        document: Document,
+        encoded: Encoded,
+        arrays: dict[str, np.ndarray],
+        observation: Observation,
+    ) -> Cell:
+        """One document's part of a pass."""
+        self.check_numbers(document, arrays["max_value"])
         if self.settings.padded_counting and self.loaded.family == "encoder":
             full = len(encoded.ids) == self.loaded.max_length
             arrays["padded_max_key"] = arrays["max_key"] if full else self.padded(encoded)
@@ -44,13 +79,24 @@ class Analyser:
             "document": document.name,
             "tokens": encoded.tokens,
             "classes": encoded.classes,
-            "key_sets": list(sets),
+            "key_sets": list(key_sets(encoded.classes)),
             "n_tokens_full": encoded.n_tokens_full,
             "window": self.settings.window,
             "is_causal": observation.is_causal,
             "heads": [f"{layer}/{head}" for layer, head in self.heads()],
+            "path": " and ".join(sorted(observation.paths)),
         }
         return Cell(meta, arrays)
+
+    def check_numbers(self, document: Document, max_value: np.ndarray) -> None:
+        """max_value: [layer, query]. Raises SinkscopeError where one is no number."""
+        for layer, values in enumerate(max_value):
+            if not np.isfinite(values).all():
+                raise SinkscopeError(
+                    f"document '{document.name}': model '{self.loaded.row.model}' computes NaN or "
+                    f"infinite attention logits in layer {layer} with dtype "
+                    f"{self.loaded.row.dtype}; use float32, or check the weights."
+                )
 
     def heads(self) -> tuple[tuple[int, int], ...]:
         """(layer, head) of the single heads that are wanted of this model."""
@@ -66,17 +112,21 @@ class Analyser:
                 )
         return tuple(found)
 
-    def plan(self, encoded: Encoded, sets: dict[str, list[int]]) -> Plan:
-        n_tokens, device = len(encoded.ids), self.loaded.device
-        members = torch.zeros(1, n_tokens, len(sets), dtype=torch.bool)
-        for column, positions in enumerate(sets.values()):
-            members[0, positions, column] = True
-        sinks = torch.zeros(1, n_tokens, dtype=torch.bool)
-        sinks[0, sets.get("sinks", [])] = True
+    def plan(self, encoded: Sequence[Encoded]) -> Plan:
+        """For documents of one length; key sets are those that any of them has."""
+        shape = (len(encoded), len(encoded[0].ids))
+        sets = [key_sets(one.classes) for one in encoded]
+        names = names_of(encoded)
+        members = torch.zeros(*shape, len(names), dtype=torch.bool)
+        sinks = torch.zeros(shape, dtype=torch.bool)
+        for i, own in enumerate(sets):
+            for name, positions in own.items():
+                members[i, positions, names.index(name)] = True
+            sinks[i, own.get("sinks", [])] = True
         return Plan(
-            real=torch.ones(1, n_tokens, dtype=torch.bool, device=device),
-            key_sets=members.to(device),
-            sinks=sinks.to(device),
+            real=torch.ones(shape, dtype=torch.bool),
+            key_sets=members,
+            sinks=sinks,
             window=self.settings.window,
             map_exact=self.settings.map_exact,
             map_cells=self.settings.map_cells,
@@ -84,41 +134,22 @@ class Analyser:
         )
 
     def arrays(
-        self, layers: Sequence[LayerStatistics], document: Document
-    ) -> dict[str, np.ndarray]:
-        """Stack the layers of a batch of one document: [layer, ...]."""
-
-        def stacked(name: str, dtype: torch.dtype = torch.float32) -> np.ndarray:
-            found = [getattr(layer, name)[0].to(dtype) for layer in layers]
-            return torch.stack(found).cpu().numpy()
-
-        arrays = {
-            name: stacked(name)
-            for name in (
-                "max_value",
-                "sink_score",
-                "mass",
-                "strict_mass",
-                "entropy",
-                "row_sum",
-                "over_half",
-                "local",
-                "local_no_sinks",
-            )
-        }
-        for layer, values in enumerate(arrays["max_value"]):
-            if not np.isfinite(values).all():
-                raise SinkscopeError(
-                    f"document '{document.name}': model '{self.loaded.row.model}' computes NaN or "
-                    f"infinite attention logits in layer {layer} with dtype "
-                    f"{self.loaded.row.dtype}; use float32, or check the weights."
-                )
-        arrays["max_key"] = stacked("max_key", torch.int32)
-        arrays["window_score"] = stacked("window_score")[..., : self.settings.window]
-        arrays["map"] = stacked("map", torch.float16)
-        head_maps = torch.cat([layer.head_maps[0] for layer in layers])
-        arrays["head_map"] = head_maps.half().cpu().numpy()
-        return arrays
+        self, layers: LayerStatistics, encoded: Sequence[Encoded]
+    ) -> list[dict[str, np.ndarray]]:
+        """For each document its arrays, [layer, ...]. layers: stacked, [layer, batch, ...]."""
+        found = {name: getattr(layers, name).float().cpu().numpy() for name in NUMBERS}
+        found["max_key"] = layers.max_key.int().cpu().numpy()
+        found["map"] = layers.map.half().cpu().numpy()
+        window = found["window_score"][..., : self.settings.window]
+        head_map = layers.head_maps.half().cpu().numpy()  # [batch, wanted head, cell, cell]
+        names = names_of(encoded)
+        each = []
+        for i, one in enumerate(encoded):
+            columns = [names.index(name) for name in key_sets(one.classes)]
+            own = {name: values[:, i] for name, values in found.items()}
+            own["mass"], own["strict_mass"] = (own[n][:, columns] for n in ("mass", "strict_mass"))
+            each.append(own | {"window_score": window[:, i], "head_map": head_map[i]})
+        return each
 
     def padded(self, encoded: Encoded) -> np.ndarray:
         """Max keys [layer, query] of the document padded to the model's longest input.
@@ -138,10 +169,15 @@ class Analyser:
         device = self.loaded.device
         ids = torch.tensor([encoded.ids + [tokenizer.pad_token_id] * n_padding], device=device)
         attention_mask = torch.tensor([[1] * n_tokens + [0] * n_padding], device=device)
-        everything = torch.ones(1, limit, dtype=torch.bool, device=device)
-        no_sets = torch.zeros(1, limit, 0, dtype=torch.bool, device=device)
+        everything = torch.ones(1, limit, dtype=torch.bool)
+        no_sets = torch.zeros(1, limit, 0, dtype=torch.bool)
         plan = Plan(everything, no_sets, ~everything, map_exact=0, map_cells=1)
         observation = Observation(plan, self.workspace)
         run_observed(self.loaded, observation, ids, attention_mask)
-        max_key = torch.stack([layer.max_key[0] for layer in observation.layers])
-        return max_key.cpu().numpy().astype(np.int32)
+        return observation.stacked.max_key[:, 0].int().cpu().numpy()
+
+
+def names_of(encoded: Sequence[Encoded]) -> list[str]:
+    """The key sets that any of the documents has, in their order."""
+    present = {name for one in encoded for name in key_sets(one.classes)}
+    return [name for name in KEY_SETS if name in present]

@@ -10,8 +10,8 @@ Axes: L layers, H heads, N tokens, S key sets, C map cells, P padded length.
   head_map float16 [K, C, C]                  single heads, in the order of meta["heads"]
   padded_max_key int32 [L, P]                 encoders: the document padded to P tokens
 Everything without a type is float32; NaN where no query can see a key. `meta` is JSON:
-model, document, tokens, classes, key_sets, n_tokens_full, window, is_causal, heads,
-fingerprint.
+model, document, tokens, classes, key_sets, n_tokens_full, window, is_causal, heads, path
+(what reduced the attention: triton, torch, or both), fingerprint.
 """
 
 from __future__ import annotations

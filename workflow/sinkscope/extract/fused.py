@@ -7,7 +7,9 @@ device, and a layer costs no launches of its own. Queries and keys are kept for 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,7 +41,7 @@ class Waiting:
         """Layers of one kind are reduced together."""
         query, key, call = self.call.query, self.call.key, self.call
         return (
-            query.shape, query.stride(), query.dtype, key.shape, key.stride(),
+            query.device, query.shape, query.stride(), query.dtype, key.shape, key.stride(),
             call.is_causal, call.scale, id(call.key_bias), id(self.visible),
         )  # fmt: skip
 
@@ -52,7 +54,7 @@ class Fused:
         self.head_maps: dict[int, Tensor] = {}  # [batch, wanted head, cell, cell], by layer
         self._waiting: list[Waiting] = []
         self._reduced: list[tuple[list[int], LayerStatistics]] = []
-        self._inputs: tuple[Visible, Inputs] | None = None
+        self._inputs: tuple[Visible, torch.device, Inputs] | None = None
 
     def takes(self, call: Call) -> bool:
         """Whether the kernels can reduce this call."""
@@ -86,18 +88,25 @@ class Fused:
         for group in groups.values():
             calls, lses = [one.call for one in group], [one.lse for one in group]
             inputs = self.inputs(group[0].visible, calls[0].query.device)
-            found = launch(calls, lses, self.plan, inputs)
+            with on_device(calls[0].query.device):
+                found = launch(calls, lses, self.plan, inputs)
             self._reduced.append(([one.layer for one in group], found))
 
     def inputs(self, visible: Visible, device: torch.device) -> Inputs:
-        if self._inputs is None or self._inputs[0] is not visible:
-            self._inputs = (visible, Inputs(self.plan, visible, device))
-        return self._inputs[1]
+        made = self._inputs
+        if made is None or made[0] is not visible or made[1] != device:
+            made = self._inputs = (visible, device, Inputs(self.plan, visible, device))
+        return made[2]
 
     def finish(self) -> list[tuple[list[int], LayerStatistics]]:
         """Groups of layers, and their statistics, [layer, batch, ...], without head_maps."""
         self.reduce()
         return self._reduced
+
+
+def on_device(device: torch.device) -> AbstractContextManager[Any]:
+    """Triton runs its kernels on the device that is current."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def aligned(rows: Tensor) -> bool:
@@ -110,12 +119,13 @@ def aligned(rows: Tensor) -> bool:
 def attend(call: Call) -> tuple[Tensor, Tensor]:
     """The layer's output, and the log-sum-exp of its rows [batch, head, token]."""
     library = library_attention(call)
-    if library is None:
+    if library is not None:
+        output, lse = library()
+        return output, lse.reshape(call.query.shape[:3])
+    with on_device(call.query.device):
         output, lse, _ = forward(call, None, output=True)
-        assert output is not None
-        return output, lse
-    output, lse = library()
-    return output, lse.reshape(call.query.shape[:3])
+    assert output is not None
+    return output, lse
 
 
 def library_attention(call: Call) -> Callable[[], tuple[Tensor, Tensor]] | None:
@@ -164,6 +174,6 @@ def head_map(call: Call, lse: Tensor, head: int, plan: Plan) -> Tensor:
         logits = (query[:, rows] @ key.transpose(1, 2))[:, None]  # [batch, 1, query, key]
         hide(logits, one, start, future)
         p = (logits[:, 0] - lse[:, head, rows, None]).exp()
-        p = p * plan.real[:, rows, None]
+        p = p * plan.real[:, rows, None].to(p.device)
         found += pool[:, rows] @ (p @ pool.T)
     return found

@@ -8,22 +8,23 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from sinkscope.code import modules
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.analyse import Analyser
-from sinkscope.extract.cell import cell_path, fingerprint_of, write_cell
+from sinkscope.extract.batches import Batch, batches
+from sinkscope.extract.cell import Cell, cell_path, fingerprint_of, write_cell
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
 from sinkscope.files import sha256_of, write_json
@@ -51,7 +52,7 @@ def fingerprint(loaded: Loaded, settings: Settings, document: Document) -> str:
         code_hash(),
         versions(),
         loaded.facts(),
-        vars(loaded.row),
+        loaded.row.identity(),
         vars(settings),
         document.name,
         document.sha256,
@@ -74,20 +75,18 @@ def run_job(
     """
     started = time.monotonic()
     problems: list[str] = []
-    entries: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []  # of finished cells
     for stale in (manifest, failure_path(manifest)):
         stale.unlink(missing_ok=True)
     try:
         with threads(n_threads):
             loaded = load_model(row, directory)
             analyser = Analyser(loaded, settings, Workspace(loaded.device))
-            for document in progress(row.model, documents):
-                try:
-                    entries.append(make_cell(analyser, document, directory))
-                except ModelError:
-                    raise
-                except SinkscopeError as error:
-                    problems.append(about(document, error))
+            for document, made in in_order(documents, make_cells(analyser, documents, directory)):
+                if isinstance(made, SinkscopeError):
+                    problems.append(about(document, made))
+                else:
+                    entries.append(made)
     except SinkscopeError as error:
         problems.append(str(error))
     if problems:
@@ -123,15 +122,73 @@ def failure_path(manifest: Path) -> Path:
     return manifest.with_suffix(".failed")
 
 
-def make_cell(analyser: Analyser, document: Document, directory: Path) -> dict[str, Any]:
-    """Analyse one document unless its cell is there already; its entry in the manifest."""
-    loaded = analyser.loaded
-    path = cell_path(directory / "results", loaded.row.model, document.name)
-    wanted = fingerprint(loaded, analyser.settings, document)
-    if fingerprint_of(path) != wanted:
-        cell = analyser.analyse(document)
-        cell.meta["fingerprint"] = wanted
-        write_cell(path, cell)
+# An entry in the manifest, or why there is none.
+Made = dict[str, Any] | SinkscopeError
+
+
+def in_order(documents: Sequence[Document], made: dict[str, Made]) -> list[tuple[Document, Made]]:
+    return [(document, made[document.name]) for document in documents]
+
+
+def make_cells(
+    analyser: Analyser, documents: Sequence[Document], directory: Path
+) -> dict[str, Made]:
+    """By document, its entry; those that have a cell already are not analysed again.
+
+    Raises ModelError where no document could be analysed.
+    """
+    loaded, made = analyser.loaded, {}
+    results = directory / "results"
+    wanted = {one.name: fingerprint(loaded, analyser.settings, one) for one in documents}
+    paths = {one.name: cell_path(results, loaded.row.model, one.name) for one in documents}
+    with progress(loaded.row.model, len(documents)) as advance:
+
+        def finished(document: Document) -> None:
+            made[document.name] = entry(document, paths[document.name], directory)
+            advance()
+
+        pending = []
+        for document in documents:
+            if fingerprint_of(paths[document.name]) == wanted[document.name]:
+                finished(document)
+            else:
+                pending.append(document)
+        on_gpu = loaded.device.type == "cuda"
+        for batch in batches(analyser.encode, pending, on_gpu=on_gpu):
+            for document, cell in zip(batch.documents, together(analyser, batch), strict=True):
+                try:
+                    if isinstance(cell, SinkscopeError):
+                        raise cell
+                    cell.meta["fingerprint"] = wanted[document.name]
+                    write_cell(paths[document.name], cell)
+                    finished(document)
+                except SinkscopeError as error:
+                    made[document.name] = error
+                    advance()
+    return made
+
+
+def together(analyser: Analyser, batch: Batch) -> list[Cell | SinkscopeError]:
+    """A cell for each document, or why there is none."""
+    if batch.problem is not None:
+        return [batch.problem]
+    try:
+        return analyser.analyse_together(batch.documents, batch.encoded)
+    except ModelError:
+        raise
+    except SinkscopeError as error:
+        if len(batch.documents) == 1:
+            return [error]
+    # One of them, or their number, was too much: each on its own.
+    single = [
+        Batch([document], [encoded])
+        for document, encoded in zip(batch.documents, batch.encoded, strict=True)
+    ]
+    return [cell for one in single for cell in together(analyser, one)]
+
+
+def entry(document: Document, path: Path, directory: Path) -> dict[str, Any]:
+    """What the manifest says of a finished cell."""
     return {
         "document": document.name,
         "path": document.path,
@@ -144,17 +201,25 @@ def make_cell(analyser: Analyser, document: Document, directory: Path) -> dict[s
     }
 
 
-def progress(model: str, documents: Sequence[Document]) -> Iterator[Document]:
-    """A bar on a terminal; in a log file, a line for every tenth of the way."""
+@contextmanager
+def progress(model: str, n_documents: int) -> Iterator[Callable[[], None]]:
+    """A bar on a terminal; in a log file, a line for every tenth of the way. What is given is
+    called once a document."""
     console = Console(stderr=True)
     if console.is_terminal:
-        yield from track(documents, description=model, console=console)
+        with Progress(console=console) as bar:
+            task = bar.add_task(model, total=n_documents)
+            yield lambda: bar.advance(task)
         return
-    step = max(1, len(documents) // 10)
-    for number, document in enumerate(documents, start=1):
-        yield document
-        if number % step == 0 or number == len(documents):
-            print(f"{model}: {number} of {len(documents)} documents", file=sys.stderr, flush=True)
+    step, number = max(1, n_documents // 10), 0
+
+    def advance() -> None:
+        nonlocal number
+        number += 1
+        if number % step == 0 or number == n_documents:
+            print(f"{model}: {number} of {n_documents} documents", file=sys.stderr, flush=True)
+
+    yield advance
 
 
 def device_facts(device: torch.device) -> dict[str, Any]:

@@ -43,11 +43,6 @@ class Visible:
     n_queries: Tensor
     n_window_queries: Tensor
 
-    def to(self, device: torch.device) -> Visible:
-        """The same counts on another device."""
-        counts = (self.n_keys, self.n_queries, self.n_window_queries)
-        return Visible(*(count.to(device) for count in counts))
-
 
 def rows_of(mask: Tensor, start: int, stop: int) -> Tensor:
     """The mask's rows of the queries start..stop; a mask may be the same for all queries."""

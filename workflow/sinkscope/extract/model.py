@@ -82,10 +82,9 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     try:
         if weights.gguf is not None:
             weights = as_safetensors(row.model, weights)
-        options = {"revision": weights.revision} if weights.is_hub else {}
-        config = AutoConfig.from_pretrained(weights.location, **options)
+        config = AutoConfig.from_pretrained(weights.location, trust_remote_code=False)
         family = row.family or detect_family(row.model, config)
-        tokenizer = AutoTokenizer.from_pretrained(weights.location, **options)
+        tokenizer = AutoTokenizer.from_pretrained(weights.location, trust_remote_code=False)
         network, info = AutoModel.from_pretrained(
             weights.location,
             dtype=getattr(torch, row.dtype),
@@ -93,18 +92,35 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
             # variant takes its own in its place.
             attn_implementation="sdpa",
             output_loading_info=True,
-            **options,
+            trust_remote_code=False,
+            **placement(row),
         )
     except SinkscopeError:
         raise
     except Exception as error:  # whatever a library raises for weights it cannot read
         raise SinkscopeError(_unreadable(row, weights, error)) from error
     check_complete(row, weights, info["missing_keys"])
-    network = network.eval().requires_grad_(False).to(row.device)
-    revision = weights.revision
-    if weights.is_hub:
-        revision = getattr(config, "_commit_hash", None) or revision
-    return Loaded(row, network, tokenizer, family, longest_input(row, network), revision)
+    network = network.eval().requires_grad_(False)
+    if row.n_gpus == 1:
+        network = network.to(row.device)
+    return Loaded(row, network, tokenizer, family, longest_input(row, network), weights.revision)
+
+
+def placement(row: ModelRow) -> dict[str, Any]:
+    """How the library spreads the weights of a model over its row's GPUs, in equal parts.
+
+    Raises SinkscopeError where there are not as many.
+    """
+    if row.n_gpus == 1:  # from the file to the device, with no copy in between
+        return {"device_map": row.device} if row.device.startswith("cuda") else {}
+    n_there = torch.cuda.device_count()
+    if not row.device.startswith("cuda") or n_there < row.n_gpus:
+        raise SinkscopeError(
+            f"model '{row.model}': n_gpus is {row.n_gpus}, but its device is {row.device} and "
+            f"torch sees {n_there} GPUs here; run on a node that has them, or lower n_gpus."
+        )
+    memory = {i: torch.cuda.get_device_properties(i).total_memory for i in range(row.n_gpus)}
+    return {"device_map": "balanced", "max_memory": memory}
 
 
 def attention_of(config: Any) -> str:
@@ -148,12 +164,9 @@ def longest_input(row: ModelRow, network: torch.nn.Module) -> int | None:
 def _unreadable(row: ModelRow, weights: Weights, error: Exception) -> str:
     reason = " ".join(str(error).split())
     reason = f"{type(error).__name__}: {reason[:300]}"
-    remedy = "download or install it again"
-    if weights.is_hub:
-        remedy = "check the id and your access to the hub"
     return (
         f"model '{row.model}': {row.source} cannot be loaded from {weights.location} "
-        f"({reason}); {remedy}."
+        f"({reason}); download or install it again."
     )
 
 

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from sinkscope.errors import SinkscopeError
+from sinkscope.hub.fetch import fetch, locked
+from sinkscope.hub.lock import NAME, repository_of
 
 REPOSITORY = Path(__file__).parents[3]
-NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-HUB_ID = rf"{NAME}(/{NAME})?"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A place that transformers can load from.
+    """A folder that transformers can load from.
 
-    location: a folder, or a hub id. gguf: file in that folder where the weights are GGUF.
-    revision: what pins these weights: a commit, a package version, or a hash of the files.
+    gguf: file in that folder where the weights are GGUF. revision: what pins these weights: a
+    commit, a package version, or a hash of the files.
     """
 
     location: str
     revision: str | None
     gguf: str | None = None
-
-    @property
-    def is_hub(self) -> bool:
-        return not os.path.isabs(self.location)
 
 
 def find_weights(model: str, source: str, directory: Path) -> Weights:
@@ -39,19 +34,10 @@ def find_weights(model: str, source: str, directory: Path) -> Weights:
     Raises SinkscopeError for an unknown kind of source and for weights that are not there.
     """
     kind, _, name = source.partition(":")
-    if kind == "hub":
-        location, _, revision = name.partition("@")
-        if not re.fullmatch(HUB_ID, location):
-            raise SinkscopeError(
-                f"model '{model}': '{location}' is no id of the hub; "
-                "write hub:OWNER/NAME, or path:DIR for a folder."
-            )
-        if Path(location).exists():
-            raise SinkscopeError(
-                f"model '{model}': a folder '{location}' here hides the hub's model of that name; "
-                "use path: for the folder, or rename it."
-            )
-        return Weights(location, revision or None)
+    repository = repository_of(model, source)
+    if repository is not None:
+        lock = locked(repository, directory)
+        return Weights(str(fetch(lock)), lock.commit)
     if kind == "path":
         return _folder(model, (directory / name).absolute(), f"path {name}")
     if kind == "zoo":

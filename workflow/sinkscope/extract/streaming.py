@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sinkscope.extract.devices import moved
 from sinkscope.extract.masks import HIDDEN, Call, Visible, count_visible, hide
 from sinkscope.extract.rows import ALTERNATIVES
 from sinkscope.extract.sums import LayerStatistics, Plan, Sums
@@ -68,27 +69,33 @@ class Workspace:
 class Observation:
     """One forward pass: called once a layer in place of the attention, it keeps statistics.
 
-    On a GPU, kernels reduce the attention; where they cannot, and with fused=False, and on a
-    processor, it is reduced block by block.
+    On a GPU, kernels reduce the attention; where they cannot, on a processor, and with
+    fused=False, it is reduced block by block. A model may be split over several devices:
+    statistics end on that of the workspace.
     """
 
     def __init__(self, plan: Plan, workspace: Workspace, *, fused: bool | None = None) -> None:
-        self.plan, self.workspace = plan, workspace
-        self.path = "torch"
+        self.plan, self.device = plan, workspace.device
+        self.paths: set[str] = set()  # that layers took: triton, torch
+        self._parts = {workspace.device: (moved(plan, workspace.device), workspace)}
         self._fused = fused_path(plan, workspace.device, fused)
         self._blocks: dict[int, LayerStatistics] = {}
         self._n_layers = 0
         self._counted: tuple[Tensor | None, bool, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
-        layer = self._n_layers
+        layer, device = self._n_layers, call.query.device
         self._n_layers += 1
         if self._fused is not None and self._fused.takes(call):
-            self.path = "triton"
-            return self._fused.add(layer, call, self.visible(call, self.plan))
-        plan = self.plan.to(call.query.device)
-        sums = Sums(plan, self.visible(call, plan), call, layer)
-        output, self._blocks[layer] = attend(call, sums, self.workspace)
+            self.paths.add("triton")
+            return self._fused.add(layer, call, self.visible(call))
+        self.paths.add("torch")
+        if device not in self._parts:
+            self._parts[device] = moved(self.plan, device), Workspace(device)
+        plan, workspace = self._parts[device]
+        sums = Sums(plan, self.visible(call), call, layer)
+        output, statistics = attend(call, sums, workspace)
+        self._blocks[layer] = moved(statistics, self.device)
         return output
 
     @cached_property
@@ -100,7 +107,7 @@ class Observation:
             for layer, row in zip(numbers, rows, strict=True):
                 maps = self._fused.head_maps.get(layer, group.head_maps[0])
                 found[layer] = LayerStatistics(
-                    **dict(zip(STACKED, row, strict=True)), head_maps=maps
+                    **dict(zip(STACKED, row, strict=True)), head_maps=maps.to(self.device)
                 )
         return [found[layer] for layer in range(self._n_layers)]
 
@@ -119,7 +126,9 @@ class Observation:
 
     @cached_property
     def _groups(self) -> list[tuple[list[int], LayerStatistics]]:
-        return self._fused.finish() if self._fused is not None else []
+        if self._fused is None:
+            return []
+        return [(numbers, moved(group, self.device)) for numbers, group in self._fused.finish()]
 
     @property
     def is_causal(self) -> bool:
@@ -128,12 +137,16 @@ class Observation:
         n_keys = self._counted[2].n_keys  # [batch, query]
         return bool((n_keys[:, 0] == 1).all())
 
-    def visible(self, call: Call, plan: Plan) -> Visible:
-        """Counted once for all layers that are given the very same mask."""
+    def visible(self, call: Call) -> Visible:
+        """Counted once for all layers that are given the very same mask, on the same device."""
         counted = self._counted
-        if counted is None or counted[0] is not call.mask or counted[1] != call.is_causal:
-            if call.mask is not None:
-                plan = plan.to(call.mask.device)
+        same = counted is not None and counted[0] is call.mask and counted[1] == call.is_causal
+        # What no mask hides is counted where the plan is: for the kernels, on the processor.
+        device = self.plan.real.device if self._fused is not None else call.query.device
+        if call.mask is not None:
+            device = call.mask.device
+        if counted is None or not same or counted[2].n_keys.device != device:
+            plan = moved(self.plan, device)
             visible = count_visible(call, plan.real, plan.window_rows())
             counted = self._counted = (call.mask, call.is_causal, visible)
         return counted[2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -35,13 +35,6 @@ class Plan:
     heads: tuple[tuple[int, int], ...] = ()
     offsets: tuple[int, ...] = ()
     block: int | None = None
-
-    def to(self, device: torch.device) -> Plan:
-        """The same plan with its tensors on another device."""
-        if self.real.device == device:
-            return self
-        moved = {name: getattr(self, name).to(device) for name in ("real", "key_sets", "sinks")}
-        return replace(self, **moved)
 
     def rank(self) -> Tensor:
         """[batch, token] position within the document; padding in front does not count."""

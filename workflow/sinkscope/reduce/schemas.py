@@ -187,6 +187,29 @@ EXPERIMENTS = {
         sort=("model", "input", "query", "key"),
         csv=False,
     ),
+    "claims": Table(
+        {
+            "number": pl.UInt16,
+            "claim": pl.String,
+            "study": pl.String,
+            "kind": pl.String,
+            "statement": pl.String,
+            "source": pl.String,
+            "subject": pl.String,
+            "model": pl.String,
+            "is_relative": pl.Boolean,
+            "measure": pl.String,
+            "options": pl.String,
+            "condition": pl.String,
+            "published": pl.Float64,
+            "measured": pl.Float64,
+            "difference": pl.Float64,
+            "meets": pl.Boolean,
+            "verdict": pl.String,
+            "why": pl.String,
+        },
+        sort=("number", "subject", "model"),
+    ),
 }
 
 SMALL_TABLES = [name for name, table in TABLES.items() if table.csv]

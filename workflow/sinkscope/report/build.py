@@ -19,7 +19,7 @@ from sinkscope.charts.theme import ALL_DOCUMENTS, ALL_MODELS
 from sinkscope.files import read_json, write_text, written
 from sinkscope.grid import Grid
 from sinkscope.reduce.schemas import TABLES
-from sinkscope.report import findings, overview, provenance
+from sinkscope.report import claims, findings, overview, provenance
 from sinkscope.report.site import (
     SCRIPTS,
     STYLES,
@@ -45,7 +45,7 @@ def write_report(
     commit: str,
     sections: Sequence[str] = (),
 ) -> None:
-    """Write index.html, MODEL.html, assets/ and data/ into the folder `out`.
+    """Write index.html, MODEL.html, claims.html, assets/ and data/ into the folder `out`.
 
     config: the merged configuration, shown as provenance. figures, maps: folders with one
     subfolder per model (and `all`), linked from the pages. directory: where results/ is.
@@ -53,12 +53,17 @@ def write_report(
     """
     report = Report(config, grid, read_tables(tables), figures, maps, directory, out, commit)
     report.sections = shown_sections(sections, out)
+    if "claims" in sections:
+        report.claims = pl.read_parquet(tables / "claims.parquet")
     write_assets(out / "assets")
     of_sections = [table for name in sections for table in SECTIONS[name].tables]
-    downloads = copy_tables(tables, out / "data", [*TABLES, *dict.fromkeys(of_sections)])
+    downloads = copy_tables(tables, out / "data", list(dict.fromkeys([*TABLES, *of_sections])))
     templates = environment()
     index = templates.get_template("index.html.j2").render(report.index(downloads))
     write_text(out / "index.html", index)
+    if report.claims is not None:
+        page = templates.get_template("claims.html.j2").render(report.claims_page())
+        write_text(out / "claims.html", page)
     for model in report.models:
         page = templates.get_template("model.html.j2").render(report.model(model))
         write_text(out / f"{model}.html", page)
@@ -110,6 +115,7 @@ class Report:
         self.names = model_names(tables)  # models with results, which have colours
         self.kinds = overview.attention_kinds(tables)
         self.sections: list[ShownSection] = []
+        self.claims: pl.DataFrame | None = None
 
     def common(self) -> dict[str, Any]:
         groups = overview.groups(self.grid.config.models, self.kinds)
@@ -137,7 +143,8 @@ class Report:
             "headline": findings.headline(self.tables) if n_cells else "There is no result yet.",
             "summary": {model: self.summary(model) for model in self.models},
             "compared": softmax,
-            "sections": self.sections,
+            "sections": [section for section in self.sections if section.page is None],
+            "claims": None if self.claims is None else claims.sentence(self.claims),
             "figures": read_figures(self.figures / "all", self.out),
             "all_models": ALL_MODELS,
             "n_cells": n_cells,
@@ -153,6 +160,12 @@ class Report:
             "epsilon": self.grid.config.raw["epsilon"],
             "window": self.grid.config.raw["window"],
         }
+
+    def claims_page(self) -> dict[str, Any]:
+        assert self.claims is not None
+        section = next(section for section in self.sections if section.name == "claims")
+        shared = self.common() | {"scripts": SCRIPTS[:2]}
+        return shared | claims.page(self.claims, section)
 
     def summary(self, model: str) -> dict[str, Any]:
         facts = self.facts(model)

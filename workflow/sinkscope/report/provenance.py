@@ -50,12 +50,17 @@ def missing(grid: Grid, directory: Path) -> list[Missing]:
                 left = tuple(name for name in names if name not in there)
                 found += [Missing(model, left, "not in its job's manifest")] if left else []
             else:
-                found += unfinished(directory, model, shard, names)
+                found += unfinished(grid, directory, model, shard, names)
     return found
 
 
-def unfinished(directory: Path, model: str, shard: str, names: list[str]) -> list[Missing]:
-    """A job without a manifest: what it says itself, or where its log is."""
+def unfinished(
+    grid: Grid, directory: Path, model: str, shard: str, names: list[str]
+) -> list[Missing]:
+    """A job without a manifest: what it or its download says itself, or where its log is."""
+    download = directory / "results" / "hub" / f"{grid.repository(model)}.failed"
+    if download.is_file():
+        return [Missing(model, tuple(names), read_json(download)["problem"])]
     failure = failure_path(manifest_path(directory, model, shard))
     if not failure.is_file():
         reason = (

@@ -40,12 +40,13 @@ class ShownFigure:
 
 @dataclass(frozen=True)
 class ShownSection:
-    """What an experiment adds to the index; name: its address on the page."""
+    """What an experiment adds to the index, or (page) as a page of its own; name: its address."""
 
     name: str
     title: str
     intro: str
     figures: list[ShownFigure]
+    page: str | None
 
 
 def environment() -> jinja2.Environment:
@@ -105,11 +106,17 @@ def shown_sections(names: Sequence[str], out: Path) -> list[ShownSection]:
     names: those wanted; their figures are in `out`/sections/NAME.
     """
     found = [
-        ShownSection(name, section.title, section.intro, read_figures(out / "sections" / name, out))
+        ShownSection(
+            name,
+            section.title,
+            section.intro,
+            read_figures(out / "sections" / name, out),
+            section.page,
+        )
         for name, section in SECTIONS.items()
         if name in names
     ]
-    return [section for section in found if section.figures]
+    return [section for section in found if section.figures or section.page]
 
 
 def map_data(index: Sequence[dict[str, Any]], folder: str, steps: int) -> dict[str, Any]:

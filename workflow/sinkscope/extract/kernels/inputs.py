@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sinkscope.extract import devices
 from sinkscope.extract.masks import Visible
 from sinkscope.extract.sums import Plan
 
@@ -24,8 +25,8 @@ class Inputs:
     """
 
     def __init__(self, plan: Plan, visible: Visible, device: torch.device) -> None:
-        plan = plan.to(torch.device("cpu"))
-        seen = visible.to(torch.device("cpu"))
+        plan = devices.moved(plan, torch.device("cpu"))
+        seen = devices.moved(visible, torch.device("cpu"))
         batch, self.n_tokens, self.n_sets = plan.key_sets.shape
         self.n_padded = -(-self.n_tokens // ROWS) * ROWS
         real, rank = plan.real, plan.rank()
@@ -47,7 +48,7 @@ class Inputs:
         (
             self.real, self.counted, self.sinks, self.n_queries, self.n_window_queries,
             self.entropy_weight, self.members, self.groups,
-        ) = moved(packed, device).split([row[..., 0].numel() for row in rows])  # fmt: skip
+        ) = pinned(packed, device).split([row[..., 0].numel() for row in rows])  # fmt: skip
         first = real.int().argmax(1)
         numbers = [
             real.sum(1), n_later, with_entropy.sum(1), first, n_later[:, None] - n_members, of_others
@@ -55,7 +56,7 @@ class Inputs:
         flat = torch.cat([number.reshape(-1).double() for number in numbers])
         (
             self.n_real, self.n_later, self.n_entropy, self.first, self.n_strict, self.of_others
-        ) = moved(flat, device).split([number.numel() for number in numbers])  # fmt: skip
+        ) = pinned(flat, device).split([number.numel() for number in numbers])  # fmt: skip
         self.window, self.offsets = plan.window, None
         if plan.offsets:
             self.offsets = torch.tensor(plan.offsets, dtype=torch.int32, device=device)
@@ -67,7 +68,7 @@ class Inputs:
         return found
 
 
-def moved(values: Tensor, device: torch.device) -> Tensor:
+def pinned(values: Tensor, device: torch.device) -> Tensor:
     """The values on the device. From pinned memory: a plain copy would wait for all that the
     GPU still has to do."""
     if device.type != "cuda":

@@ -1,0 +1,74 @@
+"""A hub on this machine, and the command line of a user whose client is told of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.server import serving
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def hub():
+    with serving() as found:
+        yield found
+
+
+class User:
+    """A folder with a table of models, a cache of its own, and maybe a token."""
+
+    def __init__(self, folder, hub):
+        self.folder, self.hub, self.token = folder, hub, None
+        self.cache = folder / "hub-home"
+        (folder / "config").mkdir(parents=True)
+        (folder / "text.txt").write_text("Z He came. He saw.")
+        self.write("config/documents.tsv", "document\tpath\ntext\ttext.txt\n")
+        self.write(
+            "config/config.yaml", "models: config/models.tsv\ndocuments: config/documents.tsv\n"
+        )
+
+    def write(self, path, text):
+        (self.folder / path).write_text(text, encoding="utf-8")
+
+    def models(self, *rows):
+        self.write("config/models.tsv", "\n".join(["model\tsource", *rows]) + "\n")
+
+    def environment(self, **changes):
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        found = os.environ | {"PATH": path, "HF_HOME": str(self.cache), "HF_ENDPOINT": self.hub.url}
+        found |= {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", **changes}
+        found.pop("HF_TOKEN", None)
+        if self.token:
+            found["HF_TOKEN"] = self.token
+        return found
+
+    def run(self, *arguments, **changes):
+        return subprocess.run(
+            [Path(sys.executable).parent / "sinkscope", *arguments],
+            cwd=self.folder, env=self.environment(**changes), stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+
+    def lock(self, source, **changes):
+        """The command for a table of models with this source alone."""
+        self.models(f"m\t{source}")
+        name = source.removeprefix("hub:").replace("/", "--")
+        return self.run("lock", name, "--config", "config/config.yaml", **changes)
+
+    def download(self, name, **changes):
+        out = f"results/hub/{name}.json"
+        return self.run("download", name, "--config", "config/config.yaml", "--out", out, **changes)
+
+    def extract(self, model, **changes):
+        options = ("--shard", "0000", "--out", f"results/shards/{model}/0000.json")
+        where = ("--config", "config/config.yaml", "--model", model)
+        return self.run("extract", *where, *options, **changes)
+
+
+@pytest.fixture
+def user(tmp_path, hub):
+    return User(tmp_path / "user", hub)

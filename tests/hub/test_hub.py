@@ -1,0 +1,300 @@
+"""Models of a hub, fetched by the hub's own client as a user has it."""
+
+import json
+import random
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hub.conftest import ROOT
+from sinkscope.hub.lock import needed
+
+GPT2 = ROOT / "zoo" / "gpt2"
+ENOUGH = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+
+
+def problems(done):
+    """What the command said; never a traceback, and one line a sentence."""
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stdout
+    return [line for line in done.stdout.splitlines() if line.startswith("sinkscope: ")]
+
+
+def locks(user):
+    return {path.name: json.loads(path.read_text()) for path in user.folder.glob("config/lock/*")}
+
+
+def cell(user, model):
+    manifest = json.loads((user.folder / f"results/shards/{model}/0000.json").read_text())
+    return manifest["model"], manifest["cells"][0]["cell_sha256"]
+
+
+def test_the_first_use_locks_a_commit_and_fetches_what_is_loaded(user, hub):
+    hub.add("lab/gpt2", GPT2)
+    user.models("m\thub:lab/gpt2")
+    done = user.download("lab--gpt2")
+    assert done.returncode == 0, done.stdout
+    lock = locks(user)["lab--gpt2.json"]
+    assert (lock["id"], lock["revision"], lock["commit"]) == (
+        "lab/gpt2", "main", hub.models["lab/gpt2"].commit,
+    )  # fmt: skip
+    assert sorted(lock["files"]) == sorted(ENOUGH)  # not the card, nor the records of training
+    manifest = json.loads((user.folder / "results/hub/lab--gpt2.json").read_text())
+    assert manifest == lock
+
+
+def test_a_locked_model_that_is_cached_needs_no_network(user, hub):
+    """The commit and the cell are those of the first run, whatever the hub has by now."""
+    folder = user.folder.parent / "copy"
+    shutil.copytree(GPT2, folder)
+    hub.add("lab/gpt2", folder)
+    user.models("m\thub:lab/gpt2")
+    assert user.download("lab--gpt2").returncode == 0
+    before, commit = len(hub.requests), hub.models["lab/gpt2"].commit
+    (folder / "config.json").write_text((folder / "config.json").read_text() + "\n")
+    assert hub.models["lab/gpt2"].commit != commit
+    done = user.extract("m")
+    assert done.returncode == 0, done.stdout
+    assert len(hub.requests) == before
+    facts, _ = cell(user, "m")
+    assert (facts["revision"], facts["source"]) == (commit, "hub:lab/gpt2")
+    # Nor where the client is told that there is none.
+    assert user.extract("m", HF_HUB_OFFLINE="1", HF_ENDPOINT="http://127.0.0.1:9").returncode == 0
+    # A new lock takes up what is new.
+    (user.folder / "config/lock/lab--gpt2.json").unlink()
+    assert user.download("lab--gpt2").returncode == 0
+    assert locks(user)["lab--gpt2.json"]["commit"] == hub.models["lab/gpt2"].commit
+
+
+def test_without_network_and_cache_the_sentence_says_what_to_run(user, hub):
+    user.models("m\thub:lab/gpt2")
+    (sentence,) = problems(user.extract("m", HF_ENDPOINT="http://127.0.0.1:9"))
+    assert "hub model 'lab/gpt2': http://127.0.0.1:9 cannot be reached" in sentence
+    assert "snakemake downloads" in sentence
+    (sentence,) = problems(user.lock("hub:lab/gpt2", HF_HUB_OFFLINE="1"))
+    assert "snakemake downloads" in sentence
+
+
+def test_a_connection_cut_in_the_middle_is_taken_up_there(user, hub, tmp_path):
+    """The client writes in steps of 10 MB (10 << 20 bytes), and goes on from the last of them."""
+    folder, step = tmp_path / "large", 10 << 20
+    folder.mkdir()
+    shutil.copy(GPT2 / "config.json", folder)
+    weights = random.Random(0).randbytes(3 * step)
+    (folder / "model.safetensors").write_bytes(weights)
+    hub.add("lab/large", folder)
+    user.models("m\thub:lab/large")
+    hub.cuts["model.safetensors"] = [int(1.3 * step), int(1.2 * step)]
+    done = user.download("lab--large")
+    assert done.returncode == 0, done.stdout
+    ranges = [asked for _, path, asked in hub.requests if path.startswith("/cdn/") and asked]
+    assert ranges == [f"bytes={step}-", f"bytes={2 * step}-"]
+    (cached,) = user.cache.rglob("model.safetensors")
+    assert cached.read_bytes() == weights
+
+
+def test_after_a_download_that_failed_complete_files_are_not_fetched_again(user, hub):
+    hub.add("lab/gpt2", GPT2)
+    user.models("m\thub:lab/gpt2")
+    hub.cuts["model.safetensors"] = [0] * 20  # until the client gives up
+    (sentence,) = problems(user.download("lab--gpt2"))
+    assert "cannot be reached, or broke off" in sentence
+    assert not (user.folder / "results/hub/lab--gpt2.json").exists()
+    hub.cuts.clear()
+    hub.requests.clear()
+    assert user.download("lab--gpt2").returncode == 0
+    fetched = {path.rpartition("/")[2] for path in hub.paths()}
+    assert fetched == {"model.safetensors"}
+
+
+@pytest.mark.parametrize("token", [None, "other-token"])
+def test_a_gated_model_without_access_says_what_to_accept(user, hub, token):
+    hub.add("lab/gated", GPT2, gated=True, readers=("good-token",))
+    user.models("m\thub:lab/gated")
+    user.token = token
+    done = user.download("lab--gated")
+    (sentence,) = problems(done)
+    assert sentence == (
+        "sinkscope: hub model 'lab/gated': its owner grants access one by one; accept the "
+        f"conditions on {hub.url}/lab/gated, and put a token of that account in the variable "
+        "HF_TOKEN."
+    )
+    failed = json.loads((user.folder / "results/hub/lab--gated.failed").read_text())
+    assert failed["problem"] in sentence
+    user.token = "good-token"
+    again = user.download("lab--gated")
+    assert again.returncode == 0, again.stdout
+    assert not (user.folder / "results/hub/lab--gated.failed").exists()
+    written = [path for path in user.folder.rglob("*") if path.is_file()]
+    for text in (
+        done.stdout,
+        again.stdout,
+        *(path.read_bytes().decode("latin1") for path in written),
+    ):
+        assert "good-token" not in text
+        assert "other-token" not in text
+    # It goes to the hub, and not on to the host that large files come from.
+    assert hub.authorized
+    assert not any(path.startswith("/cdn/") for path in hub.authorized)
+
+
+@pytest.mark.parametrize(
+    ("source", "token", "sentence"),
+    [
+        ("hub:lab/none", None, "hub model 'lab/none': there is no such model at "),
+        ("hub:lab/none", "good-token", "hub model 'lab/none': there is no such model at "),
+        ("hub:lab/private", None, "it is private; correct the id, or put a token"),
+        ("hub:lab/gpt2@old", None, "hub model 'lab/gpt2': it has no revision 'old'; correct it"),
+        ("hub:lab/gpt2", "stale-token", "the hub refuses the token in HF_TOKEN; put a valid one"),
+        ("hub:lab/empty", None, "hub model 'lab/empty': it has no config.json with safetensors"),
+    ],
+)  # fmt: skip
+def test_what_the_hub_refuses_is_one_sentence(user, hub, tmp_path, source, token, sentence):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "README.md").write_text("nothing")
+    hub.add("lab/gpt2", GPT2)
+    hub.add("lab/empty", tmp_path / "empty")
+    hub.add("lab/private", GPT2, private=True, readers=("good-token",))
+    user.models(f"m\t{source}")
+    user.token = token
+    (said,) = problems(user.lock(source))
+    assert sentence in said
+    assert "stale-token" not in said
+
+
+def test_a_model_that_was_renamed_is_found_under_its_old_name(user, hub):
+    hub.add("lab/gpt2", GPT2)
+    hub.renamed["gpt2"] = "lab/gpt2"
+    user.models("m\thub:gpt2")
+    done = user.lock("hub:gpt2")
+    assert done.returncode == 0, done.stdout
+    assert locks(user)["gpt2.json"]["commit"] == hub.models["lab/gpt2"].commit
+
+
+def test_a_revision_is_resolved_and_locked_by_itself(user, hub):
+    hub.add("lab/gpt2", GPT2)
+    hub.models["lab/gpt2"].revisions["v1"] = hub.models["lab/gpt2"].commit
+    user.models("m\thub:lab/gpt2@v1")
+    done = user.lock("hub:lab/gpt2@v1")
+    assert done.returncode == 0, done.stdout
+    assert locks(user)["lab--gpt2@v1.json"]["revision"] == "v1"
+
+
+@pytest.fixture
+def same_weights(tmp_path):
+    """Folders with the zoo's GPT-2: as .bin, and in several safetensors files."""
+    from transformers import AutoModelForCausalLM
+
+    network = AutoModelForCausalLM.from_pretrained(GPT2)
+    for name in ("bin", "parts"):
+        shutil.copytree(GPT2, tmp_path / name)
+        (tmp_path / name / "model.safetensors").unlink()
+    torch.save(load_file(GPT2 / "model.safetensors"), tmp_path / "bin" / "pytorch_model.bin")
+    network.save_pretrained(tmp_path / "parts", max_shard_size="2MB")
+    return tmp_path
+
+
+def test_bin_and_parts_give_the_cell_of_the_one_safetensors_file(user, hub, same_weights):
+    for name in ("bin", "parts"):
+        hub.add(f"lab/{name}", same_weights / name)
+    user.models("one\tzoo:gpt2", "bin\thub:lab/bin", "parts\thub:lab/parts")
+    cells = {}
+    for name in ("one", "bin", "parts"):
+        done = user.extract(name)
+        assert done.returncode == 0, done.stdout
+        cells[name] = load_file(user.folder / f"results/cells/{name}/text.safetensors")
+    for name in ("bin", "parts"):
+        for key, values in cells["one"].items():
+            assert torch.equal(values.nan_to_num(), cells[name][key].nan_to_num())
+    assert len([name for name in locks(user)["lab--parts.json"]["files"] if "-of-" in name]) > 1
+
+
+@pytest.mark.parametrize(
+    ("there", "kept"),
+    [
+        (["model.safetensors", "pytorch_model.bin"], ["model.safetensors"]),
+        (["pytorch_model.bin", "tf_model.h5"], ["pytorch_model.bin"]),
+        (["model-1-of-2.safetensors", "model-2-of-2.safetensors", "model.safetensors.index.json",
+          "consolidated.safetensors"],
+         ["model-1-of-2.safetensors", "model-2-of-2.safetensors", "model.safetensors.index.json"]),
+        (["pytorch_model-1-of-1.bin"], []),
+        (["flax_model.msgpack", "model.onnx"], []),
+    ],
+)  # fmt: skip
+def test_of_several_formats_one_is_fetched_the_safest(there, kept):
+    besides = ["config.json", "tokenizer.model", "vocab.json", "merges.txt"]
+    others = ["README.md", "generation_config.json", "modeling_own.py", "training_args.bin"]
+    found = needed([*there, *besides, *others])
+    assert found == sorted([*kept, *besides]) if kept else found == []
+
+
+class Harm:
+    """Pickled, it is code that makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        import pathlib
+
+        return pathlib.Path.touch, (pathlib.Path(self.path),)
+
+
+def test_a_pickle_with_code_in_it_is_refused_and_not_run(user, hub, tmp_path):
+    folder = shutil.copytree(GPT2, tmp_path / "harm")
+    (folder / "model.safetensors").unlink()
+    torch.save({"transformer.wte.weight": Harm(tmp_path / "ran")}, folder / "pytorch_model.bin")
+    hub.add("lab/harm", folder)
+    user.models("m\thub:lab/harm")
+    (said,) = problems(user.extract("m"))
+    assert "model 'm': hub:lab/harm cannot be loaded" in said
+    assert not (tmp_path / "ran").exists()
+
+
+def test_code_that_a_model_brings_is_never_run(user, hub, tmp_path):
+    folder = shutil.copytree(GPT2, tmp_path / "code")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModel": "own.Own"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(
+        f"import pathlib\npathlib.Path({str(tmp_path / 'ran')!r}).touch()\n"
+    )
+    hub.add("lab/code", folder)
+    user.models("m\thub:lab/code")
+    (said,) = problems(user.extract("m"))
+    assert "model 'm': hub:lab/code cannot be loaded" in said
+    assert not (tmp_path / "ran").exists()
+    assert not any("own.py" in path for path in hub.paths())
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", '{"id": "lab/gpt2", "revision": "main", "commit": "main", "files": {"a": 1}}',
+     '{"id": "a", "revision": "main", "commit": "%s", "files": {"../x": 1}}' % ("0" * 40)],
+)  # fmt: skip
+def test_a_broken_lock_is_named(user, content):
+    (user.folder / "config/lock").mkdir()
+    user.write("config/lock/lab--gpt2.json", content)
+    user.models("m\thub:lab/gpt2")
+    (said,) = problems(user.lock("hub:lab/gpt2"))
+    assert "config/lock/lab--gpt2.json: " in said
+    assert "delete it" in said
+
+
+def test_half_precision_comes_from_the_row(user, hub):
+    hub.add("lab/gpt2", GPT2)
+    user.write("config/models.tsv", "model\tsource\tdtype\nm\thub:lab/gpt2\tbfloat16\n")
+    done = user.extract("m")
+    assert done.returncode == 0, done.stdout
+    assert cell(user, "m")[0]["dtype"] == "bfloat16"
+
+
+def test_more_gpus_than_there_are_is_one_sentence(user, hub):
+    if torch.cuda.device_count() > 6:
+        pytest.skip("there are that many GPUs")
+    hub.add("lab/gpt2", GPT2)
+    user.write("config/models.tsv", "model\tsource\tn_gpus\nm\thub:lab/gpt2\t7\n")
+    (said,) = problems(user.extract("m"))
+    assert "model 'm': n_gpus is 7" in said

@@ -1,0 +1,237 @@
+"""Claims: what is read from their file, and what a run says of them."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from sinkscope.errors import SinkscopeError
+from sinkscope.reduce.claim_file import read_claims
+from sinkscope.reduce.claims import FAILS, HOLDS, UNTESTED, evaluate, overall, write_claims
+from sinkscope.reduce.measures import MEASURES
+from sinkscope.reduce.schemas import EXPERIMENTS
+
+CLAIMS = Path(__file__).parents[2] / "config" / "claims.yaml"
+
+CLAIM = {
+    "claim": "z-share", "study": "atlas", "kind": "number", "statement": "Z takes most.",
+    "source": "a study", "models": ["big"], "measure": "max_key_share",
+    "with": {"tokens": ["Z"]}, "condition": {"at_least": 0.5},
+}  # fmt: skip
+MODELS = {
+    "big": {"sources": ["hub:lab/big", "hub:big"], "architecture": "GPT2Model"},
+    "lone": {"sources": ["hub:lab/lone"], "architecture": "MambaModel"},
+}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A file with one claim, changed by keywords, or with those given."""
+
+    def write(*claims, subjects=MODELS, **changes):
+        path = tmp_path / "claims.yaml"
+        kept = {key: value for key, value in (CLAIM | changes).items() if value is not None}
+        path.write_text(yaml.safe_dump({"models": subjects, "claims": list(claims) or [kept]}))
+        return path
+
+    return write
+
+
+def run(*models, share=0.75):
+    """Tables of a run with these (name, source, architecture, attention, parameters)."""
+    columns = ["model", "source", "architecture", "attention", "n_parameters"]
+    facts = pl.DataFrame(list(models), schema=columns, orient="row")
+    counts = [
+        {"model": name, "token": token, "key_class": key_class, "count": count}
+        for name, *_ in models
+        for token, key_class, count in (
+            ("Z", "first", round(share * 1000)),
+            ("a", "word", 1000 - round(share * 1000)),
+        )
+    ]
+    histogram = pl.DataFrame(counts)
+    return {"models": facts, "max_attention_tokens": histogram,
+            "max_attention_tokens_padded": histogram.clear()}  # fmt: skip
+
+
+ITSELF = ("here", "hub:lab/big@v2", "GPT2Model", "softmax", 900)
+RELATIVE = ("small", "zoo:small", "GPT2Model", "softmax", 3)
+STRANGER = ("other", "zoo:other", "LlamaModel", "softmax", 5)
+
+
+def judged(path, tables):
+    return evaluate(read_claims(path), tables).rows(named=True)
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.75, HOLDS), (0.5, HOLDS), (0.499, FAILS)])
+def test_a_claim_about_a_model_that_ran_holds_or_does_not(written, share, verdict):
+    (row,) = judged(written(published=0.7), run(ITSELF, RELATIVE, STRANGER, share=share))
+    assert (row["model"], row["is_relative"], row["verdict"], row["why"]) == (
+        "here",
+        False,
+        verdict,
+        "",
+    )
+    assert row["measured"] == pytest.approx(share)
+    assert row["difference"] == pytest.approx(share - 0.7)
+    assert row["meets"] is (verdict == HOLDS)
+
+
+def test_a_model_that_did_not_run_is_not_tested_and_its_relatives_stand_in(written):
+    larger = ("medium", "zoo:medium", "GPT2Model", "softmax", 40)
+    variant = ("sigmoid", "zoo:sigmoid", "GPT2Model", "sigmoid", 40)
+    rows = judged(written(), run(RELATIVE, larger, variant, STRANGER))
+    assert [(row["model"], row["verdict"]) for row in rows] == [
+        ("medium", UNTESTED),
+        ("small", UNTESTED),
+    ]
+    assert all(row["is_relative"] and row["meets"] and row["measured"] == 0.75 for row in rows)
+    assert (
+        rows[0]["why"] == "big was not in this run; its relative medium would meet the condition."
+    )
+    (below,) = judged(written(), run(RELATIVE, share=0.1))
+    assert below["why"].endswith("its relative small would not meet the condition.")
+
+
+def test_without_a_relative_the_reason_names_the_architecture(written):
+    (row,) = judged(written(models=["lone"]), run(ITSELF))
+    assert (row["model"], row["measured"], row["verdict"]) == (None, None, UNTESTED)
+    assert row["why"] == (
+        "lone was not in this run, nor was another model of its architecture (MambaModel)."
+    )
+
+
+def test_a_table_that_the_run_has_not_is_named(written):
+    options = {"table": "second_sink", "column": "mass_ratio"}
+    (row,) = judged(written(measure="value", **{"with": options}), run(ITSELF))
+    assert (row["verdict"], row["why"]) == (UNTESTED, "This run has no table second_sink.")
+
+
+def test_a_table_that_has_nothing_of_the_model_is_named(written):
+    tables = run(ITSELF)
+    tables["max_attention_tokens"] = tables["max_attention_tokens"].clear()
+    (row,) = judged(written(), tables)
+    assert row["verdict"] == UNTESTED
+    assert row["why"].startswith("The run has nothing of here in max_attention_tokens")
+
+
+@pytest.mark.parametrize(
+    ("condition", "verdict"),
+    [({"within": 0.06}, HOLDS), ({"within": 0.04}, FAILS), ({"above": 0.75}, FAILS),
+     ({"at_least": 0.75}, HOLDS), ({"below": 0.75}, FAILS), ({"at_most": 0.75}, HOLDS),
+     ({"above": 0.7, "below": 0.8}, HOLDS), ({"above": 0.7, "below": 0.72}, FAILS)],
+)  # fmt: skip
+def test_all_parts_of_a_condition_must_hold(written, condition, verdict):
+    (row,) = judged(written(condition=condition, published="4/5"), run(ITSELF))
+    assert row["verdict"] == verdict
+    assert row["published"] == pytest.approx(0.8)
+
+
+def test_one_model_for_which_it_does_not_hold_decides_a_claim():
+    assert overall([HOLDS, FAILS, UNTESTED]) == FAILS
+    assert overall([UNTESTED, HOLDS]) == HOLDS
+    assert overall([UNTESTED, UNTESTED]) == UNTESTED
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"measure": "no_such"}, "there is no measure 'no_such'; measures are max_key_share"),
+        ({"models": ["nobody"]}, "models names 'nobody', which is not in the file's list"),
+        ({"verdict": "holds"}, "unknown key 'verdict'"),
+        ({"condition": None}, "'condition' is missing"),
+        ({"condition": {}}, "condition is {}"),
+        ({"condition": {"near": 1}}, "condition is"),
+        ({"study": "mine"}, "study is 'mine'"),
+        ({"published": "most"}, "published is 'most'; write a number or a fraction"),
+        ({"published": "1/0"}, "published is '1/0'; write a number or a fraction"),
+        ({"condition": {"within": 0.1}}, "give published for every model"),
+    ],
+)  # fmt: skip
+def test_a_claim_that_cannot_be_read_is_named(written, changes, sentence):
+    with pytest.raises(SinkscopeError) as caught:
+        read_claims(written(**changes))
+    assert str(caught.value).startswith("claims.yaml, claim 'z-share': ")
+    assert sentence in str(caught.value)
+
+
+def test_files_without_claims_or_with_one_twice_are_errors(written, tmp_path):
+    with pytest.raises(SinkscopeError, match="a second claim has this name"):
+        read_claims(written(CLAIM, CLAIM))
+    (tmp_path / "none.yaml").write_text("models: {}\nclaims: []\n")
+    with pytest.raises(SinkscopeError, match=r"none.yaml: has no claims"):
+        read_claims(tmp_path / "none.yaml")
+    with pytest.raises(SinkscopeError, match="'models' must give sources and architecture"):
+        read_claims(written(subjects={"big": {"architecture": "GPT2Model"}}))
+
+
+@pytest.mark.parametrize(
+    "options", [{"key_set": "sep"}, {"tokens": 3}, {"counting": "twice", "token": ["Z"]}]
+)
+def test_options_that_a_measure_has_not_are_named(written, options):
+    claims = read_claims(written(**{"with": options}))
+    with pytest.raises(SinkscopeError, match="claim 'z-share': its measure max_key_share cannot"):
+        evaluate(claims, run(ITSELF))
+
+
+def test_a_column_that_a_table_has_not_is_named(written):
+    options = {"table": "models", "column": "colour"}
+    claims = read_claims(written(measure="value", **{"with": options}))
+    with pytest.raises(SinkscopeError, match=r"claim 'z-share': .*colour"):
+        evaluate(claims, run(ITSELF))
+
+
+def test_the_table_has_its_columns_and_the_same_bytes_every_time(written, tmp_path):
+    tables = run(ITSELF, RELATIVE)
+    for name, frame in tables.items():
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+    for out in ("x", "y"):
+        write_claims(written(), tmp_path, list(tables), tmp_path / out)
+    first, second = ((tmp_path / out / "claims.parquet").read_bytes() for out in "xy")
+    assert first == second
+    found = pl.read_parquet(tmp_path / "x" / "claims.parquet")
+    assert dict(found.schema) == {k: kind() for k, kind in EXPERIMENTS["claims"].columns.items()}
+    assert (tmp_path / "x" / "claims.csv").is_file()
+
+
+# --- The claims of the studies ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def studies():
+    return read_claims(CLAIMS)
+
+
+def test_the_studies_conclusions_and_hypotheses_are_all_there(studies):
+    kinds = [claim.kind for claim in studies]
+    assert kinds.count("conclusion") == 8
+    assert [claim.study for claim in studies if claim.kind == "hypothesis"] == ["atlas"] * 4
+    assert {claim.study for claim in studies if claim.kind == "conclusion"} == {
+        "atlas", "second-sink", "dormant-heads",
+    }  # fmt: skip
+
+
+def test_published_numbers_are_those_of_the_design(studies):
+    """Shares from counts, as printed: 8 documents padded to 428 tokens, or real tokens alone."""
+    printed = {claim.claim: claim.published for claim in studies}
+    assert printed["distilbert-sep-padded"]["distilbert"] == 11336 / (6 * 8 * 428)
+    assert printed["bert-sep-padded"]["bert-base"] == 23110 / (12 * 8 * 428)
+    assert printed["opt-share"]["opt-125m"] == pytest.approx(0.92, abs=0.005)
+    assert printed["gpt2-share"]["gpt2-large"] == pytest.approx(0.745, abs=0.0005)
+    assert printed["falcon-share"]["falcon-rw-1b"] == pytest.approx(0.83, abs=0.005)
+    assert printed["sink-rate"]["llama-3-8b"] == 0.99
+
+
+def test_every_model_that_claims_speak_about_can_be_run_or_is_packaged(studies):
+    rows = (CLAIMS.parent / "published.tsv").read_text().splitlines()[1:]
+    rows += (CLAIMS.parent / "models.tsv").read_text().splitlines()[1:]
+    known = {row.split("\t")[1] for row in rows}
+    for claim in studies:
+        for subject in claim.subjects:
+            is_variant = subject.architecture == "VariantGPT2Model"
+            assert is_variant or set(subject.sources) & known, subject.name
+
+
+def test_every_measure_is_used_by_a_claim(studies):
+    assert {claim.measure for claim in studies} == set(MEASURES)

@@ -1,0 +1,28 @@
+"""A model that is split over several GPUs: its layers' statistics are taken where they run."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from sinkscope.extract.masks import Visible
+from sinkscope.extract.sums import LayerStatistics, Plan
+
+Record = TypeVar("Record", Plan, LayerStatistics, Visible)
+
+
+def moved(record: Record, device: torch.device) -> Record:
+    """The same record with all of its tensors on `device`; those that are there are shared."""
+    if all(
+        not isinstance(value, Tensor) or value.device == device
+        for value in (getattr(record, field.name) for field in fields(record))
+    ):
+        return record
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    on_device: dict[str, Any] = {
+        name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)
+    }
+    return replace(record, **on_device)

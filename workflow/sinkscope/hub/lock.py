@@ -1,0 +1,115 @@
+"""Which commit of a hub model is used, and which of its files.
+
+The first use asks the hub for the commit of a model's revision and for the names of its files,
+and keeps both in a lock file of the model. From then on only that commit is used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sinkscope.errors import SinkscopeError
+from sinkscope.files import read_json
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+HUB_ID = rf"{NAME}(/{NAME})?"
+COMMIT = r"[0-9a-f]{40}"
+DEFAULT_REVISION = "main"
+
+# The formats of weights, best first; each with the index that names its parts. Safetensors
+# cannot hold code; .bin is read with torch's weights-only reader, which runs none.
+WEIGHTS = (
+    ("model.safetensors", r"model-\d+-of-\d+\.safetensors"),
+    ("pytorch_model.bin", r"pytorch_model-\d+-of-\d+\.bin"),
+)
+# What beside the weights is loaded: the architecture and the tokenizer.
+BESIDES = re.compile(
+    r"config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json"
+    r"|added_tokens\.json|vocab\.(json|txt)|merges\.txt|(tokenizer|spiece|sentencepiece.*)\.model"
+)
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A model of the hub, and the branch, tag or commit that is wanted of it."""
+
+    id: str
+    revision: str = DEFAULT_REVISION
+
+    @property
+    def name(self) -> str:
+        """As the name of a file: OWNER--NAME, with @REVISION where it is not the main one."""
+        suffix = "" if self.revision == DEFAULT_REVISION else f"@{self.revision}"
+        return f"{self.id}{suffix}".replace("/", "--")
+
+
+@dataclass(frozen=True)
+class Lock:
+    """files: name to size in bytes, of all that is loaded of this commit."""
+
+    id: str
+    revision: str
+    commit: str
+    files: dict[str, int]
+
+
+def repository_of(model: str, source: str) -> Repository | None:
+    """What a row's source names on the hub; None where it is no source of the hub.
+
+    Raises SinkscopeError for what cannot be an id of the hub.
+    """
+    kind, _, name = source.partition(":")
+    if kind != "hub":
+        return None
+    location, _, revision = name.partition("@")
+    revision = revision or DEFAULT_REVISION
+    if not re.fullmatch(HUB_ID, location) or not re.fullmatch(f"{NAME}(/{NAME})*", revision):
+        raise SinkscopeError(
+            f"model '{model}': '{name}' is no id of the hub; "
+            "write hub:OWNER/NAME or hub:OWNER/NAME@REVISION, or path:DIR for a folder."
+        )
+    return Repository(location, revision)
+
+
+def lock_path(directory: Path, repository: Repository) -> Path:
+    return directory / "config" / "lock" / f"{repository.name}.json"
+
+
+def read_lock(path: Path) -> Lock | None:
+    """The lock file at `path`; None where there is none. Raises SinkscopeError for a bad one."""
+    if not path.is_file():
+        return None
+    try:
+        lock = Lock(**read_json(path))
+        good = re.fullmatch(COMMIT, lock.commit) and all(map(_plain, lock.files)) and lock.files
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SinkscopeError(f"{path}: is no lock file ({error}); delete it.") from error
+    if not good:
+        raise SinkscopeError(
+            f"{path}: has no commit of 40 hexadecimal digits, or names no files or files outside "
+            "the model; delete it, and the next run makes it anew."
+        )
+    return lock
+
+
+def _plain(file: str) -> bool:
+    return re.fullmatch(NAME, file) is not None
+
+
+def needed(files: Iterable[str]) -> list[str]:
+    """Of a repository's files those that are loaded: weights in one format, and the rest.
+
+    Empty where there are no weights that can be loaded safely.
+    """
+    there = set(files)
+    besides = sorted(name for name in there if BESIDES.fullmatch(name))
+    for whole, part in WEIGHTS:
+        if whole in there:
+            return sorted([whole, *besides])
+        parts = [name for name in there if re.fullmatch(part, name)]
+        if f"{whole}.index.json" in there and parts:
+            return sorted([*parts, f"{whole}.index.json", *besides])
+    return []

@@ -1,0 +1,152 @@
+"""What a run says of the claims of the studies. Verdicts are computed, never typed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sinkscope.errors import SinkscopeError
+from sinkscope.reduce.claim_file import Claim, Subject, read_claims
+from sinkscope.reduce.measures import MEASURES, Tables
+from sinkscope.reduce.schemas import EXPERIMENTS, write_table
+
+HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested here"
+TESTS = {
+    "above": (lambda x, limit: x > limit, "above {}"),
+    "below": (lambda x, limit: x < limit, "below {}"),
+    "at_least": (lambda x, limit: x >= limit, "at least {}"),
+    "at_most": (lambda x, limit: x <= limit, "at most {}"),
+}
+
+
+def condition_text(condition: Mapping[str, float]) -> str:
+    parts = [TESTS[key][1].format(f"{limit:g}") for key, limit in condition.items() if key in TESTS]
+    if "within" in condition:
+        parts.append(f"within {condition['within']:g} of the published number")
+    return " and ".join(parts)
+
+
+def meets(claim: Claim, subject: Subject, measured: float) -> bool:
+    kept = all(
+        TESTS[key][0](measured, limit) for key, limit in claim.condition.items() if key in TESTS
+    )
+    if "within" not in claim.condition:
+        return kept
+    return kept and abs(measured - claim.published[subject.name]) <= claim.condition["within"]
+
+
+def measured_of(claim: Claim, tables: Tables, model: str) -> float | None:
+    """The claim's number of one model of the run; all tables that it needs are there."""
+    try:
+        return MEASURES[claim.measure].compute(tables, model, **claim.options)
+    except (KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise SinkscopeError(
+            f"claim '{claim.claim}': its measure {claim.measure} cannot be taken with "
+            f"{json.dumps(claim.options)} ({reason}); correct `with`."
+        ) from error
+
+
+def models_like(subject: Subject, models: pl.DataFrame) -> tuple[list[str], list[str]]:
+    """Models of the run that are the subject, and its relatives: of the same architecture and
+    with softmax, the largest first."""
+    source = pl.col("source").str.split("@").list.first()
+    own = models.filter(source.is_in(list(subject.sources)))["model"].to_list()
+    kin = models.filter(
+        pl.col("architecture") == subject.architecture,
+        pl.col("attention") == "softmax",
+        ~pl.col("model").is_in(own),
+    ).sort("n_parameters", "model", descending=[True, False])
+    return own, kin["model"].to_list()
+
+
+def judged(claim: Claim, subject: Subject, tables: Tables) -> list[dict[str, Any]]:
+    """The claim's rows about one published model: of itself where it ran, else of its
+    relatives, else one without a number."""
+    own, kin = models_like(subject, tables["models"])
+    missing = [name for name in claim.tables() if name not in tables]
+    if missing:
+        return [row(claim, subject, why=f"This run has no table {missing[0]}.")]
+    if own:
+        return [judged_itself(claim, subject, tables, model) for model in own]
+    absent = f"{subject.name} was not in this run"
+    if not kin:
+        why = f"{absent}, nor was another model of its architecture ({subject.architecture})."
+        return [row(claim, subject, why=why)]
+    rows = []
+    for model in kin:
+        number = measured_of(claim, tables, model)
+        if number is None:
+            why = f"{absent}; of its relative {model} there is nothing to measure."
+        else:
+            would = "would" if meets(claim, subject, number) else "would not"
+            why = f"{absent}; its relative {model} {would} meet the condition."
+        rows.append(row(claim, subject, model, number, why=why, is_relative=True))
+    return rows
+
+
+def judged_itself(claim: Claim, subject: Subject, tables: Tables, model: str) -> dict[str, Any]:
+    number = measured_of(claim, tables, model)
+    if number is None:
+        names = " and ".join(claim.tables())
+        return row(claim, subject, model, why=f"The run has nothing of {model} in {names}.")
+    kept = meets(claim, subject, number)
+    return row(claim, subject, model, number, verdict=HOLDS if kept else FAILS)
+
+
+def row(
+    claim: Claim,
+    subject: Subject,
+    model: str | None = None,
+    measured: float | None = None,
+    *,
+    why: str = "",
+    verdict: str = UNTESTED,
+    is_relative: bool = False,
+) -> dict[str, Any]:
+    published = claim.published.get(subject.name)
+    both = published is not None and measured is not None
+    return {
+        "number": claim.number,
+        "claim": claim.claim,
+        "study": claim.study,
+        "kind": claim.kind,
+        "statement": claim.statement,
+        "source": claim.source,
+        "subject": subject.name,
+        "model": model,
+        "is_relative": is_relative,
+        "measure": claim.measure,
+        "options": json.dumps(claim.options, ensure_ascii=False, sort_keys=True),
+        "condition": condition_text(claim.condition),
+        "published": published,
+        "measured": measured,
+        "difference": measured - published if both else None,  # type: ignore[operator]
+        "meets": None if measured is None else meets(claim, subject, measured),
+        "verdict": verdict,
+        "why": why,
+    }
+
+
+def evaluate(claims: Sequence[Claim], tables: Tables) -> pl.DataFrame:
+    """The rows of the table `claims`. tables: those of this run, by name; `models` among them."""
+    rows = [
+        entry for claim in claims for subject in claim.subjects
+        for entry in judged(claim, subject, tables)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=dict(EXPERIMENTS["claims"].columns))
+
+
+def overall(verdicts: Sequence[str]) -> str:
+    """Of all models that a claim speaks about: one for which it does not hold decides."""
+    return next((verdict for verdict in (FAILS, HOLDS) if verdict in verdicts), UNTESTED)
+
+
+def write_claims(path: Path, tables: Path, names: Sequence[str], out: Path) -> None:
+    """Evaluate the claims of a file over these tables of a folder; write the table `claims`."""
+    found = {name: pl.read_parquet(tables / f"{name}.parquet") for name in names}
+    write_table(evaluate(read_claims(path), found).lazy(), "claims", out)

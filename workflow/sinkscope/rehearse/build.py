@@ -1,0 +1,107 @@
+"""A model of the true architecture with random weights, on a device, on several, or on none.
+
+On none ("meta"): its tensors have shapes and types, but no memory and no values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+import yaml
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers import AutoConfig, AutoModel
+
+from sinkscope.config import ModelRow
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.model import Loaded, detect_family, longest_input, placement
+from sinkscope.extract.sources import find_weights
+from sinkscope.hub.fetch import cached
+from sinkscope.hub.lock import lock_path, read_lock, repository_of
+
+ARCHITECTURES = Path(__file__).with_name("architectures.yaml")
+
+
+def architecture(row: ModelRow, directory: Path) -> Any:
+    """The configuration of a row's model; the hub and its weights are not asked.
+
+    Of a hub model: what its cached config.json says, else what architectures.yaml does.
+    """
+    repository = repository_of(row.model, row.source)
+    if repository is None:
+        weights = find_weights(row.model, row.source, directory)
+        gguf = {"gguf_file": weights.gguf} if weights.gguf else {}
+        return AutoConfig.from_pretrained(weights.location, trust_remote_code=False, **gguf)
+    lock = read_lock(lock_path(directory, repository))
+    folder = cached(lock) if lock else None
+    if folder is not None:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    known = yaml.safe_load(ARCHITECTURES.read_text(encoding="utf-8"))
+    if repository.id not in known:
+        raise SinkscopeError(
+            f"model '{row.model}': the architecture of {repository.id} is not known here; "
+            "download the model first (snakemake downloads), and rehearse again."
+        )
+    values = dict(known[repository.id])
+    return AutoConfig.for_model(values.pop("model_type"), **values)
+
+
+def build(row: ModelRow, config: Any, device: str) -> Loaded:
+    """The row's model with random weights on `device`, ready to be run.
+
+    For meta it must be made, and run, within `without_values`. A model that is split over
+    several GPUs is made on the first of them if it fits, then spread as the library spreads
+    weights that it loads.
+    """
+    torch.manual_seed(0)
+    transformers.logging.set_verbosity_error()
+    row = replace(row, device="cpu" if device == "meta" else device)
+    options: dict[str, Any] = placement(row) if device != "meta" else {}
+    dtype = getattr(torch, row.dtype)
+    with torch.device(first_place(config, dtype, device, options)):
+        network = AutoModel.from_config(
+            config, attn_implementation="sdpa", dtype=dtype, trust_remote_code=False
+        )
+    network = network.eval().requires_grad_(False)
+    if options:
+        network = spread(network, options["max_memory"], dtype)
+    family = row.family or detect_family(row.model, config)
+    return Loaded(row, network, None, family, longest_input(row, network), None)
+
+
+def without_values() -> FakeTensorMode:
+    """Within the block, every tensor that is made has a shape and a type, and no memory.
+
+    Unlike on torch's own device meta, code that looks at values (is this mask all True?) is
+    told by the library that it is being traced, and goes on.
+    """
+    return FakeTensorMode()
+
+
+def first_place(config: Any, dtype: torch.dtype, device: str, split: dict[str, Any]) -> str:
+    """Where the weights are made; of a split model, the processor if one GPU is too small."""
+    if not split:
+        return "cpu" if device == "meta" else device
+    with without_values():
+        network = AutoModel.from_config(config, dtype=dtype, trust_remote_code=False)
+    return "cuda:0" if weight_bytes(network) < 0.8 * split["max_memory"][0] else "cpu"
+
+
+def weight_bytes(network: torch.nn.Module) -> int:
+    return sum(p.numel() * p.element_size() for p in network.parameters())
+
+
+def spread(network: Any, memory: dict[int, int], dtype: torch.dtype) -> Any:
+    """The network, its layers shared out over GPUs in equal parts; no layer is cut."""
+    from accelerate import dispatch_model, infer_auto_device_map
+    from accelerate.utils import get_balanced_memory
+
+    whole = {"no_split_module_classes": list(network._no_split_modules or []), "dtype": dtype}
+    balanced = get_balanced_memory(network, memory, **whole)
+    device_map = infer_auto_device_map(network, balanced, **whole)
+    network = dispatch_model(network, device_map)
+    torch.cuda.empty_cache()
+    return network

@@ -1,0 +1,195 @@
+"""The rehearsal: every model of a configuration, one after the other, as a table."""
+
+from __future__ import annotations
+
+import gc
+import platform
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import transformers
+
+from sinkscope.config import Config, ModelRow
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.model import Loaded
+from sinkscope.rehearse import observe
+from sinkscope.rehearse.build import architecture, build, weight_bytes, without_values
+from sinkscope.rehearse.needs import GIB, WORKING_BYTES, Needs, needs, operations
+
+CARD_GIB = 80  # of a GPU that is not here
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """One model. peaks: bytes that each GPU held at most (expected where none ran)."""
+
+    model: str
+    dtype: str
+    n_parameters: int
+    n_layers: int
+    n_heads: int
+    weight_bytes: int
+    n_observed: int
+    n_tokens: int
+    seconds: float
+    peaks: tuple[int, ...]
+    needs: Needs
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where and with what: device (meta for none), tokens of a document, documents of a grid,
+    a GPU's memory, and the speed that is reckoned with where nothing runs."""
+
+    device: str
+    n_tokens: int
+    n_documents: int
+    card_bytes: int
+    tflops: float
+
+
+def rehearse(row: ModelRow, stage: Stage, directory: Path) -> Rehearsed:
+    """Build one model and observe it. Raises SinkscopeError naming the model."""
+    config = architecture(row, directory)
+    with without_values() if stage.device == "meta" else nullcontext():
+        loaded = build(row, config, stage.device)
+        observe.forget_peaks()  # making random numbers takes memory that a job does not
+        n_tokens = min(stage.n_tokens, loaded.max_length or stage.n_tokens)
+        if stage.device == "meta":
+            n_observed = observe.on_nothing(loaded, n_tokens)
+            seconds = expected_seconds(loaded, n_tokens, stage.tflops)
+        else:
+            n_observed, seconds = observe.on_device(loaded, n_tokens)
+    size, facts = weight_bytes(loaded.network), loaded.facts()
+    peaks = tuple(observe.peak_bytes()) or (size + WORKING_BYTES,)
+    return Rehearsed(
+        row.model,
+        row.dtype,
+        facts["n_parameters"],
+        facts["n_layers"],
+        facts["n_heads"],
+        size,
+        n_observed,
+        n_tokens,
+        seconds,
+        peaks,
+        needs(
+            size,
+            None if stage.device == "cpu" else stage.card_bytes,
+            seconds,
+            stage.n_documents,
+        ),
+    )
+
+
+def expected_seconds(loaded: Loaded, n_tokens: int, tflops: float) -> float:
+    facts = loaded.facts()
+    width = facts["hidden_size"]
+    return operations(facts["n_parameters"], facts["n_layers"], width, n_tokens) / (tflops * 1e12)
+
+
+def card_bytes(device: str, gib: float | None) -> int:
+    """Memory of the GPUs to plan for: as told, else of the one here, else CARD_GIB."""
+    if gib is None and device.startswith("cuda") and torch.cuda.is_available():
+        return int(torch.cuda.get_device_properties(torch.device(device)).total_memory)
+    return round((CARD_GIB if gib is None else gib) * GIB)
+
+
+def check_device(device: str) -> None:
+    kind = device.partition(":")[0]
+    if kind not in ("meta", "cpu", "cuda"):
+        raise SinkscopeError(f"there is no device '{device}'; name meta, cpu, cuda or cuda:0.")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise SinkscopeError("torch sees no GPU here; rehearse on meta, or on a GPU node.")
+
+
+def rehearse_all(
+    config: Config,
+    directory: Path,
+    stage: Stage,
+    models: Sequence[str],
+    n_gpus: int | None,
+    say: Callable[[str], None],
+) -> list[str]:
+    """Rehearse the models (none named: all), and say the table line by line (Markdown).
+
+    n_gpus: split every model over so many, whatever its row says. Returns a sentence for every
+    model that failed; the others are rehearsed all the same.
+    """
+    check_device(stage.device)
+    rows = [config.model(name) for name in models] or list(config.models)
+    for line in heading(stage):
+        say(line)
+    problems = []
+    for row in rows:
+        row = replace(row, n_gpus=n_gpus or row.n_gpus)
+        try:
+            say(line_of(rehearse(row, stage, directory)))
+        except SinkscopeError as error:
+            problems.append(str(error))
+        except torch.OutOfMemoryError:
+            problems.append(
+                f"model '{row.model}': does not fit the memory of {stage.device}; use a smaller "
+                "dtype, or more GPUs (--n-gpus)."
+            )
+        gc.collect()  # the last model goes before the next one comes
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+    return problems
+
+
+def heading(stage: Stage) -> list[str]:
+    versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
+    reckoned = f"Memory is the weights and {WORKING_BYTES / GIB:.1f} GiB to work with."
+    if stage.device == "meta":
+        where = (
+            f"Nothing ran: shapes alone ({versions}). {reckoned} Time is what {stage.tflops:g} "
+            "TFLOP/s would take."
+        )
+    elif stage.device == "cpu":
+        where = f"Ran on {platform.machine()} processors ({versions}). {reckoned}"
+    else:
+        names = {
+            torch.cuda.get_device_name(i): torch.cuda.get_device_properties(i).total_memory
+            for i in range(torch.cuda.device_count())
+        }
+        cards = ", ".join(f"{name}, {size / GIB:.0f} GiB" for name, size in names.items())
+        where = (
+            f"Ran on {torch.cuda.device_count()} of {cards} ({versions}). Memory is the most that "
+            "torch held on each GPU."
+        )
+    ask = (
+        f"{stage.n_documents} documents a job; GPUs of {stage.card_bytes / GIB:.0f} GiB; minutes "
+        "hold the reading of the weights and a margin of two."
+    )
+    return [
+        f"Random weights. {where}",
+        "",
+        ask,
+        "",
+        "| model | parameters | layers x heads | type | weights, GiB | memory, GiB | observed "
+        "| tokens | s a document | ask: n_gpus | mem_mb | minutes |",
+        "|---|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+
+
+def line_of(done: Rehearsed) -> str:
+    seconds = f"{done.seconds:.3g}" if done.seconds < 100 else f"{done.seconds:.0f}"
+    cells = [
+        done.model,
+        f"{done.n_parameters:,}",
+        f"{done.n_layers} x {done.n_heads}",
+        done.dtype,
+        f"{done.weight_bytes / GIB:.2f}",
+        " + ".join(f"{peak / GIB:.2f}" for peak in done.peaks),
+        f"{done.n_observed} of {done.n_layers}",
+        str(done.n_tokens),
+        seconds,
+        str(done.needs.n_gpus),
+        str(done.needs.mem_mb),
+        str(done.needs.minutes),
+    ]
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,108 @@
+"""Run a model once over random tokens, and see that every layer's attention is seen."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sinkscope.errors import ModelError
+from sinkscope.extract.masks import Call
+from sinkscope.extract.model import Loaded
+from sinkscope.extract.observe import run_observed
+from sinkscope.extract.streaming import Observation, Workspace
+from sinkscope.extract.sums import Plan
+
+ROUNDS = 3
+ROW_SUM_ERROR = 0.01  # rows of softmax sum to 1
+
+
+def tokens(loaded: Loaded, n_tokens: int, device: torch.device) -> Tensor:
+    """[1, token] random ids (seeded by build), as many as wanted and as the model takes."""
+    length = min(n_tokens, loaded.max_length or n_tokens)
+    return torch.randint(int(loaded.network.config.vocab_size), (1, length)).to(device)
+
+
+def on_nothing(loaded: Loaded, n_tokens: int) -> int:
+    """Layers whose attention was called, with the shapes that it must have; nothing is computed.
+
+    Raises ModelError where the model cannot be observed.
+    """
+    n_calls = 0
+
+    def attend(call: Call) -> Tensor:
+        nonlocal n_calls
+        n_calls += 1
+        batch, n_heads, length, _ = call.query.shape
+        wanted = (1, int(loaded.network.config.num_attention_heads))
+        if (batch, n_heads) != wanted or call.key.shape[2] != length:
+            raise ModelError(
+                f"model '{loaded.row.model}': layer {n_calls - 1} attends with queries "
+                f"{tuple(call.query.shape)} to keys {tuple(call.key.shape)}, which is not "
+                "understood; choose a model that transformers runs through sdpa."
+            )
+        return call.query.new_empty(*call.query.shape[:-1], call.value.shape[-1])
+
+    run_observed(loaded, attend, tokens(loaded, n_tokens, loaded.device))
+    return n_calls
+
+
+def plan_of(n_tokens: int, device: torch.device) -> Plan:
+    """What an extraction reduces a document to: the first token is the one sink."""
+    everything = torch.ones(1, n_tokens, dtype=torch.bool, device=device)
+    sinks = torch.zeros_like(everything)
+    sinks[0, 0] = True
+    return Plan(real=everything, key_sets=sinks[..., None], sinks=sinks)
+
+
+def on_device(loaded: Loaded, n_tokens: int) -> tuple[int, float]:
+    """Layers that were observed, and seconds for one document (median; a first run is left out).
+
+    Raises ModelError where the model cannot be observed or its rows do not sum to 1.
+    """
+    ids = tokens(loaded, n_tokens, loaded.device)
+    workspace = Workspace(loaded.device)
+    observation: Any = None
+    seconds = []
+    for _ in range(1 + ROUNDS):
+        observation = Observation(plan_of(ids.shape[1], loaded.device), workspace)
+        seconds.append(timed(partial(run_observed, loaded, observation, ids)))
+    for layer, found in enumerate(observation.layers):
+        worst = float((found.row_sum.float() - 1).abs().max())
+        if not worst < ROW_SUM_ERROR:  # also NaN
+            raise ModelError(
+                f"model '{loaded.row.model}': rows of attention in layer {layer} do not sum to 1 "
+                f"(off by {worst:.3g}) with dtype {loaded.row.dtype}; use another dtype."
+            )
+    return len(observation.layers), statistics.median(seconds[1:])
+
+
+def timed(run: Callable[[], None]) -> float:
+    """Seconds, with everything that GPUs were asked to do finished."""
+    wait()
+    started = time.perf_counter()
+    run()
+    wait()
+    return time.perf_counter() - started
+
+
+def wait() -> None:
+    for i in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0):
+        torch.cuda.synchronize(i)
+
+
+def peak_bytes() -> list[int]:
+    """Of every GPU that was used, the most memory it has held since `forget_peaks`."""
+    n_there = torch.cuda.device_count() if torch.cuda.is_initialized() else 0
+    peaks = [torch.cuda.max_memory_allocated(i) for i in range(n_there)]
+    return [peak for peak in peaks if peak > 2**20]
+
+
+def forget_peaks() -> None:
+    for i in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0):
+        torch.cuda.reset_peak_memory_stats(i)

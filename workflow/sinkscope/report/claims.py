@@ -1,0 +1,126 @@
+"""The page of the claims: every statement with its verdict, and the numbers behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from sinkscope.charts.claims import sentence
+from sinkscope.reduce.claims import FAILS, HOLDS, UNTESTED, overall
+from sinkscope.reduce.measures import MEASURES
+from sinkscope.report.site import ShownSection
+
+STUDIES = {
+    "atlas": "Sink atlas (study 1)",
+    "second-sink": "Second sink (study 2)",
+    "dormant-heads": "Dormant induction heads (study 3)",
+    "literature": "Numbers of the literature",
+    "design": "Packaged models, as measured when this tool was designed",
+}
+# What a style sheet calls each verdict.
+MARKS = {HOLDS: "holds", FAILS: "fails", UNTESTED: "untested"}
+
+
+@dataclass(frozen=True)
+class ShownClaim:
+    """One claim. brief: its numbers in a line. rows: of the table `claims`, one for each model
+    that it was held against."""
+
+    claim: str
+    kind: str
+    statement: str
+    source: str
+    measure: str
+    condition: str
+    verdict: str
+    mark: str
+    tested: str
+    brief: str
+    rows: list[dict[str, Any]]
+
+
+def measured_as(measure: str, options: str) -> str:
+    """A measure and its options, as a reader may take them in."""
+    parts = [
+        f"{key.replace('_', ' ')} {shown_option(key, value)}"
+        for key, value in json.loads(options).items()
+    ]
+    about = MEASURES[measure].about
+    return f"{about} ({', '.join(parts)})" if parts else about
+
+
+def shown_option(key: str, value: Any) -> str:
+    if key in ("tokens", "of"):
+        return ", ".join(f"\u201c{token}\u201d" for token in value)
+    if isinstance(value, list):
+        joined = " to " if all(isinstance(item, int) for item in value) else ", "
+        return joined.join(str(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {item}" for key, item in value.items())
+    return str(value).replace("_", " ")
+
+
+def number(value: float | None, *, signed: bool = False) -> str:
+    """Four significant digits, more only just below 1; a dash where there is none."""
+    if value is None:
+        return "\u2013"
+    digits = 5 if 0.9995 <= value < 1 else 4
+    return f"{value:+.3g}" if signed else f"{value:.{digits}g}"
+
+
+def brief(rows: Sequence[dict[str, Any]]) -> str:
+    """The models that the claim speaks about, where they ran, else their relatives, each with
+    its number; and what is published, where that is one number."""
+    own = [row for row in rows if row["measured"] is not None and not row["is_relative"]]
+    kin = [row for row in rows if row["measured"] is not None and row["is_relative"]]
+    parts = [f"{row['model']} {number(row['measured'])}" for row in own]
+    if kin:
+        names = {row["model"]: number(row["measured"]) for row in kin}
+        listed = ", ".join(f"{model} {value}" for model, value in names.items())
+        parts.append(f"{'relative' if len(names) == 1 else 'relatives'}: {listed}")
+    published = {row["published"] for row in rows}
+    if len(published) == 1 and None not in published:
+        parts.append(f"published: {number(*published)}")
+    return "; ".join(parts) or rows[0]["why"]
+
+
+def shown(rows: Sequence[dict[str, Any]]) -> ShownClaim:
+    """rows: all of one claim."""
+    first = rows[0]
+    verdicts = {row["subject"]: row["verdict"] for row in rows}
+    verdict = overall(list(verdicts.values()))
+    n_tested = sum(found != UNTESTED for found in verdicts.values())
+    tested = f"{n_tested} of {len(verdicts)} models tested" if len(verdicts) > 1 else ""
+    return ShownClaim(
+        first["claim"],
+        first["kind"],
+        first["statement"],
+        first["source"],
+        measured_as(first["measure"], first["options"]),
+        first["condition"],
+        verdict,
+        MARKS[verdict],
+        tested,
+        brief(rows),
+        [row | {"mark": MARKS[row["verdict"]]} for row in rows],
+    )
+
+
+def page(claims: pl.DataFrame, section: ShownSection) -> dict[str, Any]:
+    """What the template is given beside what all pages share."""
+    by_study: dict[str, list[ShownClaim]] = {study: [] for study in STUDIES}
+    for _, rows in claims.group_by("number", maintain_order=True):
+        claim = shown(rows.rows(named=True))
+        by_study[rows["study"][0]].append(claim)
+    return {
+        "title": section.title,
+        "section": section,
+        "sentence": sentence(claims),
+        "studies": {STUDIES[study]: found for study, found in by_study.items() if found},
+        "number": number,
+        "page": {},
+    }
