@@ -1,5 +1,6 @@
 # make report  regenerate every table and figure, and the report
 # make test    the whole test suite, in the same environment
+# make test-gpu  the tests that a GPU adds: its kernels, and the default grid on it
 # make bench   time and memory of extraction against the plain forward pass
 # make check   linter, type checker, workflow formatter and linter, dry runs
 # make lock    resolve requirements.lock anew
@@ -8,7 +9,7 @@ PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: report test bench check lock
+.PHONY: report test test-gpu bench check lock
 
 report: $(VENV)/ready
 	snakemake
@@ -16,6 +17,10 @@ report: $(VENV)/ready
 
 test: $(VENV)/ready
 	pytest
+
+test-gpu: $(VENV)/ready
+	python -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "torch sees no GPU here")'
+	pytest tests/extract/test_kernels.py tests/extract/test_gpu.py tests/extract/test_devices.py
 
 bench: $(VENV)/ready
 	sinkscope bench
@@ -29,10 +34,11 @@ check: $(VENV)/ready
 	for config in config/*.yaml; do snakemake --configfile "$$config" --dry-run --quiet; done
 
 # torch's GPU libraries depend on its build (CPU or CUDA): pip takes those that the build names.
+# Triton is what the CUDA build asks for; with the CPU build it interprets the kernels in tests.
 lock:
 	uv pip compile --universal --python-version 3.11 --extra dev --no-annotate --no-header \
 	    --constraint requirements.in pyproject.toml \
-	    | grep -vE '^(nvidia-|cuda-|triton)' > requirements.lock
+	    | grep -vE '^(nvidia-|cuda-)' > requirements.lock
 
 $(VENV)/ready: requirements.lock requirements-models.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'

@@ -121,7 +121,7 @@ def masses_kernel(
         inside = key < n_tokens
         at = MEMBERS + (b * n_sets + s) * n_padded + key
         member = inside & (tl.load(at, mask=inside, other=0.0) != 0.0)
-        for h in range(0, n_heads):
+        for h in range(n_heads):
             row = (lb * n_heads + h) * n_tokens + key
             mass += tl.sum(tl.load(RECEIVED + row, mask=member, other=0).to(tl.float64), 0)
         at = groups + s * n_tokens + key

@@ -120,7 +120,7 @@ def diagonals_kernel(
     inside = query < n_tokens
     lowered = tl.load(SUMS + (lb * n_heads + h) * n_padded + query, mask=inside, other=0.0)
     q = load_rows(q_of, query, s_qn, n_tokens, D, DP).to(tl.float32)
-    for place in range(0, n_offsets):
+    for place in range(n_offsets):
         p = attention_to(
             q, query, query + tl.load(OFFSETS + place), k_of, BIAS + b * s_bb + h * s_bh,
             MASK + b * s_mb + h * s_mh, lowered, s_kn, s_mq, s_mk, least, scale,

@@ -50,4 +50,3 @@ def visible(
         seen = seen & (added > least)
         x += added * LOG2E
     return tl.where(seen, x, HIDDEN)
-

@@ -30,9 +30,7 @@ def add_fixed(at, values, inside):
 @triton.jit
 def keep_best(best, mean, key, query, n_tokens):
     """Largest key of every query, ties to the lowest: [key, query] head means of one tile."""
-    value, place = tl.max(
-        mean, axis=0, return_indices=True, return_indices_tie_break_left=True
-    )
+    value, place = tl.max(mean, axis=0, return_indices=True, return_indices_tie_break_left=True)
     first = tl.min(key, axis=0)
     packed = value.to(tl.int32, bitcast=True).to(tl.int64) << 32
     packed = packed | (-(first + place) + LAST_KEY).to(tl.int64)
@@ -88,9 +86,7 @@ def statistics_kernel(
     layer, b = lb // n_batch, lb % n_batch
     q_of = tl.multiple_of(tl.load(QS + layer).to(tl.pointer_type(TYPE)), 16) + b * s_qb
     k_of = tl.multiple_of(tl.load(KS + layer).to(tl.pointer_type(TYPE)), 16) + b * s_kb
-    queries = tl.make_tensor_descriptor(
-        q_of, [n_heads, n_tokens, D], [s_qh, s_qn, 1], [1, BM, DP]
-    )
+    queries = tl.make_tensor_descriptor(q_of, [n_heads, n_tokens, D], [s_qh, s_qn, 1], [1, BM, DP])
     keys = tl.make_tensor_descriptor(
         k_of, [n_heads // GROUP, n_tokens, D], [s_kh, s_kn, 1], [1, BN, DP]
     )
@@ -142,7 +138,7 @@ def statistics_kernel(
             add_fixed(NORM_RECEIVED + row, weighted, inside)
     mean = mean / n_heads
     keep_best(BEST + lb * n_tokens, mean, key, query, n_tokens)
-    for g in range(0, n_groups):
+    for g in range(n_groups):
         member = tl.load(GROUPS + (b * n_groups + g) * n_padded + query)
         if tl.max(member, 0) > 0.0:  # most groups of queries are in few tiles
             of_group = tl.sum(mean * member[None, :], 1)

@@ -1,0 +1,90 @@
+"""What only a GPU can show: the grid's cells there, and documents that share a pass."""
+
+import numpy as np
+import pytest
+import torch
+
+import reference
+import tiny
+from calls import assert_same_bytes, call, observed
+from sinkscope.config import Settings
+from sinkscope.documents import Document
+from sinkscope.extract.analyse import Analyser
+from sinkscope.extract.cell import read_cell
+from sinkscope.extract.job import make_cells
+from sinkscope.extract.model import load_model
+from sinkscope.extract.sources import REPOSITORY
+from sinkscope.extract.streaming import Workspace
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+
+SETTINGS = Settings(
+    truncate=False, padded_counting=True, window=64, map_exact=512, map_cells=256, head_maps=()
+)
+MODELS = sorted(path.parent.name for path in REPOSITORY.glob("zoo/*/config.json"))
+
+
+def documents():
+    return [
+        Document(path.stem, path.name, None, path.read_text(encoding="utf-8").strip())
+        for path in sorted((REPOSITORY / "corpus").glob("*.txt"))
+    ]
+
+
+def analyser(name, device, settings=SETTINGS):
+    row = tiny.row(model=f"zoo-{name}", source=f"zoo:{name}", device=device)
+    loaded = load_model(row, REPOSITORY)
+    return Analyser(loaded, settings, Workspace(loaded.device))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_default_grid_is_the_same_on_a_gpu(name):
+    on_cpu, on_gpu = analyser(name, "cpu"), analyser(name, "cuda")
+    for document in documents():
+        one, other = on_cpu.analyse(document), on_gpu.analyse(document)
+        softmax = "sinkscope" not in on_gpu.loaded.network.config.model_type
+        assert other.meta["path"] == ("triton" if softmax else "torch")
+        assert one.meta | {"path": ""} == other.meta | {"path": ""}
+        for array, values in one.arrays.items():
+            if array not in ("max_key", "padded_max_key", "over_half"):
+                # In float32; maps are kept in half precision.
+                tolerance = 1e-3 if array == "map" else 2e-4
+                np.testing.assert_allclose(
+                    other[array], values, rtol=tolerance, atol=2e-5, err_msg=array
+                )
+        same = one["max_key"] == other["max_key"]
+        assert same.mean() > 0.999  # but for ties within rounding
+
+
+def test_documents_of_one_length_share_a_pass_and_come_out_as_if_alone(tmp_path):
+    text = documents()[0].text
+    words = ["came", "went", "slept", "spoke", "wrote", "read"]
+    together = [
+        Document(f"d{i}", f"d{i}.txt", None, f"{text} He {word}.") for i, word in enumerate(words)
+    ]
+    made = make_cells(analyser("gpt2", "cuda"), together, tmp_path)
+    alone = analyser("gpt2", "cuda")
+    for document in together:
+        cell, expected = read_cell(tmp_path / made[document.name]["cell"]), alone.analyse(document)
+        for array, values in expected.arrays.items():
+            if array not in ("max_key", "over_half"):
+                np.testing.assert_allclose(cell[array], values, rtol=1e-3, atol=2e-5, err_msg=array)
+
+
+@pytest.mark.parametrize("n_tokens", [1000, 2048, 3001])
+def test_long_documents_in_bfloat16_agree_with_float64_and_with_themselves(n_tokens):
+    made = call(n_tokens, 128, torch.bfloat16, n_heads=4, n_kv=2, batch=1)
+    real = torch.ones(1, n_tokens, dtype=torch.bool)
+    one, other = (observed([made], real, fused=True)[1][0] for _ in range(2))
+    assert_same_bytes(one, other)
+    key = made.key.double().repeat_interleave(2, 1)
+    logits = (made.query.double() @ key.transpose(-1, -2) * made.scale).cpu().numpy()
+    seen = np.broadcast_to(np.tril(np.ones((n_tokens, n_tokens), dtype=bool)), logits.shape)
+    p = reference.softmax(logits, seen)
+    mean = p.mean(1)[0]
+    received = p.sum(2)[0] / np.arange(n_tokens, 0, -1)
+    np.testing.assert_allclose(one.sink_score[0].cpu(), received, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(one.max_value[0].cpu(), mean.max(-1), rtol=1e-5)
+    best = np.sort(mean, -1)
+    clear = best[:, -1] - best[:, -2] > 1e-6
+    np.testing.assert_array_equal(one.max_key[0].cpu().numpy()[clear], mean.argmax(-1)[clear])

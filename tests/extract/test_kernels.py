@@ -1,0 +1,171 @@
+"""The kernels: on a GPU where there is one, else through Triton's interpreter.
+
+What they reduce is held against float64 and against the reduction in blocks, which has tests of
+its own. The interpreter knows no bfloat16.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+import compare
+import reference
+from calls import DEVICE, HALF, assert_same_bytes, call, observed, rows
+from sinkscope.extract.masks import Call
+
+pytest.importorskip("triton")
+
+TYPES = pytest.mark.parametrize("dtype", [torch.float32, HALF])
+
+
+def assert_same(calls, real=None, **plan_options):
+    """The kernels and the reduction in blocks agree in every statistic and in the output."""
+    if real is None:
+        batch, _, n_tokens, _ = calls[0].query.shape
+        real = torch.ones(batch, n_tokens, dtype=torch.bool)
+    expected_outputs, expected, _ = observed(calls, real, fused=False, **plan_options)
+    outputs, found, observation = observed(calls, real, fused=True, **plan_options)
+    assert observation.paths == {"triton"}
+    loose = 1e-5 if calls[0].query.dtype == torch.float32 else 2e-2
+    for one, other in zip(outputs, expected_outputs, strict=True):
+        seen = real[:, None, :, None].expand_as(one)
+        torch.testing.assert_close(one.cpu()[seen], other.cpu()[seen], rtol=loose, atol=loose)
+    for one, other in zip(found, expected, strict=True):
+        for field in dataclasses.fields(one):
+            name = field.name
+            values, wanted = getattr(one, name).cpu(), getattr(other, name).cpu()
+            if name == "max_key":
+                at_found = (
+                    other.map.cpu().gather(-1, values[..., None]) if plan_options == {} else None
+                )
+                if at_found is not None:
+                    best = other.max_value.cpu()[..., None]
+                    torch.testing.assert_close(at_found[real], best[real], rtol=1e-5, atol=1e-6)
+                continue
+            np.testing.assert_allclose(
+                values.double(), wanted.double(), rtol=1e-5, atol=2e-6, err_msg=name
+            )
+
+
+@TYPES
+@pytest.mark.parametrize("is_causal", [True, False])
+@pytest.mark.parametrize(("n_heads", "n_kv"), [(3, 3), (4, 2), (4, 1)])
+def test_every_statistic_agrees_with_float64(dtype, is_causal, n_heads, n_kv):
+    made = call(45, 16, dtype, n_heads, n_kv, batch=1, is_causal=is_causal)
+    key = made.key.double().repeat_interleave(n_heads // n_kv, 1)
+    logits = (made.query.double() @ key.transpose(-1, -2) * made.scale).cpu().numpy()
+    seen = np.ones((45, 45), dtype=bool)
+    seen = np.tril(seen) if is_causal else seen
+    p = reference.softmax(logits, np.broadcast_to(seen, logits.shape))
+    _, layers, _ = observed([made], torch.ones(1, 45, dtype=torch.bool), fused=True)
+    found = {
+        name: values[0].cpu().numpy()
+        for name, values in vars(layers[0]).items()
+        if name not in ("head_maps", "diagonals")
+    }
+    compare.assert_equal(
+        found, {k: v[0] for k, v in compare.expected_of(p, seen).items()}, atol=2e-7
+    )
+    np.testing.assert_array_equal(found["max_key"], reference.max_key(p)[0])
+
+
+@TYPES
+@pytest.mark.parametrize("d", [32, 64, 80, 96, 128, 256])
+def test_head_sizes(dtype, d):
+    assert_same([call(37, d, dtype, n_heads=2)])
+
+
+@TYPES
+@pytest.mark.parametrize("n_tokens", [1, 5, 64, 129])
+def test_lengths_that_fill_no_block_and_those_that_do(dtype, n_tokens):
+    sets = [[0]]
+    real = torch.ones(2, n_tokens, dtype=torch.bool)
+    made = [call(n_tokens, 16, dtype)]
+    expected = observed(made, real, fused=False, sets=sets, sinks=[0])[1][0]
+    found = observed(made, real, fused=True, sets=sets, sinks=[0])[1][0]
+    for name in ("max_value", "sink_score", "mass", "map", "row_sum", "local"):
+        np.testing.assert_allclose(
+            getattr(found, name).cpu(), getattr(expected, name).cpu(), 1e-5, 2e-6, err_msg=name
+        )
+
+
+def padding(side, n_tokens, lengths):
+    position = torch.arange(n_tokens)[None]
+    length = torch.tensor(lengths)[:, None]
+    return position < length if side == "right" else position >= n_tokens - length
+
+
+@TYPES
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("is_causal", [True, False])
+@pytest.mark.parametrize("kind", ["boolean", "added"])
+def test_masks_and_padding(dtype, side, is_causal, kind):
+    real = padding(side, 50, [33, 50])
+    seen = real[:, None, None, :].expand(2, 1, 50, 50)
+    if is_causal:
+        seen = seen & torch.ones(50, 50, dtype=torch.bool).tril()
+    mask = seen.to(DEVICE)
+    if kind == "added":
+        least = torch.finfo(dtype).min
+        mask = torch.zeros(seen.shape, dtype=dtype, device=DEVICE).masked_fill(~mask, least)
+    assert_same([call(50, 16, dtype, mask=mask, is_causal=False)], real)
+
+
+@TYPES
+def test_a_bias_for_each_key_is_the_same_as_a_matrix_of_it(dtype):
+    slopes = 2.0 ** -torch.arange(1, 4.0)
+    bias = (slopes[None, :, None] * torch.arange(60)).to(DEVICE, dtype)
+    by_key = call(60, 16, dtype, key_bias=bias)
+    assert_same([by_key])
+    hidden = torch.ones(60, 60, dtype=torch.bool, device=DEVICE).triu(1)
+    least = torch.finfo(torch.float32).min
+    matrix = bias.float()[:, :, None].expand(2, 3, 60, 60).masked_fill(hidden, least)
+    full = dataclasses.replace(by_key, key_bias=None, mask=matrix, is_causal=False)
+    real = torch.ones(2, 60, dtype=torch.bool)
+    one, other = (observed([made], real, fused=True)[1][0] for made in (by_key, full))
+    torch.testing.assert_close(one.sink_score, other.sink_score, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(one.max_key, other.max_key)
+
+
+@TYPES
+@pytest.mark.parametrize("n_tokens", [96, 70])
+def test_pooled_maps_single_heads_and_diagonals(dtype, n_tokens):
+    assert_same(
+        [call(n_tokens, 16, dtype) for _ in range(2)],
+        map_exact=0, map_cells=12, heads=((0, 2), (1, 0), (1, 1)), offsets=(-7, -8),
+    )  # fmt: skip
+
+
+def test_layers_of_two_kinds_keep_their_order():
+    kinds = [call(40, 16, HALF), call(40, 32, HALF), call(40, 16, HALF), call(40, 32, HALF)]
+    assert_same(kinds)
+
+
+@TYPES
+def test_two_passes_give_the_same_bytes(dtype):
+    real = torch.ones(2, 130, dtype=torch.bool)
+    one, other = (observed([call(130, 64, dtype)], real, fused=True)[1][0] for _ in range(2))
+    assert_same_bytes(one, other)
+
+
+def test_logits_that_are_no_numbers_are_seen():
+    made = call(30, 16, torch.float32)
+    made.query[1, 2, 7] = float("nan")
+    real = torch.ones(2, 30, dtype=torch.bool)
+    layer = observed([made], real, fused=True)[1][0]
+    bad = layer.max_value.isnan().cpu()
+    assert bad[1, 7]
+    assert bad.sum() == 1
+
+
+def test_what_the_kernels_cannot_take_goes_the_other_way():
+    random = torch.Generator().manual_seed(0)
+    odd = rows(1, 2, 20, 7, HALF, random)  # rows of 14 bytes
+    real = torch.ones(1, 20, dtype=torch.bool)
+    made = Call(odd, odd, odd, None, True, 0.3)
+    assert observed([made], real, fused=True)[2].paths == {"torch"}
+    assert observed([made, call(20, 16, HALF, batch=1)], real, fused=True)[2].paths == {
+        "torch", "triton",
+    }  # fmt: skip
