@@ -18,9 +18,8 @@ def rows(batch, n_heads, n_tokens, d, dtype, random, size=1.3):
 
 def call(n_tokens, d, dtype, n_heads=3, n_kv=None, batch=2, **options):
     random = torch.Generator().manual_seed(n_tokens + d)
-    query, key, value = (
-        rows(batch, n, n_tokens, d, dtype, random) for n in (n_heads, n_kv or n_heads, n_kv or n_heads)
-    )  # fmt: skip
+    n_kv = n_kv or n_heads
+    query, key, value = (rows(batch, n, n_tokens, d, dtype, random) for n in (n_heads, n_kv, n_kv))
     options = {"mask": None, "is_causal": True, "scale": d**-0.5} | options
     return Call(query, key, value, **options)
 

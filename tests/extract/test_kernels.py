@@ -37,16 +37,21 @@ def assert_same(calls, real=None, **plan_options):
             name = field.name
             values, wanted = getattr(one, name).cpu(), getattr(other, name).cpu()
             if name == "max_key":
-                at_found = (
-                    other.map.cpu().gather(-1, values[..., None]) if plan_options == {} else None
-                )
-                if at_found is not None:
-                    best = other.max_value.cpu()[..., None]
-                    torch.testing.assert_close(at_found[real], best[real], rtol=1e-5, atol=1e-6)
+                assert_best(values, other, real)
                 continue
             np.testing.assert_allclose(
                 values.double(), wanted.double(), rtol=1e-5, atol=2e-6, err_msg=name
             )
+
+
+def assert_best(max_key, expected, real):
+    """The same keys, or, where two are equal but for rounding, one that is as good."""
+    exact = expected.map.shape[-1] == max_key.shape[-1]
+    if not exact:
+        assert (max_key == expected.max_key.cpu())[real].float().mean() > 0.97
+        return
+    found = expected.map.cpu().gather(-1, max_key[..., None])[..., 0]
+    torch.testing.assert_close(found[real], expected.max_value.cpu()[real], rtol=1e-5, atol=1e-6)
 
 
 @TYPES

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from sinkscope.bench.cli import app as bench
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.cli import app as experiments
 from sinkscope.hub.cli import app as hub
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.add_typer(experiments)  # their commands beside those of the atlas
 app.add_typer(hub)
 app.add_typer(zoo, name="zoo")
+app.add_typer(bench, name="bench")
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="The run's configuration (YAML).")]
 Model = Annotated[str, typer.Option("--model", help="A model of the table of models.")]
@@ -176,44 +178,6 @@ def look(
 
         write_single_page(cell, tables, html)
         print(f"One-page view: {html}")
-
-
-@app.command()
-def bench(
-    out: Annotated[Path, typer.Option(help="Where the measurements are kept.")] = Path(
-        "results/bench.parquet"
-    ),
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds, of which medians are taken.")] = 5,
-    threads: Annotated[int, typer.Option(min=1)] = 2,
-) -> None:
-    """Measure extraction against the plain forward pass and against output_attentions."""
-    from sinkscope.bench import run_bench
-
-    run_bench(out, rounds, threads)
-
-
-@app.command()
-def rehearse(
-    config: ConfigFile = Path("config/published.yaml"),
-    device: Annotated[str, typer.Option(help="meta (nothing runs), cpu, cuda, cuda:0.")] = "meta",
-    model: Annotated[list[str] | None, typer.Option(help="Only this model; repeatable.")] = None,
-    tokens: Annotated[int, typer.Option(min=2, help="Length of a document.")] = 512,
-    n_gpus: Annotated[
-        int | None, typer.Option(min=1, help="Split over so many, whatever the table says.")
-    ] = None,
-    gpu_gib: Annotated[float | None, typer.Option(help="Memory of a GPU to plan for.")] = None,
-    tflops: Annotated[float, typer.Option(help="Speed to reckon with on meta.")] = 20.0,
-    directory: Directory = Path("."),
-) -> None:
-    """Build every model at its true size with random weights, and print what it needs."""
-    from sinkscope.config import load, read_config
-    from sinkscope.rehearse.job import Stage, card_bytes, rehearse_all
-
-    loaded = load(read_config(config), directory)
-    stage = Stage(device, tokens, len(loaded.documents), card_bytes(device, gpu_gib), tflops)
-    problems = rehearse_all(loaded, directory, stage, model or [], n_gpus, print)
-    if problems:
-        raise SinkscopeError("\n".join(problems))
 
 
 def main() -> None:

@@ -123,9 +123,9 @@ def attend(call: Call) -> tuple[Tensor, Tensor]:
         output, lse = library()
         return output, lse.reshape(call.query.shape[:3])
     with on_device(call.query.device):
-        output, lse, _ = forward(call, None, output=True)
-    assert output is not None
-    return output, lse
+        made, lse, _ = forward(call, None, output=True)
+    assert made is not None
+    return made, lse
 
 
 def library_attention(call: Call) -> Callable[[], tuple[Tensor, Tensor]] | None:

@@ -137,7 +137,7 @@ def make_cells(
 
     Raises ModelError where no document could be analysed.
     """
-    loaded, made = analyser.loaded, {}
+    loaded, made = analyser.loaded, dict[str, Made]()
     results = directory / "results"
     wanted = {one.name: fingerprint(loaded, analyser.settings, one) for one in documents}
     paths = {one.name: cell_path(results, loaded.row.model, one.name) for one in documents}

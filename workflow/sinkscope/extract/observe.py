@@ -84,9 +84,12 @@ def run_observed(
     reason = None
     try:
         padded = attention_mask is not None
-        with torch.inference_mode(), patched(counted):
-            with by_key(loaded.network, padded=padded) as with_bias:
-                loaded.network(**options)
+        with (
+            torch.inference_mode(),
+            patched(counted),
+            by_key(loaded.network, padded=padded) as with_bias,
+        ):
+            loaded.network(**options)
     except UnobservableError as error:
         reason = str(error)
     except (RuntimeError, IndexError, ValueError) as error:

@@ -27,7 +27,7 @@ class Inputs:
     def __init__(self, plan: Plan, visible: Visible, device: torch.device) -> None:
         plan = devices.moved(plan, torch.device("cpu"))
         seen = devices.moved(visible, torch.device("cpu"))
-        batch, self.n_tokens, self.n_sets = plan.key_sets.shape
+        _, self.n_tokens, self.n_sets = plan.key_sets.shape
         self.n_padded = -(-self.n_tokens // ROWS) * ROWS
         real, rank = plan.real, plan.rank()
         later = real & (rank > 0)
@@ -50,9 +50,8 @@ class Inputs:
             self.entropy_weight, self.members, self.groups,
         ) = pinned(packed, device).split([row[..., 0].numel() for row in rows])  # fmt: skip
         first = real.int().argmax(1)
-        numbers = [
-            real.sum(1), n_later, with_entropy.sum(1), first, n_later[:, None] - n_members, of_others
-        ]  # fmt: skip
+        n_strict = n_later[:, None] - n_members
+        numbers = [real.sum(1), n_later, with_entropy.sum(1), first, n_strict, of_others]
         flat = torch.cat([number.reshape(-1).double() for number in numbers])
         (
             self.n_real, self.n_later, self.n_entropy, self.first, self.n_strict, self.of_others

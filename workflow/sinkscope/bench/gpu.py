@@ -1,6 +1,6 @@
 """What observing costs on a GPU, at the true sizes of published models with random weights.
 
-Three ways, as in bench.py: `forward`, the plain pass; `sinkscope`, with every statistic;
+Three ways, as on the processor: `forward`, the plain pass; `sinkscope`, with every statistic;
 `output_attentions`, the pass that returns all matrices, followed by the same reductions. Rounds
 are interleaved after a warm-up; times are from an idle GPU to an idle GPU.
 """
@@ -8,6 +8,7 @@ are interleaved after a warm-up; times are from an idle GPU to an idle GPU.
 from __future__ import annotations
 
 import gc
+import importlib.metadata
 import json
 import statistics
 import time
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
+from rich.console import Console
+from rich.table import Table
 from transformers import AutoModel, GPT2Config, LlamaConfig, RobertaConfig
 
 from sinkscope.config import ModelRow
@@ -183,7 +187,7 @@ def measure(loaded: Loaded, case: Case, n_rounds: int, ways: Sequence[str]) -> l
     return rows
 
 
-def run_bench_gpu(out: Path, n_rounds: int, cases: Sequence[Case] = CASES) -> dict[str, Any]:
+def run_bench(out: Path, n_rounds: int, cases: Sequence[Case] = CASES) -> None:
     """Measure every case; device, versions and rows are kept as JSON."""
     if not torch.cuda.is_available():
         raise SinkscopeError("bench gpu: torch sees no GPU here; run it on a machine that has one.")
@@ -193,14 +197,32 @@ def run_bench_gpu(out: Path, n_rounds: int, cases: Sequence[Case] = CASES) -> di
         for case in cases:
             if case.model == model:
                 rows.extend(measure(loaded, case, n_rounds, WAYS))
-                print(*(f"{r['way']} {r['ratio'] or 0:.3f}x" for r in rows[-3:]), case, flush=True)
+                Console(width=100).print(as_table(rows[-len(WAYS) :]))
         del loaded
     found = {
         "device": torch.cuda.get_device_name(),
         "torch": torch.__version__,
+        "triton": importlib.metadata.version("triton"),
+        "transformers": transformers.__version__,
         "rounds": n_rounds,
         "rows": rows,
     }
     with written(out) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return found
+    print(f"Kept as {out}")
+
+
+def as_table(rows: Sequence[dict[str, Any]]) -> Table:
+    case = rows[0]
+    title = f"{case['model']}, {case['batch']} x {case['n_tokens']} tokens"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
+    for name in ("way", "ms", "ratio", "peak GiB", "above"):
+        table.add_column(name, justify="left" if name == "way" else "right", min_width=10)
+    for row in rows:
+        if row["median_ms"] is None:
+            table.add_row(row["way"], "out of memory")
+            continue
+        numbers = (row["median_ms"], row["ratio"], row["peak_gib"], row["above_gib"])
+        ms, ratio, peak, above = numbers
+        table.add_row(row["way"], f"{ms:.1f}", f"{ratio:.3f}x", f"{peak:.2f}", f"{above:+.2f}")
+    return table

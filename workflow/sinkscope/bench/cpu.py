@@ -99,7 +99,7 @@ def _measure(
 ) -> dict[str, Any]:
     """Run `measure` in a process of its own, so that its peak memory is its own."""
     job = json.dumps([package, n_tokens, list(ways), n_rounds, n_threads])
-    command = [sys.executable, "-m", "sinkscope.bench", job]
+    command = [sys.executable, "-m", "sinkscope.bench.cpu", job]
     found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(found.stdout.splitlines()[-1])
 
@@ -109,7 +109,7 @@ def measure(
 ) -> dict[str, Any]:
     """Seconds of every round of every way, and the peak memory of this process in MiB."""
     row = ModelRow(package, f"package:{package}", None, "float32", "cpu", n_tokens, "auto")
-    corpus = sorted((Path(__file__).parents[2] / "corpus").glob("*.txt"))
+    corpus = sorted((Path(__file__).parents[3] / "corpus").glob("*.txt"))
     words = " ".join(path.read_text(encoding="utf-8") for path in corpus * 4).split()
     text = " ".join(words[:n_tokens])  # at least a token a word: cut to n_tokens by `truncate`
     with threads(n_threads):

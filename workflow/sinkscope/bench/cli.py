@@ -1,0 +1,54 @@
+"""What observing costs: `bench` on the processor, `bench gpu`, and its table and figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Measure extraction against the plain forward pass.")
+
+Rounds = Annotated[int, typer.Option(min=1, help="Rounds, of which medians are taken.")]
+
+
+@app.callback(invoke_without_command=True)
+def cpu(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="Where the measurements are kept.")] = Path(
+        "results/bench.parquet"
+    ),
+    rounds: Rounds = 5,
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+) -> None:
+    """Measure extraction against the plain forward pass and against output_attentions."""
+    if context.invoked_subcommand is None:
+        from sinkscope.bench.cpu import run_bench
+
+        run_bench(out, rounds, threads)
+
+
+@app.command()
+def gpu(
+    out: Annotated[Path, typer.Option(help="Where the measurements are kept (JSON).")] = Path(
+        "results/bench_gpu.json"
+    ),
+    rounds: Rounds = 5,
+) -> None:
+    """The same on a GPU, at the true sizes of published models with random weights."""
+    from sinkscope.bench.gpu import run_bench
+
+    run_bench(out, rounds)
+
+
+@app.command()
+def figure(
+    measured: Annotated[Path, typer.Argument(help="What `bench gpu` kept.")],
+    out: Annotated[Path, typer.Option(help="Folder of bench_gpu.md, .svg and .png.")] = Path(
+        "docs"
+    ),
+) -> None:
+    """Write what was measured on a GPU as a table and a figure."""
+    from sinkscope.bench.figure import write_figure
+
+    write_figure(measured, out)
