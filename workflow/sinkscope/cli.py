@@ -180,6 +180,30 @@ def look(
         print(f"One-page view: {html}")
 
 
+@app.command()
+def rehearse(
+    config: ConfigFile = Path("config/published.yaml"),
+    device: Annotated[str, typer.Option(help="meta (nothing runs), cpu, cuda, cuda:0.")] = "meta",
+    model: Annotated[list[str] | None, typer.Option(help="Only this model; repeatable.")] = None,
+    tokens: Annotated[int, typer.Option(min=2, help="Length of a document.")] = 512,
+    n_gpus: Annotated[
+        int | None, typer.Option(min=1, help="Split over so many, whatever the table says.")
+    ] = None,
+    gpu_gib: Annotated[float | None, typer.Option(help="Memory of a GPU to plan for.")] = None,
+    tflops: Annotated[float, typer.Option(help="Speed to reckon with on meta.")] = 20.0,
+    directory: Directory = Path("."),
+) -> None:
+    """Build every model at its true size with random weights, and print what it needs."""
+    from sinkscope.config import load, read_config
+    from sinkscope.rehearse.job import Stage, card_bytes, rehearse_all
+
+    loaded = load(read_config(config), directory)
+    stage = Stage(device, tokens, len(loaded.documents), card_bytes(device, gpu_gib), tflops)
+    problems = rehearse_all(loaded, directory, stage, model or [], n_gpus, print)
+    if problems:
+        raise SinkscopeError("\n".join(problems))
+
+
 def main() -> None:
     """Run a command; a problem that the user can mend is one line a sentence, not a traceback."""
     try:

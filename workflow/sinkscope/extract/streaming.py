@@ -77,7 +77,8 @@ class Observation:
     def __init__(self, plan: Plan, workspace: Workspace, *, fused: bool | None = None) -> None:
         self.plan, self.device = plan, workspace.device
         self.paths: set[str] = set()  # that layers took: triton, torch
-        self._parts = {workspace.device: (moved(plan, workspace.device), workspace)}
+        self._parts: dict[torch.device, tuple[Plan, Workspace]] = {}
+        self._workspace = workspace
         self._fused = fused_path(plan, workspace.device, fused)
         self._blocks: dict[int, LayerStatistics] = {}
         self._n_layers = 0
@@ -88,12 +89,14 @@ class Observation:
         self._n_layers += 1
         if self._fused is not None and self._fused.takes(call):
             self.paths.add("triton")
-            return self._fused.add(layer, call, self.visible(call))
+            # What no mask hides is counted where the plan is, on the processor.
+            return self._fused.add(layer, call, self.visible(call, self.plan.real.device))
         self.paths.add("torch")
         if device not in self._parts:
-            self._parts[device] = moved(self.plan, device), Workspace(device)
+            own = self._workspace if device == self.device else Workspace(device)
+            self._parts[device] = moved(self.plan, device), own
         plan, workspace = self._parts[device]
-        sums = Sums(plan, self.visible(call), call, layer)
+        sums = Sums(plan, self.visible(call, device), call, layer)
         output, statistics = attend(call, sums, workspace)
         self._blocks[layer] = moved(statistics, self.device)
         return output
@@ -137,14 +140,13 @@ class Observation:
         n_keys = self._counted[2].n_keys  # [batch, query]
         return bool((n_keys[:, 0] == 1).all())
 
-    def visible(self, call: Call) -> Visible:
-        """Counted once for all layers that are given the very same mask, on the same device."""
-        counted = self._counted
-        same = counted is not None and counted[0] is call.mask and counted[1] == call.is_causal
-        # What no mask hides is counted where the plan is: for the kernels, on the processor.
-        device = self.plan.real.device if self._fused is not None else call.query.device
+    def visible(self, call: Call, device: torch.device) -> Visible:
+        """Counted once for all layers that are given the very same mask; without one, on a device
+        of choice."""
         if call.mask is not None:
             device = call.mask.device
+        counted = self._counted
+        same = counted is not None and counted[0] is call.mask and counted[1] == call.is_causal
         if counted is None or not same or counted[2].n_keys.device != device:
             plan = moved(self.plan, device)
             visible = count_visible(call, plan.real, plan.window_rows())

@@ -108,7 +108,10 @@ def masses_kernel(
     RECEIVED, GROUP_RECEIVED, MEMBERS, OF_OTHERS, N_REAL, N_STRICT, MASS, STRICT_MASS,
     n_tokens, n_heads, n_batch, n_padded, n_sets, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Mass of one key set, and that from the queries neither in the set nor the first."""
+    """Mass of one key set, and that from the queries neither in the set nor the first.
+
+    RECEIVED: float64 [.., key], of all heads together, in the steps of the other sums.
+    """
     s = tl.program_id(0)
     lb = tl.program_id(1).to(tl.int64)
     b = lb % n_batch
@@ -121,9 +124,7 @@ def masses_kernel(
         inside = key < n_tokens
         at = MEMBERS + (b * n_sets + s) * n_padded + key
         member = inside & (tl.load(at, mask=inside, other=0.0) != 0.0)
-        for h in range(n_heads):
-            row = (lb * n_heads + h) * n_tokens + key
-            mass += tl.sum(tl.load(RECEIVED + row, mask=member, other=0).to(tl.float64), 0)
+        mass += tl.sum(tl.load(RECEIVED + lb * n_tokens + key, mask=member, other=0.0), 0)
         at = groups + s * n_tokens + key
         counted += tl.sum(tl.load(at, mask=member, other=0).to(tl.float64), 0)
         at = groups + n_sets * n_tokens + key

@@ -13,7 +13,7 @@ from sinkscope.extract.kernels.arguments import (
     mask_arguments,
     padded_size,
 )
-from sinkscope.extract.kernels.logits import LOG2E, load_rows, visible
+from sinkscope.extract.kernels.logits import HIDDEN, LOG2E, load_rows, visible
 from sinkscope.extract.masks import Call
 
 
@@ -53,7 +53,7 @@ def forward_kernel(
         x = visible(
             x, key[None, :], query[:, None], mask, s_mq, s_mk, least, n_tokens, CAUSAL, MASK_KIND
         )
-        x = tl.where(x > -5.0e29, x, float("-inf"))
+        x = tl.where(x <= 0.5 * HIDDEN, float("-inf"), x)  # what is no number stays so
         before = largest
         largest = tl.maximum(before, tl.max(x, 1))
         base = tl.where(largest == float("-inf"), 0.0, largest)

@@ -201,8 +201,10 @@ def collect(room: Room, inputs: Inputs) -> LayerStatistics:
     )  # fmt: skip
     mass, strict_mass = empty(inputs.n_sets), empty(inputs.n_sets)
     if inputs.n_sets:
+        # In float64: the sum over heads would leave the range of the integers.
+        of_all_heads = fixed["received"].sum(2, dtype=torch.float64)
         masses_kernel[(inputs.n_sets, n_layers * batch)](
-            fixed["received"], fixed["group_received"], inputs.members, inputs.of_others,
+            of_all_heads, fixed["group_received"], inputs.members, inputs.of_others,
             inputs.n_real, inputs.n_strict, mass, strict_mass,
             n_tokens, n_heads, batch, inputs.n_padded, inputs.n_sets, BLOCK=KEYS, num_warps=4,
         )  # fmt: skip
