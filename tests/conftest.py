@@ -1,4 +1,4 @@
-"""Shared by all tests: no network, and disks that are soon full."""
+"""Shared by all tests: no network, disks that are soon full, kernels without a GPU."""
 
 import os
 
@@ -11,7 +11,11 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
+import torch
 from hypothesis import settings
+
+if not torch.cuda.is_available():  # Triton reads it when it is first imported
+    os.environ["TRITON_INTERPRET"] = "1"
 
 settings.register_profile("small", max_examples=10, deadline=None, derandomize=True)
 settings.load_profile("small")

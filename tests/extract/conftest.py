@@ -1,13 +1,9 @@
 """The packaged models, loaded once, and two of the repository's documents."""
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
-
-if not torch.cuda.is_available():  # before any kernel is defined
-    os.environ["TRITON_INTERPRET"] = "1"
 
 from sinkscope.config import ModelRow
 from sinkscope.extract.model import load_model
