@@ -25,6 +25,7 @@ if not grid.config.raw["partial"]:
 include: "workflow/rules/reduce.smk"
 include: "workflow/rules/emergence.smk"
 include: "workflow/rules/induction.smk"
+include: "workflow/rules/second_sink.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/zoo.smk"

@@ -93,3 +93,55 @@ def induction(folder, model):
         model=pl.lit(model), layer=pl.lit(2), head=pl.lit(1)
     ).write_parquet(part / "patterns.parquet")
     return part
+
+
+def second_sink(folder, model, masses=(0.0, 0.36, 0.24), key=8, n=40):
+    """What that experiment wrote of a decoder with three layers on two documents: the first
+    terminator, at `key`, gets `masses` by layer, key 0 gets 0.4, a comma in its place 0.01."""
+    part = folder / "results" / "experiments" / "second_sink" / model
+    part.mkdir(parents=True)
+    documents, marks = ("one", "two"), (".", "!", "?", ",")
+    rows = [
+        {
+            "document": document, "mark": mark, "is_own": mark == ".", "layer": layer, "key": key,
+            "n_queries": n - key - 1, "first_token": 0.4,
+            "second_sink": 0.01 if mark == "," else mass,
+            "ratio": (0.01 if mark == "," else mass) / 0.4, "next_terminator": mass / 2,
+            "first_token_before": 0.8, "strongest_key": key, "strongest_token": ".",
+            "strongest": mass, "cosine": 0.2 if mark == "," else 0.9 if mass > 0.3 else 0.5,
+            "unit_distance": 0.45 if mass > 0.3 else 1.0, "cosine_others": 0.1,
+        }
+        for document in documents for mark in marks for layer, mass in enumerate(masses)
+    ]  # fmt: skip
+    pairs = [
+        {"mark": mark, "layer": layer, "n_documents": 2, "cosine": 0.99 if mass > 0.3 else 0.6,
+         "unit_distance": 0.1}
+        for mark in ("own", *marks) for layer, mass in enumerate(masses)
+    ]  # fmt: skip
+    local = [
+        {
+            "document": document, "layer": layer, "query": query, "key": key,
+            "first_token": 0.4 if query > key else 0.8,
+            "second_sink": mass if query > key else 0.0, "local": 0.12, "local_no_first": 0.12,
+        }
+        for document in documents for layer, mass in enumerate(masses) for query in range(n)
+    ]  # fmt: skip
+    states = [
+        {"document": one, "other": other, "layer": layer, "cosine": 1.0 if one == other else 0.9}
+        for one in documents for other in documents for layer in range(len(masses))
+    ]  # fmt: skip
+    maps = [
+        {
+            "document": "one", "layer": layer, "second_sink": key, "query": query, "key": at,
+            "token": "." if at == key else f"t{at}",
+            "attention": 0.4 if at == 0 else masses[layer] if at == key < query else 0.01,
+        }
+        for layer in (0, 1) for query in range(2 * key + 2) for at in range(query + 1)
+    ]  # fmt: skip
+    frames = {"second_sink": rows, "second_sink_convergence": pairs, "second_sink_local": local,
+              "second_sink_states": states, "second_sink_maps": maps}  # fmt: skip
+    for name, frame in frames.items():
+        pl.DataFrame(frame).with_columns(model=pl.lit(model)).write_parquet(
+            part / f"{name}.parquet"
+        )
+    return part

@@ -135,7 +135,8 @@ def test_too_small_a_vocabulary_is_one_sentence():
 
 def test_the_strongest_heads_patterns_are_causal_rows_of_attention():
     loaded = word_model("gpt2")
-    found, shown = induction.measure(loaded, config(induction_tokens=N, induction_seeds=2))
+    frames = induction.measure(loaded, config(induction_tokens=N, induction_seeds=2))
+    found, shown = frames["scores"], frames["patterns"]
     assert found.height == 3 * 4
     best = found.sort("induction_score", descending=True).row(0, named=True)
     assert set(shown.select("layer", "head").unique().rows()) == {(best["layer"], best["head"])}
@@ -147,9 +148,9 @@ def test_the_strongest_heads_patterns_are_causal_rows_of_attention():
 
 
 def test_an_encoder_has_no_induction_heads_to_look_for():
-    found, shown = induction.measure(tiny.loaded("bert", tiny.letter_tokenizer()), config())
-    assert found.is_empty()
-    assert shown.is_empty()
+    frames = induction.measure(tiny.loaded("bert", tiny.letter_tokenizer()), config())
+    assert frames["scores"].is_empty()
+    assert frames["patterns"].is_empty()
 
 
 def heads(**columns):

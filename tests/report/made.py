@@ -23,6 +23,7 @@ from sinkscope.keys import key_sets
 from sinkscope.reduce.emergence import write_records
 from sinkscope.reduce.induction import write_tables as write_induction
 from sinkscope.reduce.job import reduce_model, write_tables
+from sinkscope.reduce.second_sink import write_tables as write_second_sink
 from sinkscope.report.build import write_report
 
 HOSTILE = "</script><b>x</b>"
@@ -166,6 +167,11 @@ def make_run(folder):
         [records.induction(folder, model) for model in ("dec", "a", "b")],
         folder / "results" / "tables",
         0.4,
+    )
+    write_second_sink(
+        [records.second_sink(folder, model) for model in ("dec", "a")],
+        folder / "results" / "tables",
+        0.1,
     )
     return grid, manifests
 

@@ -13,9 +13,9 @@ SHARED = ("config", "documents", "errors", "files", "grid", "keys", "schema")
 # What a stage runs beside its own folder and the shared modules.
 BESIDES = {
     "extract": (),
-    "experiments": (),
+    "experiments": ("reduce/parts.py", "reduce/schemas.py", "reduce/second_sink.py"),
     "reduce": ("extract/cell.py", "extract/sources.py"),
-    "charts": ("extract/cell.py", "reduce/growth.py", "reduce/schemas.py"),
+    "charts": ("extract/cell.py", "reduce/growth.py", "reduce/schemas.py", "reduce/second_sink.py"),
     "report": ("charts/palette.py", "reduce/schemas.py"),
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.charts import alternatives, emergence, induction
+from sinkscope.charts import alternatives, emergence, induction, second_sink
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.job import write_all
 from sinkscope.errors import SinkscopeError
@@ -45,6 +45,19 @@ SECTIONS = {
         "1) and sigmoid (each key by itself, so that rows sum to anything).",
         ("emergence",),
         alternatives.figures,
+    ),
+    "second_sink": Section(
+        "A second sink at the end of the first sentence?",
+        "In Llama-2 the first token that ends a sentence (. ? !) becomes a near copy of the BOS: "
+        "from then on two columns are bright, its state is the same whatever the text, and yet "
+        "neighbours keep their attention, which a second sink beside the first should have cost "
+        "them. Here the first terminator of every document is looked at in the same ways, beside "
+        "controls: another mark in its place, and the next terminator.",
+        (
+            *("second_sink_layers", "second_sink", "second_sink_local", "second_sink_states"),
+            "second_sink_maps",
+        ),
+        second_sink.figures,
     ),
     "induction": Section(
         "Induction heads, and where they rest",

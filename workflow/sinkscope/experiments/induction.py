@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -17,13 +16,12 @@ import torch
 from torch import Tensor
 
 from sinkscope.config import Config
-from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.errors import ModelError
 from sinkscope.extract.encode import encode, piece_text
-from sinkscope.extract.model import Loaded, load_model, threads
+from sinkscope.extract.model import Loaded
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.streaming import Observation, Workspace
 from sinkscope.extract.sums import LayerStatistics, Plan
-from sinkscope.files import failure_of, write_json, written
 
 SHORTEST_WORD = 3  # letters of a vocabulary piece that counts as a word
 
@@ -134,11 +132,11 @@ def ordinary(loaded: Loaded, config: Config, n_tokens: int) -> Tensor:
     return torch.tensor(longest[:n_tokens])
 
 
-def measure(loaded: Loaded, config: Config) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The scores of every head, and the patterns of the strongest; none of an encoder, which
+def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
+    """scores of every head, and patterns of the strongest; without rows for an encoder, which
     has no next token to predict."""
     if loaded.family != "decoder":
-        return pl.DataFrame(), pl.DataFrame()
+        return {"scores": pl.DataFrame(), "patterns": pl.DataFrame()}
     raw = config.raw
     tokens = repeated(
         loaded.tokenizer, loaded.row.model, raw["induction_tokens"], raw["induction_seeds"]
@@ -157,22 +155,4 @@ def measure(loaded: Loaded, config: Config) -> tuple[pl.DataFrame, pl.DataFrame]
     strongest = divmod(int(induction.argmax()), induction.shape[1])
     text = ordinary(loaded, config, tokens.ids.shape[1])
     shown = patterns(loaded, strongest, {"repeated": tokens.ids[0], "ordinary": text})
-    return found, shown
-
-
-def run(config: Config, model: str, directory: Path, out: Path, n_threads: int) -> None:
-    """Measure one model; scores.parquet and patterns.parquet go to the folder `out`.
-
-    Where that cannot be, why is written beside `out`, for the report.
-    """
-    failure = failure_of(out)
-    failure.unlink(missing_ok=True)
-    try:
-        with threads(n_threads):
-            frames = measure(load_model(config.model(model), directory), config)
-    except SinkscopeError as error:
-        write_json(failure, {"problem": str(error)})
-        raise
-    for name, frame in zip(("scores", "patterns"), frames, strict=True):
-        with written(out / f"{name}.parquet") as temporary:
-            frame.with_columns(model=pl.lit(model)).write_parquet(temporary)
+    return {"scores": found, "patterns": shown}

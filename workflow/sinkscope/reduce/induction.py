@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.reduce.schemas import EXPERIMENTS, write_table
+from sinkscope.reduce.parts import joined
+from sinkscope.reduce.schemas import write_table
 
 
 def with_rest(scores: pl.DataFrame, heads: pl.DataFrame, threshold: float) -> pl.DataFrame:
@@ -27,15 +28,6 @@ def with_rest(scores: pl.DataFrame, heads: pl.DataFrame, threshold: float) -> pl
             threshold=pl.lit(threshold), is_induction=pl.col("induction_score") >= threshold
         )
     )
-
-
-def joined(parts: Sequence[Path], name: str, table: str) -> pl.DataFrame:
-    """Rows of all models that have any; a table without rows where none has."""
-    frames = [pl.read_parquet(part / f"{name}.parquet") for part in parts]
-    filled = [frame for frame in frames if not frame.is_empty()]
-    if filled:
-        return pl.concat(filled)
-    return pl.DataFrame(schema=dict(EXPERIMENTS[table].columns))
 
 
 def write_tables(parts: Sequence[Path], tables: Path, threshold: float) -> None:
