@@ -15,8 +15,13 @@ from sinkscope.charts.theme import data_source, one_row, rounded
 
 HALF = 0.5
 INDUCTION, OTHERS = "induction heads", "all other heads"
+PEERS = "other heads of the same layers"
 # Of a group of heads: colour and shape of its mark.
-LOOKS = {INDUCTION: ("#d55e00", "circle"), OTHERS: ("#0072b2", "diamond")}
+LOOKS = {
+    INDUCTION: ("#d55e00", "circle"),
+    PEERS: ("#009e73", "triangle-up"),
+    OTHERS: ("#0072b2", "diamond"),
+}
 # Columns of the table: title of its axis, and what a value is a part of.
 MEASURES = {
     "first_token": "attention to the first token",
@@ -42,6 +47,7 @@ def groups(rest: pl.DataFrame) -> pl.DataFrame:
                 for measure in MEASURES
                 for name, kind in kinds.items()
             ),
+            *(pl.col(f"{measure}_peers").filter(kinds["induction"]).mean() for measure in MEASURES),
             n_resting=(pl.col("is_induction") & (pl.col("first_token") > HALF)).sum(),
         )
         .sort("model")
@@ -67,9 +73,10 @@ def dormancy(rest: pl.DataFrame) -> Figure:
         caption=(
             "Induction heads against all other heads of the same model, on the corpus's ordinary "
             "text; beside the name, how many of the heads are induction heads; at the right, the "
-            "values of induction heads and others. Formula: mean over heads of the mean over "
-            "queries of A[l,h,i,0] (left) and of the share of queries i > 0 with A[l,h,i,0] > "
-            f"{HALF} (right), mean over documents. {SOURCE}. "
+            "values of induction heads and others. Triangles: for each induction head the mean of "
+            "the heads of its own layer that are none, since later layers rest more. Formula: mean "
+            "over heads of the mean over queries of A[l,h,i,0] (left) and of the share of queries "
+            f"i > 0 with A[l,h,i,0] > {HALF} (right), mean over documents. {SOURCE}. "
             f"n = {words.ranged((found['n_induction'] + found['n_others']).to_list())} heads a "
             "model. Unit: part of 1; percent of queries."
         ),
@@ -79,7 +86,7 @@ def dormancy(rest: pl.DataFrame) -> Figure:
 
 
 def dumbbells(measure: str, labels: list[str], first: bool) -> alt.LayerChart:
-    one, other = f"{measure}_induction", f"{measure}_others"
+    one, other, peers = (f"{measure}_{group}" for group in ("induction", "others", "peers"))
     form = ".2f" if measure == "first_token" else ".0%"
     y = alt.Y("label:N", title=None, sort=labels)
     y = y.axis(labelFontSize=12, labelLimit=260, grid=True, tickBand="center", labels=first)
@@ -93,6 +100,7 @@ def dumbbells(measure: str, labels: list[str], first: bool) -> alt.LayerChart:
             alt.Tooltip(f"{one}:Q", title="their mean", format=form),
             alt.Tooltip("n_others:Q", title="other heads"),
             alt.Tooltip(f"{other}:Q", title="their mean", format=form),
+            alt.Tooltip(f"{peers}:Q", title="mean of the same layers", format=form),
         ],
     )
     both = f"isValid(datum.{one}) && isValid(datum.{other})"
@@ -103,7 +111,7 @@ def dumbbells(measure: str, labels: list[str], first: bool) -> alt.LayerChart:
         .transform_calculate(kind=f"'{group}'")
         .mark_point(filled=True, opacity=1, size=110)
         .encode(x=x if field == one else f"{field}:Q", **looks())
-        for field, group in ((other, OTHERS), (one, INDUCTION))
+        for field, group in ((other, OTHERS), (peers, PEERS), (one, INDUCTION))
     ]
     number = f"format(datum.{{}}, '{form}')"
     says = (
@@ -143,7 +151,25 @@ def do_they_rest(found: pl.DataFrame, threshold: float) -> str:
         text += f"; on average they give it {words.listed(averages)}"
     else:
         text += compared(there.drop_nulls("first_token_others"))
+    text += within_layers(there.drop_nulls("first_token_peers"))
     return f"{text}; no induction heads in {names}." if without else f"{text}."
+
+
+def within_layers(found: pl.DataFrame) -> str:
+    """found: groups of models with induction heads that have peers."""
+    if found.is_empty():
+        return ""
+    more = found.filter(pl.col("first_token_induction") > pl.col("first_token_peers"))
+    if found.height > FEW:
+        return (
+            f"; more than the other heads of their own layers in {more.height} of "
+            f"{words.counted(found.height, 'model')}"
+        )
+    parts = [
+        f"{words.mass(row['first_token_peers'])} in {row['model']}"
+        for row in found.iter_rows(named=True)
+    ]
+    return f"; the other heads of their own layers give it {words.listed(parts)}"
 
 
 def compared(both: pl.DataFrame) -> str:

@@ -23,6 +23,7 @@ from sinkscope.extract.observe import run_observed
 from sinkscope.extract.streaming import Observation, Workspace
 from sinkscope.extract.sums import LayerStatistics, Plan
 
+MOST_PATTERNS = 4  # heads of each model whose patterns are kept, the strongest
 SHORTEST_WORD = 3  # letters of a vocabulary piece that counts as a word
 
 
@@ -101,24 +102,30 @@ def observe(loaded: Loaded, ids: Tensor, **wanted: Any) -> list[LayerStatistics]
     return observation.layers
 
 
-def patterns(loaded: Loaded, head: tuple[int, int], inputs: dict[str, Tensor]) -> pl.DataFrame:
-    """input, query, key, attention of one (layer, head), on each of the inputs [token]."""
+def patterns(
+    loaded: Loaded, heads: Sequence[tuple[int, int]], inputs: dict[str, Tensor]
+) -> pl.DataFrame:
+    """layer, head, input, query, key, attention of each (layer, head), on the inputs [token]."""
     frames = []
     for name, ids in inputs.items():
-        layer = observe(loaded, ids[None], heads=(head,), map_exact=len(ids))[head[0]]
-        matrix = layer.head_maps[0, 0].cpu().double()  # [query, key]
-        query, key = torch.meshgrid(*(torch.arange(len(ids)),) * 2, indexing="ij")
-        frames.append(
-            pl.DataFrame(
-                {
-                    "input": name,
-                    "query": query.flatten().numpy(),
-                    "key": key.flatten().numpy(),
-                    "attention": matrix.flatten().numpy(),
-                }
-            ).filter(pl.col("key") <= pl.col("query"))
-        )
-    return pl.concat(frames).with_columns(layer=pl.lit(head[0]), head=pl.lit(head[1]))
+        layers = observe(loaded, ids[None], heads=tuple(heads), map_exact=len(ids))
+        seen: dict[int, int] = {}  # layer to the number of its heads that are done
+        for layer, head in heads:
+            place = seen.get(layer, 0)
+            seen[layer] = place + 1
+            matrix = layers[layer].head_maps[0, place].cpu().double()  # [query, key]
+            query, key = torch.meshgrid(*(torch.arange(len(ids)),) * 2, indexing="ij")
+            columns = {
+                "query": query.flatten().numpy(),
+                "key": key.flatten().numpy(),
+                "attention": matrix.flatten().numpy(),
+            }
+            frames.append(
+                pl.DataFrame(columns)
+                .filter(pl.col("key") <= pl.col("query"))
+                .with_columns(input=pl.lit(name), layer=pl.lit(layer), head=pl.lit(head))
+            )
+    return pl.concat(frames)
 
 
 def ordinary(loaded: Loaded, config: Config, n_tokens: int) -> Tensor:
@@ -133,7 +140,7 @@ def ordinary(loaded: Loaded, config: Config, n_tokens: int) -> Tensor:
 
 
 def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
-    """scores of every head, and patterns of the strongest; without rows for an encoder, which
+    """scores of every head, and patterns of the strongest ones; without rows for an encoder, which
     has no next token to predict."""
     if loaded.family != "decoder":
         return {"scores": pl.DataFrame(), "patterns": pl.DataFrame()}
@@ -152,7 +159,8 @@ def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
             "duplicate_score": duplicate.flatten().numpy(),
         }
     )
-    strongest = divmod(int(induction.argmax()), induction.shape[1])
+    best = induction.flatten().argsort(descending=True, stable=True)[:MOST_PATTERNS]
+    strongest = [divmod(int(place), induction.shape[1]) for place in best]
     text = ordinary(loaded, config, tokens.ids.shape[1])
     shown = patterns(loaded, strongest, {"repeated": tokens.ids[0], "ordinary": text})
     return {"scores": found, "patterns": shown}

@@ -171,6 +171,8 @@ EXPERIMENTS = {
             "threshold": pl.Float64,
             "first_token": pl.Float64,
             "over_half": pl.Float64,
+            "first_token_peers": pl.Float64,
+            "over_half_peers": pl.Float64,
         },
         sort=("model", "layer", "head"),
     ),
@@ -184,7 +186,7 @@ EXPERIMENTS = {
             "key": pl.UInt32,
             "attention": pl.Float64,
         },
-        sort=("model", "input", "query", "key"),
+        sort=("model", "layer", "head", "input", "query", "key"),
         csv=False,
     ),
     "second_sink": Table(
