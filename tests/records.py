@@ -145,3 +145,40 @@ def second_sink(folder, model, masses=(0.0, 0.36, 0.24), key=8, n=40):
             part / f"{name}.parquet"
         )
     return part
+
+
+def norms(folder, model, value=0.1, massive=False, n=12):
+    """What that experiment wrote of a model with two layers on two documents: the first token's
+    value is `value` times the others', its attention 0.6 (in layer 1) becomes 0.6 * value."""
+    part = folder / "results" / "experiments" / "norms" / model
+    part.mkdir(parents=True)
+    documents, grid = ("one", "two"), [(d, layer) for d in ("one", "two") for layer in (0, 1)]
+    frames = {
+        "norms": [
+            {"document": document, "layer": layer, "position": i, "token": f"t{i}",
+             "key_class": "word", "state": 50.0 if i == 0 else 1.0, "key": 1.0,
+             "value": value if i == 0 else 0.5 if i == 3 else 1.0}
+            for document, layer in grid for i in range(n)
+        ],
+        "norm_ratios": [
+            {"document": document, "layer": layer, "sink": sink, "position": position,
+             "state": 50.0 if position == 0 else 1.5, "key": 1.0, "value": value}
+            for document, layer in grid
+            for sink, position in (("first_token", 0), ("first_terminator", 3))
+        ],
+        "norm_weighted": [
+            {"document": document, "layer": layer, "key_set": name, "mass": 0.2 + 0.4 * layer,
+             "norm_mass": (0.2 + 0.4 * layer) * value}
+            for document, layer in grid for name in ("first_token", "sinks")
+        ],
+        "activations": [
+            {"document": document, "layer": layer, "rank": rank, "dimension": 7 - rank,
+             "position": 0, "token": "t0", "key_class": "first", "activation": -3000.0 / (1 + rank),
+             "median": 1.0 if massive else 4.0, "is_massive": massive and rank < 2}
+            for document, layer in grid for rank in range(3)
+        ],
+    }  # fmt: skip
+    assert {row["document"] for row in frames["norms"]} == set(documents)
+    for name, rows in frames.items():
+        pl.DataFrame(rows).with_columns(model=pl.lit(model)).write_parquet(part / f"{name}.parquet")
+    return part

@@ -23,6 +23,7 @@ from sinkscope.keys import key_sets
 from sinkscope.reduce.emergence import write_records
 from sinkscope.reduce.induction import write_tables as write_induction
 from sinkscope.reduce.job import reduce_model, write_tables
+from sinkscope.reduce.parts import write_parts
 from sinkscope.reduce.second_sink import write_tables as write_second_sink
 from sinkscope.report.build import write_report
 
@@ -172,6 +173,11 @@ def make_run(folder):
         [records.second_sink(folder, model) for model in ("dec", "a")],
         folder / "results" / "tables",
         0.1,
+    )
+    write_parts(
+        "norms",
+        [records.norms(folder, model) for model in ("dec", "a")],
+        folder / "results" / "tables",
     )
     return grid, manifests
 

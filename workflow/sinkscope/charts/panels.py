@@ -9,20 +9,25 @@ import polars as pl
 
 from sinkscope.charts import words
 from sinkscope.charts.models import FEW
-from sinkscope.charts.theme import LINE_LEGEND, data_source
+from sinkscope.charts.theme import data_source
 
 Look = tuple[str, tuple[int, ...]]  # colour, dash
+
+
+MOST_IN_A_ROW = 5  # entries of a legend that fit above three panels
 
 
 def looks(field: str, by_name: Mapping[str, Look]) -> dict[str, alt.Color | alt.StrokeDash]:
     """Colour and dash of lines, with one legend in the order of by_name."""
     names = list(by_name)
+    columns = 3 if len(names) > MOST_IN_A_ROW else len(names)
+    legend = alt.Legend(symbolType="stroke", symbolSize=400, columns=columns)
     colours, dashes = zip(*by_name.values(), strict=True)
     return {
-        "color": alt.Color(f"{field}:N", title=None, legend=LINE_LEGEND).scale(
+        "color": alt.Color(f"{field}:N", title=None, legend=legend).scale(
             domain=names, range=list(colours)
         ),
-        "strokeDash": alt.StrokeDash(f"{field}:N", title=None, legend=LINE_LEGEND).scale(
+        "strokeDash": alt.StrokeDash(f"{field}:N", title=None, legend=legend).scale(
             domain=names, range=[list(dash) for dash in dashes]
         ),
     }
@@ -57,9 +62,9 @@ def layer_panels(
 def long(frame: pl.DataFrame, lines: Mapping[str, str], by: list[str]) -> pl.DataFrame:
     """`by`, line, value: columns of `frame` as lines. lines: column to name of the line."""
     return (
-        frame.select(*by, *lines)
-        .unpivot(list(lines), index=by, variable_name="line", value_name="value")
-        .with_columns(pl.col("line").replace_strict(lines), pl.col("value").fill_nan(None))
+        frame.select(*by, *(pl.col(column).alias(name) for column, name in lines.items()))
+        .unpivot(list(lines.values()), index=by, variable_name="line", value_name="value")
+        .with_columns(pl.col("value").fill_nan(None))
         .drop_nulls("value")
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.charts import alternatives, emergence, induction, second_sink
+from sinkscope.charts import alternatives, emergence, induction, norms, second_sink
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.job import write_all
 from sinkscope.errors import SinkscopeError
@@ -58,6 +58,15 @@ SECTIONS = {
             "second_sink_maps",
         ),
         second_sink.figures,
+    ),
+    "norms": Section(
+        "What a sink carries",
+        "A head that has nothing to say parks its attention where it does least harm: on a token "
+        "whose value is small. Here the norms of residual states, keys and values show whether "
+        "sinks are such tokens, a few huge entries of the state show how a model marks them, and "
+        "attention weighted by the norms of the values shows how much of a sink is left.",
+        ("norm_ratios", "norm_weighted", "activations", "norms"),
+        norms.figures,
     ),
     "induction": Section(
         "Induction heads, and where they rest",

@@ -273,6 +273,61 @@ EXPERIMENTS = {
         sort=("model", "layer", "query", "key"),
         csv=False,
     ),
+    "norms": Table(
+        {
+            "model": pl.String,
+            "document": pl.String,
+            "layer": pl.UInt16,
+            "position": pl.UInt32,
+            "token": pl.String,
+            "key_class": pl.String,
+            "state": pl.Float64,
+            "key": pl.Float64,
+            "value": pl.Float64,
+        },
+        sort=("model", "document", "layer", "position"),
+        csv=False,
+    ),
+    "norm_ratios": Table(
+        {
+            "model": pl.String,
+            "document": pl.String,
+            "layer": pl.UInt16,
+            "sink": pl.String,
+            "position": pl.UInt32,
+            "state": pl.Float64,
+            "key": pl.Float64,
+            "value": pl.Float64,
+        },
+        sort=("model", "document", "layer", "sink"),
+    ),
+    "norm_weighted": Table(
+        {
+            "model": pl.String,
+            "document": pl.String,
+            "layer": pl.UInt16,
+            "key_set": pl.String,
+            "mass": pl.Float64,
+            "norm_mass": pl.Float64,
+        },
+        sort=("model", "document", "layer", "key_set"),
+    ),
+    "activations": Table(
+        {
+            "model": pl.String,
+            "document": pl.String,
+            "layer": pl.UInt16,
+            "rank": pl.UInt32,
+            "dimension": pl.UInt32,
+            "position": pl.UInt32,
+            "token": pl.String,
+            "key_class": pl.String,
+            "activation": pl.Float64,
+            "median": pl.Float64,
+            "is_massive": pl.Boolean,
+        },
+        sort=("model", "document", "layer", "rank"),
+    ),
 }
 
 SMALL_TABLES = [name for name, table in TABLES.items() if table.csv]
