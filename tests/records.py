@@ -182,3 +182,33 @@ def norms(folder, model, value=0.1, massive=False, n=12):
     for name, rows in frames.items():
         pl.DataFrame(rows).with_columns(model=pl.lit(model)).write_parquet(part / f"{name}.parquet")
     return part
+
+
+def bos(folder, model, word=0.4, moved=0.15):
+    """What that experiment wrote of a model with two layers on two documents: in layer 1 a BOS
+    gets 0.5, without it the first real token `word`; with a sentence in front its end gets
+    `moved`, the same terminator 0.1."""
+    part = folder / "results" / "experiments" / "bos" / model
+    part.mkdir(parents=True)
+    grid = [(document, layer) for document in ("one", "two") for layer in (0, 1)]
+    on_off = [
+        {"document": document, "input": name, "is_usual": False, "layer": layer,
+         "first_token": first * (layer + 1) / 2, "first_word": real * (layer + 1) / 2}
+        for document, layer in grid
+        for name, first, real in (("with", 0.5, 0.02), ("without", word, word))
+    ]  # fmt: skip
+    masses = {
+        ("text", "first_token"): 0.5, ("text", "first_terminator"): 0.2,
+        ("other_first_word", "first_token"): 0.48, ("other_first_word", "first_terminator"): 0.19,
+        ("filler", "first_token"): 0.4, ("filler", "filler_end"): moved,
+        ("filler", "first_terminator"): 0.1, ("filler", "same_position"): 0.01,
+        ("filler_comma", "first_token"): 0.4, ("filler_comma", "first_terminator"): 0.18,
+    }  # fmt: skip
+    content = [
+        {"document": document, "layer": layer, "input": name, "role": role,
+         "mass": mass * (layer + 1) / 2}
+        for document, layer in grid for (name, role), mass in masses.items()
+    ]  # fmt: skip
+    for name, rows in {"bos": on_off, "position_content": content}.items():
+        pl.DataFrame(rows).with_columns(model=pl.lit(model)).write_parquet(part / f"{name}.parquet")
+    return part

@@ -179,6 +179,11 @@ def make_run(folder):
         [records.norms(folder, model) for model in ("dec", "a")],
         folder / "results" / "tables",
     )
+    write_parts(
+        "bos",
+        [records.bos(folder, model) for model in ("dec", "a")],
+        folder / "results" / "tables",
+    )
     return grid, manifests
 
 

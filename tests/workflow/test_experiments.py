@@ -51,6 +51,16 @@ def test_the_second_sink_is_looked_for_in_both_families_and_shown(project):
     assert project.planned(section, "--config", "experiment_tokens=32")["second_sink"] == 2
 
 
+def test_norms_and_beginnings_are_measured_and_shown(project):
+    sections = ("reports/sections/norms", "reports/sections/bos")
+    done = project.snakemake(*sections)
+    assert done.returncode == 0, done.stdout
+    for name in ("norms", "norm_ratios", "norm_weighted", "activations", "bos", "position_content"):
+        table = pl.read_parquet(project.folder / f"results/tables/{name}.parquet")
+        assert table["model"].unique().sort().to_list() == ["decoder", "minilm"], name
+    assert project.planned(*sections) == {}
+
+
 def test_another_number_of_tokens_measures_again_and_another_threshold_does_not(project):
     section = "reports/sections/induction"
     other = ("--config", "induction_tokens=7", "induction_seeds=2")
@@ -63,7 +73,8 @@ def test_an_experiment_that_is_switched_off_makes_nothing(project):
     project.write("off.yaml", "experiments: []\n")
     planned = project.planned("--configfile", "config/config.yaml", "off.yaml")
     assert not any(
-        rule.startswith(("induction", "second", "section", "emergence")) for rule in planned
+        rule.startswith(("induction", "second", "norms", "bos", "section", "emerg"))
+        for rule in planned
     )
 
 

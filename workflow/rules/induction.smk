@@ -24,7 +24,8 @@ if not grid.config.raw["partial"]:
             "results/logs/induction/{model}.log",
         benchmark:
             "results/benchmarks/induction/{model}.tsv"
-        threads: grid.config.raw["threads"]
+        # Most of the job is starting up, which uses one.
+        threads: 1
         resources:
             mem_mb=grid.config.raw["mem_mb"],
             gpu=lambda wildcards: grid.n_gpus(wildcards.model),

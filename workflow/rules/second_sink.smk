@@ -9,7 +9,8 @@ second_sink_models = measured("second_sink")
 
 if second_sink_models:
     sections["second_sink"] = expand(
-        "results/tables/{table}.parquet", table=["second_sink_layers", *JOINED["second_sink"]]
+        "results/tables/{table}.parquet",
+        table=["second_sink_layers", *JOINED["second_sink"]],
     )
 
 if not grid.config.raw["partial"]:
@@ -25,7 +26,8 @@ if not grid.config.raw["partial"]:
             "results/logs/second_sink/{model}.log",
         benchmark:
             "results/benchmarks/second_sink/{model}.tsv"
-        threads: grid.config.raw["threads"]
+        # Most of the job is starting up, which uses one.
+        threads: 1
         resources:
             mem_mb=grid.config.raw["mem_mb"],
             gpu=lambda wildcards: grid.n_gpus(wildcards.model),

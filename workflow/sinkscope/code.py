@@ -11,11 +11,12 @@ PACKAGE = Path(__file__).parent
 SHARED = ("config", "documents", "errors", "files", "grid", "keys", "schema")
 
 # What a stage runs beside its own folder and the shared modules.
+REDUCED = tuple(f"reduce/{name}.py" for name in ("norms", "schemas", "second_sink"))
 BESIDES = {
     "extract": (),
-    "experiments": ("reduce/parts.py", "reduce/schemas.py", "reduce/second_sink.py"),
+    "experiments": ("reduce/parts.py", *REDUCED),
     "reduce": ("extract/cell.py", "extract/sources.py"),
-    "charts": ("extract/cell.py", "reduce/growth.py", "reduce/schemas.py", "reduce/second_sink.py"),
+    "charts": ("extract/cell.py", "reduce/growth.py", *REDUCED),
     "report": ("charts/palette.py", "reduce/schemas.py"),
 }
 

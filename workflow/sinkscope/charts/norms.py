@@ -10,10 +10,12 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.panels import Look, layer_panels, long
 from sinkscope.charts.theme import rounded
+from sinkscope.reduce.norms import QUANTITIES as NAMES
+from sinkscope.reduce.norms import of_models, of_sets, peaks
 
 STATE = "The state of a layer is the one that enters it, and of which its keys and values are made"
 SINKS = {"first_token": "first token", "first_terminator": "first terminator"}
-QUANTITIES = {"state": "#0072b2", "key": "#cc79a7", "value": "#d55e00"}
+QUANTITIES = dict(zip(NAMES, ("#0072b2", "#cc79a7", "#d55e00"), strict=True))
 RATIOS: dict[str, Look] = {
     f"{quantity}, {sink}": (colour, dash)
     for sink, dash in zip(SINKS.values(), ((1, 0), (3, 3)), strict=True)
@@ -39,34 +41,6 @@ def figures(tables: Tables) -> list[Figure]:
         weighted(masses, n_documents),
         norms_activations.figure(tables["activations"], n_documents),
     ]
-
-
-def of_models(ratios: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, sink, state, key, value: geometric means over documents."""
-    quantities = list(QUANTITIES)
-    return (
-        ratios.with_columns(pl.col(quantities).fill_nan(None))
-        .group_by("model", "layer", "sink")
-        .agg(pl.col(quantities).log().mean().exp())
-        .sort("model", "layer", "sink")
-    )
-
-
-def of_sets(weighted: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, key_set, mass, norm_mass: means over documents."""
-    return (
-        weighted.with_columns(pl.col("mass", "norm_mass").fill_nan(None))
-        .group_by("model", "layer", "key_set")
-        .agg(pl.col("mass", "norm_mass").mean())
-        .sort("model", "layer", "key_set")
-    )
-
-
-def peaks(masses: pl.DataFrame) -> pl.DataFrame:
-    """A row a model: the layer where the first token gets most attention."""
-    first = masses.filter(pl.col("key_set") == "first_token").drop_nulls("mass")
-    ordered = first.sort("model", "mass", "layer", descending=[False, True, False])
-    return ordered.group_by("model", maintain_order=True).first()
 
 
 def ratios(found: pl.DataFrame, masses: pl.DataFrame, n_documents: str) -> Figure:

@@ -10,13 +10,13 @@ from sinkscope.charts.figure import Figure
 from sinkscope.charts.models import FEW
 from sinkscope.charts.panels import Look, layer_panels, models_or_number
 from sinkscope.charts.theme import rounded
+from sinkscope.reduce.norms import MASSIVE, TIMES_MEDIAN
 
 LINES: dict[str, Look] = {
     "largest": ("#d55e00", (1, 0)),
     "limit": ("#8a8f98", (6, 3)),
     "median": ("#0072b2", (2, 2)),
 }
-MASSIVE, TIMES_MEDIAN = 100.0, 1000.0  # as the experiment marks them
 
 
 def figure(activations: pl.DataFrame, n_documents: str) -> Figure:

@@ -10,9 +10,9 @@ from sinkscope.charts.figure import Figure
 from sinkscope.charts.induction_patterns import of_model
 from sinkscope.charts.select import axis_length
 from sinkscope.charts.theme import data_source, rounded
+from sinkscope.reduce.norms import QUANTITIES
 
 MOST_MODELS, MOST_POSITIONS = 3, 40
-QUANTITIES = ("state", "key", "value")
 # Smaller than the median: blue; larger: orange.
 SCALE = alt.Scale(
     type="log", domain=[0.1, 1, 10], range=["#0072b2", "#f4f1ea", "#d55e00"], clamp=True

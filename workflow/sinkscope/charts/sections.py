@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.charts import alternatives, emergence, induction, norms, second_sink
+from sinkscope.charts import alternatives, bos, emergence, induction, norms, second_sink
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.job import write_all
 from sinkscope.errors import SinkscopeError
@@ -67,6 +67,15 @@ SECTIONS = {
         "attention weighted by the norms of the values shows how much of a sink is left.",
         ("norm_ratios", "norm_weighted", "activations", "norms"),
         norms.figures,
+    ),
+    "bos": Section(
+        "What the sink holds on to: a token, or its place?",
+        "The same texts run with and without their special tokens, equally long: does the first "
+        "real token take over? Then with other words in the first place, and with another sentence "
+        "in front, whose end is a terminator or, as a control, a comma: does the attention that "
+        "the first terminator gets stay with it, go to the new first one, or stay in its place?",
+        ("bos", "position_content"),
+        bos.figures,
     ),
     "induction": Section(
         "Induction heads, and where they rest",

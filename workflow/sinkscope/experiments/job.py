@@ -9,7 +9,7 @@ import polars as pl
 
 from sinkscope.config import Config
 from sinkscope.errors import SinkscopeError
-from sinkscope.experiments import induction, norms, second_sink
+from sinkscope.experiments import bos, induction, norms, second_sink
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.files import failure_of, write_json, written
 
@@ -18,6 +18,7 @@ MEASURES: dict[str, Callable[[Loaded, Config], dict[str, pl.DataFrame]]] = {
     "induction": induction.measure,
     "second_sink": second_sink.measure,
     "norms": norms.measure,
+    "bos": bos.measure,
 }
 
 

@@ -17,11 +17,10 @@ from sinkscope.experiments.passes import Pass, observe, plan_of, readable, short
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.model import Loaded
 from sinkscope.keys import key_sets
+from sinkscope.reduce.norms import MASSIVE, QUANTITIES, TIMES_MEDIAN
 from sinkscope.reduce.parts import JOINED
 
-MASSIVE, TIMES_MEDIAN = 100.0, 1000.0  # Sun et al. 2024
 LARGEST = 3  # entries of a state that are told in any case
-QUANTITIES = ("state", "key", "value")
 WEIGHTED_SETS = ("first_token", "first_terminator", "special", "sinks")
 
 

@@ -13,6 +13,7 @@ from sinkscope.reduce.schemas import EXPERIMENTS, write_table
 # By experiment: the tables whose rows are those of the models' parts.
 JOINED = {
     "second_sink": ("second_sink", "second_sink_local", "second_sink_states", "second_sink_maps"),
+    "bos": ("bos", "position_content"),
     "norms": ("norms", "norm_ratios", "norm_weighted", "activations"),
 }
 

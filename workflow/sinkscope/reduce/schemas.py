@@ -273,6 +273,29 @@ EXPERIMENTS = {
         sort=("model", "layer", "query", "key"),
         csv=False,
     ),
+    "bos": Table(
+        {
+            "model": pl.String,
+            "document": pl.String,
+            "input": pl.String,
+            "is_usual": pl.Boolean,
+            "layer": pl.UInt16,
+            "first_token": pl.Float64,
+            "first_word": pl.Float64,
+        },
+        sort=("model", "document", "input", "layer"),
+    ),
+    "position_content": Table(
+        {
+            "model": pl.String,
+            "document": pl.String,
+            "input": pl.String,
+            "layer": pl.UInt16,
+            "role": pl.String,
+            "mass": pl.Float64,
+        },
+        sort=("model", "document", "input", "layer", "role"),
+    ),
     "norms": Table(
         {
             "model": pl.String,
