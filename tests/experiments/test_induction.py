@@ -107,6 +107,17 @@ def test_scores_agree_with_attention_matrices_and_random_models_have_no_inductio
     assert float(scores(layers, tokens)[0].max()) < max(0.1, 1.5 * uniform)
 
 
+@pytest.mark.parametrize("name", tiny.DECODERS)
+def test_random_models_score_below_a_tenth_on_25_tokens(name):
+    loaded = word_model(name)
+    calm = tiny.network(name, vocab_size=len(loaded.tokenizer), **CALM[name])
+    tokens = repeated(loaded.tokenizer, name, 25, 10)
+    loaded = dataclasses.replace(loaded, network=calm)
+    found, same = scores(induction.observe(loaded, tokens.ids, offsets=offsets(25)), tokens)
+    assert float(found.max()) < 0.1
+    assert float(same.max()) < 0.1
+
+
 # Weights as the library draws them, instead of large ones.
 CALM = {name: {"init_std": 0.02} if name == "opt" else {"initializer_range": 0.02}
         for name in tiny.DECODERS}  # fmt: skip

@@ -7,7 +7,8 @@ from sinkscope.config import load
 from sinkscope.errors import SinkscopeError
 from sinkscope.grid import Grid, shards_to_report
 from sinkscope.reduce.parts import JOINED
-from sinkscope.reduce.schemas import EXPERIMENTS, SMALL_TABLES, TABLES
+from sinkscope.reduce.experiments import EXPERIMENTS
+from sinkscope.reduce.schemas import SMALL_TABLES, TABLES
 from sinkscope.rerun import partial_command
 from sinkscope.version import commit
 

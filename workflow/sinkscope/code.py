@@ -11,13 +11,14 @@ PACKAGE = Path(__file__).parent
 SHARED = ("config", "documents", "errors", "files", "grid", "keys", "schema")
 
 # What a stage runs beside its own folder and the shared modules.
-REDUCED = tuple(f"reduce/{name}.py" for name in ("norms", "schemas", "second_sink"))
+SCHEMAS = tuple(f"reduce/{name}.py" for name in ("experiments", "schemas", "table"))
+REDUCED = (*SCHEMAS, "reduce/norms.py", "reduce/second_sink.py")
 BESIDES = {
     "extract": (),
     "experiments": ("reduce/parts.py", *REDUCED),
     "reduce": ("extract/cell.py", "extract/sources.py"),
     "charts": ("extract/cell.py", "reduce/growth.py", *REDUCED),
-    "report": ("charts/palette.py", "reduce/schemas.py"),
+    "report": ("charts/palette.py", *SCHEMAS),
 }
 
 

@@ -99,7 +99,9 @@ def panel(model: str, name: str, n_layers: int, *, is_left: bool) -> alt.Chart:
             y=alt.Y("layer:O", title="layer" if is_left else None, axis=y),
             color=alt.Color(
                 f"{name}:Q", scale=SCALE, title="norm, times the median (logarithmic)",
-                legend=alt.Legend(gradientLength=200, values=[0.1, 1, 10], format="~g"),
+                legend=alt.Legend(
+                    gradientLength=200, values=[0.1, 1, 10], format="~g", titleLimit=400
+                ),
             ),
             tooltip=[
                 "position:O",

@@ -81,7 +81,8 @@ def observe(loaded: Loaded, ids: Tensor, plan: Plan) -> Pass:
     if states is None or len(states) <= loaded.n_layers:
         raise ModelError(
             f"model '{loaded.row.model}': {type(loaded.network).__name__} does not return the "
-            "hidden states of its layers; leave its row out of this experiment's grid."
+            "hidden states of its layers; take second_sink, norms and bos out of experiments, or "
+            "choose another model."
         )
     return Pass(
         watching.layers,

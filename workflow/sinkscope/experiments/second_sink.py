@@ -58,7 +58,7 @@ class Marked:
 
 
 def marked(tokenizer: Any, encoded: Encoded) -> Marked | None:
-    """None where no sentence of the document ends, or where its first token does it.
+    """None where no sentence of the document ends.
 
     A mark is exchanged as a token, so that all other tokens stay what and where they are; a mark
     that is no token of the vocabulary in the same form is left out.
@@ -72,7 +72,7 @@ def marked(tokenizer: Any, encoded: Encoded) -> Marked | None:
     rows, marks = [], []
     for mark in MARKS:
         other = piece.replace(own, mark)
-        token_id = tokenizer.convert_tokens_to_ids(other)
+        token_id = encoded.ids[key] if mark == own else tokenizer.convert_tokens_to_ids(other)
         if token_id is not None and tokenizer.convert_ids_to_tokens(token_id) == other:
             rows.append([*encoded.ids[:key], token_id, *encoded.ids[key + 1 :]])
             marks.append(mark)
@@ -96,14 +96,16 @@ def mean_mass(mass: np.ndarray, keys: list[int], column: int, *, is_causal: bool
 
 
 def strongest_other(score: np.ndarray, *, is_causal: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The key but 0 with the highest score, and its score; both [layer, mark].
+    """The key but 0 with the highest score, and its score (NaN where there is none); both [layer,
+    mark].
 
     score: [layer, mark, key], head mean over the queries that can see the key. Under a causal
     mask only keys count that at least half of the queries see.
     """
     counted = score[..., : -(-score.shape[2] // 2) if is_causal else None].copy()
     counted[..., 0] = -1
-    return counted.argmax(-1), counted.max(-1)
+    best = counted.max(-1)
+    return counted.argmax(-1), np.where(best < 0, np.nan, best)
 
 
 def by_layer(found: Pass, text: Marked, tokens: Sequence[str]) -> pl.DataFrame:

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from sinkscope.errors import SinkscopeError
-from sinkscope.reduce.schemas import EXPERIMENTS, write_table
+from sinkscope.reduce.experiments import EXPERIMENTS
+from sinkscope.reduce.schemas import write_table
 
 # By experiment: the tables whose rows are those of the models' parts.
 JOINED = {
