@@ -45,6 +45,7 @@ def of_layers(observation):
         name: torch.stack([getattr(layer, name) for layer in observation.layers], 1).numpy()
         for name in names
         if name not in ("head_maps", "diagonals")
+        and getattr(observation.layers[0], name) is not None
     }
 
 

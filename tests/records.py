@@ -119,3 +119,122 @@ def claims(path, hostile):
     ]
     path.write_text(yaml.safe_dump({"models": models, "claims": found}))
     return path
+
+
+def second_sink(folder, model, masses=(0.0, 0.36, 0.24), key=8, n=40):
+    """What that experiment wrote of a decoder with three layers on two documents: the first
+    terminator, at `key`, gets `masses` by layer, key 0 gets 0.4, a comma in its place 0.01."""
+    part = folder / "results" / "experiments" / "second_sink" / model
+    part.mkdir(parents=True)
+    documents, marks = ("one", "two"), (".", "!", "?", ",")
+    rows = [
+        {
+            "document": document, "mark": mark, "is_own": mark == ".", "layer": layer, "key": key,
+            "n_queries": n - key - 1, "first_token": 0.4,
+            "second_sink": 0.01 if mark == "," else mass,
+            "ratio": (0.01 if mark == "," else mass) / 0.4, "next_terminator": mass / 2,
+            "first_token_before": 0.8, "strongest_key": key, "strongest_token": ".",
+            "strongest": mass, "cosine": 0.2 if mark == "," else 0.9 if mass > 0.3 else 0.5,
+            "unit_distance": 0.45 if mass > 0.3 else 1.0, "cosine_others": 0.1,
+        }
+        for document in documents for mark in marks for layer, mass in enumerate(masses)
+    ]  # fmt: skip
+    pairs = [
+        {"mark": mark, "layer": layer, "n_documents": 2, "cosine": 0.99 if mass > 0.3 else 0.6,
+         "unit_distance": 0.1}
+        for mark in ("own", *marks) for layer, mass in enumerate(masses)
+    ]  # fmt: skip
+    local = [
+        {
+            "document": document, "layer": layer, "query": query, "key": key,
+            "first_token": 0.4 if query > key else 0.8,
+            "second_sink": mass if query > key else 0.0, "local": 0.12, "local_no_first": 0.12,
+        }
+        for document in documents for layer, mass in enumerate(masses) for query in range(n)
+    ]  # fmt: skip
+    states = [
+        {"document": one, "other": other, "layer": layer, "cosine": 1.0 if one == other else 0.9}
+        for one in documents for other in documents for layer in range(len(masses))
+    ]  # fmt: skip
+    maps = [
+        {
+            "document": "one", "layer": layer, "second_sink": key, "query": query, "key": at,
+            "token": "." if at == key else f"t{at}",
+            "attention": 0.4 if at == 0 else masses[layer] if at == key < query else 0.01,
+        }
+        for layer in (0, 1) for query in range(2 * key + 2) for at in range(query + 1)
+    ]  # fmt: skip
+    frames = {"second_sink": rows, "second_sink_convergence": pairs, "second_sink_local": local,
+              "second_sink_states": states, "second_sink_maps": maps}  # fmt: skip
+    for name, frame in frames.items():
+        pl.DataFrame(frame).with_columns(model=pl.lit(model)).write_parquet(
+            part / f"{name}.parquet"
+        )
+    return part
+
+
+def norms(folder, model, value=0.1, massive=False, n=12):
+    """What that experiment wrote of a model with two layers on two documents: the first token's
+    value is `value` times the others', its attention 0.6 (in layer 1) becomes 0.6 * value."""
+    part = folder / "results" / "experiments" / "norms" / model
+    part.mkdir(parents=True)
+    documents, grid = ("one", "two"), [(d, layer) for d in ("one", "two") for layer in (0, 1)]
+    frames = {
+        "norms": [
+            {"document": document, "layer": layer, "position": i, "token": f"t{i}",
+             "key_class": "word", "state": 50.0 if i == 0 else 1.0, "key": 1.0,
+             "value": value if i == 0 else 0.5 if i == 3 else 1.0}
+            for document, layer in grid for i in range(n)
+        ],
+        "norm_ratios": [
+            {"document": document, "layer": layer, "sink": sink, "position": position,
+             "state": 50.0 if position == 0 else 1.5, "key": 1.0, "value": value}
+            for document, layer in grid
+            for sink, position in (("first_token", 0), ("first_terminator", 3))
+        ],
+        "norm_weighted": [
+            {"document": document, "layer": layer, "key_set": name, "mass": 0.2 + 0.4 * layer,
+             "norm_mass": (0.2 + 0.4 * layer) * value}
+            for document, layer in grid for name in ("first_token", "sinks")
+        ],
+        "activations": [
+            {"document": document, "layer": layer, "rank": rank, "dimension": 7 - rank,
+             "position": 0, "token": "t0", "key_class": "first", "activation": -3000.0 / (1 + rank),
+             "median": 1.0 if massive else 4.0, "is_massive": massive and rank < 2}
+            for document, layer in grid for rank in range(3)
+        ],
+    }  # fmt: skip
+    assert {row["document"] for row in frames["norms"]} == set(documents)
+    for name, rows in frames.items():
+        pl.DataFrame(rows).with_columns(model=pl.lit(model)).write_parquet(part / f"{name}.parquet")
+    return part
+
+
+def bos(folder, model, word=0.4, moved=0.15):
+    """What that experiment wrote of a model with two layers on two documents: in layer 1 a BOS
+    gets 0.5, without it the first real token `word`; with a sentence in front its end gets
+    `moved`, the same terminator 0.1."""
+    part = folder / "results" / "experiments" / "bos" / model
+    part.mkdir(parents=True)
+    grid = [(document, layer) for document in ("one", "two") for layer in (0, 1)]
+    on_off = [
+        {"document": document, "input": name, "is_usual": False, "layer": layer,
+         "first_token": first * (layer + 1) / 2, "first_word": real * (layer + 1) / 2}
+        for document, layer in grid
+        for name, first, real in (("with", 0.5, 0.02), ("without", word, word))
+    ]  # fmt: skip
+    masses = {
+        ("text", "first_token"): 0.5, ("text", "first_terminator"): 0.2,
+        ("other_first_word", "first_token"): 0.48, ("other_first_word", "first_terminator"): 0.19,
+        ("filler", "first_token"): 0.4, ("filler", "filler_end"): moved,
+        ("filler", "first_terminator"): 0.1, ("filler", "same_position"): 0.01,
+        ("filler_comma", "first_token"): 0.4, ("filler_comma", "first_terminator"): 0.18,
+    }  # fmt: skip
+    content = [
+        {"document": document, "layer": layer, "input": name, "role": role,
+         "mass": mass * (layer + 1) / 2}
+        for document, layer in grid for (name, role), mass in masses.items()
+    ]  # fmt: skip
+    for name, rows in {"bos": on_off, "position_content": content}.items():
+        pl.DataFrame(rows).with_columns(model=pl.lit(model)).write_parquet(part / f"{name}.parquet")
+    return part

@@ -19,13 +19,14 @@ class Captured:
     """What the layers of one forward pass attended to, one entry a layer.
 
     attention: float64 [batch, head, query, key]. visible: bool [batch, query, key].
-    query, key: [batch, head, token, d], the groups of key heads repeated.
+    query, key, value: [batch, head, token, d], the groups of key heads repeated.
     """
 
     attention: list = field(default_factory=list)
     visible: list = field(default_factory=list)
     query: list = field(default_factory=list)
     key: list = field(default_factory=list)
+    value: list = field(default_factory=list)
 
     def document(self, i, tokens=slice(None)):
         """(p [layer, head, query, key], visible [query, key]) of one document of the batch."""
@@ -57,6 +58,7 @@ def capture():
         captured.visible.append(seen[:, 0])
         captured.query.append(q)
         captured.key.append(k)
+        captured.value.append(value.repeat_interleave(heads // value.shape[1], 1).double().numpy())
         return original(query, key, value, attn_mask, dropout_p, is_causal, scale=scale,
                         enable_gqa=enable_gqa)  # fmt: skip
 
@@ -130,6 +132,20 @@ def local(p, without=()):
     distance = np.abs(np.arange(p.shape[2])[:, None] - np.arange(p.shape[3]))
     near = [np.sum(p, (2, 3), where=(distance <= width) & kept) for width in range(1, 6)]
     return np.stack(near, axis=-1) / p.shape[2]
+
+
+def norm_mass(p, value, keys):
+    """[layer] p weighted by the norms of value [layer, head, key, d], each row made to sum to 1."""
+    weighted = p * np.linalg.norm(value, axis=-1)[:, :, None, :]
+    weighted /= weighted.sum(-1, keepdims=True)
+    return weighted.mean(1)[:, :, keys].sum(-1).mean(-1)
+
+
+def query_local(p, without=()):
+    """[layer, query] head mean of the attention to keys at most 5 away, all but `without`."""
+    kept = [j not in without for j in range(p.shape[3])]
+    distance = np.abs(np.arange(p.shape[2])[:, None] - np.arange(p.shape[3]))
+    return np.sum(p.mean(1), -1, where=(distance <= 5) & kept)
 
 
 def block_map(matrix, n_cells):

@@ -8,6 +8,7 @@ import pytest
 from report.made import strict_json
 from sinkscope.charts.figure import as_svg
 from sinkscope.charts.sections import SECTIONS, write_section
+from sinkscope.reduce.induction import peers_mean
 
 N = 5  # tokens of a repeat
 N_LAYERS, N_HEADS = 3, 4
@@ -32,7 +33,10 @@ def heads(model, planted, rest=0.1, size=(N_LAYERS, N_HEADS)):
                     "first_token": first, "over_half": first,
                 }
             )  # fmt: skip
-    return pl.DataFrame(rows, schema_overrides=HEADS)
+    table = pl.DataFrame(rows, schema_overrides=HEADS)
+    return table.with_columns(
+        peers_mean(name).alias(f"{name}_peers") for name in ("first_token", "over_half")
+    )
 
 
 def patterns(model, layer, head, followed, parked, bos=1):
@@ -87,7 +91,8 @@ def test_sentences_of_a_few_models_name_each(three):
     assert three["induction_dormancy"].finding == (
         "On ordinary text 2 of 3 induction heads give the first token more than half of their "
         "attention, as a mean over queries; on average they give it 0.80 in a (other heads 0.10) "
-        "and 0.05 in c (other heads 0.30); no induction heads in b."
+        "and 0.05 in c (other heads 0.30); the other heads of their own layers "
+        "give it 0.10 in a and 0.30 in c; no induction heads in b."
     )
     assert three["induction_heads_at_rest"].finding == (
         "Of 3 induction heads, head 2 of layer 1 of a gives the first token most of its attention "
@@ -170,17 +175,36 @@ def test_lines_stand_on_both_sides_of_the_diagonal(bos):
         assert {side[f"{end}y"] for side in sides} == {query + 0.5}
 
 
-def test_at_most_four_models_have_patterns():
-    many = [heads(f"m{i}", {(1, 1): (0.3 + i / 10, 0.6)}) for i in range(6)]
+def test_at_most_eight_heads_have_patterns():
+    many = [heads(f"m{i}", {(1, 1): (0.1 + i / 10, 0.6)}) for i in range(9)]
     figures = drawn(*many)
     figure = figures["induction_patterns"]
-    assert figure.data["model"].unique(maintain_order=True).to_list() == ["m5", "m4", "m3", "m2"]
-    assert "the 4 models that score highest" in figure.caption
+    shown = figure.data["model"].unique(maintain_order=True).to_list()
+    assert shown == [f"m{i}" for i in range(8, 0, -1)]
+    assert "by their score, at most 8" in figure.caption
     assert figure.finding == (
-        "In the second repeat these 4 heads give 0.50 to 0.80 of their attention to the token "
+        "In the second repeat these 8 heads give 0.20 to 0.90 of their attention to the token "
         "that came next the first time, and on one ordinary text 0.90 to the first token."
     )
-    assert set(figures["induction_scores"].data["model"]) == {f"m{i}" for i in range(6)}
+    assert set(figures["induction_scores"].data["model"]) == {f"m{i}" for i in range(9)}
+
+
+def test_after_the_strongest_of_each_model_come_other_induction_heads():
+    """Heads below the threshold are shown only where a model has no better."""
+    table = heads("a", {(1, 2): (0.8, 0.9), (2, 0): (0.5, 0.7), (2, 1): (0.3, 0.7)})
+    entries = [
+        *(
+            patterns("a", *at, score, 0.9)
+            for at, score in (((1, 2), 0.8), ((2, 0), 0.5), ((2, 1), 0.3))
+        ),
+        patterns("b", 0, 3, 0.3, 0.9),
+    ]
+    tables = {"induction": pl.concat([table, WITHOUT]), "induction_patterns": pl.concat(entries)}
+    figure = SECTIONS["induction"].figures(tables)[1]
+    shown = figure.data.select("model", "layer", "head").unique(maintain_order=True).rows()
+    assert shown == [("a", 1, 2), ("b", 0, 3), ("a", 2, 0)]
+    titles = [part["title"]["text"] for part in figure.spec()["concat"]]
+    assert titles == ["a: layer 1, head 2", "b: layer 0, head 3", "a: layer 2, head 0"]
 
 
 def test_sentences_of_many_models_name_the_extremes():
@@ -196,7 +220,8 @@ def test_sentences_of_many_models_name_the_extremes():
     )
     text = figures["induction_dormancy"].finding
     assert "more than the other heads do in 4 of 4 models, by most in d (0.70 against 0.10)" in text
-    assert text.endswith(", by least in m0 (0.20 against 0.10); no induction heads in b.")
+    assert text.endswith(", by least in m0 (0.20 against 0.10); more than the other heads of their "
+                         "own layers in 4 of 4 models; no induction heads in b.")  # fmt: skip
 
 
 def test_the_sentence_names_a_model_whose_induction_heads_rest_less():
@@ -204,7 +229,8 @@ def test_the_sentence_names_a_model_whose_induction_heads_rest_less():
     text = drawn(BUSY, *many)["induction_dormancy"].finding
     assert "0 of 4 induction heads give" in text
     assert text.endswith("in 3 of 4 models, by most in m2 (0.40 against 0.10), not in c "
-                         "(0.05 against 0.30).")  # fmt: skip
+                         "(0.05 against 0.30); more than the other heads of their own layers in 3 "
+                         "of 4 models.")  # fmt: skip
 
 
 def test_no_induction_heads_at_all():

@@ -107,6 +107,17 @@ def test_scores_agree_with_attention_matrices_and_random_models_have_no_inductio
     assert float(scores(layers, tokens)[0].max()) < max(0.1, 1.5 * uniform)
 
 
+@pytest.mark.parametrize("name", tiny.DECODERS)
+def test_random_models_score_below_a_tenth_on_25_tokens(name):
+    loaded = word_model(name)
+    calm = tiny.network(name, vocab_size=len(loaded.tokenizer), **CALM[name])
+    tokens = repeated(loaded.tokenizer, name, 25, 10)
+    loaded = dataclasses.replace(loaded, network=calm)
+    found, same = scores(induction.observe(loaded, tokens.ids, offsets=offsets(25)), tokens)
+    assert float(found.max()) < 0.1
+    assert float(same.max()) < 0.1
+
+
 # Weights as the library draws them, instead of large ones.
 CALM = {name: {"init_std": 0.02} if name == "opt" else {"initializer_range": 0.02}
         for name in tiny.DECODERS}  # fmt: skip
@@ -135,11 +146,12 @@ def test_too_small_a_vocabulary_is_one_sentence():
 
 def test_the_strongest_heads_patterns_are_causal_rows_of_attention():
     loaded = word_model("gpt2")
-    found, shown = induction.measure(loaded, config(induction_tokens=N, induction_seeds=2))
+    frames = induction.measure(loaded, config(induction_tokens=N, induction_seeds=2))
+    found, shown = frames["scores"], frames["patterns"]
     assert found.height == 3 * 4
-    best = found.sort("induction_score", descending=True).row(0, named=True)
-    assert set(shown.select("layer", "head").unique().rows()) == {(best["layer"], best["head"])}
-    sums = shown.group_by("input", "query").agg(pl.col("attention").sum())
+    best = found.sort("induction_score", descending=True).head(induction.MOST_PATTERNS)
+    assert set(shown.select("layer", "head").rows()) == set(best.select("layer", "head").rows())
+    sums = shown.group_by("layer", "head", "input", "query").agg(pl.col("attention").sum())
     np.testing.assert_allclose(sums["attention"], 1, rtol=2e-3)
     assert (shown["key"] <= shown["query"]).all()
     n_queries = shown.group_by("input").agg(pl.col("query").n_unique())
@@ -147,9 +159,41 @@ def test_the_strongest_heads_patterns_are_causal_rows_of_attention():
 
 
 def test_an_encoder_has_no_induction_heads_to_look_for():
-    found, shown = induction.measure(tiny.loaded("bert", tiny.letter_tokenizer()), config())
-    assert found.is_empty()
-    assert shown.is_empty()
+    frames = induction.measure(tiny.loaded("bert", tiny.letter_tokenizer()), config())
+    assert frames["scores"].is_empty()
+    assert frames["patterns"].is_empty()
+
+
+def test_patterns_are_those_of_their_heads():
+    """Two heads of one layer too, in whatever order they are asked for."""
+    loaded = word_model("llama")
+    ids = torch.arange(20) % 50
+    wanted = [(2, 4), (0, 1), (2, 1)]
+    found = induction.patterns(loaded, wanted, {"repeated": ids})
+    with reference.capture() as captured, torch.inference_mode():
+        loaded.network(ids[None])
+    p, _ = captured.document(0)
+    for layer, head in wanted:
+        own = found.filter(layer=layer, head=head).sort("query", "key")["attention"]
+        np.testing.assert_allclose(own, p[layer, head][np.tril_indices(20)], rtol=1e-3, atol=1e-5)
+
+
+def test_peers_are_the_other_heads_of_the_layer_that_are_no_induction_heads():
+    table = pl.DataFrame(
+        {
+            "model": "m", "document": "a", "layer": [0, 0, 0, 1, 1], "head": [0, 1, 2, 0, 1],
+            "sink_score": [0.9, 0.2, 0.4, 0.7, 0.8], "over_half": [1.0, 0.0, 0.5, 1.0, 1.0],
+        }
+    )  # fmt: skip
+    scores_of = pl.DataFrame(
+        {
+            "model": "m", "layer": [0, 0, 0, 1, 1], "head": [0, 1, 2, 0, 1],
+            "induction_score": [0.8, 0.0, 0.1, 0.5, 0.6],
+        }
+    )  # fmt: skip
+    found = with_rest(scores_of, table, 0.4).sort("layer", "head")
+    assert found["first_token_peers"].to_list() == pytest.approx([0.3, 0.4, 0.2, None, None])
+    assert found["over_half_peers"].to_list() == pytest.approx([0.25, 0.5, 0.0, None, None])
 
 
 def heads(**columns):

@@ -8,13 +8,17 @@ from transformers import AutoModelForCausalLM
 import reference
 import tiny
 from compare import (
+    SETS,
+    SINKS,
     assert_equal,
     assert_max_keys,
     expected_of,
     observe,
+    of_call,
     of_document,
     plan,
 )
+from sinkscope.extract.masks import Call
 from sinkscope.extract.observe import patched
 from sinkscope.extract.streaming import Observation, Workspace
 
@@ -205,3 +209,35 @@ def test_half_precision_logits_are_softened_in_float32(name, dtype):
     # Further layers see outputs that were rounded to 16 bits after another summation.
     assert_equal(found, expected_of(attention[:1], visible), 1e-5, 1e-6)
     assert_max_keys(found, attention[:1])
+
+
+@pytest.mark.parametrize("block", [None, 7])
+@pytest.mark.parametrize("name", tiny.NAMES)
+def test_weighted_masses_and_those_of_every_query_equal_the_reference(name, block):
+    """Grouped heads too; a batch of two, of which the second is padded."""
+    network, documents = tiny.network(name), tiny.token_ids(40, 25)
+    ids, mask = tiny.padded(documents, "right")
+    found, _ = observe(network, ids, mask, by_query=True, weighted=True, block=block)
+    for i, document in enumerate(documents):
+        n_tokens = len(document)
+        with torch.inference_mode(), reference.capture() as captured:
+            network(input_ids=torch.tensor([document]))
+        p, _ = captured.document(0)
+        value = np.stack([layer[0] for layer in captured.value])
+        for column, keys in enumerate(SETS):
+            expected = reference.norm_mass(p, value, keys)
+            np.testing.assert_allclose(found["norm_mass"][i, :, column], expected, 1e-4, 1e-6)
+            by_query = found["query_mass"][i, :, :n_tokens, column]
+            np.testing.assert_allclose(by_query, p.mean(1)[:, :, keys].sum(-1), 1e-4, 1e-6)
+        for field, without in (("query_local", ()), ("query_local_no_sinks", SINKS)):
+            near = found[field][i, :, :n_tokens]
+            np.testing.assert_allclose(near, reference.query_local(p, without), 1e-4, 1e-6)
+
+
+def test_values_of_equal_length_leave_the_masses_and_an_empty_value_has_none():
+    p = torch.rand(1, 2, 12, 12).tril() + 1e-3
+    call = Call(p.log(), torch.eye(12).expand(1, 2, 12, 12), torch.ones(1, 2, 12, 3), None, True, 1)
+    statistics = of_call(call, weighted=True)
+    np.testing.assert_allclose(statistics["norm_mass"], statistics["mass"], rtol=1e-5)
+    call.value[:, :, 0] = 0  # the first key carries nothing: it loses all, and keeps no row whole
+    assert (of_call(call, weighted=True)["norm_mass"][:, 0] == 0).all()

@@ -7,7 +7,7 @@ import records
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
 from sinkscope.reduce.emergence import RECORDS, recorded, write_records
-from sinkscope.reduce.schemas import EXPERIMENTS
+from sinkscope.reduce.experiments import EXPERIMENTS
 
 
 def row(model, source):

@@ -24,7 +24,9 @@ from sinkscope.reduce.claims import write_claims
 from sinkscope.reduce.emergence import write_records
 from sinkscope.reduce.induction import write_tables as write_induction
 from sinkscope.reduce.job import reduce_model, write_tables
+from sinkscope.reduce.parts import write_parts
 from sinkscope.reduce.schemas import TABLES
+from sinkscope.reduce.second_sink import write_tables as write_second_sink
 from sinkscope.report.build import write_report
 
 HOSTILE = "</script><b>x</b>"
@@ -168,6 +170,21 @@ def make_run(folder):
         [records.induction(folder, model) for model in ("dec", "a", "b")],
         folder / "results" / "tables",
         0.4,
+    )
+    write_second_sink(
+        [records.second_sink(folder, model) for model in ("dec", "a")],
+        folder / "results" / "tables",
+        0.1,
+    )
+    write_parts(
+        "norms",
+        [records.norms(folder, model) for model in ("dec", "a")],
+        folder / "results" / "tables",
+    )
+    write_parts(
+        "bos",
+        [records.bos(folder, model) for model in ("dec", "a")],
+        folder / "results" / "tables",
     )
     tables = folder / "results" / "tables"
     write_claims(records.claims(folder / "claims.yaml", HOSTILE), tables, list(TABLES), tables)

@@ -19,7 +19,7 @@ def project(tmp_path_factory):
     tokenizer = tiny.letters_and_words("<|endoftext|>")
     tokenizer.save_pretrained(made.folder / "decoder")
     tiny.network("gpt2", vocab_size=len(tokenizer)).save_pretrained(made.folder / "decoder")
-    made.write("texts/one.txt", "abc dab cab bad add dad bac cad abd dca bda cba acd")
+    made.write("texts/one.txt", "abc dab cab bad add. dad bac cad abd dca bda cba acd")
     made.models(MINILM, "decoder\tpath:decoder")
     made.documents("one")
     return made
@@ -38,6 +38,29 @@ def test_induction_heads_are_looked_for_in_decoders_and_shown(project):
     assert project.planned(section, *SMALL) == {}
 
 
+def test_the_second_sink_is_looked_for_in_both_families_and_shown(project):
+    section = "reports/sections/second_sink"
+    done = project.snakemake(section)
+    assert done.returncode == 0, done.stdout
+    table = pl.read_parquet(project.folder / "results/tables/second_sink.parquet")
+    assert table["model"].unique().sort().to_list() == ["decoder", "minilm"]
+    assert (project.folder / "results/tables/second_sink_layers.csv").is_file()
+    assert project.planned(section) == {}
+    stricter = project.planned(section, "--config", "second_sink_mass=0.5")
+    assert stricter == {"second_sink_tables": 1, "section": 1}
+    assert project.planned(section, "--config", "experiment_tokens=32")["second_sink"] == 2
+
+
+def test_norms_and_beginnings_are_measured_and_shown(project):
+    sections = ("reports/sections/norms", "reports/sections/bos")
+    done = project.snakemake(*sections)
+    assert done.returncode == 0, done.stdout
+    for name in ("norms", "norm_ratios", "norm_weighted", "activations", "bos", "position_content"):
+        table = pl.read_parquet(project.folder / f"results/tables/{name}.parquet")
+        assert table["model"].unique().sort().to_list() == ["decoder", "minilm"], name
+    assert project.planned(*sections) == {}
+
+
 def test_another_number_of_tokens_measures_again_and_another_threshold_does_not(project):
     section = "reports/sections/induction"
     other = ("--config", "induction_tokens=7", "induction_seeds=2")
@@ -49,7 +72,10 @@ def test_another_number_of_tokens_measures_again_and_another_threshold_does_not(
 def test_an_experiment_that_is_switched_off_makes_nothing(project):
     project.write("off.yaml", "experiments: []\n")
     planned = project.planned("--configfile", "config/config.yaml", "off.yaml")
-    assert not any(rule.startswith(("induction", "section", "emergence")) for rule in planned)
+    assert not any(
+        rule.startswith(("induction", "second", "norms", "bos", "section", "emerg"))
+        for rule in planned
+    )
 
 
 def test_a_model_that_an_experiment_cannot_measure_is_listed_with_the_reason(project):

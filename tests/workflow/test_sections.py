@@ -21,7 +21,7 @@ def test_records_of_the_zoo_become_sections_of_the_report(with_zoo):
     assert "emergence" not in with_zoo.planned()
     with_zoo.models(MINILM, "zoo-made\tzoo:made")
     planned = with_zoo.planned()
-    assert (planned["emergence"], planned["section"]) == (1, 4)
+    assert (planned["emergence"], planned["section"]) == (1, 7)
     wanted = "reports/sections/emergence"
     done = with_zoo.snakemake(wanted)
     assert done.returncode == 0, done.stdout

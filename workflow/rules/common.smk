@@ -6,6 +6,8 @@ from sinkscope.code import modules
 from sinkscope.config import load
 from sinkscope.errors import SinkscopeError
 from sinkscope.grid import Grid, shards_to_report
+from sinkscope.reduce.parts import JOINED
+from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.reduce.schemas import SMALL_TABLES, TABLES
 from sinkscope.rerun import partial_command
 from sinkscope.version import commit
@@ -47,6 +49,37 @@ def manifests(wildcards):
         "results/shards/{model}/{shard}.json",
         model=wildcards.model,
         shard=shards[wildcards.model],
+    )
+
+
+def all_documents():
+    """Files that hold the documents of the grid."""
+    return [path for shard in grid.shards for path in grid.paths(shard)]
+
+
+def all_hashes():
+    """sha256 of every text of the grid: an experiment over all documents depends on them."""
+    return [grid.hashes(shard) for shard in grid.shards]
+
+
+def measured(experiment):
+    """Models of one experiment, none where it is switched off. Of a partial report what is
+    measured is an input, and no model is run."""
+    return [
+        model
+        for model in shards
+        if experiment in grid.config.raw["experiments"]
+        if not grid.config.raw["partial"]
+        or Path(f"results/experiments/{experiment}/{model}").is_dir()
+    ]
+
+
+def joined_tables(experiment):
+    """Files of the tables that join what an experiment measured of every model."""
+    names = JOINED[experiment]
+    small = [name for name in names if EXPERIMENTS[name].csv]
+    return expand("results/tables/{table}.parquet", table=names) + expand(
+        "results/tables/{table}.csv", table=small
     )
 
 

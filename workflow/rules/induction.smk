@@ -4,13 +4,7 @@
 
 INDUCTION = "results/experiments/induction/{model}"
 
-# Of a partial report, what is measured is an input: no model is run.
-induction_models = [
-    model
-    for model in shards
-    if "induction" in grid.config.raw["experiments"]
-    if not grid.config.raw["partial"] or Path(INDUCTION.format(model=model)).is_dir()
-]
+induction_models = measured("induction")
 
 if induction_models:
     sections["induction"] = expand(
@@ -22,9 +16,7 @@ if not grid.config.raw["partial"]:
     rule induction:
         """Find the induction heads of one model on repeated random tokens."""
         input:
-            documents=lambda wildcards: [
-                path for shard in grid.shards for path in grid.paths(shard)
-            ],
+            documents=all_documents(),
             weights=weights,
             source=source("experiments") + source("extract"),
         output:
@@ -33,19 +25,21 @@ if not grid.config.raw["partial"]:
             "results/logs/induction/{model}.log",
         benchmark:
             "results/benchmarks/induction/{model}.tsv"
-        threads: grid.config.raw["threads"]
+        # Most of the job is starting up, which uses one.
+        threads: 1
         resources:
             mem_mb=lambda wildcards: grid.mem_mb(wildcards.model),
             gpu=lambda wildcards: grid.n_gpus(wildcards.model),
         params:
             model=lambda wildcards: grid.model(wildcards.model),
+            hashes=all_hashes(),
             settings=[
                 grid.config.raw[key] for key in ("induction_tokens", "induction_seeds")
             ],
         message:
             "Looking for induction heads in {wildcards.model}"
         shell:
-            "sinkscope induction --config results/config.yaml --model {wildcards.model}"
+            "sinkscope measure induction --config results/config.yaml --model {wildcards.model}"
             " --threads {threads} --out {output} 2>&1 | tee {log} >&2"
 
 

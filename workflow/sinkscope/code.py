@@ -14,12 +14,14 @@ HUB = ("hub/lock.py", "hub/fetch.py")
 CLAIMS = ("reduce/claims.py", "reduce/measures.py")
 
 # What a stage runs beside its own folder and the shared modules.
+SCHEMAS = tuple(f"reduce/{name}.py" for name in ("experiments", "schemas", "table"))
+REDUCED = (*SCHEMAS, "reduce/norms.py", "reduce/second_sink.py")
 BESIDES = {
     "extract": HUB,
-    "experiments": (),
+    "experiments": ("reduce/parts.py", *REDUCED),
     "reduce": ("extract/cell.py", "extract/sources.py", *HUB),
-    "charts": ("extract/cell.py", *CLAIMS, "reduce/growth.py", "reduce/schemas.py"),
-    "report": ("charts/palette.py", *CLAIMS, "reduce/schemas.py"),
+    "charts": ("extract/cell.py", *CLAIMS, "reduce/growth.py", *REDUCED),
+    "report": ("charts/palette.py", *CLAIMS, *SCHEMAS),
 }
 
 

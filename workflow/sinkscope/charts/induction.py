@@ -35,7 +35,7 @@ def figures(tables: Tables) -> list[Figure]:
         return []
     entries = tables["induction_patterns"].with_columns(pl.col("attention").fill_nan(None))
     has_repeated = (pl.col("input") == "repeated").any().over("model")
-    shown = strongest(heads).join(
+    shown = in_turn(heads).join(
         entries.filter(has_repeated), on=["model", "layer", "head"], maintain_order="left_right"
     )
     found = [scores(heads)] + ([] if shown.is_empty() else [patterns(shown)])
@@ -57,6 +57,15 @@ def strongest(heads: pl.DataFrame) -> pl.DataFrame:
     order = ["induction_score", "model", "layer", "head"]
     ordered = heads.sort(order, descending=[True, False, False, False])
     return ordered.group_by("model", maintain_order=True).first()
+
+
+def in_turn(heads: pl.DataFrame) -> pl.DataFrame:
+    """The strongest head of each model, then all other induction heads by their score."""
+    best = strongest(heads)
+    keys = ["model", "layer", "head"]
+    others = heads.filter("is_induction").join(best, on=keys, how="anti")
+    others = others.sort("induction_score", *keys, descending=[True, False, False, False])
+    return pl.concat([best, others.select(best.columns)])
 
 
 def scores(heads: pl.DataFrame) -> Figure:

@@ -13,8 +13,9 @@ from sinkscope.charts.palette import HEAT_STOPS
 from sinkscope.charts.select import axis_length
 from sinkscope.charts.theme import data_source, one_row, rounded
 
-MOST_PATTERNS = 4
+MOST_PATTERNS = 8
 MARGIN = 1  # cells of paper around: key 0, full of attention, is as dark as a dark page
+HEAD = ["model", "layer", "head"]
 LEAST_DRAWN = 0.005  # attention below it would have the colour of no attention
 GUIDE = "#d55e00"
 PAPER_INK = "#555"  # on the paper of heat maps, which is light in every style
@@ -42,26 +43,28 @@ def panel_title(text: str, subtitle: str) -> alt.TitleParams:
 
 
 def patterns(shown: pl.DataFrame) -> Figure:
-    """shown: induction_patterns beside the scores of their heads, the strongest model first."""
-    models = shown["model"].unique(maintain_order=True).to_list()[:MOST_PATTERNS]
-    drawn = shown.filter(pl.col("model").is_in(models))
-    columns = ["model", "layer", "head", "induction_score", "input", "query", "key", "attention"]
+    """shown: induction_patterns beside the scores of their heads, those to show first in front."""
+    every = shown.select(HEAD).unique(maintain_order=True)
+    drawn = shown.join(every.head(MOST_PATTERNS), on=HEAD, maintain_order="left")
+    columns = [*HEAD, "induction_score", "input", "query", "key", "attention"]
     visible = rounded(drawn.filter(pl.col("attention") >= LEAST_DRAWN).select(columns))
-    pairs = [pair(drawn.filter(pl.col("model") == model)) for model in models]
-    chart = alt.concat(*pairs, columns=2, spacing=26, data=data_source(visible))
-    lengths = [input_length(drawn.filter(pl.col("model") == model)) // 2 for model in models]
-    others = shown["model"].n_unique() - len(models)
-    chosen = f"the {MOST_PATTERNS} models that score highest" if others else "each model"
+    heads = [own for _, own in drawn.group_by(HEAD, maintain_order=True)]
+    chart = alt.concat(
+        *(pair(own) for own in heads), columns=2, spacing=26, data=data_source(visible)
+    )
+    lengths = [input_length(own) // 2 for own in heads]
+    most = f", at most {MOST_PATTERNS}" if every.height > MOST_PATTERNS else ""
     return Figure(
         name="induction_patterns",
         title="The same head on repeated tokens and on ordinary text",
         finding=what_they_see(drawn),
         caption=(
-            f"The strongest head of {chosen}: left on N = {words.ranged(lengths)} random tokens "
+            "The strongest head of each model, then other induction heads by their score"
+            f"{most}: left on N = {words.ranged(lengths)} random tokens "
             "given twice, right on the first tokens of a document; queries in rows, keys in "
             "columns. Formula: A[l,h,i,j]. Between the orange lines: keys i-N+1. "
             f"{OFFSETS}. Attention below {LEAST_DRAWN} is left blank. "
-            f"n = {words.counted(len(models), 'head')}, one text each. "
+            f"n = {words.counted(len(heads), 'head')}, one text each. "
             "Unit: part of 1, linear scale. Positions, layers and heads count from 0."
         ),
         chart=chart.resolve_scale(color="shared"),
@@ -75,27 +78,29 @@ def input_length(own: pl.DataFrame) -> int:
 
 
 def pair(own: pl.DataFrame) -> alt.HConcatChart:
-    """own: rows of one model."""
+    """own: rows of one head."""
     row = own.row(0, named=True)
     below = "" if row["is_induction"] else ", not an induction head"
     title = f"{row['model']}: layer {row['layer']}, head {row['head']}"
     score = f"induction score {words.mass(row['induction_score'])}{below}"
     length = input_length(own)
     panels = [
-        pattern(row["model"], "repeated", "random tokens, twice", length),
-        pattern(row["model"], "ordinary", "ordinary text", length),
+        pattern(row, "repeated", "random tokens, twice", length),
+        pattern(row, "ordinary", "ordinary text", length),
     ]
     return alt.hconcat(*panels, spacing=10, title=panel_title(title, score)).resolve_scale(
         color="shared"
     )
 
 
-def pattern(model: str, kind: str, title: str, length: int) -> alt.LayerChart:
+def pattern(row: dict[str, Any], kind: str, title: str, length: int) -> alt.LayerChart:
     side = (length + 2 * MARGIN) * max(1, round(153 / length))  # whole pixels a cell: no seams
     is_left = kind == "repeated"
     x, y = key_axis(length, "key:Q"), query_axis(length, "query:Q", is_left)
     cells = (
-        of_model(model)
+        of_model(row["model"])
+        .transform_filter(alt.FieldEqualPredicate(field="layer", equal=row["layer"]))
+        .transform_filter(alt.FieldEqualPredicate(field="head", equal=row["head"]))
         .transform_filter(alt.FieldEqualPredicate(field="input", equal=kind))
         .transform_calculate(right="datum.key + 1", below="datum.query + 1")
         .mark_rect(aria=False)  # thousands of cells: their names would be most of the file
@@ -172,7 +177,7 @@ def what_they_see(drawn: pl.DataFrame) -> str:
     heads: list[str] = []
     repeated: list[Any] = []
     ordinary: list[Any] = []
-    for _, rows in drawn.group_by("model", maintain_order=True):
+    for _, rows in drawn.group_by(HEAD, maintain_order=True):
         length = input_length(rows)
         n, second = length // 2, length - length // 2  # second: where the second repeat begins
         key, query = pl.col("key").cast(pl.Int64), pl.col("query").cast(pl.Int64)

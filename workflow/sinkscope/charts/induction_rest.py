@@ -9,20 +9,23 @@ import polars as pl
 
 from sinkscope.charts import words
 from sinkscope.charts.figure import Figure
-from sinkscope.charts.induction_patterns import head_name
+from sinkscope.charts.induction_every_head import (
+    INDUCTION,
+    OTHERS,
+    PEERS,
+    SOURCE,
+    every_head,
+    looks,
+)
 from sinkscope.charts.models import FEW
-from sinkscope.charts.theme import data_source, one_row, rounded
+from sinkscope.charts.theme import data_source, rounded
 
 HALF = 0.5
-INDUCTION, OTHERS = "induction heads", "all other heads"
-# Of a group of heads: colour and shape of its mark.
-LOOKS = {INDUCTION: ("#d55e00", "circle"), OTHERS: ("#0072b2", "diamond")}
 # Columns of the table: title of its axis, and what a value is a part of.
 MEASURES = {
     "first_token": "attention to the first token",
     "over_half": "queries that give it more than half",
 }
-SOURCE = "Guo et al. 2024 call heads dormant that rest on the first token"
 
 
 def figures(rest: pl.DataFrame) -> list[Figure]:
@@ -42,6 +45,7 @@ def groups(rest: pl.DataFrame) -> pl.DataFrame:
                 for measure in MEASURES
                 for name, kind in kinds.items()
             ),
+            *(pl.col(f"{measure}_peers").filter(kinds["induction"]).mean() for measure in MEASURES),
             n_resting=(pl.col("is_induction") & (pl.col("first_token") > HALF)).sum(),
         )
         .sort("model")
@@ -67,9 +71,10 @@ def dormancy(rest: pl.DataFrame) -> Figure:
         caption=(
             "Induction heads against all other heads of the same model, on the corpus's ordinary "
             "text; beside the name, how many of the heads are induction heads; at the right, the "
-            "values of induction heads and others. Formula: mean over heads of the mean over "
-            "queries of A[l,h,i,0] (left) and of the share of queries i > 0 with A[l,h,i,0] > "
-            f"{HALF} (right), mean over documents. {SOURCE}. "
+            "values of induction heads and others. Triangles: for each induction head the mean of "
+            "the heads of its own layer that are none, since later layers rest more. Formula: mean "
+            "over heads of the mean over queries of A[l,h,i,0] (left) and of the share of queries "
+            f"i > 0 with A[l,h,i,0] > {HALF} (right), mean over documents. {SOURCE}. "
             f"n = {words.ranged((found['n_induction'] + found['n_others']).to_list())} heads a "
             "model. Unit: part of 1; percent of queries."
         ),
@@ -79,7 +84,7 @@ def dormancy(rest: pl.DataFrame) -> Figure:
 
 
 def dumbbells(measure: str, labels: list[str], first: bool) -> alt.LayerChart:
-    one, other = f"{measure}_induction", f"{measure}_others"
+    one, other, peers = (f"{measure}_{group}" for group in ("induction", "others", "peers"))
     form = ".2f" if measure == "first_token" else ".0%"
     y = alt.Y("label:N", title=None, sort=labels)
     y = y.axis(labelFontSize=12, labelLimit=260, grid=True, tickBand="center", labels=first)
@@ -93,6 +98,7 @@ def dumbbells(measure: str, labels: list[str], first: bool) -> alt.LayerChart:
             alt.Tooltip(f"{one}:Q", title="their mean", format=form),
             alt.Tooltip("n_others:Q", title="other heads"),
             alt.Tooltip(f"{other}:Q", title="their mean", format=form),
+            alt.Tooltip(f"{peers}:Q", title="mean of the same layers", format=form),
         ],
     )
     both = f"isValid(datum.{one}) && isValid(datum.{other})"
@@ -103,7 +109,7 @@ def dumbbells(measure: str, labels: list[str], first: bool) -> alt.LayerChart:
         .transform_calculate(kind=f"'{group}'")
         .mark_point(filled=True, opacity=1, size=110)
         .encode(x=x if field == one else f"{field}:Q", **looks())
-        for field, group in ((other, OTHERS), (one, INDUCTION))
+        for field, group in ((other, OTHERS), (peers, PEERS), (one, INDUCTION))
     ]
     number = f"format(datum.{{}}, '{form}')"
     says = (
@@ -113,16 +119,6 @@ def dumbbells(measure: str, labels: list[str], first: bool) -> alt.LayerChart:
     text = base.transform_calculate(says=says).mark_text(align="left", dx=10, fontSize=11.5)
     text = text.encode(x=alt.value("width"), text="says:N")
     return alt.LayerChart(layer=[line, *marks, text], width=210, height=30 * len(labels))
-
-
-def looks() -> dict[str, alt.Color | alt.Shape]:
-    """Colour and shape of the field `kind`, with one legend."""
-    colours, shapes = zip(*LOOKS.values(), strict=True)
-    kinds = list(LOOKS)
-    return {
-        "color": alt.Color("kind:N", title=None).scale(domain=kinds, range=list(colours)),
-        "shape": alt.Shape("kind:N", title=None).scale(domain=kinds, range=list(shapes)),
-    }
 
 
 def do_they_rest(found: pl.DataFrame, threshold: float) -> str:
@@ -143,7 +139,25 @@ def do_they_rest(found: pl.DataFrame, threshold: float) -> str:
         text += f"; on average they give it {words.listed(averages)}"
     else:
         text += compared(there.drop_nulls("first_token_others"))
+    text += within_layers(there.drop_nulls("first_token_peers"))
     return f"{text}; no induction heads in {names}." if without else f"{text}."
+
+
+def within_layers(found: pl.DataFrame) -> str:
+    """found: groups of models with induction heads that have peers."""
+    if found.is_empty():
+        return ""
+    more = found.filter(pl.col("first_token_induction") > pl.col("first_token_peers"))
+    if found.height > FEW:
+        return (
+            f"; more than the other heads of their own layers in {more.height} of "
+            f"{words.counted(found.height, 'model')}"
+        )
+    parts = [
+        f"{words.mass(row['first_token_peers'])} in {row['model']}"
+        for row in found.iter_rows(named=True)
+    ]
+    return f"; the other heads of their own layers give it {words.listed(parts)}"
 
 
 def compared(both: pl.DataFrame) -> str:
@@ -172,65 +186,3 @@ def average(row: dict[str, Any]) -> str:
     text = f"{words.mass(row['first_token_induction'])} in {row['model']}"
     others = row["first_token_others"]
     return text if others is None else f"{text} (other heads {words.mass(others)})"
-
-
-def every_head(rest: pl.DataFrame) -> Figure:
-    """A panel a model, a dot a head: induction score against attention to the first token."""
-    drawn = rounded(rest).with_columns(
-        kind=pl.when("is_induction").then(pl.lit(INDUCTION)).otherwise(pl.lit(OTHERS))
-    )
-    threshold = drawn["threshold"][0]
-    axis = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f", grid=True)
-    dots = (
-        alt.Chart()
-        .mark_point(filled=True, size=34, opacity=0.75)
-        .encode(
-            x=alt.X("induction_score:Q", title="induction score").scale(domain=[0, 1]).axis(axis),
-            y=alt.Y("first_token:Q", title="attention to the first token")
-            .scale(domain=[0, 1])
-            .axis(axis),
-            **looks(),
-            tooltip=[
-                alt.Tooltip("model:N"),
-                alt.Tooltip("layer:O"),
-                alt.Tooltip("head:O"),
-                alt.Tooltip("induction_score:Q", title="induction score", format=".4f"),
-                alt.Tooltip("first_token:Q", title="first token", format=".4f"),
-                alt.Tooltip("over_half:Q", title="queries over half", format=".1%"),
-            ],
-        )
-    )
-    rule = alt.Chart(one_row()).mark_rule(strokeDash=[4, 3], opacity=0.7)
-    rule = rule.encode(x=alt.datum(threshold))
-    chart = alt.layer(rule, dots, width=190, height=170).facet(
-        facet=alt.Facet("model:N", title=None), columns=3, data=data_source(drawn)
-    )
-    return Figure(
-        name="induction_heads_at_rest",
-        title="Induction score and attention to the first token, head by head",
-        finding=most_and_least(rest, threshold),
-        caption=(
-            f"A panel a model, a mark a head; dashed: the score of induction heads, {threshold:g}. "
-            "Along x the induction score, on repeated random tokens; along y the mean over queries "
-            f"of A[l,h,i,0], on ordinary text, mean over documents. {SOURCE}. "
-            f"n = {words.ranged(rest.group_by('model').len()['len'].to_list())} heads a model. "
-            "Unit: part of 1, both linear."
-        ),
-        chart=chart,
-        data=drawn,
-    )
-
-
-def most_and_least(rest: pl.DataFrame, threshold: float) -> str:
-    order = ["first_token", "model", "layer", "head"]
-    found = rest.filter(pl.col("is_induction")).sort(order, descending=[True, False, False, False])
-    if found.is_empty():
-        return f"No head is right of the dashed line, at an induction score of {threshold:g}."
-    most, least = (head_name(row) for row in (found.row(0, named=True), found.row(-1, named=True)))
-    high, low = (words.mass(found["first_token"][place]) for place in (0, -1))
-    if found.height == 1:
-        return f"The only induction head, {most}, gives the first token {high} of its attention."
-    return (
-        f"Of {found.height} induction heads, {most} gives the first token most of its attention "
-        f"({high}), {least} least ({low})."
-    )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.charts import alternatives, claims, emergence, induction
+from sinkscope.charts import alternatives, bos, claims, emergence, induction, norms, second_sink
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.job import write_all
 from sinkscope.errors import SinkscopeError
@@ -47,6 +47,37 @@ SECTIONS = {
         "1) and sigmoid (each key by itself, so that rows sum to anything).",
         ("emergence",),
         alternatives.figures,
+    ),
+    "second_sink": Section(
+        "A second sink at the end of the first sentence?",
+        "In Llama-2 the first token that ends a sentence (. ? !) becomes a near copy of the BOS: "
+        "from then on two columns are bright, its state is the same whatever the text, and yet "
+        "neighbours keep their attention, which a second sink beside the first should have cost "
+        "them. Here the first terminator of every document is looked at in the same ways, beside "
+        "controls: another mark in its place, and the next terminator.",
+        (
+            *("second_sink_layers", "second_sink", "second_sink_local", "second_sink_states"),
+            "second_sink_maps",
+        ),
+        second_sink.figures,
+    ),
+    "norms": Section(
+        "What a sink carries",
+        "A head that has nothing to say parks its attention where it does least harm: on a token "
+        "whose value is small. Here the norms of residual states, keys and values show whether "
+        "sinks are such tokens, a few huge entries of the state show how a model marks them, and "
+        "attention weighted by the norms of the values shows how much of a sink is left.",
+        ("norm_ratios", "norm_weighted", "activations", "norms"),
+        norms.figures,
+    ),
+    "bos": Section(
+        "What the sink holds on to: a token, or its place?",
+        "The same texts run with and without their special tokens, equally long: does the first "
+        "real token take over? Then with other words in the first place, and with another sentence "
+        "in front, whose end is a terminator or, as a control, a comma: does the attention that "
+        "the first terminator gets stay with it, go to the new first one, or stay in its place?",
+        ("bos", "position_content"),
+        bos.figures,
     ),
     "induction": Section(
         "Induction heads, and where they rest",

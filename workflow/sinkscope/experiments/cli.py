@@ -25,28 +25,53 @@ def emergence(
 
 
 @app.command()
-def induction(
+def measure(
+    experiment: Annotated[str, typer.Argument(help="induction, second_sink, norms, ...")],
     config: Annotated[Path, typer.Option(help="The run's configuration (YAML).")],
     model: Annotated[str, typer.Option(help="A model of the table of models.")],
     out: Annotated[Path, typer.Option(help="Folder of the model's part of the tables.")],
     directory: Annotated[Path, typer.Option(help="Where config's paths count from.")] = Path("."),
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
-    """Find the induction heads of one model on repeated random tokens."""
+    """Run one model for one experiment."""
     from sinkscope.config import load, read_config
-    from sinkscope.experiments.induction import run
+    from sinkscope.experiments.job import run
 
-    run(load(read_config(config), directory), model, directory, out, threads)
+    run(experiment, load(read_config(config), directory), model, directory, out, threads)
+
+
+@app.command()
+def join(
+    experiment: Annotated[str, typer.Argument(help="second_sink, norms, ...")],
+    parts: Annotated[list[Path], typer.Argument(help="Folders that `measure` wrote.")],
+    tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
+) -> None:
+    """Join what an experiment measured of all models to its tables."""
+    from sinkscope.reduce.parts import write_parts
+
+    write_parts(experiment, parts, tables)
 
 
 @app.command(name="induction-tables")
 def induction_tables(
-    parts: Annotated[list[Path], typer.Argument(help="Folders that `induction` wrote.")],
+    parts: Annotated[list[Path], typer.Argument(help="Folders that `measure` wrote.")],
     tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
     threshold: Annotated[float, typer.Option(help="Score of an induction head.")] = 0.4,
 ) -> None:
     """Join the induction heads of all models, with their attention on ordinary text."""
     from sinkscope.reduce.induction import write_tables
+
+    write_tables(parts, tables, threshold)
+
+
+@app.command(name="second-sink-tables")
+def second_sink_tables(
+    parts: Annotated[list[Path], typer.Argument(help="Folders that `measure` wrote.")],
+    tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
+    threshold: Annotated[float, typer.Option(help="Mass of a second sink.")] = 0.1,
+) -> None:
+    """Join the second sinks of all models, and average them over documents."""
+    from sinkscope.reduce.second_sink import write_tables
 
     write_tables(parts, tables, threshold)
 

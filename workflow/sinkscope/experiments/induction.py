@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -17,14 +16,14 @@ import torch
 from torch import Tensor
 
 from sinkscope.config import Config
-from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.errors import ModelError
 from sinkscope.extract.encode import encode, piece_text
-from sinkscope.extract.model import Loaded, load_model, threads
+from sinkscope.extract.model import Loaded
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.streaming import Observation, Workspace
 from sinkscope.extract.sums import LayerStatistics, Plan
-from sinkscope.files import failure_of, write_json, written
 
+MOST_PATTERNS = 4  # heads of each model whose patterns are kept, the strongest
 SHORTEST_WORD = 3  # letters of a vocabulary piece that counts as a word
 
 
@@ -103,24 +102,30 @@ def observe(loaded: Loaded, ids: Tensor, **wanted: Any) -> list[LayerStatistics]
     return observation.layers
 
 
-def patterns(loaded: Loaded, head: tuple[int, int], inputs: dict[str, Tensor]) -> pl.DataFrame:
-    """input, query, key, attention of one (layer, head), on each of the inputs [token]."""
+def patterns(
+    loaded: Loaded, heads: Sequence[tuple[int, int]], inputs: dict[str, Tensor]
+) -> pl.DataFrame:
+    """layer, head, input, query, key, attention of each (layer, head), on the inputs [token]."""
     frames = []
     for name, ids in inputs.items():
-        layer = observe(loaded, ids[None], heads=(head,), map_exact=len(ids))[head[0]]
-        matrix = layer.head_maps[0, 0].cpu().double()  # [query, key]
-        query, key = torch.meshgrid(*(torch.arange(len(ids)),) * 2, indexing="ij")
-        frames.append(
-            pl.DataFrame(
-                {
-                    "input": name,
-                    "query": query.flatten().numpy(),
-                    "key": key.flatten().numpy(),
-                    "attention": matrix.flatten().numpy(),
-                }
-            ).filter(pl.col("key") <= pl.col("query"))
-        )
-    return pl.concat(frames).with_columns(layer=pl.lit(head[0]), head=pl.lit(head[1]))
+        layers = observe(loaded, ids[None], heads=tuple(heads), map_exact=len(ids))
+        seen: dict[int, int] = {}  # layer to the number of its heads that are done
+        for layer, head in heads:
+            place = seen.get(layer, 0)
+            seen[layer] = place + 1
+            matrix = layers[layer].head_maps[0, place].cpu().double()  # [query, key]
+            query, key = torch.meshgrid(*(torch.arange(len(ids)),) * 2, indexing="ij")
+            columns = {
+                "query": query.flatten().numpy(),
+                "key": key.flatten().numpy(),
+                "attention": matrix.flatten().numpy(),
+            }
+            frames.append(
+                pl.DataFrame(columns)
+                .filter(pl.col("key") <= pl.col("query"))
+                .with_columns(input=pl.lit(name), layer=pl.lit(layer), head=pl.lit(head))
+            )
+    return pl.concat(frames)
 
 
 def ordinary(loaded: Loaded, config: Config, n_tokens: int) -> Tensor:
@@ -134,11 +139,11 @@ def ordinary(loaded: Loaded, config: Config, n_tokens: int) -> Tensor:
     return torch.tensor(longest[:n_tokens])
 
 
-def measure(loaded: Loaded, config: Config) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The scores of every head, and the patterns of the strongest; none of an encoder, which
+def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
+    """scores of every head, and patterns of the strongest ones; without rows for an encoder, which
     has no next token to predict."""
     if loaded.family != "decoder":
-        return pl.DataFrame(), pl.DataFrame()
+        return {"scores": pl.DataFrame(), "patterns": pl.DataFrame()}
     raw = config.raw
     tokens = repeated(
         loaded.tokenizer, loaded.row.model, raw["induction_tokens"], raw["induction_seeds"]
@@ -154,25 +159,8 @@ def measure(loaded: Loaded, config: Config) -> tuple[pl.DataFrame, pl.DataFrame]
             "duplicate_score": duplicate.flatten().numpy(),
         }
     )
-    strongest = divmod(int(induction.argmax()), induction.shape[1])
+    best = induction.flatten().argsort(descending=True, stable=True)[:MOST_PATTERNS]
+    strongest = [divmod(int(place), induction.shape[1]) for place in best]
     text = ordinary(loaded, config, tokens.ids.shape[1])
     shown = patterns(loaded, strongest, {"repeated": tokens.ids[0], "ordinary": text})
-    return found, shown
-
-
-def run(config: Config, model: str, directory: Path, out: Path, n_threads: int) -> None:
-    """Measure one model; scores.parquet and patterns.parquet go to the folder `out`.
-
-    Where that cannot be, why is written beside `out`, for the report.
-    """
-    failure = failure_of(out)
-    failure.unlink(missing_ok=True)
-    try:
-        with threads(n_threads):
-            frames = measure(load_model(config.model(model), directory), config)
-    except SinkscopeError as error:
-        write_json(failure, {"problem": str(error)})
-        raise
-    for name, frame in zip(("scores", "patterns"), frames, strict=True):
-        with written(out / f"{name}.parquet") as temporary:
-            frame.with_columns(model=pl.lit(model)).write_parquet(temporary)
+    return {"scores": found, "patterns": shown}

@@ -30,12 +30,15 @@ LONGEST = 1 << 18  # tokens; sums of more would leave the range of the fixed poi
 
 @dataclass(frozen=True)
 class Waiting:
-    """A layer whose output is made; lse: [batch, head, token]."""
+    """A layer whose output is made; lse: [batch, head, token]. Where attention is weighted by the
+    norms of the values: norms [batch, kv, token], and their mean under the attention, [batch,
+    head, token]."""
 
     layer: int
     call: Call
     visible: Visible
     lse: Tensor
+    norms: tuple[Tensor, Tensor] | None = None
 
     def kind(self) -> tuple[object, ...]:
         """Layers of one kind are reduced together."""
@@ -60,6 +63,7 @@ class Fused:
         """Whether the kernels can reduce this call."""
         return (
             call.attention == "softmax"
+            and not self.plan.by_query
             and call.query.dtype in TYPES
             and max(call.query.shape[-1], call.value.shape[-1]) <= LARGEST_HEAD
             and call.query.shape[2] <= LONGEST
@@ -70,7 +74,8 @@ class Fused:
     def add(self, layer: int, call: Call, visible: Visible) -> Tensor:
         """The layer's output [batch, head, token, d]."""
         output, lse = attend(call)
-        self._waiting.append(Waiting(layer, call, visible, lse))
+        norms = value_norms(call) if self.plan.weighted else None
+        self._waiting.append(Waiting(layer, call, visible, lse, norms))
         heads = [head for at, head in self.plan.heads if at == layer]
         if heads:
             maps = [head_map(call, lse, head, self.plan) for head in heads]
@@ -87,9 +92,10 @@ class Fused:
         self._waiting = []
         for group in groups.values():
             calls, lses = [one.call for one in group], [one.lse for one in group]
+            norms = [one.norms for one in group if one.norms is not None]
             inputs = self.inputs(group[0].visible, calls[0].query.device)
             with on_device(calls[0].query.device):
-                found = launch(calls, lses, self.plan, inputs)
+                found = launch(calls, lses, self.plan, inputs, norms)
             self._reduced.append(([one.layer for one in group], found))
 
     def inputs(self, visible: Visible, device: torch.device) -> Inputs:
@@ -126,6 +132,16 @@ def attend(call: Call) -> tuple[Tensor, Tensor]:
         made, lse, _ = forward(call, None, output=True)
     assert made is not None
     return made, lse
+
+
+def value_norms(call: Call) -> tuple[Tensor, Tensor]:
+    """Norms of the values [batch, kv, token], and their mean under the attention [batch, head,
+    token]."""
+    norms = torch.linalg.vector_norm(call.value, dim=-1, dtype=torch.float32).contiguous()
+    with on_device(call.query.device):
+        mean = forward(call, norms, output=False)[2]
+    assert mean is not None
+    return norms, mean
 
 
 def library_attention(call: Call) -> Callable[[], tuple[Tensor, Tensor]] | None:

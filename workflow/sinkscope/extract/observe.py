@@ -64,10 +64,13 @@ def run_observed(
     attend: Callable[[Call], Tensor],
     ids: Tensor,
     attention_mask: Tensor | None = None,
-) -> None:
+    *,
+    hidden_states: bool = False,
+) -> Any:
     """One forward pass over ids [batch, token], each layer's attention done by `attend`.
 
-    attention_mask: [batch, token], 0 at padding; None where there is none.
+    attention_mask: [batch, token], 0 at padding; None where there is none. Returns the model's
+    output, with the hidden states of all layers if they are wanted.
     Raises ModelError where the model does not call the attention once a layer, SinkscopeError
     where the pass itself fails.
     """
@@ -81,7 +84,9 @@ def run_observed(
     options: dict[str, Any] = {"input_ids": ids, "attention_mask": attention_mask}
     if loaded.family == "decoder":
         options["use_cache"] = False
-    reason = None
+    if hidden_states:
+        options["output_hidden_states"] = True
+    reason, output = None, None
     try:
         padded = attention_mask is not None
         with (
@@ -89,7 +94,7 @@ def run_observed(
             patched(counted),
             by_key(loaded.network, padded=padded) as with_bias,
         ):
-            loaded.network(**options)
+            output = loaded.network(**options)
     except UnobservableError as error:
         reason = str(error)
     except (RuntimeError, IndexError, ValueError) as error:
@@ -102,6 +107,7 @@ def run_observed(
             f"be observed ({reason}; {loaded.n_layers} layers were expected); choose a model "
             "that transformers runs through sdpa."
         )
+    return output
 
 
 def failed_pass(loaded: Loaded, ids: Tensor, error: Exception) -> str:

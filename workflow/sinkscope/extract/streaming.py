@@ -29,8 +29,10 @@ CPU_BLOCK_BYTES = 4 << 20
 GPU_BLOCK_BYTES = 256 << 20
 
 
-# Statistics that every layer has in one shape; it may have more or fewer maps of heads.
-STACKED = tuple(name for name in LayerStatistics.__dataclass_fields__ if name != "head_maps")
+def present(layer: LayerStatistics) -> list[str]:
+    """Statistics that were asked for, but for head_maps, of which layers have more or fewer."""
+    names = [name for name in LayerStatistics.__dataclass_fields__ if name != "head_maps"]
+    return [name for name in names if getattr(layer, name) is not None]
 
 
 class Workspace:
@@ -106,11 +108,12 @@ class Observation:
         """The statistics of every layer, once all have been seen."""
         found = dict(self._blocks)
         for numbers, group in self._groups:
-            rows = zip(*(getattr(group, name).unbind(0) for name in STACKED), strict=True)
+            names = present(group)
+            rows = zip(*(getattr(group, name).unbind(0) for name in names), strict=True)
             for layer, row in zip(numbers, rows, strict=True):
                 maps = self._fused.head_maps.get(layer, group.head_maps[0])
                 found[layer] = LayerStatistics(
-                    **dict(zip(STACKED, row, strict=True)), head_maps=maps.to(self.device)
+                    **dict(zip(names, row, strict=True)), head_maps=maps.to(self.device)
                 )
         return [found[layer] for layer in range(self._n_layers)]
 
@@ -122,7 +125,8 @@ class Observation:
             group = self._groups[0][1]
             return replace(group, head_maps=group.head_maps[0])
         found = {
-            name: torch.stack([getattr(layer, name) for layer in self.layers]) for name in STACKED
+            name: torch.stack([getattr(layer, name) for layer in self.layers])
+            for name in present(self.layers[0])
         }
         head_maps = torch.cat([layer.head_maps for layer in self.layers], 1)
         return LayerStatistics(**found, head_maps=head_maps)

@@ -22,8 +22,9 @@ class Plan:
     the local mass leaves out. window: how many first queries `window_score` counts.
     map_exact, map_cells: head-mean maps are exact up to map_exact (or map_cells) tokens, block
     averages of map_cells beyond. heads: (layer, head) of single heads whose map is wanted too.
-    offsets: key minus query of the diagonals that are wanted of every head. block: query rows
-    a block (None: as many as fit the processor's cache).
+    offsets: key minus query of the diagonals that are wanted of every head. by_query: also keep
+    the masses of every single query. weighted: also weigh attention by the norms of the values.
+    block: query rows a block (None: as many as fit the processor's cache).
     """
 
     real: Tensor
@@ -34,6 +35,8 @@ class Plan:
     map_cells: int = 256
     heads: tuple[tuple[int, int], ...] = ()
     offsets: tuple[int, ...] = ()
+    by_query: bool = False
+    weighted: bool = False
     block: int | None = None
 
     def rank(self) -> Tensor:
@@ -59,6 +62,11 @@ class LayerStatistics:
     local_no_sinks: [batch, head, width]. diagonals: [batch, head, query, offset], 0 where there
     is no such key. map: [batch, cell, cell], head mean. head_maps: [batch, wanted head, cell,
     cell].
+
+    With by_query, head means of every query: query_mass [batch, query, key_set], query_local and
+    query_local_no_sinks [batch, query] within the widest window. With weighted: norm_mass [batch,
+    key_set], the mass with A[i,j] * norm(v_j) instead of A[i,j], divided by its sum over the row
+    of each head (Kobayashi et al. 2020).
     """
 
     max_key: Tensor
@@ -75,6 +83,10 @@ class LayerStatistics:
     diagonals: Tensor
     map: Tensor
     head_maps: Tensor
+    query_mass: Tensor | None = None
+    query_local: Tensor | None = None
+    query_local_no_sinks: Tensor | None = None
+    norm_mass: Tensor | None = None
 
 
 class Sums:
@@ -102,6 +114,10 @@ class Sums:
         self.max_key = empty(batch, n_tokens).long()
         self.max_value = empty(batch, n_tokens)
         self.mass = empty(batch, n_tokens, plan.key_sets.shape[-1])
+        if plan.weighted:
+            # [batch, key_value_head, group, query, key], the same for the group and for queries
+            self.value_norm = call.value.float().norm(dim=-1)[:, :, None, None]
+            self.norm_mass = torch.empty_like(self.mass)
         self.near, self.has_near = neighbours(
             n_tokens, plan.offsets, self.device, is_causal=call.is_causal
         )
@@ -134,6 +150,8 @@ class Sums:
         mean = p.mean(1)  # [batch, query, key]
         self.max_value[:, rows], self.max_key[:, rows] = mean.max(-1)
         torch.matmul(mean, self.key_sets[:, :n_keys], out=self.mass[:, rows])
+        if self.plan.weighted:
+            torch.matmul(self.weighted(p), self.key_sets[:, :n_keys], out=self.norm_mass[:, rows])
         self.received[..., :n_keys] += p.sum(2)
         if start < self.window_end:
             window = self.window[:, start : min(rows.stop, self.window_end)]  # [batch, query]
@@ -147,6 +165,15 @@ class Sums:
         if self.heads:
             wanted = torch.cat([wanted, p[:, self.heads]], 1)
         self.add_maps(wanted, rows)
+
+    def weighted(self, p: Tensor) -> Tensor:
+        """[batch, query, key] head mean of rows weighted by the norms of the values."""
+        batch, _, n_queries, n_keys = p.shape
+        # Grouped heads share a value head by view.
+        grouped = p.view(batch, self.value_norm.shape[1], -1, n_queries, n_keys)
+        part = (grouped * self.value_norm[..., :n_keys]).view(p.shape)
+        total = part.sum(-1, keepdim=True).clamp(min=torch.finfo(part.dtype).tiny)
+        return (part / total).mean(1)
 
     def add_maps(self, part: Tensor, rows: slice) -> None:
         """part: [batch, map, query, key]."""
@@ -183,7 +210,21 @@ class Sums:
             diagonals=self.near_attention[..., N_NEAR:] * self.has_near[:, N_NEAR:],
             map=maps[:, 0],
             head_maps=maps[:, 1:],
+            **self.optional(n_real),
         )
+
+    def optional(self, n_real: Tensor) -> dict[str, Tensor]:
+        """What a plan may leave out."""
+        found = {}
+        if self.plan.weighted:
+            found["norm_mass"] = (self.norm_mass.double().sum(1) / n_real).float()
+        if self.plan.by_query:
+            near = self.near_attention[..., :N_NEAR].mean(1) * self.has_near[:, :N_NEAR]
+            kept = ~self.plan.sinks[:, self.near[:, :N_NEAR]]  # [batch, query, offset]
+            found["query_mass"] = self.mass
+            found["query_local"] = near.sum(-1)
+            found["query_local_no_sinks"] = (near * kept).sum(-1)
+        return found
 
     def entropy(self, counted: Tensor) -> Tensor:
         """[batch, head]; counted: [batch, query] bool. A row that sees one key has none."""

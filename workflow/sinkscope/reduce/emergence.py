@@ -10,7 +10,8 @@ import polars as pl
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.sources import REPOSITORY
-from sinkscope.reduce.schemas import EXPERIMENTS, conform, write_table
+from sinkscope.reduce.experiments import EXPERIMENTS
+from sinkscope.reduce.schemas import conform, write_table
 
 # Table to the file of a checkpoint's folder that holds the model's part of it.
 RECORDS = {"emergence": "training_log.parquet", "attachment": "evaluation.parquet"}

@@ -7,35 +7,40 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.reduce.schemas import EXPERIMENTS, write_table
+from sinkscope.reduce.parts import joined
+from sinkscope.reduce.schemas import write_table
 
 
 def with_rest(scores: pl.DataFrame, heads: pl.DataFrame, threshold: float) -> pl.DataFrame:
     """Scores of every head beside its attention to key 0 on ordinary text.
 
     heads: the table of that name; its means are over documents. A head is an induction head
-    from a score of `threshold` on.
+    from a score of `threshold` on. The peers of a head are the other heads of its layer that are
+    no induction heads: later layers rest more on the first token anyway.
     """
     rest = heads.group_by("model", "layer", "head").agg(
         first_token=pl.col("sink_score").mean(), over_half=pl.col("over_half").mean()
     )
     keys = [pl.col(name).cast(rest.schema[name]) for name in ("layer", "head")]
-    return (
+    found = (
         scores.with_columns(keys)
         .join(rest, on=["model", "layer", "head"], how="left")
         .with_columns(
             threshold=pl.lit(threshold), is_induction=pl.col("induction_score") >= threshold
         )
     )
+    return found.with_columns(
+        peers_mean(name).alias(f"{name}_peers") for name in ("first_token", "over_half")
+    )
 
 
-def joined(parts: Sequence[Path], name: str, table: str) -> pl.DataFrame:
-    """Rows of all models that have any; a table without rows where none has."""
-    frames = [pl.read_parquet(part / f"{name}.parquet") for part in parts]
-    filled = [frame for frame in frames if not frame.is_empty()]
-    if filled:
-        return pl.concat(filled)
-    return pl.DataFrame(schema=dict(EXPERIMENTS[table].columns))
+def peers_mean(name: str) -> pl.Expr:
+    """Mean of a column over the peers of each head; missing where a head has none."""
+    counts = pl.col(name).is_not_null() & ~pl.col("is_induction")
+    own = pl.when(counts).then(pl.col(name)).otherwise(0.0)
+    layer = ["model", "layer"]
+    n_peers = counts.sum().over(layer).cast(pl.Int64) - counts.cast(pl.Int64)
+    return pl.when(n_peers > 0).then((own.sum().over(layer) - own) / n_peers)
 
 
 def write_tables(parts: Sequence[Path], tables: Path, threshold: float) -> None:

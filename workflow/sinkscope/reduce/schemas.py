@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from sinkscope.files import written
 from sinkscope.keys import LOCAL_WIDTHS
-
-
-@dataclass(frozen=True)
-class Table:
-    """columns: name and type, in order. sort: columns that order, and identify, the rows.
-
-    csv: small enough to be written as CSV too.
-    """
-
-    columns: dict[str, type[pl.DataType]]
-    sort: tuple[str, ...]
-    csv: bool = True
-
+from sinkscope.reduce.experiments import EXPERIMENTS
+from sinkscope.reduce.table import Table
 
 _HISTOGRAM = Table(
     {
@@ -121,94 +109,6 @@ TABLES = {
             "max_length": pl.UInt32,
         },
         sort=("model",),
-    ),
-}
-
-# Tables of experiments: there where the grid has what an experiment is about.
-EXPERIMENTS = {
-    "emergence": Table(
-        {
-            "model": pl.String,
-            "family": pl.String,
-            "attention": pl.String,
-            "step": pl.UInt32,
-            "tokens": pl.UInt64,
-            "train_loss": pl.Float64,
-            "heldout_loss": pl.Float64,
-            "window": pl.UInt32,
-            "layer": pl.UInt16,
-            "head": pl.UInt16,
-            "first_token": pl.Float64,
-            "first_and_special": pl.Float64,
-            "row_sum": pl.Float64,
-        },
-        sort=("model", "step", "window", "layer", "head"),
-    ),
-    "attachment": Table(
-        {
-            "model": pl.String,
-            "family": pl.String,
-            "attention": pl.String,
-            "input": pl.String,
-            "window": pl.UInt32,
-            "layer": pl.UInt16,
-            "first_token": pl.Float64,
-            "first_and_special": pl.Float64,
-            "moved": pl.Float64,
-            "uniform": pl.Float64,
-            "loss": pl.Float64,
-        },
-        sort=("model", "input", "window", "layer"),
-    ),
-    "induction": Table(
-        {
-            "model": pl.String,
-            "layer": pl.UInt16,
-            "head": pl.UInt16,
-            "induction_score": pl.Float64,
-            "duplicate_score": pl.Float64,
-            "is_induction": pl.Boolean,
-            "threshold": pl.Float64,
-            "first_token": pl.Float64,
-            "over_half": pl.Float64,
-        },
-        sort=("model", "layer", "head"),
-    ),
-    "induction_patterns": Table(
-        {
-            "model": pl.String,
-            "layer": pl.UInt16,
-            "head": pl.UInt16,
-            "input": pl.String,
-            "query": pl.UInt32,
-            "key": pl.UInt32,
-            "attention": pl.Float64,
-        },
-        sort=("model", "input", "query", "key"),
-        csv=False,
-    ),
-    "claims": Table(
-        {
-            "number": pl.UInt16,
-            "claim": pl.String,
-            "study": pl.String,
-            "kind": pl.String,
-            "statement": pl.String,
-            "source": pl.String,
-            "subject": pl.String,
-            "model": pl.String,
-            "is_relative": pl.Boolean,
-            "measure": pl.String,
-            "options": pl.String,
-            "condition": pl.String,
-            "published": pl.Float64,
-            "measured": pl.Float64,
-            "difference": pl.Float64,
-            "meets": pl.Boolean,
-            "verdict": pl.String,
-            "why": pl.String,
-        },
-        sort=("number", "subject", "model"),
     ),
 }
 

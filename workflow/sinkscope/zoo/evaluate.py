@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from sinkscope.files import written
-from sinkscope.reduce.schemas import EXPERIMENTS
+from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.zoo.batches import Batches
 from sinkscope.zoo.families import FAMILIES
 from sinkscope.zoo.measure import (

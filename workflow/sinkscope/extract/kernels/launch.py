@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ from sinkscope.extract.kernels.collect import (
 )
 from sinkscope.extract.kernels.edges import diagonals_kernel, neighbours_kernel, window_kernel
 from sinkscope.extract.kernels.inputs import ROWS, Inputs
-from sinkscope.extract.kernels.tiles import Tiling, statistics_kernel, tiles, tiling
+from sinkscope.extract.kernels.tiles import FIXED, Tiling, statistics_kernel, tiles, tiling
 from sinkscope.extract.masks import Call
 from sinkscope.extract.sums import LayerStatistics, Plan
 from sinkscope.keys import LOCAL_WIDTHS
@@ -39,31 +40,46 @@ def launch(
     lses: Sequence[Tensor],
     plan: Plan,
     inputs: Inputs,
-    weighted: Sequence[Tensor] | None = None,
+    norms: Sequence[tuple[Tensor, Tensor]] = (),
     wanted: Tiling | None = None,
 ) -> LayerStatistics:
     """All statistics of the calls, which are alike but for their numbers, as [layer, batch, ...].
 
-    lses, weighted: for each call [batch, head, token], log-sum-exp of the rows and mean norm of
-    the values under the attention. wanted: blocks to use in place of those that fit the head.
+    lses: for each call the log-sum-exp of its rows, [batch, head, token]. norms: none, or for each
+    call those of the values [batch, kv, token], and their mean under the attention, as lses.
+    wanted: blocks to use in place of those that fit the head.
     Maps of single heads are left empty.
     """
-    room = Room(calls, plan, inputs, with_norms=weighted is not None)
+    room = Room(calls, plan, inputs, with_norms=len(norms) > 0)
     n_layers, batch, n_heads, n_tokens = room.shape
-    queries, keys, sums_of, weighted_of = addresses(
-        [call.query for call in calls], [call.key for call in calls], lses, weighted or lses
+    means = [mean for _, mean in norms] or lses
+    queries, keys, sums_of, means_of = addresses(
+        [call.query for call in calls], [call.key for call in calls], lses, means
     )
     prepare_kernel[(inputs.n_padded // ROWS, n_heads, n_layers * batch)](
-        sums_of, weighted_of, inputs.real, room.sums, room.shares, room.fixed["broken"],
+        sums_of, means_of, inputs.real, room.sums, room.shares, room.fixed["broken"],
         n_tokens, n_heads, batch, inputs.n_padded,
-        HAS_NORMS=weighted is not None, BLOCK=ROWS, num_warps=2,
+        HAS_NORMS=len(norms) > 0, BLOCK=ROWS, num_warps=2,
     )  # fmt: skip
     if room.sums.is_cuda:  # where descriptors of tensors are kept
         triton.set_allocator(lambda size, *_: room.sums.new_empty(size, dtype=torch.int8))
     pointers = (queries, keys, room.sums)
     launch_tiles(calls[0], pointers, inputs, room, wanted)
     launch_edges(calls[0], pointers, inputs, room)
-    return collect(room, inputs)
+    found = collect(room, inputs)
+    if not norms:
+        return found
+    return replace(found, norm_mass=norm_mass(room, inputs, torch.stack([one for one, _ in norms])))
+
+
+def norm_mass(room: Room, inputs: Inputs, norms: Tensor) -> Tensor:
+    """[layer, batch, key_set] mass of attention weighted by norms [layer, batch, kv, key]."""
+    _, batch, n_heads, n_tokens = room.shape
+    weight = norms.repeat_interleave(n_heads // norms.shape[2], 2).double()
+    received = room.fixed["norm_received"].double() * (weight / (FIXED.value * n_heads))
+    members = inputs.members.view(batch, inputs.n_sets, -1)[..., :n_tokens].double()
+    mass = torch.einsum("lbk,bsk->lbs", received.sum(2), members)
+    return (mass / inputs.n_real[:, None]).float()
 
 
 class Room:

@@ -1,0 +1,73 @@
+"""The section on special tokens and beginnings: its sentences of tables whose answer is known."""
+
+import polars as pl
+import pytest
+
+from records import bos
+from sinkscope.charts.figure import as_svg
+from sinkscope.charts.sections import SECTIONS
+from sinkscope.reduce.parts import JOINED, write_parts
+
+
+def drawn(folder, **models):
+    write_parts("bos", [bos(folder, name, **more) for name, more in models.items()], folder)
+    return figures(folder)
+
+
+def figures(folder):
+    section = SECTIONS["bos"]
+    tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in section.tables}
+    return {figure.name: figure for figure in section.figures(tables)}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    return drawn(tmp_path_factory.mktemp("bos"), a={}, b={"word": 0.05, "moved": 0.02})
+
+
+def test_every_figure_is_there_and_draws(both):
+    assert list(both) == ["bos_on_off", "bos_first_word", "bos_places"]
+    for figure in both.values():
+        assert "n = 2 documents" in figure.caption
+        assert "Unit: " in figure.caption
+        assert "NaN" not in as_svg(figure.spec())
+    assert "a and b were not made to begin with one" in both["bos_on_off"].caption
+
+
+def test_the_first_real_token_takes_over_from_half_on(both):
+    assert both["bos_on_off"].finding == (
+        "Without special tokens the first real token takes over at least half of what the special "
+        "token got, where that was most, in 1 of 2 models; most in a (0.40 instead of 0.50 in "
+        "layer 1), least in b (0.05 instead of 0.50 in layer 1)."
+    )
+
+
+def test_another_first_word_changes_little(both):
+    assert both["bos_first_word"].finding == (
+        "With another first word attention to key 0, where it is most, changes by less than a "
+        "tenth in 2 of 2 models; most in a, from 0.50 to 0.48 (layer 1)."
+    )
+
+
+def test_it_goes_to_the_place_that_gets_most(both):
+    assert both["bos_places"].finding == (
+        "With a sentence in front most goes to the new first terminator in a and with the same "
+        "terminator in b."
+    )
+    values = both["bos_places"].data.filter(model="a")
+    assert dict(values.select("place", "mass").rows())["sentence in front: the same place"] == 0.01
+    assert values.height == 6
+
+
+def test_what_was_not_measured_is_not_drawn(tmp_path):
+    part = tmp_path / "part"
+    part.mkdir()
+    for name in JOINED["bos"]:
+        pl.DataFrame(schema={"model": pl.String}).write_parquet(part / f"{name}.parquet")
+    write_parts("bos", [part], tmp_path)
+    assert figures(tmp_path) == {}
+    table = tmp_path / "position_content.parquet"
+    bos(tmp_path, "a")
+    source = tmp_path / "results/experiments/bos/a/position_content.parquet"
+    pl.read_parquet(source).filter(pl.col("input") == "text").write_parquet(table)
+    assert figures(tmp_path)["bos_places"].finding == "No text has room for a sentence in front."

@@ -1,0 +1,106 @@
+"""The section on the second sink: what its figures say of tables whose answer is known."""
+
+import polars as pl
+import pytest
+
+from records import second_sink
+from sinkscope.charts.figure import as_svg
+from sinkscope.charts.sections import SECTIONS
+from sinkscope.reduce.second_sink import write_tables
+
+NAMES = ["second_sink_maps", "second_sink_mass", "second_sink_controls", "second_sink_states",
+         "second_sink_convergence", "second_sink_matrix", "second_sink_local"]  # fmt: skip
+
+
+def drawn(folder, *models):
+    """models: name and arguments of records.second_sink. Figures by name."""
+    parts = [second_sink(folder, name, **more) for name, more in models]
+    write_tables(parts, folder, 0.1)
+    section = SECTIONS["second_sink"]
+    tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in section.tables}
+    return {figure.name: figure for figure in section.figures(tables)}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("second")
+    return drawn(folder, ("a", {"masses": [0.0, 0.36, 0.24]}), ("b", {"masses": [0.02, 0.03, 0.0]}))
+
+
+def test_every_figure_is_there_and_draws(both):
+    assert list(both) == NAMES
+    for figure in both.values():
+        assert "n = " in figure.caption
+        assert "Unit: " in figure.caption
+        svg = as_svg(figure.spec())
+        assert "undefined" not in svg
+        assert "NaN" not in svg
+        assert figure.data.height > 0
+
+
+def test_the_sentence_says_where_it_is_born_and_ends(both):
+    assert both["second_sink_mass"].finding == (
+        "The first terminator gets 0.1 of the attention of later queries in 1 of 2 models: in a "
+        "it is born in layer 1 and ends in layer 2, strongest in layer 1 with 0.36 (0.90 \u00d7 "
+        "what the first token gets); not in b. Some other token than the first gets as much in 1 "
+        "of 2 models, most in layer 1 of a (0.36; “.” in 2 of 2 documents)."
+    )
+
+
+def test_where_there_is_none_the_sentence_says_so(tmp_path):
+    found = drawn(tmp_path, ("b", {"masses": [0.02, 0.03, 0.0]}))
+    assert found["second_sink_mass"].finding.startswith(
+        "There is no second sink by this measure: in no layer of b does the first terminator get "
+        "0.1 of the attention of later queries; it gets most in layer 1 of b, 0.03 (0.07 \u00d7 "
+    )
+
+
+def test_the_comma_is_the_control(both):
+    assert both["second_sink_controls"].finding == (
+        "A full stop gets more than a comma in its place in 2 of 2 models, in a 0.360 against "
+        "0.010; more than the next terminator in 2 of 2."
+    )
+
+
+def test_maps_mark_both_columns_and_name_the_brightest(both):
+    figure = both["second_sink_maps"]
+    assert "brightest in layer 1 of a: later queries give it 0.36" in figure.finding
+    assert "The brightest column but the first token's is that of “.” at 8" in figure.finding
+    assert as_svg(figure.spec()).count('stroke="#d55e00"') == 4 * 4  # edges x maps
+
+
+def test_states_and_convergence_name_the_nearest(both):
+    assert both["second_sink_states"].finding == (
+        "Nearest to the first token's state is the first terminator's in layer 1 of a: cosine "
+        "0.900, unit-vector distance 0.45; other tokens there have 0.100, a comma in its place "
+        "0.200."
+    )
+    assert (
+        "most alike in layer 1 of a (mean cosine 0.990)" in both["second_sink_convergence"].finding
+    )
+
+
+def test_local_attention_is_held_against_the_naive_expectation(both):
+    """Key 0 has 0.8 of the first sentence; later the second sink has, in the two layers that hold
+    it, 0.75 of what key 0 has."""
+    figure = both["second_sink_local"]
+    assert figure.finding == (
+        "Where most is expected of it, in a, the first terminator should divide local attention "
+        "by 1.60; it is divided by 1.00 (0.12 before, 0.12 after). It drops by less than expected "
+        "in 2 of 2 decoders."
+    )
+    expected = figure.data.filter(model="a", document="one", form="all keys")
+    values = expected["expected"].unique().sort().to_list()
+    assert values == pytest.approx([0.12 / 1.6, 0.12], abs=1e-6)
+
+
+def test_no_sentence_no_figure(tmp_path):
+    part = tmp_path / "part"
+    part.mkdir()
+    for name in ("second_sink", "second_sink_local", "second_sink_states", "second_sink_maps",
+                 "second_sink_convergence"):  # fmt: skip
+        pl.DataFrame(schema={"model": pl.String}).write_parquet(part / f"{name}.parquet")
+    write_tables([part], tmp_path, 0.1)
+    section = SECTIONS["second_sink"]
+    tables = {name: pl.read_parquet(tmp_path / f"{name}.parquet") for name in section.tables}
+    assert section.figures(tables) == []

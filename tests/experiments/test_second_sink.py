@@ -1,0 +1,194 @@
+"""The second sink: a planted one is found with its mass and state, and tiny models agree with
+full matrices."""
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import reference
+import tiny
+from experiments.test_induction import config
+from planted import pass_of, two_sinks
+from sinkscope.documents import Document
+from sinkscope.experiments import second_sink
+from sinkscope.experiments.passes import middle_layers, observe, plan_of
+from sinkscope.experiments.second_sink import Marked, by_layer, local, marked
+from sinkscope.experiments.states import Convergence
+from sinkscope.extract.encode import encode
+from sinkscope.reduce.parts import JOINED
+from sinkscope.reduce.second_sink import CONVERGENCE
+
+TEXT = "Z the cat, it sat. Did it? Yes."
+
+
+def text_of(n_tokens, key, following=None, marks=(".", ",")):
+    ids = torch.zeros(len(marks), n_tokens, dtype=torch.long)
+    return Marked(ids, tuple(marks), 0, key, following)
+
+
+def planted(layers, text, **more):
+    plan = plan_of(text.ids, text.sets, sinks=[0], by_query=True)
+    return pass_of(layers, plan, **more)
+
+
+def of(found, text):
+    return by_layer(found, text, [f"t{i}" for i in range(text.ids.shape[1])])
+
+
+def test_a_planted_second_sink_has_its_masses_and_the_comma_none():
+    text = text_of(20, 6)
+    sink = two_sinks(20, 6, 0.5, 0.4)
+    comma = two_sinks(20, 6, 0.5, 0.0)
+    found = of(planted([torch.cat([sink, comma])], text), text)
+    own, other = found.filter("is_own"), found.filter(pl.col("mark") == ",")
+    assert own["n_queries"].to_list() == [13]  # 7 to 19
+    np.testing.assert_allclose(own["first_token"], 0.5, rtol=1e-5)
+    np.testing.assert_allclose(own["second_sink"], 0.4, rtol=1e-5)
+    np.testing.assert_allclose(own["ratio"], 0.8, rtol=1e-5)
+    np.testing.assert_allclose(own["first_token_before"], 0.5, rtol=1e-5)
+    np.testing.assert_allclose(other["second_sink"], 0.0, atol=1e-6)
+    # The planted key is the strongest but key 0 (of itself it gets 0.5 more).
+    assert own["strongest_key"].to_list() == [6]
+    assert own["strongest_token"].to_list() == ["t6"]
+    np.testing.assert_allclose(own["strongest"], (13 * 0.4 + 0.5) / 14, rtol=1e-5)
+
+
+def test_the_next_terminator_counts_queries_after_it_alone():
+    text = text_of(20, 6, following=10)
+    p = two_sinks(20, 6, 0.5, 0.2)
+    p[:, :, 15:, 10] += 0.3  # half of the 9 queries after it, and a bit
+    for i in range(15, 20):
+        p[:, :, i, i] -= 0.3
+    found = of(planted([p.repeat(2, 1, 1, 1)], text), text)
+    np.testing.assert_allclose(found["next_terminator"], 0.3 * 5 / 9, rtol=1e-4)
+    without = of(planted([p.repeat(2, 1, 1, 1)], text_of(20, 6)), text_of(20, 6))
+    assert without["next_terminator"].is_nan().all()
+
+
+def test_a_terminator_that_ends_the_text_has_no_later_queries():
+    text = text_of(8, 7)
+    found = of(planted([two_sinks(8, 7, 0.5, 0.4, batch=2)], text), text)
+    assert found["n_queries"].to_list() == [0, 0]
+    assert found["second_sink"].is_nan().all()
+    assert found["cosine"].is_not_nan().all()
+
+
+def test_states_that_are_scaled_copies_of_key_0_are_at_distance_0():
+    text = text_of(6, 3)
+    states = torch.zeros(2, 6, 4)
+    states[:, :, 0] = torch.tensor([1.0, 0, 0, 5, 0, 0])  # key 0 and, scaled, key 3
+    states[:, [1, 2, 4, 5], 1] = 2.0  # the others at right angles
+    states[1, 3] = torch.tensor([-3.0, 0, 0, 0])  # of the second input: opposite
+    found = of(planted([two_sinks(6, 3, 0.5, 0.4, batch=2)], text, states=[states]), text)
+    np.testing.assert_allclose(found["cosine"], [1, -1], atol=1e-12)
+    np.testing.assert_allclose(found["unit_distance"], [0, 2], atol=1e-12)
+    np.testing.assert_allclose(found["cosine_others"], [0, 0], atol=1e-12)
+
+
+def test_local_attention_is_that_of_the_text_itself():
+    text = text_of(20, 6)
+    layers = [torch.cat([two_sinks(20, 6, 0.5, 0.4), two_sinks(20, 6, 0.9, 0.0)])]
+    found = local(planted(layers, text), text)
+    last = found.row(-1, named=True)
+    assert (last["layer"], last["query"], last["key"]) == (0, 19, 6)
+    for name, value in {"first_token": 0.5, "second_sink": 0.4, "local": 0.1}.items():
+        assert last[name] == pytest.approx(value, abs=1e-5)
+    near = found.row(3, named=True)  # key 0 is within 5 tokens of query 3
+    assert near["local"] == pytest.approx(1, abs=1e-5)
+    assert near["local_no_first"] == pytest.approx(0.5, abs=1e-5)
+
+
+def test_the_mark_is_exchanged_and_nothing_else():
+    loaded = tiny.loaded("gpt2", tiny.byte_tokenizer())
+    encoded = encode(loaded, "d", TEXT, truncate=True)
+    text = marked(loaded.tokenizer, encoded)
+    assert text.marks == (".", "!", "?", ",")
+    assert text.own == 0
+    assert text.key == TEXT.index(".")
+    assert text.following == TEXT.index("?")
+    assert text.ids[0].tolist() == encoded.ids
+    changed = (text.ids != text.ids[0]).sum(1).tolist()
+    assert changed == [0, 1, 1, 1]
+    assert loaded.tokenizer.decode(text.ids[3]) == TEXT.replace(".", ",", 1)
+    exclaimed = marked(loaded.tokenizer, encode(loaded, "d", "Who? Me.", truncate=True))
+    assert (exclaimed.own, exclaimed.key) == (2, 3)
+    unfinished = encode(loaded, "d", "no end", truncate=True)
+    assert marked(loaded.tokenizer, unfinished) is None
+
+
+@pytest.mark.parametrize("name", tiny.NAMES)
+def test_tiny_models_agree_with_full_matrices(name):
+    encoder = name in tiny.ENCODERS
+    tokenizer = tiny.letter_tokenizer() if encoder else tiny.byte_tokenizer()
+    network = tiny.network(name, vocab_size=len(tokenizer))
+    loaded = dataclasses.replace(tiny.loaded(name, tokenizer), network=network)
+    text = marked(tokenizer, encode(loaded, "d", TEXT, truncate=True))
+    found = of(observe(loaded, text.ids, plan_of(text.ids, text.sets, by_query=True)), text)
+    for row, mark in enumerate(text.marks):
+        with torch.inference_mode(), reference.capture() as captured:
+            output = network(text.ids[row : row + 1], output_hidden_states=True)
+        p, _ = captured.document(0)
+        queries = [i for i in range(p.shape[2]) if (i not in (0, text.key) if encoder
+                                                    else i > text.key)]  # fmt: skip
+        mass = p.mean(1)[:, queries].mean(1)
+        own = found.filter(pl.col("mark") == mark).sort("layer")
+        np.testing.assert_allclose(own["first_token"], mass[:, 0], 1e-4, 1e-6)
+        np.testing.assert_allclose(own["second_sink"], mass[:, text.key], 1e-4, 1e-6)
+        for layer in range(len(p)):
+            state = output.hidden_states[layer][0].double().numpy()
+            one, two = state[0] / np.linalg.norm(state[0]), state[text.key]
+            cosine = one @ two / np.linalg.norm(two)
+            assert own["cosine"][layer] == pytest.approx(cosine, abs=1e-6)
+
+
+@pytest.mark.parametrize("n_documents", [2, 5])
+def test_convergence_is_the_mean_cosine_over_all_pairs(n_documents):
+    random = torch.Generator().manual_seed(3)
+    vectors = torch.randn(n_documents, 2, 7, generator=random).double()
+    states = Convergence(most=3)
+    for i, vector in enumerate(vectors):
+        states.add(".", vector, f"d{i}")
+    unit = vectors / vectors.norm(dim=-1, keepdim=True)
+    cosine = np.array([(unit[:, layer] @ unit[:, layer].T).numpy() for layer in range(2)])
+    above = np.triu_indices(n_documents, 1)
+    found = states.means()
+    np.testing.assert_allclose(found["cosine"], [c[above].mean() for c in cosine], atol=1e-12)
+    distance = [np.sqrt((2 - 2 * c[above]).mean()) for c in cosine]
+    np.testing.assert_allclose(found["unit_distance"], distance, atol=1e-9)
+    pairs = states.pairs(".")
+    kept = min(n_documents, 3)
+    assert pairs.height == 2 * kept**2
+    np.testing.assert_allclose(pairs["cosine"], cosine[:, :kept, :kept].ravel(), atol=1e-12)
+
+
+def test_one_document_converges_with_none():
+    states = Convergence(most=3)
+    states.add(".", torch.ones(2, 4), "d")
+    assert states.means()["cosine"].to_list() == [None, None]
+
+
+def test_quarters_have_a_middle_layer():
+    assert [middle_layers(n) for n in (1, 4, 6, 8, 12, 30, 32)] == [
+        *((0, 0), (0, 2), (0, 3), (1, 5), (1, 7), (3, 18), (4, 20)),
+    ]
+
+
+def documents(*texts):
+    return tuple(Document(f"d{i}", "d.txt", None, text) for i, text in enumerate(texts))
+
+
+def test_documents_without_a_sentence_are_left_out_and_none_gives_empty_frames():
+    loaded = tiny.loaded("gpt2", tiny.byte_tokenizer())
+    loaded = dataclasses.replace(loaded, network=tiny.network("gpt2", vocab_size=258))
+    long = "Z it ran. " + "and so on " * 8
+    made = dataclasses.replace(config(), documents=documents("no end", TEXT, long))
+    frames = second_sink.measure(loaded, made)
+    assert frames.keys() == {*JOINED["second_sink"], CONVERGENCE}
+    assert frames["second_sink"]["document"].unique().sort().to_list() == ["d1", "d2"]
+    assert frames["second_sink_maps"]["document"].unique().to_list() == ["d2"]
+    assert frames["second_sink_maps"].height == 2 * 48**2
+    none = dataclasses.replace(config(), documents=documents("no end", ""))
+    assert all(frame.is_empty() for frame in second_sink.measure(loaded, none).values())

@@ -1,0 +1,57 @@
+# REQUIRED INPUTS: weights of every model's source; documents.
+# OUTPUTS: results/experiments/bos/{model}/, and of all models the tables bos and
+#     position_content in results/tables/; a section of the report.
+
+BOS = "results/experiments/bos/{model}"
+
+bos_models = measured("bos")
+
+if bos_models:
+    sections["bos"] = expand("results/tables/{table}.parquet", table=JOINED["bos"])
+
+if not grid.config.raw["partial"]:
+
+    rule bos:
+        """Run one model with and without special tokens, and with other beginnings."""
+        input:
+            documents=all_documents(),
+            weights=weights,
+            source=source("experiments") + source("extract"),
+        output:
+            directory(BOS),
+        log:
+            "results/logs/bos/{model}.log",
+        benchmark:
+            "results/benchmarks/bos/{model}.tsv"
+        # Most of the job is starting up, which uses one.
+        threads: 1
+        resources:
+            mem_mb=lambda wildcards: grid.mem_mb(wildcards.model),
+            gpu=lambda wildcards: grid.n_gpus(wildcards.model),
+        params:
+            model=lambda wildcards: grid.model(wildcards.model),
+            hashes=all_hashes(),
+            settings=grid.config.raw["experiment_tokens"],
+        message:
+            "Changing the beginnings of texts for {wildcards.model}"
+        shell:
+            "sinkscope measure bos --config results/config.yaml"
+            " --model {wildcards.model} --threads {threads} --out {output}"
+            " 2>&1 | tee {log} >&2"
+
+
+rule bos_tables:
+    """Join what was seen of the beginnings of all models."""
+    input:
+        parts=expand(BOS, model=bos_models),
+        source=source("reduce"),
+    output:
+        joined_tables("bos"),
+    log:
+        "results/logs/bos.log",
+    benchmark:
+        "results/benchmarks/bos.tsv"
+    message:
+        "Joining what the beginnings of texts hold in all models"
+    shell:
+        "sinkscope join bos {input.parts} --tables results/tables 2>&1 | tee {log} >&2"

@@ -1,0 +1,209 @@
+"""The second sink: what the first terminator gets beside the first token, and its controls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts import second_sink_local, second_sink_maps, second_sink_states, words
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.models import FEW
+from sinkscope.charts.palette import CLASS_COLOURS
+from sinkscope.charts.panels import Look, layer_panels, long, models_or_number
+from sinkscope.charts.theme import data_source, rounded
+from sinkscope.reduce.second_sink import OWN, spans
+
+FORMULA = (
+    "mean over queries i after both keys (encoders: all other queries) of M[l,i,k], for k = 0 and "
+    "for the first token that ends a sentence (. ? !)"
+)
+LINES: dict[str, Look] = {
+    "first token": (CLASS_COLOURS["first"], (1, 0)),
+    "first terminator": (CLASS_COLOURS["terminator"], (1, 0)),
+    "next terminator": (CLASS_COLOURS["cls"], (6, 3)),
+    "strongest other token": (CLASS_COLOURS["word"], (8, 3, 2, 3)),
+    "a comma in its place": (CLASS_COLOURS["punctuation"], (2, 2)),
+}
+KINDS = {".": "full stop", "!": "exclamation mark", "?": "question mark", ",": "comma"}
+NEXT = "next terminator of the text"
+
+
+def figures(tables: Tables) -> list[Figure]:
+    """In the order of the report; none where no document has a sentence that ends."""
+    layers = tables["second_sink_layers"].drop_nulls("second_sink")
+    if layers.is_empty():
+        return []
+    found = spans(layers).sort("mass", "model", descending=[True, False])
+    order = found["model"].to_list()  # the strongest second sink first
+    return [
+        *second_sink_maps.figures(tables["second_sink_maps"], order),
+        masses(layers, found, tables["second_sink"]),
+        controls(layers, found),
+        *second_sink_states.figures(tables["second_sink_layers"], tables["second_sink_states"]),
+        *second_sink_local.figures(tables["second_sink_local"], layers, order),
+    ]
+
+
+def masses(layers: pl.DataFrame, found: pl.DataFrame, documents: pl.DataFrame) -> Figure:
+    own = layers.filter(pl.col("mark") == OWN)
+    sets = ("first_token", "second_sink", "next_terminator", "strongest")
+    columns = dict(zip(sets, LINES, strict=False))
+    comma = layers.filter(pl.col("mark") == ",")
+    drawn = rounded(
+        pl.concat(
+            [
+                long(own, columns, ["model", "layer"]),
+                long(comma, {"second_sink": "a comma in its place"}, ["model", "layer"]),
+            ]
+        ).sort("model", "layer", "line")
+    )
+    y = alt.Y("value:Q", title="attention of later queries").scale(domain=[0, 1])
+    return Figure(
+        name="second_sink_mass",
+        title="The first terminator beside the first token",
+        finding=where(found, own["threshold"][0]) + other_token(own, documents),
+        caption=(
+            f"Formula: {FORMULA}; dashed: the same of the next terminator (over queries after it), "
+            "of whichever token but the first gets most in a document (over the queries that see "
+            "it; of a decoder's, those that half of the queries see), and of the first "
+            "terminator's position with a comma there, all other tokens as they are. Mean over "
+            f"heads, queries and n = {words.ranged(own['n_documents'].to_list())} documents. "
+            "Unit: part of 1, linear scale. Layers count from 0."
+        ),
+        chart=layer_panels(drawn, y, LINES),
+        data=drawn,
+    )
+
+
+def where(found: pl.DataFrame, threshold: float) -> str:
+    """found: spans, the strongest first."""
+    there, none = found.filter(pl.col("n_layers") > 0), found.filter(pl.col("n_layers") == 0)
+    mark = f"{threshold:g} of the attention of later queries"
+    if there.is_empty():
+        best = found.row(0, named=True)
+        return (
+            f"There is no second sink by this measure: in no layer of "
+            f"{models_or_number(found['model'].to_list())} does the first terminator get {mark}; "
+            f"it gets most in layer {best['layer']} of {best['model']}, {share(best)}."
+        )
+    parts = [
+        f"in {row['model']} it is born in layer {row['born']} and ends in layer {row['ends']}, "
+        f"strongest in layer {row['layer']} with {share(row)}"
+        for row in there.head(FEW).iter_rows(named=True)
+    ]
+    text = f"The first terminator gets {mark} in {there.height} of "
+    text += f"{words.counted(found.height, 'model')}: {words.listed(parts)}"
+    return (
+        f"{text}; not in {models_or_number(none['model'].to_list())}." if len(none) else f"{text}."
+    )
+
+
+def other_token(own: pl.DataFrame, documents: pl.DataFrame) -> str:
+    """A sentence on the strongest token that is not the first, terminator or not.
+
+    documents: second_sink.
+    """
+    order = ["strongest", "model", "layer"]
+    best = own.drop_nulls("strongest").sort(order, descending=[True, False, False])
+    if best.is_empty():
+        return ""
+    row = best.row(0, named=True)
+    n = own.filter(pl.col("strongest") >= pl.col("threshold"))["model"].n_unique()
+    there = documents.filter(
+        pl.col("is_own"), pl.col("model") == row["model"], pl.col("layer") == row["layer"]
+    )
+    counts = (
+        there["strongest_token"]
+        .value_counts(sort=True)
+        .sort("count", "strongest_token", descending=[True, False])
+    )
+    token, count = counts.row(0)
+    return (
+        f" Some other token than the first gets as much in {n} of "
+        f"{words.counted(own['model'].n_unique(), 'model')}, most in layer {row['layer']} of "
+        f"{row['model']} ({words.mass(row['strongest'])}; “{token}” in {count} of "
+        f"{words.counted(there.height, 'document')})."
+    )
+
+
+def share(row: dict[str, Any]) -> str:
+    return f"{words.mass(row['mass'])} ({row['ratio']:.2f} {words.TIMES} what the first token gets)"
+
+
+def controls(layers: pl.DataFrame, found: pl.DataFrame) -> Figure:
+    """A row a model, a mark for each kind of token in the place of the first terminator."""
+    at = found.select("model", pl.col("layer"))
+    rows = layers.join(at, on=["model", "layer"]).sort("model", "mark")
+    marks = rows.filter(pl.col("mark") != OWN).select(
+        "model", "layer", kind=pl.col("mark").replace_strict(KINDS), value="second_sink"
+    )
+    following = rows.filter(pl.col("mark") == OWN).select(
+        "model", "layer", kind=pl.lit(NEXT), value="next_terminator"
+    )
+    drawn = rounded(pl.concat([marks, following]).drop_nulls("value"))
+    names = found["model"].to_list()
+    labels = {
+        "full stop": (CLASS_COLOURS["terminator"], "circle"),
+        "exclamation mark": ("#cc79a7", "triangle-up"),
+        "question mark": ("#009e73", "triangle-down"),
+        NEXT: (CLASS_COLOURS["cls"], "square"),
+        "comma": (CLASS_COLOURS["punctuation"], "cross"),
+    }
+    colours, shapes = zip(*labels.values(), strict=True)
+    y = alt.Y("model:N", title=None, sort=names)
+    chart = (
+        alt.Chart(data_source(drawn), width=520, height=34 * len(names))
+        .mark_point(filled=True, size=80, opacity=0.85)
+        .encode(
+            x=alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
+            y=y.axis(labelFontSize=12, grid=True, tickBand="center"),
+            color=alt.Color("kind:N", title=None).scale(domain=list(labels), range=list(colours)),
+            shape=alt.Shape("kind:N", title=None).scale(domain=list(labels), range=list(shapes)),
+            tooltip=[
+                alt.Tooltip("model:N"),
+                alt.Tooltip("layer:Q"),
+                alt.Tooltip("kind:N", title="in its place"),
+                alt.Tooltip("value:Q", format=".4f"),
+            ],
+        )
+    )
+    return Figure(
+        name="second_sink_controls",
+        title="Does it take a terminator, and the first one?",
+        finding=against_comma(drawn),
+        caption=(
+            "The same texts with the first terminator exchanged, as a token, for each mark; every "
+            "other token stays what and where it is. Square: the next terminator of the text as it "
+            f"is. Formula: {FORMULA}, in the layer of each model where the text's own first "
+            "terminator gets most. Mean over heads, queries and documents; n = "
+            f"{words.ranged(layers['n_documents'].to_list())} documents. Unit: part of 1, linear "
+            "scale, which does not end at 1."
+        ),
+        chart=chart,
+        data=drawn,
+    )
+
+
+def against_comma(drawn: pl.DataFrame) -> str:
+    wide = drawn.pivot("kind", index=["model", "layer"], values="value")
+    for name in ("full stop", "comma", NEXT):
+        if name not in wide.columns:
+            wide = wide.with_columns(pl.lit(None, pl.Float64).alias(name))
+    full = pl.col("full stop")
+    both, later = wide.drop_nulls(["full stop", "comma"]), wide.drop_nulls(["full stop", NEXT])
+    parts = []
+    if both.height:
+        n = both.filter(full > pl.col("comma")).height
+        ordered = both.sort(full / pl.col("comma"), descending=True, nulls_last=True)
+        row = ordered.row(0, named=True)
+        parts.append(
+            f"a full stop gets more than a comma in its place in {n} of "
+            f"{words.counted(both.height, 'model')}, in {row['model']} "
+            f"{row['full stop']:.3f} against {row['comma']:.3f}"
+        )
+    if later.height:
+        n = later.filter(full > pl.col(NEXT)).height
+        parts.append(f"more than the next terminator in {n} of {later.height}")
+    return words.joined(parts) if parts else "No document has such tokens."

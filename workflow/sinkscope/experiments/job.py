@@ -1,0 +1,46 @@
+"""One experiment on one model: load it, measure, and leave the frames, or why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from sinkscope.config import Config
+from sinkscope.errors import SinkscopeError
+from sinkscope.experiments import bos, induction, norms, second_sink
+from sinkscope.extract.model import Loaded, load_model, threads
+from sinkscope.files import failure_of, write_json, written
+
+# By name, as in the configuration: frames by the name of their file.
+MEASURES: dict[str, Callable[[Loaded, Config], dict[str, pl.DataFrame]]] = {
+    "induction": induction.measure,
+    "second_sink": second_sink.measure,
+    "norms": norms.measure,
+    "bos": bos.measure,
+}
+
+
+def run(
+    experiment: str, config: Config, model: str, directory: Path, out: Path, n_threads: int
+) -> None:
+    """Measure one model; what was found goes to the folder `out`, a Parquet file a frame.
+
+    Where that cannot be, why is written beside `out`, for the report. Raises SinkscopeError.
+    """
+    failure = failure_of(out)
+    failure.unlink(missing_ok=True)
+    try:
+        if experiment not in MEASURES:
+            raise SinkscopeError(
+                f"no experiment '{experiment}' runs models; those are {', '.join(MEASURES)}."
+            )
+        with threads(n_threads):
+            frames = MEASURES[experiment](load_model(config.model(model), directory), config)
+    except SinkscopeError as error:
+        write_json(failure, {"problem": str(error)})
+        raise
+    for name, frame in frames.items():
+        with written(out / f"{name}.parquet") as temporary:
+            frame.with_columns(model=pl.lit(model)).write_parquet(temporary)

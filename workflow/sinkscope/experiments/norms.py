@@ -1,0 +1,138 @@
+"""What a sink carries: norms of residual state, key and value, massive activations, and how much
+of its attention is left when every key is weighted by the norm of its value.
+
+Sources: Sun et al., "Massive activations in large language models" (2024); Guo et al.,
+"Active-dormant attention heads" (2024); Kobayashi et al., "Attention is not only a weight" (2020).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from sinkscope.config import Config
+from sinkscope.experiments.passes import Pass, observe, plan_of, readable, shortened
+from sinkscope.extract.encode import Encoded
+from sinkscope.extract.model import Loaded
+from sinkscope.keys import key_sets
+from sinkscope.reduce.norms import MASSIVE, QUANTITIES, TIMES_MEDIAN
+from sinkscope.reduce.parts import JOINED
+
+LARGEST = 3  # entries of a state that are told in any case
+WEIGHTED_SETS = ("first_token", "first_terminator", "special", "sinks")
+
+
+def sinks_of(encoded: Encoded) -> dict[str, int]:
+    """Name to position of the single tokens that are called sinks, as in the key set `sinks`."""
+    sets = key_sets(encoded.classes)
+    ends = sets.get("first_terminator", [])
+    named = {
+        "first_terminator" if position in ends else encoded.classes[position]: position
+        for position in sets["sinks"]
+        if position != 0
+    }
+    return {"first_token": 0, **named}
+
+
+def norms_of(found: Pass) -> np.ndarray:
+    """[quantity, layer, token] norms of the states, keys and values of one document."""
+    states = torch.stack([states[0].float().norm(dim=-1) for states in found.states])
+    keys, values = (
+        torch.stack([layer[0] for layer in layers])
+        for layers in (found.key_norms, found.value_norms)
+    )
+    return torch.stack([states, keys, values]).cpu().double().numpy()
+
+
+def by_position(norms: np.ndarray, encoded: Encoded) -> pl.DataFrame:
+    """A row a layer and position; norms: [quantity, layer, token]."""
+    layer, position = np.indices(norms.shape[1:]).reshape(2, -1)
+    columns = {name: norms[i].ravel() for i, name in enumerate(QUANTITIES)}
+    tokens = {
+        "token": np.array(encoded.tokens)[position],
+        "key_class": np.array(encoded.classes)[position],
+    }
+    return pl.DataFrame({"layer": layer, "position": position, **tokens, **columns})
+
+
+def ratios(norms: np.ndarray, sinks: dict[str, int]) -> pl.DataFrame:
+    """A row a layer and sink: each norm over the median of all tokens that are no sinks."""
+    others = [i for i in range(norms.shape[2]) if i not in sinks.values()]
+    frames = []
+    for sink, position in sinks.items():
+        part = np.full(norms.shape[:2], np.nan)
+        if others:
+            part = norms[:, :, position] / np.median(norms[:, :, others], axis=2)
+        columns = {name: part[i] for i, name in enumerate(QUANTITIES)}
+        frame = pl.DataFrame({"layer": np.arange(norms.shape[1]), **columns})
+        frames.append(frame.with_columns(sink=pl.lit(sink), position=pl.lit(position)))
+    return pl.concat(frames)
+
+
+def activations(states: tuple[Tensor, ...], encoded: Encoded) -> pl.DataFrame:
+    """The LARGEST entries of every layer's state, and all massive ones; largest first.
+
+    states: [1, token, d] of every layer. Massive: over MASSIVE, and over TIMES_MEDIAN times the
+    median magnitude of the layer's state.
+    """
+    rows = []
+    for layer, state in enumerate(states):
+        size = state[0].float().abs().cpu()  # [token, d]
+        median = float(np.median(size.numpy()))
+        limit = max(MASSIVE, TIMES_MEDIAN * median)
+        n_massive = int((size > limit).sum())
+        values, places = size.flatten().topk(min(max(LARGEST, n_massive), size.numel()))
+        for rank, (value, place) in enumerate(zip(values.tolist(), places.tolist(), strict=True)):
+            position, dimension = divmod(place, size.shape[1])
+            rows.append(
+                {
+                    "layer": layer,
+                    "rank": rank,
+                    "dimension": dimension,
+                    "position": position,
+                    "token": encoded.tokens[position],
+                    "key_class": encoded.classes[position],
+                    "activation": float(state[0, position, dimension]),
+                    "median": median,
+                    "is_massive": value > limit,
+                }
+            )
+    return pl.DataFrame(rows)
+
+
+def masses(found: Pass, names: list[str]) -> pl.DataFrame:
+    """A row a layer and key set: its plain mass and its norm-weighted one."""
+    plain, weighted = (found.stacked(name)[:, 0].numpy() for name in ("mass", "norm_mass"))
+    layer, column = np.indices(plain.shape).reshape(2, -1)
+    return pl.DataFrame(
+        {
+            "layer": layer,
+            "key_set": np.array(names)[column],
+            "mass": plain.ravel(),
+            "norm_mass": weighted.ravel(),
+        }
+    )
+
+
+def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
+    """Frames by the name of their table; norms of single positions of the first documents."""
+    most = config.raw["documents_in_report"]
+    found: dict[str, list[pl.DataFrame]] = {name: [] for name in JOINED["norms"]}
+    for document, encoded in readable(shortened(loaded, config), config):
+        sets = key_sets(encoded.classes)
+        names = [name for name in WEIGHTED_SETS if name in sets]
+        ids = torch.tensor([encoded.ids], device=loaded.device)
+        seen = observe(loaded, ids, plan_of(ids, [sets[name] for name in names], weighted=True))
+        norms = norms_of(seen)
+        frames = {
+            "norm_ratios": ratios(norms, sinks_of(encoded)),
+            "norm_weighted": masses(seen, names),
+            "activations": activations(seen.states, encoded),
+        }
+        if len(found["norms"]) < most:
+            frames["norms"] = by_position(norms, encoded)
+        for name, frame in frames.items():
+            found[name].append(frame.with_columns(document=pl.lit(document.name)))
+    return {name: pl.concat(frames) if frames else pl.DataFrame() for name, frames in found.items()}

@@ -1,0 +1,123 @@
+"""One observed forward pass of an experiment: statistics, residual states, norms of keys and
+values, all of the same run of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sinkscope.config import Config
+from sinkscope.documents import Document
+from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.extract.encode import Encoded, encode
+from sinkscope.extract.job import progress
+from sinkscope.extract.masks import Call
+from sinkscope.extract.model import Loaded
+from sinkscope.extract.observe import run_observed
+from sinkscope.extract.streaming import Observation, Workspace
+from sinkscope.extract.sums import LayerStatistics, Plan
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass showed; one entry a layer.
+
+    states: [batch, token, d], the residual state that enters the layer, of which its queries,
+    keys and values are made. (What leaves the last layer is not among them: many families
+    return it only after their last norm.) key_norms, value_norms: [batch, token], L2, mean over
+    key-value heads.
+    """
+
+    layers: list[LayerStatistics]
+    states: tuple[Tensor, ...]
+    key_norms: list[Tensor]
+    value_norms: list[Tensor]
+    is_causal: bool
+
+    def stacked(self, name: str) -> Tensor:
+        """[layer, batch, ...] of one statistic, float64, on the processor."""
+        return torch.stack([getattr(layer, name) for layer in self.layers]).cpu().double()
+
+
+class Watching(Observation):
+    """An observation that notes the norms of keys and values too."""
+
+    def __init__(self, plan: Plan, workspace: Workspace) -> None:
+        super().__init__(plan, workspace)
+        self.key_norms: list[Tensor] = []
+        self.value_norms: list[Tensor] = []
+
+    def __call__(self, call: Call) -> Tensor:
+        self.key_norms.append(call.key.float().norm(dim=-1).mean(1))
+        self.value_norms.append(call.value.float().norm(dim=-1).mean(1))
+        return super().__call__(call)
+
+
+def plan_of(
+    ids: Tensor, key_sets: Sequence[Sequence[int]] = (), sinks: Sequence[int] = (), **wanted: Any
+) -> Plan:
+    """A plan for ids [batch, token] without padding; the sets hold the same keys in every row.
+
+    wanted: other fields of the Plan.
+    """
+    everything = torch.ones_like(ids, dtype=torch.bool)
+    members = torch.zeros(*ids.shape, len(key_sets), dtype=torch.bool, device=ids.device)
+    for column, positions in enumerate(key_sets):
+        members[:, list(positions), column] = True
+    left_out = ~everything
+    left_out[:, list(sinks)] = True
+    return Plan(everything, members, left_out, **{"map_exact": 0, "map_cells": 1} | wanted)
+
+
+def observe(loaded: Loaded, ids: Tensor, plan: Plan) -> Pass:
+    """Run the model over ids [batch, token], on its device."""
+    watching = Watching(plan, Workspace(loaded.device))
+    output = run_observed(loaded, watching, ids, hidden_states=True)
+    states = output.hidden_states
+    if states is None or len(states) <= loaded.n_layers:
+        raise ModelError(
+            f"model '{loaded.row.model}': {type(loaded.network).__name__} does not return the "
+            "hidden states of its layers; take second_sink, norms and bos out of experiments, or "
+            "choose another model."
+        )
+    return Pass(
+        watching.layers,
+        tuple(states[: loaded.n_layers]),
+        watching.key_norms,
+        watching.value_norms,
+        watching.is_causal,
+    )
+
+
+def shortened(loaded: Loaded, config: Config) -> Loaded:
+    """The same model, to which documents are only their first experiment_tokens tokens."""
+    most = config.raw["experiment_tokens"]
+    return replace(loaded, max_length=min(most, loaded.max_length or most))
+
+
+def readable(loaded: Loaded, config: Config) -> Iterator[tuple[Document, Encoded]]:
+    """Every document as the model reads it, cut where it is longer than the model takes.
+
+    A document of which the model makes no token is left out: the atlas, which runs over the
+    same documents, names it.
+    """
+    with progress(loaded.row.model, len(config.documents)) as advance:
+        for document in config.documents:
+            with suppress(SinkscopeError):
+                yield document, encode(loaded, document.name, document.text, truncate=True)
+            advance()
+
+
+def middle_layers(n_layers: int) -> tuple[int, int]:
+    """The layers in the middle of the first and of the third quarter."""
+    return n_layers // 8, 5 * n_layers // 8
+
+
+def unit(states: Tensor) -> Tensor:
+    """[..., d] float64, divided by its length."""
+    return torch.nn.functional.normalize(states.double(), dim=-1)

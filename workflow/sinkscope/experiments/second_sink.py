@@ -1,0 +1,229 @@
+"""The second sink: the first token that ends a sentence, seen as if it were a second BOS.
+
+For every document four inputs of equal length run as one batch: the text with its first
+terminator as each of MARKS. One of them is the text itself, the comma is the control.
+Source: the study of Llama-2's two sinks; the first . ? ! becomes a near copy of the BOS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from sinkscope.config import Config
+from sinkscope.experiments.passes import (
+    Pass,
+    middle_layers,
+    observe,
+    plan_of,
+    readable,
+    shortened,
+    unit,
+)
+from sinkscope.experiments.states import Convergence
+from sinkscope.extract.encode import Encoded
+from sinkscope.extract.model import Loaded
+from sinkscope.keys import key_sets
+from sinkscope.reduce.parts import JOINED
+from sinkscope.reduce.second_sink import CONVERGENCE, OWN
+
+MARKS = (".", "!", "?", ",")
+MAP_TOKENS = 48
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One document, its first terminator as several marks.
+
+    ids: [mark, token]. marks: of every row. own: row of the text itself. key: position of the
+    mark. following: position of the next terminator, None where there is none.
+    """
+
+    ids: Tensor
+    marks: tuple[str, ...]
+    own: int
+    key: int
+    following: int | None
+
+    @property
+    def sets(self) -> list[list[int]]:
+        """Key 0, the second sink, the terminator after it."""
+        return [[0], [self.key], [] if self.following is None else [self.following]]
+
+
+def marked(tokenizer: Any, encoded: Encoded) -> Marked | None:
+    """None where no sentence of the document ends.
+
+    A mark is exchanged as a token, so that all other tokens stay what and where they are; a mark
+    that is no token of the vocabulary in the same form is left out.
+    """
+    terminators = key_sets(encoded.classes).get("terminator", [])
+    if not terminators:
+        return None
+    key, *later = terminators
+    piece = tokenizer.convert_ids_to_tokens(encoded.ids[key])
+    own = next(mark for mark in MARKS if mark in piece)
+    rows, marks = [], []
+    for mark in MARKS:
+        other = piece.replace(own, mark)
+        token_id = encoded.ids[key] if mark == own else tokenizer.convert_tokens_to_ids(other)
+        if token_id is not None and tokenizer.convert_ids_to_tokens(token_id) == other:
+            rows.append([*encoded.ids[:key], token_id, *encoded.ids[key + 1 :]])
+            marks.append(mark)
+    return Marked(
+        torch.tensor(rows), tuple(marks), marks.index(own), key, later[0] if later else None
+    )
+
+
+def counted_queries(n_tokens: int, keys: list[int], *, is_causal: bool) -> np.ndarray:
+    """[query] bool: those that see all of `keys` and are none of them."""
+    query = np.arange(n_tokens)
+    return query > max(keys) if is_causal else ~np.isin(query, keys)
+
+
+def mean_mass(mass: np.ndarray, keys: list[int], column: int, *, is_causal: bool) -> np.ndarray:
+    """[layer, mark] mean of mass [layer, mark, query, set] over counted_queries; NaN of none."""
+    counted = counted_queries(mass.shape[2], keys, is_causal=is_causal)
+    if not counted.any():
+        return np.full(mass.shape[:2], np.nan)
+    return mass[:, :, counted, column].mean(2)
+
+
+def strongest_other(score: np.ndarray, *, is_causal: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The key but 0 with the highest score, and its score (NaN where there is none); both [layer,
+    mark].
+
+    score: [layer, mark, key], head mean over the queries that can see the key. Under a causal
+    mask only keys count that at least half of the queries see.
+    """
+    counted = score[..., : -(-score.shape[2] // 2) if is_causal else None].copy()
+    counted[..., 0] = -1
+    best = counted.max(-1)
+    return counted.argmax(-1), np.where(best < 0, np.nan, best)
+
+
+def by_layer(found: Pass, text: Marked, tokens: Sequence[str]) -> pl.DataFrame:
+    """A row a mark and layer: masses over later queries, and how like key 0's state."""
+    mass = found.stacked("query_mass").numpy()  # [layer, mark, query, set]
+    likeness = torch.stack([to_first(states, text.key) for states in found.states]).cpu().numpy()
+    keys = [0, text.key]
+    n_layers, n_marks, n_tokens = mass.shape[:3]
+    first, second = (mean_mass(mass, keys, i, is_causal=found.is_causal) for i in (0, 1))
+    following = np.full_like(first, np.nan)
+    if text.following is not None:
+        keys = [*keys, text.following]
+        following = mean_mass(mass, keys, 2, is_causal=found.is_causal)
+    # What key 0 gets while there is no second sink; without a causal mask every query sees it.
+    before = np.full_like(first, np.nan)
+    if found.is_causal and text.key > 1:
+        before = mass[:, :, 1 : text.key, 0].mean(2)
+    best, best_score = strongest_other(
+        found.stacked("sink_score").mean(2).numpy(), is_causal=found.is_causal
+    )
+    layer, mark = np.indices((n_layers, n_marks)).reshape(2, -1)
+    n_queries = int(counted_queries(n_tokens, [0, text.key], is_causal=found.is_causal).sum())
+    return pl.DataFrame(
+        {
+            "mark": np.array(text.marks)[mark],
+            "is_own": mark == text.own,
+            "layer": layer,
+            "key": text.key,
+            "n_queries": n_queries,
+            "first_token": first.ravel(),
+            "second_sink": second.ravel(),
+            "ratio": (second / first).ravel(),
+            "next_terminator": following.ravel(),
+            "first_token_before": before.ravel(),
+            "strongest_key": best.ravel(),
+            "strongest_token": np.array(tokens)[best.ravel()],
+            "strongest": best_score.ravel(),
+            "cosine": likeness[:, 0].ravel(),
+            "unit_distance": likeness[:, 1].ravel(),
+            "cosine_others": likeness[:, 2].ravel(),
+        }
+    )
+
+
+def to_first(states: Tensor, key: int) -> Tensor:
+    """[3, mark]: cosine of the key's state to that of key 0, distance of the two as unit
+    vectors, and the median cosine of all other positions. states: [mark, token, d]."""
+    units = unit(states)
+    cosine = torch.einsum("btd,bd->bt", units, units[:, 0])
+    distance = (units[:, key] - units[:, 0]).norm(dim=-1)
+    other = torch.ones(states.shape[1], dtype=torch.bool, device=states.device)
+    other[[0, key]] = False
+    others = cosine[:, other]
+    middle = others.median(1).values if others.shape[1] else torch.full_like(distance, torch.nan)
+    return torch.stack([cosine[:, key], distance, middle])
+
+
+def local(found: Pass, text: Marked) -> pl.DataFrame:
+    """A row a layer and query of the text itself: masses and local attention, head means."""
+    mass = found.stacked("query_mass")[:, text.own].numpy()  # [layer, query, set]
+    layer, query = np.indices(mass.shape[:2]).reshape(2, -1)
+    near = {
+        name: found.stacked(field)[:, text.own].numpy().ravel()
+        for name, field in (("local", "query_local"), ("local_no_first", "query_local_no_sinks"))
+    }
+    masses = {"first_token": mass[..., 0].ravel(), "second_sink": mass[..., 1].ravel()}
+    return pl.DataFrame({"layer": layer, "query": query, "key": text.key, **masses, **near})
+
+
+def head_maps(loaded: Loaded, encoded: Encoded, key: int) -> pl.DataFrame:
+    """Head means of two layers over the first tokens of a document: a row a query and key."""
+    ids = torch.tensor([encoded.ids[:MAP_TOKENS]], device=loaded.device)
+    found = observe(loaded, ids, plan_of(ids, map_exact=MAP_TOKENS))
+    parts = []
+    for layer in dict.fromkeys(middle_layers(loaded.n_layers)):
+        matrix = found.layers[layer].map[0].cpu().double().numpy()
+        query, at = np.indices(matrix.shape).reshape(2, -1)
+        columns = {"layer": layer, "second_sink": key, "query": query, "key": at}
+        tokens = np.array(encoded.tokens)[at]
+        parts.append(pl.DataFrame(columns | {"token": tokens, "attention": matrix.ravel()}))
+    return pl.concat(parts)
+
+
+def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
+    """Frames by name; all without rows where no document has a sentence that ends."""
+    most = config.raw["documents_in_report"]
+    layers: list[pl.DataFrame] = []
+    locals_: list[pl.DataFrame] = []
+    states = Convergence(most)
+    shown: tuple[str, Encoded, int] | None = None
+    loaded = shortened(loaded, config)
+    for document, encoded in readable(loaded, config):
+        text = marked(loaded.tokenizer, encoded)
+        if text is None:
+            continue
+        name = pl.lit(document.name).alias("document")
+        ids = text.ids.to(loaded.device)
+        found = observe(loaded, ids, plan_of(ids, text.sets, sinks=[0], by_query=True))
+        layers.append(by_layer(found, text, encoded.tokens).with_columns(name))
+        # A naive guess at what a second sink takes from its neighbours needs queries before it.
+        if found.is_causal and len(locals_) < most:
+            locals_.append(local(found, text).with_columns(name))
+        for row, mark in enumerate(text.marks):
+            at = torch.stack([layer[row, text.key] for layer in found.states]).cpu()
+            states.add(mark, at, document.name)
+            if row == text.own:
+                states.add(OWN, at, document.name)
+        if shown is None and text.key < MAP_TOKENS / 2 <= len(encoded.ids) / 2:
+            shown = document.name, encoded, text.key
+    if not layers:
+        return dict.fromkeys([*JOINED["second_sink"], CONVERGENCE], pl.DataFrame())
+    maps = pl.DataFrame()
+    if shown is not None:
+        maps = head_maps(loaded, *shown[1:]).with_columns(document=pl.lit(shown[0]))
+    return {
+        "second_sink": pl.concat(layers),
+        "second_sink_local": pl.concat(locals_) if locals_ else pl.DataFrame(),
+        CONVERGENCE: states.means(),
+        "second_sink_states": states.pairs(OWN),
+        "second_sink_maps": maps,
+    }

@@ -1,0 +1,38 @@
+"""Norms and weighted masses as means over documents, and what counts as massive."""
+
+from __future__ import annotations
+
+import polars as pl
+
+QUANTITIES = ("state", "key", "value")
+
+# An entry of a residual state is massive if its magnitude is over both: an absolute number, and
+# so many times the median magnitude of its layer (Sun et al. 2024).
+MASSIVE, TIMES_MEDIAN = 100.0, 1000.0
+
+
+def of_models(ratios: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, sink, state, key, value: geometric means over documents."""
+    return (
+        ratios.with_columns(pl.col(QUANTITIES).fill_nan(None))
+        .group_by("model", "layer", "sink")
+        .agg(pl.col(QUANTITIES).log().mean().exp())
+        .sort("model", "layer", "sink")
+    )
+
+
+def of_sets(weighted: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, key_set, mass, norm_mass: means over documents."""
+    return (
+        weighted.with_columns(pl.col("mass", "norm_mass").fill_nan(None))
+        .group_by("model", "layer", "key_set")
+        .agg(pl.col("mass", "norm_mass").mean())
+        .sort("model", "layer", "key_set")
+    )
+
+
+def peaks(masses: pl.DataFrame) -> pl.DataFrame:
+    """A row a model: the layer where the first token gets most attention."""
+    first = masses.filter(pl.col("key_set") == "first_token").drop_nulls("mass")
+    ordered = first.sort("model", "mass", "layer", descending=[False, True, False])
+    return ordered.group_by("model", maintain_order=True).first()
