@@ -13,6 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from sinkscope.reduce import second_sink
+
 Tables = Mapping[str, pl.DataFrame]
 
 
@@ -172,6 +174,16 @@ def first_token_trained(tables: Tables, model: str, *, window: int = 64) -> floa
     return number(by_layer, pl.col("first_token").max())
 
 
+def local_kept(tables: Tables, model: str) -> float | None:
+    """Local attention after the second sink over that before it, mean over documents."""
+    of_model = pl.col("model") == model
+    local, layers = (
+        tables[name].filter(of_model) for name in ("second_sink_local", "second_sink_layers")
+    )
+    kept = pl.col("local_after") / pl.col("local_before")
+    return number(second_sink.expected(second_sink.profile(local, layers)), kept.mean())
+
+
 def value(
     tables: Tables, model: str, *, table: str, column: str, aggregate: str = "mean",
     where: Mapping[str, Any] | None = None, layers: Sequence[int] | str = "all",
@@ -201,6 +213,9 @@ MEASURES = {
     ),
     "first_token_trained": Measure(
         first_token_trained, "attention to the first token", ("emergence",)
+    ),
+    "local_kept": Measure(
+        local_kept, "local attention kept", ("second_sink_local", "second_sink_layers"), False
     ),
     "value": Measure(value, "value", ()),
 }
