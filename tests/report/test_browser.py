@@ -74,7 +74,7 @@ def browse(site, tmp_path):
     return run
 
 
-@pytest.mark.parametrize(("page", "n_figures"), [("index", 29), ("enc", 9), ("dec", 7)])
+@pytest.mark.parametrize(("page", "n_figures"), [("index", 30), ("enc", 9), ("dec", 7)])
 def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures):
     found = browse(page, "told.drawn = document.querySelectorAll('.chart.drawn svg .marks').length"
                          " && document.querySelectorAll('.chart.drawn svg').length;"
