@@ -8,8 +8,8 @@ from sinkscope.charts.figure import as_svg
 from sinkscope.charts.sections import SECTIONS
 from sinkscope.reduce.second_sink import write_tables
 
-NAMES = ["second_sink_maps", "second_sink_mass", "second_sink_controls", "second_sink_states",
-         "second_sink_convergence", "second_sink_matrix", "second_sink_local"]  # fmt: skip
+NAMES = ["second_sink_maps", "second_sink_mass", "second_sink_ratio", "second_sink_controls",
+         "second_sink_states", "second_sink_convergence", "second_sink_matrix", "second_sink_local"]  # fmt: skip
 
 
 def drawn(folder, *models):
@@ -53,6 +53,16 @@ def test_where_there_is_none_the_sentence_says_so(tmp_path):
         "There is no second sink by this measure: in no layer of b does the first terminator get "
         "0.1 of the attention of later queries; it gets most in layer 1 of b, 0.03 (0.07 \u00d7 "
     )
+
+
+def test_the_ratio_is_that_of_layers_with_a_sink(both, tmp_path):
+    assert both["second_sink_ratio"].finding == (
+        "Among layers where the first token gets 0.1 of the attention or more, the first "
+        "terminator comes nearest to it in layer 1 of a: 0.90 \u00d7 as much (0.36 to 0.40)."
+    )
+    # Where nothing goes to the terminator there is no ratio that a logarithmic axis could show.
+    shown = both["second_sink_ratio"].data.filter(model="a", line="first terminator")
+    assert shown["layer"].to_list() == [1, 2]
 
 
 def test_the_comma_is_the_control(both):

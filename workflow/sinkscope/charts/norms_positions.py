@@ -9,10 +9,11 @@ from sinkscope.charts import words
 from sinkscope.charts.figure import Figure
 from sinkscope.charts.induction_patterns import of_model
 from sinkscope.charts.select import axis_length
-from sinkscope.charts.theme import data_source, rounded
+from sinkscope.charts.theme import data_source, one_row, rounded
 from sinkscope.reduce.norms import QUANTITIES
 
 MOST_MODELS, MOST_POSITIONS = 3, 40
+CELL_WIDTH = 5
 # Smaller than the median: blue; larger: orange.
 SCALE = alt.Scale(
     type="log", domain=[0.1, 1, 10], range=["#0072b2", "#f4f1ea", "#d55e00"], clamp=True
@@ -83,26 +84,19 @@ def by_position(own: pl.DataFrame, models: list[str], document: str) -> Figure:
     )
 
 
-def panel(model: str, name: str, n_layers: int, *, is_left: bool) -> alt.Chart:
+def panel(model: str, name: str, n_layers: int, *, is_left: bool) -> alt.LayerChart:
     side = max(4, min(12, 150 // n_layers))
     axis = alt.Axis(values=list(range(0, MOST_POSITIONS, 10)), labelAngle=0, ticks=False)
     y = alt.Axis(labels=is_left, labelOverlap=True, ticks=False, domain=False)
-    return (
+    legend = alt.Legend(gradientLength=200, values=[0.1, 1, 10], format="~g", titleLimit=400)
+    title = "norm, times the median (logarithmic)"
+    cells = (
         of_model(model)
-        .properties(
-            width=MOST_POSITIONS * 6, height=n_layers * side,
-            title=alt.TitleParams(name, fontSize=10, fontWeight="normal", offset=2),
-        )
-        .mark_rect(aria=False)
+        .mark_rect(aria=False)  # thousands of cells: their names would be most of the file
         .encode(
             x=alt.X("position:O", title="position", axis=axis),
             y=alt.Y("layer:O", title="layer" if is_left else None, axis=y),
-            color=alt.Color(
-                f"{name}:Q", scale=SCALE, title="norm, times the median (logarithmic)",
-                legend=alt.Legend(
-                    gradientLength=200, values=[0.1, 1, 10], format="~g", titleLimit=400
-                ),
-            ),
+            color=alt.Color(f"{name}:Q", scale=SCALE, title=title, legend=legend),
             tooltip=[
                 "position:O",
                 "token:N",
@@ -110,4 +104,10 @@ def panel(model: str, name: str, n_layers: int, *, is_left: bool) -> alt.Chart:
                 *(alt.Tooltip(f"{quantity}:Q", format=".3f") for quantity in QUANTITIES),
             ],
         )
-    )  # fmt: skip
+    )
+    # No title of the panel: titles stand farther left where an axis has labels.
+    above = alt.Chart(one_row()).mark_text(align="left", baseline="bottom", fontSize=10)
+    named = above.encode(x=alt.value(0), y=alt.value(-5), text=alt.value(name))
+    return alt.LayerChart(
+        layer=[cells, named], width=MOST_POSITIONS * CELL_WIDTH, height=n_layers * side
+    )

@@ -40,6 +40,7 @@ def figures(tables: Tables) -> list[Figure]:
     return [
         *second_sink_maps.figures(tables["second_sink_maps"], order),
         masses(layers, found, tables["second_sink"]),
+        ratios(layers),
         controls(layers, found),
         *second_sink_states.figures(tables["second_sink_layers"], tables["second_sink_states"]),
         *second_sink_local.figures(tables["second_sink_local"], layers, order),
@@ -74,6 +75,51 @@ def masses(layers: pl.DataFrame, found: pl.DataFrame, documents: pl.DataFrame) -
         ),
         chart=layer_panels(drawn, y, LINES),
         data=drawn,
+    )
+
+
+def ratios(layers: pl.DataFrame) -> Figure:
+    """What the first terminator gets as a part of what key 0 gets, beside a comma there."""
+    by = ["model", "layer"]
+    known = layers.filter(pl.col("ratio") > 0)
+    lines = {OWN: "first terminator", ",": "a comma in its place"}
+    parts = [
+        long(known.filter(pl.col("mark") == mark), {"ratio": name}, by)
+        for mark, name in lines.items()
+    ]
+    drawn = rounded(pl.concat(parts).sort(*by, "line"))
+    own = known.filter(pl.col("mark") == OWN)
+    strong = own.filter(pl.col("first_token") >= pl.col("threshold"))
+    y = alt.Y("value:Q", title="times the first token's", scale=alt.Scale(type="log"))
+    return Figure(
+        name="second_sink_ratio",
+        title="The first terminator as a part of the first token",
+        finding=highest(strong, own["threshold"][0]),
+        caption=(
+            "Formula: attention of later queries to the first terminator, divided by that to key "
+            "0; both as above, means over heads, queries and n = "
+            f"{words.ranged(own['n_documents'].to_list())} documents. In Llama-2 it is 0.88. Where "
+            "key 0 gets next to nothing the ratio says little. Unit: ratio, logarithmic scale. "
+            "Layers count from 0."
+        ),
+        chart=layer_panels(drawn, y.axis(format="~g", tickCount=5), {n: LINES[n] for n in
+                           lines.values()}),
+        data=drawn,
+    )  # fmt: skip
+
+
+def highest(strong: pl.DataFrame, threshold: float) -> str:
+    """strong: layers of the texts themselves where the first token is a sink."""
+    mark = f"{threshold:g} of the attention"
+    if strong.is_empty():
+        return f"In no layer does the first token get {mark}: there is no sink to be second to."
+    order = ["ratio", "model", "layer"]
+    row = strong.sort(order, descending=[True, False, False]).row(0, named=True)
+    return (
+        f"Among layers where the first token gets {mark} or more, the first terminator comes "
+        f"nearest to it in layer {row['layer']} of {row['model']}: {row['ratio']:.2f} "
+        f"{words.TIMES} as much ({words.mass(row['second_sink'])} to "
+        f"{words.mass(row['first_token'])})."
     )
 
 
