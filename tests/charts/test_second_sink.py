@@ -8,8 +8,8 @@ from sinkscope.charts.figure import as_svg
 from sinkscope.charts.sections import SECTIONS
 from sinkscope.reduce.second_sink import write_tables
 
-NAMES = ["second_sink_maps", "second_sink_mass", "second_sink_ratio", "second_sink_controls",
-         "second_sink_states", "second_sink_convergence", "second_sink_matrix", "second_sink_local"]  # fmt: skip
+KINDS = ["maps", "mass", "ratio", "controls", "states", "convergence", "matrix", "local"]
+NAMES = [f"second_sink_{kind}" for kind in KINDS]
 
 
 def drawn(folder, *models):
