@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.masks import Call, Visible
+from sinkscope.extract.reductions import N_NEAR, block_weights, neighbours, row_entropy
 from sinkscope.keys import LOCAL_WIDTHS
-
-N_NEAR = 2 * LOCAL_WIDTHS[-1] + 1  # keys within the widest local window of a query
 
 
 @dataclass(frozen=True)
@@ -245,39 +244,3 @@ class Sums:
         centre = LOCAL_WIDTHS[-1]
         widths = [offset[..., centre - w : centre + w + 1].sum(-1) for w in LOCAL_WIDTHS]
         return (torch.stack(widths, -1) / n_real[:, None]).float()
-
-
-def row_entropy(logits: Tensor, p: Tensor, *, is_softmax: bool) -> Tensor:
-    """[batch, head, query] entropy, in nats, of rows divided by their sum; logits are used up.
-
-    logits, p: [batch, head, query, key].
-    """
-    if is_softmax:
-        # log p = logit - log-sum-exp, so a row's entropy is log-sum-exp - sum p * logit, and
-        # the log-sum-exp is read off the row's largest entry: no second exponential.
-        return logits.amax(-1) - p.amax(-1).log() - logits.mul_(p).sum(-1)
-    total = p.sum(-1).clamp(min=torch.finfo(p.dtype).tiny)  # a row that sees nothing
-    return total.log() - torch.xlogy(p, p).sum(-1) / total
-
-
-def neighbours(
-    n_tokens: int, offsets: tuple[int, ...], device: torch.device, *, is_causal: bool
-) -> tuple[Tensor, Tensor]:
-    """[query, offset] the keys next to every query, then those at the offsets that are wanted;
-    and whether the query sees such a key."""
-    width = LOCAL_WIDTHS[-1]
-    query = torch.arange(n_tokens, device=device)[:, None]
-    key = query + torch.tensor([*range(-width, width + 1), *offsets], device=device)
-    last = query if is_causal else n_tokens - 1
-    return key.clamp(0, n_tokens - 1), (key >= 0) & (key <= last)
-
-
-def block_weights(n_tokens: int, n_cells: int, device: torch.device) -> Tensor:
-    """[cell, token] weights that average the tokens of each of n_cells equal blocks.
-
-    Cell c holds the tokens floor(c * n_tokens / n_cells) up to the next cell's first.
-    """
-    edge = torch.arange(n_cells + 1, device=device) * n_tokens // n_cells
-    token = torch.arange(n_tokens, device=device)
-    inside = (token >= edge[:-1, None]) & (token < edge[1:, None])
-    return inside / (edge[1:, None] - edge[:-1, None])

@@ -1,0 +1,51 @@
+"""Reductions of rows of attention, tensor to tensor."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sinkscope.keys import LOCAL_WIDTHS
+
+VANISHING = 1e-30  # float32 keeps the logarithm of what is larger to its usual precision
+N_NEAR = 2 * LOCAL_WIDTHS[-1] + 1  # keys within the widest local window of a query
+
+
+def row_entropy(logits: Tensor, p: Tensor, *, is_softmax: bool) -> Tensor:
+    """[batch, head, query] entropy, in nats, of rows divided by their sum; logits are used up.
+
+    logits, p: [batch, head, query, key].
+    """
+    if is_softmax:
+        # log p = logit - log-sum-exp, so a row's entropy is log-sum-exp - sum p * logit, and
+        # the log-sum-exp is read off one entry: no second exponential. The first will do where
+        # it is not vanishingly small; the largest always does, but has to be looked for.
+        lse = logits[..., 0] - p[..., 0].log()
+        if p[..., 0].min() < VANISHING:
+            lse = logits.amax(-1) - p.amax(-1).log()
+        return lse - logits.mul_(p).sum(-1)
+    total = p.sum(-1).clamp(min=torch.finfo(p.dtype).tiny)  # a row that sees nothing
+    return total.log() - torch.xlogy(p, p).sum(-1) / total
+
+
+def neighbours(
+    n_tokens: int, offsets: tuple[int, ...], device: torch.device, *, is_causal: bool
+) -> tuple[Tensor, Tensor]:
+    """[query, offset] the keys next to every query, then those at the offsets that are wanted;
+    and whether the query sees such a key."""
+    width = LOCAL_WIDTHS[-1]
+    query = torch.arange(n_tokens, device=device)[:, None]
+    key = query + torch.tensor([*range(-width, width + 1), *offsets], device=device)
+    last = query if is_causal else n_tokens - 1
+    return key.clamp(0, n_tokens - 1), (key >= 0) & (key <= last)
+
+
+def block_weights(n_tokens: int, n_cells: int, device: torch.device) -> Tensor:
+    """[cell, token] weights that average the tokens of each of n_cells equal blocks.
+
+    Cell c holds the tokens floor(c * n_tokens / n_cells) up to the next cell's first.
+    """
+    edge = torch.arange(n_cells + 1, device=device) * n_tokens // n_cells
+    token = torch.arange(n_tokens, device=device)
+    inside = (token >= edge[:-1, None]) & (token < edge[1:, None])
+    return inside / (edge[1:, None] - edge[:-1, None])
