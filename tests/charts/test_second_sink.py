@@ -9,7 +9,8 @@ from sinkscope.charts.sections import SECTIONS
 from sinkscope.reduce.second_sink import write_tables
 
 NAMES = ["second_sink_maps", "second_sink_mass", "second_sink_ratio", "second_sink_controls",
-         "second_sink_states", "second_sink_convergence", "second_sink_matrix", "second_sink_local"]  # fmt: skip
+         "second_sink_states", "second_sink_convergence", "second_sink_matrix",
+         "second_sink_local"]  # fmt: skip
 
 
 def drawn(folder, *models):
