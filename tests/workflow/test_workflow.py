@@ -126,7 +126,8 @@ def test_a_second_run_does_nothing(finished):
 
 
 def test_the_same_inputs_give_the_same_bytes_elsewhere(finished, project):
-    wanted = [f"results/tables/{name}.parquet" for name in ("sink_mass", "claims")]
+    names = ("sink_mass", "induction", "second_sink_layers", "norms", "bos", "claims")
+    wanted = [f"results/tables/{name}.parquet" for name in names]
     done = project.snakemake(*wanted)
     assert done.returncode == 0, done.stdout
     assert project.tables() == finished.tables()
