@@ -71,7 +71,7 @@ def chart(found: dict[str, Any]) -> alt.Chart:
             y=alt.Y("ratio:Q", title="time over the plain forward pass").scale(
                 type="log", base=2, domainMin=1
             ),
-            color=alt.Color("way:N", title=None, legend=alt.Legend(orient="top")),
+            color=alt.Color("way:N", title=None, legend=alt.Legend(orient="top", labelLimit=0)),
         )
     )
 

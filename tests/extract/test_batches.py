@@ -1,0 +1,68 @@
+"""Documents on their way to the model: in order, of one length together, tokenised ahead."""
+
+import threading
+
+from sinkscope.documents import Document
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.batches import TOGETHER, batches, encoded_ahead
+from sinkscope.extract.encode import Encoded
+
+
+def document(name, n_tokens):
+    return Document(name, f"{name}.txt", None, "x" * n_tokens)
+
+
+def encode(one):
+    if one.text == "xxx":
+        raise SinkscopeError(f"document '{one.name}': bad")
+    n = len(one.text)
+    return Encoded([7] * n, ["x"] * n, ["word"] * n, n)
+
+
+def names(found):
+    return [[one.name for one in batch.documents] for batch in found]
+
+
+def test_documents_of_one_length_meet_on_a_gpu_and_all_others_go_alone():
+    given = [document(f"d{i}", n) for i, n in enumerate([5, 9, 5, 9, 4, 5])]
+    found = list(batches(encode, given, on_gpu=True))
+    assert sorted(names(found)) == [["d0", "d2", "d5"], ["d1", "d3"], ["d4"]]
+    assert all(len({len(one.ids) for one in batch.encoded}) == 1 for batch in found)
+
+
+def test_on_a_processor_every_document_goes_alone_and_in_order():
+    given = [document(f"d{i}", 5) for i in range(4)]
+    assert names(batches(encode, given, on_gpu=False)) == [["d0"], ["d1"], ["d2"], ["d3"]]
+
+
+def test_a_batch_holds_no_more_tokens_than_it_may_but_a_long_document_still_runs():
+    half = TOGETHER // 2
+    given = [document(f"d{i}", half) for i in range(3)] + [document("long", TOGETHER + 1)]
+    assert sorted(names(batches(encode, given, on_gpu=True))) == [["d0", "d1"], ["d2"], ["long"]]
+
+
+def test_every_document_comes_once_however_many_there_are():
+    given = [document(f"d{i}", 4 + i % 90) for i in range(500)]
+    found = [name for batch in names(batches(encode, given, on_gpu=True)) for name in batch]
+    assert sorted(found) == sorted(one.name for one in given)
+
+
+def test_a_document_that_cannot_be_encoded_is_handed_on_with_its_reason():
+    given = [document("good", 5), document("bad", 3), document("after", 5)]
+    (bad,) = (batch for batch in batches(encode, given, on_gpu=True) if batch.problem)
+    assert [one.name for one in bad.documents] == ["bad"]
+    assert "document 'bad'" in str(bad.problem)
+
+
+def test_the_next_document_is_tokenised_while_one_is_analysed():
+    second = threading.Event()
+
+    def noted(one):
+        if one.name == "d1":
+            second.set()
+        return encode(one)
+
+    stream = encoded_ahead(noted, [document(f"d{i}", 5) for i in range(100)])
+    next(stream)
+    assert second.wait(5)
+    stream.close()
