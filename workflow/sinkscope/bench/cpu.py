@@ -23,14 +23,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from sinkscope.bench.full import reduce_full
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.encode import encode
-from sinkscope.extract.masks import Call, count_visible
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
-from sinkscope.extract.sums import Plan, Sums
 from sinkscope.files import written
 
 WAYS = ("forward", "sinkscope", "output_attentions")
@@ -150,19 +149,6 @@ def passes(loaded: Loaded, document: Document) -> dict[str, Callable[[], Any]]:
             reduce_full(output.attentions, plan, is_causal=loaded.family == "decoder")
 
     return {"forward": forward, "sinkscope": sinkscope, "output_attentions": output_attentions}
-
-
-def reduce_full(attentions: Sequence[torch.Tensor], plan: Plan, *, is_causal: bool) -> None:
-    """The same reductions, of matrices [batch, head, query, key] that are all there."""
-    n_heads, n_tokens = attentions[0].shape[1:3]
-    empty = attentions[0].new_empty(1, n_heads, n_tokens, 1)
-    call = Call(empty, empty, empty, None, is_causal, 1.0)
-    visible = count_visible(call, plan.real, plan.window_rows())
-    for layer, matrix in enumerate(attentions):
-        sums = Sums(plan, visible, call, layer)
-        tiny = torch.finfo(matrix.dtype).tiny
-        sums.add(0, matrix.clamp(min=tiny).log_(), matrix)
-        sums.finish()
 
 
 if __name__ == "__main__":

@@ -23,14 +23,13 @@ from rich.console import Console
 from rich.table import Table
 from transformers import AutoModel, GPT2Config, LlamaConfig, RobertaConfig
 
+from sinkscope.bench.full import reduce_full
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.devices import moved
-from sinkscope.extract.masks import Call, count_visible
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.streaming import Observation, Workspace
-from sinkscope.extract.sums import Plan, Sums
+from sinkscope.extract.sums import Plan
 from sinkscope.files import written
 from sinkscope.keys import key_sets
 
@@ -119,20 +118,6 @@ def passes(loaded: Loaded, case: Case) -> dict[str, Callable[[], Any]]:
             reduce_full(output.attentions, plan, is_causal=loaded.family == "decoder")
 
     return {"forward": forward, "sinkscope": sinkscope, "output_attentions": output_attentions}
-
-
-def reduce_full(attentions: Sequence[torch.Tensor], plan: Plan, *, is_causal: bool) -> None:
-    """The same reductions, of matrices [batch, head, query, key] that are all there."""
-    batch, n_heads, n_tokens, _ = attentions[0].shape
-    empty = torch.empty(batch, n_heads, n_tokens, 1, device="cuda")
-    call = Call(empty, empty, empty, None, is_causal, 1.0)
-    plan = moved(plan, empty.device)
-    visible = count_visible(call, plan.real, plan.window_rows())
-    for layer, matrix in enumerate(attentions):
-        sums = Sums(plan, visible, call, layer)
-        p = matrix.float()
-        sums.add(0, p.clamp(min=torch.finfo(torch.float32).tiny).log_(), p)
-        sums.finish()
 
 
 def seconds_of(run: Callable[[], Any]) -> float:

@@ -12,6 +12,16 @@ WIDTH = tl.constexpr(LOCAL_WIDTHS[-1])
 
 
 @triton.jit
+def rows_of_head(
+    QS, KS, h, layer, b, s_qb, s_qh, s_kb, s_kh, TYPE: tl.constexpr, GROUP: tl.constexpr
+):  # fmt: skip
+    """Where the queries and the keys of one head begin."""
+    q_of = tl.multiple_of(tl.load(QS + layer).to(tl.pointer_type(TYPE)), 16)
+    k_of = tl.multiple_of(tl.load(KS + layer).to(tl.pointer_type(TYPE)), 16)
+    return q_of + b * s_qb + h * s_qh, k_of + b * s_kb + (h // GROUP) * s_kh
+
+
+@triton.jit
 def attention_tile(
     q_of, k_of, bias_of, mask_of, sums_of, key, query, s_qn, s_kn, s_mq, s_mk, least, scale,
     n_tokens, D: tl.constexpr, DP: tl.constexpr, CAUSAL: tl.constexpr, MASK_KIND: tl.constexpr,
@@ -66,11 +76,8 @@ def neighbours_kernel(
     query = start + tl.arange(0, BM)
     h = tl.program_id(1)
     lb = tl.program_id(2).to(tl.int64)
-    layer, b = lb // n_batch, lb % n_batch
-    q_of = tl.multiple_of(tl.load(QS + layer).to(tl.pointer_type(TYPE)), 16)
-    k_of = tl.multiple_of(tl.load(KS + layer).to(tl.pointer_type(TYPE)), 16)
-    q_of += b * s_qb + h * s_qh
-    k_of += b * s_kb + (h // GROUP) * s_kh
+    b = lb % n_batch
+    q_of, k_of = rows_of_head(QS, KS, h, lb // n_batch, b, s_qb, s_qh, s_kb, s_kh, TYPE, GROUP)
     sums_of = SUMS + (lb * n_heads + h) * n_padded
     bias_of, mask_of = BIAS + b * s_bb + h * s_bh, MASK + b * s_mb + h * s_mh
     key = start - WIDTH + tl.arange(0, 2 * BM)
@@ -112,11 +119,8 @@ def diagonals_kernel(
     query = tl.program_id(0) * BM + tl.arange(0, BM)
     h = tl.program_id(1)
     lb = tl.program_id(2).to(tl.int64)
-    layer, b = lb // n_batch, lb % n_batch
-    q_of = tl.multiple_of(tl.load(QS + layer).to(tl.pointer_type(TYPE)), 16)
-    k_of = tl.multiple_of(tl.load(KS + layer).to(tl.pointer_type(TYPE)), 16)
-    q_of += b * s_qb + h * s_qh
-    k_of += b * s_kb + (h // GROUP) * s_kh
+    b = lb % n_batch
+    q_of, k_of = rows_of_head(QS, KS, h, lb // n_batch, b, s_qb, s_qh, s_kb, s_kh, TYPE, GROUP)
     inside = query < n_tokens
     lowered = tl.load(SUMS + (lb * n_heads + h) * n_padded + query, mask=inside, other=0.0)
     q = load_rows(q_of, query, s_qn, n_tokens, D, DP).to(tl.float32)
@@ -143,11 +147,8 @@ def window_kernel(
     key = tl.program_id(0) * BN + tl.arange(0, BN)
     h = tl.program_id(1)
     lb = tl.program_id(2).to(tl.int64)
-    layer, b = lb // n_batch, lb % n_batch
-    q_of = tl.multiple_of(tl.load(QS + layer).to(tl.pointer_type(TYPE)), 16)
-    k_of = tl.multiple_of(tl.load(KS + layer).to(tl.pointer_type(TYPE)), 16)
-    q_of += b * s_qb + h * s_qh
-    k_of += b * s_kb + (h // GROUP) * s_kh
+    b = lb % n_batch
+    q_of, k_of = rows_of_head(QS, KS, h, lb // n_batch, b, s_qb, s_qh, s_kb, s_kh, TYPE, GROUP)
     sums_of = SUMS + (lb * n_heads + h) * n_padded
     bias_of, mask_of = BIAS + b * s_bb + h * s_bh, MASK + b * s_mb + h * s_mh
     received = tl.zeros([BN], tl.float32)

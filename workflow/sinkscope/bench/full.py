@@ -1,0 +1,26 @@
+"""The same reductions of matrices that are all there, as output_attentions gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sinkscope.extract.devices import moved
+from sinkscope.extract.masks import Call, count_visible
+from sinkscope.extract.sums import Plan, Sums
+
+
+def reduce_full(attentions: Sequence[Tensor], plan: Plan, *, is_causal: bool) -> None:
+    """attentions: [batch, head, query, key] of every layer."""
+    batch, n_heads, n_tokens, _ = attentions[0].shape
+    empty = attentions[0].new_empty(batch, n_heads, n_tokens, 1)
+    call = Call(empty, empty, empty, None, is_causal, 1.0)
+    plan = moved(plan, empty.device)
+    visible = count_visible(call, plan.real, plan.window_rows())
+    for layer, matrix in enumerate(attentions):
+        sums = Sums(plan, visible, call, layer)
+        p = matrix.float()
+        sums.add(0, p.clamp(min=torch.finfo(p.dtype).tiny).log_(), p)
+        sums.finish()
