@@ -14,7 +14,7 @@ from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.model import Loaded
-from sinkscope.extract.observe import run_observed
+from sinkscope.extract.observe import failed_pass, run_observed
 from sinkscope.extract.streaming import Observation, Workspace
 from sinkscope.extract.sums import LayerStatistics, Plan
 from sinkscope.keys import KEY_SETS, key_sets
@@ -53,7 +53,10 @@ class Analyser:
         observation = Observation(self.plan(encoded), self.workspace)
         ids = torch.tensor([one.ids for one in encoded], device=self.loaded.device)
         run_observed(self.loaded, observation, ids)
-        arrays = self.arrays(observation.stacked, encoded)
+        try:  # on a GPU the last layers are reduced only now
+            arrays = self.arrays(observation.stacked, encoded)
+        except RuntimeError as error:
+            raise SinkscopeError(failed_pass(self.loaded, ids, error)) from error
         found: list[Cell | SinkscopeError] = []
         for document, one, own in zip(documents, encoded, arrays, strict=True):
             try:

@@ -26,7 +26,7 @@ from sinkscope.extract.kernels.collect import (
 )
 from sinkscope.extract.kernels.edges import diagonals_kernel, neighbours_kernel, window_kernel
 from sinkscope.extract.kernels.inputs import ROWS, Inputs
-from sinkscope.extract.kernels.tiles import FIXED, Tiling, statistics_kernel, tiles, tiling
+from sinkscope.extract.kernels.tiles import FIXED, statistics_kernel, tiles, tiling
 from sinkscope.extract.masks import Call
 from sinkscope.extract.sums import LayerStatistics, Plan
 from sinkscope.keys import LOCAL_WIDTHS
@@ -41,13 +41,11 @@ def launch(
     plan: Plan,
     inputs: Inputs,
     norms: Sequence[tuple[Tensor, Tensor]] = (),
-    wanted: Tiling | None = None,
 ) -> LayerStatistics:
     """All statistics of the calls, which are alike but for their numbers, as [layer, batch, ...].
 
     lses: for each call the log-sum-exp of its rows, [batch, head, token]. norms: none, or for each
     call those of the values [batch, kv, token], and their mean under the attention, as lses.
-    wanted: blocks to use in place of those that fit the head.
     Maps of single heads are left empty.
     """
     room = Room(calls, plan, inputs, with_norms=len(norms) > 0)
@@ -64,7 +62,7 @@ def launch(
     if room.sums.is_cuda:  # where descriptors of tensors are kept
         triton.set_allocator(lambda size, *_: room.sums.new_empty(size, dtype=torch.int8))
     pointers = (queries, keys, room.sums)
-    launch_tiles(calls[0], pointers, inputs, room, wanted)
+    launch_tiles(calls[0], pointers, inputs, room)
     launch_edges(calls[0], pointers, inputs, room)
     found = collect(room, inputs)
     if not norms:
@@ -137,12 +135,10 @@ def shared_arguments(call: Call, inputs: Inputs) -> tuple[list[Any], list[Any], 
     return [mask, bias], numbers, {"TYPE": TYPES[call.query.dtype]} | constants(call)
 
 
-def launch_tiles(
-    call: Call, pointers: tuple[Tensor, ...], inputs: Inputs, room: Room, wanted: Tiling | None
-) -> None:
+def launch_tiles(call: Call, pointers: tuple[Tensor, ...], inputs: Inputs, room: Room) -> None:
     n_layers, batch, _, n_tokens = room.shape
     both, numbers, shared = shared_arguments(call, inputs)
-    blocks = wanted or tiling(shared["DP"], n_tokens, call.query.dtype)
+    blocks = tiling(shared["DP"], n_tokens, call.query.dtype)
     fixed = room.fixed
     found = tiles(
         n_tokens, blocks, room.sums.device,
