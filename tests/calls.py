@@ -1,5 +1,8 @@
 """Calls of attention made up of random numbers, on a GPU where there is one."""
 
+import dataclasses
+
+import numpy as np
 import torch
 
 import compare
@@ -16,8 +19,8 @@ def rows(batch, n_heads, n_tokens, d, dtype, random, size=1.3):
     return made.to(DEVICE, dtype).transpose(1, 2)
 
 
-def call(n_tokens, d, dtype, n_heads=3, n_kv=None, batch=2, **options):
-    random = torch.Generator().manual_seed(n_tokens + d)
+def call(n_tokens, d, dtype, n_heads=3, n_kv=None, batch=2, seed=0, **options):
+    random = torch.Generator().manual_seed(n_tokens + d + seed)
     n_kv = n_kv or n_heads
     query, key, value = (rows(batch, n, n_tokens, d, dtype, random) for n in (n_heads, n_kv, n_kv))
     options = {"mask": None, "is_causal": True, "scale": d**-0.5} | options
@@ -38,3 +41,40 @@ def assert_same_bytes(one, other):
         if values is None:
             continue
         assert torch.equal(values.nan_to_num(-1), getattr(other, name).nan_to_num(-1)), name
+
+
+def assert_same(calls, real=None, **plan_options):
+    """The kernels and the reduction in blocks agree in every statistic and in the output."""
+    if real is None:
+        batch, _, n_tokens, _ = calls[0].query.shape
+        real = torch.ones(batch, n_tokens, dtype=torch.bool)
+    expected_outputs, expected, _ = observed(calls, real, fused=False, **plan_options)
+    outputs, found, observation = observed(calls, real, fused=True, **plan_options)
+    assert observation.paths == {"triton"}
+    loose = 1e-5 if calls[0].query.dtype == torch.float32 else 2e-2
+    for one, other in zip(outputs, expected_outputs, strict=True):
+        seen = real[:, None, :, None].expand_as(one)
+        torch.testing.assert_close(one.cpu()[seen], other.cpu()[seen], rtol=loose, atol=loose)
+    for one, other in zip(found, expected, strict=True):
+        for field in dataclasses.fields(one):
+            name = field.name
+            if getattr(other, name) is None:
+                assert getattr(one, name) is None
+                continue
+            values, wanted = getattr(one, name).cpu(), getattr(other, name).cpu()
+            if name == "max_key":
+                assert_best(values, other, real)
+                continue
+            np.testing.assert_allclose(
+                values.double(), wanted.double(), rtol=1e-5, atol=2e-6, err_msg=name
+            )
+
+
+def assert_best(max_key, expected, real):
+    """The same keys, or, where two are equal but for rounding, one that is as good."""
+    exact = expected.map.shape[-1] == max_key.shape[-1]
+    if not exact:
+        assert (max_key == expected.max_key.cpu())[real].float().mean() > 0.97
+        return
+    found = expected.map.cpu().gather(-1, max_key[..., None])[..., 0]
+    torch.testing.assert_close(found[real], expected.max_value.cpu()[real], rtol=1e-5, atol=1e-6)

@@ -12,49 +12,12 @@ import torch
 
 import compare
 import reference
-from calls import DEVICE, HALF, assert_same_bytes, call, observed, rows
+from calls import DEVICE, HALF, assert_same, assert_same_bytes, call, observed, rows
 from sinkscope.extract.masks import Call
 
 pytest.importorskip("triton")
 
 TYPES = pytest.mark.parametrize("dtype", [torch.float32, HALF])
-
-
-def assert_same(calls, real=None, **plan_options):
-    """The kernels and the reduction in blocks agree in every statistic and in the output."""
-    if real is None:
-        batch, _, n_tokens, _ = calls[0].query.shape
-        real = torch.ones(batch, n_tokens, dtype=torch.bool)
-    expected_outputs, expected, _ = observed(calls, real, fused=False, **plan_options)
-    outputs, found, observation = observed(calls, real, fused=True, **plan_options)
-    assert observation.paths == {"triton"}
-    loose = 1e-5 if calls[0].query.dtype == torch.float32 else 2e-2
-    for one, other in zip(outputs, expected_outputs, strict=True):
-        seen = real[:, None, :, None].expand_as(one)
-        torch.testing.assert_close(one.cpu()[seen], other.cpu()[seen], rtol=loose, atol=loose)
-    for one, other in zip(found, expected, strict=True):
-        for field in dataclasses.fields(one):
-            name = field.name
-            if getattr(other, name) is None:
-                assert getattr(one, name) is None
-                continue
-            values, wanted = getattr(one, name).cpu(), getattr(other, name).cpu()
-            if name == "max_key":
-                assert_best(values, other, real)
-                continue
-            np.testing.assert_allclose(
-                values.double(), wanted.double(), rtol=1e-5, atol=2e-6, err_msg=name
-            )
-
-
-def assert_best(max_key, expected, real):
-    """The same keys, or, where two are equal but for rounding, one that is as good."""
-    exact = expected.map.shape[-1] == max_key.shape[-1]
-    if not exact:
-        assert (max_key == expected.max_key.cpu())[real].float().mean() > 0.97
-        return
-    found = expected.map.cpu().gather(-1, max_key[..., None])[..., 0]
-    torch.testing.assert_close(found[real], expected.max_value.cpu()[real], rtol=1e-5, atol=1e-6)
 
 
 @TYPES

@@ -58,6 +58,7 @@ class Fused:
         self.head_maps: dict[int, Tensor] = {}  # [batch, wanted head, cell, cell], by layer
         self._waiting: list[Waiting] = []
         self._reduced: list[tuple[list[int], LayerStatistics]] = []
+        self._operations: dict[tuple[object, ...], Operation] = {}
         self._inputs: tuple[Visible, torch.device, Inputs] | None = None
 
     def takes(self, call: Call) -> bool:
@@ -74,7 +75,15 @@ class Fused:
 
     def add(self, layer: int, call: Call, visible: Visible) -> Tensor:
         """The layer's output [batch, head, token, d]."""
-        output, lse = attend(call)
+        kind = (
+            call.query.shape, call.query.stride(), call.key.shape, call.key.stride(),
+            call.value.shape, call.value.stride(), call.query.dtype, call.query.device,
+            call.is_causal, call.scale, call.mask is None, call.key_bias is None,
+        )  # fmt: skip
+        if kind not in self._operations:  # asking torch costs as much as a launch
+            self._operations[kind] = operation(call)
+        output, lse = self._operations[kind](call)
+        lse = lse.reshape(call.query.shape[:3])
         norms = value_norms(call) if self.plan.weighted else None
         self._waiting.append(Waiting(layer, call, visible, lse, norms))
         heads = [head for at, head in self.plan.heads if at == layer]
@@ -123,16 +132,43 @@ def aligned(rows: Tensor) -> bool:
     return last == 1 and all(place % 16 == 0 for place in places)
 
 
-def attend(call: Call) -> tuple[Tensor, Tensor]:
-    """The layer's output, and the log-sum-exp of its rows [batch, head, token]."""
-    library = library_attention(call)
-    if library is not None:
-        output, lse = library()
-        return output, lse.reshape(call.query.shape[:3])
+Operation = Callable[[Call], tuple[Tensor, Tensor]]
+
+
+def flash(call: Call) -> tuple[Tensor, Tensor]:
+    return torch._scaled_dot_product_flash_attention(
+        call.query, call.key, call.value, 0.0, call.is_causal, False, scale=call.scale
+    )[:2]
+
+
+def cudnn(call: Call) -> tuple[Tensor, Tensor]:
+    return torch._scaled_dot_product_cudnn_attention(
+        call.query, call.key, call.value, None, True, 0.0, call.is_causal, False, scale=call.scale
+    )[:2]
+
+
+def own(call: Call) -> tuple[Tensor, Tensor]:
     with on_device(call.query.device):
-        made, lse, _ = forward(call, None, output=True)
-    assert made is not None
-    return made, lse
+        output, lse, _ = forward(call, None, output=True)
+    assert output is not None
+    return output, lse
+
+
+def operation(call: Call) -> Operation:
+    """Makes a layer's output, and the log-sum-exp of its rows: what torch would choose for this
+    call, if it also gives these sums."""
+    query, key, value = call.query, call.key, call.value
+    half = query.dtype in (torch.float16, torch.bfloat16)
+    if call.mask is not None or call.key_bias is not None or not (half and query.is_cuda):
+        return own
+    if query.shape[-1] % 8 or value.shape[-1] != query.shape[-1]:
+        return own
+    grouped = query.shape[1] != key.shape[1]
+    chosen = torch._fused_sdp_choice(
+        query, key, value, None, 0.0, call.is_causal, scale=call.scale, enable_gqa=grouped
+    )
+    known = {SDPBackend.FLASH_ATTENTION.value: flash, SDPBackend.CUDNN_ATTENTION.value: cudnn}
+    return known.get(chosen, own)
 
 
 def value_norms(call: Call) -> tuple[Tensor, Tensor]:
@@ -143,30 +179,6 @@ def value_norms(call: Call) -> tuple[Tensor, Tensor]:
         mean = forward(call, norms, output=False)[2]
     assert mean is not None
     return norms, mean
-
-
-def library_attention(call: Call) -> Callable[[], tuple[Tensor, Tensor]] | None:
-    """The operation that torch would choose here, if it also gives the sums of its rows."""
-    query, key, value = call.query, call.key, call.value
-    half = query.dtype in (torch.float16, torch.bfloat16)
-    if call.mask is not None or call.key_bias is not None or not (half and query.is_cuda):
-        return None
-    if query.shape[-1] % 8 or value.shape[-1] != query.shape[-1]:
-        return None
-    grouped = query.shape[1] != key.shape[1]
-    chosen = torch._fused_sdp_choice(
-        query, key, value, None, 0.0, call.is_causal, scale=call.scale, enable_gqa=grouped
-    )
-    aten = torch.ops.aten
-    if chosen == SDPBackend.FLASH_ATTENTION.value:
-        return lambda: aten._scaled_dot_product_flash_attention(
-            query, key, value, 0.0, call.is_causal, False, scale=call.scale
-        )[:2]
-    if chosen == SDPBackend.CUDNN_ATTENTION.value:
-        return lambda: aten._scaled_dot_product_cudnn_attention(
-            query, key, value, None, True, 0.0, call.is_causal, False, scale=call.scale
-        )[:2]
-    return None
 
 
 def head_map(call: Call, lse: Tensor, head: int, plan: Plan) -> Tensor:

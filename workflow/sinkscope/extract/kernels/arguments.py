@@ -10,7 +10,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from sinkscope.extract.kernels.inputs import pinned
 from sinkscope.extract.masks import Call
 
 TYPES = {torch.float32: tl.float32, torch.float16: tl.float16, torch.bfloat16: tl.bfloat16}
@@ -64,4 +63,5 @@ def constants(call: Call) -> dict[str, Any]:
 def addresses(*lists: Sequence[Tensor]) -> Sequence[Tensor]:
     """For each list of tensors int64 [tensor], where they begin, on their device."""
     found = torch.tensor([[tensor.data_ptr() for tensor in tensors] for tensors in lists])
-    return pinned(found, lists[0][0].device).unbind(0)
+    # So few bytes go with the command itself, and wait for nothing.
+    return found.to(lists[0][0].device, non_blocking=True).unbind(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,7 +15,8 @@ ROWS = 256
 
 
 class Inputs:
-    """Made on the processor and copied at once: many small steps on a GPU would hold it up.
+    """Made on the processor, in NumPy, and copied at once: many small steps on a GPU would hold it
+    up, and where short texts leave the processor behind, it is this that everything waits for.
 
     Flags and weights of tokens are float32 [.., n_padded]: real, counted (all but the first
     query), sinks, n_queries, n_window_queries, entropy_weight [batch, n_padded]; members, keys of
@@ -29,42 +31,56 @@ class Inputs:
         seen = devices.moved(visible, torch.device("cpu"))
         _, self.n_tokens, self.n_sets = plan.key_sets.shape
         self.n_padded = -(-self.n_tokens // ROWS) * ROWS
-        real, rank = plan.real, plan.rank()
-        later = real & (rank > 0)
-        with_entropy = later & (seen.n_keys > 1)  # a row that sees one key has none
-        sets = plan.key_sets.transpose(1, 2)  # [batch, key_set, token]
-        members = sets & later[:, None]
+        real, sets = plan.real.numpy(), plan.key_sets.numpy().swapaxes(1, 2)
+        first = real.argmax(1)  # position of a document's first token
+        later = real & (np.arange(self.n_tokens) > first[:, None])
+        n_keys = seen.n_keys.numpy()
+        with_entropy = later & (n_keys > 1)  # a row that sees one key has none
+        weight = np.zeros(real.shape, np.float32)
+        np.divide(1, np.log(n_keys, where=with_entropy, out=weight), where=with_entropy, out=weight)
         # The strict mass leaves out a set's own queries: these are summed, or the others,
         # whichever are fewer, so that no small difference of large sums is taken.
+        members = sets & later[:, None]  # [batch, key_set, token]
         n_members, n_later = members.sum(-1), later.sum(1)
         of_others = n_members * 2 > n_later[:, None]
-        chosen = torch.where(of_others[..., None], later[:, None] & ~members, members)
-        groups = torch.cat([chosen, (real & ~later)[:, None]], 1)
+        chosen = np.where(of_others[..., None], later[:, None] & ~members, members)
+        groups = np.concatenate([chosen, (real & ~later)[:, None]], 1)
         rows = [
-            real, later, plan.sinks, seen.n_queries, seen.n_window_queries,
-            with_entropy / seen.n_keys.clamp(min=2).log(), sets, groups,
+            real, later, plan.sinks.numpy(), seen.n_queries.numpy(), seen.n_window_queries.numpy(),
+            weight, sets, groups,
         ]  # fmt: skip
-        packed = self.packed([row.reshape(-1, self.n_tokens) for row in rows])
+        numbers = [real.sum(1), n_later, with_entropy.sum(1), first,
+                   n_later[:, None] - n_members, of_others]  # fmt: skip
+        found = pinned(packed(rows, numbers), device)
+        sizes = [number.size for number in numbers]
+        n_bytes = 8 * (sum(sizes) + sum(sizes) % 2)
+        of_numbers = found[:n_bytes].view(torch.float64)[: sum(sizes)]
+        (
+            self.n_real, self.n_later, self.n_entropy, self.first, self.n_strict, self.of_others
+        ) = of_numbers.split(sizes)  # fmt: skip
+        of_rows = found[n_bytes:].view(torch.float32).view(-1, self.n_padded)
         (
             self.real, self.counted, self.sinks, self.n_queries, self.n_window_queries,
             self.entropy_weight, self.members, self.groups,
-        ) = pinned(packed, device).split([row[..., 0].numel() for row in rows])  # fmt: skip
-        first = real.int().argmax(1)
-        n_strict = n_later[:, None] - n_members
-        numbers = [real.sum(1), n_later, with_entropy.sum(1), first, n_strict, of_others]
-        flat = torch.cat([number.reshape(-1).double() for number in numbers])
-        (
-            self.n_real, self.n_later, self.n_entropy, self.first, self.n_strict, self.of_others
-        ) = pinned(flat, device).split([number.numel() for number in numbers])  # fmt: skip
+        ) = of_rows.split([row.size // self.n_tokens for row in rows])  # fmt: skip
         self.window, self.offsets = plan.window, None
         if plan.offsets:
             self.offsets = torch.tensor(plan.offsets, dtype=torch.int32, device=device)
 
-    def packed(self, rows: list[Tensor]) -> Tensor:
-        """float32 [row, n_padded] of all rows, zeros behind them."""
-        found = torch.zeros(sum(len(row) for row in rows), self.n_padded)
-        torch.cat([row.float() for row in rows], out=found[:, : self.n_tokens])
-        return found
+
+def packed(rows: list[np.ndarray], numbers: list[np.ndarray]) -> Tensor:
+    """Bytes: all numbers as float64, an even number of them so that what follows is aligned, and
+    all rows [.., token] as float32, filled up with zeros to a multiple of ROWS."""
+    of_numbers = np.concatenate([number.reshape(-1) for number in numbers])
+    of_numbers = np.pad(of_numbers.astype(np.float64), (0, len(of_numbers) % 2))
+    n_tokens = rows[0].shape[-1]
+    n_rows, n_padded = sum(row.size for row in rows) // n_tokens, -(-n_tokens // ROWS) * ROWS
+    of_rows = np.zeros((n_rows, n_padded), np.float32)
+    np.concatenate(
+        [row.reshape(-1, n_tokens) for row in rows], out=of_rows[:, :n_tokens], casting="unsafe"
+    )
+    both = [of_numbers.view(np.uint8), of_rows.reshape(-1).view(np.uint8)]
+    return torch.from_numpy(np.concatenate(both))
 
 
 def pinned(values: Tensor, device: torch.device) -> Tensor:

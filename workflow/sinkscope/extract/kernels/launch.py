@@ -25,6 +25,7 @@ from sinkscope.extract.kernels.collect import (
     summary_kernel,
 )
 from sinkscope.extract.kernels.edges import diagonals_kernel, neighbours_kernel, window_kernel
+from sinkscope.extract.kernels.hopper_launch import launch_hopper, takes
 from sinkscope.extract.kernels.inputs import ROWS, Inputs
 from sinkscope.extract.kernels.tiles import FIXED, statistics_kernel, tiles, tiling
 from sinkscope.extract.masks import Call
@@ -62,7 +63,13 @@ def launch(
     if room.sums.is_cuda:  # where descriptors of tensors are kept
         triton.set_allocator(lambda size, *_: room.sums.new_empty(size, dtype=torch.int8))
     pointers = (queries, keys, room.sums)
-    launch_tiles(calls[0], pointers, inputs, room)
+    if takes(calls, with_norms=len(norms) > 0):
+        launch_hopper(
+            calls, pointers, inputs, room.fixed, room.map if room.exact else None, room.n_cells,
+            even_cell(room.shape[3], room.n_cells),
+        )  # fmt: skip
+    else:
+        launch_tiles(calls[0], pointers, inputs, room)
     launch_edges(calls[0], pointers, inputs, room)
     found = collect(room, inputs)
     if not norms:
@@ -139,7 +146,7 @@ def launch_tiles(call: Call, pointers: tuple[Tensor, ...], inputs: Inputs, room:
     n_layers, batch, _, n_tokens = room.shape
     both, numbers, shared = shared_arguments(call, inputs)
     blocks = tiling(shared["DP"], n_tokens, call.query.dtype)
-    fixed = room.fixed
+    fixed, cell = room.fixed, even_cell(n_tokens, room.n_cells)
     found = tiles(
         n_tokens, blocks, room.sums.device,
         is_causal=call.is_causal, all_checked=call.mask is not None,
@@ -153,17 +160,16 @@ def launch_tiles(call: Call, pointers: tuple[Tensor, ...], inputs: Inputs, room:
             fixed["best"], fixed["group_received"], fixed.get("map", room.map), *numbers,
             inputs.n_sets + 1, room.n_cells,
             HAS_NORMS="norm_received" in fixed, EXACT_MAP=room.exact, CHECKED=checked,
-            CELL=even_cell(n_tokens, room.n_cells, blocks.queries),
+            CELL=cell if blocks.queries % max(cell, 1) == 0 else 0,
             BN=blocks.keys, BM=blocks.queries, STAGES=blocks.stages, HEADS=blocks.heads,
             num_warps=blocks.warps, maxnreg=blocks.registers, **shared,
         )  # fmt: skip
 
 
-def even_cell(n_tokens: int, n_cells: int, queries: int) -> int:
-    """Queries of a cell of the map where cells are equal and blocks of queries hold whole ones,
-    else 0."""
+def even_cell(n_tokens: int, n_cells: int) -> int:
+    """Queries of a cell of the map where all have as many, else 0."""
     size, rest = divmod(n_tokens, n_cells)
-    return size if rest == 0 and queries % size == 0 else 0
+    return size if rest == 0 else 0
 
 
 def launch_edges(call: Call, pointers: tuple[Tensor, ...], inputs: Inputs, room: Room) -> None:

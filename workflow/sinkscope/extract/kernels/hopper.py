@@ -1,0 +1,320 @@
+"""The statistics kernel for GPUs of compute capability 9.0, in Triton's language of warps, Gluon.
+
+It gives what `tiles.statistics_kernel` gives, of calls without mask, bias and norms, in half the
+cycles. There, all warps of a program load, multiply and reduce a head together, and wait for one
+another at each step; here, one warp loads and three groups of four multiply and reduce, each its
+own keys of the tile, and wait for the loads alone: while one group's product is made, another
+takes exponents. Programs stay and take tile after tile, so that loads never pause.
+"""
+
+from __future__ import annotations
+
+from triton.experimental import gluon
+from triton.experimental.gluon import language as gl
+from triton.experimental.gluon.language.nvidia.hopper import (
+    mbarrier,
+    tma,
+    warpgroup_mma,
+    warpgroup_mma_wait,
+)
+
+from sinkscope.extract.kernels.tiles import FIXED as STEPS
+from sinkscope.extract.kernels.tiles import LAST_KEY as LAST
+
+FIXED, LAST_KEY = gl.constexpr(STEPS.value), gl.constexpr(LAST.value)
+GROUPS_OF_WARPS = gl.constexpr(3)
+OWN = gl.constexpr(64)  # keys of a group: what the hardware multiplies at a time
+BM = gl.constexpr(128)  # queries of a tile
+CHUNK = gl.constexpr(32)  # queries whose means are reduced at a time, for want of registers
+# Registers of a thread that reduces, and of one that loads: 65,536 for all.
+REGISTERS = gl.constexpr(160)
+FEW = gl.constexpr(24)
+
+
+@gluon.jit
+def uniform(x):
+    """x as the first lane of a warp has it. All have the same, which the compiler now knows:
+    branches on it part no warp, and what they lead to keeps to the registers that warps share."""
+    return gl.inline_asm_elementwise(
+        "shfl.sync.idx.b32 $0, $1, 0, 0x1f, 0xffffffff;", "=r,r", [x],
+        dtype=gl.int32, is_pure=False, pack=1,
+    )  # fmt: skip
+
+
+@gluon.jit
+def load_tiles(
+    queries, keys, sums, weights, q_room, k_room, s_room, w_room, full, empty,
+    QS, KS, TILES, q_base, k_base, q_step, k_step, s_qb, s_kb, n_work, n_tiles, n_heads, n_batch,
+    GROUP: gl.constexpr, STAGES: gl.constexpr,
+):  # fmt: skip
+    """Queries, keys and numbers of rows of each head of each tile of this program."""
+    n_bytes: gl.constexpr = (
+        queries.block_type.nbytes + GROUPS_OF_WARPS * keys.block_type.nbytes
+        + sums.block_type.nbytes + weights.block_type.nbytes
+    )  # fmt: skip
+    n_done = 0
+    for work in range(gl.program_id(0), n_work, gl.num_programs(0)):
+        lb, tile = work // n_tiles, work % n_tiles
+        query, key = gl.load(TILES + 2 * tile), gl.load(TILES + 2 * tile + 1)
+        layer, b = lb // n_batch, lb % n_batch
+        q_at = gl.load(QS + layer) - q_base + b.to(gl.int64) * s_qb
+        k_at = gl.load(KS + layer) - k_base + b.to(gl.int64) * s_kb
+        q_at, k_at = (q_at // q_step).to(gl.int32), (k_at // k_step).to(gl.int32)
+        for h in range(n_heads):
+            stage = n_done % STAGES
+            mbarrier.wait(empty.index(stage), ((n_done // STAGES) & 1) ^ 1)
+            bar = full.index(stage)
+            mbarrier.expect(bar, n_bytes)
+            for part in gl.static_range(GROUPS_OF_WARPS):
+                tma.async_copy_global_to_shared(
+                    keys, [k_at, h // GROUP, key + part * OWN, 0], bar,
+                    k_room.index(GROUPS_OF_WARPS * stage + part),
+                )  # fmt: skip
+            tma.async_copy_global_to_shared(queries, [q_at, h, query, 0], bar, q_room.index(stage))
+            tma.async_copy_global_to_shared(
+                sums, [lb * n_heads + h, query], bar, s_room.index(stage)
+            )
+            tma.async_copy_global_to_shared(weights, [b, query], bar, w_room.index(stage))
+            n_done += 1
+
+
+@gluon.jit
+def of_thread(x):
+    """[key, 4] sums over the queries that one thread holds, of x [key, query]."""
+    four = gl.reshape(x, [x.shape[0], x.shape[1] // 8, 4, 2])
+    return gl.sum(gl.sum(four, 3), 1)
+
+
+@gluon.jit
+def reduce_heads(
+    mean, q_room, k_room, s_room, w_room, full, empty, RECEIVED, ENTROPY, row, first_query,
+    first_key, n_done, n_tokens, n_heads, scale, PART: gl.constexpr, DP: gl.constexpr,
+    STAGES: gl.constexpr, CAUSAL: gl.constexpr, CHECKED: gl.constexpr,
+):  # fmt: skip
+    """The attention of all heads added to mean [key, query]; sums over queries are sent off."""
+    entries: gl.constexpr = mean.type.layout
+    of_queries: gl.constexpr = gl.SliceLayout(0, entries)
+    for _head in range(n_heads):
+        stage = n_done % STAGES
+        mbarrier.wait(full.index(stage), (n_done // STAGES) & 1)
+        k = k_room.index(GROUPS_OF_WARPS * stage + PART).reshape([OWN, DP])
+        q = q_room.index(stage).reshape([BM, DP]).permute([1, 0])
+        nothing = gl.zeros([OWN, BM], gl.float32, entries)
+        product = warpgroup_mma(k, q, nothing, use_acc=False, is_async=True)
+        x = warpgroup_mma_wait(0, deps=[product]) * scale
+        x -= gl.expand_dims(s_room.index(stage).reshape([BM]).load(of_queries), 0)
+        if CHECKED:
+            key = gl.expand_dims(first_key + gl.arange(0, OWN, gl.SliceLayout(1, entries)), 1)
+            query = gl.expand_dims(first_query + gl.arange(0, BM, of_queries), 0)
+            seen = key < n_tokens
+            if CAUSAL:
+                seen = seen & (key <= query)
+            x = gl.where(seen, x, -1.0e30)
+        p = gl.exp2(x)
+        mean += p
+        received = gl.sum(of_thread(p), 1)
+        # Two keys of a thread share the weights of queries: they are added up before.
+        pairs = gl.sum(gl.reshape(p * x, [OWN // 16, 2, 8, BM]), 1)
+        of_pairs: gl.constexpr = gl.SliceLayout(0, gl.SliceLayout(1, pairs.type.layout))
+        weight = w_room.index(stage).reshape([BM]).load(of_queries)
+        mbarrier.arrive(empty.index(stage), count=1)
+        n_done += 1
+        weight = gl.expand_dims(gl.expand_dims(gl.convert_layout(weight, of_pairs), 0), 1)
+        entropy = gl.sum(of_thread(gl.reshape(pairs * weight, [OWN // 2, BM])), 1)
+        at = row + first_key
+        key = gl.arange(0, OWN, received.type.layout)
+        add_fixed(RECEIVED + at + key, received, first_key + key < n_tokens)
+        pair = gl.arange(0, OWN // 2, entropy.type.layout)  # kept where keys have their place
+        add_fixed(ENTROPY + at + pair, entropy, first_key + pair < n_tokens)
+        row += n_tokens
+    return mean
+
+
+@gluon.jit
+def add_fixed(at, values, inside):
+    gl.atomic_add(at, (values * FIXED).to(gl.int64), mask=inside, sem="relaxed")
+
+
+@gluon.jit
+def halves(x):
+    """[key, query / 2], twice: the first and the second half of the queries."""
+    both = gl.reshape(x, [x.shape[0], 2, x.shape[1] // 2])
+    return gl.split(gl.permute(both, [0, 2, 1]))
+
+
+@gluon.jit
+def finish_queries(
+    mean, first_query, first_key, BEST, MAP, lb, n_tokens, n_cells,
+    EXACT_MAP: gl.constexpr, CELL: gl.constexpr,
+):  # fmt: skip
+    """Largest keys and the part of the map of a few queries, mean [key, query]."""
+    entries: gl.constexpr = mean.type.layout
+    n_queries: gl.constexpr = mean.shape[1]
+    key = first_key + gl.arange(0, OWN, gl.SliceLayout(1, entries))
+    query = first_query + gl.arange(0, n_queries, gl.SliceLayout(0, entries))
+    inside = key < n_tokens
+    # Each warp, of 16 keys, says its own: none waits for another.
+    of_warp = gl.reshape(mean, [OWN // 16, 16, n_queries])
+    value = gl.max(of_warp, 1)
+    every_key = gl.expand_dims(key, 1) + gl.zeros([OWN, n_queries], gl.int32, entries)
+    every_key = gl.reshape(every_key, [OWN // 16, 16, n_queries])
+    place = gl.min(gl.where(of_warp == gl.expand_dims(value, 1), every_key, LAST_KEY), 1)
+    packed = value.to(gl.int32, bitcast=True).to(gl.int64) << 32
+    packed = packed | (LAST_KEY - place).to(gl.int64)
+    by_warp: gl.constexpr = packed.type.layout
+    seen = gl.expand_dims(first_query + gl.arange(0, n_queries, gl.SliceLayout(0, by_warp)), 0)
+    seen = seen + gl.zeros([OWN // 16, n_queries], gl.int32, by_warp)
+    gl.atomic_max(BEST + lb * n_tokens + seen, packed, mask=seen < n_tokens, sem="relaxed")
+    if EXACT_MAP:
+        at = MAP + (lb * n_tokens + gl.expand_dims(query, 0)) * n_tokens + gl.expand_dims(key, 1)
+        gl.store(at, mean, mask=gl.expand_dims(query < n_tokens, 0) & gl.expand_dims(inside, 1))
+    else:
+        rows_of = MAP + lb * n_cells * n_tokens
+        if CELL > 0:
+            n_whole: gl.constexpr = n_queries // CELL
+            sums = gl.sum(gl.reshape(mean, [OWN, n_whole, CELL]), 2)
+            by_cell: gl.constexpr = sums.type.layout
+            cell = first_query // CELL + gl.arange(0, n_whole, gl.SliceLayout(0, by_cell))
+            keys = gl.expand_dims(first_key + gl.arange(0, OWN, gl.SliceLayout(1, by_cell)), 1)
+            cell = gl.expand_dims(cell, 0)
+            at = rows_of + cell * n_tokens + keys
+            gl.store(at, (sums * FIXED).to(gl.int64), mask=(cell < n_cells) & (keys < n_tokens))
+        else:
+            of_query = ((query + 1) * n_cells - 1) // n_tokens
+            last_query = gl.minimum(first_query + n_queries, n_tokens)
+            for cell in range(((first_query + 1) * n_cells - 1) // n_tokens,
+                              (last_query * n_cells - 1) // n_tokens + 1):  # fmt: skip
+                chosen = gl.expand_dims(gl.where(of_query == cell, 1.0, 0.0), 0)
+                add_fixed(rows_of + cell * n_tokens + key, gl.sum(mean * chosen, 1), inside)
+
+
+@gluon.jit
+def reduce_tiles(
+    q_room, k_room, s_room, w_room, full, empty, TILES, GROUPS, RECEIVED, ENTROPY, BEST,
+    GROUP_RECEIVED, MAP, n_work, n_tiles, n_tokens, n_heads, n_batch, n_padded, n_groups, n_cells,
+    scale, share, PART: gl.constexpr, DP: gl.constexpr, STAGES: gl.constexpr,
+    CAUSAL: gl.constexpr, EXACT_MAP: gl.constexpr, CELL: gl.constexpr,
+):  # fmt: skip
+    """The part of a group of warps in all tiles of this program."""
+    entries: gl.constexpr = gl.NVMMADistributedLayout(
+        version=[3, 0], warps_per_cta=[4, 1], instr_shape=[16, BM, 16]
+    )
+    n_done = 0
+    next_tile = gl.program_id(0) % n_tiles
+    next_query, next_key = gl.load(TILES + 2 * next_tile), gl.load(TILES + 2 * next_tile + 1)
+    for work in range(gl.program_id(0), n_work, gl.num_programs(0)):
+        lb = (work // n_tiles).to(gl.int64)
+        first_query, first_key = uniform(next_query), uniform(next_key) + PART * OWN
+        next_tile = (work + gl.num_programs(0)) % n_tiles  # asked for long before it is needed
+        next_query, next_key = gl.load(TILES + 2 * next_tile), gl.load(TILES + 2 * next_tile + 1)
+        mean = gl.zeros([OWN, BM], gl.float32, entries)
+        row = lb * n_heads * n_tokens
+        if first_key + OWN > n_tokens or (CAUSAL and first_key + OWN - 1 > first_query):
+            mean = reduce_heads(
+                mean, q_room, k_room, s_room, w_room, full, empty, RECEIVED, ENTROPY, row,
+                first_query, first_key, n_done, n_tokens, n_heads, scale,
+                PART, DP, STAGES, CAUSAL, True,
+            )  # fmt: skip
+        else:
+            mean = reduce_heads(
+                mean, q_room, k_room, s_room, w_room, full, empty, RECEIVED, ENTROPY, row,
+                first_query, first_key, n_done, n_tokens, n_heads, scale,
+                PART, DP, STAGES, CAUSAL, False,
+            )  # fmt: skip
+        n_done += n_heads
+        mean = mean * share
+        key = first_key + gl.arange(0, OWN, gl.SliceLayout(1, entries))
+        query = first_query + gl.arange(0, BM, gl.SliceLayout(0, entries))
+        for g in range(n_groups):
+            member = gl.load(GROUPS + (lb % n_batch * n_groups + g) * n_padded + query)
+            # Most groups of queries are in few tiles.
+            if uniform((gl.max(member, 0) > 0.0).to(gl.int32)) != 0:
+                of_group = gl.sum(mean * gl.expand_dims(member, 0), 1)
+                at = GROUP_RECEIVED + (lb * n_groups + g) * n_tokens + key
+                add_fixed(at, of_group, key < n_tokens)
+        first, second = halves(mean)
+        a, b = halves(first)
+        c, d = halves(second)
+        chunks = (a, b, c, d)
+        for i in gl.static_range(BM // CHUNK):
+            finish_queries(
+                chunks[i], first_query + i * CHUNK, first_key, BEST, MAP, lb, n_tokens, n_cells,
+                EXACT_MAP, CELL,
+            )  # fmt: skip
+
+
+# Else documents of every other length would have the kernel compiled anew.
+@gluon.jit(
+    do_not_specialize=[
+        "q_base", "k_base", "q_step", "k_step", "s_qb", "s_kb", "n_work", "n_tiles", "n_tokens",
+        "n_heads", "n_batch", "n_groups", "n_cells",
+    ]
+)  # fmt: skip
+def hopper_kernel(
+    queries, keys, sums, weights, QS, KS, TILES, GROUPS, RECEIVED, ENTROPY, BEST, GROUP_RECEIVED,
+    MAP, q_base, k_base, q_step, k_step, s_qb, s_kb, n_work, n_tiles, n_tokens, n_heads, n_batch,
+    n_padded, n_groups, n_cells, scale, share, GROUP: gl.constexpr, DP: gl.constexpr,
+    STAGES: gl.constexpr, CAUSAL: gl.constexpr, EXACT_MAP: gl.constexpr, CELL: gl.constexpr,
+):  # fmt: skip
+    """Tiles of BM queries x the keys of three groups, one after the other.
+
+    queries, keys: descriptors of [place, head, token, d], where places lie a step of bytes apart
+    and the first at a base, so that one descriptor serves all layers; QS, KS [layer]: where each
+    begins; s_qb, s_kb: bytes from document to document.
+    sums: [layer * batch * head, n_padded], what every row's logits are lowered by, in units of
+    log 2; weights: [batch, n_padded], of each row's entropy. scale: in units of log 2; share: one
+    over the number of heads. ENTROPY: two keys share the place of one. What is the same for all
+    kernels is as in `tiles.statistics_kernel`.
+    """
+    q_room = gl.allocate_shared_memory(queries.dtype, [STAGES, 1, 1, BM, DP], queries.layout)
+    k_room = gl.allocate_shared_memory(
+        queries.dtype, [GROUPS_OF_WARPS * STAGES, 1, 1, OWN, DP], keys.layout
+    )
+    s_room = gl.allocate_shared_memory(gl.float32, [STAGES, 1, BM], sums.layout)
+    w_room = gl.allocate_shared_memory(gl.float32, [STAGES, 1, BM], weights.layout)
+    full = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
+    empty = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
+    for stage in gl.static_range(STAGES):
+        mbarrier.init(full.index(stage), count=1)
+        mbarrier.init(empty.index(stage), count=GROUPS_OF_WARPS)
+    gl.warp_specialize(
+        [
+            (
+                reduce_tiles,
+                (
+                    q_room, k_room, s_room, w_room, full, empty, TILES, GROUPS, RECEIVED, ENTROPY,
+                    BEST, GROUP_RECEIVED, MAP, n_work, n_tiles, n_tokens, n_heads, n_batch,
+                    n_padded, n_groups, n_cells, scale, share,
+                    0, DP, STAGES, CAUSAL, EXACT_MAP, CELL,
+                ),
+            ),
+            (
+                reduce_tiles,
+                (
+                    q_room, k_room, s_room, w_room, full, empty, TILES, GROUPS, RECEIVED, ENTROPY,
+                    BEST, GROUP_RECEIVED, MAP, n_work, n_tiles, n_tokens, n_heads, n_batch,
+                    n_padded, n_groups, n_cells, scale, share,
+                    1, DP, STAGES, CAUSAL, EXACT_MAP, CELL,
+                ),
+            ),
+            (
+                reduce_tiles,
+                (
+                    q_room, k_room, s_room, w_room, full, empty, TILES, GROUPS, RECEIVED, ENTROPY,
+                    BEST, GROUP_RECEIVED, MAP, n_work, n_tiles, n_tokens, n_heads, n_batch,
+                    n_padded, n_groups, n_cells, scale, share,
+                    2, DP, STAGES, CAUSAL, EXACT_MAP, CELL,
+                ),
+            ),
+            (
+                load_tiles,
+                (
+                    queries, keys, sums, weights, q_room, k_room, s_room, w_room, full, empty,
+                    QS, KS, TILES, q_base, k_base, q_step, k_step, s_qb, s_kb,
+                    n_work, n_tiles, n_heads, n_batch, GROUP, STAGES,
+                ),
+            ),
+        ],
+        [4, 4, 1],
+        [REGISTERS, REGISTERS, FEW],
+    )  # fmt: skip

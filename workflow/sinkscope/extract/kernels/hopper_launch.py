@@ -1,0 +1,134 @@
+"""Run the kernel for GPUs of compute capability 9.0 over layers of one shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from sinkscope.extract.kernels.arguments import padded_size
+from sinkscope.extract.kernels.inputs import Inputs
+from sinkscope.extract.kernels.logits import LOG2E
+from sinkscope.extract.masks import Call
+
+SHORTEST = 256  # tokens; a shorter text leaves most of its tiles empty
+STAGES = {64: 4, 128: 2}  # heads in flight, by padded head size: as many as fit
+FARTHEST = 1 << 31  # places of a descriptor
+ONE_DESCRIPTOR = 4096  # most bytes between places
+
+
+@lru_cache(maxsize=8)
+def runs_on(device: torch.device) -> bool:
+    """Whether the device has the instructions, and Triton the words, that the kernel needs."""
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) != (9, 0):
+        return False
+    try:
+        from sinkscope.extract.kernels import hopper  # noqa: F401
+    except ImportError:  # an older Triton
+        return False
+    return True
+
+
+def takes(calls: Sequence[Call], *, with_norms: bool) -> bool:
+    """Whether the kernel can reduce these calls, which are alike."""
+    call = calls[0]
+    return (
+        not with_norms
+        and call.mask is None
+        and call.key_bias is None
+        and call.query.element_size() == 2
+        and padded_size(call.query.shape[-1]) in STAGES
+        and call.query.shape[2] >= SHORTEST
+        and runs_on(call.query.device)
+        and all(reach(rows) < FARTHEST for rows in (queries_of(calls), keys_of(calls)))
+    )
+
+
+def queries_of(calls: Sequence[Call]) -> list[Tensor]:
+    return [call.query for call in calls]
+
+
+def keys_of(calls: Sequence[Call]) -> list[Tensor]:
+    return [call.key for call in calls]
+
+
+def step(rows: Sequence[Tensor]) -> int:
+    """Bytes between places such that all documents of all layers begin at one."""
+    first = min(row.data_ptr() for row in rows)
+    apart = [row.data_ptr() - first for row in rows]
+    return math.gcd(ONE_DESCRIPTOR, rows[0].stride(0) * rows[0].element_size(), *apart)
+
+
+def reach(rows: Sequence[Tensor]) -> int:
+    """Places from the first layer to the end of the last."""
+    places = [row.data_ptr() for row in rows]
+    batch = rows[0].stride(0) * rows[0].element_size() * rows[0].shape[0]
+    return (max(places) - min(places) + batch) // step(rows)
+
+
+def launch_hopper(
+    calls: Sequence[Call], pointers: tuple[Tensor, ...], inputs: Inputs, fixed: dict[str, Tensor],
+    exact_map: Tensor | None, n_cells: int, cell: int,
+) -> None:  # fmt: skip
+    """As launch_tiles. exact_map: where maps are kept exactly; cell: queries of a cell or 0."""
+    from triton.experimental.gluon import language as gl
+    from triton.experimental.gluon.nvidia.hopper import TensorDescriptor
+
+    from sinkscope.extract.kernels import hopper
+
+    call = calls[0]
+    batch, n_heads, n_tokens, d = call.query.shape
+    n_kv, padded = call.key.shape[1], padded_size(d)
+    of_rows = gl.NVMMASharedLayout(128, 16, 4)
+    of_numbers = gl.NVMMASharedLayout(0, 32, 2)
+
+    def descriptor(rows: Sequence[Tensor], heads: int, block: int) -> TensorDescriptor:
+        first = min(rows, key=lambda row: row.data_ptr())
+        strides = [step(rows) // first.element_size(), *first.stride()[1:]]
+        shape, box = [FARTHEST - 1, heads, n_tokens, d], [1, 1, block, padded]
+        return TensorDescriptor(first, shape, strides, box, of_rows)
+
+    def numbers(rows: Tensor) -> TensorDescriptor:
+        rows = rows.view(-1, inputs.n_padded)
+        return TensorDescriptor(
+            rows, list(rows.shape), [inputs.n_padded, 1], [1, hopper.BM.value], of_numbers
+        )
+
+    queries, keys = queries_of(calls), keys_of(calls)
+    starts, key_starts, sums = pointers
+    size = call.query.element_size()
+    tiles = hopper_tiles(n_tokens, sums.device, is_causal=call.is_causal)
+    n_work = len(tiles) * len(calls) * batch
+    n_programs = torch.cuda.get_device_properties(sums.device).multi_processor_count
+    hopper.hopper_kernel[(min(n_work, n_programs),)](
+        descriptor(queries, n_heads, hopper.BM.value), descriptor(keys, n_kv, hopper.OWN.value),
+        numbers(sums), numbers(inputs.entropy_weight), starts, key_starts, tiles, inputs.groups,
+        fixed["received"], fixed["entropy"], fixed["best"], fixed["group_received"],
+        fixed["map"] if exact_map is None else exact_map,
+        min(row.data_ptr() for row in queries), min(row.data_ptr() for row in keys),
+        step(queries), step(keys), call.query.stride(0) * size, call.key.stride(0) * size,
+        n_work, len(tiles), n_tokens, n_heads, batch, inputs.n_padded, inputs.n_sets + 1, n_cells,
+        call.scale * LOG2E.value, 1 / n_heads, GROUP=n_heads // n_kv, DP=padded,
+        STAGES=STAGES[padded], CAUSAL=call.is_causal, EXACT_MAP=exact_map is not None,
+        CELL=cell if hopper.CHUNK.value % max(cell, 1) == 0 else 0,
+        num_warps=4,
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def hopper_tiles(n_tokens: int, device: torch.device, *, is_causal: bool) -> Tensor:
+    """int32 [tile, 2] first query and key of all tiles of which some query sees a key, so that
+    neighbours in time are neighbours in place, and find each other's rows in the cache."""
+    from sinkscope.extract.kernels import hopper
+
+    n_queries, n_keys = hopper.BM.value, hopper.OWN.value * hopper.GROUPS_OF_WARPS.value
+    found = []
+    for top in range(0, n_tokens, 8 * n_queries):
+        for key in range(0, n_tokens, n_keys):
+            for query in range(top, min(top + 8 * n_queries, n_tokens), n_queries):
+                if not is_causal or key <= query + n_queries - 1:
+                    found.append((query, key))
+    return torch.tensor(found, dtype=torch.int32).to(device)
