@@ -20,7 +20,8 @@ test: $(VENV)/ready
 
 test-gpu: $(VENV)/ready
 	python -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "torch sees no GPU here")'
-	pytest tests/extract/test_kernels.py tests/extract/test_gpu.py tests/extract/test_devices.py
+	pytest tests/extract/test_kernels.py tests/extract/test_gpu.py tests/extract/test_devices.py \
+		tests/rehearse/test_rehearse.py
 
 bench: $(VENV)/ready
 	sinkscope bench

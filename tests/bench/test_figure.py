@@ -18,7 +18,7 @@ def row(n_tokens, way, ratio, peak=10.0):
 @pytest.fixture
 def found():
     return {
-        "device": "a GPU",
+        "device": "GPU", "torch": "2.0", "triton": "3.0", "transformers": "5.0", "rounds": 5,
         "rows": [
             row(2048, "forward", 1.0), row(2048, "sinkscope", 1.25, 10.5),
             row(2048, "output_attentions", 3.0, 30.0),
@@ -29,7 +29,9 @@ def found():
 
 
 def test_a_row_a_case_and_what_does_not_fit_is_said(found):
-    *_, first, second = as_markdown(found).splitlines()
+    measured, *_, first, second = as_markdown(found).splitlines()
+    assert measured.startswith("One GPU, torch 2.0, Triton 3.0, transformers 5.0; ")
+    assert "medians of 5 interleaved rounds" in measured
     assert first == "| Large | 1 x 2,048 | 20.0; 10.00 | 1.25x; +0.50 GiB | 3.00x; +20.00 GiB |"
     assert second == "| Large | 1 x 4,096 | 20.0; 10.00 | 1.50x; +1.00 GiB | out of memory |"
 

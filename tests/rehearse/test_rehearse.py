@@ -108,6 +108,14 @@ def test_on_a_processor_the_statistics_are_taken_and_timed(tmp_path):
     assert 0 < done.seconds < 10
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_on_a_gpu_memory_is_measured_too():
+    config = load(read_config(ROOT / "config" / "config.yaml"), ROOT)
+    done = rehearse(config.model("zoo-llama"), Stage("cuda", 64, 8, 80 * GIB, 20.0), ROOT)
+    assert (done.n_observed, done.n_tokens, done.needs.n_gpus) == (8, 64, 1)
+    assert done.peaks[0] > done.weight_bytes
+
+
 def test_random_weights_are_the_same_on_every_run_and_not_the_trained_ones():
     config = load(read_config(ROOT / "config" / "config.yaml"), ROOT)
     row = config.model("zoo-gpt2")

@@ -29,6 +29,10 @@ def as_markdown(found: dict[str, Any]) -> str:
     """A row a case; ratios are to the plain forward pass of the same round."""
     rows = pl.DataFrame(found["rows"], infer_schema_length=None)
     lines = [
+        f"One {found['device']}, torch {found['torch']}, Triton {found['triton']}, transformers "
+        f"{found['transformers']}; random weights in bfloat16, medians of {found['rounds']} "
+        "interleaved rounds. Time is over that of the plain forward pass, memory above its peak.",
+        "",
         "| model | documents x tokens | forward, ms; GiB | observed | `output_attentions` and the "
         "same reductions |",
         "|---|---|---|---|---|",

@@ -59,15 +59,16 @@ def build(row: ModelRow, config: Any, device: str) -> Loaded:
     torch.manual_seed(0)
     transformers.logging.set_verbosity_error()
     row = replace(row, device="cpu" if device == "meta" else device)
-    options: dict[str, Any] = placement(row) if device != "meta" else {}
+    # Bytes of each GPU, of a model that is split over several.
+    memory = placement(row).get("max_memory") if device != "meta" else None
     dtype = getattr(torch, row.dtype)
-    with torch.device(first_place(config, dtype, device, options)):
+    with torch.device(first_place(config, dtype, device, memory)):
         network = AutoModel.from_config(
             config, attn_implementation="sdpa", dtype=dtype, trust_remote_code=False
         )
     network = network.eval().requires_grad_(False)
-    if options:
-        network = spread(network, options["max_memory"], dtype)
+    if memory is not None:
+        network = spread(network, memory, dtype)
     family = row.family or detect_family(row.model, config)
     return Loaded(row, network, None, family, longest_input(row, network), None)
 
@@ -81,13 +82,13 @@ def without_values() -> FakeTensorMode:
     return FakeTensorMode()
 
 
-def first_place(config: Any, dtype: torch.dtype, device: str, split: dict[str, Any]) -> str:
+def first_place(config: Any, dtype: torch.dtype, device: str, memory: dict[int, int] | None) -> str:
     """Where the weights are made; of a split model, the processor if one GPU is too small."""
-    if not split:
+    if memory is None:
         return "cpu" if device == "meta" else device
     with without_values():
         network = AutoModel.from_config(config, dtype=dtype, trust_remote_code=False)
-    return "cuda:0" if weight_bytes(network) < 0.8 * split["max_memory"][0] else "cpu"
+    return "cuda:0" if weight_bytes(network) < 0.8 * memory[0] else "cpu"
 
 
 def weight_bytes(network: torch.nn.Module) -> int:
