@@ -16,6 +16,7 @@ from calls import DEVICE, HALF, assert_same, assert_same_bytes, call, observed, 
 from sinkscope.extract.masks import Call
 
 pytest.importorskip("triton")
+from sinkscope.extract.kernels import room
 
 TYPES = pytest.mark.parametrize("dtype", [torch.float32, HALF])
 
@@ -146,3 +147,10 @@ def test_what_the_kernels_cannot_take_goes_the_other_way():
     assert observed([made, call(20, 16, HALF, batch=1)], real, fused=True)[2].paths == {
         "torch", "triton",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("map_cells", [7, 20])
+def test_head_means_that_do_not_fit_at_once_are_reduced_part_by_part(monkeypatch, map_cells):
+    """Of 300 queries 256 fit, and a cell of the map lies across the border."""
+    monkeypatch.setattr(room, "MEANS_BYTES", 0)
+    assert_same([call(300, 16, HALF, n_heads=2, batch=1)], map_exact=0, map_cells=map_cells)

@@ -36,7 +36,8 @@ def takes(calls: Sequence[Call], *, with_norms: bool) -> bool:
     """Whether the kernel can reduce these calls, which are alike."""
     call = calls[0]
     return (
-        not with_norms
+        call.is_causal
+        and not with_norms
         and call.mask is None
         and call.key_bias is None
         and call.query.element_size() == 2
@@ -71,9 +72,9 @@ def reach(rows: Sequence[Tensor]) -> int:
 
 def launch_hopper(
     calls: Sequence[Call], pointers: tuple[Tensor, ...], inputs: Inputs, fixed: dict[str, Tensor],
-    exact_map: Tensor | None, n_cells: int, cell: int,
+    means: Tensor, rows: range,
 ) -> None:  # fmt: skip
-    """As launch_tiles. exact_map: where maps are kept exactly; cell: queries of a cell or 0."""
+    """As launch_tiles; means: [layer, batch, query, key]."""
     from triton.experimental.gluon import language as gl
     from triton.experimental.gluon.nvidia.hopper import TensorDescriptor
 
@@ -100,35 +101,32 @@ def launch_hopper(
     queries, keys = queries_of(calls), keys_of(calls)
     starts, key_starts, sums = pointers
     size = call.query.element_size()
-    tiles = hopper_tiles(n_tokens, sums.device, is_causal=call.is_causal)
+    tiles = hopper_tiles(n_tokens, rows, sums.device)
     n_work = len(tiles) * len(calls) * batch
     n_programs = torch.cuda.get_device_properties(sums.device).multi_processor_count
     hopper.hopper_kernel[(min(n_work, n_programs),)](
         descriptor(queries, n_heads, hopper.BM.value), descriptor(keys, n_kv, hopper.OWN.value),
-        numbers(sums), numbers(inputs.entropy_weight), starts, key_starts, tiles, inputs.groups,
-        fixed["received"], fixed["entropy"], fixed["best"], fixed["group_received"],
-        fixed["map"] if exact_map is None else exact_map,
+        numbers(sums), numbers(inputs.entropy_weight), starts, key_starts, tiles,
+        fixed["received"], fixed["entropy"], means,
         min(row.data_ptr() for row in queries), min(row.data_ptr() for row in keys),
         step(queries), step(keys), call.query.stride(0) * size, call.key.stride(0) * size,
-        n_work, len(tiles), n_tokens, n_heads, batch, inputs.n_padded, inputs.n_sets + 1, n_cells,
+        n_work, len(tiles), n_tokens, n_heads, batch, rows.start, means.shape[2],
         call.scale * LOG2E.value, 1 / n_heads, GROUP=n_heads // n_kv, DP=padded,
-        STAGES=STAGES[padded], CAUSAL=call.is_causal, EXACT_MAP=exact_map is not None,
-        CELL=cell if hopper.CHUNK.value % max(cell, 1) == 0 else 0,
-        num_warps=4,
+        STAGES=STAGES[padded], num_warps=4,
     )  # fmt: skip
 
 
 @lru_cache(maxsize=64)
-def hopper_tiles(n_tokens: int, device: torch.device, *, is_causal: bool) -> Tensor:
-    """int32 [tile, 2] first query and key of all tiles of which some query sees a key, so that
-    neighbours in time are neighbours in place, and find each other's rows in the cache."""
+def hopper_tiles(n_tokens: int, rows: range, device: torch.device) -> Tensor:
+    """int32 [tile, 2] first query and key of all tiles of the queries in `rows` of which some query
+    sees a key, in an order as that of `tiles.tiles`."""
     from sinkscope.extract.kernels import hopper
 
     n_queries, n_keys = hopper.BM.value, hopper.OWN.value * hopper.GROUPS_OF_WARPS.value
     found = []
-    for top in range(0, n_tokens, 8 * n_queries):
+    for top in range(rows.start, rows.stop, 8 * n_queries):
         for key in range(0, n_tokens, n_keys):
-            for query in range(top, min(top + 8 * n_queries, n_tokens), n_queries):
-                if not is_causal or key <= query + n_queries - 1:
+            for query in range(top, min(top + 8 * n_queries, rows.stop), n_queries):
+                if key <= query + n_queries - 1:
                     found.append((query, key))
     return torch.tensor(found, dtype=torch.int32).to(device)

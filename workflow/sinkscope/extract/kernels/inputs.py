@@ -20,10 +20,9 @@ class Inputs:
 
     Flags and weights of tokens are float32 [.., n_padded]: real, counted (all but the first
     query), sinks, n_queries, n_window_queries, entropy_weight [batch, n_padded]; members, keys of
-    each set, [batch, key_set, n_padded]; groups of queries whose attention is summed apart, one
-    a set and then the first query alone, [batch, key_set + 1, n_padded]. Numbers of documents
-    are float64 [batch]: n_real, n_later, n_entropy, first (position of key 0); n_strict and
-    of_others [batch, key_set]. offsets: int32 [offset], None without any.
+    each set, and others, the queries of its strict mass, [batch, key_set, n_padded]. Numbers of
+    documents are float64 [batch]: n_real, n_later, n_entropy, first (position of key 0); n_strict
+    [batch, key_set]. offsets: int32 [offset], None without any.
     """
 
     def __init__(self, plan: Plan, visible: Visible, device: torch.device) -> None:
@@ -38,30 +37,24 @@ class Inputs:
         with_entropy = later & (n_keys > 1)  # a row that sees one key has none
         weight = np.zeros(real.shape, np.float32)
         np.divide(1, np.log(n_keys, where=with_entropy, out=weight), where=with_entropy, out=weight)
-        # The strict mass leaves out a set's own queries: these are summed, or the others,
-        # whichever are fewer, so that no small difference of large sums is taken.
-        members = sets & later[:, None]  # [batch, key_set, token]
-        n_members, n_later = members.sum(-1), later.sum(1)
-        of_others = n_members * 2 > n_later[:, None]
-        chosen = np.where(of_others[..., None], later[:, None] & ~members, members)
-        groups = np.concatenate([chosen, (real & ~later)[:, None]], 1)
+        # [batch, key_set, token]: the queries of a set's strict mass
+        others = later[:, None] & ~sets
         rows = [
             real, later, plan.sinks.numpy(), seen.n_queries.numpy(), seen.n_window_queries.numpy(),
-            weight, sets, groups,
+            weight, sets, others,
         ]  # fmt: skip
-        numbers = [real.sum(1), n_later, with_entropy.sum(1), first,
-                   n_later[:, None] - n_members, of_others]  # fmt: skip
+        numbers = [real.sum(1), later.sum(1), with_entropy.sum(1), first, others.sum(-1)]
         found = pinned(packed(rows, numbers), device)
         sizes = [number.size for number in numbers]
         n_bytes = 8 * (sum(sizes) + sum(sizes) % 2)
         of_numbers = found[:n_bytes].view(torch.float64)[: sum(sizes)]
-        (
-            self.n_real, self.n_later, self.n_entropy, self.first, self.n_strict, self.of_others
-        ) = of_numbers.split(sizes)  # fmt: skip
+        self.n_real, self.n_later, self.n_entropy, self.first, self.n_strict = of_numbers.split(
+            sizes
+        )
         of_rows = found[n_bytes:].view(torch.float32).view(-1, self.n_padded)
         (
             self.real, self.counted, self.sinks, self.n_queries, self.n_window_queries,
-            self.entropy_weight, self.members, self.groups,
+            self.entropy_weight, self.members, self.others,
         ) = of_rows.split([row.size // self.n_tokens for row in rows])  # fmt: skip
         self.window, self.offsets = plan.window, None
         if plan.offsets:
