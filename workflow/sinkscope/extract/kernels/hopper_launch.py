@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.kernels.arguments import padded_size
-from sinkscope.extract.kernels.inputs import Inputs
+from sinkscope.extract.kernels.inputs import Inputs, pinned
 from sinkscope.extract.kernels.logits import LOG2E
 from sinkscope.extract.masks import Call
 
@@ -132,4 +132,4 @@ def hopper_tiles(n_tokens: int, rows: range, device: torch.device) -> Tensor:
             for query in range(top, min(top + 8 * n_queries, rows.stop), n_queries):
                 if key <= query + n_queries - 1:
                     found.append((query, key))
-    return torch.tensor(found, dtype=torch.int32).to(device)
+    return pinned(torch.tensor(found, dtype=torch.int32), device)

@@ -15,6 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from sinkscope.extract.kernels.inputs import pinned
 from sinkscope.extract.kernels.logits import LOG2E, visible
 
 # 2^44: sums of up to 2^19 stay inside an int64, and steps of 6e-14 are far below float32's.
@@ -160,4 +161,4 @@ def tiles(
                 elif not is_causal or key <= query + blocks.queries - 1:
                     checked.append((query, key))
     found = [torch.tensor(some, dtype=torch.int32).reshape(-1, 2) for some in (whole, checked)]
-    return found[0].to(device), found[1].to(device)
+    return pinned(found[0], device), pinned(found[1], device)
