@@ -23,7 +23,10 @@ ONE_DESCRIPTOR = 4096  # most bytes between places
 @lru_cache(maxsize=8)
 def runs_on(device: torch.device) -> bool:
     """Whether the device has the instructions, and Triton the words, that the kernel needs."""
-    if device.type != "cuda" or torch.cuda.get_device_capability(device) != (9, 0):
+    # Other makers count otherwise: theirs may be 9.0, too.
+    if device.type != "cuda" or torch.version.hip is not None:
+        return False
+    if torch.cuda.get_device_capability(device) != (9, 0):
         return False
     try:
         from sinkscope.extract.kernels import hopper  # noqa: F401
