@@ -2,6 +2,8 @@
 
 import sys
 
+from sinkscope.cluster.orphans import cancel_left_behind
+from sinkscope.cluster.requests import Requests
 from sinkscope.code import modules
 from sinkscope.config import load
 from sinkscope.errors import SinkscopeError
@@ -19,6 +21,9 @@ try:
 except SinkscopeError as error:
     raise WorkflowError(str(error))
 
+
+# What jobs ask a scheduler for; a job that is repeated asks for more.
+asks = Requests(grid, Path.cwd())
 
 # Sections that experiments add to the report, and the tables that each is drawn from: an
 # experiment's rule file puts its own in, where the grid has what it is about.
@@ -41,6 +46,25 @@ def weights(wildcards):
     """What must have been downloaded before a model can run: nothing but for hub models."""
     repository = grid.repository(wildcards.model)
     return f"results/hub/{repository}.json" if repository else []
+
+
+def memory(wildcards, attempt):
+    """MB that a job asks for that runs a model."""
+    return asks.mem_mb(wildcards.model, attempt)
+
+
+def minutes(wildcards, attempt):
+    """Minutes that an extraction job asks for."""
+    return asks.minutes(wildcards.model, attempt)
+
+
+def experiment_minutes(wildcards, attempt):
+    """Minutes that a job asks for that runs a model over the first tokens of all documents."""
+    return asks.experiment_minutes(wildcards.model, attempt)
+
+
+def gpus(wildcards):
+    return asks.gpus(wildcards.model)
 
 
 def manifests(wildcards):
@@ -81,6 +105,16 @@ def joined_tables(experiment):
     return expand("results/tables/{table}.parquet", table=names) + expand(
         "results/tables/{table}.csv", table=small
     )
+
+
+def end_earlier_jobs():
+    """Cancel jobs that a killed run left on the cluster. This run holds the folder's lock."""
+    try:
+        cancelled = cancel_left_behind(Path.cwd())
+    except SinkscopeError as error:
+        raise WorkflowError(str(error))
+    if cancelled:
+        print(f"Cancelled jobs of an earlier run: {', '.join(cancelled)}", file=sys.stderr)
 
 
 def report_partially():
