@@ -78,10 +78,10 @@ def missing():
 
 
 class Slurm:
-    """The cluster; jobs() says what it has run."""
+    """The cluster; jobs() says what it has run since forget()."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self.root, self.forgotten = root, 0
         for folder in ("state", "log", "run", *(f"spool/{node}" for node in NODES)):
             (root / folder).mkdir(parents=True)
         host = socket.gethostname().partition(".")[0]
@@ -123,11 +123,18 @@ class Slurm:
         run("slurmd", "-N", node)
         self.wait_for_nodes()
 
-    def jobs(self, *options: str) -> list[dict[str, str]]:
-        """Every job and array task since the cluster was started, oldest first."""
+    def jobs(self, *states: str) -> list[dict[str, str]]:
+        """Every job and array task in these states (none named: in any), oldest first."""
         names = ("id", "state", "comment", "node", "name")
-        listed = run("squeue", "-h", "-r", "-t", "all", "-S", "i", *options, "-o", "%i|%T|%k|%N|%j")
-        return [dict(zip(names, line.split("|"), strict=True)) for line in listed.splitlines()]
+        listed = run("squeue", "-h", "-r", "-t", "all", "-S", "i", "-o", "%i|%T|%k|%N|%j")
+        found = [dict(zip(names, line.split("|"), strict=True)) for line in listed.splitlines()]
+        return [
+            job for job in found
+            if number(job) > self.forgotten and (not states or job["state"] in states)
+        ]  # fmt: skip
+
+    def forget(self) -> None:
+        self.forgotten = max(map(number, self.jobs()), default=self.forgotten)
 
     def empty(self) -> None:
         """Cancel what is there, and wait until it is gone."""
@@ -143,6 +150,10 @@ class Slurm:
             subprocess.run(["kill", with_pid], check=False, capture_output=True)
         for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
             (ETC / name).unlink(missing_ok=True)
+
+
+def number(job: dict[str, str]) -> int:
+    return int(job["id"].partition("_")[0])
 
 
 def run(*command: str, check: bool = True) -> str:

@@ -27,7 +27,9 @@ def quiet(request):
     """No test finds jobs of another."""
     yield
     if "slurm" in request.fixturenames:
-        request.getfixturevalue("slurm").empty()
+        cluster = request.getfixturevalue("slurm")
+        cluster.empty()
+        cluster.forget()
 
 
 @pytest.fixture(scope="session")

@@ -29,8 +29,9 @@ def assert_whole(project: ClusterProject, undisturbed: dict[str, bytes]) -> None
         assert data == undisturbed[name], name
 
 
-def jobs_of(slurm, word: str, state: str = "RUNNING") -> list[dict[str, str]]:
-    return [job for job in slurm.jobs("-t", state) if word in job["comment"]]
+def jobs_of(slurm, word: str, *states: str) -> list[dict[str, str]]:
+    """Jobs in these states (none named: that run) whose comment has this word."""
+    return [job for job in slurm.jobs(*(states or ["RUNNING"])) if word in job["comment"]]
 
 
 def test_killed_at_random_moments_it_goes_on_where_it_was(
@@ -59,7 +60,7 @@ def test_killed_at_random_moments_it_goes_on_where_it_was(
         assert process.returncode == 0, said
         done += finished(said)
         assert project.files() == undisturbed
-        assert not slurm.jobs("-t", "RUNNING,PENDING,COMPLETING")
+        assert not slurm.jobs("RUNNING", "PENDING", "COMPLETING")
         # A cell that was finished is never made again, nor is a job that was seen to finish.
         assert set(cells.counts().values()) == {1}
         assert len(cells.counts()) == 24
@@ -97,17 +98,18 @@ def test_a_node_whose_daemon_comes_back_loses_nothing(project, slurm, undisturbe
 def test_the_jobs_of_a_lost_node_are_repeated_elsewhere(project, slurm, undisturbed):
     process = project.submit()
     project.waits_for(lambda: jobs_of(slurm, "rule_extract"))
-    lost, other = (lambda n: (n, next(m for m in NODES if m != n)))(
-        jobs_of(slurm, "rule_extract")[0]["node"]
-    )
+    lost = jobs_of(slurm, "rule_extract")[0]["node"]
+    (other,) = set(NODES) - {lost}
+    hit = {job["comment"] for job in jobs_of(slurm, "") if job["node"] == lost}
     slurm.kill_node(lost)
     try:
-        project.waits_for(lambda: jobs_of(slurm, "", "NODE_FAIL"))
-        failed = {job["comment"] for job in jobs_of(slurm, "", "NODE_FAIL")}
-        project.waits_for(lambda: any(
-            job["node"] == other for job in jobs_of(slurm, "", "COMPLETED")
-            if job["comment"] in failed
-        ))  # fmt: skip
+        # What ran there ends as lost, or failed where it needed its node for its next step.
+        def again():
+            done = jobs_of(slurm, "", "COMPLETED")
+            return {job["comment"] for job in done if job["node"] == other} & hit
+
+        project.waits_for(lambda: jobs_of(slurm, "", "NODE_FAIL", "FAILED"))
+        project.waits_for(again)
     finally:
         slurm.start_node(lost)
     code, said = project.finish(process)
@@ -199,7 +201,7 @@ def test_a_full_queue_of_shards_is_bounded(project, slurm):
     process = project.submit("--jobs", "3", "results/tables/sink_mass.parquet")
     most = 0
     while process.poll() is None:
-        most = max(most, len(slurm.jobs("-t", "RUNNING,PENDING")))
+        most = max(most, len(slurm.jobs("RUNNING", "PENDING")))
         time.sleep(0.5)
     assert process.returncode == 0, project.log.read_text()
     assert most == 3

@@ -8,11 +8,16 @@ from sinkscope.code import modules
 from sinkscope.config import load
 from sinkscope.errors import SinkscopeError
 from sinkscope.grid import Grid, shards_to_report
+from sinkscope.mend import mend
 from sinkscope.reduce.parts import JOINED
 from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.reduce.schemas import SMALL_TABLES, TABLES
 from sinkscope.rerun import partial_command
 from sinkscope.version import commit
+
+if workflow.is_main_process:
+    for sentence in mend(Path.cwd()):
+        print(f"sinkscope: {sentence}", file=sys.stderr)
 
 try:
     grid = Grid(load(config, Path.cwd()))

@@ -199,6 +199,7 @@ def entry(document: Document, path: Path, directory: Path) -> dict[str, Any]:
         "sha256": document.sha256,
         "cell": str(path.relative_to(directory)),
         "cell_sha256": sha256_of(path),
+        "cell_bytes": path.stat().st_size,
     }
 
 

@@ -1,0 +1,67 @@
+"""Files that are cut short are taken away, so that they are made again; others stay."""
+
+import polars as pl
+import pytest
+
+from sinkscope.files import write_json
+from sinkscope.mend import mend
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two manifests of a cell each, a table, a reduced one, and one of an experiment."""
+    for name in ("one", "two"):
+        cell = tmp_path / "results" / "cells" / "m" / f"{name}.safetensors"
+        cell.parent.mkdir(parents=True, exist_ok=True)
+        cell.write_bytes(b"x" * 1000)
+        entry = {"cell": f"results/cells/m/{name}.safetensors", "cell_bytes": 1000}
+        write_json(tmp_path / "results" / "shards" / "m" / f"{name}.json", {"cells": [entry]})
+    for path in ("tables/heads", "reduced/m/heads", "experiments/norms/m/norms"):
+        table = tmp_path / "results" / f"{path}.parquet"
+        table.parent.mkdir(parents=True, exist_ok=True)
+        pl.DataFrame({"layer": [0, 1]}).write_parquet(table)
+    return tmp_path
+
+
+def files(folder):
+    results = folder / "results"
+    return {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_whole_results_stay_and_so_does_a_folder_without_any(folder, tmp_path):
+    before = files(folder)
+    assert mend(folder) == []
+    assert files(folder) == before
+    assert mend(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("how", ["cut", "emptied", "lost"])
+@pytest.mark.parametrize("which", ["cells/m/one.safetensors", "shards/m/one.json"])
+def test_a_manifest_goes_where_it_or_a_cell_is_not_whole(folder, which, how):
+    path, before = folder / "results" / which, files(folder)
+    if how == "cut":
+        cut(path)
+    elif how == "emptied":
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+    told = mend(folder)
+    lost = {which} if how == "lost" else set()
+    assert files(folder) == before - {"shards/m/one.json"} - lost
+    assert len(told) == (0 if (which, how) == ("shards/m/one.json", "lost") else 1)
+    assert all(sentence.startswith("results/shards/m/one.json: ") for sentence in told)
+
+
+@pytest.mark.parametrize("kept", [0, 3, 100])
+@pytest.mark.parametrize("which", ["tables/heads", "reduced/m/heads", "experiments/norms/m/norms"])
+def test_a_table_that_is_cut_short_goes_alone(folder, which, kept):
+    path, before = folder / "results" / f"{which}.parquet", files(folder)
+    path.write_bytes(path.read_bytes()[:kept])
+    (sentence,) = mend(folder)
+    assert files(folder) == before - {f"{which}.parquet"}
+    assert "cut short; it is made again." in sentence
+    assert (folder / "results/experiments/norms/m").exists() == (which[:3] != "exp")
