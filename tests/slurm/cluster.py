@@ -4,7 +4,9 @@ The GPUs are names only (device files that every host has). Neither systemd, mun
 is needed; root is, since daemons start jobs as their users, and their configuration has one place.
 """
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -63,7 +65,7 @@ def missing():
     if os.getuid() != 0:
         return "SLURM is not started here: only root may"
     conf = ETC / "slurm.conf"
-    if conf.exists() and OURS not in conf.read_text():
+    if conf.exists() and OURS not in read(conf):
         return f"SLURM is not started here: this host has one ({conf})"
     if all(shutil.which(program) for program in PROGRAMS):
         return None
@@ -82,6 +84,9 @@ class Slurm:
 
     def __init__(self, root: Path) -> None:
         self.root, self.forgotten = root, 0
+        earlier = re.search("^StateSaveLocation=(.*)/state$", read(ETC / "slurm.conf"), re.M)
+        if earlier:  # of tests that were killed
+            end_daemons(Path(earlier[1]))
         for folder in ("state", "log", "run", *(f"spool/{node}" for node in NODES)):
             (root / folder).mkdir(parents=True)
         host = socket.gethostname().partition(".")[0]
@@ -145,15 +150,27 @@ class Slurm:
 
     def stop(self) -> None:
         self.empty()
-        for path in (self.root / "run").glob("*.pid"):
-            with_pid = path.read_text().strip()
-            subprocess.run(["kill", with_pid], check=False, capture_output=True)
+        end_daemons(self.root)
         for name in ("slurm.conf", "gres.conf", "cgroup.conf"):
             (ETC / name).unlink(missing_ok=True)
 
 
+def end_daemons(root: Path) -> None:
+    pids = [int(path.read_text()) for path in (root / "run").glob("*.pid")]
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    until = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < until:
+        time.sleep(0.1)
+
+
 def number(job: dict[str, str]) -> int:
     return int(job["id"].partition("_")[0])
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def run(*command: str, check: bool = True) -> str:
