@@ -4,7 +4,7 @@ import sys
 
 from sinkscope.cluster.orphans import cancel_left_behind
 from sinkscope.cluster.requests import Requests
-from sinkscope.code import modules
+from sinkscope.code import stamp
 from sinkscope.config import load
 from sinkscope.errors import SinkscopeError
 from sinkscope.grid import Grid, shards_to_report
@@ -43,8 +43,10 @@ wildcard_constraints:
 
 
 def source(stage):
-    """The package's modules that a stage runs: inputs, so that editing one reruns it."""
-    return modules(stage)
+    """The package's code that a stage runs: an input, so that editing it reruns the stage."""
+    if workflow.is_main_process:
+        stamp(stage, Path.cwd())
+    return [f"results/code/{stage}.json"]
 
 
 def weights(wildcards):
