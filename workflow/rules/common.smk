@@ -121,7 +121,9 @@ def end_earlier_jobs():
     except SinkscopeError as error:
         raise WorkflowError(str(error))
     if cancelled:
-        print(f"Cancelled jobs of an earlier run: {', '.join(cancelled)}", file=sys.stderr)
+        print(
+            f"Cancelled jobs of an earlier run: {', '.join(cancelled)}", file=sys.stderr
+        )
 
 
 def report_partially():

@@ -28,7 +28,8 @@ def left_behind(directory: Path) -> list[str]:
         job, _, name = line.partition(" ")
         if RUN.fullmatch(name):
             runs.setdefault(name, set()).add(job)
-    return sorted(job for jobs in runs.values() for job in jobs if _writes_below(directory, jobs))
+    own = [jobs for jobs in runs.values() if _writes_below(directory, jobs)]
+    return sorted(set().union(*own))
 
 
 def _writes_below(directory: Path, jobs: set[str]) -> bool:
