@@ -23,13 +23,11 @@ def mend(directory: Path) -> list[str]:
     for manifest, reason in broken_manifests(results / "shards", directory):
         manifest.unlink()
         told.append(f"{manifest.relative_to(directory)}: {reason}; it is made again.")
-    for table in broken_tables(results):
-        path = table.relative_to(directory)
-        if path.parts[1] == "experiments":  # there a folder is the output
-            path = Path(*path.parts[:4])
-            shutil.rmtree(directory / path, ignore_errors=True)
-        table.unlink(missing_ok=True)
-        told.append(f"{path}: {table.name} is cut short; it is made again.")
+    for output, table in broken_outputs(results).items():
+        if output.is_dir():
+            shutil.rmtree(output, ignore_errors=True)
+        output.unlink(missing_ok=True)
+        told.append(f"{table.relative_to(directory)}: is cut short; it is made again.")
     return told
 
 
@@ -48,13 +46,23 @@ def broken_manifests(shards: Path, directory: Path) -> Iterator[tuple[Path, str]
                 break
 
 
-def broken_tables(results: Path) -> Iterator[Path]:
+def broken_outputs(results: Path) -> dict[Path, Path]:
+    """Output of a job to a table in it that is cut short: the table, or an experiment's folder."""
+    found = {}
     for folder in ("experiments", "reduced", "tables"):
-        for path in sorted((results / folder).rglob("[!.]*.parquet")):
-            with path.open("rb") as stream:
-                stream.seek(max(0, (size_of(path) or 0) - len(PARQUET_END)))
-                if stream.read() != PARQUET_END:
-                    yield path
+        for table in sorted((results / folder).rglob("[!.]*.parquet")):
+            if not ends_well(table):
+                found[table.parent if folder == "experiments" else table] = table
+    return found
+
+
+def ends_well(table: Path) -> bool:
+    try:
+        with table.open("rb") as stream:
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - len(PARQUET_END)))
+            return stream.read() == PARQUET_END
+    except FileNotFoundError:  # a job is at work, and has just replaced it
+        return True
 
 
 def size_of(path: Path) -> int | None:

@@ -113,11 +113,9 @@ class Observation:
             return self._fused.add(layer, call, self.visible(call, self.plan.real.device))
         self.paths.add("torch")
         if device not in self._parts:
-            own = (
-                self._workspace
-                if device == self.device
-                else Workspace(device, self._workspace.share)
-            )
+            own = self._workspace
+            if device != self.device:
+                own = Workspace(device, own.share)
             self._parts[device] = moved(self.plan, device), own
         plan, workspace = self._parts[device]
         sums = Sums(plan, self.visible(call, device), call, layer)
@@ -206,10 +204,8 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
     output = value.new_empty(batch, n_tokens, n_heads, d_value).transpose(1, 2)
     stop = 0
     while stop < n_tokens:
-        start, stop = (
-            stop,
-            min(stop + (sums.plan.block or block_rows(call, stop, workspace.share)), n_tokens),
-        )
+        n_rows = sums.plan.block or block_rows(call, stop, workspace.share)
+        start, stop = stop, min(stop + n_rows, n_tokens)
         n_keys = stop if call.is_causal else n_tokens
         logits, probability = workspace.pair(batch, n_heads, stop - start, n_keys)
         rows = query[:, :, :, start:stop].reshape(batch * n_kv, -1, d)
