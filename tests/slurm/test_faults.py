@@ -197,7 +197,7 @@ def test_another_folder_of_the_same_user_is_left_alone(tmp_path, clone, slurm):
 
 
 def test_a_full_queue_of_shards_is_bounded(project, slurm):
-    project.settings(documents_per_job=1, experiments=[])
+    project.settings(documents_per_job=2, experiments=[])
     process = project.submit("--jobs", "3", "results/tables/sink_mass.parquet")
     most = 0
     while process.poll() is None:
