@@ -10,8 +10,9 @@ import polars as pl
 from sinkscope.config import Config
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments import bos, induction, norms, second_sink
+from sinkscope.extract.gpus import own_gpus
 from sinkscope.extract.model import Loaded, load_model, threads
-from sinkscope.files import failure_of, write_json, written
+from sinkscope.files import failure_of, replaced_folder, write_json, written
 
 # By name, as in the configuration: frames by the name of their file.
 MEASURES: dict[str, Callable[[Loaded, Config], dict[str, pl.DataFrame]]] = {
@@ -36,11 +37,13 @@ def run(
             raise SinkscopeError(
                 f"no experiment '{experiment}' runs models; those are {', '.join(MEASURES)}."
             )
-        with threads(n_threads):
-            frames = MEASURES[experiment](load_model(config.model(model), directory), config)
+        row = config.model(model)
+        with threads(n_threads), own_gpus(row):
+            frames = MEASURES[experiment](load_model(row, directory), config)
     except SinkscopeError as error:
         write_json(failure, {"problem": str(error)})
         raise
-    for name, frame in frames.items():
-        with written(out / f"{name}.parquet") as temporary:
-            frame.with_columns(model=pl.lit(model)).write_parquet(temporary)
+    with replaced_folder(out) as folder:
+        for name, frame in frames.items():
+            with written(folder / f"{name}.parquet") as temporary:
+                frame.with_columns(model=pl.lit(model)).write_parquet(temporary)
