@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import torch
 
 from sinkscope.config import Config
 from sinkscope.errors import SinkscopeError
@@ -37,9 +38,7 @@ def run(
             raise SinkscopeError(
                 f"no experiment '{experiment}' runs models; those are {', '.join(MEASURES)}."
             )
-        row = config.model(model)
-        with threads(n_threads), own_gpus(row):
-            frames = MEASURES[experiment](load_model(row, directory), config)
+        frames = measured(experiment, config, model, directory, n_threads)
     except SinkscopeError as error:
         write_json(failure, {"problem": str(error)})
         raise
@@ -47,3 +46,18 @@ def run(
         for name, frame in frames.items():
             with written(folder / f"{name}.parquet") as temporary:
                 frame.with_columns(model=pl.lit(model)).write_parquet(temporary)
+
+
+def measured(
+    experiment: str, config: Config, model: str, directory: Path, n_threads: int
+) -> dict[str, pl.DataFrame]:
+    row = config.model(model)
+    with threads(n_threads), own_gpus(row):
+        loaded = load_model(row, directory)
+        try:
+            return MEASURES[experiment](loaded, config)
+        except torch.OutOfMemoryError as error:  # in what follows a pass, which says so itself
+            raise SinkscopeError(
+                f"model '{model}': {experiment} ran out of GPU memory; lower experiment_tokens in "
+                "the configuration, or give the model a smaller dtype."
+            ) from error
