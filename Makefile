@@ -1,6 +1,7 @@
 # make report  regenerate every table and figure, and the report
 # make test    the whole test suite, in the same environment
 # make test-gpu  the tests that a GPU adds: its kernels, and the default grid on it
+# make test-cluster  runs, and faults of every kind, on a SLURM that it installs and starts here
 # make bench   time and memory of extraction against the plain forward pass
 # make check   linter, type checker, workflow formatter and linter, dry runs
 # make lock    resolve requirements.lock anew
@@ -9,7 +10,7 @@ PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: report test test-gpu bench check lock
+.PHONY: report test test-gpu test-cluster bench check lock
 
 report: $(VENV)/ready
 	snakemake
@@ -20,8 +21,11 @@ test: $(VENV)/ready
 
 test-gpu: $(VENV)/ready
 	python -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "torch sees no GPU here")'
-	pytest tests/extract/test_kernels.py tests/extract/test_gpu.py tests/extract/test_devices.py \
-		tests/rehearse/test_rehearse.py
+	pytest tests/extract/test_kernels.py tests/extract/test_gpu.py tests/extract/test_gpus.py \
+	    tests/extract/test_devices.py tests/rehearse/test_rehearse.py
+
+test-cluster: $(VENV)/ready
+	pytest -v tests/slurm
 
 bench: $(VENV)/ready
 	sinkscope bench

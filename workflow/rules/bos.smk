@@ -26,8 +26,9 @@ if not grid.config.raw["partial"]:
         # Most of the job is starting up, which uses one.
         threads: 1
         resources:
-            mem_mb=lambda wildcards: grid.mem_mb(wildcards.model),
-            gpu=lambda wildcards: grid.n_gpus(wildcards.model),
+            mem_mb=memory,
+            runtime=experiment_minutes,
+            gpu=gpus,
         params:
             model=lambda wildcards: grid.model(wildcards.model),
             hashes=all_hashes(),
@@ -51,6 +52,8 @@ rule bos_tables:
         "results/logs/bos.log",
     benchmark:
         "results/benchmarks/bos.tsv"
+    group:
+        "report"
     message:
         "Joining what the beginnings of texts hold in all models"
     shell:

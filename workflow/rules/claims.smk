@@ -39,6 +39,8 @@ if "claims" in grid.config.raw["experiments"]:
             "results/logs/claims.log",
         benchmark:
             "results/benchmarks/claims.tsv"
+        group:
+            "report"
         params:
             names=[Path(path).stem for path in tables_of_run],
         message:

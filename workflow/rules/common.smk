@@ -2,15 +2,22 @@
 
 import sys
 
-from sinkscope.code import modules
+from sinkscope.cluster.orphans import cancel_left_behind
+from sinkscope.cluster.requests import Requests
+from sinkscope.code import stamp
 from sinkscope.config import load
 from sinkscope.errors import SinkscopeError
 from sinkscope.grid import Grid, shards_to_report
+from sinkscope.mend import mend
 from sinkscope.reduce.parts import JOINED
 from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.reduce.schemas import SMALL_TABLES, TABLES
 from sinkscope.rerun import partial_command
 from sinkscope.version import commit
+
+if workflow.is_main_process:
+    for sentence in mend(Path.cwd()):
+        print(f"sinkscope: {sentence}", file=sys.stderr)
 
 try:
     grid = Grid(load(config, Path.cwd()))
@@ -19,6 +26,9 @@ try:
 except SinkscopeError as error:
     raise WorkflowError(str(error))
 
+
+# What jobs ask a scheduler for; a job that is repeated asks for more.
+asks = Requests(grid, Path.cwd())
 
 # Sections that experiments add to the report, and the tables that each is drawn from: an
 # experiment's rule file puts its own in, where the grid has what it is about.
@@ -33,14 +43,35 @@ wildcard_constraints:
 
 
 def source(stage):
-    """The package's modules that a stage runs: inputs, so that editing one reruns it."""
-    return modules(stage)
+    """The package's code that a stage runs: an input, so that editing it reruns the stage."""
+    if workflow.is_main_process:
+        stamp(stage, Path.cwd())
+    return [f"results/code/{stage}.json"]
 
 
 def weights(wildcards):
     """What must have been downloaded before a model can run: nothing but for hub models."""
     repository = grid.repository(wildcards.model)
     return f"results/hub/{repository}.json" if repository else []
+
+
+def memory(wildcards, attempt):
+    """MB that a job asks for that runs a model."""
+    return asks.mem_mb(wildcards.model, attempt)
+
+
+def minutes(wildcards, attempt):
+    """Minutes that an extraction job asks for."""
+    return asks.minutes(wildcards.model, attempt)
+
+
+def experiment_minutes(wildcards, attempt):
+    """Minutes that a job asks for that runs a model over the first tokens of all documents."""
+    return asks.experiment_minutes(wildcards.model, attempt)
+
+
+def gpus(wildcards):
+    return grid.n_gpus(wildcards.model)
 
 
 def manifests(wildcards):
@@ -81,6 +112,18 @@ def joined_tables(experiment):
     return expand("results/tables/{table}.parquet", table=names) + expand(
         "results/tables/{table}.csv", table=small
     )
+
+
+def end_earlier_jobs():
+    """Cancel jobs that a killed run left on the cluster. This run holds the folder's lock."""
+    try:
+        cancelled = cancel_left_behind(Path.cwd())
+    except SinkscopeError as error:
+        raise WorkflowError(str(error))
+    if cancelled:
+        print(
+            f"Cancelled jobs of an earlier run: {', '.join(cancelled)}", file=sys.stderr
+        )
 
 
 def report_partially():

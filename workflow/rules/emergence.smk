@@ -25,6 +25,8 @@ rule emergence:
         "results/logs/emergence.log",
     benchmark:
         "results/benchmarks/emergence.tsv"
+    group:
+        "report"
     params:
         checkpoints=[f"{model}={folder}" for model, folder in trained.items()],
     message:

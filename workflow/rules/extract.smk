@@ -18,8 +18,9 @@ rule extract:
         "results/benchmarks/extract/{model}/{shard}.tsv"
     threads: grid.config.raw["threads"]
     resources:
-        mem_mb=lambda wildcards: grid.mem_mb(wildcards.model),
-        gpu=lambda wildcards: grid.n_gpus(wildcards.model),
+        mem_mb=memory,
+        runtime=minutes,
+        gpu=gpus,
     params:
         # What of the configuration concerns this job; another change leaves it alone.
         model=lambda wildcards: grid.model(wildcards.model),

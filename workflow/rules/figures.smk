@@ -15,6 +15,8 @@ rule figures:
         "results/logs/figures/{model}.log",
     benchmark:
         "results/benchmarks/figures/{model}.tsv"
+    group:
+        "report"
     params:
         documents=grid.shown_documents(),
     message:
@@ -35,6 +37,8 @@ rule compare:
         "results/logs/figures/all.log",
     benchmark:
         "results/benchmarks/figures/all.tsv"
+    group:
+        "report"
     message:
         "Drawing the figures of all models"
     shell:
@@ -55,6 +59,8 @@ rule section:
         "results/logs/sections/{section}.log",
     benchmark:
         "results/benchmarks/sections/{section}.tsv"
+    group:
+        "report"
     message:
         "Drawing the section {wildcards.section}"
     shell:
@@ -73,6 +79,8 @@ rule maps:
         "results/logs/maps/{model}.log",
     benchmark:
         "results/benchmarks/maps/{model}.tsv"
+    group:
+        "report"
     params:
         documents=grid.config.raw["documents_in_report"],
     message:

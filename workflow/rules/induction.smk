@@ -28,8 +28,9 @@ if not grid.config.raw["partial"]:
         # Most of the job is starting up, which uses one.
         threads: 1
         resources:
-            mem_mb=lambda wildcards: grid.mem_mb(wildcards.model),
-            gpu=lambda wildcards: grid.n_gpus(wildcards.model),
+            mem_mb=memory,
+            runtime=experiment_minutes,
+            gpu=gpus,
         params:
             model=lambda wildcards: grid.model(wildcards.model),
             hashes=all_hashes(),
@@ -57,6 +58,8 @@ rule induction_tables:
         "results/logs/induction.log",
     benchmark:
         "results/benchmarks/induction.tsv"
+    group:
+        "report"
     params:
         threshold=grid.config.raw["induction_threshold"],
     message:

@@ -18,6 +18,9 @@ rule reduce:
         "results/logs/reduce/{model}.log",
     benchmark:
         "results/benchmarks/reduce/{model}.tsv"
+    resources:
+        mem_mb=lambda wildcards, attempt: asks.tables_mb(1, attempt),
+        runtime=lambda wildcards, attempt: asks.tables_minutes(1, attempt),
     params:
         out=lambda wildcards: f"results/reduced/{wildcards.model}",
         epsilon=grid.config.raw["epsilon"],
@@ -40,6 +43,11 @@ rule tables:
         "results/logs/tables.log",
     benchmark:
         "results/benchmarks/tables.tsv"
+    group:
+        "report"
+    resources:
+        mem_mb=lambda wildcards, attempt: asks.tables_mb(len(shards), attempt),
+        runtime=lambda wildcards, attempt: asks.tables_minutes(len(shards), attempt),
     params:
         parts=expand("results/reduced/{model}", model=shards),
     message:

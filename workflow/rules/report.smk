@@ -27,6 +27,8 @@ rule report:
         "results/logs/report.log",
     benchmark:
         "results/benchmarks/report.tsv"
+    group:
+        "report"
     params:
         config=grid.snapshot(),
         commit=commit(Path(workflow.basedir)),

@@ -30,8 +30,9 @@ if not grid.config.raw["partial"]:
         # Most of the job is starting up, which uses one.
         threads: 1
         resources:
-            mem_mb=lambda wildcards: grid.mem_mb(wildcards.model),
-            gpu=lambda wildcards: grid.n_gpus(wildcards.model),
+            mem_mb=memory,
+            runtime=experiment_minutes,
+            gpu=gpus,
         params:
             model=lambda wildcards: grid.model(wildcards.model),
             hashes=all_hashes(),
@@ -60,6 +61,8 @@ rule second_sink_tables:
         "results/logs/second_sink.log",
     benchmark:
         "results/benchmarks/second_sink.tsv"
+    group:
+        "report"
     params:
         threshold=grid.config.raw["second_sink_mass"],
     message:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+from sinkscope.files import sha256_of, write_text
 
 PACKAGE = Path(__file__).parent
 
@@ -31,3 +34,17 @@ def modules(stage: str) -> list[Path]:
     own = [path for path in files if path.name != "cli.py"]
     shared = [PACKAGE / f"{name}.py" for name in SHARED]
     return sorted([*own, *shared, *(PACKAGE / path for path in BESIDES[stage])])
+
+
+def stamp(stage: str, directory: Path) -> Path:
+    """A file that says which code a stage runs, written anew when that has changed.
+
+    Jobs depend on it instead of on every module: of thousands of jobs, a scheduler would look at
+    each module thousands of times.
+    """
+    path = directory / "results" / "code" / f"{stage}.json"
+    found = {str(module.relative_to(PACKAGE)): sha256_of(module) for module in modules(stage)}
+    text = json.dumps(found, indent=1) + "\n"
+    if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text:
+        write_text(path, text)
+    return path

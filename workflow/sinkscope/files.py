@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,20 @@ def _unwritable(path: Path, error: OSError) -> SinkscopeError:
     return SinkscopeError(
         f"{path}: cannot be written ({reason}); {remedy} and run again, finished cells are kept."
     )
+
+
+@contextmanager
+def replaced_folder(out: Path) -> Iterator[Path]:
+    """A new folder beside `out`; it takes the place of `out` when the block ends well."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
+        new, old = Path(temporary) / "new", Path(temporary) / "old"
+        new.mkdir()
+        yield new
+        if out.exists():
+            out.rename(old)
+        new.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -66,10 +66,6 @@ class Grid:
         row = self.config.model(model)
         return row.n_gpus if row.device.startswith("cuda") else 0
 
-    def mem_mb(self, model: str) -> int:
-        """Memory that a job of this model asks for, in MB."""
-        return int(self.config.model(model).mem_mb or self.config.raw["mem_mb"])
-
     def repository(self, model: str) -> str | None:
         """The hub model of a row, as its lock file is called; None for other sources."""
         row = self.config.model(model)

@@ -26,7 +26,7 @@ def figures(tables: Tables) -> list[Figure]:
     """In the order of the report; only those of which something was measured."""
     found = []
     if not tables["bos"].is_empty():
-        found.append(on_and_off(tables["bos"]))
+        found.append(on_and_off(tables["bos"], left_out(tables)))
     content = tables["position_content"].with_columns(pl.col("mass").fill_nan(None))
     content = content.drop_nulls("mass")
     if not content.is_empty():
@@ -37,7 +37,13 @@ def figures(tables: Tables) -> list[Figure]:
     return found
 
 
-def on_and_off(table: pl.DataFrame) -> Figure:
+def left_out(tables: Tables) -> list[str]:
+    """Models of which there are other beginnings, but none without special tokens."""
+    others = tables["position_content"]["model"].unique().sort()
+    return others.filter(~others.is_in(tables["bos"]["model"].unique().implode())).to_list()
+
+
+def on_and_off(table: pl.DataFrame, left_out: list[str]) -> Figure:
     by = ["model", "layer"]
     masses = ["first_token", "first_word"]
     means = (
@@ -59,15 +65,20 @@ def on_and_off(table: pl.DataFrame) -> Figure:
         f" {words.listed(unusual)} {'was' if len(unusual) == 1 else 'were'} not made to begin with "
         "one: their BOS stands in front for once." if unusual else ""
     )  # fmt: skip
+    absent = (
+        " Not shown, for want of a token that the tokenizer puts in front or of room for it: "
+        f"{words.listed(left_out)}." if left_out else ""
+    )  # fmt: skip
     return Figure(
         name="bos_on_off",
         title="With and without special tokens",
         finding=takes_over(with_, without),
         caption=(
             "The same texts, equally long: with the special tokens of the family around them (or "
-            f"its BOS in front), and without any.{usual} Formula: mean over queries i after both "
-            "(encoders: all others) of M[l,i,k], for the special token k = 0 and for the first "
-            f"real token. Mean over heads, queries and n = {n_of(table)}. Unit: part of 1, linear "
+            f"its BOS in front), and without any.{usual}{absent} Formula: mean over queries i "
+            "after both (encoders: all others) of M[l,i,k], for the special token k = 0 and for "
+            "the first real token. Mean over heads, queries and "
+            f"n = {n_of(table)}. Unit: part of 1, linear "
             "scale. Layers count from 0."
         ),
         chart=layer_panels(drawn, y, LINES),

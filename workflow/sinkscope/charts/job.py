@@ -9,10 +9,9 @@ import polars as pl
 
 from sinkscope.charts import heads, histogram, last_layer, local, mass, models, models_sinks, rate
 from sinkscope.charts.figure import Figure, Tables, write_figure
-from sinkscope.charts.folder import replaced_folder
 from sinkscope.charts.select import documents_of, of_model
 from sinkscope.errors import SinkscopeError
-from sinkscope.files import write_json
+from sinkscope.files import replaced_folder, write_json
 from sinkscope.reduce.schemas import TABLES
 
 

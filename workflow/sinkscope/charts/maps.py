@@ -21,10 +21,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sinkscope.charts.folder import replaced_folder
 from sinkscope.charts.palette import heat_index, heat_table
 from sinkscope.extract.cell import Cell, read_cell
-from sinkscope.files import read_json, write_json
+from sinkscope.files import read_json, replaced_folder, write_json
 
 # Attention is kept in steps of 1 / STEPS.
 STEPS = 10_000

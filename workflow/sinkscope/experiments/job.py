@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import torch
 
 from sinkscope.config import Config
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments import bos, induction, norms, second_sink
+from sinkscope.extract.gpus import own_gpus
 from sinkscope.extract.model import Loaded, load_model, threads
-from sinkscope.files import failure_of, write_json, written
+from sinkscope.files import failure_of, replaced_folder, write_json, written
 
 # By name, as in the configuration: frames by the name of their file.
 MEASURES: dict[str, Callable[[Loaded, Config], dict[str, pl.DataFrame]]] = {
@@ -36,11 +38,26 @@ def run(
             raise SinkscopeError(
                 f"no experiment '{experiment}' runs models; those are {', '.join(MEASURES)}."
             )
-        with threads(n_threads):
-            frames = MEASURES[experiment](load_model(config.model(model), directory), config)
+        frames = measured(experiment, config, model, directory, n_threads)
     except SinkscopeError as error:
         write_json(failure, {"problem": str(error)})
         raise
-    for name, frame in frames.items():
-        with written(out / f"{name}.parquet") as temporary:
-            frame.with_columns(model=pl.lit(model)).write_parquet(temporary)
+    with replaced_folder(out) as folder:
+        for name, frame in frames.items():
+            with written(folder / f"{name}.parquet") as temporary:
+                frame.with_columns(model=pl.lit(model)).write_parquet(temporary)
+
+
+def measured(
+    experiment: str, config: Config, model: str, directory: Path, n_threads: int
+) -> dict[str, pl.DataFrame]:
+    row = config.model(model)
+    with threads(n_threads), own_gpus(row):
+        loaded = load_model(row, directory)
+        try:
+            return MEASURES[experiment](loaded, config)
+        except torch.OutOfMemoryError as error:  # in what follows a pass, which says so itself
+            raise SinkscopeError(
+                f"model '{model}': {experiment} ran out of GPU memory; lower experiment_tokens in "
+                "the configuration, or give the model a smaller dtype."
+            ) from error

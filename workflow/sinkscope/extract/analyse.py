@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sinkscope.config import Settings
 from sinkscope.documents import Document
@@ -50,13 +52,9 @@ class Analyser:
     ) -> list[Cell | SinkscopeError]:
         """The cells of documents of one length, from one forward pass; in place of a cell that
         cannot be made, why. Raises SinkscopeError where the pass itself fails."""
-        observation = Observation(self.plan(encoded), self.workspace)
         ids = torch.tensor([one.ids for one in encoded], device=self.loaded.device)
-        run_observed(self.loaded, observation, ids)
-        try:  # on a GPU the last layers are reduced only now
-            arrays = self.arrays(observation.stacked, encoded)
-        except RuntimeError as error:
-            raise SinkscopeError(failed_pass(self.loaded, ids, error)) from error
+        observation, statistics = self.observed(self.plan(encoded), ids)
+        arrays = self.arrays(statistics, encoded)
         found: list[Cell | SinkscopeError] = []
         for document, one, own in zip(documents, encoded, arrays, strict=True):
             try:
@@ -64,6 +62,36 @@ class Analyser:
             except SinkscopeError as error:
                 found.append(error)
         return found
+
+    def observed(
+        self, plan: Plan, ids: Tensor, attention_mask: Tensor | None = None
+    ) -> tuple[Observation, LayerStatistics]:
+        """One forward pass, and its statistics, stacked. Where GPU memory runs out on a single
+        document, it begins again with blocks of half the size, which later documents keep."""
+        while True:
+            try:
+                return self.one_pass(plan, ids, attention_mask)
+            except SinkscopeError as error:
+                if len(ids) > 1 or not isinstance(error.__cause__, torch.OutOfMemoryError):
+                    raise
+                problem = str(error)  # the error itself would hold on to the memory
+            if not self.workspace.halve():
+                raise SinkscopeError(problem)
+            print(
+                f"model '{self.loaded.row.model}': GPU memory ran out on {ids.shape[1]} tokens; "
+                f"going on with blocks of {self.workspace.share:.3g} times the usual size",
+                file=sys.stderr,
+            )
+
+    def one_pass(
+        self, plan: Plan, ids: Tensor, attention_mask: Tensor | None
+    ) -> tuple[Observation, LayerStatistics]:
+        observation = Observation(plan, self.workspace)
+        run_observed(self.loaded, observation, ids, attention_mask)
+        try:  # on a GPU the last layers are reduced only now
+            return observation, observation.stacked
+        except RuntimeError as error:
+            raise SinkscopeError(failed_pass(self.loaded, ids, error)) from error
 
     def cell(
         self,
@@ -175,9 +203,8 @@ class Analyser:
         everything = torch.ones(1, limit, dtype=torch.bool)
         no_sets = torch.zeros(1, limit, 0, dtype=torch.bool)
         plan = Plan(everything, no_sets, ~everything, map_exact=0, map_cells=1)
-        observation = Observation(plan, self.workspace)
-        run_observed(self.loaded, observation, ids, attention_mask)
-        return observation.stacked.max_key[:, 0].int().cpu().numpy()
+        _, statistics = self.observed(plan, ids, attention_mask)
+        return statistics.max_key[:, 0].int().cpu().numpy()
 
 
 def names_of(encoded: Sequence[Encoded]) -> list[str]:

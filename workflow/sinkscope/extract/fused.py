@@ -53,8 +53,9 @@ class Waiting:
 class Fused:
     """Answers the calls of one forward pass; `finish` gives the statistics of their layers."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, share: float = 1.0) -> None:
         self.plan = plan
+        self.waiting_bytes = share * WAITING_BYTES
         self.head_maps: dict[int, Tensor] = {}  # [batch, wanted head, cell, cell], by layer
         self._waiting: list[Waiting] = []
         self._reduced: list[tuple[list[int], LayerStatistics]] = []
@@ -90,7 +91,7 @@ class Fused:
         if heads:
             maps = [head_map(call, lse, head, self.plan) for head in heads]
             self.head_maps[layer] = torch.stack(maps, 1)
-        if len(self._waiting) * (call.query.nbytes + call.key.nbytes) > WAITING_BYTES:
+        if len(self._waiting) * (call.query.nbytes + call.key.nbytes) > self.waiting_bytes:
             self.reduce()
         return output
 

@@ -25,6 +25,7 @@ from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.batches import Batch, batches
 from sinkscope.extract.cell import Cell, cell_path, fingerprint_of, write_cell
+from sinkscope.extract.gpus import own_gpus
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
 from sinkscope.files import sha256_of, write_json
@@ -79,7 +80,7 @@ def run_job(
     for stale in (manifest, failure_path(manifest)):
         stale.unlink(missing_ok=True)
     try:
-        with threads(n_threads):
+        with threads(n_threads), own_gpus(row):
             loaded = load_model(row, directory)
             analyser = Analyser(loaded, settings, Workspace(loaded.device))
             for document, made in in_order(documents, make_cells(analyser, documents, directory)):
@@ -198,6 +199,7 @@ def entry(document: Document, path: Path, directory: Path) -> dict[str, Any]:
         "sha256": document.sha256,
         "cell": str(path.relative_to(directory)),
         "cell_sha256": sha256_of(path),
+        "cell_bytes": path.stat().st_size,
     }
 
 

@@ -10,6 +10,7 @@ of the work, is done once.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import math
 from dataclasses import replace
@@ -27,6 +28,7 @@ from sinkscope.extract.sums import LayerStatistics, Plan, Sums
 # Logits of one block of queries: more leaves a processor's cache, less leaves a GPU idle.
 CPU_BLOCK_BYTES = 4 << 20
 GPU_BLOCK_BYTES = 256 << 20
+LEAST_SHARE = 1 / 64  # of these, where memory runs out
 
 
 def present(layer: LayerStatistics) -> list[str]:
@@ -39,13 +41,29 @@ class Workspace:
     """Buffers that all blocks of all layers and documents share.
 
     Fresh memory for every layer would cost more (page faults) than the arithmetic on it.
+    share: of the memory that is usually taken to work in.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, device: torch.device, share: float = 1.0) -> None:
+        self.device, self.share = device, share
+        self.let_go()
+
+    def let_go(self) -> None:
+        device = self.device
         self.flat = (torch.empty(0, device=device), torch.empty(0, device=device))
         self.rows = torch.empty(0, device=device)
         self.triangle = torch.empty(0, 0, device=device)
+
+    def halve(self) -> bool:
+        """After memory ran out: blocks of half the size. False where they are the smallest."""
+        if self.share <= LEAST_SHARE:
+            return False
+        self.share /= 2
+        self.let_go()
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        return True
 
     def pair(self, *shape: int) -> tuple[Tensor, Tensor]:
         """Two uninitialised float32 tensors of this shape."""
@@ -81,7 +99,7 @@ class Observation:
         self.paths: set[str] = set()  # that layers took: triton, torch
         self._parts: dict[torch.device, tuple[Plan, Workspace]] = {}
         self._workspace = workspace
-        self._fused = fused_path(plan, workspace.device, fused)
+        self._fused = fused_path(plan, workspace, fused)
         self._blocks: dict[int, LayerStatistics] = {}
         self._n_layers = 0
         self._counted: tuple[Tensor | None, bool, Visible] | None = None
@@ -95,7 +113,9 @@ class Observation:
             return self._fused.add(layer, call, self.visible(call, self.plan.real.device))
         self.paths.add("torch")
         if device not in self._parts:
-            own = self._workspace if device == self.device else Workspace(device)
+            own = self._workspace
+            if device != self.device:
+                own = Workspace(device, own.share)
             self._parts[device] = moved(self.plan, device), own
         plan, workspace = self._parts[device]
         sums = Sums(plan, self.visible(call, device), call, layer)
@@ -158,18 +178,18 @@ class Observation:
         return counted[2]
 
 
-def fused_path(plan: Plan, device: torch.device, wanted: bool | None) -> Any:
+def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:
     """The kernels, for one pass; None where they are not to be had or not wanted.
 
     wanted: None takes them on a GPU, True also where Triton only interprets them.
     """
-    if wanted is False or (wanted is None and device.type != "cuda"):
+    if wanted is False or (wanted is None and workspace.device.type != "cuda"):
         return None
     if importlib.util.find_spec("triton") is None:
         return None
     from sinkscope.extract.fused import Fused
 
-    return Fused(plan)
+    return Fused(plan, workspace.share)
 
 
 def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerStatistics]:
@@ -184,7 +204,8 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
     output = value.new_empty(batch, n_tokens, n_heads, d_value).transpose(1, 2)
     stop = 0
     while stop < n_tokens:
-        start, stop = stop, min(stop + (sums.plan.block or block_rows(call, stop)), n_tokens)
+        n_rows = sums.plan.block or block_rows(call, stop, workspace.share)
+        start, stop = stop, min(stop + n_rows, n_tokens)
         n_keys = stop if call.is_causal else n_tokens
         logits, probability = workspace.pair(batch, n_heads, stop - start, n_keys)
         rows = query[:, :, :, start:stop].reshape(batch * n_kv, -1, d)
@@ -204,15 +225,15 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
     return output.to(call.query.dtype), sums.finish()
 
 
-def block_rows(call: Call, start: int) -> int:
-    """Query rows of the block at `start`, so that the logits of all heads fit its bytes.
+def block_rows(call: Call, start: int, share: float) -> int:
+    """Query rows of the block at `start`, so that the logits of all heads fit its share of bytes.
 
     A causal block computes the square on the diagonal in full: at most a quarter of the
     document a block keeps that waste small.
     """
     batch, n_heads, n_tokens, _ = call.query.shape
     most_bytes = GPU_BLOCK_BYTES if call.query.is_cuda else CPU_BLOCK_BYTES
-    n_entries = most_bytes // (4 * batch * n_heads)
+    n_entries = share * most_bytes // (4 * batch * n_heads)
     if not call.is_causal:
         return round_rows(n_entries / n_tokens)
     # rows * (start + rows) entries of each head: the keys of a causal block grow with it.

@@ -1,0 +1,92 @@
+"""What a job asks a scheduler for: memory and minutes, from weights, texts and the attempt.
+
+Reckoned on the safe side, with nothing loaded: the workflow asks whenever it is read.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+
+from sinkscope.cluster.parameters import n_parameters
+from sinkscope.config import ModelRow
+from sinkscope.grid import Grid
+from sinkscope.rehearse.needs import MARGIN, needs, operations
+
+BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+CHARACTERS_PER_TOKEN = 3
+CPU_TFLOPS, GPU_TFLOPS = 0.02, 20.0
+# Encoders run over a document padded to their longest input too, mostly of this length.
+PADDED = 512
+# Float32 numbers that a layer holds of every token, in widths of the model.
+WIDTHS = 20
+# Before a job does anything: its libraries are read from a shared disk.
+START_MINUTES = 5
+# An experiment runs over the first tokens of a document at most so many times.
+PASSES = 8
+# Jobs without a model: libraries, and what they read, a cell or the rows that it became.
+TABLES_MB, MB_PER_CELL, CELLS_PER_MINUTE = 1000, 0.1, 600
+
+
+class Requests:
+    """What the jobs of a grid ask for. attempt: 1, 2, ...; a repeated job asks for more."""
+
+    def __init__(self, grid: Grid, directory: Path) -> None:
+        self.grid, self.raw = grid, grid.config.raw
+        # Of thousands of jobs, each model's files are read once.
+        self._parameters = cache(lambda row: n_parameters(row, directory) or 0)
+        self._of_shard = cache(self._shard)
+        self._of_experiment = cache(self._experiment)
+        self._n_documents = len(grid.config.documents)
+        self._n_characters = max(len(document.text) for document in grid.config.documents)
+
+    def mem_mb(self, model: str, attempt: int) -> int:
+        """Of any job that runs the model."""
+        return attempt * self._of_shard(model)[0]
+
+    def minutes(self, model: str, attempt: int) -> int:
+        """Of an extraction job."""
+        return attempt * self._of_shard(model)[1]
+
+    def experiment_minutes(self, model: str, attempt: int) -> int:
+        """Of a job that runs the model over the first tokens of all documents."""
+        return attempt * self._of_experiment(model)[1]
+
+    def tables_mb(self, n_models: int, attempt: int) -> int:
+        """Of a job that reads the cells of so many models, or tables made of them."""
+        return attempt * round_up(TABLES_MB + MB_PER_CELL * n_models * self._n_documents)
+
+    def tables_minutes(self, n_models: int, attempt: int) -> int:
+        busy = n_models * self._n_documents / CELLS_PER_MINUTE
+        return attempt * math.ceil(START_MINUTES + MARGIN * busy)
+
+    def _shard(self, model: str) -> tuple[int, int]:
+        n_tokens = math.ceil(self._n_characters / CHARACTERS_PER_TOKEN)
+        if self.raw["padded_counting"]:
+            n_tokens = max(n_tokens, PADDED)
+        row = self.grid.config.model(model)
+        n_documents = min(self.raw["documents_per_job"], self._n_documents)
+        return self._asks(row, min(n_tokens, row.max_length or n_tokens), n_documents)
+
+    def _experiment(self, model: str) -> tuple[int, int]:
+        row = self.grid.config.model(model)
+        return self._asks(row, self.raw["experiment_tokens"], PASSES * self._n_documents)
+
+    def _asks(self, row: ModelRow, n_tokens: int, n_documents: int) -> tuple[int, int]:
+        """MB and minutes. Layers and width are taken as what models of a size mostly have: a
+        hundred times as wide as they are deep, and twelve squares of the width in a layer."""
+        n = self._parameters(row)
+        width = (100 * n / 12) ** (1 / 3)
+        on_gpu = row.device.startswith("cuda")
+        flops = 1e12 * (GPU_TFLOPS if on_gpu else CPU_TFLOPS)
+        seconds = operations(n, 1, width**2 / 100, n_tokens) / flops
+        weights = n * BYTES[row.dtype]
+        minutes = START_MINUTES + needs(weights, None, seconds, n_documents).minutes
+        activations = 0 if on_gpu else 4 * WIDTHS * width * n_tokens
+        reckoned = round_up(self.raw["mem_mb"] + (weights + activations) / 1e6)
+        return row.mem_mb or reckoned, minutes
+
+
+def round_up(megabytes: float) -> int:
+    return math.ceil(megabytes / 100) * 100
