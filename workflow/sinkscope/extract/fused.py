@@ -55,7 +55,7 @@ class Fused:
 
     def __init__(self, plan: Plan, share: float = 1.0) -> None:
         self.plan = plan
-        self.waiting_bytes = share * WAITING_BYTES
+        self.share = share  # of the memory that is usually taken to work in
         self.head_maps: dict[int, Tensor] = {}  # [batch, wanted head, cell, cell], by layer
         self._waiting: list[Waiting] = []
         self._reduced: list[tuple[list[int], LayerStatistics]] = []
@@ -91,7 +91,7 @@ class Fused:
         if heads:
             maps = [head_map(call, lse, head, self.plan) for head in heads]
             self.head_maps[layer] = torch.stack(maps, 1)
-        if len(self._waiting) * (call.query.nbytes + call.key.nbytes) > self.waiting_bytes:
+        if len(self._waiting) * (call.query.nbytes + call.key.nbytes) > self.share * WAITING_BYTES:
             self.reduce()
         return output
 
@@ -106,7 +106,7 @@ class Fused:
             norms = [one.norms for one in group if one.norms is not None]
             inputs = self.inputs(group[0].visible, calls[0].query.device)
             with on_device(calls[0].query.device):
-                found = launch(calls, lses, self.plan, inputs, norms)
+                found = launch(calls, lses, self.plan, inputs, norms, self.share)
             self._reduced.append(([one.layer for one in group], found))
 
     def inputs(self, visible: Visible, device: torch.device) -> Inputs:

@@ -38,14 +38,15 @@ def launch(
     plan: Plan,
     inputs: Inputs,
     norms: Sequence[tuple[Tensor, Tensor]] = (),
+    share: float = 1.0,
 ) -> LayerStatistics:
     """All statistics of the calls, which are alike but for their numbers, as [layer, batch, ...].
 
     lses: for each call the log-sum-exp of its rows, [batch, head, token]. norms: none, or for each
     call those of the values [batch, kv, token], and their mean under the attention, as lses.
-    Maps of single heads are left empty.
+    share: of the memory that head means usually take. Maps of single heads are left empty.
     """
-    room = Room(calls, plan, inputs, with_norms=len(norms) > 0)
+    room = Room(calls, plan, inputs, with_norms=len(norms) > 0, share=share)
     n_layers, batch, n_heads, n_tokens = room.shape
     means = [mean for _, mean in norms] or lses
     queries, keys, sums_of, means_of = addresses(

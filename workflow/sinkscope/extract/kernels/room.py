@@ -24,7 +24,13 @@ class Room:
     head means, [layer, batch, query, key] of as many queries as there is room for."""
 
     def __init__(
-        self, calls: Sequence[Call], plan: Plan, inputs: Inputs, *, with_norms: bool
+        self,
+        calls: Sequence[Call],
+        plan: Plan,
+        inputs: Inputs,
+        *,
+        with_norms: bool,
+        share: float = 1.0,
     ) -> None:
         device = calls[0].query.device
         batch, n_heads, n_tokens, _ = calls[0].query.shape
@@ -57,7 +63,7 @@ class Room:
         self.map = torch.zeros(cells, device=device) if self.exact else empty(*cells)
         self.means = self.map
         if not self.exact:
-            room = MEANS_BYTES // (4 * len(calls) * batch * n_tokens) // ROWS * ROWS
+            room = int(share * MEANS_BYTES) // (4 * len(calls) * batch * n_tokens) // ROWS * ROWS
             self.means = empty(len(calls), batch, min(max(room, ROWS), n_tokens), n_tokens)
         self.rows = empty(len(calls), batch, 0 if self.exact else self.n_cells, n_tokens)
         parts = (self.n_blocks, triton.cdiv(n_tokens, MEANS[1]))
