@@ -204,3 +204,15 @@ def test_any_column_of_any_table_can_be_a_value(tables):
 )  # fmt: skip
 def test_of_a_model_without_rows_there_is_no_number(tables, name, options):
     assert measured(tables, name, "absent", **options) is None
+
+
+def test_a_mass_is_the_same_to_the_last_bit_whenever_it_is_taken():
+    """The order of documents within the table decides, not that in which threads come to them."""
+    rows = [
+        {"model": "m", "document": f"d{i}", "layer": layer, "key_set": "bos", "mass": value}
+        for i, values in enumerate(np.random.default_rng(0).random((97, 3)))
+        for layer, value in enumerate(values)
+    ]
+    masses = {"sink_mass": pl.DataFrame(rows)}
+    found = {MEASURES["mass"].compute(masses, "m", key_set="bos") for _ in range(100)}
+    assert len(found) == 1

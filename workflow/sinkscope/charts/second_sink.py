@@ -27,7 +27,7 @@ LINES: dict[str, Look] = {
     "a comma in its place": (CLASS_COLOURS["punctuation"], (2, 2)),
 }
 KINDS = {".": "full stop", "!": "exclamation mark", "?": "question mark", ",": "comma"}
-NEXT = "next terminator of the text"
+NEXT = "next terminator"
 
 
 def figures(tables: Tables) -> list[Figure]:

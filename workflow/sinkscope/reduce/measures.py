@@ -111,7 +111,9 @@ def mass(
     """Sink mass of a key set: first over the layers of a document, then over documents."""
     column = "strict_mass" if strict else "mass"
     rows = in_layers(tables["sink_mass"].filter(model=model, key_set=key_set), layers)
-    by_document = rows.group_by("document").agg(aggregated(column, over_layers))
+    by_document = rows.group_by("document", maintain_order=True).agg(
+        aggregated(column, over_layers)
+    )
     return number(by_document, aggregated(column, over_documents))
 
 
