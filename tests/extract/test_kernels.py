@@ -16,6 +16,7 @@ from calls import DEVICE, HALF, assert_same, assert_same_bytes, call, observed, 
 from sinkscope.extract.masks import Call
 
 pytest.importorskip("triton")
+from sinkscope.extract.kernels.hopper_launch import Places
 
 TYPES = pytest.mark.parametrize("dtype", [torch.float32, HALF])
 
@@ -146,3 +147,17 @@ def test_what_the_kernels_cannot_take_goes_the_other_way():
     assert observed([made, call(20, 16, HALF, batch=1)], real, fused=True)[2].paths == {
         "torch", "triton",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_one_descriptor_reaches_every_document_of_every_layer(batch):
+    """Queries of some layers, apart in one storage as those of a joint projection are."""
+    storage = torch.zeros(4, batch, 7, 3, 4, 16, dtype=torch.float16)
+    layers = [storage[i, :, :, 1].transpose(1, 2) for i in (2, 0, 3)]
+    places = Places(layers)
+    assert places.step % 16 == 0
+    for layer in layers:
+        for document in layer:
+            place, rest = divmod(document.data_ptr() - places.base, places.step)
+            assert rest == 0
+            assert 0 <= place < places.n
