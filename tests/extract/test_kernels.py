@@ -17,6 +17,7 @@ from sinkscope.extract.masks import Call
 
 pytest.importorskip("triton")
 from sinkscope.extract.kernels import room
+from sinkscope.extract.kernels.hopper_launch import Places
 
 TYPES = pytest.mark.parametrize("dtype", [torch.float32, HALF])
 
@@ -154,3 +155,17 @@ def test_head_means_that_do_not_fit_at_once_are_reduced_part_by_part(monkeypatch
     """Of 300 queries 256 fit, and a cell of the map lies across the border."""
     monkeypatch.setattr(room, "MEANS_BYTES", 0)
     assert_same([call(300, 16, HALF, n_heads=2, batch=1)], map_exact=0, map_cells=map_cells)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_one_descriptor_reaches_every_document_of_every_layer(batch):
+    """Queries of some layers, apart in one storage as those of a joint projection are."""
+    storage = torch.zeros(4, batch, 7, 3, 4, 16, dtype=torch.float16)
+    layers = [storage[i, :, :, 1].transpose(1, 2) for i in (2, 0, 3)]
+    places = Places(layers)
+    assert places.step % 16 == 0
+    for layer in layers:
+        for document in layer:
+            place, rest = divmod(document.data_ptr() - places.base, places.step)
+            assert rest == 0
+            assert 0 <= place < places.n

@@ -43,11 +43,16 @@ class Waiting:
 
     def kind(self) -> tuple[object, ...]:
         """Layers of one kind are reduced together."""
-        query, key, call = self.call.query, self.call.key, self.call
-        return (
-            query.device, query.shape, query.stride(), query.dtype, key.shape, key.stride(),
-            call.is_causal, call.scale, id(call.key_bias), id(self.visible),
-        )  # fmt: skip
+        return (*kind_of(self.call), id(self.call.key_bias), id(self.visible))
+
+
+def kind_of(call: Call) -> tuple[object, ...]:
+    """What an operation on the call is chosen by."""
+    layouts = ((rows.shape, rows.stride()) for rows in (call.query, call.key, call.value))
+    return (
+        *layouts, call.query.dtype, call.query.device, call.is_causal, call.scale,
+        call.mask is None, call.key_bias is None,
+    )  # fmt: skip
 
 
 class Fused:
@@ -76,11 +81,7 @@ class Fused:
 
     def add(self, layer: int, call: Call, visible: Visible) -> Tensor:
         """The layer's output [batch, head, token, d]."""
-        kind = (
-            call.query.shape, call.query.stride(), call.key.shape, call.key.stride(),
-            call.value.shape, call.value.stride(), call.query.dtype, call.query.device,
-            call.is_causal, call.scale, call.mask is None, call.key_bias is None,
-        )  # fmt: skip
+        kind = kind_of(call)
         if kind not in self._operations:  # asking torch costs as much as a launch
             self._operations[kind] = operation(call)
         output, lse = self._operations[kind](call)

@@ -17,7 +17,7 @@ from sinkscope.extract.masks import Call
 SHORTEST = 8192  # tokens; below, `tiles` is as fast
 STAGES = {64: 4, 128: 2}  # heads in flight, by padded head size: as many as fit
 FARTHEST = 1 << 31  # places of a descriptor
-ONE_DESCRIPTOR = 4096  # most bytes between places
+LARGEST_STEP = 4096  # bytes between places
 
 
 @lru_cache(maxsize=8)
@@ -47,7 +47,7 @@ def takes(calls: Sequence[Call], *, with_norms: bool) -> bool:
         and padded_size(call.query.shape[-1]) in STAGES
         and call.query.shape[2] >= SHORTEST
         and runs_on(call.query.device)
-        and all(reach(rows) < FARTHEST for rows in (queries_of(calls), keys_of(calls)))
+        and all(Places(rows).n < FARTHEST for rows in (queries_of(calls), keys_of(calls)))
     )
 
 
@@ -59,18 +59,18 @@ def keys_of(calls: Sequence[Call]) -> list[Tensor]:
     return [call.key for call in calls]
 
 
-def step(rows: Sequence[Tensor]) -> int:
-    """Bytes between places such that all documents of all layers begin at one."""
-    first = min(row.data_ptr() for row in rows)
-    apart = [row.data_ptr() - first for row in rows]
-    return math.gcd(ONE_DESCRIPTOR, rows[0].stride(0) * rows[0].element_size(), *apart)
+class Places:
+    """Where rows [batch, head, token, d] of several layers lie: all documents begin at one of n
+    places, `step` bytes apart, of which the first is where the layer of the lowest address begins.
+    """
 
-
-def reach(rows: Sequence[Tensor]) -> int:
-    """Places from the first layer to the end of the last."""
-    places = [row.data_ptr() for row in rows]
-    batch = rows[0].stride(0) * rows[0].element_size() * rows[0].shape[0]
-    return (max(places) - min(places) + batch) // step(rows)
+    def __init__(self, rows: Sequence[Tensor]) -> None:
+        self.first = min(rows, key=lambda row: row.data_ptr())
+        self.base = self.first.data_ptr()
+        self.batch_bytes = self.first.stride(0) * self.first.element_size()
+        apart = [row.data_ptr() - self.base for row in rows]
+        self.step = math.gcd(LARGEST_STEP, self.batch_bytes, *apart)
+        self.n = (max(apart) + self.batch_bytes * self.first.shape[0]) // self.step
 
 
 def launch_hopper(
@@ -85,14 +85,14 @@ def launch_hopper(
 
     call = calls[0]
     batch, n_heads, n_tokens, d = call.query.shape
-    n_kv, padded = call.key.shape[1], padded_size(d)
+    padded = padded_size(d)
     of_rows = gl.NVMMASharedLayout(128, 16, 4)
     of_numbers = gl.NVMMASharedLayout(0, 32, 2)
 
-    def descriptor(rows: Sequence[Tensor], heads: int, block: int) -> TensorDescriptor:
-        first = min(rows, key=lambda row: row.data_ptr())
-        strides = [step(rows) // first.element_size(), *first.stride()[1:]]
-        shape, box = [FARTHEST - 1, heads, n_tokens, d], [1, 1, block, padded]
+    def descriptor(places: Places, block: int) -> TensorDescriptor:
+        first = places.first
+        strides = [places.step // first.element_size(), *first.stride()[1:]]
+        shape, box = [FARTHEST - 1, *first.shape[1:]], [1, 1, block, padded]
         return TensorDescriptor(first, shape, strides, box, of_rows)
 
     def numbers(rows: Tensor) -> TensorDescriptor:
@@ -101,20 +101,18 @@ def launch_hopper(
             rows, list(rows.shape), [inputs.n_padded, 1], [1, hopper.BM.value], of_numbers
         )
 
-    queries, keys = queries_of(calls), keys_of(calls)
+    queries, keys = Places(queries_of(calls)), Places(keys_of(calls))
     starts, key_starts, sums = pointers
-    size = call.query.element_size()
     tiles = hopper_tiles(n_tokens, rows, sums.device)
     n_work = len(tiles) * len(calls) * batch
     n_programs = torch.cuda.get_device_properties(sums.device).multi_processor_count
     hopper.hopper_kernel[(min(n_work, n_programs),)](
-        descriptor(queries, n_heads, hopper.BM.value), descriptor(keys, n_kv, hopper.OWN.value),
+        descriptor(queries, hopper.BM.value), descriptor(keys, hopper.OWN.value),
         numbers(sums), numbers(inputs.entropy_weight), starts, key_starts, tiles,
         fixed["received"], fixed["entropy"], means,
-        min(row.data_ptr() for row in queries), min(row.data_ptr() for row in keys),
-        step(queries), step(keys), call.query.stride(0) * size, call.key.stride(0) * size,
+        queries.base, keys.base, queries.step, keys.step, queries.batch_bytes, keys.batch_bytes,
         n_work, len(tiles), n_tokens, n_heads, batch, rows.start, means.shape[2],
-        call.scale * LOG2E.value, 1 / n_heads, GROUP=n_heads // n_kv, DP=padded,
+        call.scale * LOG2E.value, 1 / n_heads, GROUP=n_heads // call.key.shape[1], DP=padded,
         STAGES=STAGES[padded], num_warps=4,
     )  # fmt: skip
 

@@ -1,0 +1,19 @@
+"""What a user's commands said and left behind."""
+
+import json
+
+
+def problems(done):
+    """What the command said; never a traceback, and one line a sentence."""
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stdout
+    return [line for line in done.stdout.splitlines() if line.startswith("sinkscope: ")]
+
+
+def locks(user):
+    return {path.name: json.loads(path.read_text()) for path in user.folder.glob("config/lock/*")}
+
+
+def cell(user, model):
+    manifest = json.loads((user.folder / f"results/shards/{model}/0000.json").read_text())
+    return manifest["model"], manifest["cells"][0]["cell_sha256"]
