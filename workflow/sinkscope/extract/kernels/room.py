@@ -10,13 +10,13 @@ import triton
 from torch import Tensor
 
 from sinkscope.extract.kernels.inputs import ROWS, Inputs
+from sinkscope.extract.kernels.pieces import pieces
 from sinkscope.extract.masks import Call
 from sinkscope.extract.sums import Plan
 from sinkscope.keys import LOCAL_WIDTHS
 
 NEAR_ROWS = 16  # queries of a program of the kernel for neighbours: one warp waits for no other
-MEANS = (8, 512)  # queries and keys of which head means are reduced at a time
-MEANS_BYTES = 256 << 20  # of head means that are there at a time
+MEANS_BYTES = 384 << 20  # of head means that are there at a time
 
 
 class Room:
@@ -37,12 +37,14 @@ class Room:
         self.shape = rows = (len(calls), batch, n_heads, n_tokens)
         self.exact = n_tokens <= max(plan.map_exact, plan.map_cells)
         self.n_cells = n_tokens if self.exact else plan.map_cells
-        # Blocks of queries whose means are reduced together: cells, where there are some.
-        self.n_blocks = triton.cdiv(n_tokens, MEANS[0]) if self.exact else self.n_cells
+        self.pieces = pieces(
+            n_tokens, self.n_cells, device, exact=self.exact, is_causal=calls[0].is_causal
+        )
         shapes = {
             "received": rows,
             "entropy": rows,
             "best": (len(calls), batch, n_tokens),
+            "strict": (len(calls), batch, inputs.n_sets),
             "broken": (len(calls), batch, n_tokens),
         }
         if with_norms:
@@ -58,21 +60,29 @@ class Room:
 
         self.sums = empty(*rows[:3], inputs.n_padded)
         self.shares = empty(*rows[:3], inputs.n_padded) if with_norms else self.sums
+        both = (len(calls), batch)
         # A causal map is written below its diagonal only.
-        cells = (len(calls), batch, self.n_cells, self.n_cells)
-        self.map = torch.zeros(cells, device=device) if self.exact else empty(*cells)
-        self.means = self.map
-        if not self.exact:
+        if self.exact:
+            self.means = torch.zeros(*both, n_tokens, n_tokens, device=device)
+        else:
             room = int(share * MEANS_BYTES) // (4 * len(calls) * batch * n_tokens) // ROWS * ROWS
-            self.means = empty(len(calls), batch, min(max(room, ROWS), n_tokens), n_tokens)
-        self.rows = empty(len(calls), batch, 0 if self.exact else self.n_cells, n_tokens)
-        parts = (self.n_blocks, triton.cdiv(n_tokens, MEANS[1]))
-        self.strict = empty(len(calls), batch, *parts, inputs.n_sets, dtype=torch.float64)
+            self.means = empty(*both, min(max(room, ROWS), n_tokens), n_tokens)
+        n_row_pieces, n_key_pieces = self.pieces.rows.n, self.pieces.keys.n
+        self.map_sums = torch.zeros(
+            *both, n_row_pieces, 0 if self.exact else n_key_pieces, device=device
+        )
         blocks = (*rows[:3], triton.cdiv(n_tokens, NEAR_ROWS))
         self.near = empty(*blocks, 2, LOCAL_WIDTHS[-1] + 1)
         self.over_half = empty(*blocks, dtype=torch.int32)
         self.diagonals = empty(*rows, len(plan.offsets))
         self.window_received = empty(*rows)
+
+    def map(self) -> Tensor:
+        """[layer, batch, cell, cell] means over blocks of queries and keys."""
+        if self.exact:
+            return self.means
+        sizes = (self.n_cells, self.pieces.rows.per_cell, self.n_cells, self.pieces.keys.per_cell)
+        return self.map_sums.view(*self.shape[:2], *sizes).sum((3, 5)).mul_(self.pieces.share)
 
     def bands(self) -> list[range]:
         """Queries whose head means there is room for, one range after the other."""
