@@ -4,11 +4,11 @@ What they reduce is held against float64 and against the reduction in blocks, wh
 its own. The interpreter knows no bfloat16.
 """
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import compare
 import reference
@@ -16,7 +16,9 @@ from calls import DEVICE, HALF, assert_same, assert_same_bytes, call, observed, 
 from sinkscope.extract.masks import Call
 
 pytest.importorskip("triton")
+from sinkscope.extract.kernels import room
 from sinkscope.extract.kernels.hopper_launch import Places
+from sinkscope.extract.kernels.pieces import Axis
 
 TYPES = pytest.mark.parametrize("dtype", [torch.float32, HALF])
 
@@ -94,7 +96,7 @@ def test_a_bias_for_each_key_is_the_same_as_a_matrix_of_it(dtype):
     hidden = torch.ones(60, 60, dtype=torch.bool, device=DEVICE).triu(1)
     least = torch.finfo(torch.float32).min
     matrix = bias.float()[:, :, None].expand(2, 3, 60, 60).masked_fill(hidden, least)
-    full = dataclasses.replace(by_key, key_bias=None, mask=matrix, is_causal=False)
+    full = by_key._replace(key_bias=None, mask=matrix, is_causal=False)
     real = torch.ones(2, 60, dtype=torch.bool)
     one, other = (observed([made], real, fused=True)[1][0] for made in (by_key, full))
     torch.testing.assert_close(one.sink_score, other.sink_score, rtol=1e-5, atol=1e-6)
@@ -147,6 +149,31 @@ def test_what_the_kernels_cannot_take_goes_the_other_way():
     assert observed([made, call(20, 16, HALF, batch=1)], real, fused=True)[2].paths == {
         "torch", "triton",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("map_cells", [7, 20])
+def test_head_means_that_do_not_fit_at_once_are_reduced_part_by_part(monkeypatch, map_cells):
+    """Of 300 queries 256 fit, and a cell of the map lies across the border."""
+    monkeypatch.setattr(room, "MEANS_BYTES", 0)
+    assert_same([call(300, 16, HALF, n_heads=2, batch=1)], map_exact=0, map_cells=map_cells)
+
+
+def test_more_sets_of_keys_than_a_word_has_bits():
+    sets = [[position, (7 * position) % 60] for position in range(40)]
+    assert_same([call(60, 16, HALF, n_heads=2)], sets=sets, sinks=[0])
+
+
+@given(st.integers(1, 3000), st.integers(1, 40), st.sampled_from([1, 4, 8, 128]))
+def test_pieces_are_all_tokens_once_and_none_lies_in_two_cells(n_tokens, n_cells, largest):
+    n_cells = min(n_cells, n_tokens)
+    axis = Axis(n_tokens, n_cells, largest)
+    tokens = [range(*borders) for borders in zip(axis.begin, axis.end, strict=True)]
+    assert [token for piece in tokens for token in piece] == list(range(n_tokens))
+    assert max(map(len, tokens)) <= axis.size <= largest
+    for number, piece in enumerate(tokens):
+        cell = number // axis.per_cell
+        assert all(cell * n_tokens // n_cells <= token for token in piece)
+        assert all(token < (cell + 1) * n_tokens // n_cells for token in piece)
 
 
 @pytest.mark.parametrize("batch", [1, 3])

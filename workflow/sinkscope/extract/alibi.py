@@ -11,7 +11,6 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -43,7 +42,7 @@ def by_key(network: torch.nn.Module, *, padded: bool) -> Iterator[Callable[[Call
     module.build_alibi_tensor = recorded
     module.create_causal_mask = lambda *args, **options: None  # the attention is then causal
     try:
-        yield lambda call: replace(call, key_bias=made[0]) if made else call
+        yield lambda call: call._replace(key_bias=made[0]) if made else call
     finally:
         for name, original in originals.items():
             setattr(module, name, original)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,29 +29,39 @@ LARGEST_HEAD = 256
 LONGEST = 1 << 18  # tokens; sums of more would leave the range of the fixed point
 
 
+Kind = tuple[object, ...]
+Operation = Callable[[Call], tuple[Tensor, Tensor]]
+
+
+class Way(NamedTuple):
+    """How layers of a kind are answered, and bytes that one of them holds while it waits."""
+
+    kind: Kind
+    operation: Operation
+    n_bytes: int
+
+
 @dataclass(frozen=True)
 class Waiting:
     """A layer whose output is made; lse: [batch, head, token]. Where attention is weighted by the
     norms of the values: norms [batch, kv, token], and their mean under the attention, [batch,
-    head, token]."""
+    head, token]. Layers of one kind are reduced together."""
 
     layer: int
     call: Call
     visible: Visible
     lse: Tensor
-    norms: tuple[Tensor, Tensor] | None = None
-
-    def kind(self) -> tuple[object, ...]:
-        """Layers of one kind are reduced together."""
-        return (*kind_of(self.call), id(self.call.key_bias), id(self.visible))
+    norms: tuple[Tensor, Tensor] | None
+    kind: Kind
 
 
-def kind_of(call: Call) -> tuple[object, ...]:
+def kind_of(call: Call) -> Kind:
     """What an operation on the call is chosen by."""
-    layouts = ((rows.shape, rows.stride()) for rows in (call.query, call.key, call.value))
+    query, key, value = call.query, call.key, call.value
     return (
-        *layouts, call.query.dtype, call.query.device, call.is_causal, call.scale,
-        call.mask is None, call.key_bias is None,
+        query.shape, query.stride(), key.shape, key.stride(), value.shape, value.stride(),
+        query.dtype, query.device, call.is_causal, call.scale, call.mask is None,
+        call.attention, id(call.key_bias),
     )  # fmt: skip
 
 
@@ -60,39 +70,37 @@ class Fused:
 
     def __init__(self, plan: Plan, share: float = 1.0) -> None:
         self.plan = plan
-        self.waiting_bytes = share * WAITING_BYTES
+        self.share = share  # of the memory that is usually taken to work in
         self.head_maps: dict[int, Tensor] = {}  # [batch, wanted head, cell, cell], by layer
         self._waiting: list[Waiting] = []
         self._reduced: list[tuple[list[int], LayerStatistics]] = []
-        self._operations: dict[tuple[object, ...], Operation] = {}
+        self._ways: dict[Kind, Way | None] = {}
         self._inputs: tuple[Visible, torch.device, Inputs] | None = None
 
-    def takes(self, call: Call) -> bool:
-        """Whether the kernels can reduce this call."""
-        return (
-            call.attention == "softmax"
-            and not self.plan.by_query
-            and call.query.dtype in TYPES
-            and max(call.query.shape[-1], call.value.shape[-1]) <= LARGEST_HEAD
-            and call.query.shape[2] <= LONGEST
-            and aligned(call.query)
-            and aligned(call.key)
-        )
-
-    def add(self, layer: int, call: Call, visible: Visible) -> Tensor:
-        """The layer's output [batch, head, token, d]."""
+    def way(self, call: Call) -> Way | None:
+        """How the layer is answered; None where the kernels cannot reduce this call."""
         kind = kind_of(call)
-        if kind not in self._operations:  # asking torch costs as much as a launch
-            self._operations[kind] = operation(call)
-        output, lse = self._operations[kind](call)
+        if kind not in self._ways:  # finding out costs as much as a launch
+            taken = not self.plan.by_query and taken_by_kernels(call)
+            self._ways[kind] = Way(kind, operation(call), bytes_of(call)) if taken else None
+        # The hardware copies 16 bytes at a time.
+        if (call.query.data_ptr() | call.key.data_ptr()) % 16:
+            return None
+        return self._ways[kind]
+
+    def add(self, layer: int, call: Call, visible: Visible, way: Way) -> Tensor:
+        """The layer's output [batch, head, token, d]."""
+        output, lse = way.operation(call)
         lse = lse.reshape(call.query.shape[:3])
         norms = value_norms(call) if self.plan.weighted else None
-        self._waiting.append(Waiting(layer, call, visible, lse, norms))
+        # The values have done their part: the next layer may take their place.
+        kept = call._replace(value=call.key)
+        self._waiting.append(Waiting(layer, kept, visible, lse, norms, way.kind))
         heads = [head for at, head in self.plan.heads if at == layer]
         if heads:
             maps = [head_map(call, lse, head, self.plan) for head in heads]
             self.head_maps[layer] = torch.stack(maps, 1)
-        if len(self._waiting) * (call.query.nbytes + call.key.nbytes) > self.waiting_bytes:
+        if (len(self._waiting) + 1) * way.n_bytes > self.share * WAITING_BYTES:
             self.reduce()
         return output
 
@@ -100,14 +108,14 @@ class Fused:
         """Run the kernels over the layers that wait, and let go of their queries and keys."""
         groups: dict[tuple[object, ...], list[Waiting]] = {}
         for one in self._waiting:
-            groups.setdefault(one.kind(), []).append(one)
+            groups.setdefault((*one.kind, id(one.visible)), []).append(one)
         self._waiting = []
         for group in groups.values():
             calls, lses = [one.call for one in group], [one.lse for one in group]
             norms = [one.norms for one in group if one.norms is not None]
             inputs = self.inputs(group[0].visible, calls[0].query.device)
             with on_device(calls[0].query.device):
-                found = launch(calls, lses, self.plan, inputs, norms)
+                found = launch(calls, lses, self.plan, inputs, norms, self.share)
             self._reduced.append(([one.layer for one in group], found))
 
     def inputs(self, visible: Visible, device: torch.device) -> Inputs:
@@ -122,19 +130,32 @@ class Fused:
         return self._reduced
 
 
+def bytes_of(call: Call) -> int:
+    """What keeping the queries and keys holds; those of a joint projection are kept as a whole."""
+    storages = {rows.untyped_storage()._cdata: rows for rows in (call.query, call.key)}
+    return sum(rows.untyped_storage().nbytes() for rows in storages.values())
+
+
 def on_device(device: torch.device) -> AbstractContextManager[Any]:
     """Triton runs its kernels on the device that is current."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
+def taken_by_kernels(call: Call) -> bool:
+    return (
+        call.attention == "softmax"
+        and call.query.dtype in TYPES
+        and max(call.query.shape[-1], call.value.shape[-1]) <= LARGEST_HEAD
+        and call.query.shape[2] <= LONGEST
+        and aligned(call.query)
+        and aligned(call.key)
+    )
+
+
 def aligned(rows: Tensor) -> bool:
-    """Whether tiles of a tensor can be copied by the hardware: 16 bytes at a time."""
+    """Whether tiles of a tensor can be copied by the hardware, if it begins at such a place."""
     *outer, last = rows.stride()
-    places = [rows.data_ptr(), *(stride * rows.element_size() for stride in outer)]
-    return last == 1 and all(place % 16 == 0 for place in places)
-
-
-Operation = Callable[[Call], tuple[Tensor, Tensor]]
+    return last == 1 and all(stride * rows.element_size() % 16 == 0 for stride in outer)
 
 
 def flash(call: Call) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,9 +14,9 @@ from torch import Tensor
 HIDDEN = torch.finfo(torch.float32).min / 2
 
 
-@dataclass(frozen=True)
-class Call:
-    """One call of scaled dot-product attention, as the model made it.
+class Call(NamedTuple):
+    """One call of scaled dot-product attention, as the model made it. A tuple, since one is made a
+    layer, and a dataclass would take longer than some layers' launches.
 
     query: [batch, head, token, d]; key, value: [batch, key_value_head, token, d];
     mask: None, or broadcastable to [batch, head, token, token], boolean (True = visible)

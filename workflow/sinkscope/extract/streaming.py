@@ -102,15 +102,17 @@ class Observation:
         self._fused = fused_path(plan, workspace, fused)
         self._blocks: dict[int, LayerStatistics] = {}
         self._n_layers = 0
-        self._counted: tuple[Tensor | None, bool, Visible] | None = None
+        self._counted: tuple[Tensor | None, bool, torch.device, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
         layer, device = self._n_layers, call.query.device
         self._n_layers += 1
-        if self._fused is not None and self._fused.takes(call):
+        way = None if self._fused is None else self._fused.way(call)
+        if way is not None:
             self.paths.add("triton")
             # What no mask hides is counted where the plan is, on the processor.
-            return self._fused.add(layer, call, self.visible(call, self.plan.real.device))
+            visible = self.visible(call, self.plan.real.device)
+            return self._fused.add(layer, call, visible, way)
         self.paths.add("torch")
         if device not in self._parts:
             own = self._workspace
@@ -161,7 +163,7 @@ class Observation:
     def is_causal(self) -> bool:
         """Whether the first query of the documents saw itself alone."""
         assert self._counted is not None, "no layer was observed"
-        n_keys = self._counted[2].n_keys  # [batch, query]
+        n_keys = self._counted[3].n_keys  # [batch, query]
         return bool((n_keys[:, 0] == 1).all())
 
     def visible(self, call: Call, device: torch.device) -> Visible:
@@ -170,20 +172,22 @@ class Observation:
         if call.mask is not None:
             device = call.mask.device
         counted = self._counted
-        same = counted is not None and counted[0] is call.mask and counted[1] == call.is_causal
-        if counted is None or not same or counted[2].n_keys.device != device:
+        kind = (call.is_causal, device)
+        if counted is None or counted[0] is not call.mask or counted[1:3] != kind:
             plan = moved(self.plan, device)
             visible = count_visible(call, plan.real, plan.window_rows())
-            counted = self._counted = (call.mask, call.is_causal, visible)
-        return counted[2]
+            counted = self._counted = (call.mask, *kind, visible)
+        return counted[3]
 
 
 def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:
     """The kernels, for one pass; None where they are not to be had or not wanted.
 
-    wanted: None takes them on a GPU, True also where Triton only interprets them.
+    wanted: None takes them on a GPU of the maker for whose they are tuned (torch calls others
+    "cuda", too), True also where Triton only interprets them.
     """
-    if wanted is False or (wanted is None and workspace.device.type != "cuda"):
+    tuned_for = workspace.device.type == "cuda" and torch.version.hip is None
+    if wanted is False or (wanted is None and not tuned_for):
         return None
     if importlib.util.find_spec("triton") is None:
         return None

@@ -6,7 +6,8 @@ import triton
 import triton.language as tl
 
 from sinkscope.extract.kernels.logits import HIDDEN, LOG2E
-from sinkscope.extract.kernels.tiles import FIXED, LAST_KEY
+from sinkscope.extract.kernels.means import LAST_KEY
+from sinkscope.extract.kernels.tiles import FIXED
 from sinkscope.keys import LOCAL_WIDTHS
 
 WIDTH = tl.constexpr(LOCAL_WIDTHS[-1])
@@ -105,55 +106,26 @@ def summary_kernel(
 
 @triton.jit
 def masses_kernel(
-    RECEIVED, GROUP_RECEIVED, MEMBERS, OF_OTHERS, N_REAL, N_STRICT, MASS, STRICT_MASS,
-    n_tokens, n_heads, n_batch, n_padded, n_sets, BLOCK: tl.constexpr,
+    RECEIVED, STRICT, IN_SETS, N_REAL, N_STRICT, MASS, STRICT_MASS,
+    n_tokens, n_heads, n_batch, n_padded, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Mass of one key set, and that from the queries neither in the set nor the first.
 
     RECEIVED: float64 [.., key], of all heads together, in the steps of the other sums.
+    STRICT: int64 [.., key_set], in the same steps.
     """
-    s = tl.program_id(0)
+    s, n_sets = tl.program_id(0), tl.num_programs(0)
     lb = tl.program_id(1).to(tl.int64)
     b = lb % n_batch
+    words = IN_SETS + (b * tl.cdiv(n_sets, 32) + s // 32) * n_padded
     mass = tl.full([], 0.0, tl.float64)
-    counted = tl.full([], 0.0, tl.float64)
-    of_first = tl.full([], 0.0, tl.float64)
-    groups = GROUP_RECEIVED + lb * (n_sets + 1) * n_tokens
     for start in range(0, n_tokens, BLOCK):
         key = start + tl.arange(0, BLOCK)
-        inside = key < n_tokens
-        at = MEMBERS + (b * n_sets + s) * n_padded + key
-        member = inside & (tl.load(at, mask=inside, other=0.0) != 0.0)
+        word = tl.load(words + key, mask=key < n_tokens, other=0)
+        member = ((word >> (s % 32)) & 1) != 0
         mass += tl.sum(tl.load(RECEIVED + lb * n_tokens + key, mask=member, other=0.0), 0)
-        at = groups + s * n_tokens + key
-        counted += tl.sum(tl.load(at, mask=member, other=0).to(tl.float64), 0)
-        at = groups + n_sets * n_tokens + key
-        of_first += tl.sum(tl.load(at, mask=member, other=0).to(tl.float64), 0)
-    mass = mass / n_heads
-    strict = mass - of_first - counted
-    if tl.load(OF_OTHERS + b * n_sets + s) != 0.0:
-        strict = counted
-    mass = mass / FIXED / tl.load(N_REAL + b)
-    strict = strict / FIXED / tl.load(N_STRICT + b * n_sets + s)
+    mass = mass / n_heads / FIXED / tl.load(N_REAL + b)
+    strict = tl.load(STRICT + lb * n_sets + s).to(tl.float64) / FIXED
+    strict = strict / tl.load(N_STRICT + b * n_sets + s)
     tl.store(MASS + lb * n_sets + s, mass.to(tl.float32))
     tl.store(STRICT_MASS + lb * n_sets + s, strict.to(tl.float32))
-
-
-@triton.jit
-def pool_kernel(
-    ROWS, MAP, n_tokens, n_cells, WIDTH: tl.constexpr, CELLS: tl.constexpr,
-):  # fmt: skip
-    """MAP [.., cell, cell]: means over blocks of keys, of ROWS fixed [.., cell, key], which are
-    sums over blocks of queries. CELLS blocks of keys, each of at most WIDTH of them."""
-    row = tl.program_id(0)
-    lb = tl.program_id(2).to(tl.int64)
-    cell = tl.program_id(1) * CELLS + tl.arange(0, CELLS)
-    first, end = cell * n_tokens // n_cells, (cell + 1) * n_tokens // n_cells
-    key = first[:, None] + tl.arange(0, WIDTH)[None, :]
-    inside = (key < end[:, None]) & (cell < n_cells)[:, None]
-    sums = tl.load(ROWS + (lb * n_cells + row) * n_tokens + key, mask=inside, other=0)
-    n_queries = (row + 1) * n_tokens // n_cells - row * n_tokens // n_cells
-    size = (n_queries * (end - first)).to(tl.float64)
-    mean = tl.sum(sums, 1).to(tl.float64) * (1.0 / FIXED) / size
-    at = MAP + (lb * n_cells + row) * n_cells + cell
-    tl.store(at, mean.to(tl.float32), mask=cell < n_cells)

@@ -1,10 +1,10 @@
 """The statistics kernel for GPUs of compute capability 9.0, in Triton's language of warps, Gluon.
 
-It gives what `tiles.statistics_kernel` gives, of calls without mask, bias and norms, in half the
-cycles. There, all warps of a program load, multiply and reduce a head together, and wait for one
-another at each step; here, one warp loads and three groups of four multiply and reduce, each its
-own keys of the tile, and wait for the loads alone: while one group's product is made, another
-takes exponents. Programs stay and take tile after tile, so that loads never pause.
+It gives what `tiles.statistics_kernel` gives, of causal calls without mask, bias and norms. There,
+all warps of a program load, multiply and reduce a head together, and wait for one another at each
+step; here, one warp loads and three groups of four multiply and reduce, each its own keys of the
+tile, and wait for the loads alone: while one group's product is made, another takes exponents.
+Programs stay and take tile after tile, so that loads never pause.
 """
 
 from __future__ import annotations
@@ -18,15 +18,31 @@ from triton.experimental.gluon.language.nvidia.hopper import (
     warpgroup_mma_wait,
 )
 
-from sinkscope.extract.kernels.hopper_finish import add_fixed, finish_queries, halves, uniform
+from sinkscope.extract.kernels.tiles import FIXED as STEPS
+
+FIXED = gl.constexpr(STEPS.value)
 
 GROUPS_OF_WARPS = gl.constexpr(3)
 OWN = gl.constexpr(64)  # keys of a group: what the hardware multiplies at a time
 BM = gl.constexpr(128)  # queries of a tile
-CHUNK = gl.constexpr(32)  # queries whose means are reduced at a time, for want of registers
 # Registers of a thread that reduces, and of one that loads: 65,536 for all.
 REGISTERS = gl.constexpr(160)
 FEW = gl.constexpr(24)
+
+
+@gluon.jit
+def uniform(x):
+    """x as the first lane of a warp has it. All have the same, which the compiler now knows:
+    branches on it part no warp, and what they lead to keeps to the registers that warps share."""
+    return gl.inline_asm_elementwise(
+        "shfl.sync.idx.b32 $0, $1, 0, 0x1f, 0xffffffff;", "=r,r", [x],
+        dtype=gl.int32, is_pure=False, pack=1,
+    )  # fmt: skip
+
+
+@gluon.jit
+def add_fixed(at, values, inside):
+    gl.atomic_add(at, (values * FIXED).to(gl.int64), mask=inside, sem="relaxed")
 
 
 @gluon.jit
@@ -77,7 +93,7 @@ def of_thread(x):
 def reduce_heads(
     mean, q_room, k_room, s_room, w_room, full, empty, RECEIVED, ENTROPY, row, first_query,
     first_key, n_done, n_tokens, n_heads, scale, PART: gl.constexpr, DP: gl.constexpr,
-    STAGES: gl.constexpr, CAUSAL: gl.constexpr, CHECKED: gl.constexpr,
+    STAGES: gl.constexpr, CHECKED: gl.constexpr,
 ):  # fmt: skip
     """The attention of all heads added to mean [key, query]; sums over queries are sent off."""
     entries: gl.constexpr = mean.type.layout
@@ -94,10 +110,7 @@ def reduce_heads(
         if CHECKED:
             key = gl.expand_dims(first_key + gl.arange(0, OWN, gl.SliceLayout(1, entries)), 1)
             query = gl.expand_dims(first_query + gl.arange(0, BM, of_queries), 0)
-            seen = key < n_tokens
-            if CAUSAL:
-                seen = seen & (key <= query)
-            x = gl.where(seen, x, -1.0e30)
+            x = gl.where((key <= query) & (key < n_tokens), x, -1.0e30)
         p = gl.exp2(x)
         mean += p
         received = gl.sum(of_thread(p), 1)
@@ -120,10 +133,9 @@ def reduce_heads(
 
 @gluon.jit
 def reduce_tiles(
-    q_room, k_room, s_room, w_room, full, empty, TILES, GROUPS, RECEIVED, ENTROPY, BEST,
-    GROUP_RECEIVED, MAP, n_work, n_tiles, n_tokens, n_heads, n_batch, n_padded, n_groups, n_cells,
-    scale, share, PART: gl.constexpr, DP: gl.constexpr, STAGES: gl.constexpr,
-    CAUSAL: gl.constexpr, EXACT_MAP: gl.constexpr, CELL: gl.constexpr,
+    q_room, k_room, s_room, w_room, full, empty, TILES, RECEIVED, ENTROPY, MEANS,
+    n_work, n_tiles, n_tokens, n_heads, start, n_rows, scale, share,
+    PART: gl.constexpr, DP: gl.constexpr, STAGES: gl.constexpr,
 ):  # fmt: skip
     """The part of a group of warps in all tiles of this program."""
     entries: gl.constexpr = gl.NVMMADistributedLayout(
@@ -139,52 +151,36 @@ def reduce_tiles(
         next_query, next_key = gl.load(TILES + 2 * next_tile), gl.load(TILES + 2 * next_tile + 1)
         mean = gl.zeros([OWN, BM], gl.float32, entries)
         row = lb * n_heads * n_tokens
-        if first_key + OWN > n_tokens or (CAUSAL and first_key + OWN - 1 > first_query):
+        if first_key + OWN > n_tokens or first_key + OWN - 1 > first_query:
             mean = reduce_heads(
                 mean, q_room, k_room, s_room, w_room, full, empty, RECEIVED, ENTROPY, row,
                 first_query, first_key, n_done, n_tokens, n_heads, scale,
-                PART, DP, STAGES, CAUSAL, True,
+                PART, DP, STAGES, True,
             )  # fmt: skip
         else:
             mean = reduce_heads(
                 mean, q_room, k_room, s_room, w_room, full, empty, RECEIVED, ENTROPY, row,
                 first_query, first_key, n_done, n_tokens, n_heads, scale,
-                PART, DP, STAGES, CAUSAL, False,
+                PART, DP, STAGES, False,
             )  # fmt: skip
         n_done += n_heads
-        mean = mean * share
-        key = first_key + gl.arange(0, OWN, gl.SliceLayout(1, entries))
-        query = first_query + gl.arange(0, BM, gl.SliceLayout(0, entries))
-        for g in range(n_groups):
-            member = gl.load(GROUPS + (lb % n_batch * n_groups + g) * n_padded + query)
-            # Most groups of queries are in few tiles.
-            if uniform((gl.max(member, 0) > 0.0).to(gl.int32)) != 0:
-                of_group = gl.sum(mean * gl.expand_dims(member, 0), 1)
-                at = GROUP_RECEIVED + (lb * n_groups + g) * n_tokens + key
-                add_fixed(at, of_group, key < n_tokens)
-        first, second = halves(mean)
-        a, b = halves(first)
-        c, d = halves(second)
-        chunks = (a, b, c, d)
-        for i in gl.static_range(BM // CHUNK):
-            finish_queries(
-                chunks[i], first_query + i * CHUNK, first_key, BEST, MAP, lb, n_tokens, n_cells,
-                EXACT_MAP, CELL,
-            )  # fmt: skip
+        key = gl.expand_dims(first_key + gl.arange(0, OWN, gl.SliceLayout(1, entries)), 1)
+        query = gl.expand_dims(first_query + gl.arange(0, BM, gl.SliceLayout(0, entries)), 0)
+        at = MEANS + (lb * n_rows + query - start) * n_tokens + key
+        gl.store(at, mean * share, mask=(key < n_tokens) & (query < n_tokens))
 
 
 # Else documents of every other length would have the kernel compiled anew.
 @gluon.jit(
     do_not_specialize=[
         "q_base", "k_base", "q_step", "k_step", "s_qb", "s_kb", "n_work", "n_tiles", "n_tokens",
-        "n_heads", "n_batch", "n_groups", "n_cells",
+        "n_heads", "n_batch", "start", "n_rows",
     ]
 )  # fmt: skip
 def hopper_kernel(
-    queries, keys, sums, weights, QS, KS, TILES, GROUPS, RECEIVED, ENTROPY, BEST, GROUP_RECEIVED,
-    MAP, q_base, k_base, q_step, k_step, s_qb, s_kb, n_work, n_tiles, n_tokens, n_heads, n_batch,
-    n_padded, n_groups, n_cells, scale, share, GROUP: gl.constexpr, DP: gl.constexpr,
-    STAGES: gl.constexpr, CAUSAL: gl.constexpr, EXACT_MAP: gl.constexpr, CELL: gl.constexpr,
+    queries, keys, sums, weights, QS, KS, TILES, RECEIVED, ENTROPY, MEANS, q_base, k_base,
+    q_step, k_step, s_qb, s_kb, n_work, n_tiles, n_tokens, n_heads, n_batch, start, n_rows,
+    scale, share, GROUP: gl.constexpr, DP: gl.constexpr, STAGES: gl.constexpr,
 ):  # fmt: skip
     """Tiles of BM queries x the keys of three groups, one after the other.
 
@@ -193,8 +189,8 @@ def hopper_kernel(
     begins; s_qb, s_kb: bytes from document to document.
     sums: [layer * batch * head, n_padded], what every row's logits are lowered by, in units of
     log 2; weights: [batch, n_padded], of each row's entropy. scale: in units of log 2; share: one
-    over the number of heads. ENTROPY: two keys share the place of one. What is the same for all
-    kernels is as in `tiles.statistics_kernel`.
+    over the number of heads. ENTROPY: two keys share the place of one. MEANS [.., n_rows, key]:
+    of the queries from `start` on.
     """
     q_room = gl.allocate_shared_memory(queries.dtype, [STAGES, 1, 1, BM, DP], queries.layout)
     k_room = gl.allocate_shared_memory(
@@ -212,28 +208,25 @@ def hopper_kernel(
             (
                 reduce_tiles,
                 (
-                    q_room, k_room, s_room, w_room, full, empty, TILES, GROUPS, RECEIVED, ENTROPY,
-                    BEST, GROUP_RECEIVED, MAP, n_work, n_tiles, n_tokens, n_heads, n_batch,
-                    n_padded, n_groups, n_cells, scale, share,
-                    0, DP, STAGES, CAUSAL, EXACT_MAP, CELL,
+                    q_room, k_room, s_room, w_room, full, empty, TILES, RECEIVED, ENTROPY, MEANS,
+                    n_work, n_tiles, n_tokens, n_heads, start, n_rows, scale, share,
+                    0, DP, STAGES,
                 ),
             ),
             (
                 reduce_tiles,
                 (
-                    q_room, k_room, s_room, w_room, full, empty, TILES, GROUPS, RECEIVED, ENTROPY,
-                    BEST, GROUP_RECEIVED, MAP, n_work, n_tiles, n_tokens, n_heads, n_batch,
-                    n_padded, n_groups, n_cells, scale, share,
-                    1, DP, STAGES, CAUSAL, EXACT_MAP, CELL,
+                    q_room, k_room, s_room, w_room, full, empty, TILES, RECEIVED, ENTROPY, MEANS,
+                    n_work, n_tiles, n_tokens, n_heads, start, n_rows, scale, share,
+                    1, DP, STAGES,
                 ),
             ),
             (
                 reduce_tiles,
                 (
-                    q_room, k_room, s_room, w_room, full, empty, TILES, GROUPS, RECEIVED, ENTROPY,
-                    BEST, GROUP_RECEIVED, MAP, n_work, n_tiles, n_tokens, n_heads, n_batch,
-                    n_padded, n_groups, n_cells, scale, share,
-                    2, DP, STAGES, CAUSAL, EXACT_MAP, CELL,
+                    q_room, k_room, s_room, w_room, full, empty, TILES, RECEIVED, ENTROPY, MEANS,
+                    n_work, n_tiles, n_tokens, n_heads, start, n_rows, scale, share,
+                    2, DP, STAGES,
                 ),
             ),
             (

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.kernels.arguments import padded_size
-from sinkscope.extract.kernels.inputs import Inputs
+from sinkscope.extract.kernels.inputs import Inputs, pinned
 from sinkscope.extract.kernels.logits import LOG2E
 from sinkscope.extract.masks import Call
 
-SHORTEST = 8192  # tokens; below, `tiles` is as fast
+SHORTEST = 2048  # tokens; below, `tiles` is as fast
 STAGES = {64: 4, 128: 2}  # heads in flight, by padded head size: as many as fit
 FARTHEST = 1 << 31  # places of a descriptor
 LARGEST_STEP = 4096  # bytes between places
@@ -23,10 +23,7 @@ LARGEST_STEP = 4096  # bytes between places
 @lru_cache(maxsize=8)
 def runs_on(device: torch.device) -> bool:
     """Whether the device has the instructions, and Triton the words, that the kernel needs."""
-    # Other makers count otherwise: theirs may be 9.0, too.
-    if device.type != "cuda" or torch.version.hip is not None:
-        return False
-    if torch.cuda.get_device_capability(device) != (9, 0):
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) != (9, 0):
         return False
     try:
         from sinkscope.extract.kernels import hopper  # noqa: F401
@@ -39,7 +36,8 @@ def takes(calls: Sequence[Call], *, with_norms: bool) -> bool:
     """Whether the kernel can reduce these calls, which are alike."""
     call = calls[0]
     return (
-        not with_norms
+        call.is_causal
+        and not with_norms
         and call.mask is None
         and call.key_bias is None
         and call.query.element_size() == 2
@@ -74,9 +72,9 @@ class Places:
 
 def launch_hopper(
     calls: Sequence[Call], pointers: tuple[Tensor, ...], inputs: Inputs, fixed: dict[str, Tensor],
-    exact_map: Tensor | None, n_cells: int, cell: int,
+    means: Tensor, rows: range,
 ) -> None:  # fmt: skip
-    """As launch_tiles. exact_map: where maps are kept exactly; cell: queries of a cell or 0."""
+    """As launch_tiles; means: [layer, batch, query, key]."""
     from triton.experimental.gluon import language as gl
     from triton.experimental.gluon.nvidia.hopper import TensorDescriptor
 
@@ -102,34 +100,31 @@ def launch_hopper(
 
     queries, keys = Places(queries_of(calls)), Places(keys_of(calls))
     starts, key_starts, sums = pointers
-    tiles = hopper_tiles(n_tokens, sums.device, is_causal=call.is_causal)
+    tiles = hopper_tiles(n_tokens, rows, sums.device)
     n_work = len(tiles) * len(calls) * batch
     n_programs = torch.cuda.get_device_properties(sums.device).multi_processor_count
     hopper.hopper_kernel[(min(n_work, n_programs),)](
         descriptor(queries, hopper.BM.value), descriptor(keys, hopper.OWN.value),
-        numbers(sums), numbers(inputs.entropy_weight), starts, key_starts, tiles, inputs.groups,
-        fixed["received"], fixed["entropy"], fixed["best"], fixed["group_received"],
-        fixed["map"] if exact_map is None else exact_map,
+        numbers(sums), numbers(inputs.entropy_weight), starts, key_starts, tiles,
+        fixed["received"], fixed["entropy"], means,
         queries.base, keys.base, queries.step, keys.step, queries.batch_bytes, keys.batch_bytes,
-        n_work, len(tiles), n_tokens, n_heads, batch, inputs.n_padded, inputs.n_sets + 1, n_cells,
+        n_work, len(tiles), n_tokens, n_heads, batch, rows.start, means.shape[2],
         call.scale * LOG2E.value, 1 / n_heads, GROUP=n_heads // call.key.shape[1], DP=padded,
-        STAGES=STAGES[padded], CAUSAL=call.is_causal, EXACT_MAP=exact_map is not None,
-        CELL=cell if hopper.CHUNK.value % max(cell, 1) == 0 else 0,
-        num_warps=4,
+        STAGES=STAGES[padded], num_warps=4,
     )  # fmt: skip
 
 
 @lru_cache(maxsize=64)
-def hopper_tiles(n_tokens: int, device: torch.device, *, is_causal: bool) -> Tensor:
-    """int32 [tile, 2] first query and key of all tiles of which some query sees a key, so that
-    neighbours in time are neighbours in place, and find each other's rows in the cache."""
+def hopper_tiles(n_tokens: int, rows: range, device: torch.device) -> Tensor:
+    """int32 [tile, 2] first query and key of all tiles of the queries in `rows` of which some query
+    sees a key, in an order as that of `tiles.tiles`."""
     from sinkscope.extract.kernels import hopper
 
     n_queries, n_keys = hopper.BM.value, hopper.OWN.value * hopper.GROUPS_OF_WARPS.value
     found = []
-    for top in range(0, n_tokens, 8 * n_queries):
+    for top in range(rows.start, rows.stop, 8 * n_queries):
         for key in range(0, n_tokens, n_keys):
-            for query in range(top, min(top + 8 * n_queries, n_tokens), n_queries):
-                if not is_causal or key <= query + n_queries - 1:
+            for query in range(top, min(top + 8 * n_queries, rows.stop), n_queries):
+                if key <= query + n_queries - 1:
                     found.append((query, key))
-    return torch.tensor(found, dtype=torch.int32).to(device)
+    return pinned(torch.tensor(found, dtype=torch.int32), device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,21 +17,18 @@ from sinkscope.extract.kernels.arguments import (
     constants,
     mask_arguments,
 )
-from sinkscope.extract.kernels.collect import (
-    masses_kernel,
-    pool_kernel,
-    prepare_kernel,
-    summary_kernel,
-)
+from sinkscope.extract.kernels.collect import masses_kernel, prepare_kernel, summary_kernel
 from sinkscope.extract.kernels.edges import diagonals_kernel, neighbours_kernel, window_kernel
 from sinkscope.extract.kernels.hopper_launch import launch_hopper, takes
 from sinkscope.extract.kernels.inputs import ROWS, Inputs
+from sinkscope.extract.kernels.means import means_kernel
+from sinkscope.extract.kernels.pieces import SIZE, SPAN
+from sinkscope.extract.kernels.room import NEAR_ROWS, Room
 from sinkscope.extract.kernels.tiles import FIXED, statistics_kernel, tiles, tiling
 from sinkscope.extract.masks import Call
 from sinkscope.extract.sums import LayerStatistics, Plan
 from sinkscope.keys import LOCAL_WIDTHS
 
-NEAR_ROWS = 16  # queries of a program of the kernel for neighbours: one warp waits for no other
 KEYS = 1024  # keys that the last kernels take at a time
 
 
@@ -42,14 +38,15 @@ def launch(
     plan: Plan,
     inputs: Inputs,
     norms: Sequence[tuple[Tensor, Tensor]] = (),
+    share: float = 1.0,
 ) -> LayerStatistics:
     """All statistics of the calls, which are alike but for their numbers, as [layer, batch, ...].
 
     lses: for each call the log-sum-exp of its rows, [batch, head, token]. norms: none, or for each
     call those of the values [batch, kv, token], and their mean under the attention, as lses.
-    Maps of single heads are left empty.
+    share: of the memory that head means usually take. Maps of single heads are left empty.
     """
-    room = Room(calls, plan, inputs, with_norms=len(norms) > 0)
+    room = Room(calls, plan, inputs, with_norms=len(norms) > 0, share=share)
     n_layers, batch, n_heads, n_tokens = room.shape
     means = [mean for _, mean in norms] or lses
     queries, keys, sums_of, means_of = addresses(
@@ -63,13 +60,12 @@ def launch(
     if room.sums.is_cuda:  # where descriptors of tensors are kept
         triton.set_allocator(lambda size, *_: room.sums.new_empty(size, dtype=torch.int8))
     pointers = (queries, keys, room.sums)
-    if takes(calls, with_norms=len(norms) > 0):
-        launch_hopper(
-            calls, pointers, inputs, room.fixed, room.map if room.exact else None, room.n_cells,
-            even_cell(room.shape[3], room.n_cells),
-        )  # fmt: skip
-    else:
-        launch_tiles(calls[0], pointers, inputs, room)
+    for rows in room.bands():
+        if takes(calls, with_norms=len(norms) > 0):
+            launch_hopper(calls, pointers, inputs, room.fixed, room.means, rows)
+        else:
+            launch_tiles(calls[0], pointers, inputs, room, rows)
+        launch_means(calls[0], inputs, room, rows)
     launch_edges(calls[0], pointers, inputs, room)
     found = collect(room, inputs)
     if not norms:
@@ -82,52 +78,11 @@ def norm_mass(room: Room, inputs: Inputs, norms: Tensor) -> Tensor:
     _, batch, n_heads, n_tokens = room.shape
     weight = norms.repeat_interleave(n_heads // norms.shape[2], 2).double()
     received = room.fixed["norm_received"].double() * (weight / (FIXED.value * n_heads))
-    members = inputs.members.view(batch, inputs.n_sets, -1)[..., :n_tokens].double()
+    bits = torch.arange(32, device=weight.device)[:, None]
+    members = (inputs.in_sets.view(batch, -1, 1, inputs.n_padded) >> bits & 1).flatten(1, 2)
+    members = members[:, : inputs.n_sets, :n_tokens].double()
     mass = torch.einsum("lbk,bsk->lbs", received.sum(2), members)
     return (mass / inputs.n_real[:, None]).float()
-
-
-class Room:
-    """Where the kernels write. fixed: sums in steps of 1 / FIXED, which begin at 0, by name."""
-
-    def __init__(
-        self, calls: Sequence[Call], plan: Plan, inputs: Inputs, *, with_norms: bool
-    ) -> None:
-        device = calls[0].query.device
-        batch, n_heads, n_tokens, _ = calls[0].query.shape
-        self.shape = rows = (len(calls), batch, n_heads, n_tokens)
-        self.exact = n_tokens <= max(plan.map_exact, plan.map_cells)
-        self.n_cells = n_tokens if self.exact else plan.map_cells
-        shapes = {
-            "received": rows,
-            "entropy": rows,
-            "best": (len(calls), batch, n_tokens),
-            "broken": (len(calls), batch, n_tokens),
-            "group_received": (len(calls), batch, inputs.n_sets + 1, n_tokens),
-        }
-        if not self.exact:
-            shapes["map"] = (len(calls), batch, self.n_cells, n_tokens)
-        if with_norms:
-            shapes["norm_received"] = rows
-        sizes = [math.prod(shape) for shape in shapes.values()]
-        flat = torch.zeros(sum(sizes), dtype=torch.int64, device=device).split(sizes)
-        self.fixed = {
-            name: part.view(shapes[name]) for name, part in zip(shapes, flat, strict=True)
-        }
-
-        def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-            return torch.empty(shape, dtype=dtype, device=device)
-
-        self.sums = empty(*rows[:3], inputs.n_padded)
-        self.shares = empty(*rows[:3], inputs.n_padded) if with_norms else self.sums
-        # A causal map is written below its diagonal only.
-        cells = (len(calls), batch, self.n_cells, self.n_cells)
-        self.map = torch.zeros(cells, device=device) if self.exact else empty(*cells)
-        blocks = (*rows[:3], triton.cdiv(n_tokens, NEAR_ROWS))
-        self.near = empty(*blocks, 2, LOCAL_WIDTHS[-1] + 1)
-        self.over_half = empty(*blocks, dtype=torch.int32)
-        self.diagonals = empty(*rows, len(plan.offsets))
-        self.window_received = empty(*rows)
 
 
 def shared_arguments(call: Call, inputs: Inputs) -> tuple[list[Any], list[Any], dict[str, Any]]:
@@ -142,34 +97,46 @@ def shared_arguments(call: Call, inputs: Inputs) -> tuple[list[Any], list[Any], 
     return [mask, bias], numbers, {"TYPE": TYPES[call.query.dtype]} | constants(call)
 
 
-def launch_tiles(call: Call, pointers: tuple[Tensor, ...], inputs: Inputs, room: Room) -> None:
+def launch_tiles(
+    call: Call, pointers: tuple[Tensor, ...], inputs: Inputs, room: Room, rows: range
+) -> None:
+    """The head means of some queries, and what keys receive from them."""
     n_layers, batch, _, n_tokens = room.shape
     both, numbers, shared = shared_arguments(call, inputs)
     blocks = tiling(shared["DP"], n_tokens, call.query.dtype)
-    fixed, cell = room.fixed, even_cell(n_tokens, room.n_cells)
+    fixed = room.fixed
     found = tiles(
-        n_tokens, blocks, room.sums.device,
+        n_tokens, rows, blocks, room.sums.device,
         is_causal=call.is_causal, all_checked=call.mask is not None,
     )  # fmt: skip
     for chosen, checked in zip(found, (False, True), strict=True):
         if len(chosen) == 0:
             continue
         statistics_kernel[(len(chosen), n_layers * batch)](
-            *pointers, room.shares, *both, chosen, inputs.entropy_weight, inputs.groups,
+            *pointers, room.shares, *both, chosen, inputs.entropy_weight,
             fixed["received"], fixed["entropy"], fixed.get("norm_received", fixed["received"]),
-            fixed["best"], fixed["group_received"], fixed.get("map", room.map), *numbers,
-            inputs.n_sets + 1, room.n_cells,
-            HAS_NORMS="norm_received" in fixed, EXACT_MAP=room.exact, CHECKED=checked,
-            CELL=cell if blocks.queries % max(cell, 1) == 0 else 0,
+            room.means, *numbers, rows.start, room.means.shape[2],
+            HAS_NORMS="norm_received" in fixed, CHECKED=checked,
             BN=blocks.keys, BM=blocks.queries, STAGES=blocks.stages, HEADS=blocks.heads,
             num_warps=blocks.warps, maxnreg=blocks.registers, **shared,
         )  # fmt: skip
 
 
-def even_cell(n_tokens: int, n_cells: int) -> int:
-    """Queries of a cell of the map where all have as many, else 0."""
-    size, rest = divmod(n_tokens, n_cells)
-    return size if rest == 0 else 0
+def launch_means(call: Call, inputs: Inputs, room: Room, rows: range) -> None:
+    """Reduce the head means of some queries."""
+    n_layers, batch, _, n_tokens = room.shape
+    pieces, band = room.pieces, room.pieces.band(rows)
+    at_once = SIZE // (pieces.rows.size * pieces.keys.size)
+    n_spans = triton.cdiv(pieces.keys.n, SPAN * at_once)
+    means_kernel[(len(band), n_spans, n_layers * batch)](
+        room.means, inputs.in_sets, inputs.others, pieces.of_rows, pieces.of_keys,
+        room.fixed["best"], room.fixed["strict"], room.map_sums,
+        rows.start, rows.stop, room.means.shape[2], band.start, pieces.rows.n, pieces.keys.n,
+        n_tokens, batch, inputs.n_padded, inputs.n_sets,
+        CAUSAL=call.is_causal, HAS_MAP=not room.exact,
+        ROWS=pieces.rows.size, KEYS=pieces.keys.size, AT_ONCE=at_once, SPAN=SPAN * at_once,
+        SETS=triton.next_power_of_2(max(inputs.n_sets, 1)), num_warps=1, maxnreg=128,
+    )  # fmt: skip
 
 
 def launch_edges(call: Call, pointers: tuple[Tensor, ...], inputs: Inputs, room: Room) -> None:
@@ -215,29 +182,22 @@ def collect(room: Room, inputs: Inputs) -> LayerStatistics:
         fixed["best"], fixed["broken"], inputs.n_queries, inputs.n_window_queries,
         inputs.n_real, inputs.n_entropy, inputs.n_later, *found.values(),
         n_tokens, n_heads, batch, inputs.n_padded, room.near.shape[3],
-        BLOCK=KEYS, BLOCKS=64, num_warps=4,
+        BLOCK=min(max(triton.next_power_of_2(n_tokens), 512), 4096), BLOCKS=256, num_warps=8,
     )  # fmt: skip
     mass, strict_mass = empty(inputs.n_sets), empty(inputs.n_sets)
     if inputs.n_sets:
         # In float64: the sum over heads would leave the range of the integers.
         of_all_heads = fixed["received"].sum(2, dtype=torch.float64)
         masses_kernel[(inputs.n_sets, n_layers * batch)](
-            of_all_heads, fixed["group_received"], inputs.members, inputs.of_others,
-            inputs.n_real, inputs.n_strict, mass, strict_mass,
-            n_tokens, n_heads, batch, inputs.n_padded, inputs.n_sets, BLOCK=KEYS, num_warps=4,
+            of_all_heads, fixed["strict"], inputs.in_sets, inputs.n_real, inputs.n_strict,
+            mass, strict_mass, n_tokens, n_heads, batch, inputs.n_padded, BLOCK=KEYS, num_warps=4,
         )  # fmt: skip
-    if not room.exact:
-        width = triton.next_power_of_2(triton.cdiv(n_tokens, room.n_cells))
-        cells = max(1, 2048 // width)
-        grid = (room.n_cells, triton.cdiv(room.n_cells, cells), n_layers * batch)
-        pool_kernel[grid](
-            fixed["map"], room.map, n_tokens, room.n_cells, WIDTH=width, CELLS=cells, num_warps=4
-        )
+    map_of = room.map()
     return LayerStatistics(
         **found,
         mass=mass,
         strict_mass=strict_mass,
         diagonals=room.diagonals,
-        map=room.map,
-        head_maps=empty(0, *room.map.shape[2:]),
+        map=map_of,
+        head_maps=empty(0, *map_of.shape[2:]),
     )

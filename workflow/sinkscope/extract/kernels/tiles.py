@@ -1,8 +1,8 @@
 """The statistics kernel: every tile of keys x queries once, all heads of it in turn.
 
-The head mean of a tile stays in registers while its heads go by, so that its largest key, its
-masses and its part of the map are taken without a matrix ever being written. Sums that many
-tiles add to are integers of a fixed point: their order, which no GPU keeps, changes nothing.
+The head mean of a tile stays in registers while its heads go by, and is written once, for `means`
+to reduce. Sums that many tiles add to are integers of a fixed point: their order, which no GPU
+keeps, changes nothing.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from sinkscope.extract.kernels.inputs import pinned
 from sinkscope.extract.kernels.logits import LOG2E, visible
 
 # 2^44: sums of up to 2^19 stay inside an int64, and steps of 6e-14 are far below float32's.
 FIXED = tl.constexpr(17592186044416.0)
-LAST_KEY = tl.constexpr(0x7FFFFFFF)
 
 
 @triton.jit
@@ -28,54 +28,20 @@ def add_fixed(at, values, inside):
 
 
 @triton.jit
-def keep_best(best, mean, key, query, n_tokens):
-    """Largest key of every query, ties to the lowest: [key, query] head means of one tile."""
-    value, place = tl.max(mean, axis=0, return_indices=True, return_indices_tie_break_left=True)
-    first = tl.min(key, axis=0)
-    packed = value.to(tl.int32, bitcast=True).to(tl.int64) << 32
-    packed = packed | (-(first + place) + LAST_KEY).to(tl.int64)
-    tl.atomic_max(best + query, packed, mask=query < n_tokens, sem="relaxed")
-
-
-@triton.jit
-def pool_queries(
-    mean, key, query, first_query, rows_of, n_tokens, n_cells, CELL: tl.constexpr, BM: tl.constexpr,
-):  # fmt: skip
-    """Add a tile's head means, summed over the queries of each cell, to rows_of [cell, key].
-
-    CELL: how many queries every cell has, where no cell is cut by a tile; else 0.
-    """
-    inside = key < n_tokens
-    if CELL > 0:
-        sums = tl.sum(tl.reshape(mean, [mean.shape[0], BM // CELL, CELL]), 2)  # [key, cell]
-        cell = first_query // CELL + tl.arange(0, BM // CELL)
-        at = rows_of + cell[None, :] * n_tokens + key[:, None]
-        whole = inside[:, None] & (cell < n_cells)[None, :]
-        tl.store(at, (sums * FIXED).to(tl.int64), mask=whole)
-    else:
-        of_query = ((query + 1) * n_cells - 1) // n_tokens
-        last_query = tl.minimum(first_query + BM, n_tokens)
-        for cell in range(((first_query + 1) * n_cells - 1) // n_tokens,
-                          (last_query * n_cells - 1) // n_tokens + 1):  # fmt: skip
-            sums = tl.sum(mean * tl.where(of_query == cell, 1.0, 0.0)[None, :], 1)
-            add_fixed(rows_of + cell * n_tokens + key, sums, inside)
-
-
-@triton.jit
 def statistics_kernel(
-    QS, KS, SUMS, SHARES, MASK, BIAS, TILES, ENTROPY_WEIGHT, GROUPS,
-    RECEIVED, ENTROPY, NORM_RECEIVED, BEST, GROUP_RECEIVED, MAP,
+    QS, KS, SUMS, SHARES, MASK, BIAS, TILES, ENTROPY_WEIGHT,
+    RECEIVED, ENTROPY, NORM_RECEIVED, MEANS,
     s_qb, s_qh, s_qn, s_kb, s_kh, s_kn, s_mb, s_mh, s_mq, s_mk, s_bb, s_bh,
-    least, scale, n_tokens, n_heads, n_batch, n_padded, n_groups, n_cells,
+    least, scale, n_tokens, n_heads, n_batch, n_padded, start, n_rows,
     TYPE: tl.constexpr, D: tl.constexpr, DP: tl.constexpr, GROUP: tl.constexpr,
     CAUSAL: tl.constexpr, MASK_KIND: tl.constexpr, HAS_BIAS: tl.constexpr,
-    PRECISION: tl.constexpr, HAS_NORMS: tl.constexpr, EXACT_MAP: tl.constexpr,
-    CELL: tl.constexpr, CHECKED: tl.constexpr, BN: tl.constexpr, BM: tl.constexpr,
-    STAGES: tl.constexpr, HEADS: tl.constexpr,
+    PRECISION: tl.constexpr, HAS_NORMS: tl.constexpr, CHECKED: tl.constexpr,
+    BN: tl.constexpr, BM: tl.constexpr, STAGES: tl.constexpr, HEADS: tl.constexpr,
 ):  # fmt: skip
     """One tile of BN keys x BM queries.
 
     SUMS [.., head, n_padded]: what every row's logits are lowered by, in units of log 2.
+    MEANS [.., n_rows, key]: head means of the queries from `start` on.
     SHARES, alike: one over the mean norm of the values that a row attends to.
     """
     first_query = tl.load(TILES + 2 * tl.program_id(0))
@@ -136,20 +102,8 @@ def statistics_kernel(
         add_fixed(ENTROPY + row, entropy, inside)
         if HAS_NORMS:
             add_fixed(NORM_RECEIVED + row, weighted, inside)
-    mean = mean / n_heads
-    keep_best(BEST + lb * n_tokens, mean, key, query, n_tokens)
-    for g in range(n_groups):
-        member = tl.load(GROUPS + (b * n_groups + g) * n_padded + query)
-        if tl.max(member, 0) > 0.0:  # most groups of queries are in few tiles
-            of_group = tl.sum(mean * member[None, :], 1)
-            at = GROUP_RECEIVED + (lb * n_groups + g) * n_tokens + key
-            add_fixed(at, of_group, inside_key)
-    if EXACT_MAP:
-        at = MAP + (lb * n_tokens + query[None, :]) * n_tokens + key[:, None]
-        tl.store(at, mean, mask=inside_query[None, :] & inside_key[:, None])
-    else:
-        rows_of = MAP + lb * n_cells * n_tokens
-        pool_queries(mean, key, query, first_query, rows_of, n_tokens, n_cells, CELL, BM)
+    at = MEANS + (lb * n_rows + query[None, :] - start) * n_tokens + key[:, None]
+    tl.store(at, mean / n_heads, mask=inside_query[None, :] & inside_key[:, None])
 
 
 @dataclass(frozen=True)
@@ -186,9 +140,11 @@ def tiling(padded_d: int, n_tokens: int, dtype: torch.dtype) -> Tiling:
 
 @lru_cache(maxsize=64)
 def tiles(
-    n_tokens: int, blocks: Tiling, device: torch.device, *, is_causal: bool, all_checked: bool
-) -> tuple[Tensor, Tensor]:
-    """int32 [tile, 2] first query and key of the tiles that need no check, and of those that do.
+    n_tokens: int, rows: range, blocks: Tiling, device: torch.device,
+    *, is_causal: bool, all_checked: bool,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """int32 [tile, 2] first query and key of the tiles that need no check, and of those that do,
+    of the queries in `rows`.
 
     Tiles on the diagonal or at the end need one, with a mask all do; those of which no query
     sees a key are left out. Neighbours in time are neighbours in place, so that they find each
@@ -196,13 +152,13 @@ def tiles(
     """
     whole, checked = [], []
     band = 8 * blocks.queries
-    for top in range(0, n_tokens, band):
+    for top in range(rows.start, rows.stop, band):
         for key in range(0, n_tokens, blocks.keys):
-            for query in range(top, min(top + band, n_tokens), blocks.queries):
+            for query in range(top, min(top + band, rows.stop), blocks.queries):
                 fits = query + blocks.queries <= n_tokens and key + blocks.keys <= n_tokens
                 if not all_checked and fits and (not is_causal or key + blocks.keys - 1 <= query):
                     whole.append((query, key))
                 elif not is_causal or key <= query + blocks.queries - 1:
                     checked.append((query, key))
     found = [torch.tensor(some, dtype=torch.int32).reshape(-1, 2) for some in (whole, checked)]
-    return found[0].to(device), found[1].to(device)
+    return pinned(found[0], device), pinned(found[1], device)
