@@ -57,8 +57,9 @@ def launch(
         n_tokens, n_heads, batch, inputs.n_padded,
         HAS_NORMS=len(norms) > 0, BLOCK=ROWS, num_warps=2,
     )  # fmt: skip
-    if room.sums.is_cuda:  # where descriptors of tensors are kept
-        triton.set_allocator(lambda size, *_: room.sums.new_empty(size, dtype=torch.int8))
+    device = room.sums.device
+    if device.type == "cuda":  # Triton holds on to this, and so to all that it mentions
+        triton.set_allocator(lambda size, *_: torch.empty(size, dtype=torch.int8, device=device))
     pointers = (queries, keys, room.sums)
     for rows in room.bands():
         if takes(calls, with_norms=len(norms) > 0):
