@@ -7,7 +7,8 @@ import torch
 
 import compare
 from sinkscope.extract.masks import Call
-from sinkscope.extract.streaming import Observation, Workspace
+from sinkscope.extract.observation import Observation
+from sinkscope.extract.streaming import Workspace
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 HALF = torch.bfloat16 if DEVICE.type == "cuda" else torch.float16

@@ -4,9 +4,10 @@ import numpy as np
 import torch
 
 import reference
+from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import patched
-from sinkscope.extract.streaming import Observation, Workspace
-from sinkscope.extract.sums import Plan
+from sinkscope.extract.plan import Plan
+from sinkscope.extract.streaming import Workspace
 
 SETS = ([0], [0, 1, 2, 3], [2, 5, 6])
 SINKS = [0, 2]

@@ -15,8 +15,9 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.experiments import induction
 from sinkscope.experiments.induction import Repeated, offsets, repeated, scores
 from sinkscope.extract.masks import Call
-from sinkscope.extract.streaming import Observation, Workspace
-from sinkscope.extract.sums import Plan
+from sinkscope.extract.observation import Observation
+from sinkscope.extract.plan import Plan
+from sinkscope.extract.streaming import Workspace
 from sinkscope.reduce.induction import with_rest, write_tables
 
 N = 9

@@ -10,7 +10,7 @@ from sinkscope.config import ModelRow
 from sinkscope.documents import Document
 from sinkscope.extract.devices import moved
 from sinkscope.extract.model import load_model
-from sinkscope.extract.sums import Plan
+from sinkscope.extract.plan import Plan
 
 TEXT = "Z He came. He saw. Did he stay? Nobody could say, and the river rose that night."
 

@@ -11,7 +11,7 @@ import tiny
 from calls import DEVICE, assert_same, assert_same_bytes, call, observed
 from sinkscope.config import Settings
 from sinkscope.documents import Document
-from sinkscope.extract import streaming
+from sinkscope.extract import observation
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.cell import read_cell
 from sinkscope.extract.job import make_cells
@@ -122,7 +122,7 @@ def test_a_document_that_does_not_fit_is_analysed_in_smaller_blocks(fused, monke
     """The process may hold as much as the pass has taken with blocks of an eighth, and little more:
     with usual blocks, it does not fit."""
     if not fused:  # models that the kernels do not take go the way of blocks
-        monkeypatch.setattr(streaming, "fused_path", lambda *_: None)
+        monkeypatch.setattr(observation, "fused_path", lambda *_: None)
     long = Document("long", "long.txt", None, " ".join(one.text for one in documents()) * 12)
     settings = replace(SETTINGS, truncate=True)
     tokenizer = tiny.byte_tokenizer()

@@ -19,8 +19,9 @@ from compare import (
     plan,
 )
 from sinkscope.extract.masks import Call
+from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import patched
-from sinkscope.extract.streaming import Observation, Workspace
+from sinkscope.extract.streaming import Workspace
 
 
 def alone(network, document):

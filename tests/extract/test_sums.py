@@ -18,7 +18,8 @@ from compare import (
     plan,
 )
 from sinkscope.extract.masks import Call
-from sinkscope.extract.streaming import Observation, Workspace
+from sinkscope.extract.observation import Observation
+from sinkscope.extract.streaming import Workspace
 
 BOTH = pytest.mark.parametrize("causal", [True, False])
 

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.devices import moved
+from sinkscope.extract.frame import Frame
 from sinkscope.extract.masks import Call, count_visible
-from sinkscope.extract.sums import Plan, Sums
+from sinkscope.extract.plan import Plan
+from sinkscope.extract.sums import Sums
 
 
 def reduce_full(attentions: Sequence[Tensor], plan: Plan, *, is_causal: bool) -> None:
@@ -19,8 +21,9 @@ def reduce_full(attentions: Sequence[Tensor], plan: Plan, *, is_causal: bool) ->
     call = Call(empty, empty, empty, None, is_causal, 1.0)
     plan = moved(plan, empty.device)
     visible = count_visible(call, plan.real, plan.window_rows())
+    frame = Frame(plan, visible, is_causal=is_causal)
     for layer, matrix in enumerate(attentions):
-        sums = Sums(plan, visible, call, layer)
+        sums = Sums(frame, call, layer)
         p = matrix.float()
         sums.add(0, p.clamp(min=torch.finfo(p.dtype).tiny).log_(), p)
         sums.finish()

@@ -27,9 +27,10 @@ from sinkscope.bench.full import reduce_full
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
-from sinkscope.extract.streaming import Observation, Workspace
-from sinkscope.extract.sums import Plan
+from sinkscope.extract.plan import Plan
+from sinkscope.extract.streaming import Workspace
 from sinkscope.files import written
 from sinkscope.keys import key_sets
 

@@ -19,9 +19,10 @@ from sinkscope.config import Config
 from sinkscope.errors import ModelError
 from sinkscope.extract.encode import encode, piece_text
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
-from sinkscope.extract.streaming import Observation, Workspace
-from sinkscope.extract.sums import LayerStatistics, Plan
+from sinkscope.extract.plan import LayerStatistics, Plan
+from sinkscope.extract.streaming import Workspace
 
 MOST_PATTERNS = 4  # heads of each model whose patterns are kept, the strongest
 SHORTEST_WORD = 3  # letters of a vocabulary piece that counts as a word

@@ -18,9 +18,10 @@ from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.job import progress
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
-from sinkscope.extract.streaming import Observation, Workspace
-from sinkscope.extract.sums import LayerStatistics, Plan
+from sinkscope.extract.plan import LayerStatistics, Plan
+from sinkscope.extract.streaming import Workspace
 
 
 @dataclass(frozen=True)

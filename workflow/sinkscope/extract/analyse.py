@@ -16,9 +16,10 @@ from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import failed_pass, run_observed
-from sinkscope.extract.streaming import Observation, Workspace
-from sinkscope.extract.sums import LayerStatistics, Plan
+from sinkscope.extract.plan import LayerStatistics, Plan
+from sinkscope.extract.streaming import Workspace
 from sinkscope.keys import KEY_SETS, key_sets
 
 # Arrays of a cell that are float32 as they come.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.masks import Visible
-from sinkscope.extract.sums import LayerStatistics, Plan
+from sinkscope.extract.plan import LayerStatistics, Plan
 
 Record = TypeVar("Record", Plan, LayerStatistics, Visible)
 

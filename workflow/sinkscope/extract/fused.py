@@ -20,8 +20,8 @@ from sinkscope.extract.kernels.forward import forward
 from sinkscope.extract.kernels.inputs import Inputs
 from sinkscope.extract.kernels.launch import launch
 from sinkscope.extract.masks import HIDDEN, Call, Visible, hide
+from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.extract.reductions import block_weights
-from sinkscope.extract.sums import LayerStatistics, Plan
 
 # Bytes of queries and keys that may wait for their statistics.
 WAITING_BYTES = 448 << 20

@@ -14,9 +14,10 @@ from torch import Tensor
 from sinkscope.errors import ModelError
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
-from sinkscope.extract.streaming import Observation, Workspace
-from sinkscope.extract.sums import Plan
+from sinkscope.extract.plan import Plan
+from sinkscope.extract.streaming import Workspace
 
 ROUNDS = 3
 ROW_SUM_ERROR = 0.01  # rows of softmax sum to 1

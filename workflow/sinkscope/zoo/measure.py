@@ -11,9 +11,10 @@ from torch import Tensor
 
 from sinkscope.config import ModelRow
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
-from sinkscope.extract.streaming import Observation, Workspace
-from sinkscope.extract.sums import Plan
+from sinkscope.extract.plan import Plan
+from sinkscope.extract.streaming import Workspace
 from sinkscope.zoo.batches import Batch
 from sinkscope.zoo.families import FAMILIES, Family, hidden_states, predicting, prediction_loss
 from sinkscope.zoo.recipes import Recipe

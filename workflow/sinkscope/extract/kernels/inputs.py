@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sinkscope.extract import devices
 from sinkscope.extract.masks import Visible
-from sinkscope.extract.sums import Plan
+from sinkscope.extract.plan import Plan
 
 # Rows are padded to a multiple of this, so that no tile reads beyond them.
 ROWS = 256

@@ -26,7 +26,7 @@ from sinkscope.extract.kernels.pieces import SIZE, SPAN
 from sinkscope.extract.kernels.room import NEAR_ROWS, Room
 from sinkscope.extract.kernels.tiles import FIXED, statistics_kernel, tiles, tiling
 from sinkscope.extract.masks import Call
-from sinkscope.extract.sums import LayerStatistics, Plan
+from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.keys import LOCAL_WIDTHS
 
 KEYS = 1024  # keys that the last kernels take at a time

@@ -12,7 +12,7 @@ from torch import Tensor
 from sinkscope.extract.kernels.inputs import ROWS, Inputs
 from sinkscope.extract.kernels.pieces import pieces
 from sinkscope.extract.masks import Call
-from sinkscope.extract.sums import Plan
+from sinkscope.extract.plan import Plan
 from sinkscope.keys import LOCAL_WIDTHS
 
 NEAR_ROWS = 16  # queries of a program of the kernel for neighbours: one warp waits for no other

@@ -1,0 +1,52 @@
+"""What the reductions of all layers of one forward pass share."""
+
+from __future__ import annotations
+
+import torch
+
+from sinkscope.extract.masks import Visible
+from sinkscope.extract.plan import Plan
+from sinkscope.extract.reductions import N_NEAR, block_weights, neighbours
+from sinkscope.keys import LOCAL_WIDTHS
+
+
+class Frame:
+    """Made once of the plan and of what its queries see: layers of short documents take less time
+    than these many small steps.
+
+    first: [batch] position of each document's key 0. window: [batch, query], 1 for the first ones,
+    of which the last is before window_end. near: [query, offset] keys beside a query, has_near
+    whether it sees them; beside: [2, batch, query, near offset] 1 for those, and for those that are
+    no sinks. within: [near offset, width]. strict: [batch, query, key_set] 1 where a query counts
+    for a strict mass, n_strict how many do. entropy_weight: [batch, query] one over the most that
+    the row's entropy can be, of n_entropy rows that have one. later: [batch, query] all but the
+    first. pool: [cell, token] weights of a map's cells, None where it is exact. n_real, n_entropy,
+    n_later: [batch, 1].
+    """
+
+    def __init__(self, plan: Plan, visible: Visible, *, is_causal: bool) -> None:
+        self.plan, self.visible, self.is_causal = plan, visible, is_causal
+        real, device = plan.real, plan.real.device
+        n_tokens = real.shape[1]
+        self.padded = not bool(real.all())
+        self.first = real.int().argmax(1)
+        self.window = plan.window_rows().float()
+        self.window_end = 1 + int(self.window.any(0).nonzero().max())
+        self.key_sets = plan.key_sets.float()
+        self.near, self.has_near = neighbours(n_tokens, plan.offsets, device, is_causal=is_causal)
+        beside, centre = self.has_near[:, :N_NEAR], LOCAL_WIDTHS[-1]
+        no_sinks = beside & ~plan.sinks[:, self.near[:, :N_NEAR]]
+        self.beside = torch.stack([beside.expand_as(no_sinks), no_sinks]).float()
+        distance = (torch.arange(N_NEAR, device=device) - centre).abs()
+        self.within = (distance[:, None] <= torch.tensor(LOCAL_WIDTHS, device=device)).double()
+        self.later = real & (plan.rank() > 0)
+        self.strict = (self.later[..., None] & ~plan.key_sets).double()
+        self.n_strict = self.strict.sum(1)
+        has_entropy = self.later & (visible.n_keys > 1)  # a row that sees one key has none
+        self.entropy_weight = (has_entropy / visible.n_keys.clamp(min=2).log()).double()
+        self.n_real, self.n_later, self.n_entropy = (
+            rows.double().sum(1)[:, None] for rows in (real, self.later, has_entropy)
+        )
+        exact = n_tokens <= max(plan.map_exact, plan.map_cells)
+        self.n_cells = n_tokens if exact else plan.map_cells
+        self.pool = None if exact else block_weights(n_tokens, self.n_cells, device)

@@ -1,0 +1,83 @@
+"""What to reduce each layer's attention to, and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to reduce each layer to; the same for all layers of one forward pass.
+
+    real: [batch, token] bool, False at padding. key_sets: [batch, token, key_set] bool, the
+    keys whose mass is wanted. sinks: [batch, token] bool, the keys that the second form of
+    the local mass leaves out. window: how many first queries `window_score` counts.
+    map_exact, map_cells: head-mean maps are exact up to map_exact (or map_cells) tokens, block
+    averages of map_cells beyond. heads: (layer, head) of single heads whose map is wanted too.
+    offsets: key minus query of the diagonals that are wanted of every head. by_query: also keep
+    the masses of every single query. weighted: also weigh attention by the norms of the values.
+    block: query rows a block (None: as many as fit the processor's cache).
+    """
+
+    real: Tensor
+    key_sets: Tensor
+    sinks: Tensor
+    window: int = 64
+    map_exact: int = 512
+    map_cells: int = 256
+    heads: tuple[tuple[int, int], ...] = ()
+    offsets: tuple[int, ...] = ()
+    by_query: bool = False
+    weighted: bool = False
+    block: int | None = None
+
+    def rank(self) -> Tensor:
+        """[batch, token] position within the document; padding in front does not count."""
+        return self.real.long().cumsum(1) - 1
+
+    def window_rows(self) -> Tensor:
+        """[batch, token] bool: the first `window` queries of every document."""
+        return self.real & (self.rank() < self.window)
+
+
+@dataclass(frozen=True)
+class LayerStatistics:
+    """The reductions of one layer, on the device of the model; stacked, of all, with an axis
+    [layer] in front.
+
+    max_key, max_value: [batch, query] argmax over keys of the head mean (ties to the lowest
+    key) and its value. sink_score, window_score: [batch, head, key] mean attention from the
+    queries that can see the key (all; the first `window`), NaN where none can. mass,
+    strict_mass: [batch, key_set]. entropy: [batch, head], of each row (divided by its sum) over
+    the log of its number of visible keys. row_sum: [batch, head], 1 for softmax. over_half:
+    [batch, head], share of the queries but the first that give key 0 more than half. local,
+    local_no_sinks: [batch, head, width]. diagonals: [batch, head, query, offset], 0 where there
+    is no such key. map: [batch, cell, cell], head mean. head_maps: [batch, wanted head, cell,
+    cell].
+
+    With by_query, head means of every query: query_mass [batch, query, key_set], query_local and
+    query_local_no_sinks [batch, query] within the widest window. With weighted: norm_mass [batch,
+    key_set], the mass with A[i,j] * norm(v_j) instead of A[i,j], divided by its sum over the row
+    of each head (Kobayashi et al. 2020).
+    """
+
+    max_key: Tensor
+    max_value: Tensor
+    sink_score: Tensor
+    window_score: Tensor
+    mass: Tensor
+    strict_mass: Tensor
+    entropy: Tensor
+    row_sum: Tensor
+    over_half: Tensor
+    local: Tensor
+    local_no_sinks: Tensor
+    diagonals: Tensor
+    map: Tensor
+    head_maps: Tensor
+    query_mass: Tensor | None = None
+    query_local: Tensor | None = None
+    query_local_no_sinks: Tensor | None = None
+    norm_mass: Tensor | None = None
