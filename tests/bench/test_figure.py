@@ -32,8 +32,14 @@ def test_a_row_a_case_and_what_does_not_fit_is_said(found):
     measured, *_, first, second = as_markdown(found).splitlines()
     assert measured.startswith("One GPU, torch 2.0, Triton 3.0, transformers 5.0; ")
     assert "medians of 5 interleaved rounds" in measured
-    assert first == "| Large | 1 x 2,048 | 20.0; 10.00 | 1.25x; +0.50 GiB | 3.00x; +20.00 GiB |"
-    assert second == "| Large | 1 x 4,096 | 20.0; 10.00 | 1.50x; +1.00 GiB | out of memory |"
+    assert first == "| Large | 1 x 2,048 | 20.0; 10.00 | 1.25x; +0.50 GiB |  | 3.00x; +20.00 GiB |"
+    assert second == "| Large | 1 x 4,096 | 20.0; 10.00 | 1.50x; +1.00 GiB |  | out of memory |"
+
+
+def test_what_was_aimed_at_stands_beside_what_was_measured(found):
+    known = [{**one, "model": "Llama-2-7B"} for one in found["rows"]]
+    first = as_markdown(found | {"rows": known}).splitlines()[-2]
+    assert "| 1.25x; +0.50 GiB | 1.05x | 3.00x" in first
 
 
 def test_table_and_figure_are_written(found, tmp_path):
