@@ -47,6 +47,6 @@ class Frame:
         self.n_real, self.n_later, self.n_entropy = (
             rows.double().sum(1)[:, None] for rows in (real, self.later, has_entropy)
         )
-        exact = n_tokens <= max(plan.map_exact, plan.map_cells)
-        self.n_cells = n_tokens if exact else plan.map_cells
+        self.n_cells = plan.n_cells(n_tokens)
+        exact = plan.exact(n_tokens)
         self.pool = None if exact else block_weights(n_tokens, self.n_cells, device)

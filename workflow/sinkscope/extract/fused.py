@@ -132,7 +132,7 @@ class Fused:
 
 def bytes_of(call: Call) -> int:
     """What keeping the queries and keys holds; those of a joint projection are kept as a whole."""
-    storages = {rows.untyped_storage()._cdata: rows for rows in (call.query, call.key)}
+    storages = {rows.untyped_storage().data_ptr(): rows for rows in (call.query, call.key)}
     return sum(rows.untyped_storage().nbytes() for rows in storages.values())
 
 
@@ -210,8 +210,7 @@ def head_map(call: Call, lse: Tensor, head: int, plan: Plan) -> Tensor:
     group = n_heads // call.key.shape[1]
     query = call.query[:, head].float() * call.scale
     key = call.key[:, head // group].float()
-    exact = n_tokens <= max(plan.map_exact, plan.map_cells)
-    n_cells = n_tokens if exact else plan.map_cells
+    n_cells = plan.n_cells(n_tokens)
     pool = block_weights(n_tokens, n_cells, query.device)
     found = query.new_zeros(batch, n_cells, n_cells)
     future = query.new_full((512, 512), HIDDEN).triu_(1)

@@ -33,6 +33,14 @@ class Plan:
     weighted: bool = False
     block: int | None = None
 
+    def exact(self, n_tokens: int) -> bool:
+        """Whether maps of so many tokens are not averaged."""
+        return n_tokens <= max(self.map_exact, self.map_cells)
+
+    def n_cells(self, n_tokens: int) -> int:
+        """Rows and columns of the maps of so many tokens."""
+        return n_tokens if self.exact(n_tokens) else self.map_cells
+
     def rank(self) -> Tensor:
         """[batch, token] position within the document; padding in front does not count."""
         return self.real.long().cumsum(1) - 1

@@ -61,8 +61,9 @@ def launch(
     if device.type == "cuda":  # Triton holds on to this, and so to all that it mentions
         triton.set_allocator(lambda size, *_: torch.empty(size, dtype=torch.int8, device=device))
     pointers = (queries, keys, room.sums)
+    by_hopper = takes(calls, with_norms=len(norms) > 0)
     for rows in room.bands():
-        if takes(calls, with_norms=len(norms) > 0):
+        if by_hopper:
             launch_hopper(calls, pointers, inputs, room.fixed, room.means, rows)
         else:
             launch_tiles(calls[0], pointers, inputs, room, rows)

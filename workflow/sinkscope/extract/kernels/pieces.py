@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sinkscope.extract.kernels.inputs import pinned
 
-ROWS, SIZE = 8, 1024  # queries, and head means, that a program reduces at a time
+QUERIES, SIZE = 8, 1024  # queries, and head means, that a program reduces at a time
 SPAN = 8  # so many times
 
 
@@ -34,7 +34,7 @@ class Axis:
 @dataclass(frozen=True)
 class Pieces:
     """of_rows: int32 [row piece, 3], first and last query, and how many pieces of keys its last
-    query sees; of_keys: int32 [key piece, 2]; share: [cell, cell], one over a cell's size."""
+    query sees; of_keys: int32 [key piece, 2]; share: [cell], one over its number of tokens."""
 
     rows: Axis
     keys: Axis
@@ -53,13 +53,12 @@ def pieces(
     n_tokens: int, n_cells: int, device: torch.device, *, exact: bool, is_causal: bool
 ) -> Pieces:
     """The pieces of a map of n_cells x n_cells; exact: of one that is not reduced."""
-    rows = Axis(n_tokens, triton.cdiv(n_tokens, ROWS) if exact else n_cells, ROWS)
+    rows = Axis(n_tokens, triton.cdiv(n_tokens, QUERIES) if exact else n_cells, QUERIES)
     keys = Axis(n_tokens, n_cells, SIZE // rows.size)
     n_seen = np.searchsorted(keys.begin, rows.end) if is_causal else np.full(rows.n, keys.n)
-    sizes = np.outer(keys.cell_sizes, keys.cell_sizes)
     tables = [
         np.stack([rows.begin, rows.end, n_seen], 1).astype(np.int32),
         np.stack([keys.begin, keys.end], 1).astype(np.int32),
-        (1 / sizes).astype(np.float32),
+        (1 / keys.cell_sizes).astype(np.float32),
     ]
     return Pieces(rows, keys, *(pinned(torch.from_numpy(table), device) for table in tables))

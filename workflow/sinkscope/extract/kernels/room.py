@@ -35,8 +35,7 @@ class Room:
         device = calls[0].query.device
         batch, n_heads, n_tokens, _ = calls[0].query.shape
         self.shape = rows = (len(calls), batch, n_heads, n_tokens)
-        self.exact = n_tokens <= max(plan.map_exact, plan.map_cells)
-        self.n_cells = n_tokens if self.exact else plan.map_cells
+        self.exact, self.n_cells = plan.exact(n_tokens), plan.n_cells(n_tokens)
         self.pieces = pieces(
             n_tokens, self.n_cells, device, exact=self.exact, is_causal=calls[0].is_causal
         )
@@ -82,7 +81,8 @@ class Room:
         if self.exact:
             return self.means
         sizes = (self.n_cells, self.pieces.rows.per_cell, self.n_cells, self.pieces.keys.per_cell)
-        return self.map_sums.view(*self.shape[:2], *sizes).sum((3, 5)).mul_(self.pieces.share)
+        sums, share = self.map_sums.view(*self.shape[:2], *sizes).sum((3, 5)), self.pieces.share
+        return sums.mul_(share[:, None]).mul_(share)
 
     def bands(self) -> list[range]:
         """Queries whose head means there is room for, one range after the other."""
