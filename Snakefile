@@ -45,8 +45,12 @@ rule all:
 # a job downstream of a rule that runs is not asked whether its own parameters changed.
 onstart:
     write_text(Path("results/config.yaml"), grid.snapshot())
-    if workflow.executor_plugin.name == "slurm":
-        end_earlier_jobs()
+    if not grid.config.raw["partial"]:  # that is made at the end of a run
+        take_over()
+
+
+onsuccess:
+    leave_clean()
 
 
 onerror:

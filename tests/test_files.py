@@ -6,7 +6,15 @@ import stat
 import pytest
 
 from sinkscope.errors import SinkscopeError
-from sinkscope.files import inside, read_json, sha256_of, write_json, write_text, written
+from sinkscope.files import (
+    inside,
+    read_json,
+    replaced_folder,
+    sha256_of,
+    write_json,
+    write_text,
+    written,
+)
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):
@@ -52,6 +60,20 @@ def test_a_full_disk_is_an_error_with_a_remedy(small_disk):
     assert "no space left on the disk" in str(caught.value)
     assert "free some disk space" in str(caught.value)
     assert os.listdir(small_disk.path) == []
+
+
+def test_a_full_disk_leaves_the_old_folder(small_disk):
+    out = small_disk.path / "out"
+
+    def write(data):
+        with replaced_folder(out) as folder:
+            (folder / "table").write_bytes(data)
+
+    write(b"old")
+    with pytest.raises(SinkscopeError, match=r"out: cannot be written \(no space left"):
+        write(b"x" * 1_000_000)
+    assert (out / "table").read_bytes() == b"old"
+    assert os.listdir(small_disk.path) == ["out"]
 
 
 def test_a_file_that_may_not_grow_is_an_error(tmp_path, small_files):

@@ -1,10 +1,13 @@
 """Files that are cut short are taken away, so that they are made again; others stay."""
 
+import subprocess
+import sys
+
 import polars as pl
 import pytest
 
-from sinkscope.files import write_json
-from sinkscope.mend import mend
+from sinkscope.files import replaced_folder, write_json
+from sinkscope.mend import mend, sweep
 
 EXPERIMENT = ("experiments/norms/m/activations", "experiments/norms/m/norms")
 
@@ -74,3 +77,40 @@ def test_of_an_experiment_whose_tables_are_all_cut_short_the_folder_goes_once(fo
         cut(folder / "results" / f"{name}.parquet")
     assert len(mend(folder)) == 1
     assert not (folder / "results/experiments/norms/m").exists()
+
+
+def test_what_a_job_is_writing_is_left_to_it(folder):
+    before = files(folder)
+    with replaced_folder(folder / "results/experiments/norms/other") as new:
+        (new / "norms.parquet").write_bytes(b"PAR1 and no more so far")
+        assert mend(folder) == []
+        assert (new / "norms.parquet").is_file()
+    assert files(folder) == before | {"experiments/norms/other/norms.parquet"}
+
+
+KILLED = """
+import os
+from pathlib import Path
+from sinkscope.files import replaced_folder, written
+
+with replaced_folder(Path("results/experiments/norms/m")) as folder:
+    (folder / "norms.parquet").write_bytes(b"PAR1")
+    with written(Path("reports/index.html")), written(Path("results/tables/heads.parquet")):
+        os._exit(9)
+"""
+
+
+def test_what_killed_jobs_had_begun_is_swept_away_and_nothing_else(folder):
+    (folder / "results/tables/.snakemake_timestamp").touch()
+    (folder / "results/tables/a.part").touch()  # a name like any other
+    before = set(folder.rglob("*"))
+    subprocess.run([sys.executable, "-c", KILLED], cwd=folder, check=False)
+    begun = set(folder.rglob("*")) - before
+    assert len([path for path in begun if path.name.endswith(".part")]) == 3
+    sweep(folder)
+    assert set(folder.rglob("*")) == before | {folder / "reports"}
+
+
+def test_a_folder_without_results_is_swept_too(tmp_path):
+    sweep(tmp_path)
+    assert not list(tmp_path.iterdir())

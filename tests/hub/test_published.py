@@ -7,7 +7,7 @@ import pytest
 
 from hub.conftest import ROOT
 from hub.server import serving
-from workflow.test_workflow import MINILM, Project, copy_of_workflow
+from workflow.project import MINILM, Project, copy_of_workflow
 
 # Which checkpoint stands for each published model: one of the same architecture.
 STAND_INS = {

@@ -6,7 +6,7 @@ import pytest
 
 from slurm.cluster import Slurm, missing
 from slurm.grid import ClusterProject
-from workflow.test_workflow import ROOT, copy_of_workflow
+from workflow.project import ROOT, copy_of_workflow
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from workflow.test_workflow import MINILM, ROOT, Project
+from workflow.project import MINILM, ROOT, Project
 
 PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 MODELS = (MINILM, "zoo-gpt2\tzoo:gpt2")
@@ -22,9 +22,9 @@ JOBS = Counter(
 )  # fmt: skip
 # Longer than this, and a run is stuck.
 PATIENCE = 900
-# Files that say when and where a run was: never the same twice.
+# Files that say when and where a run was, never the same twice; and what has no final name yet.
 OF_THE_RUN = re.compile(
-    r"results/(logs|benchmarks|config|shards)|reports/[^/]*\.html$|/\.[^/]*$|\.failed$"
+    r"results/(logs|benchmarks|config|shards)|reports/[^/]*\.html$|/\.|\.failed$"
 )
 
 

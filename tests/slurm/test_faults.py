@@ -11,8 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 from slurm.cluster import NODES, run
-from slurm.grid import JOBS, CellWatch, ClusterProject, finished
-from workflow.test_workflow import MINILM
+from slurm.grid import JOBS, PATIENCE, CellWatch, ClusterProject, finished
+from workflow.project import MINILM
 
 KILLS = 20
 
@@ -60,6 +60,7 @@ def test_killed_at_random_moments_it_goes_on_where_it_was(
         assert process.returncode == 0, said
         done += finished(said)
         assert project.files() == undisturbed
+        assert project.begun("results") == project.begun("reports") == []
         assert not slurm.jobs("RUNNING", "PENDING", "COMPLETING")
         # A cell that was finished is never made again, nor is a job that was seen to finish.
         assert set(cells.counts().values()) == {1}
@@ -194,6 +195,18 @@ def test_another_folder_of_the_same_user_is_left_alone(tmp_path, clone, slurm):
     code, said = one.finish(process)
     assert code == 0, said
     assert "failed" not in said
+
+
+def test_two_runs_of_one_folder_leave_each_other_their_jobs(project, slurm):
+    one = project.submit("results/reduced/minilm/heads.parquet")
+    project.waits_for(lambda: jobs_of(slurm, "rule_extract"))
+    first = project.log.rename(project.folder / "first.log")
+    said = project.run("results/reduced/zoo-gpt2/heads.parquet")
+    assert "Another run is at work in this folder" in said
+    assert one.wait(PATIENCE) == 0, first.read_text()
+    for log in (said, first.read_text()):
+        assert finished(log) == {"extract": 2, "reduce": 1}
+        assert "failed" not in log
 
 
 def test_a_full_queue_of_shards_is_bounded(project, slurm):

@@ -5,7 +5,7 @@ import shutil
 
 from slurm.cluster import run
 from slurm.grid import ClusterProject
-from workflow.test_workflow import ROOT, copy_of_workflow
+from workflow.project import ROOT, copy_of_workflow
 
 
 def test_the_default_grid_gives_the_bytes_of_a_local_run(slurm, tmp_path):

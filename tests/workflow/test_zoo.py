@@ -7,7 +7,7 @@ import pytest
 from sinkscope.zoo.families import FAMILIES
 from sinkscope.zoo.recipes import read_recipes
 from small_zoo import RECIPES
-from workflow.test_workflow import Project, copy_of_workflow
+from workflow.project import Project, copy_of_workflow
 
 # A checkpoint comes after the one that it is distilled from.
 CHECKPOINTS = sorted((found := read_recipes(RECIPES)), key=lambda name: bool(found[name].teacher))

@@ -8,7 +8,8 @@ from sinkscope.code import stamp
 from sinkscope.config import load
 from sinkscope.errors import SinkscopeError
 from sinkscope.grid import Grid, shards_to_report
-from sinkscope.mend import mend
+from sinkscope.mend import mend, sweep
+from sinkscope.presence import Presence
 from sinkscope.reduce.parts import JOINED
 from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.reduce.schemas import SMALL_TABLES, TABLES
@@ -26,6 +27,9 @@ try:
 except SinkscopeError as error:
     raise WorkflowError(str(error))
 
+
+# This run among those that may be at work in the folder.
+presence = Presence(Path.cwd())
 
 # What jobs ask a scheduler for; a job that is repeated asks for more.
 asks = Requests(grid, Path.cwd())
@@ -114,8 +118,27 @@ def joined_tables(experiment):
     )
 
 
+def take_over():
+    """End and clear away what killed runs left here: jobs on the cluster, files they had begun."""
+    if presence.alone():
+        if workflow.executor_plugin.name == "slurm":
+            end_earlier_jobs()
+        sweep(Path.cwd())
+    else:
+        print(
+            "Another run is at work in this folder: what killed ones may have left is kept.",
+            file=sys.stderr,
+        )
+    presence.stay()
+
+
+def leave_clean():
+    if presence.alone():
+        sweep(Path.cwd())
+
+
 def end_earlier_jobs():
-    """Cancel jobs that a killed run left on the cluster. This run holds the folder's lock."""
+    """Cancel jobs that a killed run left on the cluster."""
     try:
         cancelled = cancel_left_behind(Path.cwd())
     except SinkscopeError as error:

@@ -1,4 +1,8 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there.
+
+What is being written has a hidden name beside its final one, `.NAME.RANDOM.part`. A process that is
+killed leaves that behind; the next run takes it away (`sinkscope.mend`).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,9 @@ from typing import Any
 
 from sinkscope.errors import SinkscopeError
 
+PART = ".part"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
@@ -24,7 +31,7 @@ def written(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -46,7 +53,7 @@ def _umask() -> int:
 
 
 def _unwritable(path: Path, error: OSError) -> SinkscopeError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = error.errno in FULL
     remedy = "free some disk space" if full else "check the folder's permissions"
     reason = "no space left on the disk" if full else error.strerror or str(error)
     return SinkscopeError(
@@ -56,16 +63,24 @@ def _unwritable(path: Path, error: OSError) -> SinkscopeError:
 
 @contextmanager
 def replaced_folder(out: Path) -> Iterator[Path]:
-    """A new folder beside `out`; it takes the place of `out` when the block ends well."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:
-        new, old = Path(temporary) / "new", Path(temporary) / "old"
-        new.mkdir()
-        yield new
-        if out.exists():
-            out.rename(old)
-        new.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
+    """A new folder beside `out`; it takes the place of `out` when the block ends well.
+
+    Raises SinkscopeError where the disk is full.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(PART, f".{out.name}.", out.parent) as temporary:
+            new, old = Path(temporary) / "new", Path(temporary) / "old"
+            new.mkdir()
+            yield new
+            if out.exists():
+                out.rename(old)
+            new.rename(out)
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        if error.errno in FULL:
+            raise _unwritable(out, error) from error
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 Jobs never leave such files, since what they write gets its name when it is whole; but a file that
 has its name counts as finished. Taken away, it is made again, and with it only what depends on it.
+What a job leaves that is killed is what it had begun, under a hidden name.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from sinkscope.files import read_json
+from sinkscope.files import PART, read_json
 
 PARQUET_END = b"PAR1"
 
@@ -51,9 +52,24 @@ def broken_outputs(results: Path) -> dict[Path, Path]:
     found = {}
     for folder in ("experiments", "reduced", "tables"):
         for table in sorted((results / folder).rglob("[!.]*.parquet")):
-            if not ends_well(table):
+            if not being_written(table) and not ends_well(table):
                 found[table.parent if folder == "experiments" else table] = table
     return found
+
+
+def being_written(path: Path) -> bool:
+    """Whether a job is at work on it, or on the folder that it is in."""
+    return any(part.startswith(".") and part.endswith(PART) for part in path.parts)
+
+
+def sweep(directory: Path) -> None:
+    """Remove what killed jobs had begun to write. To be called while no job is at work."""
+    for top in ("results", "reports"):
+        for path in sorted((directory / top).rglob(f".*{PART}")):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def ends_well(table: Path) -> bool:

@@ -47,8 +47,8 @@ def _writes_below(directory: Path, jobs: set[str]) -> bool:
 
 
 def cancel_left_behind(directory: Path) -> list[str]:
-    """Cancel them, and wait until they have ended. To be called with the lock of `directory` held,
-    before a job of this run is submitted: then no run is at work that the jobs belong to.
+    """Cancel them, and wait until they have ended. To be called while this run is alone in
+    `directory` (`sinkscope.presence`), before it submits a job: then they are of no run at work.
 
     Returns what was cancelled. Raises SinkscopeError where SLURM does not answer, or a job stays.
     """

