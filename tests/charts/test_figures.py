@@ -10,6 +10,7 @@ from sinkscope.charts.job import figures_of_all, figures_of_model, read_tables, 
 from sinkscope.charts.select import MOST_ROWS, with_mean
 from sinkscope.errors import SinkscopeError
 
+FONTS = ["'Liberation Sans'", "Arial", "Helvetica"]
 OF_MODEL = [
     "max_attention",
     "max_attention_countings",
@@ -192,6 +193,13 @@ def test_hostile_tokens_stay_text_in_svg(site):
     text = (site.out / "figures/enc/last_layer.svg").read_text(encoding="utf-8")
     assert HOSTILE not in text
     assert HOSTILE in drawn(site, "enc", "last_layer")["token"]
+
+
+def test_an_svg_asks_for_fonts_as_wide_as_the_one_it_was_laid_out_with(site):
+    """The renderer has no font of the reader's system; metrics of these three are the same."""
+    svg = (site.out / "figures/enc/sink_mass.svg").read_text(encoding="utf-8")
+    asked = {name.split(", ")[:3] == FONTS for name in re.findall('font-family="([^"]*)"', svg)}
+    assert asked == {True}
 
 
 def test_a_second_run_is_byte_identical(site, tmp_path):

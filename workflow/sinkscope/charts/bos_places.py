@@ -23,7 +23,7 @@ PLACES = {
     ),
     ("filler", "same_position"): ("sentence in front: the same place", "#8a8f98", "cross"),
     ("filler_comma", "first_terminator"): (
-        "the same, but ending in a comma: the same terminator",
+        "ending in a comma: the same terminator",
         "#0072b2",
         "triangle-down",
     ),
@@ -74,7 +74,7 @@ def places(means: pl.DataFrame, content: pl.DataFrame) -> Figure:
         .encode(
             x=alt.X("mass:Q", title="attention of later queries").scale(zero=True, nice=True),
             y=alt.Y("model:N", title=None, sort=names).axis(
-                labelFontSize=12, grid=True, tickBand="center"
+                labelFontSize=12, labelPadding=8, grid=True, tickBand="center"
             ),
             color=alt.Color("place:N", title=None, legend=legend).scale(
                 domain=list(kinds), range=list(colours)

@@ -13,7 +13,7 @@ import altair as alt
 import polars as pl
 import vl_convert
 
-from sinkscope.charts.theme import CONFIG, DATA_NAME
+from sinkscope.charts.theme import CONFIG, DATA_NAME, SVG_FONT
 from sinkscope.files import write_json
 
 Tables = Mapping[str, pl.DataFrame]
@@ -61,6 +61,7 @@ class Figure:
 
 def as_svg(spec: dict[str, Any]) -> str:
     """The drawn figure; its inner references count from 0, not on from the last figure."""
+    spec = spec | {"config": spec["config"] | {"font": SVG_FONT}}
     svg = vl_convert.vegalite_to_svg(json.dumps(spec, allow_nan=False))
     numbers: dict[str, int] = {}
 

@@ -87,7 +87,9 @@ def dumbbells(measure: str, labels: list[str], first: bool) -> alt.LayerChart:
     one, other, peers = (f"{measure}_{group}" for group in ("induction", "others", "peers"))
     form = ".2f" if measure == "first_token" else ".0%"
     y = alt.Y("label:N", title=None, sort=labels)
-    y = y.axis(labelFontSize=12, labelLimit=260, grid=True, tickBand="center", labels=first)
+    y = y.axis(
+        labelFontSize=12, labelLimit=260, labelPadding=8, grid=True, tickBand="center", labels=first
+    )
     x = alt.X(f"{one}:Q", title=MEASURES[measure]).scale(domain=[0, 1])
     x = x.axis(values=[0, 0.25, 0.5, 0.75, 1], grid=True, format=".2~f" if first else "%")
     base = alt.Chart().encode(

@@ -16,6 +16,9 @@ ALL_DOCUMENTS = "all documents"
 ALL_MODELS = "all models"
 TOKEN_FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
+# Of an SVG: the layout is measured with the first, which the renderer brings, and the others are as
+# wide. On a page the browser measures, with the font that it has.
+SVG_FONT = "'Liberation Sans', Arial, Helvetica, sans-serif"
 INK = "currentColor"
 
 CONFIG: dict[str, Any] = {
