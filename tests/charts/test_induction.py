@@ -5,77 +5,10 @@ import io
 import polars as pl
 import pytest
 
+from charts.heads import BUSY, N_HEADS, N_LAYERS, RESTING, WITHOUT, drawn, heads, patterns
 from report.made import strict_json
 from sinkscope.charts.figure import as_svg
-from sinkscope.charts.sections import SECTIONS, write_section
-from sinkscope.reduce.induction import peers_mean
-
-N = 5  # tokens of a repeat
-N_LAYERS, N_HEADS = 3, 4
-HEADS = {
-    "layer": pl.UInt16, "head": pl.UInt16, "is_induction": pl.Boolean,
-    "first_token": pl.Float64, "over_half": pl.Float64, "duplicate_score": pl.Float64,
-}  # fmt: skip
-ENTRIES = {"layer": pl.UInt16, "head": pl.UInt16, "query": pl.UInt32, "key": pl.UInt32}
-
-
-def heads(model, planted, rest=0.1, size=(N_LAYERS, N_HEADS)):
-    """planted: (layer, head) to (induction score, first token); other heads score 0.02 and give
-    the first token `rest`."""
-    rows = []
-    for layer in range(size[0]):
-        for head in range(size[1]):
-            score, first = planted.get((layer, head), (0.02, rest))
-            rows.append(
-                {
-                    "model": model, "layer": layer, "head": head, "induction_score": score,
-                    "duplicate_score": 0.03, "is_induction": score >= 0.4, "threshold": 0.4,
-                    "first_token": first, "over_half": first,
-                }
-            )  # fmt: skip
-    table = pl.DataFrame(rows, schema_overrides=HEADS)
-    return table.with_columns(
-        peers_mean(name).alias(f"{name}_peers") for name in ("first_token", "over_half")
-    )
-
-
-def patterns(model, layer, head, followed, parked, bos=1):
-    """On repeated tokens `followed` goes to i-N+1, on ordinary text `parked` to key 0."""
-    rows = []
-    for name in ("repeated", "ordinary"):
-        for query in range(2 * N + bos):
-            for key in range(query + 1):
-                value = 0.001
-                if name == "ordinary" and key == 0 and query:
-                    value = parked
-                # So does the last query, which does not count: its key is in the second repeat.
-                if name == "repeated" and query >= N + bos and key == query - N + 1:
-                    value = followed if query < 2 * N + bos - 1 else 0.007
-                rows.append(
-                    {
-                        "model": model, "layer": layer, "head": head, "input": name,
-                        "query": query, "key": key, "attention": value,
-                    }
-                )  # fmt: skip
-    return pl.DataFrame(rows, schema_overrides=ENTRIES)
-
-
-def drawn(*models):
-    """models: tables of heads, their strongest heads as patterns. Figures by name."""
-    parts = []
-    for table in models:
-        best = table.sort("induction_score", descending=True, nulls_last=True).row(0, named=True)
-        if best["induction_score"] is not None:
-            at = best["layer"], best["head"]
-            parts.append(patterns(best["model"], *at, best["induction_score"], 0.9))
-    entries = pl.concat(parts) if parts else patterns("x", 0, 0, 0, 0).clear()
-    tables = {"induction": pl.concat(models), "induction_patterns": entries}
-    return {figure.name: figure for figure in SECTIONS["induction"].figures(tables)}
-
-
-RESTING = heads("a", {(1, 2): (0.8, 0.9), (2, 0): (0.5, 0.7)})
-WITHOUT = heads("b", {(0, 3): (0.3, 0.2)})
-BUSY = heads("c", {(2, 3): (0.45, 0.05)}, rest=0.3)
+from sinkscope.charts.sections import write_section
 
 
 @pytest.fixture(scope="module")
@@ -135,76 +68,6 @@ def test_the_csv_has_what_is_drawn(three):
     rest = three["induction_dormancy"].data
     assert rest["first_token_induction"].to_list() == pytest.approx([0.8, None, 0.05])
     assert rest["first_token_others"].to_list() == pytest.approx([0.1, 1.3 / 12, 0.3], abs=1e-6)
-
-
-def test_patterns_show_the_strongest_head_of_each_model(three):
-    svg = as_svg(three["induction_patterns"].spec())
-    for text in ("a: layer 1, head 2", "b: layer 0, head 3", "c: layer 2, head 3"):
-        assert text in svg
-    # Only b has none: its strongest head is shown, and said not to be one.
-    assert svg.count(">induction score 0.30, not an induction head<") == 1
-    # The strongest comes first.
-    assert three["induction_patterns"].data["model"].unique(maintain_order=True).to_list() == [
-        *("a", "c", "b")
-    ]
-
-
-@pytest.mark.parametrize("bos", [0, 1])
-def test_sentence_of_patterns_reads_the_diagonal_of_the_next_token(bos):
-    table = heads("a", {(1, 2): (0.8, 0.9)})
-    tables = {"induction": table, "induction_patterns": patterns("a", 1, 2, 0.77, 0.91, bos)}
-    figure = SECTIONS["induction"].figures(tables)[1]
-    assert figure.finding == (
-        "In the second repeat head 2 of layer 1 of a gives 0.77 of its attention to the token "
-        "that came next the first time, and on one ordinary text 0.91 to the first token."
-    )
-    assert f"N = {N} random tokens" in figure.caption
-
-
-@pytest.mark.parametrize("bos", [0, 1])
-def test_lines_stand_on_both_sides_of_the_diagonal(bos):
-    table = heads("a", {(1, 2): (0.8, 0.9)})
-    tables = {"induction": table, "induction_patterns": patterns("a", 1, 2, 0.77, 0.91, bos)}
-    spec = SECTIONS["induction"].figures(tables)[1].spec()
-    (left, right) = spec["concat"][0]["hconcat"]
-    sides = left["layer"][1]["data"]["values"]
-    assert len(left["layer"]) - len(right["layer"]) == 2
-    for end, query in (("", N + bos), ("to_", 2 * N + bos - 2)):
-        keys = [side[f"{end}x"] for side in sides]
-        assert sum(keys) / 2 == query - N + 1 + 0.5  # the middle of cell i-N+1
-        assert {side[f"{end}y"] for side in sides} == {query + 0.5}
-
-
-def test_at_most_eight_heads_have_patterns():
-    many = [heads(f"m{i}", {(1, 1): (0.1 + i / 10, 0.6)}) for i in range(9)]
-    figures = drawn(*many)
-    figure = figures["induction_patterns"]
-    shown = figure.data["model"].unique(maintain_order=True).to_list()
-    assert shown == [f"m{i}" for i in range(8, 0, -1)]
-    assert "by their score, at most 8" in figure.caption
-    assert figure.finding == (
-        "In the second repeat these 8 heads give 0.20 to 0.90 of their attention to the token "
-        "that came next the first time, and on one ordinary text 0.90 to the first token."
-    )
-    assert set(figures["induction_scores"].data["model"]) == {f"m{i}" for i in range(9)}
-
-
-def test_after_the_strongest_of_each_model_come_other_induction_heads():
-    """Heads below the threshold are shown only where a model has no better."""
-    table = heads("a", {(1, 2): (0.8, 0.9), (2, 0): (0.5, 0.7), (2, 1): (0.3, 0.7)})
-    entries = [
-        *(
-            patterns("a", *at, score, 0.9)
-            for at, score in (((1, 2), 0.8), ((2, 0), 0.5), ((2, 1), 0.3))
-        ),
-        patterns("b", 0, 3, 0.3, 0.9),
-    ]
-    tables = {"induction": pl.concat([table, WITHOUT]), "induction_patterns": pl.concat(entries)}
-    figure = SECTIONS["induction"].figures(tables)[1]
-    shown = figure.data.select("model", "layer", "head").unique(maintain_order=True).rows()
-    assert shown == [("a", 1, 2), ("b", 0, 3), ("a", 2, 0)]
-    titles = [part["title"]["text"] for part in figure.spec()["concat"]]
-    assert titles == ["a: layer 1, head 2", "b: layer 0, head 3", "a: layer 2, head 0"]
 
 
 def test_sentences_of_many_models_name_the_extremes():
