@@ -47,6 +47,7 @@ onstart:
     write_text(Path("results/config.yaml"), grid.snapshot())
     if not grid.config.raw["partial"]:  # that is made at the end of a run
         take_over()
+    presence.stay()
 
 
 onsuccess:

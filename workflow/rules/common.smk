@@ -129,7 +129,6 @@ def take_over():
             "Another run is at work in this folder: what killed ones may have left is kept.",
             file=sys.stderr,
         )
-    presence.stay()
 
 
 def leave_clean():
