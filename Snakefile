@@ -23,6 +23,7 @@ if not grid.config.raw["partial"]:
     include: "workflow/rules/extract.smk"
 
 
+include: "workflow/rules/padded.smk"
 include: "workflow/rules/reduce.smk"
 include: "workflow/rules/emergence.smk"
 include: "workflow/rules/induction.smk"

@@ -59,7 +59,10 @@ def of_call(call, **plan_options):
 
 
 # The axes of each statistic that run over tokens, after [document, layer].
-TOKEN_AXES = {"max_key": 1, "max_value": 1, "sink_score": 2, "window_score": 2, "map": (1, 2)}
+TOKEN_AXES = {
+    "max_key": 1, "max_value": 1, "second_value": 1, "sink_score": 2, "window_score": 2,
+    "map": (1, 2),
+}  # fmt: skip
 
 
 def of_document(statistics, i, start, stop):
@@ -67,7 +70,8 @@ def of_document(statistics, i, start, stop):
     found = {name: values[i] for name, values in statistics.items()}
     tokens = slice(start, stop)
     found["max_key"] = found["max_key"][:, tokens] - start
-    found["max_value"] = found["max_value"][:, tokens]
+    for name in ("max_value", "second_value"):
+        found[name] = found[name][:, tokens]
     found["sink_score"] = found["sink_score"][..., tokens]
     found["window_score"] = found["window_score"][..., tokens]
     found["map"] = found["map"][:, tokens, tokens]

@@ -2,7 +2,7 @@
 
 import torch
 
-from sinkscope.experiments.passes import Pass, Watching
+from sinkscope.experiments.passes import Watching
 from sinkscope.extract.masks import Call
 from sinkscope.extract.streaming import Workspace
 
@@ -23,13 +23,7 @@ def pass_of(layers, plan, states=None, values=None, causal=True):
         watching(call_of(p, values[i] if values else None, causal))
     if states is None:
         states = [torch.ones(p.shape[0], p.shape[-1], 3) for p in layers]
-    return Pass(
-        watching.layers,
-        tuple(states),
-        watching.key_norms,
-        watching.value_norms,
-        watching.is_causal,
-    )
+    return watching.shown(states)
 
 
 def two_sinks(n_tokens, key, first, second, batch=1, n_heads=2):

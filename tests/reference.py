@@ -85,6 +85,12 @@ def max_value(p):
     return p.mean(1).max(-1)
 
 
+def second_value(p):
+    """[layer, query]; 0 where there is one key only."""
+    ordered = np.sort(p.mean(1), axis=-1)
+    return ordered[..., -2] if p.shape[-1] > 1 else np.zeros(p.shape[::2])
+
+
 def margin(p):
     """[layer, query] how far the best key is ahead of the second."""
     ordered = np.sort(p.mean(1), axis=-1)
@@ -160,6 +166,7 @@ def statistics(p, visible, sets, sinks, window):
     """All of one document, under the names that the package gives them."""
     return {
         "max_value": max_value(p),
+        "second_value": second_value(p),
         "sink_score": sink_score(p, visible),
         "window_score": sink_score(p, visible, window),
         "mass": np.stack([mass(p, keys) for keys in sets], axis=-1),

@@ -57,11 +57,15 @@ ENCODER = ["cls", "word", "terminator", "punctuation", "terminator", "mask", "se
 DECODER = ["first", "word", "terminator", "newline", "terminator"]
 
 
+NOTHING = {name: [] for name in KEY_SETS}
+
+
 def test_the_sets_of_an_encoder():
-    assert key_sets(ENCODER) == {
+    assert key_sets(ENCODER) == NOTHING | {
         "first_token": [0],
         "first_four": [0, 1, 2, 3],
         "cls": [0],
+        "word": [1],
         "sep": [6],
         "mask": [5],
         "special": [0, 5, 6],
@@ -73,9 +77,12 @@ def test_the_sets_of_an_encoder():
 
 
 def test_the_sets_of_a_decoder_without_special_tokens():
-    assert key_sets(DECODER) == {
+    assert key_sets(DECODER) == NOTHING | {
         "first_token": [0],
         "first_four": [0, 1, 2, 3],
+        "first": [0],
+        "word": [1],
+        "newline": [3],
         "first_terminator": [2],
         "terminator": [2, 4],
         "sinks": [0, 2],
@@ -83,15 +90,17 @@ def test_the_sets_of_a_decoder_without_special_tokens():
 
 
 def test_a_document_of_one_token_has_sets_too():
-    assert key_sets(["first"]) == {"first_token": [0], "first_four": [0], "sinks": [0]}
+    there = {name: [0] for name in ("first_token", "first_four", "first", "sinks")}
+    assert key_sets(["first"]) == NOTHING | there
 
 
 @given(st.lists(st.sampled_from(KEY_CLASSES), min_size=1, max_size=30))
-def test_sets_are_in_order_inside_the_document_and_never_empty(classes):
+def test_sets_are_in_order_and_inside_the_document(classes):
     sets = key_sets(classes)
-    assert list(sets) == [name for name in KEY_SETS if name in sets]
+    assert tuple(sets) == KEY_SETS
     for positions in sets.values():
-        assert positions == sorted(set(positions)) != []
+        assert positions == sorted(set(positions))
         assert set(positions) <= set(range(len(classes)))
-    assert "mask" not in {classes[i] for i in sets.get("sinks", [])}
-    assert len(sets.get("first_terminator", [])) <= 1
+    assert sum(len(sets[name]) for name in KEY_CLASSES) == len(classes)
+    assert "mask" not in {classes[i] for i in sets["sinks"]}
+    assert len(sets["first_terminator"]) <= 1

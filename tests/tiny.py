@@ -89,7 +89,7 @@ def loaded(name, tokenizer=None, attention="sdpa"):
 
 
 def settings(**changes):
-    return replace(Settings(False, True, 8, 512, 256, ()), **changes)
+    return replace(Settings(1, False, 8, 512, 256, ()), **changes)
 
 
 def analyser(of, **changes):

@@ -52,13 +52,14 @@ def test_planted_norms_come_out_by_position_and_as_ratios():
 
 def test_weighted_by_values_a_sink_with_a_small_one_shrinks():
     """Rows give key 0 a half: of two unequal parts 0.05 and 0.5 it keeps 1 / 11."""
-    found = norms.masses(planted(), ["first_token"])
+    found = norms.masses(planted(), {"first_token": [0]})
+    assert found["n_keys"].to_list() == [1]
     assert found["mass"][0] == pytest.approx((1 + 5 * 0.5) / 6, abs=1e-5)
     assert found["norm_mass"][0] == pytest.approx((1 + 5 / 11) / 6, abs=1e-5)
 
 
 def test_a_text_of_sinks_alone_has_no_others_to_compare_with():
-    assert ratios(np.ones((3, 2, 1)), {"first_token": 0})["state"].is_nan().all()
+    assert ratios(np.ones((3, 2, 1)), {0: "first_token"})["state"].is_nan().all()
 
 
 def test_massive_activations_meet_both_marks_and_the_largest_are_told_anyway():
@@ -85,10 +86,32 @@ def test_many_massive_activations_are_all_told():
     assert activations((state,), ENCODED)["is_massive"].sum() == 8
 
 
-def test_sinks_are_named_once():
-    classes = ["cls", "word", "terminator", "word", "mask", "sep"]
+def test_of_equal_activations_the_first_positions_are_told():
+    found = activations((torch.ones(1, 6, 50),), ENCODED)
+    assert found.select("position", "dimension").rows() == [(0, 0), (0, 1), (0, 2)]
+
+
+def test_a_special_token_that_occurs_twice_is_a_sink_twice():
+    classes = ["cls", "word", "terminator", "sep", "mask", "sep"]
     encoded = Encoded(list(range(6)), TOKENS, classes, 6)
-    assert sinks_of(encoded) == {"first_token": 0, "first_terminator": 2, "sep": 5}
+    sinks = sinks_of(encoded)
+    assert sinks == {0: "first_token", 2: "first_terminator", 3: "sep", 5: "sep"}
+    sizes = np.array([8.0, 2, 6, 4, 2, 10])
+    found = ratios(np.tile(sizes, (3, 1, 1)), sinks)
+    assert found.select("sink", "position", "state").rows() == [
+        ("first_token", 0, 4.0), ("first_terminator", 2, 3.0), ("sep", 3, 2.0), ("sep", 5, 5.0),
+    ]  # fmt: skip
+
+
+def test_key_sets_that_a_document_lacks_have_no_mass():
+    loaded = tiny.loaded("gpt2", tiny.byte_tokenizer())
+    loaded = dataclasses.replace(loaded, network=tiny.network("gpt2", vocab_size=258))
+    made = dataclasses.replace(config(), documents=documents("no end", "an end. yes"))
+    table = norms.measure(loaded, made)["norm_weighted"]
+    ends = table.filter(key_set="first_terminator").sort("document", "layer")
+    assert ends["n_keys"].to_list() == [0, 0, 0, 1, 1, 1]
+    assert ends["norm_mass"].to_list()[:3] == [0.0] * 3
+    assert (ends["norm_mass"][3:] > 0).all()
 
 
 @pytest.mark.parametrize("name", tiny.NAMES)

@@ -15,7 +15,14 @@ from planted import pass_of, two_sinks
 from sinkscope.documents import Document
 from sinkscope.experiments import second_sink
 from sinkscope.experiments.passes import middle_layers, observe, plan_of
-from sinkscope.experiments.second_sink import Marked, by_layer, local, marked
+from sinkscope.experiments.second_sink import (
+    Marked,
+    by_layer,
+    local,
+    marked,
+    strongest_other,
+    to_first,
+)
 from sinkscope.experiments.states import Convergence
 from sinkscope.extract.encode import encode
 from sinkscope.reduce.parts import JOINED
@@ -35,7 +42,8 @@ def planted(layers, text, **more):
 
 
 def of(found, text):
-    return by_layer(found, text, [f"t{i}" for i in range(text.ids.shape[1])])
+    tokens = [[f"{mark}{i}" for i in range(text.ids.shape[1])] for mark in text.marks]
+    return by_layer(found, text, tokens)
 
 
 def test_a_planted_second_sink_has_its_masses_and_the_comma_none():
@@ -52,7 +60,7 @@ def test_a_planted_second_sink_has_its_masses_and_the_comma_none():
     np.testing.assert_allclose(other["second_sink"], 0.0, atol=1e-6)
     # The planted key is the strongest but key 0 (of itself it gets 0.5 more).
     assert own["strongest_key"].to_list() == [6]
-    assert own["strongest_token"].to_list() == ["t6"]
+    assert own["strongest_token"].to_list() == [".6"]
     np.testing.assert_allclose(own["strongest"], (13 * 0.4 + 0.5) / 14, rtol=1e-5)
 
 
@@ -86,6 +94,56 @@ def test_states_that_are_scaled_copies_of_key_0_are_at_distance_0():
     np.testing.assert_allclose(found["cosine"], [1, -1], atol=1e-12)
     np.testing.assert_allclose(found["unit_distance"], [0, 2], atol=1e-12)
     np.testing.assert_allclose(found["cosine_others"], [0, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize(("n_others", "expected"), [(3, 0.8), (4, 0.7), (0, np.nan)])
+def test_the_median_of_others_is_the_mean_of_two_middle_values(n_others, expected):
+    """The study's numbers are medians; torch.median takes the lower of two."""
+    cosines = torch.tensor([1.0, 0.9, 0.8, 0.6, 0.0])
+    states = torch.stack([cosines, (1 - cosines**2).sqrt()], 1)[None]  # [1, token, 2]
+    own = torch.tensor([[[0.3, 0.4]]])
+    states = torch.cat([states[:, :1], own, states[:, 1 : 1 + n_others]], 1)
+    if n_others == 3:
+        states[0, -1] = torch.tensor([0.0, 2.0])
+    assert float(to_first(states, 1)[2]) == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+def test_an_exchanged_mark_that_is_the_strongest_key_is_named_as_itself():
+    loaded = tiny.loaded("gpt2", tiny.byte_tokenizer())
+    encoded = encode(loaded, "d", "Z sat. Then it ran on", truncate=True)
+    text = marked(loaded.tokenizer, encoded)
+    tokens = text.tokens(loaded.tokenizer, encoded)
+    assert [row[text.key] for row in tokens] == [".", "!", "?", ","]
+    rest = [[*row[: text.key], *row[text.key + 1 :]] for row in tokens]
+    assert rest == [rest[0]] * 4
+    n_tokens = len(encoded.ids)
+    sink = two_sinks(n_tokens, text.key, 0.3, 0.5, batch=4)
+    found = by_layer(planted([sink], text), text, tokens)
+    assert found["strongest_key"].to_list() == [text.key] * 4
+    assert found["strongest_token"].to_list() == [".", "!", "?", ","]
+
+
+def test_the_strongest_key_is_one_that_more_than_half_of_the_queries_see():
+    score = np.array([[[0.9, 0.1, 0.2, 0.8]]])
+    assert strongest_other(score, np.array([[[4, 3, 3, 2]]]))[0].item() == 2
+    assert strongest_other(score, np.array([[[4, 4, 4, 4]]]))[0].item() == 3
+    assert np.isnan(strongest_other(score, np.array([[[4, 2, 2, 2]]]))[1].item())
+
+
+def test_the_map_of_an_encoder_is_of_the_document_that_the_tables_are_of():
+    """Its first tokens see all that follow, [MASK] and [SEP] too."""
+    tokenizer = tiny.letter_tokenizer()
+    network = tiny.network("bert", vocab_size=len(tokenizer))
+    loaded = dataclasses.replace(tiny.loaded("bert", tokenizer), network=network)
+    encoded = encode(loaded, "d", "z the cat sat. " + "it ran " * 8, truncate=True)
+    with torch.inference_mode(), reference.capture() as captured:
+        network(torch.tensor([encoded.ids]))
+    p, _ = captured.document(0)
+    assert p.shape[-1] > 48
+    found = second_sink.head_maps(loaded, encoded, 7)
+    layer = found["layer"][0]
+    attention = found.filter(layer=layer)["attention"].to_numpy().reshape(48, 48)
+    np.testing.assert_allclose(attention, p[layer].mean(0)[:48, :48], rtol=1e-4, atol=1e-6)
 
 
 def test_local_attention_is_that_of_the_text_itself():
@@ -148,7 +206,7 @@ def test_tiny_models_agree_with_full_matrices(name):
 def test_convergence_is_the_mean_cosine_over_all_pairs(n_documents):
     random = torch.Generator().manual_seed(3)
     vectors = torch.randn(n_documents, 2, 7, generator=random).double()
-    states = Convergence(most=3)
+    states = Convergence({"d0", "d1", "d2"})
     for i, vector in enumerate(vectors):
         states.add(".", vector, f"d{i}")
     unit = vectors / vectors.norm(dim=-1, keepdim=True)
@@ -165,7 +223,7 @@ def test_convergence_is_the_mean_cosine_over_all_pairs(n_documents):
 
 
 def test_one_document_converges_with_none():
-    states = Convergence(most=3)
+    states = Convergence({"d0", "d1", "d2"})
     states.add(".", torch.ones(2, 4), "d")
     assert states.means()["cosine"].to_list() == [None, None]
 

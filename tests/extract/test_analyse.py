@@ -12,6 +12,7 @@ import reference
 import tiny
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
+from sinkscope.keys import KEY_SETS
 
 TEXT = "Z It rained all night. The river rose, and by noon the lower field was gone! Who knew?"
 
@@ -33,12 +34,12 @@ def encoder_cell(minilm):
 
 
 def mass_of(cell, key_set):
-    return cell["mass"][:, cell.meta["key_sets"].index(key_set)]
+    return cell["mass"][:, KEY_SETS.index(key_set)]
 
 
 @pytest.mark.parametrize("name", ["bert", "llama"])
 def test_a_cell_holds_the_reference_of_every_statistic(name):
-    analyser = small(name, window=8, padded_counting=False)
+    analyser = small(name, window=8)
     cell = analyser.analyse(document("a cat. it sat"))
     ids = analyser.loaded.tokenizer.convert_tokens_to_ids(
         [token.replace("▁", "Ġ") for token in cell.meta["tokens"]]
@@ -49,22 +50,23 @@ def test_a_cell_holds_the_reference_of_every_statistic(name):
     classes = cell.meta["classes"]
     full_stop = classes.index("terminator")
     sinks = {0, full_stop, len(ids) - 1} if name == "bert" else {0, full_stop}
-    sets = {
+    sets = dict.fromkeys(KEY_SETS, ()) | {
         "first_token": [0],
         "first_four": [0, 1, 2, 3],
-        "cls": [0],
-        "sep": [len(ids) - 1],
-        "mask": [len(ids) - 2],
-        "special": [0, len(ids) - 2, len(ids) - 1],
         "first_terminator": [full_stop],
         "terminator": [full_stop],
         "sinks": sorted(sinks),
+        "word": [i for i, found in enumerate(classes) if found == "word"],
+        "space": [i for i, found in enumerate(classes) if found == "space"],
     }
-    if name == "llama":
-        sets = {key: sets[key] for key in sets if key not in ("cls", "sep", "mask", "special")}
-    assert cell.meta["key_sets"] == list(sets)
-    expected = reference.statistics(attention, visible, list(sets.values()), sinks, 8)
-    expected["window_score"] = expected["window_score"][..., :8]
+    if name == "bert":
+        sets |= {"cls": [0], "sep": [len(ids) - 1], "mask": [len(ids) - 2]}
+        sets["special"] = [0, len(ids) - 2, len(ids) - 1]
+    else:
+        sets["first"] = [0]
+    expected = reference.statistics(attention, visible, list(map(list, sets.values())), sinks, 8)
+    if name == "llama":  # later keys are seen by no query of the window
+        expected["window_score"] = expected["window_score"][..., :8]
     half = expected.pop("map")
     for key, values in expected.items():
         np.testing.assert_allclose(cell[key], values, 1e-5, 1e-7, err_msg=key)
@@ -72,16 +74,21 @@ def test_a_cell_holds_the_reference_of_every_statistic(name):
     np.testing.assert_array_equal(cell["max_key"], reference.max_key(attention))
     assert cell.n_tokens == len(ids)
     assert cell.meta["is_causal"] == (name == "llama")
+    np.testing.assert_array_equal(cell["n_queries"], [visible.sum(0)] * 3)
+    in_window = visible[:8].sum(0)[: cell["window_score"].shape[2]]
+    np.testing.assert_array_equal(cell["n_window_queries"], [in_window] * 3)
 
 
 def test_a_cell_has_the_types_and_axes_that_its_readers_rely_on(encoder_cell):
-    n, s = encoder_cell.n_tokens, len(encoder_cell.meta["key_sets"])
-    w = min(64, n)
+    n, s = encoder_cell.n_tokens, len(KEY_SETS)
     expected = {
         "max_key": ((6, n), np.int32),
         "max_value": ((6, n), np.float32),
+        "second_value": ((6, n), np.float32),
         "sink_score": ((6, 12, n), np.float32),
-        "window_score": ((6, 12, w), np.float32),
+        "n_queries": ((6, n), np.int32),
+        "window_score": ((6, 12, n), np.float32),
+        "n_window_queries": ((6, n), np.int32),
         "mass": ((6, s), np.float32),
         "strict_mass": ((6, s), np.float32),
         "entropy": ((6, 12), np.float32),
@@ -91,59 +98,9 @@ def test_a_cell_has_the_types_and_axes_that_its_readers_rely_on(encoder_cell):
         "local_no_sinks": ((6, 12, 5), np.float32),
         "map": ((6, n, n), np.float16),
         "head_map": ((0, n, n), np.float16),
-        "padded_max_key": ((6, 512), np.int32),
     }
     found = {name: (a.shape, a.dtype.type) for name, a in encoder_cell.arrays.items()}
     assert found == expected
-
-
-def test_padded_counting_leaves_real_tokens_as_they_are(encoder_cell):
-    n_tokens = encoder_cell.n_tokens
-    padded = encoder_cell["padded_max_key"]
-    np.testing.assert_array_equal(padded[:, :n_tokens], encoder_cell["max_key"])
-    assert padded.max() < n_tokens  # nobody attends to padding
-
-
-def test_padding_attends_the_same_however_much_of_it_follows(minilm, encoder_cell):
-    shorter = replace(minilm, row=replace(minilm.row, max_length=200), max_length=200)
-    padded = tiny.analyser(shorter).analyse(document())["padded_max_key"]
-    assert padded.shape[1] == 200
-    np.testing.assert_array_equal(padded, encoder_cell["padded_max_key"][:, :200])
-
-
-@pytest.mark.parametrize("name", tiny.ENCODERS)
-def test_padded_counting_equals_a_batch_padded_to_its_longest_document(name):
-    """Study 1's way: several documents in a batch, and the queries at padding counted."""
-    analyser = small(name)
-    texts = ["a short one.", "a longer one, which says more than that. much more"]
-    cells = [analyser.analyse(document(text, f"d{i}")) for i, text in enumerate(texts)]
-    tokenizer = analyser.loaded.tokenizer
-    batch = tokenizer([f"{text} [MASK]" for text in texts], padding=True, return_tensors="pt")
-    with torch.inference_mode(), reference.capture() as captured:
-        analyser.loaded.network(
-            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
-        )
-    longest = batch["input_ids"].shape[1]
-    assert longest > cells[0].n_tokens
-    for i, cell in enumerate(cells):
-        attention, _ = captured.document(i)
-        clear = reference.margin(attention) > 1e-6
-        found = cell["padded_max_key"][:, :longest]
-        assert clear.mean() > 0.9
-        np.testing.assert_array_equal(found[clear], reference.max_key(attention)[clear])
-
-
-def test_decoders_and_runs_without_padded_counting_have_no_padded_keys():
-    assert "padded_max_key" not in small("llama").analyse(document("abc")).arrays
-    without = small("bert", padded_counting=False).analyse(document("abc"))
-    assert "padded_max_key" not in without.arrays
-
-
-def test_padded_counting_without_a_longest_input_is_an_error():
-    analyser = small("bert")
-    analyser = replace(analyser, loaded=replace(analyser.loaded, max_length=None))
-    with pytest.raises(SinkscopeError, match=r"model 'bert'.*max_length.*padded_counting: false"):
-        analyser.analyse(document("abc"))
 
 
 def test_a_truncated_document_says_how_long_it_was():
@@ -151,7 +108,6 @@ def test_a_truncated_document_says_how_long_it_was():
     assert cell.n_tokens == 96
     assert cell.meta["n_tokens_full"] == 203
     assert cell.meta["classes"][-2:] == ["mask", "sep"]
-    np.testing.assert_array_equal(cell["padded_max_key"], cell["max_key"])
 
 
 def test_single_heads_are_kept_on_request():
@@ -233,7 +189,7 @@ def test_the_packaged_encoder_has_a_sink_at_cls(minilm, short_story):
 
 
 def test_the_packaged_encoder_equals_its_own_output_attentions(minilm):
-    cell = tiny.analyser(minilm, padded_counting=False).analyse(document())
+    cell = tiny.analyser(minilm).analyse(document())
     eager = AutoModel.from_pretrained(
         minilm.network.config._name_or_path, attn_implementation="eager"
     )

@@ -29,7 +29,7 @@ def documents(**changed):
 def run(folder, documents, row=None, **settings):
     """Run a job below `folder`; its manifest."""
     manifest = folder / "results" / "manifests" / "tiny-0000.json"
-    run_job(row or tiny.row(), documents, tiny.settings(**settings), folder, manifest, 1)
+    run_job(row or tiny.row(), documents, tiny.settings(**settings), folder, manifest)
     return read_json(manifest)
 
 
@@ -114,7 +114,7 @@ def test_only_a_changed_document_is_computed_again(folder):
     assert rewritten(before, cells(folder)) == {"two"}
 
 
-@pytest.mark.parametrize("change", [{"window": 4}, {"padded_counting": False}])
+@pytest.mark.parametrize("change", [{"window": 4}, {"threads": 2}])
 def test_a_changed_setting_computes_everything_again(folder, change):
     run(folder, documents())
     before = cells(folder)

@@ -18,6 +18,16 @@ def test_ratios_have_a_geometric_mean_over_documents():
     assert [row[name] for name in ("state", "key", "value")] == pytest.approx([10, 2, 0.2])
 
 
+def test_sinks_of_one_name_count_once_for_a_document():
+    table = pl.DataFrame(
+        {
+            "model": "m", "layer": 0, "sink": "sep", "document": ["a", "a", "b"],
+            "state": [1.0, 4.0, 8.0], "key": 1.0, "value": 1.0,
+        }
+    )  # fmt: skip
+    assert of_models(table)["state"].to_list() == pytest.approx([4.0])
+
+
 def test_the_peak_is_where_the_first_token_gets_most_the_first_of_equals():
     table = pl.DataFrame(
         {

@@ -7,6 +7,7 @@ import pytest
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell, cell_path, write_cell
 from sinkscope.files import sha256_of, write_json
+from sinkscope.keys import KEY_CLASSES, KEY_SETS
 from sinkscope.reduce.job import reduce_model, write_tables
 from sinkscope.reduce.schemas import TABLES
 from sinkscope.reduce.tables import tables_of_model
@@ -29,21 +30,28 @@ MODEL = {
 N_LAYERS, N_HEADS = 2, 3
 
 
-def cell(document, classes, *, is_causal=False, window=4, seed=0, padded_to=8):
+def cell(document, classes, *, is_causal=False, window=4, seed=0):
     """A cell of random statistics; every token is called after its class."""
     rng = np.random.default_rng(seed)
-    n_tokens, sets = len(classes), ["first_token", "sinks"]
+    n_tokens, n_sets = len(classes), len(KEY_SETS)
+    visible = np.tri(n_tokens) if is_causal else np.ones((n_tokens, n_tokens))
+    n_queries, n_window = (
+        np.tile(rows.sum(0), (N_LAYERS, 1)).astype(np.int32) for rows in (visible, visible[:window])
+    )
 
     def numbers(*shape):
         return rng.random(shape, dtype=np.float32)
 
     arrays = {
         "max_key": rng.integers(0, n_tokens, (N_LAYERS, n_tokens)).astype(np.int32),
-        "padded_max_key": rng.integers(0, n_tokens, (N_LAYERS, padded_to)).astype(np.int32),
+        "max_value": numbers(N_LAYERS, n_tokens) + 1,
+        "second_value": numbers(N_LAYERS, n_tokens),
         "sink_score": numbers(N_LAYERS, N_HEADS, n_tokens),
-        "window_score": numbers(N_LAYERS, N_HEADS, min(window, n_tokens)),
-        "mass": numbers(N_LAYERS, len(sets)),
-        "strict_mass": np.full((N_LAYERS, len(sets)), np.nan, np.float32),
+        "n_queries": n_queries,
+        "window_score": numbers(N_LAYERS, N_HEADS, n_tokens),
+        "n_window_queries": n_window,
+        "mass": numbers(N_LAYERS, n_sets),
+        "strict_mass": np.full((N_LAYERS, n_sets), np.nan, np.float32),
         "entropy": numbers(N_LAYERS, N_HEADS),
         "row_sum": numbers(N_LAYERS, N_HEADS),
         "over_half": numbers(N_LAYERS, N_HEADS),
@@ -55,7 +63,6 @@ def cell(document, classes, *, is_causal=False, window=4, seed=0, padded_to=8):
         "document": document,
         "tokens": [f"<{name}>" for name in classes],
         "classes": classes,
-        "key_sets": sets,
         "n_tokens_full": n_tokens + 1,
         "window": window,
         "is_causal": is_causal,
@@ -88,7 +95,7 @@ def tables():
 
 
 def test_every_table_has_its_columns_types_and_order(tables):
-    assert set(tables) == set(TABLES)
+    assert set(tables) == set(TABLES) - {"max_attention_tokens_padded"}
     for name, frame in tables.items():
         assert dict(frame.schema) == {k: kind() for k, kind in TABLES[name].columns.items()}
         assert frame.equals(frame.sort(TABLES[name].sort, nulls_last=False))
@@ -107,17 +114,16 @@ def test_the_histogram_counts_every_query_of_every_layer(tables):
     assert table["share"].sum() == pytest.approx(1)
 
 
-def test_the_padded_counting_pads_to_the_longest_document(tables):
-    table = tables["max_attention_tokens_padded"]
-    longest = max(made.n_tokens for made in CELLS)
-    assert table["count"].sum() == N_LAYERS * longest * len(CELLS)
-
-
-def test_a_decoder_has_no_padded_counting():
-    made = cell("a", ["first", "word"], is_causal=True)
-    del made.arrays["padded_max_key"]
-    frame = tables_of_model(MODEL, [made], [entry("a")], 0.5)["max_attention_tokens_padded"]
-    assert frame.collect().height == 0
+def test_ties_are_counted_where_float32_cannot_tell_two_keys_apart():
+    made = cell("a", ["first", "word", "word"], is_causal=True)
+    made["max_key"][:] = 0
+    made["max_value"][:] = 0.2
+    step = np.spacing(np.float32(0.2))
+    made["second_value"][:] = 0
+    made["second_value"][0] = 0.2, 0.2 - 2 * step, 0.2 - 1000 * step
+    frame = tables_of_model(MODEL, [made], [entry("a")], 0.5)["max_attention_tokens"].collect()
+    (row,) = frame.rows(named=True)
+    assert (row["token"], row["count"], row["n_ties"]) == ("<first>", 6, 2)
 
 
 def rates(table, window):
@@ -147,23 +153,66 @@ def test_only_documents_as_long_as_the_window_count_in_it(tables):
         assert found[layer, "first_token"] == pytest.approx(first.mean())
 
 
+def test_a_rate_says_over_how_many_documents_it_is(tables):
+    table = tables["sink_rate"]
+    n = {
+        (row["key_set"], row["window"]): row["n_documents"]
+        for row in table.filter(layer=0).iter_rows(named=True)
+    }
+    assert set(n) == {(name, w) for name in ("first_token", *KEY_CLASSES) for w in (None, 4)}
+    assert {name for name, _ in n if n[name, None] == 2} == {"first_token", "cls", "word", "sep"}
+    assert n["terminator", None] == n["terminator", 4] == n["first_token", 4] == 1
+    assert n["number", None] == 0
+    assert table.filter(n_documents=0)["rate"].null_count() == table.filter(n_documents=0).height
+    assert table.filter(pl.col("n_documents") > 0)["rate"].null_count() == 0
+
+
+def test_an_encoders_window_has_all_keys_of_the_document():
+    """[SEP] stands behind the window's queries, and is seen by all of them."""
+    made = cell("a", ["cls", "word", "word", "word", "mask", "sep"])
+    made["window_score"][:] = 0.1
+    made["window_score"][..., 5] = 0.9
+    table = tables_of_model(MODEL, [made], [entry("a")], 0.5)["sink_rate"].collect()
+    found = rates(table, 4)
+    assert [found[1, name] for name in ("sep", "mask", "cls")] == [1, 0, 0]
+
+
 def test_under_a_causal_mask_keys_that_few_queries_see_are_no_sinks():
     made = cell("a", ["first", "word", "word", "word", "number"], is_causal=True, window=9)
     made["sink_score"][:] = 0.1
     made["sink_score"][:, :, 3:] = 1.0  # seen by two queries and by one, of five
     table = tables_of_model(MODEL, [made], [entry("a")], 0.5)["sink_rate"].collect()
-    assert table["rate"].to_list() == [0.0] * table.height
-    assert "number" not in table["key_set"].to_list()
+    assert set(table.drop_nulls("rate")["rate"]) == {0.0}
+    assert "number" not in table.drop_nulls("rate")["key_set"].to_list()
+
+
+def test_keys_that_a_sliding_window_hides_from_most_queries_do_not_count():
+    """Queries see themselves and the two tokens before; in layer 1 all before."""
+    made = cell("a", ["first", *["word"] * 7], is_causal=True, window=4)
+    narrow = np.tri(8) - np.tri(8, k=-3)
+    made["n_queries"][0], made["n_window_queries"][0] = narrow.sum(0), narrow[:4].sum(0)
+    table = tables_of_model(MODEL, [made], [entry("a")], 0.5)["sink_rate"].collect()
+    n = table.filter(key_set="first_token").sort("layer", "window")["n_documents"].to_list()
+    assert n == [0, 1, 1, 1]  # of 8 queries 3 see key 0, of the first 4 these 3
 
 
 def test_masses_and_heads_are_the_cells_own(tables):
     for made in CELLS:
         of_document = pl.col("document") == made.meta["document"]
         masses = tables["sink_mass"].filter(of_document, key_set="sinks").sort("layer")
-        assert masses["mass"].to_list() == pytest.approx(made["mass"][:, 1].tolist())
+        expected = made["mass"][:, KEY_SETS.index("sinks")]
+        assert masses["mass"].to_list() == pytest.approx(expected.tolist())
         heads = tables["heads"].filter(of_document, layer=1, head=2).row(0, named=True)
         assert heads["sink_score"] == pytest.approx(made["sink_score"][1, 2, 0])
         assert heads["local_3_no_sinks"] == pytest.approx(made["local_no_sinks"][1, 2, 2])
+
+
+def test_masses_have_a_row_for_every_document_layer_and_key_set(tables):
+    table = tables["sink_mass"]
+    assert table.height == len(CELLS) * N_LAYERS * len(KEY_SETS)
+    n_keys = table.filter(document="b", layer=1).select("key_set", "n_keys").rows()
+    there = {"cls": 1, "word": 1, "sep": 1, "first_token": 1, "first_four": 3, "special": 2}
+    assert dict(n_keys) == dict.fromkeys(KEY_SETS, 0) | there | {"sinks": 2}
 
 
 def test_a_mass_over_no_queries_is_null_not_nan(tables):

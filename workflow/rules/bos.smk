@@ -23,7 +23,6 @@ if not grid.config.raw["partial"]:
             "results/logs/bos/{model}.log",
         benchmark:
             "results/benchmarks/bos/{model}.tsv"
-        # Most of the job is starting up, which uses one.
         threads: 1
         resources:
             mem_mb=memory,
@@ -37,7 +36,7 @@ if not grid.config.raw["partial"]:
             "Changing the beginnings of texts for {wildcards.model}"
         shell:
             "sinkscope measure bos --config results/config.yaml"
-            " --model {wildcards.model} --threads {threads} --out {output}"
+            " --model {wildcards.model} --out {output}"
             " 2>&1 | tee {log} >&2"
 
 

@@ -74,6 +74,11 @@ def experiment_minutes(wildcards, attempt):
     return asks.experiment_minutes(wildcards.model, attempt)
 
 
+def padded_minutes(wildcards, attempt):
+    """Minutes that a job asks for that runs the model over all documents, padded."""
+    return asks.padded_minutes(wildcards.model, attempt)
+
+
 def gpus(wildcards):
     return grid.n_gpus(wildcards.model)
 
@@ -103,7 +108,7 @@ def measured(experiment):
     return [
         model
         for model in shards
-        if experiment in grid.config.raw["experiments"]
+        if grid.runs(experiment)
         if not grid.config.raw["partial"]
         or Path(f"results/experiments/{experiment}/{model}").is_dir()
     ]

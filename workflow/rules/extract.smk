@@ -31,4 +31,4 @@ rule extract:
         " ({threads} threads, {resources.mem_mb} MB, {resources.gpu} GPUs)"
     shell:
         "sinkscope extract --config results/config.yaml --model {wildcards.model}"
-        " --shard {wildcards.shard} --threads {threads} --out {output} 2>&1 | tee {log} >&2"
+        " --shard {wildcards.shard} --out {output} 2>&1 | tee {log} >&2"

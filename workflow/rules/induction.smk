@@ -25,7 +25,6 @@ if not grid.config.raw["partial"]:
             "results/logs/induction/{model}.log",
         benchmark:
             "results/benchmarks/induction/{model}.tsv"
-        # Most of the job is starting up, which uses one.
         threads: 1
         resources:
             mem_mb=memory,
@@ -41,7 +40,7 @@ if not grid.config.raw["partial"]:
             "Looking for induction heads in {wildcards.model}"
         shell:
             "sinkscope measure induction --config results/config.yaml --model {wildcards.model}"
-            " --threads {threads} --out {output} 2>&1 | tee {log} >&2"
+            " --out {output} 2>&1 | tee {log} >&2"
 
 
 rule induction_tables:

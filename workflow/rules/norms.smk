@@ -23,7 +23,6 @@ if not grid.config.raw["partial"]:
             "results/logs/norms/{model}.log",
         benchmark:
             "results/benchmarks/norms/{model}.tsv"
-        # Most of the job is starting up, which uses one.
         threads: 1
         resources:
             mem_mb=memory,
@@ -40,7 +39,7 @@ if not grid.config.raw["partial"]:
             "Measuring what sinks carry in {wildcards.model}"
         shell:
             "sinkscope measure norms --config results/config.yaml"
-            " --model {wildcards.model} --threads {threads} --out {output}"
+            " --model {wildcards.model} --out {output}"
             " 2>&1 | tee {log} >&2"
 
 

@@ -3,7 +3,7 @@
 
 TABLE_PARTS = expand(
     "results/reduced/{{model}}/{table}.parquet",
-    table=TABLES,
+    table=[table for table in TABLES if table != "max_attention_tokens_padded"],
 )
 
 
@@ -35,6 +35,7 @@ rule tables:
     """Join the parts of all models to the tables."""
     input:
         parts=expand(TABLE_PARTS, model=shards),
+        padded=expand(PADDED, model=padded_models),
         source=source("reduce"),
     output:
         expand("results/tables/{table}.parquet", table=TABLES),
@@ -49,7 +50,8 @@ rule tables:
         mem_mb=lambda wildcards, attempt: asks.tables_mb(len(shards), attempt),
         runtime=lambda wildcards, attempt: asks.tables_minutes(len(shards), attempt),
     params:
-        parts=expand("results/reduced/{model}", model=shards),
+        parts=expand("results/reduced/{model}", model=shards)
+        + expand(PADDED, model=padded_models),
     message:
         "Joining the tables of all models"
     shell:

@@ -27,7 +27,6 @@ if not grid.config.raw["partial"]:
             "results/logs/second_sink/{model}.log",
         benchmark:
             "results/benchmarks/second_sink/{model}.tsv"
-        # Most of the job is starting up, which uses one.
         threads: 1
         resources:
             mem_mb=memory,
@@ -44,7 +43,7 @@ if not grid.config.raw["partial"]:
             "Looking for the second sink of {wildcards.model}"
         shell:
             "sinkscope measure second_sink --config results/config.yaml"
-            " --model {wildcards.model} --threads {threads} --out {output}"
+            " --model {wildcards.model} --out {output}"
             " 2>&1 | tee {log} >&2"
 
 

@@ -43,7 +43,6 @@ def extract(
     shard: Annotated[str, typer.Option(help="Which documents: 0000, 0001, ...")],
     out: Annotated[Path, typer.Option(help="The job's manifest, below results/.")],
     directory: Directory = Path("."),
-    threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Run one model over one shard of documents and keep the statistics of its attention."""
     from sinkscope.config import load, read_config
@@ -57,7 +56,6 @@ def extract(
         grid.config.settings,
         directory,
         out,
-        threads,
     )
 
 
@@ -163,7 +161,6 @@ def look(
     head: Annotated[list[str] | None, typer.Option(help="LAYER/HEAD whose map to show.")] = None,
     config: ConfigFile = Path("config/config.yaml"),
     directory: Directory = Path("."),
-    threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Analyse one text and print where its attention lands."""
     from rich.console import Console
@@ -171,7 +168,7 @@ def look(
     from sinkscope.look import look_at, print_look, request
 
     row, document, settings, epsilon = request(model, text, file, head or [], config, directory)
-    cell, tables = look_at(row, document, settings, epsilon, directory, threads)
+    cell, tables = look_at(row, document, settings, epsilon, directory)
     print_look(Console(), cell, tables)
     if html is not None:
         from sinkscope.report.page import write_single_page

@@ -42,10 +42,14 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class Settings:
-    """What extraction depends on beside its model and its documents."""
+    """What extraction depends on beside its model and its documents.
 
+    threads: processor threads. They are fixed, not what a scheduler allots: the order in which
+    float32 numbers are added depends on them.
+    """
+
+    threads: int
     truncate: bool
-    padded_counting: bool
     window: int
     map_exact: int
     map_cells: int

@@ -61,6 +61,12 @@ class Grid:
         """Documents that the report shows one by one."""
         return self.expected()["documents"][: self.config.raw["documents_in_report"]]
 
+    def runs(self, experiment: str) -> bool:
+        """Whether the configuration asks for an experiment."""
+        if experiment == "padded":
+            return bool(self.config.raw["padded_counting"])
+        return experiment in self.config.raw["experiments"]
+
     def n_gpus(self, model: str) -> int:
         """GPUs that a job of this model asks for."""
         row = self.config.model(model)

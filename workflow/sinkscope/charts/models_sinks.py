@@ -12,7 +12,6 @@ from sinkscope.charts.mass import labels_and_colours, with_labels
 from sinkscope.charts.models import (
     FEW,
     in_order,
-    listed_or_ranged,
     model_colours,
     model_picker,
     panel_axis,
@@ -21,7 +20,7 @@ from sinkscope.charts.models import (
     standing_out,
 )
 from sinkscope.charts.palette import LINE_DASHES
-from sinkscope.charts.rate import mean_rate, windows
+from sinkscope.charts.rate import WHY_WINDOW, mean_rate, n_counted, windows
 from sinkscope.charts.theme import LINE_LEGEND, colours, data_source, rounded
 
 KEY_SETS = ("first_token", "first_terminator", "sinks")
@@ -99,12 +98,16 @@ def sink_rate(tables: Tables) -> Figure:
     names = list(families)
     rates = tables["sink_rate"]
     found = [
-        (name, words.window_text(window), mean_rate(of_model, "first_token", window))
+        (
+            *(name, words.window_text(window), n_counted(of_model, window)),
+            mean_rate(of_model, "first_token", window),
+        )
         for name in names
         for of_model in [rates.filter(pl.col("model") == name)]
         for window in windows(of_model)
     ]
-    drawn = pl.DataFrame(found, schema=["model", "queries", "rate"], orient="row")
+    columns = ["model", "queries", "n_documents", "rate"]
+    drawn = pl.DataFrame(found, schema=columns, orient="row").drop_nulls("rate")
     drawn = rounded(drawn.with_columns(panel=panel_names(families)))
     panels = [words.window_text(window) for window in windows(rates)]
     base = alt.Chart(width=240, height=26 * len(names)).encode(
@@ -112,17 +115,24 @@ def sink_rate(tables: Tables) -> Figure:
             domain=[0, 1.12], nice=False
         ),
         y=panel_axis(families),
-        tooltip=["model:N", "queries:N", alt.Tooltip("rate:Q", format=".2%")],
+        tooltip=[
+            *("model:N", "queries:N"),
+            alt.Tooltip("n_documents:Q", title="documents"),
+            alt.Tooltip("rate:Q", format=".2%"),
+        ],
         opacity=standing_out(),
     )
     bar = base.mark_bar(height={"band": 0.7}).encode(
         color=model_colours(sorted(names)).legend(None)
     )
     text = base.mark_text(align="left", dx=5).encode(text=alt.Text("rate:Q", format=".1%"))
-    whole = drawn.filter(pl.col("queries") == words.window_text(None)).sort("rate")
-    low, high = whole.row(0, named=True), whole.row(-1, named=True)
-    finding = f"Over whole documents, {words.percent(high['rate'])} of the heads of {high['model']}"
-    finding += " have a sink at key 0"
+    # The window is what compares; whole documents only where all are shorter.
+    leading = drawn.filter(pl.col("queries") == panels[0]).sort("rate", "model")
+    low, high = leading.row(0, named=True), leading.row(-1, named=True)
+    finding = (
+        f"Over {panels[0]}, {words.percent(high['rate'])} of the heads of {high['model']} have "
+        "a sink at key 0"
+    )
     if low["model"] != high["model"]:
         finding += f", {words.percent(low['rate'])} of those of {low['model']}"
     return Figure(
@@ -130,9 +140,10 @@ def sink_rate(tables: Tables) -> Figure:
         title="Sink rate of every model",
         finding=f"{finding}.",
         caption=(
-            "Formula: share of (document, layer, head) with sink score alpha[l,h,0] > epsilon = "
-            f"{rates['epsilon'][0]:g}; over whole documents and over first tokens (the setting of "
-            f"Gu et al.). n = {_cells(tables)} a model over whole documents. Unit: percent."
+            "Formula: fraction of (document, layer, head) with sink score alpha[l,h,0] > epsilon = "
+            f"{rates['epsilon'][0]:g}. {WHY_WINDOW}. n = "
+            f"{words.ranged(leading['n_documents'].to_list())} documents per model on the left, "
+            "with all layers and heads. Unit: percent."
         ),
         chart=alt.layer(bar, text)
         .facet(
@@ -143,14 +154,3 @@ def sink_rate(tables: Tables) -> Figure:
         .add_params(model_picker(names)),
         data=drawn,
     )
-
-
-def _cells(tables: Tables) -> str:
-    """Number of (document, layer, head) of each model."""
-    n_documents = tables["documents"].group_by("model").len()
-    rows = tables["models"].join(n_documents, on="model").sort("model")
-    totals = [
-        (row["model"], row["len"] * row["n_layers"] * row["n_heads"])
-        for row in rows.iter_rows(named=True)
-    ]
-    return listed_or_ranged(totals)

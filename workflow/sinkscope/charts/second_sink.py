@@ -59,11 +59,13 @@ def masses(layers: pl.DataFrame, found: pl.DataFrame, documents: pl.DataFrame) -
     return Figure(
         name="second_sink_mass",
         title="The first terminator beside the first token",
-        finding=where(found, own["threshold"][0]) + other_token(own, documents),
+        finding=where(found, own["threshold"][0])
+        + exchanged(layers, own["threshold"][0])
+        + other_token(own, documents),
         caption=(
             f"Formula: {FORMULA}; dashed: the same of the next terminator (over queries after it), "
             "of whichever token but the first gets most in a document (over the queries that see "
-            "it; of a decoder's, those that half of the queries see), and of the first "
+            "it; only keys that more than half of the queries see), and of the first "
             "terminator's position with a comma there, all other tokens as they are. Mean over "
             f"heads, queries and n = {words.ranged(own['n_documents'].to_list())} documents. "
             "Unit: part of 1, linear scale. Layers count from 0."
@@ -125,7 +127,7 @@ def where(found: pl.DataFrame, threshold: float) -> str:
     if there.is_empty():
         best = found.row(0, named=True)
         return (
-            f"There is no second sink by this measure: in no layer of "
+            f"In the texts as they are there is no second sink: in no layer of "
             f"{models_or_number(found['model'].to_list())} does the first terminator get {mark}; "
             f"it gets most in layer {best['layer']} of {best['model']}, {share(best)}."
         )
@@ -139,6 +141,37 @@ def where(found: pl.DataFrame, threshold: float) -> str:
     return (
         f"{text}; not in {models_or_number(none['model'].to_list())}." if len(none) else f"{text}."
     )
+
+
+def exchanged(layers: pl.DataFrame, threshold: float) -> str:
+    """A sentence on the models in which another mark, in the first terminator's place, gets as
+    much as a second sink. A comma ends no sentence: it says what the place alone does.
+
+    layers: second_sink_layers.
+    """
+    order = ["second_sink", "model", "mark", "layer"]
+    strongest = (
+        layers.filter("is_second_sink", pl.col("mark") != OWN)
+        .with_columns(is_comma=pl.col("mark") == ",")
+        .sort(order, descending=[True, False, False, False])
+        .group_by("model", "is_comma", maintain_order=True)
+        .first()
+    )
+    ends, commas = (strongest.filter(is_comma=wanted) for wanted in (False, True))
+    if ends.is_empty():
+        text = f" No other mark in its place gets {threshold:g}"
+    else:
+        parts = [
+            f"{words.mass(row['second_sink'])} with “{row['mark']}” in layer {row['layer']} of "
+            f"{row['model']}"
+            for row in ends.head(FEW).iter_rows(named=True)
+        ]
+        text = (
+            f" With another mark exchanged for it, that place gets {threshold:g} or more in "
+            f"{words.counted(ends.height, 'model')} ({words.listed(parts)})"
+        )
+    n_commas = words.counted(commas.height, "model") if commas.height else "no model"
+    return f"{text}; with a comma, which ends no sentence, in {n_commas}."
 
 
 def other_token(own: pl.DataFrame, documents: pl.DataFrame) -> str:

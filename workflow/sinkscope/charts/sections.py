@@ -13,19 +13,22 @@ import polars as pl
 from sinkscope.charts import alternatives, bos, claims, emergence, induction, norms, second_sink
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.job import write_all
+from sinkscope.charts.models import with_softmax
 from sinkscope.errors import SinkscopeError
 
 
 @dataclass(frozen=True)
 class Section:
     """intro: a paragraph. tables: names, as in results/tables/. figures: drawn from them.
-    page: where it is shown, if it has a page of its own."""
+    page: where it is shown, if it has a page of its own. compares: whether its figures compare
+    models, and so leave out those whose attention is not softmax."""
 
     title: str
     intro: str
     tables: tuple[str, ...]
     figures: Callable[[Tables], list[Figure]]
     page: str | None = None
+    compares: bool = False
 
 
 # By name, in the order of the report. A name is the section's folder and its address.
@@ -60,6 +63,7 @@ SECTIONS = {
             "second_sink_maps",
         ),
         second_sink.figures,
+        compares=True,
     ),
     "norms": Section(
         "What a sink carries",
@@ -69,6 +73,7 @@ SECTIONS = {
         "attention weighted by the norms of the values shows how much of a sink is left.",
         ("norm_ratios", "norm_weighted", "activations", "norms"),
         norms.figures,
+        compares=True,
     ),
     "bos": Section(
         "What the sink holds on to: a token, or its place?",
@@ -78,6 +83,7 @@ SECTIONS = {
         "the first terminator gets stay with it, go to the new first one, or stay in its place?",
         ("bos", "position_content"),
         bos.figures,
+        compares=True,
     ),
     "induction": Section(
         "Induction heads, and where they rest",
@@ -88,6 +94,7 @@ SECTIONS = {
         "attention on the first token meanwhile.",
         ("induction", "induction_patterns"),
         induction.figures,
+        compares=True,
     ),
     "claims": Section(
         "Claims of the studies",
@@ -110,5 +117,8 @@ def write_section(name: str, tables: Path, out: Path) -> None:
     if name not in SECTIONS:
         raise SinkscopeError(f"no section '{name}'; sections are {', '.join(SECTIONS)}.")
     section = SECTIONS[name]
-    found = {table: pl.read_parquet(tables / f"{table}.parquet") for table in section.tables}
+    names = (*section.tables, "models") if section.compares else section.tables
+    found = {name: pl.read_parquet(tables / f"{name}.parquet") for name in names}
+    if section.compares:
+        found = with_softmax(found)
     write_all(section.figures(found), out)

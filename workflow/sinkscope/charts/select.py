@@ -59,11 +59,11 @@ def drawn_documents(frame: pl.DataFrame) -> list[str]:
 
 
 def distinct_key_sets(mass: pl.DataFrame, names: Sequence[str]) -> list[str]:
-    """Those of `names` that a model has; where [CLS] or BOS is the first token, not both.
+    """Those of `names` that some document has; where [CLS] or BOS is the first token, not both.
 
     mass: rows of the table sink_mass of one model.
     """
-    present = set(mass["key_set"].unique())
+    present = set(mass.filter(pl.col("n_keys") > 0)["key_set"].unique())
     kept = [name for name in names if name in present]
     wide = mass.pivot("key_set", index=["document", "layer"], values="mass")
     for special in ("bos", "cls"):

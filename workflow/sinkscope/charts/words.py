@@ -80,4 +80,4 @@ def joined(phrases: Sequence[str]) -> str:
 
 def window_text(window: int | None) -> str:
     """What part of a document a sink rate covers; window as in the table sink_rate."""
-    return "whole document" if window is None else f"first {window} tokens"
+    return "whole documents" if window is None else f"the first {window} tokens"

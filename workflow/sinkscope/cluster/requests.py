@@ -17,8 +17,6 @@ from sinkscope.rehearse.needs import MARGIN, needs, operations
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 CHARACTERS_PER_TOKEN = 3
 CPU_TFLOPS, GPU_TFLOPS = 0.02, 20.0
-# Encoders run over a document padded to their longest input too, mostly of this length.
-PADDED = 512
 # Float32 numbers that a layer holds of every token, in widths of the model.
 WIDTHS = 20
 # Before a job does anything: its libraries are read from a shared disk.
@@ -38,6 +36,7 @@ class Requests:
         self._parameters = cache(lambda row: n_parameters(row, directory) or 0)
         self._of_shard = cache(self._shard)
         self._of_experiment = cache(self._experiment)
+        self._of_padded = cache(lambda model: self._whole(model, self._n_documents))
         self._n_documents = len(grid.config.documents)
         self._n_characters = max(len(document.text) for document in grid.config.documents)
 
@@ -53,6 +52,10 @@ class Requests:
         """Of a job that runs the model over the first tokens of all documents."""
         return attempt * self._of_experiment(model)[1]
 
+    def padded_minutes(self, model: str, attempt: int) -> int:
+        """Of a job that runs the model over all documents, padded to the longest of them."""
+        return attempt * self._of_padded(model)[1]
+
     def tables_mb(self, n_models: int, attempt: int) -> int:
         """Of a job that reads the cells of so many models, or tables made of them."""
         return attempt * round_up(TABLES_MB + MB_PER_CELL * n_models * self._n_documents)
@@ -62,11 +65,12 @@ class Requests:
         return attempt * math.ceil(START_MINUTES + MARGIN * busy)
 
     def _shard(self, model: str) -> tuple[int, int]:
+        return self._whole(model, min(self.raw["documents_per_job"], self._n_documents))
+
+    def _whole(self, model: str, n_documents: int) -> tuple[int, int]:
+        """Of a job over so many whole documents, each taken to be as long as the longest."""
         n_tokens = math.ceil(self._n_characters / CHARACTERS_PER_TOKEN)
-        if self.raw["padded_counting"]:
-            n_tokens = max(n_tokens, PADDED)
         row = self.grid.config.model(model)
-        n_documents = min(self.raw["documents_per_job"], self._n_documents)
         return self._asks(row, min(n_tokens, row.max_length or n_tokens), n_documents)
 
     def _experiment(self, model: str) -> tuple[int, int]:

@@ -31,13 +31,30 @@ def measure(
     model: Annotated[str, typer.Option(help="A model of the table of models.")],
     out: Annotated[Path, typer.Option(help="Folder of the model's part of the tables.")],
     directory: Annotated[Path, typer.Option(help="Where config's paths count from.")] = Path("."),
-    threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
     """Run one model for one experiment."""
     from sinkscope.config import load, read_config
     from sinkscope.experiments.job import run
 
-    run(experiment, load(read_config(config), directory), model, directory, out, threads)
+    run(experiment, load(read_config(config), directory), model, directory, out)
+
+
+@app.command()
+def padded(
+    manifests: Annotated[list[Path], typer.Argument(help="Manifests of the model's jobs.")],
+    config: Annotated[Path, typer.Option(help="The run's configuration (YAML).")],
+    model: Annotated[str, typer.Option(help="A model of the table of models.")],
+    out: Annotated[Path, typer.Option(help="Folder of the model's part of the table.")],
+    directory: Annotated[Path, typer.Option(help="Where config's paths count from.")] = Path("."),
+) -> None:
+    """Count an encoder's max keys as study 1 did, with the queries at padding."""
+    from sinkscope.files import read_json, replaced_folder
+
+    if read_json(manifests[0])["model"]["family"] == "encoder":
+        measure("padded", config, model, out, directory)
+        return
+    with replaced_folder(out):  # a decoder has no padding to count, and need not be loaded
+        pass
 
 
 @app.command()

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from sinkscope.config import Config
 from sinkscope.errors import ModelError
+from sinkscope.experiments.passes import by_name
 from sinkscope.extract.encode import encode, piece_text
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
@@ -130,9 +131,9 @@ def patterns(
 
 
 def ordinary(loaded: Loaded, config: Config, n_tokens: int) -> Tensor:
-    """First tokens of the first document that has so many, else of the longest."""
+    """First tokens of the first document, by name, that has so many, else of the longest."""
     longest: list[int] = []
-    for document in config.documents:
+    for document in by_name(config.documents):
         ids = encode(loaded, document.name, document.text, truncate=True).ids
         longest = max(longest, ids, key=len)
         if len(longest) >= n_tokens:

@@ -10,7 +10,7 @@ import torch
 
 from sinkscope.config import Config
 from sinkscope.errors import SinkscopeError
-from sinkscope.experiments import bos, induction, norms, second_sink
+from sinkscope.experiments import bos, induction, norms, padded, second_sink
 from sinkscope.extract.gpus import own_gpus
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.files import failure_of, replaced_folder, write_json, written
@@ -21,12 +21,16 @@ MEASURES: dict[str, Callable[[Loaded, Config], dict[str, pl.DataFrame]]] = {
     "second_sink": second_sink.measure,
     "norms": norms.measure,
     "bos": bos.measure,
+    "padded": padded.measure,
 }
 
 
-def run(
-    experiment: str, config: Config, model: str, directory: Path, out: Path, n_threads: int
-) -> None:
+# Fixed, since the order in which float32 numbers are added depends on it; most of a job is starting
+# up, which uses one.
+THREADS = 1
+
+
+def run(experiment: str, config: Config, model: str, directory: Path, out: Path) -> None:
     """Measure one model; what was found goes to the folder `out`, a Parquet file a frame.
 
     Where that cannot be, why is written beside `out`, for the report. Raises SinkscopeError.
@@ -38,7 +42,7 @@ def run(
             raise SinkscopeError(
                 f"no experiment '{experiment}' runs models; those are {', '.join(MEASURES)}."
             )
-        frames = measured(experiment, config, model, directory, n_threads)
+        frames = measured(experiment, config, model, directory)
     except SinkscopeError as error:
         write_json(failure, {"problem": str(error)})
         raise
@@ -49,10 +53,10 @@ def run(
 
 
 def measured(
-    experiment: str, config: Config, model: str, directory: Path, n_threads: int
+    experiment: str, config: Config, model: str, directory: Path
 ) -> dict[str, pl.DataFrame]:
     row = config.model(model)
-    with threads(n_threads), own_gpus(row):
+    with threads(THREADS), own_gpus(row):
         loaded = load_model(row, directory)
         try:
             return MEASURES[experiment](loaded, config)

@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from sinkscope.config import Config
-from sinkscope.experiments.passes import Pass, observe, plan_of, readable, shortened
+from sinkscope.experiments.passes import (
+    Pass,
+    observe,
+    plan_of,
+    readable,
+    shortened,
+    shown_documents,
+)
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.model import Loaded
 from sinkscope.keys import key_sets
@@ -24,16 +31,11 @@ LARGEST = 3  # entries of a state that are told in any case
 WEIGHTED_SETS = ("first_token", "first_terminator", "special", "sinks")
 
 
-def sinks_of(encoded: Encoded) -> dict[str, int]:
-    """Name to position of the single tokens that are called sinks, as in the key set `sinks`."""
+def sinks_of(encoded: Encoded) -> dict[int, str]:
+    """Position to name of the single tokens that are called sinks, as in the key set `sinks`."""
     sets = key_sets(encoded.classes)
-    ends = sets.get("first_terminator", [])
-    named = {
-        "first_terminator" if position in ends else encoded.classes[position]: position
-        for position in sets["sinks"]
-        if position != 0
-    }
-    return {"first_token": 0, **named}
+    named = {position: encoded.classes[position] for position in sets["sinks"]}
+    return named | dict.fromkeys(sets["first_terminator"], "first_terminator") | {0: "first_token"}
 
 
 def norms_of(found: Pass) -> np.ndarray:
@@ -57,11 +59,14 @@ def by_position(norms: np.ndarray, encoded: Encoded) -> pl.DataFrame:
     return pl.DataFrame({"layer": layer, "position": position, **tokens, **columns})
 
 
-def ratios(norms: np.ndarray, sinks: dict[str, int]) -> pl.DataFrame:
-    """A row a layer and sink: each norm over the median of all tokens that are no sinks."""
-    others = [i for i in range(norms.shape[2]) if i not in sinks.values()]
+def ratios(norms: np.ndarray, sinks: dict[int, str]) -> pl.DataFrame:
+    """One row per layer and sink: each norm over the median of all tokens that are not sinks.
+
+    norms: [quantity, layer, token]. sinks: position to name.
+    """
+    others = [i for i in range(norms.shape[2]) if i not in sinks]
     frames = []
-    for sink, position in sinks.items():
+    for position, sink in sorted(sinks.items()):
         part = np.full(norms.shape[:2], np.nan)
         if others:
             part = norms[:, :, position] / np.median(norms[:, :, others], axis=2)
@@ -83,8 +88,7 @@ def activations(states: tuple[Tensor, ...], encoded: Encoded) -> pl.DataFrame:
         median = float(np.median(size.numpy()))
         limit = max(MASSIVE, TIMES_MEDIAN * median)
         n_massive = int((size > limit).sum())
-        values, places = size.flatten().topk(min(max(LARGEST, n_massive), size.numel()))
-        for rank, (value, place) in enumerate(zip(values.tolist(), places.tolist(), strict=True)):
+        for rank, (value, place) in enumerate(largest(size, max(LARGEST, n_massive))):
             position, dimension = divmod(place, size.shape[1])
             rows.append(
                 {
@@ -102,14 +106,25 @@ def activations(states: tuple[Tensor, ...], encoded: Encoded) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def masses(found: Pass, names: list[str]) -> pl.DataFrame:
-    """A row a layer and key set: its plain mass and its norm-weighted one."""
+def largest(size: Tensor, n: int) -> list[tuple[float, int]]:
+    """(value, place in the flattened tensor) of the n largest entries, ties to the first place:
+    of equal entries topk takes any."""
+    flat = size.flatten()
+    least = flat.topk(min(n, len(flat))).values[-1]
+    places = (flat >= least).nonzero()[:, 0]
+    order = flat[places].sort(descending=True, stable=True).indices[:n]
+    return [(float(flat[place]), int(place)) for place in places[order]]
+
+
+def masses(found: Pass, sets: dict[str, list[int]]) -> pl.DataFrame:
+    """One row per layer and key set: n_keys, its plain mass and its norm-weighted one."""
     plain, weighted = (found.stacked(name)[:, 0].numpy() for name in ("mass", "norm_mass"))
     layer, column = np.indices(plain.shape).reshape(2, -1)
     return pl.DataFrame(
         {
             "layer": layer,
-            "key_set": np.array(names)[column],
+            "key_set": np.array(list(sets))[column],
+            "n_keys": np.array([len(keys) for keys in sets.values()])[column],
             "mass": plain.ravel(),
             "norm_mass": weighted.ravel(),
         }
@@ -118,20 +133,19 @@ def masses(found: Pass, names: list[str]) -> pl.DataFrame:
 
 def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
     """Frames by the name of their table; norms of single positions of the first documents."""
-    most = config.raw["documents_in_report"]
+    shown = shown_documents(config)
     found: dict[str, list[pl.DataFrame]] = {name: [] for name in JOINED["norms"]}
     for document, encoded in readable(shortened(loaded, config), config):
-        sets = key_sets(encoded.classes)
-        names = [name for name in WEIGHTED_SETS if name in sets]
+        sets = {name: key_sets(encoded.classes)[name] for name in WEIGHTED_SETS}
         ids = torch.tensor([encoded.ids], device=loaded.device)
-        seen = observe(loaded, ids, plan_of(ids, [sets[name] for name in names], weighted=True))
+        seen = observe(loaded, ids, plan_of(ids, list(sets.values()), weighted=True))
         norms = norms_of(seen)
         frames = {
             "norm_ratios": ratios(norms, sinks_of(encoded)),
-            "norm_weighted": masses(seen, names),
+            "norm_weighted": masses(seen, sets),
             "activations": activations(seen.states, encoded),
         }
-        if len(found["norms"]) < most:
+        if document.name in shown:
             frames["norms"] = by_position(norms, encoded)
         for name, frame in frames.items():
             found[name].append(frame.with_columns(document=pl.lit(document.name)))

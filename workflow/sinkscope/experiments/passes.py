@@ -31,13 +31,14 @@ class Pass:
     states: [batch, token, d], the residual state that enters the layer, of which its queries,
     keys and values are made. (What leaves the last layer is not among them: many families
     return it only after their last norm.) key_norms, value_norms: [batch, token], L2, mean over
-    key-value heads.
+    key-value heads. n_queries: [layer, batch, key], how many queries see a key.
     """
 
     layers: list[LayerStatistics]
     states: tuple[Tensor, ...]
     key_norms: list[Tensor]
     value_norms: list[Tensor]
+    n_queries: Tensor
     is_causal: bool
 
     def stacked(self, name: str) -> Tensor:
@@ -57,6 +58,13 @@ class Watching(Observation):
         self.key_norms.append(call.key.float().norm(dim=-1).mean(1))
         self.value_norms.append(call.value.float().norm(dim=-1).mean(1))
         return super().__call__(call)
+
+    def shown(self, states: Sequence[Tensor]) -> Pass:
+        """states: [batch, token, d] that enters each layer."""
+        n_queries = torch.stack([visible.n_queries.cpu() for visible in self.visible_of])
+        return Pass(
+            self.layers, tuple(states), self.key_norms, self.value_norms, n_queries, self.is_causal
+        )
 
 
 def plan_of(
@@ -86,13 +94,7 @@ def observe(loaded: Loaded, ids: Tensor, plan: Plan) -> Pass:
             "hidden states of its layers; take second_sink, norms and bos out of experiments, or "
             "choose another model."
         )
-    return Pass(
-        watching.layers,
-        tuple(states[: loaded.n_layers]),
-        watching.key_norms,
-        watching.value_norms,
-        watching.is_causal,
-    )
+    return watching.shown(states[: loaded.n_layers])
 
 
 def shortened(loaded: Loaded, config: Config) -> Loaded:
@@ -102,16 +104,26 @@ def shortened(loaded: Loaded, config: Config) -> Loaded:
 
 
 def readable(loaded: Loaded, config: Config) -> Iterator[tuple[Document, Encoded]]:
-    """Every document as the model reads it, cut where it is longer than the model takes.
+    """Every document, by name, as the model reads it, cut where it is longer than the model takes.
 
-    A document of which the model makes no token is left out: the atlas, which runs over the
-    same documents, names it.
+    By name, since sums over documents depend on their order in the last digits: the order of the
+    table of documents must not show. A document of which the model makes no token is left out: the
+    atlas, which runs over the same documents, names it.
     """
     with progress(loaded.row.model, len(config.documents)) as advance:
-        for document in config.documents:
+        for document in by_name(config.documents):
             with suppress(SinkscopeError):
                 yield document, encode(loaded, document.name, document.text, truncate=True)
             advance()
+
+
+def by_name(documents: Sequence[Document]) -> list[Document]:
+    return sorted(documents, key=lambda document: document.name)
+
+
+def shown_documents(config: Config) -> set[str]:
+    """Names of the documents that the report shows one by one: the first of the table."""
+    return {document.name for document in config.documents[: config.raw["documents_in_report"]]}
 
 
 def middle_layers(n_layers: int) -> tuple[int, int]:

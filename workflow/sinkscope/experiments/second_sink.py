@@ -24,10 +24,11 @@ from sinkscope.experiments.passes import (
     plan_of,
     readable,
     shortened,
+    shown_documents,
     unit,
 )
 from sinkscope.experiments.states import Convergence
-from sinkscope.extract.encode import Encoded
+from sinkscope.extract.encode import Encoded, shown
 from sinkscope.extract.model import Loaded
 from sinkscope.keys import key_sets
 from sinkscope.reduce.parts import JOINED
@@ -51,6 +52,14 @@ class Marked:
     key: int
     following: int | None
 
+    def tokens(self, tokenizer: Any, encoded: Encoded) -> list[list[str]]:
+        """[mark][token] as they are shown. encoded: the text itself."""
+        rows = [list(encoded.tokens) for _ in self.marks]
+        for row, ids in zip(rows, self.ids.tolist(), strict=True):
+            if ids[self.key] != encoded.ids[self.key]:
+                row[self.key] = shown(tokenizer, ids[self.key])
+        return rows
+
     @property
     def sets(self) -> list[list[int]]:
         """Key 0, the second sink, the terminator after it."""
@@ -63,7 +72,7 @@ def marked(tokenizer: Any, encoded: Encoded) -> Marked | None:
     A mark is exchanged as a token, so that all other tokens stay what and where they are; a mark
     that is no token of the vocabulary in the same form is left out.
     """
-    terminators = key_sets(encoded.classes).get("terminator", [])
+    terminators = key_sets(encoded.classes)["terminator"]
     if not terminators:
         return None
     key, *later = terminators
@@ -95,21 +104,22 @@ def mean_mass(mass: np.ndarray, keys: list[int], column: int, *, is_causal: bool
     return mass[:, :, counted, column].mean(2)
 
 
-def strongest_other(score: np.ndarray, *, is_causal: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The key but 0 with the highest score, and its score (NaN where there is none); both [layer,
-    mark].
+def strongest_other(score: np.ndarray, n_queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The key other than 0 with the highest score, and its score (NaN where there is none); both
+    [layer, mark].
 
-    score: [layer, mark, key], head mean over the queries that can see the key. Under a causal
-    mask only keys count that at least half of the queries see.
+    score: [layer, mark, key], head mean over the n_queries, of the same shape, that see the key.
+    Only keys count that more than half of the queries see, as in the sink rate.
     """
-    counted = score[..., : -(-score.shape[2] // 2) if is_causal else None].copy()
+    counted = np.where(2 * n_queries > score.shape[2], score, -1)
     counted[..., 0] = -1
     best = counted.max(-1)
     return counted.argmax(-1), np.where(best < 0, np.nan, best)
 
 
-def by_layer(found: Pass, text: Marked, tokens: Sequence[str]) -> pl.DataFrame:
-    """A row a mark and layer: masses over later queries, and how like key 0's state."""
+def by_layer(found: Pass, text: Marked, tokens: Sequence[Sequence[str]]) -> pl.DataFrame:
+    """One row per mark and layer: masses over later queries, and likeness to key 0's state.
+    tokens: [mark][token], as they are shown."""
     mass = found.stacked("query_mass").numpy()  # [layer, mark, query, set]
     likeness = torch.stack([to_first(states, text.key) for states in found.states]).cpu().numpy()
     keys = [0, text.key]
@@ -124,7 +134,7 @@ def by_layer(found: Pass, text: Marked, tokens: Sequence[str]) -> pl.DataFrame:
     if found.is_causal and text.key > 1:
         before = mass[:, :, 1 : text.key, 0].mean(2)
     best, best_score = strongest_other(
-        found.stacked("sink_score").mean(2).numpy(), is_causal=found.is_causal
+        found.stacked("sink_score").mean(2).numpy(), found.n_queries.numpy()
     )
     layer, mark = np.indices((n_layers, n_marks)).reshape(2, -1)
     n_queries = int(counted_queries(n_tokens, [0, text.key], is_causal=found.is_causal).sum())
@@ -141,7 +151,7 @@ def by_layer(found: Pass, text: Marked, tokens: Sequence[str]) -> pl.DataFrame:
             "next_terminator": following.ravel(),
             "first_token_before": before.ravel(),
             "strongest_key": best.ravel(),
-            "strongest_token": np.array(tokens)[best.ravel()],
+            "strongest_token": np.array(tokens)[mark, best.ravel()],
             "strongest": best_score.ravel(),
             "cosine": likeness[:, 0].ravel(),
             "unit_distance": likeness[:, 1].ravel(),
@@ -159,7 +169,8 @@ def to_first(states: Tensor, key: int) -> Tensor:
     other = torch.ones(states.shape[1], dtype=torch.bool, device=states.device)
     other[[0, key]] = False
     others = cosine[:, other]
-    middle = others.median(1).values if others.shape[1] else torch.full_like(distance, torch.nan)
+    # Not torch.median, which takes the lower of two middle values.
+    middle = others.quantile(0.5, 1) if others.shape[1] else torch.full_like(distance, torch.nan)
     return torch.stack([cosine[:, key], distance, middle])
 
 
@@ -176,12 +187,15 @@ def local(found: Pass, text: Marked) -> pl.DataFrame:
 
 
 def head_maps(loaded: Loaded, encoded: Encoded, key: int) -> pl.DataFrame:
-    """Head means of two layers over the first tokens of a document: a row a query and key."""
-    ids = torch.tensor([encoded.ids[:MAP_TOKENS]], device=loaded.device)
-    found = observe(loaded, ids, plan_of(ids, map_exact=MAP_TOKENS))
+    """Head means of two layers over the first tokens of a document: one row per query and key.
+
+    The model reads the whole document: an encoder's first tokens see all that follow.
+    """
+    ids = torch.tensor([encoded.ids], device=loaded.device)
+    found = observe(loaded, ids, plan_of(ids, map_exact=len(encoded.ids)))
     parts = []
     for layer in dict.fromkeys(middle_layers(loaded.n_layers)):
-        matrix = found.layers[layer].map[0].cpu().double().numpy()
+        matrix = found.layers[layer].map[0, :MAP_TOKENS, :MAP_TOKENS].cpu().double().numpy()
         query, at = np.indices(matrix.shape).reshape(2, -1)
         columns = {"layer": layer, "second_sink": key, "query": query, "key": at}
         tokens = np.array(encoded.tokens)[at]
@@ -191,11 +205,11 @@ def head_maps(loaded: Loaded, encoded: Encoded, key: int) -> pl.DataFrame:
 
 def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
     """Frames by name; all without rows where no document has a sentence that ends."""
-    most = config.raw["documents_in_report"]
+    wanted = shown_documents(config)
     layers: list[pl.DataFrame] = []
     locals_: list[pl.DataFrame] = []
-    states = Convergence(most)
-    shown: tuple[str, Encoded, int] | None = None
+    states = Convergence(wanted)
+    example: tuple[str, Encoded, int] | None = None
     loaded = shortened(loaded, config)
     for document, encoded in readable(loaded, config):
         text = marked(loaded.tokenizer, encoded)
@@ -204,22 +218,23 @@ def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
         name = pl.lit(document.name).alias("document")
         ids = text.ids.to(loaded.device)
         found = observe(loaded, ids, plan_of(ids, text.sets, sinks=[0], by_query=True))
-        layers.append(by_layer(found, text, encoded.tokens).with_columns(name))
+        tokens = text.tokens(loaded.tokenizer, encoded)
+        layers.append(by_layer(found, text, tokens).with_columns(name))
         # A naive guess at what a second sink takes from its neighbours needs queries before it.
-        if found.is_causal and len(locals_) < most:
+        if found.is_causal and document.name in wanted:
             locals_.append(local(found, text).with_columns(name))
         for row, mark in enumerate(text.marks):
             at = torch.stack([layer[row, text.key] for layer in found.states]).cpu()
             states.add(mark, at, document.name)
             if row == text.own:
                 states.add(OWN, at, document.name)
-        if shown is None and text.key < MAP_TOKENS / 2 <= len(encoded.ids) / 2:
-            shown = document.name, encoded, text.key
+        if example is None and text.key < MAP_TOKENS / 2 <= len(encoded.ids) / 2:
+            example = document.name, encoded, text.key
     if not layers:
         return dict.fromkeys([*JOINED["second_sink"], CONVERGENCE], pl.DataFrame())
     maps = pl.DataFrame()
-    if shown is not None:
-        maps = head_maps(loaded, *shown[1:]).with_columns(document=pl.lit(shown[0]))
+    if example is not None:
+        maps = head_maps(loaded, *example[1:]).with_columns(document=pl.lit(example[0]))
     return {
         "second_sink": pl.concat(layers),
         "second_sink_local": pl.concat(locals_) if locals_ else pl.DataFrame(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import numpy as np
 import polars as pl
 import torch
@@ -14,11 +16,11 @@ class Convergence:
     """Fed with one state a document, it gives the mean cosine over all pairs of documents.
 
     The sum of unit vectors is enough for that: |sum u|^2 = n + 2 (sum over pairs of the cosine).
-    Of the first `most` documents the vectors themselves are kept too.
+    Of the documents in `wanted` the vectors themselves are kept too.
     """
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, wanted: Container[str]) -> None:
+        self.wanted = wanted
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.kept: dict[str, dict[str, Tensor]] = {}
@@ -29,7 +31,7 @@ class Convergence:
         self.sums[kind] = self.sums[kind] + units if kind in self.sums else units
         self.counts[kind] = self.counts.get(kind, 0) + 1
         kept = self.kept.setdefault(kind, {})
-        if len(kept) < self.most:
+        if document in self.wanted:
             kept[document] = units
 
     def means(self) -> pl.DataFrame:

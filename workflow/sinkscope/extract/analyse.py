@@ -24,8 +24,8 @@ from sinkscope.keys import KEY_SETS, key_sets
 
 # Arrays of a cell that are float32 as they come.
 NUMBERS = (
-    "max_value", "sink_score", "window_score", "mass", "strict_mass", "entropy", "row_sum",
-    "over_half", "local", "local_no_sinks",
+    "max_value", "second_value", "sink_score", "window_score", "entropy", "row_sum", "over_half",
+    "local", "local_no_sinks",
 )  # fmt: skip
 
 
@@ -54,8 +54,10 @@ class Analyser:
         """The cells of documents of one length, from one forward pass; in place of a cell that
         cannot be made, why. Raises SinkscopeError where the pass itself fails."""
         ids = torch.tensor([one.ids for one in encoded], device=self.loaded.device)
-        observation, statistics = self.observed(self.plan(encoded), ids)
-        arrays = self.arrays(statistics, encoded)
+        # Sets that hold the same keys, and those that no document has, are reduced once.
+        distinct, column = members_of(encoded).unique(dim=2, return_inverse=True)
+        observation, statistics = self.observed(self.plan(encoded, distinct), ids)
+        arrays = self.arrays(statistics, observation, column)
         found: list[Cell | SinkscopeError] = []
         for document, one, own in zip(documents, encoded, arrays, strict=True):
             try:
@@ -103,15 +105,11 @@ class Analyser:
     ) -> Cell:
         """One document's part of a pass."""
         self.check_numbers(document, arrays["max_value"])
-        if self.settings.padded_counting and self.loaded.family == "encoder":
-            full = len(encoded.ids) == self.loaded.max_length
-            arrays["padded_max_key"] = arrays["max_key"] if full else self.padded(encoded)
         meta = {
             "model": self.loaded.row.model,
             "document": document.name,
             "tokens": encoded.tokens,
             "classes": encoded.classes,
-            "key_sets": list(key_sets(encoded.classes)),
             "n_tokens_full": encoded.n_tokens_full,
             "window": self.settings.window,
             "is_causal": observation.is_causal,
@@ -144,20 +142,15 @@ class Analyser:
                 )
         return tuple(found)
 
-    def plan(self, encoded: Sequence[Encoded]) -> Plan:
-        """For documents of one length; key sets are those that any of them has."""
-        shape = (len(encoded), len(encoded[0].ids))
-        sets = [key_sets(one.classes) for one in encoded]
-        names = names_of(encoded)
-        members = torch.zeros(*shape, len(names), dtype=torch.bool)
-        sinks = torch.zeros(shape, dtype=torch.bool)
-        for i, own in enumerate(sets):
-            for name, positions in own.items():
-                members[i, positions, names.index(name)] = True
-            sinks[i, own.get("sinks", [])] = True
+    def plan(self, encoded: Sequence[Encoded], distinct: Tensor) -> Plan:
+        """For documents of one length. distinct: [document, token, set] bool, the key sets."""
+        everything = torch.ones(distinct.shape[:2], dtype=torch.bool)
+        sinks = torch.zeros_like(everything)
+        for i, one in enumerate(encoded):
+            sinks[i, key_sets(one.classes)["sinks"]] = True
         return Plan(
-            real=torch.ones(shape, dtype=torch.bool),
-            key_sets=members,
+            real=everything,
+            key_sets=distinct,
             sinks=sinks,
             window=self.settings.window,
             map_exact=self.settings.map_exact,
@@ -166,49 +159,33 @@ class Analyser:
         )
 
     def arrays(
-        self, layers: LayerStatistics, encoded: Sequence[Encoded]
+        self, layers: LayerStatistics, observation: Observation, column: Tensor
     ) -> list[dict[str, np.ndarray]]:
-        """For each document its arrays, [layer, ...]. layers: stacked, [layer, batch, ...]."""
+        """For each document its arrays, [layer, ...]. layers: stacked, [layer, batch, ...].
+        column: for each of KEY_SETS its column among those of the plan."""
         found = {name: getattr(layers, name).float().cpu().numpy() for name in NUMBERS}
+        for name in ("mass", "strict_mass"):
+            found[name] = getattr(layers, name).float().cpu()[..., column].numpy()
         found["max_key"] = layers.max_key.int().cpu().numpy()
         found["map"] = layers.map.half().cpu().numpy()
-        window = found["window_score"][..., : self.settings.window]
+        for name in ("n_queries", "n_window_queries"):
+            counts = [getattr(layer, name).int().cpu() for layer in observation.visible_of]
+            found[name] = torch.stack(counts).numpy()  # [layer, batch, key]
+        # A causal window ends long before its document does.
+        seen = found["n_window_queries"].any((0, 1)).nonzero()[0].max() + 1
+        for name in ("window_score", "n_window_queries"):
+            found[name] = found[name][..., :seen]
         head_map = layers.head_maps.half().cpu().numpy()  # [batch, wanted head, cell, cell]
-        names = names_of(encoded)
-        each = []
-        for i, one in enumerate(encoded):
-            columns = [names.index(name) for name in key_sets(one.classes)]
-            own = {name: values[:, i] for name, values in found.items()}
-            own["mass"], own["strict_mass"] = (own[n][:, columns] for n in ("mass", "strict_mass"))
-            each.append(own | {"window_score": window[:, i], "head_map": head_map[i]})
-        return each
-
-    def padded(self, encoded: Encoded) -> np.ndarray:
-        """Max keys [layer, query] of the document padded to the model's longest input.
-
-        Study 1 padded its batch to the longest document and counted the queries at padding.
-        What such a query attends to depends on its position, not on how many follow, so a
-        run padded in full holds the answer for every batch.
-        """
-        tokenizer, limit = self.loaded.tokenizer, self.loaded.max_length
-        if tokenizer.pad_token_id is None or limit is None:
-            raise SinkscopeError(
-                f"model '{self.loaded.row.model}': it has no padding token or no longest input; "
-                "give max_length in the table of models, or set padded_counting: false."
-            )
-        n_tokens = len(encoded.ids)
-        n_padding = limit - n_tokens
-        device = self.loaded.device
-        ids = torch.tensor([encoded.ids + [tokenizer.pad_token_id] * n_padding], device=device)
-        attention_mask = torch.tensor([[1] * n_tokens + [0] * n_padding], device=device)
-        everything = torch.ones(1, limit, dtype=torch.bool)
-        no_sets = torch.zeros(1, limit, 0, dtype=torch.bool)
-        plan = Plan(everything, no_sets, ~everything, map_exact=0, map_cells=1)
-        _, statistics = self.observed(plan, ids, attention_mask)
-        return statistics.max_key[:, 0].int().cpu().numpy()
+        return [
+            {name: values[:, i] for name, values in found.items()} | {"head_map": head_map[i]}
+            for i in range(len(head_map))
+        ]
 
 
-def names_of(encoded: Sequence[Encoded]) -> list[str]:
-    """The key sets that any of the documents has, in their order."""
-    present = {name for one in encoded for name in key_sets(one.classes)}
-    return [name for name in KEY_SETS if name in present]
+def members_of(encoded: Sequence[Encoded]) -> Tensor:
+    """[document, token, key_set] bool, for documents of one length: KEY_SETS that a token is in."""
+    members = torch.zeros(len(encoded), len(encoded[0].ids), len(KEY_SETS), dtype=torch.bool)
+    for i, one in enumerate(encoded):
+        for place, positions in enumerate(key_sets(one.classes).values()):
+            members[i, positions, place] = True
+    return members

@@ -96,3 +96,9 @@ def piece_text(tokenizer: Any, piece: str) -> str:
 def _readable(text: str) -> str:
     """White space made visible: a leading space as ▁, line ends as ⏎, tabs as ⇥."""
     return text.replace(" ", "\u2581").replace("\n", "\u23ce").replace("\t", "\u21e5")
+
+
+def shown(tokenizer: Any, token_id: int) -> str:
+    """A vocabulary id as it is shown."""
+    piece = tokenizer.convert_ids_to_tokens(token_id)
+    return piece if piece.startswith("##") else _readable(piece_text(tokenizer, piece))

@@ -67,7 +67,6 @@ def run_job(
     settings: Settings,
     directory: Path,
     manifest: Path,
-    n_threads: int,
 ) -> None:
     """Make the cells of one model over one shard below results/cells, then the manifest.
 
@@ -80,7 +79,7 @@ def run_job(
     for stale in (manifest, failure_path(manifest)):
         stale.unlink(missing_ok=True)
     try:
-        with threads(n_threads), own_gpus(row):
+        with threads(settings.threads), own_gpus(row):
             loaded = load_model(row, directory)
             analyser = Analyser(loaded, settings, Workspace(loaded.device))
             for document, made in in_order(documents, make_cells(analyser, documents, directory)):
@@ -104,7 +103,7 @@ def run_job(
                 "seconds": round(time.monotonic() - started, 2),
                 "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
                 **device_facts(loaded.device),
-                "threads": n_threads,
+                "threads": settings.threads,
                 "versions": versions(),
             },
         },

@@ -34,17 +34,17 @@ class Observation:
         self._fused = fused_path(plan, workspace, fused)
         self._blocks: dict[int, LayerStatistics] = {}
         self._frame: Frame | None = None
-        self._n_layers = 0
+        self.visible_of: list[Visible] = []  # what the queries of each layer see
         self._counted: tuple[Tensor | None, bool, torch.device, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
-        layer, device = self._n_layers, call.query.device
-        self._n_layers += 1
+        layer, device = len(self.visible_of), call.query.device
         way = None if self._fused is None else self._fused.way(call)
+        # For the kernels, what no mask hides is counted where the plan is, on the processor.
+        visible = self.visible(call, device if way is None else self.plan.real.device)
+        self.visible_of.append(visible)
         if way is not None:
             self.paths.add("triton")
-            # What no mask hides is counted where the plan is, on the processor.
-            visible = self.visible(call, self.plan.real.device)
             return self._fused.add(layer, call, visible, way)
         self.paths.add("torch")
         if device not in self._parts:
@@ -53,7 +53,7 @@ class Observation:
                 own = Workspace(device, own.share)
             self._parts[device] = moved(self.plan, device), own
         plan, workspace = self._parts[device]
-        sums = Sums(self.frame(plan, self.visible(call, device), call), call, layer)
+        sums = Sums(self.frame(plan, visible, call), call, layer)
         output, statistics = attend(call, sums, workspace)
         self._blocks[layer] = moved(statistics, self.device)
         return output
@@ -70,7 +70,7 @@ class Observation:
                 found[layer] = LayerStatistics(
                     **dict(zip(names, row, strict=True)), head_maps=maps.to(self.device)
                 )
-        return [found[layer] for layer in range(self._n_layers)]
+        return [found[layer] for layer in range(len(self.visible_of))]
 
     @cached_property
     def stacked(self) -> LayerStatistics:
@@ -95,8 +95,7 @@ class Observation:
     @property
     def is_causal(self) -> bool:
         """Whether the first query of the documents saw itself alone."""
-        assert self._counted is not None, "no layer was observed"
-        n_keys = self._counted[3].n_keys  # [batch, query]
+        n_keys = self.visible_of[-1].n_keys  # [batch, query]
         return bool((n_keys[:, 0] == 1).all())
 
     def visible(self, call: Call, device: torch.device) -> Visible:

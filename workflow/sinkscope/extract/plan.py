@@ -56,14 +56,14 @@ class LayerStatistics:
     [layer] in front.
 
     max_key, max_value: [batch, query] argmax over keys of the head mean (ties to the lowest
-    key) and its value. sink_score, window_score: [batch, head, key] mean attention from the
-    queries that can see the key (all; the first `window`), NaN where none can. mass,
-    strict_mass: [batch, key_set]. entropy: [batch, head], of each row (divided by its sum) over
-    the log of its number of visible keys. row_sum: [batch, head], 1 for softmax. over_half:
-    [batch, head], share of the queries but the first that give key 0 more than half. local,
-    local_no_sinks: [batch, head, width]. diagonals: [batch, head, query, offset], 0 where there
-    is no such key. map: [batch, cell, cell], head mean. head_maps: [batch, wanted head, cell,
-    cell].
+    key) and its value; second_value: that of the second key, 0 where there is none. sink_score,
+    window_score: [batch, head, key] mean attention from the queries that can see the key (all; the
+    first `window`), NaN where none can. mass, strict_mass: [batch, key_set]. entropy: [batch,
+    head], of each row (divided by its sum) over the log of its number of visible keys. row_sum:
+    [batch, head], 1 for softmax. over_half: [batch, head], fraction of queries (excluding the
+    first) that give key 0 more than half. local, local_no_sinks: [batch, head, width]. diagonals:
+    [batch, head, query, offset], 0 where there is no such key. map: [batch, cell, cell], head
+    mean. head_maps: [batch, wanted head, cell, cell].
 
     With by_query, head means of every query: query_mass [batch, query, key_set], query_local and
     query_local_no_sinks [batch, query] within the widest window. With weighted: norm_mass [batch,
@@ -73,6 +73,7 @@ class LayerStatistics:
 
     max_key: Tensor
     max_value: Tensor
+    second_value: Tensor
     sink_score: Tensor
     window_score: Tensor
     mass: Tensor

@@ -8,6 +8,7 @@ from torch import Tensor
 from sinkscope.keys import LOCAL_WIDTHS
 
 VANISHING = 1e-30  # float32 keeps the logarithm of what is larger to its usual precision
+LARGE = 100.0  # nats of a log-sum-exp from which its rounding would show in an entropy
 N_NEAR = 2 * LOCAL_WIDTHS[-1] + 1  # keys within the widest local window of a query
 
 
@@ -23,9 +24,11 @@ def row_entropy(logits: Tensor, p: Tensor, *, is_softmax: bool) -> Tensor:
         lse = logits[..., 0] - p[..., 0].log()
         if p[..., 0].min() < VANISHING:
             lse = logits.amax(-1) - p.amax(-1).log()
-        return lse - logits.mul_(p).sum(-1)
+        if lse.abs().max() < LARGE:
+            # Rounding can leave a row that is all on one key below 0.
+            return (lse - logits.mul_(p).sum(-1)).clamp_(min=0.0)
     total = p.sum(-1).clamp(min=torch.finfo(p.dtype).tiny)  # a row that sees nothing
-    return total.log() - torch.xlogy(p, p).sum(-1) / total
+    return (total.log() - torch.xlogy(p, p).sum(-1) / total).clamp_(min=0.0)
 
 
 def neighbours(

@@ -29,6 +29,7 @@ class Sums:
 
         self.max_key = empty(batch, n_tokens, dtype=torch.int64)
         self.max_value = empty(batch, n_tokens)
+        self.second_value = empty(batch, n_tokens)
         self.mass = empty(batch, n_tokens, self.plan.key_sets.shape[-1])
         if self.plan.weighted:
             # [batch, key_value_head, group, query, key], the same for the group and for queries
@@ -59,7 +60,10 @@ class Sums:
         else:
             self.on_first[:, :, rows] = p[..., 0]
         mean = p.mean(1)  # [batch, query, key]
-        self.max_value[:, rows], self.max_key[:, rows] = mean.max(-1)
+        self.max_value[:, rows], self.max_key[:, rows] = largest, at = mean.max(-1)
+        mean.scatter_(-1, at[..., None], 0.0)
+        self.second_value[:, rows] = mean.amax(-1)
+        mean.scatter_(-1, at[..., None], largest[..., None])
         torch.matmul(mean, frame.key_sets[:, :n_keys], out=self.mass[:, rows])
         if self.plan.weighted:
             torch.matmul(self.weighted(p), frame.key_sets[:, :n_keys], out=self.norm_mass[:, rows])
@@ -110,6 +114,7 @@ class Sums:
         return LayerStatistics(
             max_key=self.max_key,
             max_value=self.max_value,
+            second_value=self.second_value,
             sink_score=(self.received / visible.n_queries[:, None]).float(),
             window_score=(self.window_received / visible.n_window_queries[:, None]).float(),
             mass=(mass.sum(1) / n_real).float(),

@@ -204,7 +204,7 @@ EXPERIMENTS = {
             "key": pl.Float64,
             "value": pl.Float64,
         },
-        sort=("model", "document", "layer", "sink"),
+        sort=("model", "document", "layer", "sink", "position"),
     ),
     "norm_weighted": Table(
         {
@@ -212,6 +212,7 @@ EXPERIMENTS = {
             "document": pl.String,
             "layer": pl.UInt16,
             "key_set": pl.String,
+            "n_keys": pl.UInt32,
             "mass": pl.Float64,
             "norm_mass": pl.Float64,
         },

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
 from sinkscope.extract.cell import Cell
-from sinkscope.keys import LOCAL_WIDTHS
+from sinkscope.keys import KEY_CLASSES, KEY_SETS, LOCAL_WIDTHS, key_sets
+
+# Relative distance of two head means that float32 cannot tell apart: eight steps of its precision.
+TIE = 2.0**-20
 
 
 def _indices(shape: tuple[int, ...], *names: str) -> dict[str, np.ndarray]:
@@ -15,32 +20,40 @@ def _indices(shape: tuple[int, ...], *names: str) -> dict[str, np.ndarray]:
     return dict(zip(names, grids, strict=True))
 
 
-def max_key_counts(cell: Cell, padded_to: int | None = None) -> pl.LazyFrame:
-    """token, key_class, count of the max keys of all layers and queries of one document.
+def max_key_counts(cell: Cell) -> pl.LazyFrame:
+    """token, key_class, count, n_ties of the max keys of all layers and queries of one document."""
+    ties = is_tie(cell["max_value"], cell["second_value"]).ravel()
+    return count_keys(cell["max_key"].ravel(), ties, cell.meta["tokens"], cell.meta["classes"])
 
-    padded_to: count the queries at padding up to this length as well (encoders only).
-    """
-    keys = cell["max_key"] if padded_to is None else cell["padded_max_key"][:, :padded_to]
-    names = pl.DataFrame({"token": cell.meta["tokens"], "key_class": cell.meta["classes"]})
-    names = names.with_row_index("key")
+
+def is_tie(max_value: np.ndarray, second_value: np.ndarray) -> np.ndarray:
+    """Whether the second key gets as much attention as the first, to within rounding."""
+    return second_value >= max_value * (1 - TIE)
+
+
+def count_keys(
+    keys: np.ndarray, ties: np.ndarray, tokens: Sequence[str], classes: Sequence[str]
+) -> pl.LazyFrame:
+    """token, key_class, count, n_ties. keys, ties: [row], a max key and whether it is a tie."""
+    counts = np.bincount(keys, minlength=len(tokens))
+    n_ties = np.bincount(keys, ties, minlength=len(tokens))
     return (
-        pl.LazyFrame({"key": keys.ravel().astype(np.uint32)})
-        .group_by("key")
-        .len(name="count")
-        .join(names.lazy(), on="key")
+        pl.LazyFrame({"token": tokens, "key_class": classes, "count": counts, "n_ties": n_ties})
         .group_by("token", "key_class")
-        .agg(pl.col("count").sum().cast(pl.UInt64))
+        .agg(pl.col("count", "n_ties").sum().cast(pl.UInt64))
+        .filter(pl.col("count") > 0)
     )
 
 
 def masses(cell: Cell) -> pl.LazyFrame:
-    """layer, key_set, mass, strict_mass."""
+    """layer, key_set, n_keys, mass, strict_mass; n_keys is 0 for a set that the document lacks."""
     index = _indices(cell["mass"].shape, "layer", "key_set")
-    names = np.array(cell.meta["key_sets"])
+    n_keys = np.array([len(keys) for keys in key_sets(cell.meta["classes"]).values()])
     return pl.LazyFrame(
         {
             "layer": index["layer"],
-            "key_set": names[index["key_set"]],
+            "key_set": np.array(KEY_SETS)[index["key_set"]],
+            "n_keys": n_keys[index["key_set"]],
             "mass": cell["mass"].ravel(),
             "strict_mass": cell["strict_mass"].ravel(),
         }
@@ -48,8 +61,11 @@ def masses(cell: Cell) -> pl.LazyFrame:
 
 
 def heads(cell: Cell) -> pl.LazyFrame:
-    """layer, head, sink_score at key 0, entropy, sum of a row, over_half, and local masses."""
+    """layer, head, sink_score at key 0 with its n_queries, entropy, row_sum, over_half, and local
+    masses."""
+    index = _indices(cell["entropy"].shape, "layer", "head")
     columns = {
+        "n_queries": cell["n_queries"][index["layer"], 0],
         "sink_score": cell["sink_score"][:, :, 0],
         "entropy": cell["entropy"],
         "row_sum": cell["row_sum"],
@@ -58,43 +74,48 @@ def heads(cell: Cell) -> pl.LazyFrame:
     for i, width in enumerate(LOCAL_WIDTHS):
         columns[f"local_{width}"] = cell["local"][:, :, i]
         columns[f"local_{width}_no_sinks"] = cell["local_no_sinks"][:, :, i]
-    index = _indices(cell["entropy"].shape, "layer", "head")
     return pl.LazyFrame(index | {name: values.ravel() for name, values in columns.items()})
 
 
 def best_sink_scores(cell: Cell) -> pl.LazyFrame:
-    """layer, head, key_set, window, score: key 0, and the best key of every key class.
+    """layer, head, key_set, window, score: of key 0, and of the best key of every key class.
 
-    window: null for all queries, else the number of first tokens; absent where the document
-    is shorter. Of a class only keys count that at least half of the queries see: under a
-    causal mask the last keys are seen by a few queries, the last one by itself alone, and
-    would look like sinks.
+    window: null for all queries, else the number of first tokens; no rows where the document is
+    shorter. Only keys count that more than half of these queries see; score is missing where a
+    set has none. Under a causal mask few queries see the last keys, the last query alone the last
+    key, which would look like a sink; a sliding window hides every key from most queries.
     """
     window, n_tokens = cell.meta["window"], cell.n_tokens
-    parts = [_best(cell["sink_score"], cell, n_tokens, None)]
+    parts = [_best(cell["sink_score"], cell["n_queries"], n_tokens, cell, None)]
     if n_tokens >= window:
-        # An encoder's window has all keys of the document; a decoder's, those of the window.
-        n_keys = window if cell.meta["is_causal"] else n_tokens
-        parts.append(_best(cell["window_score"], cell, n_keys, window))
+        parts.append(_best(cell["window_score"], cell["n_window_queries"], window, cell, window))
     return pl.concat(parts)
 
 
-def _best(scores: np.ndarray, cell: Cell, n_keys: int, window: int | None) -> pl.LazyFrame:
-    counted = -(-n_keys // 2) if cell.meta["is_causal"] else n_keys
-    scores = scores[..., :counted]
-    index = _indices(scores.shape, "layer", "head", "key")
-    classes = np.array(cell.meta["classes"][:counted])
-    frame = pl.LazyFrame(index | {"score": scores.ravel(), "class": classes[index["key"]]})
-    by_class = frame.group_by("layer", "head", pl.col("class").alias("key_set"))
-    first = frame.filter(pl.col("key") == 0).with_columns(key_set=pl.lit("first_token"))
-    best = [by_class.agg(pl.col("score").max()), first.select("layer", "head", "key_set", "score")]
-    return pl.concat(best).with_columns(window=pl.lit(window, dtype=pl.UInt32))
+def _best(
+    scores: np.ndarray, n_seeing: np.ndarray, n_queries: int, cell: Cell, window: int | None
+) -> pl.LazyFrame:
+    """scores: [layer, head, key]. n_seeing: [layer, key], how many of n_queries see the key."""
+    counted = np.where((2 * n_seeing > n_queries)[:, None], scores, np.nan)
+    classes = np.array(cell.meta["classes"][: scores.shape[2]])
+    positions = {"first_token": [0]}
+    positions |= {name: np.flatnonzero(classes == name).tolist() for name in KEY_CLASSES}
+    none = np.full(scores.shape[:2], np.nan)
+    best = np.stack(  # [layer, head, key_set]
+        [np.fmax.reduce(counted[..., keys], 2) if keys else none for keys in positions.values()], 2
+    )
+    index = _indices(best.shape, "layer", "head", "key_set")
+    names = np.array(list(positions))[index.pop("key_set")]
+    return pl.LazyFrame(index | {"key_set": names, "score": best.ravel()}).with_columns(
+        pl.col("score").fill_nan(None), window=pl.lit(window, dtype=pl.UInt32)
+    )
 
 
 def last_layer_keys(cell: Cell) -> pl.LazyFrame:
-    """layer, key, token, key_class, received, share, of the last layer.
+    """layer, key, token, key_class, n_queries, received, share, of the last layer.
 
-    received: head mean of the sink score; share: the part of all max keys of the layer.
+    received: head mean of the sink score, over the n_queries that see the key; share: the part of
+    all max keys of the layer.
     """
     layer = len(cell["max_key"]) - 1
     received = cell["sink_score"][layer].mean(0, dtype=np.float64)  # [key]
@@ -104,6 +125,7 @@ def last_layer_keys(cell: Cell) -> pl.LazyFrame:
             "key": np.arange(cell.n_tokens, dtype=np.uint32),
             "token": cell.meta["tokens"],
             "key_class": cell.meta["classes"],
+            "n_queries": cell["n_queries"][layer],
             "received": received,
             "share": counts / cell.n_tokens,
         }

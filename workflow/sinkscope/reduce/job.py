@@ -15,9 +15,12 @@ from sinkscope.reduce.tables import tables_of_model
 
 ARRAYS = [
     "max_key",
-    "padded_max_key",
+    "max_value",
+    "second_value",
     "sink_score",
+    "n_queries",
     "window_score",
+    "n_window_queries",
     "mass",
     "strict_mass",
     "entropy",
@@ -50,7 +53,11 @@ def _read(entry: dict[str, str], directory: Path) -> Cell:
 
 
 def write_tables(parts: Sequence[Path], out: Path) -> None:
-    """Join the parts of all models (folders of reduce_model) to `out`/TABLE.parquet and .csv."""
-    for name in TABLES:
-        part = pl.concat(pl.scan_parquet(folder / f"{name}.parquet") for folder in parts)
-        write_table(part, name, out)
+    """Join the parts of all models to `out`/TABLE.parquet and .csv.
+
+    parts: folders with one file for each of some tables; a table that none has is without rows.
+    """
+    for name, table in TABLES.items():
+        files = [file for folder in parts if (file := folder / f"{name}.parquet").is_file()]
+        empty = pl.LazyFrame(schema=dict(table.columns))
+        write_table(pl.concat([pl.scan_parquet(file) for file in files] or [empty]), name, out)

@@ -12,11 +12,15 @@ MASSIVE, TIMES_MEDIAN = 100.0, 1000.0
 
 
 def of_models(ratios: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, sink, state, key, value: geometric means over documents."""
+    """model, layer, sink, state, key, value: geometric means over documents, and before that over
+    the sinks of one name in a document."""
     return (
-        ratios.with_columns(pl.col(QUANTITIES).fill_nan(None))
+        ratios.with_columns(pl.col(QUANTITIES).fill_nan(None).log())
+        .group_by("model", "document", "layer", "sink")
+        .agg(pl.col(QUANTITIES).mean())
+        .sort("model", "document", "layer", "sink")
         .group_by("model", "layer", "sink")
-        .agg(pl.col(QUANTITIES).log().mean().exp())
+        .agg(pl.col(QUANTITIES).mean().exp())
         .sort("model", "layer", "sink")
     )
 

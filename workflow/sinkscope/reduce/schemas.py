@@ -11,26 +11,28 @@ from sinkscope.keys import LOCAL_WIDTHS
 from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.reduce.table import Table
 
-_HISTOGRAM = Table(
+HISTOGRAM = Table(
     {
         "model": pl.String,
         "token": pl.String,
         "key_class": pl.String,
         "count": pl.UInt64,
         "share": pl.Float64,
+        "n_ties": pl.UInt64,
     },
     sort=("model", "token", "key_class"),
 )
 
 TABLES = {
-    "max_attention_tokens": _HISTOGRAM,
-    "max_attention_tokens_padded": _HISTOGRAM,
+    "max_attention_tokens": HISTOGRAM,
+    "max_attention_tokens_padded": HISTOGRAM,
     "sink_mass": Table(
         {
             "model": pl.String,
             "document": pl.String,
             "layer": pl.UInt16,
             "key_set": pl.String,
+            "n_keys": pl.UInt32,
             "mass": pl.Float64,
             "strict_mass": pl.Float64,
         },
@@ -43,6 +45,7 @@ TABLES = {
             "key_set": pl.String,
             "epsilon": pl.Float64,
             "window": pl.UInt32,
+            "n_documents": pl.UInt32,
             "rate": pl.Float64,
         },
         sort=("model", "layer", "key_set", "window"),
@@ -53,6 +56,7 @@ TABLES = {
             "document": pl.String,
             "layer": pl.UInt16,
             "head": pl.UInt16,
+            "n_queries": pl.UInt32,
             "sink_score": pl.Float64,
             "entropy": pl.Float64,
             "row_sum": pl.Float64,
@@ -71,6 +75,7 @@ TABLES = {
             "key": pl.UInt32,
             "token": pl.String,
             "key_class": pl.String,
+            "n_queries": pl.UInt32,
             "received": pl.Float64,
             "share": pl.Float64,
         },

@@ -26,7 +26,7 @@ def by_layer(table: pl.DataFrame, convergence: pl.DataFrame, threshold: float) -
     documents. A layer holds a second sink from a mean mass of `threshold` on.
     """
     own = table.filter("is_own").with_columns(mark=pl.lit(OWN))
-    known = pl.concat([own, table]).with_columns(pl.col(MEANS).fill_nan(None))
+    known = pl.concat([own, table]).with_columns(pl.col(MEANS).fill_nan(None)).sort("document")
     means = known.group_by("model", "mark", "layer").agg(
         pl.col(MEANS).mean(), n_documents=pl.col("second_sink").count()
     )

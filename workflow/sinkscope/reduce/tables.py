@@ -13,20 +13,23 @@ from sinkscope.reduce.schemas import conform
 
 
 def histogram(counts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-    """token, key_class, count, share: the max-attention histogram over all documents."""
+    """token, key_class, count, share, n_ties: the max-attention histogram over all documents."""
     return (
         pl.concat(counts)
         .group_by("token", "key_class")
-        .agg(pl.col("count").sum())
+        .agg(pl.col("count", "n_ties").sum())
         .with_columns(share=pl.col("count") / pl.col("count").sum())
     )
 
 
 def sink_rate(scores: pl.LazyFrame, epsilon: float) -> pl.LazyFrame:
-    """Share of (document, head) whose score is above epsilon, by layer, key_set, window."""
+    """layer, key_set, window, n_documents, rate: fraction of (document, head) whose score is above
+    epsilon, over the n_documents that have a score; missing where none has."""
+    score = pl.col("score")
+    n_heads = pl.col("head").n_unique()
     return (
         scores.group_by("layer", "key_set", "window")
-        .agg(rate=(pl.col("score") > epsilon).mean())
+        .agg(rate=(score > epsilon).mean(), n_documents=score.count() // n_heads)
         .with_columns(epsilon=pl.lit(epsilon))
     )
 
@@ -59,8 +62,6 @@ def tables_of_model(
     epsilon: float,
 ) -> dict[str, pl.LazyFrame]:
     """Every table's rows of one model. model: its facts; entries: its cells' manifest entries."""
-    longest = max(cell.n_tokens for cell in cells)
-    padded = [cell for cell in cells if "padded_max_key" in cell.arrays]
     scores = pl.concat(frames.best_sink_scores(cell) for cell in cells)
     found = {
         "max_attention_tokens": histogram([frames.max_key_counts(cell) for cell in cells]),
@@ -71,11 +72,6 @@ def tables_of_model(
         "documents": documents(cells, entries),
         "models": pl.LazyFrame([model], infer_schema_length=None),
     }
-    if padded:
-        counts = [frames.max_key_counts(cell, padded_to=longest) for cell in padded]
-        found["max_attention_tokens_padded"] = histogram(counts)
-    else:
-        found["max_attention_tokens_padded"] = found["max_attention_tokens"].clear()
     named = {
         name: frame.with_columns(model=pl.lit(model["model"])) for name, frame in found.items()
     }

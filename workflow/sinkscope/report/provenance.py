@@ -93,7 +93,8 @@ def failed_experiments(grid: Grid, directory: Path) -> list[dict[str, str]]:
     folder = directory / "results" / "experiments"
     parts = [
         (experiment, model, failure_of(folder / experiment / model))
-        for experiment in grid.config.raw["experiments"]
+        for experiment in (*grid.config.raw["experiments"], "padded")
+        if grid.runs(experiment)
         for model in model_names(grid)
     ]
     return [

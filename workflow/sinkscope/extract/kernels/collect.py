@@ -44,10 +44,10 @@ def prepare_kernel(
 
 @triton.jit
 def summary_kernel(
-    RECEIVED, ENTROPY, WINDOW_RECEIVED, NEAR, OVER_HALF, BEST, BROKEN,
+    RECEIVED, ENTROPY, WINDOW_RECEIVED, NEAR, OVER_HALF, BEST, SECOND, BROKEN,
     N_QUERIES, N_WINDOW, N_REAL, N_ENTROPY, N_LATER,
     SINK_SCORE, WINDOW_SCORE, ROW_SUM, MEAN_ENTROPY, SHARE_OVER_HALF, LOCAL, LOCAL_NO_SINKS,
-    MAX_KEY, MAX_VALUE,
+    MAX_KEY, MAX_VALUE, SECOND_VALUE,
     n_tokens, n_heads, n_batch, n_padded, n_blocks,
     BLOCK: tl.constexpr, BLOCKS: tl.constexpr,
 ):  # fmt: skip
@@ -79,9 +79,13 @@ def summary_kernel(
             tl.store(MAX_KEY + lb * n_tokens + key, -(best & LAST_KEY) + LAST_KEY, mask=inside)
             value = tl.where(broken, float("nan"), value)
             tl.store(MAX_VALUE + lb * n_tokens + key, value, mask=inside)
+            second = tl.load(SECOND + lb * n_tokens + key, mask=inside, other=0).to(tl.int32)
+            second = second.to(tl.float32, bitcast=True)
+            tl.store(SECOND_VALUE + lb * n_tokens + key, second, mask=inside)
     n_real = tl.load(N_REAL + b)
     tl.store(ROW_SUM + of_head, (received_sum / n_real).to(tl.float32))
-    mean_entropy = entropy_sum * (-LN2 / FIXED) / tl.load(N_ENTROPY + b)
+    # Rounding can leave the entropy of rows that are all on one key below 0.
+    mean_entropy = tl.maximum(entropy_sum * (-LN2 / FIXED), 0.0) / tl.load(N_ENTROPY + b)
     tl.store(MEAN_ENTROPY + of_head, mean_entropy.to(tl.float32))
     # [distance] of all keys, then of those that are no sinks
     column = tl.arange(0, 16)

@@ -132,7 +132,7 @@ def launch_means(call: Call, inputs: Inputs, room: Room, rows: range) -> None:
     n_spans = triton.cdiv(pieces.keys.n, SPAN * at_once)
     means_kernel[(len(band), n_spans, n_layers * batch)](
         room.means, inputs.in_sets, inputs.others, pieces.of_rows, pieces.of_keys,
-        room.fixed["best"], room.fixed["strict"], room.map_sums,
+        room.fixed["best"], room.fixed["second"], room.fixed["strict"], room.map_sums,
         rows.start, rows.stop, room.means.shape[2], band.start, pieces.rows.n, pieces.keys.n,
         n_tokens, batch, inputs.n_padded, inputs.n_sets,
         CAUSAL=call.is_causal, HAS_MAP=not room.exact,
@@ -178,10 +178,11 @@ def collect(room: Room, inputs: Inputs) -> LayerStatistics:
         "local_no_sinks": empty(n_heads, len(LOCAL_WIDTHS)),
         "max_key": empty(n_tokens, dtype=torch.int64),
         "max_value": empty(n_tokens),
+        "second_value": empty(n_tokens),
     }
     summary_kernel[(n_heads, n_layers * batch)](
         fixed["received"], fixed["entropy"], room.window_received, room.near, room.over_half,
-        fixed["best"], fixed["broken"], inputs.n_queries, inputs.n_window_queries,
+        fixed["best"], fixed["second"], fixed["broken"], inputs.n_queries, inputs.n_window_queries,
         inputs.n_real, inputs.n_entropy, inputs.n_later, *found.values(),
         n_tokens, n_heads, batch, inputs.n_padded, room.near.shape[3],
         BLOCK=min(max(triton.next_power_of_2(n_tokens), 512), 4096), BLOCKS=256, num_warps=8,

@@ -1,4 +1,4 @@
-"""From head means to largest keys, strict masses and maps."""
+"""From head means to the largest keys, strict masses and maps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LAST_KEY = tl.constexpr(0x7FFFFFFF)
 
 @triton.jit
 def means_kernel(
-    MEANS, IN_SETS, OTHERS, OF_ROWS, OF_KEYS, BEST, STRICT, SUMS,
+    MEANS, IN_SETS, OTHERS, OF_ROWS, OF_KEYS, BEST, SECOND, STRICT, SUMS,
     start, stop, n_rows, first_piece, n_row_pieces, n_pieces, n_tokens, n_batch, n_padded, n_sets,
     CAUSAL: tl.constexpr, HAS_MAP: tl.constexpr, ROWS: tl.constexpr, KEYS: tl.constexpr,
     AT_ONCE: tl.constexpr, SPAN: tl.constexpr, SETS: tl.constexpr,
@@ -23,7 +23,8 @@ def means_kernel(
     piece, and of at most KEYS keys, of which it takes SPAN pieces, AT_ONCE at a time.
     MEANS [.., n_rows, key]: head means of the queries from start to stop; where a causal query
     sees no key they may be anything. IN_SETS, OTHERS: as in `inputs.Inputs`.
-    BEST [.., query]: largest mean, ties to the lowest key, packed. STRICT [.., key_set], in steps:
+    BEST [.., query]: largest mean, ties to the lowest key, packed. SECOND, alike: bits of the
+    second largest mean. STRICT [.., key_set], in steps:
     mass on a set from the queries that are not in it nor first. SUMS [.., row piece, key piece], 0
     before: of head means; a row piece of which some queries were seen before goes on.
     """
@@ -43,6 +44,7 @@ def means_kernel(
     strict = tl.zeros([SETS], tl.float32)
     best = tl.zeros([ROWS], tl.float32)
     best_key = tl.zeros([ROWS], tl.int32)
+    second = tl.zeros([ROWS], tl.float32)
     at_sums = SUMS + (lb * n_row_pieces + row_piece) * n_pieces
     first_seen = tl.program_id(1) * SPAN
     for first in range(first_seen, tl.minimum(first_seen + SPAN, n_seen), AT_ONCE):
@@ -61,9 +63,11 @@ def means_kernel(
             seen = seen & (key[None, :] <= query[:, None])
         mean = tl.load(row[:, None] + key[None, :], mask=seen, other=0.0)
         value = tl.max(mean, 1)
-        better = value > best
-        if tl.max(better.to(tl.int32), 0) != 0:  # seldom after the first keys
+        if tl.max((value > second).to(tl.int32), 0) != 0:  # seldom after the first keys
             lowest = tl.min(tl.where(mean == value[:, None], key[None, :], n_tokens), 1)
+            behind = tl.max(tl.where(key[None, :] == lowest[:, None], 0.0, mean), 1)
+            better = value > best
+            second = tl.maximum(second, tl.maximum(behind, tl.where(better, best, value)))
             best = tl.where(better, value, best)
             best_key = tl.where(better, lowest, best_key)
         for word in range(n_words):
@@ -84,5 +88,11 @@ def means_kernel(
     if first_seen < n_seen:
         packed = best.to(tl.int32, bitcast=True).to(tl.int64) << 32
         packed = packed | (-best_key + LAST_KEY).to(tl.int64)
-        tl.atomic_max(BEST + lb * n_tokens + query, packed, mask=inside_query, sem="relaxed")
+        at_query = lb * n_tokens + query
+        other = tl.atomic_max(BEST + at_query, packed, mask=inside_query, sem="relaxed")
+        # Of two programs that meet here, the one with the smaller largest mean loses.
+        other = (other >> 32).to(tl.int32).to(tl.float32, bitcast=True)
+        second = tl.maximum(second, tl.minimum(other, best))
+        bits = second.to(tl.int32, bitcast=True).to(tl.int64)
+        tl.atomic_max(SECOND + at_query, bits, mask=inside_query, sem="relaxed")
         add_fixed(STRICT + lb * n_sets + place, strict, place < n_sets)

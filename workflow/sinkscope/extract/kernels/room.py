@@ -43,6 +43,7 @@ class Room:
             "received": rows,
             "entropy": rows,
             "best": (len(calls), batch, n_tokens),
+            "second": (len(calls), batch, n_tokens),
             "strict": (len(calls), batch, inputs.n_sets),
             "broken": (len(calls), batch, n_tokens),
         }
