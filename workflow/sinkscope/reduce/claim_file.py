@@ -13,15 +13,19 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.reduce.measures import MEASURES
 from sinkscope.schema import checked
 
+KINDS = ("encoder", "decoder")
+
 
 @dataclass(frozen=True)
 class Subject:
     """A published model that claims speak about. sources: what a row of the table of models
-    may say for it, without a revision; architecture: what its relatives share with it."""
+    may say for it, without a revision; architecture: what its relatives share with it; kind:
+    encoder or decoder."""
 
     name: str
     sources: tuple[str, ...]
     architecture: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,22 @@ def read_claims(path: Path) -> list[Claim]:
     raw = read_config(path)
     try:
         subjects = {
-            name: Subject(name, tuple(entry["sources"]), str(entry["architecture"]))
+            name: Subject(
+                name, tuple(entry["sources"]), str(entry["architecture"]), str(entry["kind"])
+            )
             for name, entry in raw["models"].items()
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise SinkscopeError(
-            f"{path.name}: 'models' must give sources and architecture of every model ({error!r}); "
-            "correct it."
+            f"{path.name}: 'models' must give sources, architecture and kind of every model "
+            f"({error!r}); correct it."
         ) from error
+    for subject in subjects.values():
+        if subject.kind not in KINDS:
+            raise SinkscopeError(
+                f"{path.name}, model '{subject.name}': kind is '{subject.kind}'; write "
+                f"{' or '.join(KINDS)}."
+            )
     claims: list[Claim] = []
     for number, entry in enumerate(raw.get("claims") or []):
         where = f"{path.name}, claim '{entry.get('claim', number + 1)}'"
