@@ -6,11 +6,12 @@ import polars as pl
 import pytest
 import yaml
 
+from reduce.claim_tables import CASES
 from sinkscope.errors import SinkscopeError
 from sinkscope.reduce.claim_file import read_claims
-from sinkscope.reduce.claims import FAILS, HOLDS, UNTESTED, evaluate, overall, write_claims
+from sinkscope.reduce.claims import FAILS, HOLDS, PARTLY, UNTESTED, evaluate, write_claims
 from sinkscope.reduce.measures import MEASURES
-from sinkscope.reduce.schemas import EXPERIMENTS
+from sinkscope.reduce.schemas import EXPERIMENTS, TABLES
 
 CLAIMS = Path(__file__).parents[2] / "config" / "claims.yaml"
 
@@ -20,8 +21,9 @@ CLAIM = {
     "with": {"tokens": ["Z"]}, "condition": {"at_least": 0.5},
 }  # fmt: skip
 MODELS = {
-    "big": {"sources": ["hub:lab/big", "hub:big"], "architecture": "GPT2Model"},
-    "lone": {"sources": ["hub:lab/lone"], "architecture": "MambaModel"},
+    "big": {"sources": ["hub:lab/big", "hub:big"], "architecture": "GPT2Model", "kind": "decoder"},
+    "lone": {"sources": ["hub:lab/lone"], "architecture": "MambaModel", "kind": "decoder"},
+    "enc": {"sources": ["hub:lab/enc"], "architecture": "BertModel", "kind": "encoder"},
 }
 
 
@@ -113,7 +115,7 @@ def test_a_table_that_has_nothing_of_the_model_is_named(written):
     tables["max_attention_tokens"] = tables["max_attention_tokens"].clear()
     (row,) = judged(written(), tables)
     assert row["verdict"] == UNTESTED
-    assert row["why"].startswith("The run has nothing of here in max_attention_tokens")
+    assert row["why"].startswith("The run does not have what this needs of here in max_attention")
 
 
 @pytest.mark.parametrize(
@@ -128,10 +130,54 @@ def test_all_parts_of_a_condition_must_hold(written, condition, verdict):
     assert row["published"] == pytest.approx(0.8)
 
 
-def test_one_model_for_which_it_does_not_hold_decides_a_claim():
-    assert overall([HOLDS, FAILS, UNTESTED]) == FAILS
-    assert overall([UNTESTED, HOLDS]) == HOLDS
-    assert overall([UNTESTED, UNTESTED]) == UNTESTED
+ENCODER = ("e", "hub:lab/enc", "BertModel", "softmax", 9)
+LONE = ("l", "hub:lab/lone", "MambaModel", "softmax", 9)
+
+
+@pytest.mark.parametrize(
+    ("models", "ran", "share", "overall"),
+    [
+        (["big", "lone"], [ITSELF, LONE], 0.75, HOLDS),
+        (["big", "lone"], [ITSELF], 0.75, PARTLY),
+        (["big", "lone"], [STRANGER], 0.75, UNTESTED),
+        (["big", "lone"], [ITSELF], 0.25, FAILS),
+        (["big", "lone", "enc"], [ITSELF, LONE], 0.75, UNTESTED),
+        (["big", "lone", "enc"], [ENCODER], 0.75, UNTESTED),
+        (["big", "lone", "enc"], [ENCODER, LONE], 0.75, PARTLY),
+        (["big", "lone", "enc"], [ENCODER, LONE, ITSELF], 0.75, HOLDS),
+        (["big", "lone", "enc"], [ENCODER], 0.25, FAILS),
+    ],
+)
+def test_a_claim_holds_if_it_holds_for_every_model_and_both_kinds_that_it_speaks_about(
+    written, models, ran, share, overall
+):
+    rows = judged(written(models=models), run(*ran, share=share))
+    assert {row["overall"] for row in rows} == {overall}
+
+
+def test_one_model_for_which_it_does_not_hold_decides_a_claim(written):
+    tables = run(ITSELF, LONE)
+    z = (pl.col("model") == "l") & (pl.col("token") == "Z")
+    counts = tables["max_attention_tokens"].with_columns(
+        count=pl.when(z).then(1).otherwise("count")
+    )
+    rows = judged(written(models=["big", "lone"]), tables | {"max_attention_tokens": counts})
+    assert [row["verdict"] for row in rows] == [HOLDS, FAILS]
+    assert {row["overall"] for row in rows} == {FAILS}
+
+
+def test_what_a_claim_speaks_about_must_exist(written):
+    """Of [SEP], which is never a max key here, nothing holds; nor would it for a relative."""
+    options = {"tokens": ["Z"], "of": ["[SEP]"]}
+    path = written(measure="max_key_ratio", condition={"at_least": 0}, **{"with": options})
+    (row,) = judged(path, run(ITSELF))
+    assert (row["measured"], row["meets"], row["verdict"]) == (None, False, FAILS)
+    assert row["why"] == "[SEP] is the max key of no query of here."
+    (row,) = judged(path, run(RELATIVE))
+    assert (row["measured"], row["meets"], row["verdict"]) == (None, False, UNTESTED)
+    assert row["why"].endswith(
+        "small would not meet the condition. [SEP] is the max key of no query of small."
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,8 +208,10 @@ def test_files_without_claims_or_with_one_twice_are_errors(written, tmp_path):
     (tmp_path / "none.yaml").write_text("models: {}\nclaims: []\n")
     with pytest.raises(SinkscopeError, match=r"none.yaml: has no claims"):
         read_claims(tmp_path / "none.yaml")
-    with pytest.raises(SinkscopeError, match="'models' must give sources and architecture"):
+    with pytest.raises(SinkscopeError, match="'models' must give sources, architecture and kind"):
         read_claims(written(subjects={"big": {"architecture": "GPT2Model"}}))
+    with pytest.raises(SinkscopeError, match="model 'big': kind is 'both'; write encoder or decod"):
+        read_claims(written(subjects={"big": MODELS["big"] | {"kind": "both"}}))
 
 
 @pytest.mark.parametrize(
@@ -203,13 +251,43 @@ def studies():
     return read_claims(CLAIMS)
 
 
-def test_the_studies_conclusions_and_hypotheses_are_all_there(studies):
-    kinds = [claim.kind for claim in studies]
-    assert kinds.count("conclusion") == 8
-    assert [claim.study for claim in studies if claim.kind == "hypothesis"] == ["atlas"] * 4
-    assert {claim.study for claim in studies if claim.kind == "conclusion"} == {
-        "atlas", "second-sink", "dormant-heads",
-    }  # fmt: skip
+def subjects_tables(claim, make):
+    """Tables of a run in which every model that a claim speaks about has the made-up numbers."""
+    names = [subject.name for subject in claim.subjects]
+    facts = [(s.name, s.sources[0], s.architecture, "softmax", 1) for s in claim.subjects]
+    columns = ["model", "source", "architecture", "attention", "n_parameters"]
+    return make(names) | {"models": pl.DataFrame(facts, schema=columns, orient="row")}
+
+
+ALL = read_claims(CLAIMS)
+
+
+def test_every_claim_has_tables_in_which_it_is_true_and_in_which_it_is_false():
+    assert set(CASES) == {claim.claim for claim in ALL}
+    assert all(case.true and case.false for case in CASES.values())
+
+
+@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.claim)
+def test_a_claim_holds_where_its_statement_is_true_and_not_where_it_is_just_false(claim):
+    for makers, verdict in ((CASES[claim.claim].true, HOLDS), (CASES[claim.claim].false, FAILS)):
+        for i, make in enumerate(makers):
+            found = evaluate([claim], subjects_tables(claim, make))
+            seen = found.select("verdict", "measured", "why").rows()
+            assert set(found["verdict"]) == {verdict}, (i, seen)
+            assert set(found["overall"]) == {verdict}
+
+
+@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.claim)
+def test_every_table_that_a_claim_reads_is_made_by_the_workflow(claim):
+    """A claim about a table that no rule makes could never be tested."""
+    assert set(claim.tables()) <= set(TABLES) | set(EXPERIMENTS)
+
+
+def test_notes_of_this_project_are_not_claims_of_a_study(studies):
+    """What was measured here is under `design`, and nothing else is."""
+    for claim in studies:
+        is_packaged = all(s.sources[0].startswith("package:") for s in claim.subjects)
+        assert (claim.study == "design") == is_packaged == claim.source.startswith("measured on")
 
 
 def test_published_numbers_are_those_of_the_design(studies):

@@ -50,31 +50,29 @@ SAID = {
 }
 
 
-def tested(claims: pl.DataFrame) -> str:
-    """How many of these claims were tested, with their verdicts over all models: the end of a
-    sentence."""
+def tested(claims: pl.DataFrame, noun: str, whose: str) -> str:
+    """How many of these claims were tested, and their verdicts over all models."""
     verdicts = claims.unique("number")["overall"].to_list()
     counts = {verdict: verdicts.count(verdict) for verdict in SAID}
-    n_tested = sum(counts.values())
-    text = f"{words.integer(n_tested)} {'was' if n_tested == 1 else 'were'} tested by this run"
+    n_tested, n_claims = sum(counts.values()), len(verdicts)
     said = [f"{words.integer(n)} {SAID[verdict][n != 1]}" for verdict, n in counts.items() if n]
-    return f"{text}: {words.listed(said)}" if said else text
+    verb = "was" if n_tested == 1 else "were"
+    text = f"Of {words.counted(n_claims, noun)} {whose}, {words.integer(n_tested)} {verb} tested"
+    text += f" by this run: {words.listed(said)}." if said else " by this run."
+    if n_tested == n_claims:
+        return text
+    rest = "The others" if n_tested else "They"
+    return f"{text} {rest} speak about models or tables that were not in it."
 
 
 def sentence(claims: pl.DataFrame) -> str:
     """What this run says of the studies' claims together, and of the notes of this project."""
     is_note = pl.col("study") == NOTES
-    of_studies, notes = claims.filter(~is_note), claims.filter(is_note)
-    text = (
-        f"Of {words.counted(of_studies['number'].n_unique(), 'statement')} of the studies, "
-        f"{tested(of_studies)}. The others speak about models or tables that were not in it."
-    )
-    if notes.is_empty():
-        return text
-    return (
-        f"{text} Of {words.counted(notes['number'].n_unique(), 'note')} of this project itself, "
-        f"measured when it was designed, {tested(notes)}."
-    )
+    groups = [
+        (claims.filter(~is_note), "statement", "of the studies"),
+        (claims.filter(is_note), "note", "of this project itself, measured when it was designed"),
+    ]
+    return " ".join(tested(*group) for group in groups if group[0].height)
 
 
 def parts(claims: pl.DataFrame) -> pl.DataFrame:
