@@ -150,7 +150,7 @@ def test_layers_are_chosen_from_either_end(layers, expected):
 
 def test_what_is_left_of_a_sink_is_a_ratio_of_two_ranges_of_layers(tables):
     mean = mass_of(tables, "sep").mean(0)
-    options = {"key_set": "sep", "layers": [-1, -1], "of": "intermediate"}
+    options = {"key_set": "sep", "layers": [-1, -1], "of_layers": "intermediate"}
     found = measured(tables, "mass_left", **options)
     assert found == pytest.approx(mean[4] / mean[1:4].mean())
     middle = np.median(mass_of(tables, "sep"), axis=0)
@@ -173,7 +173,7 @@ def test_what_is_no_sink_neither_begins_nor_falls():
     with pytest.raises(AbsentError, match=r"sep is not a sink of m: its largest mass is 0\.090"):
         measured(masses, "half_peak_layer", key_set="sep")
     with pytest.raises(AbsentError, match="not a sink of m in the intermediate layers"):
-        measured(masses, "mass_left", key_set="sep", layers=[-1, -1], of="intermediate")
+        measured(masses, "mass_left", key_set="sep", layers=[-1, -1], of_layers="intermediate")
 
 
 def test_a_sink_rate_is_the_mean_over_layers_of_one_window(tables):
@@ -234,7 +234,7 @@ def test_any_column_of_any_table_can_be_a_value(tables):
     [
         ("max_key_share", {"tokens": ["."]}), ("max_key_lead", {"tokens": ["."]}),
         ("max_key_ratio", {"tokens": ["."], "of": ["."]}), ("mass", {"key_set": "sep"}),
-        ("mass_left", {"key_set": "sep", "layers": [0, 0], "of": "intermediate"}),
+        ("mass_left", {"key_set": "sep", "layers": [0, 0], "of_layers": "intermediate"}),
         ("half_peak_layer", {"key_set": "sep"}), ("sink_rate", {"window": 64}),
         ("n_tokens", {"aggregate": "sum"}),
         ("n_induction_heads", {}), ("induction_rest", {}), ("first_token_trained", {}),

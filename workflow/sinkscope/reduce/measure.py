@@ -53,5 +53,7 @@ def shown(layers: Sequence[int] | str) -> str:
     """Layers as a sentence names them."""
     if isinstance(layers, str):
         return {"all": "any layer"}.get(layers, f"the {layers} layers")
-    low, high = layers
-    return f"layer {low}" if low == high else f"layers {low} to {high}"
+    low, high = ("the last" if layer == -1 else str(layer) for layer in layers)
+    if low == high:
+        return "the last layer" if layers[0] == -1 else f"layer {low}"
+    return f"layers {low} to {high}"

@@ -63,18 +63,18 @@ def mass(
 
 def mass_left(
     tables: Tables, model: str, *, key_set: str, layers: Sequence[int] | str,
-    of: Sequence[int] | str, over_documents: str = "mean",
+    of_layers: Sequence[int] | str, over_documents: str = "mean",
 ) -> float | None:  # fmt: skip
-    """Mean sink mass in `layers` as a part of that in the layers `of`, where it is a sink."""
+    """Mean sink mass in `layers` as a part of that in `of_layers`, where it is a sink."""
     by_layer = masses(tables, model, key_set, over_documents)
     left, whole = (
-        number(in_layers(by_layer, where), pl.col("mass").mean()) for where in (layers, of)
+        number(in_layers(by_layer, where), pl.col("mass").mean()) for where in (layers, of_layers)
     )
     if left is None or whole is None:
         return None
     if whole < SINK:
         raise AbsentError(
-            f"The key set {key_set} is not a sink of {model} in {shown(of)}: its mass "
+            f"The key set {key_set} is not a sink of {model} in {shown(of_layers)}: its mass "
             f"there is {whole:.3f}, below {SINK}."
         )
     return left / whole
@@ -165,7 +165,7 @@ MEASURES = {
         ("last_layer_keys",),
     ),
     "mass": Measure(mass, "sink mass", ("sink_mass",)),
-    "mass_left": Measure(mass_left, "sink mass, as a part of another", ("sink_mass",), False),
+    "mass_left": Measure(mass_left, "sink mass, as a fraction", ("sink_mass",), False),
     "half_peak_layer": Measure(
         half_peak_layer, "first layer with half of the strongest sink mass", ("sink_mass",), False
     ),

@@ -11,6 +11,7 @@ import polars as pl
 
 from sinkscope.charts.claims import NOTES, sentence
 from sinkscope.reduce.claims import FAILS, HOLDS, PARTLY, UNTESTED
+from sinkscope.reduce.measure import shown as shown_layers
 from sinkscope.reduce.measures import MEASURES
 from sinkscope.report.site import ShownSection
 
@@ -45,23 +46,23 @@ class ShownClaim:
 
 def measured_as(measure: str, options: str) -> str:
     """A measure and its options, as a reader may take them in."""
-    parts = [
-        f"{key.replace('_', ' ')} {shown_option(key, value)}"
-        for key, value in json.loads(options).items()
-    ]
+    parts = [shown_option(key, value) for key, value in json.loads(options).items()]
     about = MEASURES[measure].about
     return f"{about} ({', '.join(parts)})" if parts else about
 
 
 def shown_option(key: str, value: Any) -> str:
+    if key in ("layers", "of_layers"):
+        return f"{'of that in ' if key == 'of_layers' else ''}{shown_layers(value)}"
     if key in ("tokens", "of"):
-        return ", ".join(f"\u201c{token}\u201d" for token in value)
-    if isinstance(value, list):
-        joined = " to " if all(isinstance(item, int) for item in value) else ", "
-        return joined.join(str(item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{key} = {item}" for key, item in value.items())
-    return str(value).replace("_", " ")
+        text = ", ".join(f"\u201c{token}\u201d" for token in value)
+    elif isinstance(value, list):
+        text = ", ".join(str(item) for item in value)
+    elif isinstance(value, dict):
+        text = ", ".join(f"{key} = {item}" for key, item in value.items())
+    else:
+        text = str(value).replace("_", " ")
+    return f"{key.replace('_', ' ')} {text}"
 
 
 def number(value: float | None, *, signed: bool = False) -> str:
@@ -70,6 +71,11 @@ def number(value: float | None, *, signed: bool = False) -> str:
         return "\u2013"
     digits = 5 if 0.9995 <= value < 1 else 4
     return f"{value:+.3g}" if signed else f"{value:.{digits}g}"
+
+
+def by_whom(study: str) -> str:
+    """What a number is called that this page holds against the measured one."""
+    return "noted" if study == NOTES else "published"
 
 
 def brief(rows: Sequence[dict[str, Any]]) -> str:
@@ -85,8 +91,7 @@ def brief(rows: Sequence[dict[str, Any]]) -> str:
         parts.append(f"{'relative' if len(names) == 1 else 'relatives'}: {listed}")
     published = {row["published"] for row in rows}
     if len(published) == 1 and None not in published:
-        by_whom = "noted" if rows[0]["study"] == NOTES else "published"
-        parts.append(f"{by_whom}: {number(*published)}")
+        parts.append(f"{by_whom(rows[0]['study'])}: {number(*published)}")
     return "; ".join(parts) or rows[0]["why"]
 
 
@@ -99,7 +104,7 @@ def shown(rows: Sequence[dict[str, Any]]) -> ShownClaim:
         first["statement"],
         first["source"],
         measured_as(first["measure"], first["options"]),
-        first["condition"],
+        first["condition"].replace("published", by_whom(first["study"])),
         verdict,
         MARKS[verdict],
         coverage(rows),
