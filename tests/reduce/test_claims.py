@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 import yaml
 
-from reduce.claim_tables import CASES
+from reduce.claim_cases import CASES
 from sinkscope.errors import SinkscopeError
 from sinkscope.reduce.claim_file import read_claims
 from sinkscope.reduce.claims import FAILS, HOLDS, PARTLY, UNTESTED, evaluate, write_claims
@@ -208,19 +208,51 @@ def test_files_without_claims_or_with_one_twice_are_errors(written, tmp_path):
     (tmp_path / "none.yaml").write_text("models: {}\nclaims: []\n")
     with pytest.raises(SinkscopeError, match=r"none.yaml: has no claims"):
         read_claims(tmp_path / "none.yaml")
-    with pytest.raises(SinkscopeError, match="'models' must give sources, architecture and kind"):
-        read_claims(written(subjects={"big": {"architecture": "GPT2Model"}}))
-    with pytest.raises(SinkscopeError, match="model 'big': kind is 'both'; write encoder or decod"):
-        read_claims(written(subjects={"big": MODELS["big"] | {"kind": "both"}}))
 
 
 @pytest.mark.parametrize(
-    "options", [{"key_set": "sep"}, {"tokens": 3}, {"counting": "twice", "token": ["Z"]}]
+    "changes",
+    [{"sources": None}, {"sources": "hub:lab/big"}, {"architecture": None}, {"kind": None},
+     {"kind": "both"}],
+)  # fmt: skip
+def test_a_model_of_the_file_that_cannot_be_read_is_named(written, changes):
+    """A single text for the list of sources would match no model, and test nothing."""
+    big = {key: value for key, value in (MODELS["big"] | changes).items() if value is not None}
+    with pytest.raises(SinkscopeError, match=r"claims\.yaml, model 'big': is .*; give it sources"):
+        read_claims(written(subjects={"big": big}))
+
+
+@pytest.mark.parametrize("subjects", [None, ["big"]])
+def test_a_file_without_models_is_named(written, subjects):
+    with pytest.raises(SinkscopeError, match=r"claims\.yaml: has no mapping 'models'"):
+        read_claims(written(subjects=subjects))
+
+
+def test_a_claim_that_is_no_mapping_is_named(written):
+    with pytest.raises(SinkscopeError, match=r"claims\.yaml, claim 2: is 'z-share', not a mapping"):
+        read_claims(written(CLAIM, "z-share"))
+
+
+@pytest.mark.parametrize(
+    ("measure", "options"),
+    [
+        ("max_key_share", {"key_set": "sep"}),
+        ("max_key_share", {"tokens": 3}),
+        ("max_key_share", {"counting": "twice", "tokens": ["Z"]}),
+        ("max_key_share", {"key_classes": ["frist"]}),
+        ("max_key_share", {}),
+        ("mass", {"key_set": "first_tokn"}),
+        ("mass", {"key_set": "bos", "layers": [5]}),
+        ("mass", {"key_set": "bos", "layers": "middle"}),
+        ("mass", {"key_set": "bos", "over_layers": "average"}),
+    ],
 )
-def test_options_that_a_measure_has_not_are_named(written, options):
-    claims = read_claims(written(**{"with": options}))
-    with pytest.raises(SinkscopeError, match="claim 'z-share': its measure max_key_share cannot"):
-        evaluate(claims, run(ITSELF))
+def test_options_that_a_measure_has_not_are_named(written, measure, options):
+    """None of them may give a number: a class that does not exist has a share of 0."""
+    claims = read_claims(written(measure=measure, **{"with": options}))
+    masses = {"model": "here", "document": "a", "key_set": "bos", "layer": [0, 1], "mass": 0.2}
+    with pytest.raises(SinkscopeError, match=f"claim 'z-share': its measure {measure} cannot"):
+        evaluate(claims, run(ITSELF) | {"sink_mass": pl.DataFrame(masses)})
 
 
 def test_a_column_that_a_table_has_not_is_named(written):

@@ -49,7 +49,7 @@ def measured_of(claim: Claim, tables: Tables, model: str) -> float | None:
     """The claim's number of one model of the run; all tables that it needs are there."""
     try:
         return MEASURES[claim.measure].compute(tables, model, **claim.options)
-    except (KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise SinkscopeError(
             f"claim '{claim.claim}': its measure {claim.measure} cannot be taken with "

@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 
+from sinkscope.keys import KEY_SETS
 from sinkscope.reduce.measure import (
     AbsentError,
     Measure,
@@ -44,7 +45,10 @@ TRAINED_SINK, TRAINED_WINDOW = 0.3, 64
 
 
 def masses(tables: Tables, model: str, key_set: str, over_documents: str) -> pl.DataFrame:
-    """layer, mass: over the documents that have keys of the set."""
+    """layer, mass: over the documents that have keys of the set. Raises ValueError for a key set
+    that does not exist."""
+    if key_set not in KEY_SETS:
+        raise ValueError(f"no key set '{key_set}'; they are {', '.join(KEY_SETS)}")
     rows = tables["sink_mass"].filter(model=model, key_set=key_set)
     if "n_keys" in rows.columns:
         rows = rows.filter(pl.col("n_keys") > 0)

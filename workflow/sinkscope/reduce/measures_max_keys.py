@@ -6,17 +6,25 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from sinkscope.keys import KEY_CLASSES
 from sinkscope.reduce.measure import AbsentError, Tables, number
+
+COUNTINGS = {"tokens": "max_attention_tokens", "padded": "max_attention_tokens_padded"}
 
 
 def histogram(tables: Tables, model: str, counting: str) -> pl.DataFrame:
     """Counts of max keys. counting: tokens, or padded (queries at padding counted too)."""
-    table = "max_attention_tokens_padded" if counting == "padded" else "max_attention_tokens"
-    return tables[table].filter(pl.col("model") == model)
+    return tables[COUNTINGS[counting]].filter(pl.col("model") == model)
 
 
 def chosen(tokens: Sequence[str], key_classes: Sequence[str]) -> pl.Expr:
-    """Rows of a histogram: these tokens (a space in front does not count) or these classes."""
+    """Rows of a histogram: these tokens (a space in front does not count) or these classes.
+    Raises ValueError for a class that does not exist, and where nothing is chosen."""
+    unknown = [name for name in key_classes if name not in KEY_CLASSES]
+    if unknown:
+        raise ValueError(f"no key class '{unknown[0]}'; they are {', '.join(KEY_CLASSES)}")
+    if not tokens and not key_classes:
+        raise ValueError("neither tokens nor key_classes are given")
     bare = pl.col("token").str.strip_chars_start("▁")
     return bare.is_in(list(tokens)) | pl.col("key_class").is_in(list(key_classes))
 
