@@ -98,24 +98,28 @@ def induction(folder, model):
 
 def claims(path, hostile):
     """A file of claims about the models `enc` and `dec` of a made run, and one that is absent."""
+    kinds = {"enc": "encoder", "dec": "decoder", "gone": "encoder"}
     models = {
-        "enc": {"sources": ["zoo:enc"], "architecture": "MadeModel"},
-        "dec": {"sources": ["zoo:dec"], "architecture": "MadeModel"},
-        "gone": {"sources": ["hub:lab/gone"], "architecture": "MadeModel"},
+        name: {"sources": [f"zoo:{name}"], "architecture": "MadeModel", "kind": kind}
+        for name, kind in kinds.items()
     }
 
-    def claim(name, models, measure, condition, options, **more):
+    def claim(name, models, measure, condition, options, study="atlas", **more):
         return {
-            "claim": name, "study": "atlas", "kind": "number", "statement": f"{name} {hostile}",
+            "claim": name, "study": study, "kind": "number", "statement": f"{name} {hostile}",
             "source": "a study", "models": models, "measure": measure, "condition": condition,
             "with": options, **more,
         }  # fmt: skip
 
-    cls = {"counting": "padded", "tokens": ["[CLS]"]}
+    cls, first = {"counting": "padded", "tokens": ["[CLS]"]}, {"key_set": "first_token"}
     found = [
-        claim("holds", ["enc", "gone"], "max_key_share", {"above": 0.1}, cls, published="11/20"),
-        claim("fails", ["dec"], "mass", {"above": 2}, {"key_set": "first_token"}, published=0.9),
+        claim("holds", ["enc"], "max_key_share", {"above": 0.1}, cls, published="11/20"),
+        claim("partly", ["enc", "gone"], "max_key_share", {"above": 0.1}, cls, published="11/20"),
+        claim("alike", ["dec", "gone"], "mass", {"above": 0.01}, first),
+        claim("fails", ["dec"], "mass", {"above": 2}, first, published=0.9),
+        claim("absent", ["dec"], "half_peak_layer", {"above": 0}, {"key_set": "punctuation"}),
         claim("untested", ["gone"], "value", {"above": 0}, {"table": "none", "column": "x"}),
+        claim("note", ["dec"], "mass", {"above": 0.01}, first, study="design", published=0.25),
     ]
     path.write_text(yaml.safe_dump({"models": models, "claims": found}))
     return path

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from sinkscope.charts.claims import compared, countings, distances, figures, sentence
-from sinkscope.reduce.claims import FAILS, HOLDS, UNTESTED
+from sinkscope.reduce.claims import FAILS, HOLDS, PARTLY, UNTESTED
 from sinkscope.reduce.schemas import EXPERIMENTS
 
 COUNTS = {"model": pl.String, "token": pl.String, "share": pl.Float64}
@@ -32,13 +32,16 @@ def row(number, subject, model=None, **values):
 
 
 THREE = claims(
-    row(0, "a", "a", published=0.5, measured=0.6, verdict=HOLDS),
-    row(0, "b", "small", published=0.7, measured=0.1, is_relative=True),
-    row(1, "a", "a", published=0.2, measured=0.5, verdict=FAILS),
-    row(2, "a", "a", published=0.9, measured=0.88, verdict=HOLDS),
-    row(3, "a", "a", published=1360, measured=1360, verdict=HOLDS),
-    row(4, "b", published=0.3),
-    row(5, "a", "a", published=1, measured=0, measure="half_peak_layer", verdict=HOLDS),
+    row(0, "a", "a", published=0.5, measured=0.6, verdict=HOLDS, overall=PARTLY),
+    row(0, "b", "small", published=0.7, measured=0.1, is_relative=True, overall=PARTLY),
+    row(1, "a", "a", published=0.2, measured=0.5, verdict=FAILS, overall=FAILS),
+    row(2, "a", "a", published=0.9, measured=0.88, verdict=HOLDS, overall=HOLDS),
+    row(3, "a", "a", published=1360, measured=1360, verdict=HOLDS, overall=HOLDS),
+    row(4, "b", published=0.3, overall=UNTESTED),
+    row(5, "a", "a", published=1, measured=0, measure="half_peak_layer", overall=HOLDS),
+)
+NOTE = claims(
+    row(6, "a", "a", study="design", published=0.4, measured=0.1, verdict=FAILS, overall=FAILS)
 )
 
 
@@ -56,19 +59,41 @@ def test_published_and_measured_stand_side_by_side():
     }  # fmt: skip
 
 
+def test_a_note_of_this_project_is_not_published():
+    drawn = {(r["model"], r["kind"]): r["value"] for r in compared(NOTE).iter_rows(named=True)}
+    assert drawn == {("a", "noted by this project"): 0.4, ("a", "measured, same model"): 0.1}
+
+
 def test_distances_are_of_the_very_models_alone():
-    """0.1, 0.3 and 0.02; not the relative's, a count's or a layer's."""
-    assert distances(THREE) == (
+    """0.1, 0.3 and 0.02; not the relative's, a count's or a layer's, nor a note's."""
+    assert distances(pl.concat([THREE, NOTE])) == (
         "3 numbers of models that were in this run can be compared: the median distance from what "
         "is printed is 0.100, the largest 0.300."
     )
-    assert distances(THREE.filter(subject="b")) == (
-        "No model that a number is printed for was in this run."
+    for none in (THREE.filter(subject="b"), NOTE):
+        assert distances(none) == "No model for which a study prints a number was in this run."
+
+
+def test_the_median_of_two_distances_is_between_them():
+    two = THREE.filter(pl.col("number") < 2, ~pl.col("is_relative"))
+    assert "the median distance from what is printed is 0.200" in distances(two)
+
+
+def test_the_sentence_counts_claims_not_rows_and_notes_apart():
+    of_studies = (
+        "Of 6 statements of the studies, 5 were tested by this run: 3 hold, 1 holds for those of "
+        "its models that were tested and 1 does not hold. The others speak about models or tables "
+        "that were not in it."
     )
-
-
-def test_the_sentence_counts_claims_not_rows():
-    assert sentence(THREE).startswith("Of 6 claims, 5 were tested by this run: 4 hold, 1 do not.")
+    assert sentence(THREE) == of_studies
+    assert sentence(pl.concat([THREE, NOTE])) == (
+        f"{of_studies} Of 1 note of this project itself, measured when it was designed, 1 was "
+        "tested by this run: 1 does not hold."
+    )
+    assert sentence(THREE.filter(number=4)) == (
+        "Of 1 statement of the studies, 0 were tested by this run. They speak about models or "
+        "tables that were not in it."
+    )
 
 
 def histograms(padded, real):

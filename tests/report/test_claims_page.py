@@ -7,7 +7,7 @@ import pytest
 
 from report.made import HOSTILE
 from report.test_report import Elements
-from sinkscope.reduce.claims import FAILS, HOLDS, UNTESTED
+from sinkscope.reduce.claims import FAILS, HOLDS, PARTLY, UNTESTED
 from sinkscope.report.claims import brief, measured_as, number
 
 
@@ -26,13 +26,35 @@ def table(site):
 
 def test_every_claim_stands_with_its_verdict(articles):
     verdicts = {
-        name: re.search(f"{HOLDS}|{FAILS}|{UNTESTED}", text)[0] for name, text in articles.items()
+        name: re.search(f"{PARTLY}|{HOLDS}|{FAILS}|{UNTESTED}", text.split("noted")[0])[0]
+        for name, text in articles.items()
     }
-    assert verdicts == {"holds": HOLDS, "fails": FAILS, "untested": UNTESTED}
-    assert "1 of 2 models tested" in articles["holds"]
-    assert "gone was not in this run; its relative" in articles["holds"]
+    assert verdicts == {
+        "holds": HOLDS, "partly": PARTLY, "alike": UNTESTED, "fails": FAILS, "absent": FAILS,
+        "untested": UNTESTED, "note": HOLDS,
+    }  # fmt: skip
+    assert "1 of 2 models tested" in articles["partly"]
+    assert "gone was not in this run; its relative" in articles["partly"]
     assert "This run has no table none." in articles["untested"]
     assert "Holds where that is above 2." in articles["fails"]
+
+
+def test_one_kind_of_model_does_not_test_what_is_said_of_both(articles):
+    alike = articles["alike"]
+    assert "it speaks about encoders and decoders, and only one kind was tested" in alike
+
+
+def test_a_claim_about_something_that_is_not_there_says_so(articles):
+    assert "The key set punctuation is not a sink of dec" in articles["absent"].split("(")[0]
+
+
+def test_notes_of_this_project_stand_apart(articles, site):
+    html = site.html["claims"]
+    notes = html.index('<section id="notes">')
+    assert html.index('id="claim-note"') > notes
+    assert all(html.index(f'id="claim-{name}"') < notes for name in articles if name != "note")
+    assert "noted: 0.25" in articles["note"]
+    assert "ublished" not in articles["note"]
 
 
 def test_published_numbers_stand_beside_measured_ones(articles, site):
@@ -43,7 +65,12 @@ def test_published_numbers_stand_beside_measured_ones(articles, site):
 
 
 def test_the_index_says_how_many_and_leads_there(site):
-    sentence = "Of 3 claims, 2 were tested by this run: 1 hold, 1 do not."
+    sentence = (
+        "Of 6 statements of the studies, 4 were tested by this run: 1 holds, 1 holds for those of "
+        "its models that were tested and 2 do not hold. The others speak about models or tables "
+        "that were not in it. Of 1 note of this project itself, measured when it was designed, 1 "
+        "was tested by this run: 1 holds."
+    )
     for page in ("index", "claims"):
         assert sentence in " ".join(Elements(site.html[page]).text.split())
     assert '<a href="claims.html">' in site.html["index"]
@@ -80,16 +107,13 @@ def test_numbers_and_measures_as_they_are_read():
 
 
 def test_the_line_below_a_claim_names_models_once():
-    row = {"measured": 0.5, "published": 0.9, "why": ""}
+    row = {"measured": 0.5, "published": 0.9, "why": "", "verdict": HOLDS, "study": "atlas"}
     own = row | {"model": "m", "is_relative": False}
     kin = [row | {"model": "k", "is_relative": True, "measured": 0.25}] * 2
     assert brief([own]) == "m 0.5; published: 0.9"
     assert brief([own, *kin]) == "m 0.5; relative: k 0.25; published: 0.9"
-    absent = {
-        "measured": None,
-        "published": None,
-        "why": "Not here.",
-        "model": None,
-        "is_relative": False,
-    }
-    assert brief([absent]) == "Not here."
+    assert brief([own | {"study": "design"}]) == "m 0.5; noted: 0.9"
+    untested = own | {"measured": None, "published": None, "why": "Not here.", "model": None}
+    assert brief([untested | {"verdict": UNTESTED}]) == "Not here."
+    absent = untested | {"verdict": FAILS, "published": 0.9}
+    assert brief([absent]) == "Not here; published: 0.9"

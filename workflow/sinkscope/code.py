@@ -14,7 +14,11 @@ PACKAGE = Path(__file__).parent
 SHARED = ("config", "documents", "errors", "files", "grid", "keys", "schema")
 
 HUB = ("hub/lock.py", "hub/fetch.py")
-CLAIMS = ("reduce/claims.py", "reduce/measures.py")
+CLAIMS = (
+    *("reduce/claims.py", "reduce/claim_file.py", "reduce/measure.py", "reduce/measures.py"),
+    *("reduce/measures_max_keys.py", "reduce/measures_second_sink.py"),
+    *("reduce/second_sink.py", "reduce/parts.py"),
+)
 
 # What a stage runs beside its own folder and the shared modules.
 SCHEMAS = tuple(f"reduce/{name}.py" for name in ("experiments", "schemas", "table"))
@@ -36,7 +40,7 @@ def modules(stage: str) -> list[Path]:
     files = [path for path in (PACKAGE / stage).rglob("*") if path.suffix not in (".pyc", "")]
     own = [path for path in files if path.name != "cli.py"]
     shared = [PACKAGE / f"{name}.py" for name in SHARED]
-    return sorted([*own, *shared, *(PACKAGE / path for path in BESIDES[stage])])
+    return sorted({*own, *shared, *(PACKAGE / path for path in BESIDES[stage])})
 
 
 def stamp(stage: str, directory: Path) -> Path:

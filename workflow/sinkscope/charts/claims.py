@@ -1,8 +1,12 @@
-"""Claims of the studies: published numbers beside measured ones, and encoders counted twice."""
+"""Claims of the studies: published numbers beside measured ones, and encoders counted twice.
+
+Notes of this project (the study `design`) are no claims of a study: they are counted apart.
+"""
 
 from __future__ import annotations
 
 import json
+from statistics import median
 
 import altair as alt
 import polars as pl
@@ -10,12 +14,14 @@ import polars as pl
 from sinkscope.charts import words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.theme import TOKEN_FONT, colours, data_source, rounded
-from sinkscope.reduce.claims import FAILS, HOLDS, overall
+from sinkscope.reduce.claims import FAILS, HOLDS, PARTLY
 from sinkscope.reduce.measures import MEASURES
 
-# Of each row: the printed number, that of the same model here, those of its relatives.
+NOTES = "design"
+# Of each row: the printed (or noted) number, that of the same model here, those of its relatives.
 KINDS = {
     "published": ("#8e44dd", "diamond"),
+    "noted by this project": ("#777777", "square"),
     "measured, same model": ("#0072b2", "circle"),
     "measured, a relative": ("#c08a00", "triangle-up"),
 }
@@ -33,25 +39,40 @@ def figures(tables: Tables) -> list[Figure]:
     return [figure for figure in found if figure is not None]
 
 
-def verdict_counts(claims: pl.DataFrame) -> dict[str, int]:
-    """How many claims have each verdict over all models that they speak about."""
-    grouped = claims.group_by("number").agg(pl.col("verdict"))
-    verdicts = [overall(found) for found in grouped["verdict"].to_list()]
-    return {verdict: verdicts.count(verdict) for verdict in (HOLDS, FAILS)} | {
-        "claims": len(verdicts)
-    }
+# Of a verdict over all models: how a sentence says it of one claim, and of several.
+SAID = {
+    HOLDS: ("holds", "hold"),
+    PARTLY: (
+        "holds for those of its models that were tested",
+        "hold for those of their models that were tested",
+    ),
+    FAILS: ("does not hold", "do not hold"),
+}
+
+
+def tested(claims: pl.DataFrame, noun: str, whose: str) -> str:
+    """How many of these claims were tested, and their verdicts over all models."""
+    verdicts = claims.unique("number")["overall"].to_list()
+    counts = {verdict: verdicts.count(verdict) for verdict in SAID}
+    n_tested, n_claims = sum(counts.values()), len(verdicts)
+    said = [f"{words.integer(n)} {SAID[verdict][n != 1]}" for verdict, n in counts.items() if n]
+    verb = "was" if n_tested == 1 else "were"
+    text = f"Of {words.counted(n_claims, noun)} {whose}, {words.integer(n_tested)} {verb} tested"
+    text += f" by this run: {words.listed(said)}." if said else " by this run."
+    if n_tested == n_claims:
+        return text
+    rest = "The others" if n_tested else "They"
+    return f"{text} {rest} speak about models or tables that were not in it."
 
 
 def sentence(claims: pl.DataFrame) -> str:
-    """What this run says of all claims together."""
-    counts = verdict_counts(claims)
-    tested = counts[HOLDS] + counts[FAILS]
-    verb = "was" if tested == 1 else "were"
-    return (
-        f"Of {words.counted(counts['claims'], 'claim')}, {words.integer(tested)} {verb} tested by "
-        f"this run: {words.integer(counts[HOLDS])} hold, {words.integer(counts[FAILS])} do not. "
-        "The others speak about models or tables that were not in it."
-    )
+    """What this run says of the studies' claims together, and of the notes of this project."""
+    is_note = pl.col("study") == NOTES
+    groups = [
+        (claims.filter(~is_note), "statement", "of the studies"),
+        (claims.filter(is_note), "note", "of this project itself, measured when it was designed"),
+    ]
+    return " ".join(tested(*group) for group in groups if group[0].height)
 
 
 def parts(claims: pl.DataFrame) -> pl.DataFrame:
@@ -65,29 +86,32 @@ def compared(claims: pl.DataFrame) -> pl.DataFrame:
     for it."""
     several = pl.col("subject").n_unique().over("claim") > 1
     label = pl.when(several).then(pl.format("{} {}", "claim", "subject")).otherwise("claim")
-    published, measured, relative = KINDS
+    published, noted, measured, relative = KINDS
     rows = parts(claims).select(
-        "subject", "model", "published", "measured",
+        "study", "subject", "model", "published", "measured",
         number=pl.col("number").cast(pl.Int64),
         label=label,
         kind=pl.when("is_relative").then(pl.lit(relative)).otherwise(pl.lit(measured)),
     )  # fmt: skip
-    printed = rows.select("number", "label", model="subject", value="published").unique()
-    here = rows.drop_nulls("measured").select("number", "label", "model", "kind", value="measured")
-    both = [printed.with_columns(kind=pl.lit(published)), here.select(*printed.columns, "kind")]
-    return pl.concat(both).sort("number", "label", "kind", "model")
+    by_whom = pl.when(pl.col("study") == NOTES).then(pl.lit(noted)).otherwise(pl.lit(published))
+    columns = {"number": "number", "label": "label", "model": "subject", "value": "published"}
+    printed = rows.select(**columns, kind=by_whom).unique()
+    columns |= {"model": "model", "value": "measured", "kind": "kind"}
+    here = rows.drop_nulls("measured").select(**columns)
+    return pl.concat([printed, here]).sort("number", "label", "kind", "model")
 
 
 def distances(claims: pl.DataFrame) -> str:
-    """How far numbers of the very models are from those that are printed."""
-    same = parts(claims).filter(~pl.col("is_relative"))
+    """How far numbers of the very models are from those that the studies print; notes of this
+    project do not count."""
+    same = parts(claims).filter(~pl.col("is_relative"), pl.col("study") != NOTES)
     far = same["difference"].drop_nulls().abs().sort().to_list()
     if not far:
-        return "No model that a number is printed for was in this run."
+        return "No model for which a study prints a number was in this run."
     noun = "One number" if len(far) == 1 else f"{words.integer(len(far))} numbers"
     return (
         f"{noun} of models that were in this run can be compared: the median distance from what "
-        f"is printed is {far[(len(far) - 1) // 2]:.3f}, the largest {far[-1]:.3f}."
+        f"is printed is {median(far):.3f}, the largest {far[-1]:.3f}."
     )
 
 
@@ -121,8 +145,10 @@ def numbers(claims: pl.DataFrame) -> Figure | None:
         caption=(
             "Numbers between 0 and 1 that studies print, in the order of the claims, beside those "
             "of the same model here, or, where it did not run, of its relatives: models of the "
-            "same architecture, which the claim does not speak about. Documents are others of the "
-            f"same kinds. n = {words.counted(n_numbers, 'number')}. Unit: as the claim says, a "
+            "same architecture, which the claim does not speak about. Notes of this project, "
+            "measured when it was designed, are drawn apart and not counted in the sentence. "
+            "Documents are others of the same kinds, and a claim may ask for a lower or an upper "
+            f"limit only. n = {words.counted(n_numbers, 'number')}. Unit: as the claim says, a "
             "share or a part of attention."
         ),
         chart=chart.properties(data=data_source(drawn)),

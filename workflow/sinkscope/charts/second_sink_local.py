@@ -9,7 +9,7 @@ from sinkscope.charts import words
 from sinkscope.charts.figure import Figure
 from sinkscope.charts.induction_patterns import of_model
 from sinkscope.charts.theme import data_source, rounded
-from sinkscope.reduce.second_sink import WIDTH, expected, profile
+from sinkscope.reduce.second_sink import WIDTH, drops, expected, profile
 
 MOST_MODELS, N_DOCUMENTS = 4, 2
 FORMS = {"local": "all keys", "local_no_first": "without the first token"}
@@ -119,12 +119,7 @@ def panel(model: str, form: str, last: bool) -> alt.LayerChart:
 
 def does_it_drop(naive: pl.DataFrame) -> str:
     """naive: expected(), of all documents; the sentence is of means over documents."""
-    means = (
-        naive.group_by("model")
-        .agg(pl.col("local_before", "local_after", "factor").mean())
-        .with_columns(dropped=pl.col("local_before") / pl.col("local_after"))
-    )
-    ordered = means.sort("factor", "model", descending=[True, False])
+    ordered = drops(naive)
     row = ordered.row(0, named=True)
     n_less = ordered.filter(pl.col("dropped") < pl.col("factor")).height
     return (

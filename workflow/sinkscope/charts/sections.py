@@ -101,7 +101,9 @@ SECTIONS = {
         "What the studies behind this tool say, each statement made checkable before any result "
         "was seen: a measure, and a condition that decides. A verdict is about the very model that "
         "a claim speaks about; where that was not in this run, the numbers of its relatives, "
-        "models of the same architecture, are given, and decide nothing.",
+        "models of the same architecture, are given, and decide nothing. A claim holds if it holds "
+        "for every model that it speaks about, and holds where tested if some of them were not in "
+        "this run.",
         ("claims", "max_attention_tokens", "max_attention_tokens_padded"),
         claims.figures,
         page="claims.html",

@@ -13,15 +13,19 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.reduce.measures import MEASURES
 from sinkscope.schema import checked
 
+KINDS = ("encoder", "decoder")
+
 
 @dataclass(frozen=True)
 class Subject:
     """A published model that claims speak about. sources: what a row of the table of models
-    may say for it, without a revision; architecture: what its relatives share with it."""
+    may say for it, without a revision; architecture: what its relatives share with it; kind:
+    encoder or decoder."""
 
     name: str
     sources: tuple[str, ...]
     architecture: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -49,18 +53,14 @@ class Claim:
 def read_claims(path: Path) -> list[Claim]:
     """The claims of a YAML file, checked. Raises SinkscopeError naming file and claim."""
     raw = read_config(path)
-    try:
-        subjects = {
-            name: Subject(name, tuple(entry["sources"]), str(entry["architecture"]))
-            for name, entry in raw["models"].items()
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise SinkscopeError(
-            f"{path.name}: 'models' must give sources and architecture of every model ({error!r}); "
-            "correct it."
-        ) from error
+    subjects = read_subjects(raw.get("models"), path.name)
     claims: list[Claim] = []
     for number, entry in enumerate(raw.get("claims") or []):
+        if not isinstance(entry, dict):
+            raise SinkscopeError(
+                f"{path.name}, claim {number + 1}: is {entry!r}, not a mapping of keys to values; "
+                "write it as the other claims are."
+            )
         where = f"{path.name}, claim '{entry.get('claim', number + 1)}'"
         claim = read_claim(number, checked(entry, "claims", where), subjects, where)
         if any(other.claim == claim.claim for other in claims):
@@ -69,6 +69,31 @@ def read_claims(path: Path) -> list[Claim]:
     if not claims:
         raise SinkscopeError(f"{path.name}: has no claims; add one under 'claims'.")
     return claims
+
+
+def read_subjects(models: Any, file: str) -> dict[str, Subject]:
+    """The models of a file of claims, by name. Raises SinkscopeError naming file and model."""
+    if not isinstance(models, dict):
+        raise SinkscopeError(
+            f"{file}: has no mapping 'models'; add it, with the models of the claims."
+        )
+    subjects = {}
+    for name, entry in models.items():
+        given = entry if isinstance(entry, dict) else {}
+        sources, architecture, kind = (
+            given.get(key) for key in ("sources", "architecture", "kind")
+        )
+        if (
+            not isinstance(sources, list)
+            or not all(isinstance(text, str) for text in [*sources, architecture])
+            or kind not in KINDS
+        ):
+            raise SinkscopeError(
+                f"{file}, model '{name}': is {entry!r}; give it sources (a list of texts), "
+                f"architecture (a text) and kind ({' or '.join(KINDS)})."
+            )
+        subjects[name] = Subject(name, tuple(sources), str(architecture), kind)
+    return subjects
 
 
 def read_claim(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import polars as pl
 
 from sinkscope.errors import SinkscopeError
 from sinkscope.reduce.claim_file import Claim, Subject, read_claims
-from sinkscope.reduce.measures import MEASURES, Tables
+from sinkscope.reduce.measure import AbsentError, Tables
+from sinkscope.reduce.measures import MEASURES
 from sinkscope.reduce.schemas import EXPERIMENTS, write_table
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested here"
+# Of a claim as a whole: it holds for every model that was tested, but not every one was.
+PARTLY = "holds where tested"
 TESTS = {
     "above": (lambda x, limit: x > limit, "above {}"),
     "below": (lambda x, limit: x < limit, "below {}"),
@@ -25,7 +29,9 @@ TESTS = {
 
 def condition_text(condition: Mapping[str, float]) -> str:
     parts = [TESTS[key][1].format(f"{limit:g}") for key, limit in condition.items() if key in TESTS]
-    if "within" in condition:
+    if condition.get("within") == 0:
+        parts.append("equal to the published number")
+    elif "within" in condition:
         parts.append(f"within {condition['within']:g} of the published number")
     return " and ".join(parts)
 
@@ -43,7 +49,7 @@ def measured_of(claim: Claim, tables: Tables, model: str) -> float | None:
     """The claim's number of one model of the run; all tables that it needs are there."""
     try:
         return MEASURES[claim.measure].compute(tables, model, **claim.options)
-    except (KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise SinkscopeError(
             f"claim '{claim.claim}': its measure {claim.measure} cannot be taken with "
@@ -64,6 +70,27 @@ def models_like(subject: Subject, models: pl.DataFrame) -> tuple[list[str], list
     return own, kin["model"].to_list()
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a model of the run says of a claim: number and meets are None where it says nothing.
+    why: a sentence where there is no number."""
+
+    number: float | None
+    meets: bool | None
+    why: str = ""
+
+
+def finding(claim: Claim, subject: Subject, tables: Tables, model: str) -> Finding:
+    try:
+        number = measured_of(claim, tables, model)
+    except AbsentError as absent:
+        return Finding(None, False, str(absent))
+    if number is None:
+        names = " and ".join(claim.tables())
+        return Finding(None, None, f"The run does not have what this needs of {model} in {names}.")
+    return Finding(number, meets(claim, subject, number))
+
+
 def judged(claim: Claim, subject: Subject, tables: Tables) -> list[dict[str, Any]]:
     """The claim's rows about one published model: of itself where it ran, else of its
     relatives, else one without a number."""
@@ -77,38 +104,34 @@ def judged(claim: Claim, subject: Subject, tables: Tables) -> list[dict[str, Any
     if not kin:
         why = f"{absent}, nor was another model of its architecture ({subject.architecture})."
         return [row(claim, subject, why=why)]
-    rows = []
-    for model in kin:
-        number = measured_of(claim, tables, model)
-        if number is None:
-            why = f"{absent}; of its relative {model} there is nothing to measure."
-        else:
-            would = "would" if meets(claim, subject, number) else "would not"
-            why = f"{absent}; its relative {model} {would} meet the condition."
-        rows.append(row(claim, subject, model, number, why=why, is_relative=True))
-    return rows
+    return [judged_relative(claim, subject, tables, model) for model in kin]
 
 
 def judged_itself(claim: Claim, subject: Subject, tables: Tables, model: str) -> dict[str, Any]:
-    number = measured_of(claim, tables, model)
-    if number is None:
-        names = " and ".join(claim.tables())
-        return row(claim, subject, model, why=f"The run has nothing of {model} in {names}.")
-    kept = meets(claim, subject, number)
-    return row(claim, subject, model, number, verdict=HOLDS if kept else FAILS)
+    found = finding(claim, subject, tables, model)
+    verdict = UNTESTED if found.meets is None else HOLDS if found.meets else FAILS
+    return row(claim, subject, model, found, why=found.why, verdict=verdict)
+
+
+def judged_relative(claim: Claim, subject: Subject, tables: Tables, model: str) -> dict[str, Any]:
+    """A relative decides nothing."""
+    found = finding(claim, subject, tables, model)
+    outcome = {True: "would meet", False: "would not meet", None: "does not test"}[found.meets]
+    why = f"{subject.name} was not in this run; its relative {model} {outcome} the condition."
+    return row(claim, subject, model, found, why=f"{why} {found.why}".strip(), is_relative=True)
 
 
 def row(
     claim: Claim,
     subject: Subject,
     model: str | None = None,
-    measured: float | None = None,
+    found: Finding = Finding(None, None),
     *,
-    why: str = "",
+    why: str,
     verdict: str = UNTESTED,
     is_relative: bool = False,
 ) -> dict[str, Any]:
-    published = claim.published.get(subject.name)
+    published, measured = claim.published.get(subject.name), found.number
     both = published is not None and measured is not None
     return {
         "number": claim.number,
@@ -126,7 +149,7 @@ def row(
         "published": published,
         "measured": measured,
         "difference": measured - published if both else None,  # type: ignore[operator]
-        "meets": None if measured is None else meets(claim, subject, measured),
+        "meets": found.meets,
         "verdict": verdict,
         "why": why,
     }
@@ -134,16 +157,31 @@ def row(
 
 def evaluate(claims: Sequence[Claim], tables: Tables) -> pl.DataFrame:
     """The rows of the table `claims`. tables: those of this run, by name; `models` among them."""
-    rows = [
-        entry for claim in claims for subject in claim.subjects
-        for entry in judged(claim, subject, tables)
-    ]  # fmt: skip
+    rows = []
+    for claim in claims:
+        of_claim = [entry for subject in claim.subjects for entry in judged(claim, subject, tables)]
+        verdict = overall(claim, of_claim)
+        rows += [entry | {"overall": verdict} for entry in of_claim]
     return pl.DataFrame(rows, schema=dict(EXPERIMENTS["claims"].columns))
 
 
-def overall(verdicts: Sequence[str]) -> str:
-    """Of all models that a claim speaks about: one for which it does not hold decides."""
-    return next((verdict for verdict in (FAILS, HOLDS) if verdict in verdicts), UNTESTED)
+def overall(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The verdict over all models that a claim speaks about: one for which it does not hold
+    decides. What is said of encoders and decoders alike is untested until one of each was tested.
+
+    rows: those of the claim.
+    """
+    by_verdict = {
+        verdict: {entry["subject"] for entry in rows if entry["verdict"] == verdict}
+        for verdict in (HOLDS, FAILS)
+    }
+    if by_verdict[FAILS]:
+        return FAILS
+    kinds = {subject.kind for subject in claim.subjects}
+    tested = [subject for subject in claim.subjects if subject.name in by_verdict[HOLDS]]
+    if kinds != {subject.kind for subject in tested}:
+        return UNTESTED
+    return HOLDS if len(tested) == len(claim.subjects) else PARTLY
 
 
 def write_claims(path: Path, tables: Path, names: Sequence[str], out: Path) -> None:

@@ -254,6 +254,7 @@ EXPERIMENTS = {
             "meets": pl.Boolean,
             "verdict": pl.String,
             "why": pl.String,
+            "overall": pl.String,
         },
         sort=("number", "subject", "model"),
     ),

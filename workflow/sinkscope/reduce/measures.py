@@ -1,153 +1,103 @@
-"""Measures that claims speak of: one number of one model, read off the tables of a run.
+"""Measures that claims speak of: one number of one model, computed from the tables of a run.
 
-Each takes the tables, a model's name and the claim's options, and gives a number, or None where
-the tables have nothing of the model. A claim names its measure; a new one is a function and an
-entry of MEASURES. Pure functions.
+A measure takes the tables, a model's name and the claim's options. It returns a number; None
+where the tables lack what it needs of the model (the claim is then not tested); and it raises
+AbsentError where the thing that the claim speaks about does not exist in the model (the claim then
+does not hold). A claim names its measure; a new one is a function and an entry of MEASURES.
+Pure functions. Layers count from 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from sinkscope.reduce import second_sink
+from sinkscope.keys import KEY_SETS
+from sinkscope.reduce.measure import (
+    AbsentError,
+    Measure,
+    Tables,
+    aggregated,
+    in_layers,
+    number,
+    shown,
+)
+from sinkscope.reduce.measures_max_keys import (
+    last_layer_lead,
+    max_key_lead,
+    max_key_ratio,
+    max_key_share,
+)
+from sinkscope.reduce.measures_second_sink import (
+    naive_drop,
+    near_copy_layer,
+    second_sink,
+    second_sink_contrast,
+    second_sink_marks,
+)
 
-Tables = Mapping[str, pl.DataFrame]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """about: what the number is, for the reader. tables: those it reads (beside these, the one
-    that the option `table` names). is_part: whether it is a share or a part of attention."""
-
-    compute: Callable[..., float | None]
-    about: str
-    tables: tuple[str, ...]
-    is_part: bool = True
-
-
-def number(frame: pl.DataFrame, what: pl.Expr) -> float | None:
-    """One number of the rows of a frame; None where there are none to make it of."""
-    found = frame.select(what).item() if frame.height else None
-    return None if found is None else float(found)
-
-
-def aggregated(column: str, how: str) -> pl.Expr:
-    expression: pl.Expr = getattr(pl.col(column), how)()
-    return expression
-
-
-def histogram(tables: Tables, model: str, counting: str) -> pl.DataFrame:
-    """Counts of max keys. counting: tokens, or padded (queries at padding counted too)."""
-    table = "max_attention_tokens_padded" if counting == "padded" else "max_attention_tokens"
-    return tables[table].filter(pl.col("model") == model)
+# Attention, mean over queries and heads, from which a key set is called a sink of a layer.
+SINK = 0.1
+# The same for a model in training: the sink score of epsilon in Gu et al.
+TRAINED_SINK, TRAINED_WINDOW = 0.3, 64
 
 
-def chosen(tokens: Sequence[str], key_classes: Sequence[str]) -> pl.Expr:
-    """Rows of a histogram: these tokens (a space in front does not count) or these classes."""
-    bare = pl.col("token").str.strip_chars_start("▁")
-    return bare.is_in(list(tokens)) | pl.col("key_class").is_in(list(key_classes))
-
-
-def max_key_share(
-    tables: Tables, model: str, *, counting: str = "tokens",
-    tokens: Sequence[str] = (), key_classes: Sequence[str] = (),
-) -> float | None:  # fmt: skip
-    """Part of all max keys that are these tokens, or of these classes."""
-    count = pl.col("count")
-    share = count.filter(chosen(tokens, key_classes)).sum() / count.sum()
-    return number(histogram(tables, model, counting), share)
-
-
-def max_key_lead(
-    tables: Tables, model: str, *, counting: str = "tokens",
-    tokens: Sequence[str] = (), key_classes: Sequence[str] = (),
-) -> float | None:  # fmt: skip
-    """That share, less the share of the most frequent other token: above 0 where they lead."""
-    count, inside = pl.col("count").cast(pl.Float64), chosen(tokens, key_classes)
-    others = count.filter(~inside).max().fill_null(0)
-    lead = (count.filter(inside).sum() - others) / count.sum()
-    return number(histogram(tables, model, counting), lead)
-
-
-def max_key_ratio(
-    tables: Tables, model: str, *, tokens: Sequence[str], of: Sequence[str],
-    counting: str = "tokens",
-) -> float | None:  # fmt: skip
-    """How many times as often the first tokens are max keys as the second ones."""
-    counts, count = histogram(tables, model, counting), pl.col("count")
-    if not counts.filter(chosen(of, ())).height:
-        return None
-    return number(
-        counts, count.filter(chosen(tokens, ())).sum() / count.filter(chosen(of, ())).sum()
-    )
-
-
-def masses(tables: Tables, model: str, key_set: str) -> pl.DataFrame:
-    """layer, mass: the mean over documents."""
+def masses(tables: Tables, model: str, key_set: str, over_documents: str) -> pl.DataFrame:
+    """layer, mass: over the documents that have keys of the set. Raises ValueError for a key set
+    that does not exist."""
+    if key_set not in KEY_SETS:
+        raise ValueError(f"no key set '{key_set}'; they are {', '.join(KEY_SETS)}")
     rows = tables["sink_mass"].filter(model=model, key_set=key_set)
-    return rows.group_by("layer").agg(pl.col("mass").mean()).sort("layer")
-
-
-def in_layers(frame: pl.DataFrame, layers: Sequence[int] | str) -> pl.DataFrame:
-    """Rows of these layers: [first, last], counted from 0 or (negative) from the end, both
-    counted in; or `all`, or `intermediate`, all but the first and the last."""
-    layer, last = pl.col("layer").cast(pl.Int64), pl.col("layer").cast(pl.Int64).max()
-    if layers == "all":
-        return frame
-    if layers == "intermediate":
-        return frame.filter(layer.is_between(1, last - 1))
-    low, high = (last + 1 + int(i) if int(i) < 0 else pl.lit(int(i)) for i in layers)
-    return frame.filter(layer.is_between(low, high))
+    if "n_keys" in rows.columns:
+        rows = rows.filter(pl.col("n_keys") > 0)
+    by_layer = rows.group_by("layer", maintain_order=True)
+    return by_layer.agg(aggregated("mass", over_documents)).sort("layer")
 
 
 def mass(
     tables: Tables, model: str, *, key_set: str, layers: Sequence[int] | str = "all",
-    over_layers: str = "mean", over_documents: str = "mean", strict: bool = False,
+    over_documents: str = "mean", over_layers: str = "mean",
 ) -> float | None:  # fmt: skip
-    """Sink mass of a key set: first over the layers of a document, then over documents."""
-    column = "strict_mass" if strict else "mass"
-    rows = in_layers(tables["sink_mass"].filter(model=model, key_set=key_set), layers)
-    by_document = rows.group_by("document", maintain_order=True).agg(
-        aggregated(column, over_layers)
+    """Sink mass of a key set: over documents first, layer by layer, then over these layers."""
+    by_layer = in_layers(masses(tables, model, key_set, over_documents), layers)
+    return number(by_layer, aggregated("mass", over_layers))
+
+
+def mass_left(
+    tables: Tables, model: str, *, key_set: str, layers: Sequence[int] | str,
+    of_layers: Sequence[int] | str, over_documents: str = "mean",
+) -> float | None:  # fmt: skip
+    """Mean sink mass in `layers` as a part of that in `of_layers`, where it is a sink."""
+    by_layer = masses(tables, model, key_set, over_documents)
+    left, whole = (
+        number(in_layers(by_layer, where), pl.col("mass").mean()) for where in (layers, of_layers)
     )
-    return number(by_document, aggregated(column, over_documents))
+    if left is None or whole is None:
+        return None
+    if whole < SINK:
+        raise AbsentError(
+            f"The key set {key_set} is not a sink of {model} in {shown(of_layers)}: its mass "
+            f"there is {whole:.3f}, below {SINK}."
+        )
+    return left / whole
 
 
-def mass_fall(tables: Tables, model: str, *, key_set: str) -> float | None:
-    """Mean sink mass of the intermediate layers, less that of the last layer."""
-    return middle_above(masses(tables, model, key_set), -1)
+def half_peak_layer(tables: Tables, model: str, *, key_set: str) -> float | None:
+    """First layer whose sink mass is at least half of that of the strongest layer."""
+    by_layer, peak = masses(tables, model, key_set, "mean"), pl.col("mass").max()
+    if (most := number(by_layer, peak)) is not None and most < SINK:
+        raise AbsentError(
+            f"The key set {key_set} is not a sink of {model}: its largest mass is {most:.3f}, "
+            f"below {SINK}."
+        )
+    return number(by_layer, pl.col("layer").filter(pl.col("mass") >= peak / 2).min())
 
 
-def mass_rise(tables: Tables, model: str, *, key_set: str) -> float | None:
-    """Mean sink mass of the intermediate layers, less that of the first layer."""
-    return middle_above(masses(tables, model, key_set), 0)
-
-
-def middle_above(by_layer: pl.DataFrame, index: int) -> float | None:
-    middle = number(in_layers(by_layer, "intermediate"), pl.col("mass").mean())
-    return None if middle is None else middle - float(by_layer["mass"][index])
-
-
-def half_peak_layer(
-    tables: Tables, model: str, *, key_set: str, end: str = "first"
-) -> float | None:
-    """First (or last) layer whose sink mass is at least half of that of the strongest layer."""
-    strong = pl.col("layer").filter(pl.col("mass") >= pl.col("mass").max() / 2)
-    layer = {"first": strong.min(), "last": strong.max()}[end]
-    return number(masses(tables, model, key_set), layer)
-
-
-def sink_rate(
-    tables: Tables, model: str, *, key_set: str = "first_token", window: int | None = None
-) -> float | None:
-    """Share of heads with a sink score above epsilon, over all layers."""
-    rows = tables["sink_rate"].filter(
-        pl.col("model") == model, pl.col("key_set") == key_set, pl.col("window").eq_missing(window)
-    )
+def sink_rate(tables: Tables, model: str, *, window: int) -> float | None:
+    """Share of heads whose sink score at key 0 is above epsilon, over all layers."""
+    rows = tables["sink_rate"].filter(model=model, key_set="first_token", window=window)
     return number(rows, pl.col("rate").mean())
 
 
@@ -162,62 +112,93 @@ def n_induction_heads(tables: Tables, model: str) -> float | None:
 
 
 def induction_rest(tables: Tables, model: str, *, column: str = "first_token") -> float | None:
-    """Of the induction heads, the mean attention to key 0 on ordinary text (first_token), or
-    the share of queries that give it more than half (over_half)."""
-    rows = tables["induction"].filter(pl.col("model") == model, pl.col("is_induction"))
-    return number(rows, pl.col(column).mean())
+    """Of the induction head where it is least: the mean attention to key 0 on ordinary text
+    (first_token), or the share of queries that give it more than half (over_half)."""
+    rows = tables["induction"].filter(model=model)
+    if rows.height and not rows["is_induction"].any():
+        raise AbsentError(f"{model} has no induction head.")
+    return number(rows.filter("is_induction"), pl.col(column).min())
 
 
-def first_token_trained(tables: Tables, model: str, *, window: int = 64) -> float | None:
-    """Attention to the first token in the layer where it is strongest, at the end of training."""
-    rows = tables["emergence"].filter(model=model, window=window)
-    last = rows.filter(pl.col("step") == pl.col("step").max())
-    by_layer = last.group_by("layer").agg(pl.col("first_token").mean())
-    return number(by_layer, pl.col("first_token").max())
+def first_token_trained(tables: Tables, model: str) -> float | None:
+    """Attention to the first token in the layer where it is strongest, at the end of training.
 
-
-def local_kept(tables: Tables, model: str) -> float | None:
-    """Local attention after the second sink over that before it, mean over documents."""
-    of_model = pl.col("model") == model
-    local, layers = (
-        tables[name].filter(of_model) for name in ("second_sink_local", "second_sink_layers")
+    Control: a model of the same family, trained with softmax, must have a sink there.
+    """
+    rows = tables["emergence"].filter(pl.col("window") == TRAINED_WINDOW)
+    family = rows.filter(pl.col("model") == model)["family"].unique().implode()
+    last = (
+        rows.filter(pl.col("family").is_in(family))
+        .filter(pl.col("step") == pl.col("step").max().over("model"))
+        .group_by("model", "attention", "layer")
+        .agg(pl.col("first_token").mean())
+        .group_by("model", "attention")
+        .agg(pl.col("first_token").max())
     )
-    kept = pl.col("local_after") / pl.col("local_before")
-    return number(second_sink.expected(second_sink.profile(local, layers)), kept.mean())
+    controls = last.filter(pl.col("attention") == "softmax", pl.col("model") != model)
+    control = number(controls, pl.col("first_token").min())
+    if control is None:
+        return None
+    if control < TRAINED_SINK:
+        raise AbsentError(
+            f"Trained alike with softmax, {' and '.join(sorted(controls['model']))} has no sink "
+            f"either: its first token gets {control:.3f}, below {TRAINED_SINK}."
+        )
+    return number(last.filter(pl.col("model") == model), pl.col("first_token").first())
 
 
 def value(
     tables: Tables, model: str, *, table: str, column: str, aggregate: str = "mean",
     where: Mapping[str, Any] | None = None, layers: Sequence[int] | str = "all",
 ) -> float | None:  # fmt: skip
-    """A column of any table: the rows `where` columns have these values, put together."""
+    """A column of any table: the rows whose `where` columns have these values, aggregated."""
     wanted = [pl.col(key) == item for key, item in {"model": model, **(where or {})}.items()]
     return number(in_layers(tables[table].filter(*wanted), layers), aggregated(column, aggregate))
 
 
 HISTOGRAMS = ("max_attention_tokens", "max_attention_tokens_padded")
+LAYERS = ("second_sink_layers",)
 
 MEASURES = {
     "max_key_share": Measure(max_key_share, "share of all max keys", HISTOGRAMS),
     "max_key_lead": Measure(max_key_lead, "share of max keys above the next token", HISTOGRAMS),
     "max_key_ratio": Measure(max_key_ratio, "ratio of counts of max keys", HISTOGRAMS, False),
+    "last_layer_lead": Measure(
+        last_layer_lead,
+        "share of the last layer's max keys above the next token",
+        ("last_layer_keys",),
+    ),
     "mass": Measure(mass, "sink mass", ("sink_mass",)),
-    "mass_fall": Measure(mass_fall, "fall of sink mass in the last layer", ("sink_mass",)),
-    "mass_rise": Measure(mass_rise, "rise of sink mass after the first layer", ("sink_mass",)),
+    "mass_left": Measure(mass_left, "sink mass, as a fraction", ("sink_mass",), False),
     "half_peak_layer": Measure(
-        half_peak_layer, "layer with half of the strongest sink mass", ("sink_mass",), False
+        half_peak_layer, "first layer with half of the strongest sink mass", ("sink_mass",), False
     ),
     "sink_rate": Measure(sink_rate, "share of heads with a sink", ("sink_rate",)),
     "n_tokens": Measure(n_tokens, "tokens of documents", ("documents",), False),
     "n_induction_heads": Measure(n_induction_heads, "induction heads", ("induction",), False),
     "induction_rest": Measure(
-        induction_rest, "of induction heads, attention to the first token", ("induction",)
+        induction_rest, "attention to the first token, least of all induction heads", ("induction",)
     ),
     "first_token_trained": Measure(
-        first_token_trained, "attention to the first token", ("emergence",)
+        first_token_trained,
+        "attention to the first token, where a softmax model trained alike has a sink",
+        ("emergence",),
     ),
-    "local_kept": Measure(
-        local_kept, "local attention kept", ("second_sink_local", "second_sink_layers"), False
+    "second_sink": Measure(second_sink, "second sink", LAYERS, False),
+    "second_sink_contrast": Measure(
+        second_sink_contrast, "second sink over the next terminator", LAYERS, False
+    ),
+    "second_sink_marks": Measure(
+        second_sink_marks, "terminators that become a second sink", LAYERS, False
+    ),
+    "near_copy_layer": Measure(
+        near_copy_layer, "layer that a near copy of the first token's state enters", LAYERS, False
+    ),
+    "naive_drop": Measure(
+        naive_drop,
+        "drop of local attention over the naive drop",
+        (*LAYERS, "second_sink_local"),
+        False,
     ),
     "value": Measure(value, "value", ()),
 }

@@ -110,6 +110,18 @@ def expected(profiles: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def drops(naive: pl.DataFrame) -> pl.DataFrame:
+    """A row per model: local_before, local_after and factor of expected(), means over documents,
+    and `dropped`, the factor by which local attention falls. Above the naive line where dropped
+    is less than factor."""
+    return (
+        naive.group_by("model")
+        .agg(pl.col("local_before", "local_after", "factor").mean())
+        .with_columns(dropped=pl.col("local_before") / pl.col("local_after"))
+        .sort("factor", "model", descending=[True, False])
+    )
+
+
 def write_tables(parts: Sequence[Path], tables: Path, threshold: float) -> None:
     """Write the experiment's tables into the folder `tables`. parts: one folder a model."""
     write_parts("second_sink", parts, tables)
