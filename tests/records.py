@@ -1,7 +1,11 @@
 """What experiments recorded, of models whose sinks and heads are known."""
 
+import numpy as np
 import polars as pl
 import yaml
+
+from sinkscope.reduce.frames import count_keys
+from sinkscope.reduce.tables import histogram
 
 TOKENS = (0, *(int(30_000 * 2**i) for i in range(12)))  # to 61 million
 N_HEADS = 5
@@ -72,6 +76,23 @@ def write(folder, model, family, attention="softmax", log=None, evaluated=None):
         folder / "evaluation.parquet"
     )
     return folder
+
+
+def padded(folder, model, cells):
+    """What that experiment wrote of an encoder: padding chooses key 0 in every layer."""
+    part = folder / "results" / "experiments" / "padded" / model
+    part.mkdir(parents=True)
+    longest = max(cell.n_tokens for cell in cells)
+    counts = []
+    for cell in cells:
+        padding = np.zeros((len(cell["max_key"]), longest - cell.n_tokens), np.int32)
+        keys = np.concatenate([cell["max_key"], padding], 1).ravel()
+        ties = np.zeros(len(keys), bool)
+        counts.append(count_keys(keys, ties, cell.meta["tokens"], cell.meta["classes"]))
+    histogram(counts).with_columns(model=pl.lit(model)).sink_parquet(
+        part / "max_attention_tokens_padded.parquet"
+    )
+    return part
 
 
 def induction(folder, model):
@@ -197,8 +218,8 @@ def norms(folder, model, value=0.1, massive=False, n=12):
             for sink, position in (("first_token", 0), ("first_terminator", 3))
         ],
         "norm_weighted": [
-            {"document": document, "layer": layer, "key_set": name, "mass": 0.2 + 0.4 * layer,
-             "norm_mass": (0.2 + 0.4 * layer) * value}
+            {"document": document, "layer": layer, "key_set": name, "n_keys": 1,
+             "mass": 0.2 + 0.4 * layer, "norm_mass": (0.2 + 0.4 * layer) * value}
             for document, layer in grid for name in ("first_token", "sinks")
         ],
         "activations": [

@@ -16,7 +16,11 @@ def drawn(folder, **models):
 
 def figures(folder):
     section = SECTIONS["bos"]
-    tables = {name: pl.read_parquet(folder / f"{name}.parquet") for name in section.tables}
+    tables = {
+        name: pl.read_parquet(folder / f"{name}.parquet")
+        for name in section.tables
+        if name != "models"
+    }
     return {figure.name: figure for figure in section.figures(tables)}
 
 

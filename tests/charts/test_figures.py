@@ -124,10 +124,26 @@ def test_last_layer_has_every_key_of_every_document(site, tables):
 def test_sink_rates_of_models_are_means_over_layers(site, tables):
     found = drawn(site, "all", "sink_rate_models")
     rates = tables["sink_rate"].filter(pl.col("key_set") == "first_token")
-    whole = rates.filter(pl.col("window").is_null()).group_by("model").agg(pl.col("rate").mean())
-    joined = found.filter(queries="whole document").join(whole, on="model")
-    assert (joined["rate"] - joined["rate_right"]).abs().max() <= 5e-7
-    assert "first 10 tokens" in found["queries"]
+    for window, queries in ((None, "whole documents"), (10, "the first 10 tokens")):
+        own = rates.filter(pl.col("window").eq_missing(window))
+        mean = own.group_by("model").agg(pl.col("rate").mean())
+        joined = found.filter(queries=queries).join(mean, on="model")
+        assert joined.height == 2
+        assert (joined["rate"] - joined["rate_right"]).abs().max() <= 5e-7
+    assert found["queries"][0] == "the first 10 tokens"
+    assert sentence(site, "all", "sink_rate_models").startswith("Over the first 10 tokens, ")
+
+
+def test_the_sentence_of_sink_rate_says_over_how_many_documents_each_is(site, tables):
+    rates = tables["sink_rate"].filter(model="enc", key_set="first_token")
+    mean = {
+        window: rates.filter(pl.col("window").eq_missing(window))["rate"].mean()
+        for window in (None, 10)
+    }
+    assert sentence(site, "enc", "sink_rate").endswith(
+        f"is {mean[10]:.1%} over the first 10 tokens (3 documents) and {mean[None]:.1%} over "
+        "whole documents (3 documents)."
+    )
 
 
 def test_sentence_of_max_keys(site, tables):

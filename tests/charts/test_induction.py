@@ -148,6 +148,7 @@ def test_values_that_are_missing_are_left_out():
 def test_nothing_is_drawn_without_decoders(tmp_path):
     RESTING.clear().write_parquet(tmp_path / "induction.parquet")
     patterns("a", 0, 0, 0, 0).clear().write_parquet(tmp_path / "induction_patterns.parquet")
+    pl.DataFrame({"model": "a", "attention": "softmax"}).write_parquet(tmp_path / "models.parquet")
     write_section("induction", tmp_path, tmp_path / "out")
     assert strict_json((tmp_path / "out" / "figures.json").read_text()) == []
 

@@ -61,7 +61,7 @@ def masses(key_set, *layers):
     """Mass by layer: one number of all documents, or a list with one of each."""
     documents = max((len(x) for x in layers if isinstance(x, list)), default=2)
     rows = [
-        {"document": f"d{i}", "layer": layer, "key_set": key_set,
+        {"document": f"d{i}", "layer": layer, "key_set": key_set, "n_keys": 1,
          "mass": float(value[i] if isinstance(value, list) else value)}
         for layer, value in enumerate(layers) for i in range(documents)
     ]  # fmt: skip
@@ -180,6 +180,7 @@ def rates(shift):
     def make(models):
         rows = [
             {"model": model, "layer": layer, "key_set": "first_token", "window": window,
+             "n_documents": 3,
              "rate": PUBLISHED_RATES[model] + shift + (0.01, -0.01)[layer] if window else 0.1}
             for model in models for layer in (0, 1) for window in (64, None)
         ]  # fmt: skip

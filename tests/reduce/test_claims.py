@@ -250,7 +250,8 @@ def test_a_claim_that_is_no_mapping_is_named(written):
 def test_options_that_a_measure_has_not_are_named(written, measure, options):
     """None of them may give a number: a class that does not exist has a share of 0."""
     claims = read_claims(written(measure=measure, **{"with": options}))
-    masses = {"model": "here", "document": "a", "key_set": "bos", "layer": [0, 1], "mass": 0.2}
+    masses = {"model": "here", "document": "a", "key_set": "bos", "n_keys": 1}
+    masses |= {"layer": [0, 1], "mass": 0.2}
     with pytest.raises(SinkscopeError, match=f"claim 'z-share': its measure {measure} cannot"):
         evaluate(claims, run(ITSELF) | {"sink_mass": pl.DataFrame(masses)})
 

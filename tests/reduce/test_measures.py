@@ -40,7 +40,7 @@ def tables():
             )
             for layer in range(N_LAYERS):
                 for key_set in ("sep", "first_token"):
-                    values = {"mass": rng.random(), "strict_mass": rng.random()}
+                    values = {"n_keys": 1, "mass": rng.random(), "strict_mass": rng.random()}
                     found["sink_mass"].append(
                         {
                             "model": model,
@@ -54,7 +54,7 @@ def tables():
             for window in (None, 64):
                 found["sink_rate"].append(
                     {"model": model, "layer": layer, "key_set": "first_token", "window": window,
-                     "rate": rng.random()}
+                     "n_documents": 1 + layer, "rate": rng.random()}
                 )  # fmt: skip
             for head in range(2):
                 found["induction"].append(
@@ -129,10 +129,11 @@ def test_a_mass_goes_over_documents_first_then_over_layers(tables, over_layers, 
 
 
 def test_documents_without_a_key_of_the_set_do_not_count(tables):
-    """Their mass is 0 by nature: a column n_keys says so."""
+    """Their mass is 0 by nature."""
     extra = tables["sink_mass"].filter(model="m", key_set="sep", document="a")
     extra = extra.with_columns(document=pl.lit("z"), mass=0.0, strict_mass=0.0, n_keys=0)
-    with_zeros = pl.concat([tables["sink_mass"].with_columns(n_keys=1), extra])
+    extra = extra.cast({"n_keys": tables["sink_mass"].schema["n_keys"]})
+    with_zeros = pl.concat([tables["sink_mass"], extra])
     for how in ("mean", "min"):
         found = measured({"sink_mass": with_zeros}, "mass", key_set="sep", over_documents=how)
         assert found == measured(tables, "mass", key_set="sep", over_documents=how)
@@ -159,7 +160,8 @@ def test_what_is_left_of_a_sink_is_a_ratio_of_two_ranges_of_layers(tables):
 
 
 def by_layer(*masses):
-    rows = {"model": "m", "document": "a", "key_set": "sep", "layer": range(len(masses))}
+    rows = {"model": "m", "document": "a", "key_set": "sep", "n_keys": 1}
+    rows["layer"] = range(len(masses))
     return {"sink_mass": pl.DataFrame(rows | {"mass": masses})}
 
 
@@ -176,9 +178,9 @@ def test_what_is_no_sink_neither_begins_nor_falls():
         measured(masses, "mass_left", key_set="sep", layers=[-1, -1], of_layers="intermediate")
 
 
-def test_a_sink_rate_is_the_mean_over_layers_of_one_window(tables):
+def test_a_sink_rate_is_the_mean_over_layers_and_documents_of_one_window(tables):
     rows = tables["sink_rate"].filter(model="m", window=64)
-    expected = np.mean(rows["rate"].to_list())
+    expected = np.average(rows["rate"].to_list(), weights=rows["n_documents"].to_list())
     assert measured(tables, "sink_rate", window=64) == pytest.approx(expected)
 
 
@@ -248,7 +250,14 @@ def test_of_a_model_without_rows_there_is_no_number(tables, name, options):
 def test_a_mass_is_the_same_to_the_last_bit_whenever_it_is_taken():
     """The order of documents within the table decides, not that in which threads come to them."""
     rows = [
-        {"model": "m", "document": f"d{i}", "layer": layer, "key_set": "bos", "mass": value}
+        {
+            "model": "m",
+            "document": f"d{i}",
+            "layer": layer,
+            "key_set": "bos",
+            "n_keys": 1,
+            "mass": value,
+        }
         for i, values in enumerate(np.random.default_rng(0).random((97, 3)))
         for layer, value in enumerate(values)
     ]

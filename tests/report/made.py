@@ -35,7 +35,6 @@ TEXTS = {"one": "Z one", "two": f"Z two {HOSTILE}", "three": "Z three"}
 LENGTHS = {"one": 12, "two": 40, "three": 70}
 SHAPES = {"enc": (3, 2), "dec": (4, 2)}  # layers, heads
 MAP_CELLS = 32
-PADDED = 80
 REASON = "document 'two': model 'absent' computes NaN"
 WORDS = ["a", "tide", ".", "ran", ","]
 
@@ -61,7 +60,9 @@ def cell(model, document, single=()):
     classes = ["cls" if model == "enc" else "first"]
     classes += [{".": "terminator", ",": "punctuation"}.get(token, "word") for token in plain]
     sets = key_sets(classes)
-    seen = np.tri(n).sum(0) if causal else np.full(n, n)
+    visible = np.tri(n) if causal else np.ones((n, n))
+    # A window of 10 queries; under a causal mask no query of it sees the keys behind.
+    seen, in_window, k = visible.sum(0), visible[:10].sum(0), 10 if causal else n
     distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
     local = [(a * (distance <= width)).sum((-1, -2)) / n for width in range(1, 6)]
     mass = [mean[:, :, positions].sum(-1).mean(-1) for positions in sets.values()]
@@ -72,8 +73,9 @@ def cell(model, document, single=()):
     arrays = {
         "max_key": mean.argmax(-1).astype(np.int32),
         "max_value": mean.max(-1),
+        "second_value": np.sort(mean, -1)[..., -2],
         "sink_score": a.sum(-2) / seen,
-        "window_score": a[..., :10, :10].sum(-2) / (np.tri(10).sum(0) if causal else 10),
+        "window_score": a[..., :10, :k].sum(-2) / in_window[:k],
         "mass": np.stack(mass, -1),
         "strict_mass": np.stack(mass, -1) / 2,
         "entropy": np.full((n_layers, n_heads), 0.5),
@@ -84,20 +86,18 @@ def cell(model, document, single=()):
     }
     arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     arrays["max_key"] = mean.argmax(-1).astype(np.int32)
+    for name, counts in (("n_queries", seen), ("n_window_queries", in_window[:k])):
+        arrays[name] = np.tile(counts, (n_layers, 1)).astype(np.int32)
     arrays["map"] = (pool @ mean @ pool.T).astype(np.float16)
     heads = [pool @ a[layer, head] @ pool.T for layer, head in single]
     arrays["head_map"] = np.array(heads or np.zeros((0, *arrays["map"].shape[1:]))).astype(
         np.float16
     )
-    if model == "enc":
-        padding = np.zeros((n_layers, PADDED - n), np.int32)
-        arrays["padded_max_key"] = np.concatenate([arrays["max_key"], padding], 1)
     meta = {
         "model": model,
         "document": document,
         "tokens": first + plain,
         "classes": classes,
-        "key_sets": list(sets),
         "n_tokens_full": n,
         "window": 10,
         "is_causal": causal,
@@ -164,6 +164,7 @@ def make_run(folder):
     for model, paths in manifests.items():
         reduce_model(paths, folder / "results" / "reduced" / model, 0.3, folder)
     parts = [folder / "results" / "reduced" / model for model in manifests]
+    parts.append(records.padded(folder, "enc", [cell("enc", name) for name in TEXTS]))
     write_tables(parts, folder / "results" / "tables")
     write_records(made_records(folder / "zoo"), folder / "results" / "tables")
     write_induction(

@@ -7,7 +7,9 @@ BOS = "results/experiments/bos/{model}"
 bos_models = measured("bos")
 
 if bos_models:
-    sections["bos"] = expand("results/tables/{table}.parquet", table=JOINED["bos"])
+    sections["bos"] = expand(
+        "results/tables/{table}.parquet", table=["models", *JOINED["bos"]]
+    )
 
 if not grid.config.raw["partial"]:
 

@@ -52,7 +52,6 @@ rule section:
     """Figures of a section that an experiment adds to the report."""
     input:
         tables=lambda wildcards: sections[wildcards.section],
-        models="results/tables/models.parquet",
         source=source("charts"),
     output:
         directory("reports/sections/{section}"),

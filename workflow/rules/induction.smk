@@ -8,7 +8,8 @@ induction_models = measured("induction")
 
 if induction_models:
     sections["induction"] = expand(
-        "results/tables/{table}.parquet", table=["induction", "induction_patterns"]
+        "results/tables/{table}.parquet",
+        table=["models", "induction", "induction_patterns"],
     )
 
 if not grid.config.raw["partial"]:

@@ -7,7 +7,9 @@ NORMS = "results/experiments/norms/{model}"
 norms_models = measured("norms")
 
 if norms_models:
-    sections["norms"] = expand("results/tables/{table}.parquet", table=JOINED["norms"])
+    sections["norms"] = expand(
+        "results/tables/{table}.parquet", table=["models", *JOINED["norms"]]
+    )
 
 if not grid.config.raw["partial"]:
 

@@ -10,7 +10,7 @@ second_sink_models = measured("second_sink")
 if second_sink_models:
     sections["second_sink"] = expand(
         "results/tables/{table}.parquet",
-        table=["second_sink_layers", *JOINED["second_sink"]],
+        table=["models", "second_sink_layers", *JOINED["second_sink"]],
     )
 
 if not grid.config.raw["partial"]:

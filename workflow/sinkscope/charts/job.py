@@ -23,8 +23,8 @@ def figures_of_model(
     documents = documents_of(own, wanted)
     is_encoder = own["models"]["family"][0] == "encoder"
     figures = [histogram.max_attention(own, model)]
-    padded = own["max_attention_tokens_padded"]
-    if padded["count"].sum() > own["max_attention_tokens"]["count"].sum():
+    padded = own.get("max_attention_tokens_padded")  # not of a single text
+    if padded is not None and padded["count"].sum() > own["max_attention_tokens"]["count"].sum():
         figures.append(histogram.countings(own, model))
     figures.append(mass.sink_mass(own, model, documents))
     if own["documents"].height > 1:

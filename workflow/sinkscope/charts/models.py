@@ -19,9 +19,9 @@ CHOSEN = f"model === '{ALL_MODELS}' || datum.model === model"
 
 
 def with_softmax(tables: Tables) -> dict[str, pl.DataFrame]:
-    """Rows of the models whose attention is softmax: others are not to be compared by it."""
-    names = tables["models"].filter(pl.col("attention") == "softmax")["model"].to_list()
-    return {name: frame.filter(pl.col("model").is_in(names)) for name, frame in tables.items()}
+    """Without the rows of models whose attention is not softmax: they are not to be compared."""
+    others = tables["models"].filter(pl.col("attention") != "softmax")["model"].to_list()
+    return {name: frame.filter(~pl.col("model").is_in(others)) for name, frame in tables.items()}
 
 
 def model_names(tables: Tables) -> list[str]:

@@ -20,15 +20,17 @@ from sinkscope.errors import SinkscopeError
 @dataclass(frozen=True)
 class Section:
     """intro: a paragraph. tables: names, as in results/tables/. figures: drawn from them.
-    page: where it is shown, if it has a page of its own. compares: whether its figures compare
-    models, and so leave out those whose attention is not softmax."""
+    page: where it is shown, if it has a page of its own.
+
+    With the table `models`, the figures compare models: those whose attention is not softmax are
+    left out.
+    """
 
     title: str
     intro: str
     tables: tuple[str, ...]
     figures: Callable[[Tables], list[Figure]]
     page: str | None = None
-    compares: bool = False
 
 
 # By name, in the order of the report. A name is the section's folder and its address.
@@ -60,10 +62,9 @@ SECTIONS = {
         "controls: another mark in its place, and the next terminator.",
         (
             *("second_sink_layers", "second_sink", "second_sink_local", "second_sink_states"),
-            "second_sink_maps",
+            *("second_sink_maps", "models"),
         ),
         second_sink.figures,
-        compares=True,
     ),
     "norms": Section(
         "What a sink carries",
@@ -71,9 +72,8 @@ SECTIONS = {
         "whose value is small. Here the norms of residual states, keys and values show whether "
         "sinks are such tokens, a few huge entries of the state show how a model marks them, and "
         "attention weighted by the norms of the values shows how much of a sink is left.",
-        ("norm_ratios", "norm_weighted", "activations", "norms"),
+        ("norm_ratios", "norm_weighted", "activations", "norms", "models"),
         norms.figures,
-        compares=True,
     ),
     "bos": Section(
         "What the sink holds on to: a token, or its place?",
@@ -81,9 +81,8 @@ SECTIONS = {
         "real token take over? Then with other words in the first place, and with another sentence "
         "in front, whose end is a terminator or, as a control, a comma: does the attention that "
         "the first terminator gets stay with it, go to the new first one, or stay in its place?",
-        ("bos", "position_content"),
+        ("bos", "position_content", "models"),
         bos.figures,
-        compares=True,
     ),
     "induction": Section(
         "Induction heads, and where they rest",
@@ -92,9 +91,8 @@ SECTIONS = {
         "do this, because nothing else helps there. On ordinary text there is mostly nothing to "
         "repeat: here the same heads are seen on the corpus, to learn whether they park their "
         "attention on the first token meanwhile.",
-        ("induction", "induction_patterns"),
+        ("induction", "induction_patterns", "models"),
         induction.figures,
-        compares=True,
     ),
     "claims": Section(
         "Claims of the studies",
@@ -119,8 +117,7 @@ def write_section(name: str, tables: Path, out: Path) -> None:
     if name not in SECTIONS:
         raise SinkscopeError(f"no section '{name}'; sections are {', '.join(SECTIONS)}.")
     section = SECTIONS[name]
-    names = (*section.tables, "models") if section.compares else section.tables
-    found = {name: pl.read_parquet(tables / f"{name}.parquet") for name in names}
-    if section.compares:
+    found = {table: pl.read_parquet(tables / f"{table}.parquet") for table in section.tables}
+    if "models" in found:
         found = with_softmax(found)
     write_all(section.figures(found), out)

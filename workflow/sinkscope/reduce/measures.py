@@ -49,9 +49,7 @@ def masses(tables: Tables, model: str, key_set: str, over_documents: str) -> pl.
     that does not exist."""
     if key_set not in KEY_SETS:
         raise ValueError(f"no key set '{key_set}'; they are {', '.join(KEY_SETS)}")
-    rows = tables["sink_mass"].filter(model=model, key_set=key_set)
-    if "n_keys" in rows.columns:
-        rows = rows.filter(pl.col("n_keys") > 0)
+    rows = tables["sink_mass"].filter(pl.col("n_keys") > 0, model=model, key_set=key_set)
     by_layer = rows.group_by("layer", maintain_order=True)
     return by_layer.agg(aggregated("mass", over_documents)).sort("layer")
 
@@ -96,9 +94,11 @@ def half_peak_layer(tables: Tables, model: str, *, key_set: str) -> float | None
 
 
 def sink_rate(tables: Tables, model: str, *, window: int) -> float | None:
-    """Share of heads whose sink score at key 0 is above epsilon, over all layers."""
+    """Fraction of heads whose sink score at key 0 is above epsilon, over all layers and the
+    documents that have a score there."""
     rows = tables["sink_rate"].filter(model=model, key_set="first_token", window=window)
-    return number(rows, pl.col("rate").mean())
+    n = pl.col("n_documents")
+    return number(rows.drop_nulls("rate"), (pl.col("rate") * n).sum() / n.sum())
 
 
 def n_tokens(tables: Tables, model: str, *, aggregate: str) -> float | None:
