@@ -22,7 +22,7 @@ from sinkscope.experiments.bos import (
 )
 from sinkscope.extract.encode import encode
 
-TEXT = "a cab, dad ate. did he? yes"
+TEXT = "A cab, dad ate. Did he? Yes"
 DOCUMENT = Document("d", "d.txt", None, TEXT)
 
 

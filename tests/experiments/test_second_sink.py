@@ -183,7 +183,7 @@ def documents(*texts):
 def test_documents_without_a_sentence_are_left_out_and_none_gives_empty_frames():
     loaded = tiny.loaded("gpt2", tiny.byte_tokenizer())
     loaded = dataclasses.replace(loaded, network=tiny.network("gpt2", vocab_size=258))
-    long = "Z it ran. " + "and so on " * 8
+    long = "Z it ran. " + "And so on " * 8
     made = dataclasses.replace(config(), documents=documents("no end", TEXT, long))
     frames = second_sink.measure(loaded, made)
     assert frames.keys() == {*JOINED["second_sink"], CONVERGENCE}
