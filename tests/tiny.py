@@ -133,6 +133,16 @@ def byte_tokenizer(bos=None, **special):
     return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", **special)
 
 
+def merged_tokenizer(*merges):
+    """Bytes as in GPT-2, with these merges of two pieces."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = [*alphabet, *("".join(pair) for pair in merges), "<pad>"]
+    backend = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, list(merges)))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>")
+
+
 def letter_tokenizer():
     """WordPiece whose words are cut into letters, wrapped in [CLS] and [SEP], as in BERT."""
     letters = string.ascii_lowercase + string.digits + ".,?!'"
@@ -191,6 +201,8 @@ def save_tokenizer(kind, folder):
             "<mask>",
             *LETTERS,
             *(c + "</w>" for c in LETTERS),
+            "the</w>",
+            "cat</w>",
         ]
         made = HerbertTokenizer(vocab={token: i for i, token in enumerate(tokens)}, merges=[])
     elif kind == "clip":

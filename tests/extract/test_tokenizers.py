@@ -4,7 +4,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 import tiny
@@ -132,18 +132,8 @@ def test_parts_are_shown_with_their_character():
     ]  # fmt: skip
 
 
-def merged(*merges):
-    """Bytes as in GPT-2, with these merges of two pieces."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokens = [*alphabet, *("".join(pair) for pair in merges), "<pad>"]
-    backend = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, list(merges)))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    backend.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>")
-
-
 def test_a_piece_of_a_space_and_the_first_bytes_of_a_character():
-    assert of(merged(("Ġ", "æ")), "Z 河.") == [
+    assert of(tiny.merged_tokenizer(("Ġ", "æ")), "Z 河.") == [
         ("Z", "first"), ("▁河[1/3]", "word"), ("河[2/3]", "word"), ("河[3/3]", "word"),
         (".", "terminator"),
     ]  # fmt: skip
@@ -151,7 +141,7 @@ def test_a_piece_of_a_space_and_the_first_bytes_of_a_character():
 
 def test_a_piece_of_the_end_of_one_character_and_the_start_of_the_next():
     """河 is E6 B2 B3, 水 is E6 B0 B4, 。 is E3 80 82: B3 E6 and B4 E3 are one piece each."""
-    assert of(merged(("³", "æ"), ("´", "ã")), "Z河水。") == [
+    assert of(tiny.merged_tokenizer(("³", "æ"), ("´", "ã")), "Z河水。") == [
         ("Z", "first"), ("河[1/3]", "word"), ("河[2/3]", "word"),
         ("河[3/3]水[1/3]", "word"), ("水[2/3]", "word"),
         ("水[3/3]。[1/3]", "word"), ("。[2/3]", "terminator"), ("。[3/3]", "terminator"),
@@ -159,17 +149,20 @@ def test_a_piece_of_the_end_of_one_character_and_the_start_of_the_next():
 
 
 def test_a_piece_of_a_whole_character_and_a_part_of_another():
-    assert of(merged(("a", "æ")), "Za河")[1:3] == [("a河[1/3]", "word"), ("河[2/3]", "word")]
+    assert of(tiny.merged_tokenizer(("a", "æ")), "Za河")[1:3] == [
+        ("a河[1/3]", "word"),
+        ("河[2/3]", "word"),
+    ]
 
 
 def test_the_replacement_character_is_a_character():
-    tokenizer = merged(("ï", "¿"), ("ï¿", "½"))
+    tokenizer = tiny.merged_tokenizer(("ï", "¿"), ("ï¿", "½"))
     assert of(tokenizer, "Z\ufffd") == [("Z", "first"), ("\ufffd", "punctuation")]
 
 
 def test_an_added_token_is_read_as_it_is_written():
     """`é` alone would be the stand-in for the byte E9."""
-    tokenizer = merged(("³", "æ"))
+    tokenizer = tiny.merged_tokenizer(("³", "æ"))
     tokenizer.add_tokens(["é", "(c)"])
     assert of(tokenizer, "Zé(c)") == [("Z", "first"), ("é", "word"), ("(c)", "word")]
 
