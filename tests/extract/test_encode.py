@@ -77,8 +77,8 @@ def test_what_follows_the_last_full_stop_of_an_encoders_document_is_no_word():
 
 
 def test_truncation_does_not_change_the_classes_of_what_is_left():
-    whole = encoded(tiny.byte_tokenizer(), "Zab. cd é")
-    cut = encoded(tiny.byte_tokenizer(), "Zab. cd é", max_length=9, truncate=True)
+    whole = encoded(tiny.byte_tokenizer(), "Zab! cd é")
+    cut = encoded(tiny.byte_tokenizer(), "Zab! cd é", max_length=9, truncate=True)
     assert cut.tokens == whole.tokens[:9]
     assert cut.tokens[-1] == "é[1/2]"
     assert cut.classes == whole.classes[:9]
