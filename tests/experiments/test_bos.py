@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import reference
 import tiny
@@ -150,6 +151,19 @@ def test_a_text_that_begins_in_lower_case_has_a_sentence_in_front_too():
     assert rows == [f"{FILLER}\n{text}", f"{FILLER[:-1]},\n{text}"]
     assert filler.keys["filler_end"] == len(FILLER)
     assert filler.keys["first_terminator"] == 1 + len(FILLER) + 1 + text.index(".")
+
+
+def test_a_text_is_not_behind_a_sentence_whose_end_is_no_token_of_its_own():
+    """Where `day.` is one piece, the text's own full stop must not be taken for FILLER's."""
+    tokens = ["<unk>", *FILLER.split(), "Z", "ran", ".", ",", "He", "did"]
+    backend = Tokenizer(models.WordLevel({t: i for i, t in enumerate(tokens)}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
+    loaded = tiny.loaded("gpt2", tokenizer)
+    document = Document("d", "d.txt", None, "Z ran . He did . He did")
+    encoded = encode(loaded, "d", document.text, truncate=True)
+    [text] = beginnings(loaded, document, encoded)
+    assert text.keys == {"first_token": 0, "first_terminator": 2}
 
 
 def test_no_terminator_no_place_to_follow():

@@ -104,9 +104,14 @@ def beginnings(loaded: Loaded, document: Document, encoded: Encoded) -> list[Beg
     ids = other_first_words(loaded, encoded)
     names = ["text", *["other_first_word"] * (len(ids) - 1)]
     found = [Beginnings(ids, names, {"first_token": 0, "first_terminator": text.key})]
-    longer = encode(loaded, document.name, behind_filler(document.text), truncate=True)
-    behind = marked(loaded.tokenizer, longer)
-    if behind is not None and behind.following is not None and "," in behind.marks:
+    alone, behind = (
+        marked(loaded.tokenizer, encode(loaded, document.name, joined, truncate=True))
+        for joined in (FILLER, behind_filler(document.text))
+    )
+    # A tokenizer whose last piece of FILLER is `day.` has no terminator there.
+    if alone is None or behind is None or alone.key != behind.key:
+        return found
+    if behind.following is not None and "," in behind.marks:
         keys = {
             "first_token": 0,
             "filler_end": behind.key,

@@ -71,7 +71,7 @@ def marked(tokenizer: Any, encoded: Encoded) -> Marked | None:
     if not terminators:
         return None
     key = terminators[0]
-    # Terminators that touch are the parts of one character.
+    # Terminators that touch are the parts of one character, and what modifies it.
     later = [b for a, b in itertools.pairwise(terminators) if b > a + 1]
     held = end_marks(encoded.tokens[key])
     own = held[-1]
