@@ -146,16 +146,17 @@ def claims(path, hostile):
     return path
 
 
-def second_sink(folder, model, masses=(0.0, 0.36, 0.24), key=8, n=40):
+def second_sink(folder, model, masses=(0.0, 0.36, 0.24), key=8, n=40, marks=(".", "!", "?", ",")):
     """What that experiment wrote of a decoder with three layers on two documents: the first
-    terminator, at `key`, gets `masses` by layer, key 0 gets 0.4, a comma in its place 0.01."""
+    terminator, the first of `marks`, at `key`, gets `masses` by layer, key 0 gets 0.4, a comma in
+    its place 0.01."""
     part = folder / "results" / "experiments" / "second_sink" / model
     part.mkdir(parents=True)
-    documents, marks = ("one", "two"), (".", "!", "?", ",")
+    documents = ("one", "two")
     rows = [
         {
-            "document": document, "mark": mark, "is_own": mark == ".", "layer": layer, "key": key,
-            "n_queries": n - key - 1, "first_token": 0.4,
+            "document": document, "mark": mark, "is_own": mark == marks[0], "layer": layer,
+            "key": key, "n_queries": n - key - 1, "first_token": 0.4,
             "second_sink": 0.01 if mark == "," else mass,
             "ratio": (0.01 if mark == "," else mass) / 0.4, "next_terminator": mass / 2,
             "first_token_before": 0.8, "strongest_key": key, "strongest_token": ".",

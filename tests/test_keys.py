@@ -12,9 +12,8 @@ SPECIAL = {"bos": 1, "cls": 2, "sep": 3, "eos": 4, "mask": 5}
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (".", "terminator"),
-        (" ?", "terminator"),
-        ("!\n", "terminator"),
+        (".", "punctuation"),
+        (" ?", "punctuation"),
         ("...", "punctuation"),
         (",", "punctuation"),
         ("?!", "punctuation"),
@@ -23,23 +22,52 @@ SPECIAL = {"bos": 1, "cls": 2, "sep": 3, "eos": 4, "mask": 5}
         (" +", "punctuation"),
         ("\n", "newline"),
         (" \n\n", "newline"),
-        (" ", "word"),
+        ("\r\n", "newline"),
+        ("\u2029", "newline"),
+        (" ", "space"),
+        ("\t ", "space"),
+        ("\u3000", "space"),
+        ("} }", "punctuation"),
+        ("🙂", "punctuation"),
+        ("☺\ufe0f", "punctuation"),
+        ("👩\u200d🚀", "punctuation"),
+        ("1\ufe0f\u20e3", "number"),
+        ("½", "number"),
+        ("Ⅷ", "number"),
+        ("१२", "number"),
+        ("一", "word"),
+        ("हि", "word"),
+        ("e\u0301", "word"),
+        ("3.5", "word"),
         ("12", "number"),
         (" 7", "number"),
         ("3rd", "word"),
         (" the", "word"),
         ("don't", "word"),
         ("é", "word"),
-        ("", "word"),
     ],
 )
 def test_the_class_of_a_token_is_told_from_its_text(text, expected):
     assert key_class(5, 100, text, SPECIAL) == expected
 
 
+@pytest.mark.parametrize(
+    "text", [".", " ?", "!\n", ' ."', ".)", "...", "?!", "。", "؟", "।", "!\ufe0f"]
+)
+def test_what_ends_a_sentence_is_a_terminator(text):
+    assert key_class(5, 100, text, SPECIAL, ends_sentence=True) == "terminator"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("no.", "word"), ("3.", "word"), (".5", "word"), (".e\u0301", "word")]
+)
+def test_a_token_that_also_holds_a_letter_or_digit_is_no_terminator(text, expected):
+    assert key_class(5, 100, text, SPECIAL, ends_sentence=True) == expected
+
+
 @pytest.mark.parametrize("text", [".", "Z", "\n", "12"])
 def test_whatever_stands_first_is_first_unless_it_is_special(text):
-    assert key_class(0, 100, text, SPECIAL) == "first"
+    assert key_class(0, 100, text, SPECIAL, ends_sentence=True) == "first"
     assert key_class(0, 2, text, SPECIAL) == "cls"
 
 

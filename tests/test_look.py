@@ -1,6 +1,8 @@
 """`sinkscope look`, as it is called."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +36,21 @@ def test_a_look_prints_where_attention_lands_and_writes_a_page(tmp_path):
     html = page.read_text(encoding="utf-8")
     assert "[CLS]" in html
     assert "<b>me</b>" not in html
+
+
+def test_characters_of_several_tokens_are_words_and_can_be_read(tmp_path):
+    """zoo:gpt2 has a token per byte for them; this text has neither punctuation nor numbers."""
+    page = tmp_path / "look.html"
+    text = "河水在夜里上涨 没有人睡觉 老人数着钟点 東京"
+    done = look("--model", "zoo:gpt2", "--text", text, "--html", str(page))
+    assert done.returncode == 0, done.stderr
+    assert "河[1/3]" in done.stdout
+    assert "punctuation" not in done.stdout
+    html = page.read_text(encoding="utf-8")
+    assert json.dumps("京[3/3]") in html
+    classes = json.loads(re.search(r'"classes": (\[[^]]*\])', html)[1])
+    assert len(classes) == 63
+    assert set(classes) == {"first", "space", "word"}
 
 
 def test_a_source_can_be_named_instead_of_a_model_and_a_file_instead_of_a_text(tmp_path):

@@ -18,6 +18,11 @@ from transformers import (
     PreTrainedTokenizerFast,
     RobertaConfig,
 )
+from transformers.models.bertweet.tokenization_bertweet import BertweetTokenizer
+from transformers.models.clip.tokenization_clip import CLIPTokenizer
+from transformers.models.esm.tokenization_esm import EsmTokenizer
+from transformers.models.herbert.tokenization_herbert import HerbertTokenizer
+from transformers.models.phobert.tokenization_phobert import PhobertTokenizer
 
 from sinkscope.config import ModelRow, Settings
 from sinkscope.extract.analyse import Analyser
@@ -128,6 +133,16 @@ def byte_tokenizer(bos=None, **special):
     return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", **special)
 
 
+def merged_tokenizer(*merges):
+    """Bytes as in GPT-2, with these merges of two pieces."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokens = [*alphabet, *("".join(pair) for pair in merges), "<pad>"]
+    backend = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, list(merges)))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>")
+
+
 def letter_tokenizer():
     """WordPiece whose words are cut into letters, wrapped in [CLS] and [SEP], as in BERT."""
     letters = string.ascii_lowercase + string.digits + ".,?!'"
@@ -152,6 +167,62 @@ def word_tokenizer(*pieces):
     )
     backend.decoder = decoders.Metaspace()
     return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>")
+
+
+def fallback_tokenizer():
+    """Letters with ▁ for a space, and bytes (<0xE6>) for all other characters, as in Llama."""
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    tokens += ["▁", *string.ascii_letters, *'.,?!"']
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    backend = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=True))
+    backend.normalizer = normalizers.Replace(" ", "▁")
+    backend.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", pad_token="</s>")
+
+
+LETTERS = string.ascii_letters + string.digits + ".,?!\"'"
+
+
+def save_tokenizer(kind, folder):
+    """Tokenizers of published families, of letters alone, in a folder.
+
+    HerBERT and CLIP mark the end of a word (`e</w>`), BERTweet and PhoBERT its continuation
+    (`t@@`); these two and ESM exist in Python only.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if kind == "herbert":
+        tokens = [
+            "<s>",
+            "<pad>",
+            "</s>",
+            "<unk>",
+            "<mask>",
+            *LETTERS,
+            *(c + "</w>" for c in LETTERS),
+            "the</w>",
+            "cat</w>",
+        ]
+        made = HerbertTokenizer(vocab={token: i for i, token in enumerate(tokens)}, merges=[])
+    elif kind == "clip":
+        letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+        tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(c + "</w>" for c in letters)]
+        made = CLIPTokenizer(vocab={token: i for i, token in enumerate(tokens)}, merges=[])
+    elif kind == "esm":
+        tokens = ["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<mask>"]
+        (folder / "vocab.txt").write_text("\n".join(tokens), encoding="utf-8")
+        made = EsmTokenizer(str(folder / "vocab.txt"))
+    else:
+        tokens = [*LETTERS, *(c + "@@" for c in LETTERS), "the", "cat"]
+        lines = "".join(f"{token} 1\n" for token in tokens)
+        (folder / "vocab.txt").write_text(lines, encoding="utf-8")
+        merges = "t h 1\nth e</w> 1\nc a 1\nca t</w> 1\n"
+        (folder / "bpe.codes").write_text(merges, encoding="utf-8")
+        kinds = {"bertweet": BertweetTokenizer, "phobert": PhobertTokenizer}
+        made = kinds[kind](str(folder / "vocab.txt"), str(folder / "bpe.codes"))
+    made.save_pretrained(folder)
+    return folder
 
 
 def save(folder, name="bert"):

@@ -44,6 +44,16 @@ def test_every_figure_is_there_and_draws(both):
         assert figure.data.height > 0
 
 
+def test_documents_of_another_script_are_drawn_without_other_marks(tmp_path):
+    """Where their full stop is not exchanged, alone and beside a model of English documents."""
+    for others in ([], [("b", {})]):
+        figures = drawn(tmp_path / str(len(others)), ("a", {"marks": ("。",)}), *others)
+        assert list(figures) == NAMES
+        for figure in figures.values():
+            assert "undefined" not in as_svg(figure.spec())
+        assert set(figures["second_sink_controls"].data["kind"]) >= {"next terminator"}
+
+
 def test_the_sentence_says_where_it_is_born_and_ends(both):
     assert both["second_sink_mass"].finding == (
         "The first terminator gets 0.1 of the attention of later queries in 1 of 2 models: in a "

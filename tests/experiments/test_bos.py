@@ -6,10 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import reference
 import tiny
-from experiments.test_induction import config
+from experiments.test_induction import config, with_unused_ids
 from sinkscope.documents import Document
 from sinkscope.experiments import bos
 from sinkscope.experiments.bos import (
@@ -22,7 +24,7 @@ from sinkscope.experiments.bos import (
 )
 from sinkscope.extract.encode import encode
 
-TEXT = "a cab, dad ate. did he? yes"
+TEXT = "A cab, dad ate. Did he? Yes"
 DOCUMENT = Document("d", "d.txt", None, TEXT)
 
 
@@ -83,6 +85,23 @@ def test_other_first_words_change_one_token():
     assert (ids[1:, 0] != ids[0, 0]).all()
 
 
+def test_other_first_words_are_pieces_of_the_vocabulary():
+    tokenizer = with_unused_ids()
+    loaded = dataclasses.replace(tiny.loaded("gpt2"), tokenizer=tokenizer)
+    ids = other_first_words(loaded, encode(loaded, "d", "Z abc dab", truncate=True))
+    assert len(ids) == 1 + N_WORDS
+    assert all(tokenizer.convert_ids_to_tokens(int(i)) for i in ids[:, 0])
+
+
+@pytest.mark.parametrize("kind", ["esm", "bertweet"])
+def test_a_tokenizer_in_python_will_do(kind, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny.save_tokenizer(kind, tmp_path))
+    network = tiny.network("roberta", vocab_size=len(tokenizer))
+    loaded = dataclasses.replace(tiny.loaded("roberta", tokenizer), network=network)
+    made = dataclasses.replace(config(), documents=(Document("d", "d.txt", None, "MKL ALA. GAL."),))
+    assert not bos.measure(loaded, made)["position_content"].is_empty()
+
+
 @pytest.mark.parametrize("kind", ["encoder", "decoder"])
 def test_masses_agree_with_full_matrices(kind):
     loaded = encoder() if kind == "encoder" else decoder()
@@ -121,6 +140,30 @@ def test_keys_are_followed_when_a_sentence_is_in_front():
     marks = [loaded.tokenizer.decode(row[end : end + 1]) for row in filler.ids]
     assert marks == [".", ","]
     assert (filler.ids[0] != filler.ids[1]).sum() == 1
+
+
+def test_a_text_that_begins_in_lower_case_has_a_sentence_in_front_too():
+    """`day. a cab` would be one sentence: the text's own full stop would be taken for FILLER's."""
+    loaded, text = decoder(), "a cab, dad ate. Did he? Yes"
+    document = Document("d", "d.txt", None, text)
+    [_, filler] = beginnings(loaded, document, encode(loaded, "d", text, truncate=True))
+    rows = [loaded.tokenizer.decode(row[1:]) for row in filler.ids]
+    assert rows == [f"{FILLER}\n{text}", f"{FILLER[:-1]},\n{text}"]
+    assert filler.keys["filler_end"] == len(FILLER)
+    assert filler.keys["first_terminator"] == 1 + len(FILLER) + 1 + text.index(".")
+
+
+def test_a_text_is_not_behind_a_sentence_whose_end_is_no_token_of_its_own():
+    """Where `day.` is one piece, the text's own full stop must not be taken for FILLER's."""
+    tokens = ["<unk>", *FILLER.split(), "Z", "ran", ".", ",", "He", "did"]
+    backend = Tokenizer(models.WordLevel({t: i for i, t in enumerate(tokens)}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
+    loaded = tiny.loaded("gpt2", tokenizer)
+    document = Document("d", "d.txt", None, "Z ran . He did . He did")
+    encoded = encode(loaded, "d", document.text, truncate=True)
+    [text] = beginnings(loaded, document, encoded)
+    assert text.keys == {"first_token": 0, "first_terminator": 2}
 
 
 def test_no_terminator_no_place_to_follow():

@@ -2,11 +2,14 @@
 for them, and random models have none."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import reference
 import tiny
@@ -138,6 +141,34 @@ def test_sequences_are_ordinary_tokens_twice_behind_the_bos_and_always_the_same(
     assert not torch.equal(tokens.ids[0], tokens.ids[1])
     torch.testing.assert_close(repeated(tokenizer, "m", 5, 3).ids, tokens.ids)
     assert repeated(tiny.letters_and_words(None), "m", 5, 3).start == 0
+
+
+def with_unused_ids():
+    """A vocabulary of 40 pieces whose ids go up to 79: every second one is not used."""
+    words = ["".join(letters) for letters in itertools.product("abcd", repeat=3)][:38]
+    tokens = ["<unk>", "Z", *words]
+    backend = Tokenizer(
+        models.WordLevel({token: 2 * i + 1 for i, token in enumerate(tokens)}, unk_token="<unk>")
+    )
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
+
+
+def test_only_ids_with_a_piece_are_drawn():
+    tokenizer = with_unused_ids()
+    assert None in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    assert induction.ordinary_ids(tokenizer) == tuple(range(5, 80, 2))
+    tokens = repeated(tokenizer, "m", 30, 3)
+    assert None not in tokenizer.convert_ids_to_tokens(tokens.ids.flatten().tolist())
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("herbert", ["the</w>", "cat</w>"]), ("phobert", ["the", "cat"])]
+)
+def test_words_are_drawn_whatever_the_tokenizer_puts_around_them(kind, words, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny.save_tokenizer(kind, tmp_path))
+    drawn = induction.ordinary_ids(tokenizer)
+    assert tokenizer.convert_ids_to_tokens(list(drawn)) == words
 
 
 def test_too_small_a_vocabulary_is_one_sentence():

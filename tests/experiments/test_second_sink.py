@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 import reference
 import tiny
@@ -24,9 +25,9 @@ from sinkscope.experiments.second_sink import (
     to_first,
 )
 from sinkscope.experiments.states import Convergence
-from sinkscope.extract.encode import encode
+from sinkscope.extract.encode import encode, shown
 from sinkscope.reduce.parts import JOINED
-from sinkscope.reduce.second_sink import CONVERGENCE
+from sinkscope.reduce.second_sink import CONVERGENCE, OWN
 
 TEXT = "Z the cat, it sat. Did it? Yes."
 
@@ -177,6 +178,66 @@ def test_the_mark_is_exchanged_and_nothing_else():
     assert marked(loaded.tokenizer, unfinished) is None
 
 
+def marked_in(tokenizer, text, name="gpt2"):
+    """The text's Marked, and the tokens of the first terminator's place in each of its rows."""
+    encoded = encode(tiny.loaded(name, tokenizer), "d", text, truncate=True)
+    found = marked(tokenizer, encoded)
+    assert found.ids[found.own].tolist() == encoded.ids
+    changed = (found.ids != found.ids[found.own]).any(0).nonzero().flatten().tolist()
+    assert changed in ([], [found.key])
+    return found, [shown(tokenizer, int(row[found.key])) for row in found.ids]
+
+
+def test_a_mark_is_exchanged_in_the_form_that_it_has():
+    tokenizer = tiny.merged_tokenizer((".", '"'), ("!", '"'), (".", "."), ("?", "?"))
+    found, tokens = marked_in(tokenizer, 'Z "No." Yes. So')
+    assert (found.marks, tokens) == ((".", "!"), ['."', '!"'])
+    assert (found.key, found.following) == (5, 10)
+    found, tokens = marked_in(tokenizer, "Z no.. Yes? So")
+    assert (found.marks, tokens) == ((".", "?"), ["..", "??"])
+
+
+@pytest.mark.parametrize("kind", ["herbert", "clip", "bertweet"])
+def test_a_mark_is_exchanged_whatever_the_tokenizer_puts_around_it(kind, tmp_path):
+    """`.</w>` for `!</w>`, `.@@` for `!@@`."""
+    name = {"herbert": "bert", "clip": "gpt2", "bertweet": "roberta"}[kind]
+    tokenizer = AutoTokenizer.from_pretrained(tiny.save_tokenizer(kind, tmp_path / kind))
+    found, tokens = marked_in(tokenizer, "At 3.5. Yes! No", name)
+    assert found.marks == (".", "!", "?", ",")
+    around = {"herbert": "</w>", "clip": "</w>", "bertweet": ""}[kind]
+    assert tokens == [mark + around for mark in found.marks]
+    assert (
+        encode(tiny.loaded(name, tokenizer), "d", "At 3.5. Yes! No", truncate=True).classes[
+            found.following
+        ]
+        == "terminator"
+    )
+
+
+@pytest.mark.parametrize("mark", ["。", "؟", "।", "…"])
+def test_a_mark_of_another_script_is_counted_as_it_is(mark):
+    """Its bytes are several tokens: the next terminator is that of the next sentence."""
+    found, tokens = marked_in(tiny.byte_tokenizer(), f"Z ab{mark} Cd{mark}")
+    n_bytes = len(mark.encode())
+    assert (found.marks, found.own, len(tokens)) == ((mark,), 0, 1)
+    assert (found.key, found.following) == (4, 4 + n_bytes + 3)
+
+
+def test_several_marks_in_one_token_are_not_exchanged():
+    found, tokens = marked_in(tiny.merged_tokenizer(("?", "!")), "Z no?! Yes")
+    assert (found.marks, tokens) == (("!",), ["?!"])
+
+
+def test_documents_of_other_scripts_have_rows_of_their_own_text():
+    loaded = tiny.loaded("gpt2", tiny.byte_tokenizer())
+    loaded = dataclasses.replace(loaded, network=tiny.network("gpt2", vocab_size=258))
+    made = dataclasses.replace(config(), documents=documents("Z 河水。老人。"))
+    frames = second_sink.measure(loaded, made)
+    assert frames["second_sink"]["mark"].unique().to_list() == ["。"]
+    assert frames["second_sink"]["is_own"].all()
+    assert set(frames[CONVERGENCE]["mark"]) == {"。", OWN}
+
+
 @pytest.mark.parametrize("name", tiny.NAMES)
 def test_tiny_models_agree_with_full_matrices(name):
     encoder = name in tiny.ENCODERS
@@ -241,7 +302,7 @@ def documents(*texts):
 def test_documents_without_a_sentence_are_left_out_and_none_gives_empty_frames():
     loaded = tiny.loaded("gpt2", tiny.byte_tokenizer())
     loaded = dataclasses.replace(loaded, network=tiny.network("gpt2", vocab_size=258))
-    long = "Z it ran. " + "and so on " * 8
+    long = "Z it ran. " + "And so on " * 8
     made = dataclasses.replace(config(), documents=documents("no end", TEXT, long))
     frames = second_sink.measure(loaded, made)
     assert frames.keys() == {*JOINED["second_sink"], CONVERGENCE}

@@ -40,7 +40,7 @@ def mass_of(cell, key_set):
 @pytest.mark.parametrize("name", ["bert", "llama"])
 def test_a_cell_holds_the_reference_of_every_statistic(name):
     analyser = small(name, window=8)
-    cell = analyser.analyse(document("a cat. it sat"))
+    cell = analyser.analyse(document("a cat! it sat"))
     ids = analyser.loaded.tokenizer.convert_tokens_to_ids(
         [token.replace("▁", "Ġ") for token in cell.meta["tokens"]]
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import tiny
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.encode import encode
 
 
@@ -16,8 +16,8 @@ def encoded(tokenizer, text="abc", name="llama", max_length=96, truncate=False, 
 
 
 def test_an_encoders_mask_token_is_the_last_but_one():
-    found = encoded(tiny.letter_tokenizer(), "ab. c", "bert")
-    assert found.tokens == ["[CLS]", "a", "##b", ".", "c", "[MASK]", "[SEP]"]
+    found = encoded(tiny.letter_tokenizer(), "ab? c", "bert")
+    assert found.tokens == ["[CLS]", "a", "##b", "?", "c", "[MASK]", "[SEP]"]
     assert found.classes == ["cls", "word", "word", "terminator", "word", "mask", "sep"]
     assert (found.n_tokens_full, found.truncated) == (7, False)
 
@@ -43,20 +43,51 @@ def test_a_decoder_gets_no_mask_and_shows_its_white_space():
     found = encoded(tiny.byte_tokenizer(), "Z a.\n\t1")
     assert found.tokens == ["Z", "▁", "a", ".", "⏎", "⇥", "1"]
     assert found.classes == [
-        "first", "word", "word", "terminator", "newline", "word", "number",
+        "first", "space", "word", "terminator", "newline", "space", "number",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"No." So', {5: "terminator"}),
+        ("(no.) So", {5: "terminator"}),
+        ("no... So", {4: "punctuation", 5: "punctuation", 6: "terminator"}),
+        ("no?! so", {4: "punctuation", 5: "terminator"}),
+        ("at 3.5", {6: "punctuation"}),
+        ("U.S. Navy", {3: "punctuation", 5: "punctuation"}),
+        ("e.g. Navy", {3: "punctuation", 5: "punctuation"}),
+        ("etc. and", {5: "punctuation"}),
+        ("a.txt", {3: "punctuation"}),
+    ],
+)
+def test_only_a_dot_that_ends_a_sentence_is_a_terminator(text, expected):
+    found = encoded(tiny.byte_tokenizer(), f"Z {text}")
+    marks = {i: name for i, name in enumerate(found.classes) if found.tokens[i] in ".?!"}
+    assert marks == expected
+
+
+def test_what_follows_the_last_full_stop_of_an_encoders_document_is_no_word():
+    """Its mask token is put behind the text: `[mask]` in lower case would go on with it."""
+    tokenizer = tiny.letter_tokenizer()
+    tokenizer.add_special_tokens({"mask_token": "mask"})
+    found = encoded(tokenizer, "ab.", "bert")
+    assert found.tokens[-3:] == [".", "mask", "[SEP]"]
+    assert found.classes[-3:] == ["terminator", "mask", "sep"]
+
+
+def test_truncation_does_not_change_the_classes_of_what_is_left():
+    whole = encoded(tiny.byte_tokenizer(), "Zab! cd é")
+    cut = encoded(tiny.byte_tokenizer(), "Zab! cd é", max_length=9, truncate=True)
+    assert cut.tokens == whole.tokens[:9]
+    assert cut.tokens[-1] == "é[1/2]"
+    assert cut.classes == whole.classes[:9]
 
 
 def test_sentencepiece_marks_and_bytes_read_as_what_they_stand_for():
     found = encoded(tiny.word_tokenizer("▁Z", "▁is", "<0x0A>", "▁12", "."), "Z is\n 12.")
     assert found.tokens == ["▁Z", "▁is", "⏎", "▁12", "."]
     assert found.classes == ["first", "word", "newline", "number", "terminator"]
-
-
-def test_bytes_that_are_part_of_a_character_stay_apart():
-    tokens = encoded(tiny.byte_tokenizer(), "é").tokens
-    assert len(set(tokens)) == 2
-    assert "\ufffd" not in "".join(tokens)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +142,30 @@ def test_truncation_of_a_decoder_drops_the_end():
     found = encoded(tiny.byte_tokenizer(bos="<s>"), "abcdefgh", max_length=4, truncate=True)
     assert found.tokens == ["<s>", "a", "b", "c"]
     assert (found.n_tokens_full, found.truncated) == (9, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "special", "max_length", "needed"),
+    [
+        ("bert", "auto", 1, 4),
+        ("bert", "auto", 3, 4),
+        ("bert", "false", 1, 2),
+        ("llama", "auto", 1, 2),
+    ],
+)
+def test_a_longest_input_without_room_for_text_is_an_error(name, special, max_length, needed):
+    """[CLS], [MASK] and [SEP], or a BOS, and one token of the text."""
+    tokenizer = tiny.letter_tokenizer() if name == "bert" else tiny.byte_tokenizer(bos="<s>")
+    options = {"truncate": True, "add_special_tokens": special}
+    with pytest.raises(ModelError) as caught:
+        encoded(tokenizer, "abcdefgh", name, max_length, **options)
+    assert str(caught.value) == (
+        f"model '{name}': it takes at most {max_length} tokens, but its special tokens and one of "
+        f"the text are {needed}; raise its max_length."
+    )
+    found = encoded(tokenizer, "abcdefgh", name, needed, **options)
+    assert len(found.ids) == needed
+    assert found.classes.count("word") + found.classes.count("first") == 1
 
 
 def test_a_model_without_a_longest_input_takes_everything():

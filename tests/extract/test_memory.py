@@ -11,7 +11,7 @@ from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.streaming import LEAST_SHARE
 
-DOCUMENT = Document("d", "d.txt", None, "abc dab cab bad add. dad bac cad abd dca bda cba acd")
+DOCUMENT = Document("d", "d.txt", None, "abc dab cab bad add! dad bac cad abd dca bda cba acd")
 TOKENIZER = {"gpt2": tiny.byte_tokenizer, "bert": tiny.letter_tokenizer}
 
 

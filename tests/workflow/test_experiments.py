@@ -19,7 +19,7 @@ def project(tmp_path_factory):
     tokenizer = tiny.letters_and_words("<|endoftext|>")
     tokenizer.save_pretrained(made.folder / "decoder")
     tiny.network("gpt2", vocab_size=len(tokenizer)).save_pretrained(made.folder / "decoder")
-    made.write("texts/one.txt", "abc dab cab bad add. dad bac cad abd dca bda cba acd")
+    made.write("texts/one.txt", "abc dab cab bad add! dad bac cad abd dca bda cba acd")
     made.models(MINILM, "decoder\tpath:decoder")
     made.documents("one")
     return made

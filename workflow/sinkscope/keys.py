@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Mapping, Sequence
 
@@ -16,11 +17,12 @@ KEY_CLASSES = (
     "terminator",
     "punctuation",
     "newline",
+    "space",
     "number",
     "word",
 )
 SPECIAL_CLASSES = ("bos", "cls", "sep", "eos", "mask")
-TERMINATORS = frozenset(".?!")
+LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")
 
 # Widths, in tokens, of the local window around a query.
 LOCAL_WIDTHS = (1, 2, 3, 4, 5)
@@ -29,26 +31,47 @@ LOCAL_WIDTHS = (1, 2, 3, 4, 5)
 KEY_SETS = ("first_token", "first_four", *KEY_CLASSES, "special", "first_terminator", "sinks")
 
 
-def key_class(position: int, token_id: int, text: str, special_ids: Mapping[str, int]) -> str:
+def key_class(
+    position: int,
+    token_id: int,
+    text: str,
+    special_ids: Mapping[str, int],
+    *,
+    ends_sentence: bool = False,
+) -> str:
     """Class of one token. text: what the token stands for, white space included.
 
-    special_ids: token id of each special class that the tokenizer has.
+    special_ids: token id of each special class that the tokenizer has. ends_sentence: one of its
+    marks ends a sentence of the document.
     """
     for name in SPECIAL_CLASSES:
         if special_ids.get(name) == token_id:
             return name
-    if position == 0:
-        return "first"
-    bare = text.strip()
-    if bare in TERMINATORS:
+    return "first" if position == 0 else text_class(text, ends_sentence)
+
+
+@functools.lru_cache(maxsize=65_536)
+def text_class(text: str, ends_sentence: bool) -> str:
+    """Class of an ordinary token; an accent or joiner in it has that of what it modifies."""
+    seen = [
+        unicodedata.category(char)
+        for char in text
+        if not char.isspace() and unicodedata.category(char) != "Cf"
+    ]
+    if not seen:
+        return "newline" if LINE_ENDS & set(text) else "space"
+    kinds = {category[0] for category in seen} - {"M"}
+    if ends_sentence and not kinds & {"L", "N"}:
         return "terminator"
-    if not bare:
-        return "newline" if "\n" in text else "word"
-    if all(unicodedata.category(char)[0] in "PS" for char in bare):
+    if kinds and kinds <= {"P", "S"}:
         return "punctuation"
-    if all(char.isdigit() for char in bare):
-        return "number"
-    return "word"
+    return "number" if kinds == {"N"} else "word"
+
+
+def modifies(char: str) -> bool:
+    """A combining mark, or a format character such as the joiner of emoji."""
+    category = unicodedata.category(char)
+    return category[0] == "M" or category == "Cf"
 
 
 def key_sets(classes: Sequence[str]) -> dict[str, list[int]]:

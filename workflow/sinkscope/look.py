@@ -30,7 +30,7 @@ BAR = 24  # characters of a mass of 1
 SHOWN_SETS = {
     "first_token": "first token",
     "special": "special",
-    "first_terminator": "first . ? !",
+    "first_terminator": "sentence end",
     "sinks": "all sinks",
 }
 

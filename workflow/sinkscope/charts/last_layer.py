@@ -58,7 +58,7 @@ def _keys(drawn: pl.DataFrame) -> alt.LayerChart:
             alt.Tooltip("share:Q", title="share of max keys", format=".1%"),
         ],
     )
-    marked = "datum.key_class !== 'word' && datum.key_class !== 'number'"
+    marked = "indexof(['word', 'number', 'space'], datum.key_class) < 0"
     stems = base.mark_bar(width=1.6).encode()
     heads = base.transform_filter(marked).mark_point(filled=True, size=34, opacity=1)
     return alt.LayerChart(layer=[stems, heads])

@@ -121,7 +121,9 @@ def key_classes(tables: Tables) -> Figure:
         tables["max_attention_tokens"]
         .group_by("model", "key_class")
         .agg(pl.col("count", "share").sum())
-        .with_columns(order=pl.col("key_class").replace_strict(KEY_CLASSES, range(11)))
+        .with_columns(
+            order=pl.col("key_class").replace_strict(KEY_CLASSES, range(len(KEY_CLASSES)))
+        )
         .sort("model", "order")
         .with_columns(panel=panel_names(families))
     )

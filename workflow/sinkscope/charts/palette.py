@@ -46,6 +46,7 @@ CLASS_COLOURS = {
     "terminator": "#8e44dd",
     "punctuation": "#c08a00",
     "newline": "#4da3d9",
+    "space": "#606078",
     "number": "#8c4a2b",
     "word": "#8a8f98",
 }

@@ -23,7 +23,7 @@ def controls(layers: pl.DataFrame, found: pl.DataFrame) -> Figure:
     """A row a model, a mark for each kind of token in the place of the first terminator."""
     at = found.select("model", pl.col("layer"))
     rows = layers.join(at, on=["model", "layer"]).sort("model", "mark")
-    marks = rows.filter(pl.col("mark") != OWN).select(
+    marks = rows.filter(pl.col("mark").is_in(list(KINDS))).select(
         "model", "layer", kind=pl.col("mark").replace_strict(KINDS), value="second_sink"
     )
     following = rows.filter(pl.col("mark") == OWN).select(

@@ -18,6 +18,7 @@ from sinkscope.experiments.passes import Pass, observe, plan_of, readable, short
 from sinkscope.experiments.second_sink import marked, mean_mass
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.sentences import sentence_ends
 from sinkscope.keys import SPECIAL_CLASSES
 from sinkscope.reduce.parts import JOINED
 
@@ -103,9 +104,14 @@ def beginnings(loaded: Loaded, document: Document, encoded: Encoded) -> list[Beg
     ids = other_first_words(loaded, encoded)
     names = ["text", *["other_first_word"] * (len(ids) - 1)]
     found = [Beginnings(ids, names, {"first_token": 0, "first_terminator": text.key})]
-    longer = encode(loaded, document.name, f"{FILLER} {document.text}", truncate=True)
-    behind = marked(loaded.tokenizer, longer)
-    if behind is not None and behind.following is not None and "," in behind.marks:
+    alone, behind = (
+        marked(loaded.tokenizer, encode(loaded, document.name, joined, truncate=True))
+        for joined in (FILLER, behind_filler(document.text))
+    )
+    # A tokenizer whose last piece of FILLER is `day.` has no terminator there.
+    if alone is None or behind is None or alone.key != behind.key:
+        return found
+    if behind.following is not None and "," in behind.marks:
         keys = {
             "first_token": 0,
             "filler_end": behind.key,
@@ -117,6 +123,13 @@ def beginnings(loaded: Loaded, document: Document, encoded: Encoded) -> list[Beg
         rows = [behind.marks.index("."), behind.marks.index(",")]
         found.append(Beginnings(behind.ids[rows], ["filler", "filler_comma"], keys))
     return found
+
+
+def behind_filler(text: str) -> str:
+    """FILLER and the text, on a new line where the text goes on in lower case: by the rules of
+    sentences FILLER's full stop would otherwise not end one."""
+    joined = f"{FILLER} {text}"
+    return joined if sentence_ends(joined)[:1] == [len(FILLER) - 1] else f"{FILLER}\n{text}"
 
 
 def of_position(loaded: Loaded, inputs: Beginnings) -> pl.DataFrame:

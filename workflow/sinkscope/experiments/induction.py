@@ -7,6 +7,7 @@ dormant attention heads" (2024).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +19,11 @@ from torch import Tensor
 from sinkscope.config import Config
 from sinkscope.errors import ModelError
 from sinkscope.experiments.passes import by_name
-from sinkscope.extract.encode import encode, piece_text
+from sinkscope.extract.encode import encode
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
+from sinkscope.extract.pieces import pieces_of
 from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.extract.streaming import Workspace
 
@@ -45,16 +47,23 @@ class Repeated:
         return slice(first, first + self.n_tokens)
 
 
-def ordinary_ids(tokenizer: Any) -> list[int]:
-    """Ids of vocabulary pieces that are words, or beginnings of words, of letters alone."""
-    special = set(tokenizer.all_special_ids)
-    pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    texts = [piece_text(tokenizer, piece).strip() for piece in pieces]
-    return [
+@functools.lru_cache(maxsize=1)
+def ordinary_ids(tokenizer: Any) -> tuple[int, ...]:
+    """Ids of vocabulary pieces that are words, or beginnings of words, of letters alone.
+
+    A vocabulary may leave ids unused: only those with a piece are among them.
+    """
+    special, pieces = set(tokenizer.all_special_ids), pieces_of(tokenizer)
+    texts = {
+        i: pieces[i].text.strip()
+        for i in sorted(tokenizer.get_vocab().values())
+        if i not in special
+    }
+    return tuple(
         i
-        for i, text in enumerate(texts)
-        if i not in special and text.isascii() and text.isalpha() and len(text) >= SHORTEST_WORD
-    ]
+        for i, text in texts.items()
+        if text.isascii() and text.isalpha() and len(text) >= SHORTEST_WORD
+    )
 
 
 def repeated(tokenizer: Any, model: str, n_tokens: int, n_seeds: int) -> Repeated:

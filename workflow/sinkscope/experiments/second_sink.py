@@ -7,6 +7,7 @@ Source: the study of Llama-2's two sinks; the first . ? ! becomes a near copy of
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ from sinkscope.experiments.passes import (
 from sinkscope.experiments.states import Convergence
 from sinkscope.extract.encode import Encoded, shown
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.pieces import pieces_of
+from sinkscope.extract.sentences import end_marks
 from sinkscope.keys import key_sets
 from sinkscope.reduce.parts import JOINED
 from sinkscope.reduce.second_sink import CONVERGENCE, OWN
@@ -70,24 +73,35 @@ def marked(tokenizer: Any, encoded: Encoded) -> Marked | None:
     """None where no sentence of the document ends.
 
     A mark is exchanged as a token, so that all other tokens stay what and where they are; a mark
-    that is no token of the vocabulary in the same form is left out.
+    that is no token of the vocabulary in the same form (`."` as `!"`) is left out. Marks of other
+    scripts, and tokens of several marks (`?!`), are not exchanged: the text itself is all.
     """
     terminators = key_sets(encoded.classes)["terminator"]
     if not terminators:
         return None
-    key, *later = terminators
-    piece = tokenizer.convert_ids_to_tokens(encoded.ids[key])
-    own = next(mark for mark in MARKS if mark in piece)
-    rows, marks = [], []
+    key = terminators[0]
+    # Terminators that touch are the parts of one character, and what modifies it.
+    later = [b for a, b in itertools.pairwise(terminators) if b > a + 1]
+    held = end_marks(encoded.tokens[key])
+    own = held[-1]
+    ids = {own: encoded.ids[key]}
+    if own in MARKS and set(held) == {own}:
+        ids |= exchanged(tokenizer, encoded.ids[key], own)
+    marks = tuple(sorted(ids, key=[*MARKS, own].index))
+    rows = [[*encoded.ids[:key], ids[mark], *encoded.ids[key + 1 :]] for mark in marks]
+    return Marked(torch.tensor(rows), marks, marks.index(own), key, later[0] if later else None)
+
+
+def exchanged(tokenizer: Any, token_id: int, own: str) -> dict[str, int]:
+    """Ids of the tokens that hold another of MARKS where this one holds `own`, by their mark."""
+    token, text = tokenizer.convert_ids_to_tokens(token_id), pieces_of(tokenizer)[token_id].text
+    others = {}
     for mark in MARKS:
-        other = piece.replace(own, mark)
-        token_id = encoded.ids[key] if mark == own else tokenizer.convert_tokens_to_ids(other)
-        if token_id is not None and tokenizer.convert_ids_to_tokens(token_id) == other:
-            rows.append([*encoded.ids[:key], token_id, *encoded.ids[key + 1 :]])
-            marks.append(mark)
-    return Marked(
-        torch.tensor(rows), tuple(marks), marks.index(own), key, later[0] if later else None
-    )
+        # An unknown token is the id of what a vocabulary does not have.
+        other = tokenizer.convert_tokens_to_ids(token.replace(own, mark))
+        if other is not None and pieces_of(tokenizer)[other].text == text.replace(own, mark):
+            others[mark] = other
+    return others
 
 
 def counted_queries(n_tokens: int, keys: list[int], *, is_causal: bool) -> np.ndarray:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tokenizers import decoders
-
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.extract.align import align
 from sinkscope.extract.model import Loaded
-from sinkscope.keys import SPECIAL_CLASSES, key_class
+from sinkscope.extract.pieces import Piece, pieces_of, readable, visible
+from sinkscope.extract.sentences import sentence_ends
+from sinkscope.keys import SPECIAL_CLASSES, key_class, modifies
+
+Span = tuple[int, int] | None  # [start, end) in the text; None where a token has no place there
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """One document as a model reads it; ids, tokens and classes have one entry a token.
+    """One document as a model reads it; ids, tokens and classes have one entry per token.
 
     n_tokens_full: length before truncation.
     """
@@ -29,76 +35,151 @@ class Encoded:
         return len(self.ids) < self.n_tokens_full
 
 
+@dataclass(frozen=True)
+class InPlace:
+    """A token as part of its text. text: what it stands for; shown: the same to read."""
+
+    text: str
+    shown: str
+    span: Span
+
+    def holds(self, ends: Sequence[int]) -> bool:
+        """Whether one of its marks ends a sentence. ends: of the whole text, in rising order."""
+        if self.span is None:
+            return bool(sentence_ends(self.text))
+        start, stop = self.span
+        return bisect_left(ends, start) < bisect_left(ends, stop)
+
+
 def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encoded:
     """Tokenize a text; an encoder gets its mask token at the end, as in study 1.
 
     Raises SinkscopeError where the text is longer than the model takes (unless truncate,
-    which drops tokens before the mask token, or at the end), and where it gives no token.
+    which drops tokens before the mask token, or at the end), and where it gives no token;
+    ModelError where the model does not take even one token of a text.
     """
     tokenizer, row = loaded.tokenizer, loaded.row
     mask = tokenizer.mask_token if loaded.family == "encoder" else None
-    special = row.add_special_tokens != "false"
-    ids = tokenizer(f"{text} {mask}" if mask else text, add_special_tokens=special)["input_ids"]
-    bos, cls = tokenizer.bos_token_id, tokenizer.cls_token_id
-    if row.add_special_tokens == "true" and bos is not None and ids[:1] not in ([bos], [cls]):
-        ids = [bos, *ids]
-    full, limit = len(ids), loaded.max_length
-    if limit is not None and full > limit:
-        if not truncate:
-            raise SinkscopeError(
-                f"document '{document}': {full} tokens, but model '{row.model}' takes at most "
-                f"{limit}; shorten it, leave the cell out, or set truncate: true."
-            )
-        ids = _cut(ids, full - limit, tokenizer.mask_token_id if mask else None)
-    pieces = tokenizer.convert_ids_to_tokens(ids)
-    special_pieces = set(tokenizer.all_special_tokens)
-    texts = [piece if piece in special_pieces else piece_text(tokenizer, piece) for piece in pieces]
+    given = f"{text} {mask}" if mask else text
+    ids, spans = tokenized(loaded, given)
+    pieces = pieces_of(tokenizer)
+    read = in_place([pieces[i] for i in ids], spans, given)
     special_ids = {
         name: token_id
         for name in SPECIAL_CLASSES
         if (token_id := getattr(tokenizer, f"{name}_token_id", None)) is not None
     }
+    # Of the text alone: a mask token behind the last full stop does not change what it ends.
+    ends = sentence_ends(text)
     classes = [
-        key_class(i, token_id, text, special_ids)
-        for i, (token_id, text) in enumerate(zip(ids, texts, strict=True))
+        key_class(i, token_id, token.text, special_ids, ends_sentence=token.holds(ends))
+        for i, (token_id, token) in enumerate(zip(ids, read, strict=True))
     ]
     if all(name in SPECIAL_CLASSES for name in classes):
         raise SinkscopeError(
             f"document '{document}': model '{row.model}' makes no token of it; add text."
         )
-    tokens = [
-        piece if piece.startswith("##") else _readable(text)
-        for piece, text in zip(pieces, texts, strict=True)
-    ]
-    return Encoded(ids, tokens, classes, full)
-
-
-def _cut(ids: list[int], excess: int, mask_id: int | None) -> list[int]:
-    """Drop `excess` tokens from the end of the text, before the mask token if there is one."""
-    end = len(ids)
-    if mask_id is not None and mask_id in ids:
-        end -= ids[::-1].index(mask_id) + 1
-    return ids[: end - excess] + ids[end:]
-
-
-def piece_text(tokenizer: Any, piece: str) -> str:
-    """What a vocabulary piece stands for: `Ġthe` and `▁the` are ` the`, `##ing` is `ing`."""
-    backend = tokenizer.backend_tokenizer
-    if type(backend.model).__name__ == "WordPiece":
-        return piece.removeprefix("##")
-    if "ByteLevel" in str(backend.decoder):
-        decoded = decoders.ByteLevel().decode([piece])
-        # Part of a character: its bytes alone are no text, the piece itself tells them apart.
-        return piece if "\ufffd" in decoded else decoded
-    return piece.replace("\u2581", " ").replace("<0x0A>", "\n")
-
-
-def _readable(text: str) -> str:
-    """White space made visible: a leading space as ▁, line ends as ⏎, tabs as ⇥."""
-    return text.replace(" ", "\u2581").replace("\n", "\u23ce").replace("\t", "\u21e5")
+    kept = _kept(loaded, ids, classes, truncate=truncate, document=document)
+    return Encoded(
+        [ids[i] for i in kept], [read[i].shown for i in kept], [classes[i] for i in kept], len(ids)
+    )
 
 
 def shown(tokenizer: Any, token_id: int) -> str:
-    """A vocabulary id as it is shown."""
-    piece = tokenizer.convert_ids_to_tokens(token_id)
-    return piece if piece.startswith("##") else _readable(piece_text(tokenizer, piece))
+    """How an entry of the vocabulary is shown; parts of characters as their bytes."""
+    return pieces_of(tokenizer)[token_id].shown
+
+
+def tokenized(loaded: Loaded, text: str) -> tuple[list[int], list[Span]]:
+    """Ids of a text, special tokens included, and the place of each in it.
+
+    Raises ModelError for a tokenizer in Python that cuts the text into bytes.
+    """
+    tokenizer, row = loaded.tokenizer, loaded.row
+    special = row.add_special_tokens != "false"
+    spans: list[Span]
+    if tokenizer.is_fast:
+        output = tokenizer(text, add_special_tokens=special, return_offsets_mapping=True)
+        ids = output["input_ids"]
+        spans = [(start, end) if start < end else None for start, end in output["offset_mapping"]]
+    else:
+        ids = tokenizer(text, add_special_tokens=special)["input_ids"]
+        pieces, specials = pieces_of(tokenizer), set(tokenizer.all_special_ids)
+        if any(pieces[i].is_part for i in ids):
+            raise ModelError(
+                f"model '{row.model}': its tokenizer ({type(tokenizer).__name__}) cuts characters "
+                "into bytes without saying where they stand in the text; add a tokenizer.json, "
+                "the form of the tokenizers library, to its folder."
+            )
+        spans = align(["" if i in specials else pieces[i].text for i in ids], text)
+    bos, cls = tokenizer.bos_token_id, tokenizer.cls_token_id
+    if row.add_special_tokens == "true" and bos is not None and ids[:1] not in ([bos], [cls]):
+        return [bos, *ids], [None, *spans]
+    return ids, spans
+
+
+def in_place(pieces: Sequence[Piece], spans: Sequence[Span], text: str) -> list[InPlace]:
+    """Every piece as part of the text: what only the text can tell of it is filled in.
+
+    A part of a character stands for the whole of it, and is shown as `河[1/3]`; what modifies a
+    character (an accent, a joiner of emoji) stands for both.
+    """
+    covered = [
+        range(span[0] + piece.spaces * (text[span[0]] == " "), span[1])
+        if piece.is_part and span
+        else range(0)
+        for piece, span in zip(pieces, spans, strict=True)
+    ]
+    n_parts = Counter(at for places in covered for at in places)
+    so_far: Counter[int] = Counter()
+    found = []
+    for piece, span, places in zip(pieces, spans, covered, strict=True):
+        stands_for, to_read = piece.text or piece.shown, piece.shown
+        if places and span:
+            so_far.update(places)
+            chars = [
+                f"{visible(text[at])}[{so_far[at]}/{n_parts[at]}]"
+                if n_parts[at] > 1
+                else readable(text[at])
+                for at in places
+            ]
+            to_read = readable(" " * piece.spaces) + "".join(chars)
+            stands_for = text[places.start : places.stop]
+        if span and all(modifies(char) for char in stands_for):
+            span = modified(text, span)
+            stands_for = text[slice(*span)]
+        found.append(InPlace(stands_for, to_read, span))
+    return found
+
+
+def modified(text: str, span: tuple[int, int]) -> tuple[int, int]:
+    """The span with the character in front that what it holds modifies."""
+    start, end = span
+    while start > 0 and modifies(text[start]):
+        start -= 1
+    return start, end
+
+
+def _kept(
+    loaded: Loaded, ids: list[int], classes: list[str], *, truncate: bool, document: str
+) -> list[int]:
+    """Positions that fit into the model: all, or all but the end of the text."""
+    full, limit, model = len(ids), loaded.max_length, loaded.row.model
+    if limit is None or full <= limit:
+        return list(range(full))
+    if not truncate:
+        raise SinkscopeError(
+            f"document '{document}': {full} tokens, but model '{model}' takes at most "
+            f"{limit}; shorten it, leave the cell out, or set truncate: true."
+        )
+    end = full
+    if loaded.family == "encoder" and "mask" in classes:
+        end -= classes[::-1].index("mask") + 1
+    front = next(i for i, name in enumerate(classes) if name not in SPECIAL_CLASSES)
+    needed = front + 1 + full - end
+    if limit < needed:
+        raise ModelError(
+            f"model '{model}': it takes at most {limit} tokens, but its special tokens and one of "
+            f"the text are {needed}; raise its max_length."
+        )
+    return [*range(end - (full - limit)), *range(end, full)]
