@@ -40,10 +40,11 @@ TEXTS = st.text(alphabet="aBß.。?!…3,-)»\" '\n\u0301河", max_size=30)
         "He can't^. In the 1990s^. He could^.",
         "We chose plan B. Then we left^.",  # the cost of leaving initials out
         "Mr^. Smith",  # what is no single letter is not known to be short for something
-        "see example.com or end.Next^. Yes",
-        "apples etc. and pears^.",
+        "See example.com or end.Next^. Yes",
+        "Apples etc. and pears^.",
         "one line^.\nanother line",
         "so e.g^.\nthis",  # a line end counts as the end of a paragraph
+        "all in lower case^. then it ran to example.com^. and e.g. there, etc^. and so on^.",
         "no end",
         "",
     ],
@@ -69,7 +70,9 @@ def test_only_marks_end_sentences_and_of_a_run_the_last(text):
 
 @given(TEXTS, TEXTS)
 def test_a_line_ends_what_is_before_it(one, other):
-    """No rule looks over a line end: the lines of a text can be read one by one."""
+    """No rule looks over a line end: the lines of a text that has capitals can be read one by
+    one."""
+    one, other = f"B {one}", f"B {other}"
     ends = [*sentence_ends(one + "\n"), *(len(one) + 1 + at for at in sentence_ends(other))]
     assert sentence_ends(f"{one}\n{other}") == ends
 

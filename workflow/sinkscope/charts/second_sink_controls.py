@@ -13,7 +13,7 @@ from sinkscope.reduce.second_sink import OWN
 
 FORMULA = (
     "mean over queries i after both keys (encoders: all other queries) of M[l,i,k], for k = 0 and "
-    "for the first token that ends a sentence (. ? !)"
+    "for the first token that ends a sentence"
 )
 KINDS = {".": "full stop", "!": "exclamation mark", "?": "question mark", ",": "comma"}
 NEXT = "next terminator"
