@@ -4,8 +4,7 @@ import numpy as np
 import polars as pl
 import yaml
 
-from sinkscope.reduce.frames import count_keys
-from sinkscope.reduce.tables import histogram
+from sinkscope.reduce.max_keys import count_keys, histogram
 
 TOKENS = (0, *(int(30_000 * 2**i) for i in range(12)))  # to 61 million
 N_HEADS = 5

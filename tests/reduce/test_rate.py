@@ -11,6 +11,7 @@ from transformers import AutoModel, MistralConfig
 import reference
 import tiny
 from sinkscope.documents import Document
+from sinkscope.extract.model import load_model
 from sinkscope.keys import KEY_CLASSES
 from sinkscope.reduce.tables import tables_of_model
 
@@ -39,6 +40,8 @@ def sliding():
 def model(name):
     if name == "mistral":
         return sliding()
+    if name == "zoo-roberta":  # a trained one, of which classes behind the window are sinks
+        return load_model(tiny.row(name, "zoo:roberta"), tiny.ROOT)
     tokenizer = tiny.letter_tokenizer() if name in tiny.ENCODERS else tiny.byte_tokenizer()
     return replace(
         tiny.loaded(name, tokenizer), network=tiny.network(name, vocab_size=len(tokenizer))
@@ -58,7 +61,7 @@ def best(p, visible, classes, key_set, n_queries):
     return np.max(found, axis=0) if found else None
 
 
-@pytest.mark.parametrize("name", ["bert", "llama", "mistral"])
+@pytest.mark.parametrize("name", ["bert", "zoo-roberta", "llama", "mistral"])
 def test_the_rate_equals_the_reference_of_every_class_and_window(name):
     loaded = model(name)
     analyser = tiny.analyser(loaded, window=WINDOW)
@@ -91,6 +94,7 @@ def test_the_rate_equals_the_reference_of_every_class_and_window(name):
     n_layers = loaded.n_layers
     assert table.height == n_layers * 2 * (1 + len(KEY_CLASSES))
     assert n_checked > 4 * n_layers
+    assert table.filter(pl.col("rate").is_between(0, 1, closed="none")).height > 0
     whole = table.filter(pl.col("window").is_null(), key_set="first_token")
     # Of the sliding window's documents only the shortest has a key 0 that most queries see.
     assert set(whole["n_documents"]) == {1 if name == "mistral" else 3}

@@ -25,10 +25,7 @@ SCHEMAS = tuple(f"reduce/{name}.py" for name in ("experiments", "schemas", "tabl
 REDUCED = (*SCHEMAS, "reduce/norms.py", "reduce/second_sink.py")
 BESIDES = {
     "extract": HUB,
-    "experiments": (
-        *(f"reduce/{name}.py" for name in ("frames", "parts", "tables")),
-        *REDUCED,
-    ),
+    "experiments": ("reduce/max_keys.py", "reduce/parts.py", *REDUCED),
     "reduce": ("extract/cell.py", "extract/sources.py", *HUB),
     "charts": ("extract/cell.py", *CLAIMS, "reduce/growth.py", *REDUCED),
     "report": ("charts/palette.py", *CLAIMS, *SCHEMAS),

@@ -84,7 +84,7 @@ def sink_mass(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         ),
         caption=(
             f"Formula: {FORMULA}. “All sinks” joins the first token, the special tokens except "
-            "the mask token, and the first terminator (the end of the first sentence). A line is one document or the mean "
+            "the mask token, and the end of the first sentence. A line is one document or the mean "
             f"over n = {words.counted(n_documents, 'document')}. Unit: part of 1, linear scale. "
             "The strict form, in the tooltip and the CSV, leaves out queries that are in the set "
             "and the first query."

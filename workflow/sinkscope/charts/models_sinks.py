@@ -67,7 +67,7 @@ def sink_mass(tables: Tables) -> Figure:
         finding=largest_masses(drawn.filter(pl.col("key_set") == "first_token")),
         caption=(
             f"A panel a model. Formula: {MASS}; mean over documents. “All sinks” joins the first "
-            "token, the special tokens except the mask token, and the first terminator (the end of the first sentence). "
+            "token, the special tokens except the mask token, and the end of the first sentence. "
             f"n = {words.counted(tables['documents']['document'].n_unique(), 'document')}. "
             "Unit: part of 1, linear scale. Layers count from 0."
         ),

@@ -23,8 +23,7 @@ from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.streaming import Workspace
-from sinkscope.reduce.frames import count_keys, is_tie
-from sinkscope.reduce.tables import histogram
+from sinkscope.reduce.max_keys import count_keys, histogram, is_tie
 
 TABLE = "max_attention_tokens_padded"
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
 from sinkscope.extract.cell import Cell
 from sinkscope.keys import KEY_CLASSES, KEY_SETS, LOCAL_WIDTHS, key_sets
-
-# Relative distance of two head means that float32 cannot tell apart: eight steps of its precision.
-TIE = 2.0**-20
+from sinkscope.reduce.max_keys import count_keys, is_tie
 
 
 def _indices(shape: tuple[int, ...], *names: str) -> dict[str, np.ndarray]:
@@ -24,25 +20,6 @@ def max_key_counts(cell: Cell) -> pl.LazyFrame:
     """token, key_class, count, n_ties of the max keys of all layers and queries of one document."""
     ties = is_tie(cell["max_value"], cell["second_value"]).ravel()
     return count_keys(cell["max_key"].ravel(), ties, cell.meta["tokens"], cell.meta["classes"])
-
-
-def is_tie(max_value: np.ndarray, second_value: np.ndarray) -> np.ndarray:
-    """Whether the second key gets as much attention as the first, to within rounding."""
-    return second_value >= max_value * (1 - TIE)
-
-
-def count_keys(
-    keys: np.ndarray, ties: np.ndarray, tokens: Sequence[str], classes: Sequence[str]
-) -> pl.LazyFrame:
-    """token, key_class, count, n_ties. keys, ties: [row], a max key and whether it is a tie."""
-    counts = np.bincount(keys, minlength=len(tokens))
-    n_ties = np.bincount(keys, ties, minlength=len(tokens))
-    return (
-        pl.LazyFrame({"token": tokens, "key_class": classes, "count": counts, "n_ties": n_ties})
-        .group_by("token", "key_class")
-        .agg(pl.col("count", "n_ties").sum().cast(pl.UInt64))
-        .filter(pl.col("count") > 0)
-    )
 
 
 def masses(cell: Cell) -> pl.LazyFrame:

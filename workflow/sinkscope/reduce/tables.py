@@ -9,17 +9,8 @@ import polars as pl
 
 from sinkscope.extract.cell import Cell
 from sinkscope.reduce import frames
+from sinkscope.reduce.max_keys import histogram
 from sinkscope.reduce.schemas import conform
-
-
-def histogram(counts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-    """token, key_class, count, share, n_ties: the max-attention histogram over all documents."""
-    return (
-        pl.concat(counts)
-        .group_by("token", "key_class")
-        .agg(pl.col("count", "n_ties").sum())
-        .with_columns(share=pl.col("count") / pl.col("count").sum())
-    )
 
 
 def sink_rate(scores: pl.LazyFrame, epsilon: float) -> pl.LazyFrame:
