@@ -146,6 +146,12 @@ def test_the_sentence_of_sink_rate_says_over_how_many_documents_each_is(site, ta
     )
 
 
+def test_a_figure_of_all_models_says_how_many_documents_each_has(site):
+    """`dec` lacks the third: a mean over 2 documents is not one over 3."""
+    captions = {entry["name"]: entry["caption"] for entry in listed(site, "all")}
+    assert "n = 2 to 3 documents per model" in captions["sink_mass_models"]
+
+
 def test_sentence_of_max_keys(site, tables):
     table = tables["max_attention_tokens"].filter(model="dec").sort("count", descending=True)
     first = table.row(0, named=True)

@@ -138,6 +138,13 @@ def test_truncation_keeps_the_mask_and_sep_at_the_end():
     assert (found.n_tokens_full, found.truncated) == (11, True)
 
 
+def test_truncation_of_an_encoder_without_a_mask_token_keeps_sep():
+    tokenizer = tiny.letter_tokenizer()
+    tokenizer.mask_token = None
+    found = encoded(tokenizer, "abcdefgh", "bert", 5, truncate=True)
+    assert found.tokens == ["[CLS]", "a", "##b", "##c", "[SEP]"]
+
+
 def test_truncation_of_a_decoder_drops_the_end():
     found = encoded(tiny.byte_tokenizer(bos="<s>"), "abcdefgh", max_length=4, truncate=True)
     assert found.tokens == ["<s>", "a", "b", "c"]

@@ -8,10 +8,11 @@ import altair as alt
 import polars as pl
 
 from sinkscope.charts import words
-from sinkscope.charts.bos_places import at_peak, n_of, of_roles, places
+from sinkscope.charts.bos_places import GROUPS, at_peak, of_roles, places
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.panels import Look, layer_panels, long
+from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import rounded
 
 LINES: dict[str, Look] = {
@@ -78,7 +79,7 @@ def on_and_off(table: pl.DataFrame, left_out: list[str]) -> Figure:
             f"its BOS in front), and without any.{usual}{absent} Formula: mean over queries i "
             "after both (encoders: all others) of M[l,i,k], for the special token k = 0 and for "
             "the first real token. Mean over heads, queries and "
-            f"n = {n_of(table)}. Unit: part of 1, linear "
+            f"n = {documents_in(table)}. Unit: part of 1, linear "
             "scale. Layers count from 0."
         ),
         chart=layer_panels(drawn, y, LINES),
@@ -154,7 +155,7 @@ def first_words(means: pl.DataFrame, content: pl.DataFrame) -> Figure:
             "in all texts), and a sentence put in front of the text. Where a special token "
             "stands in front, that is key 0. Formula: mean over queries i after the first "
             "terminator (encoders: all others) of M[l,i,0]. Mean over heads, queries and n = "
-            f"{n_of(content)}. Unit: part of 1, linear scale. Layers count from 0."
+            f"{documents_in(content, GROUPS)}. Unit: part of 1, linear scale. Layers count from 0."
         ),
         chart=layer_panels(drawn, y, names),
         data=drawn,

@@ -9,6 +9,7 @@ from sinkscope.charts import words
 from sinkscope.charts.figure import Figure
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.panels import models_or_number
+from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import data_source, rounded
 
 # Of position_content: (input, role) to label, colour and shape of its mark.
@@ -28,15 +29,12 @@ PLACES = {
         "triangle-down",
     ),
 }
+GROUPS = ("model", "input", "role")  # that are averaged over documents
 FOLLOWS = {
     "filler_end": "to the new first terminator",
     "first_terminator": "with the same terminator",
     "same_position": "to the same place",
 }
-
-
-def n_of(frame: pl.DataFrame) -> str:
-    return words.counted(frame["document"].n_unique(), "document")
 
 
 def of_roles(content: pl.DataFrame) -> pl.DataFrame:
@@ -100,7 +98,8 @@ def places(means: pl.DataFrame, content: pl.DataFrame) -> Figure:
             "token. As a control the sentence ends in a comma. Formula: mean over queries i after "
             "all of these keys (encoders: all others) of M[l,i,k], in the layer of each model "
             "where the first terminator of the text as it is gets most. Mean over heads, queries "
-            f"and n = {n_of(content)}. Unit: part of 1, linear scale, which does not end at 1."
+            f"and n = {documents_in(content, GROUPS)}. Unit: part of 1, linear scale, which does "
+            "not end at 1."
         ),
         chart=chart,
         data=drawn,

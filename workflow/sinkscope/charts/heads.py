@@ -89,7 +89,8 @@ def entropy(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         .agg(entropy=value.mean(), low=value.quantile(0.1), high=value.quantile(0.9))
     )
     drawn = rounded(with_mean(by_layer, ["layer"], ["entropy", "low", "high"], documents))
-    n_layers, n_documents = axis_length(by_layer, "layer"), by_layer["document"].n_unique()
+    n_layers = axis_length(by_layer, "layer")
+    n_documents = by_layer.drop_nulls("entropy")["document"].n_unique()  # not those of one token
     mean = drawn.filter(pl.col("document") == ALL_DOCUMENTS).drop_nulls("entropy").sort("entropy")
     base = alt.Chart().encode(
         x=layer_axis(n_layers),

@@ -21,6 +21,7 @@ from sinkscope.charts.models import (
 )
 from sinkscope.charts.palette import LINE_DASHES
 from sinkscope.charts.rate import WHY_WINDOW, mean_rate, n_counted, windows
+from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import LINE_LEGEND, colours, data_source, rounded
 
 KEY_SETS = ("first_token", "first_terminator", "sinks")
@@ -68,7 +69,7 @@ def sink_mass(tables: Tables) -> Figure:
         caption=(
             f"A panel a model. Formula: {MASS}; mean over documents. “All sinks” joins the first "
             "token, the special tokens except the mask token, and the end of the first sentence. "
-            f"n = {words.counted(tables['documents']['document'].n_unique(), 'document')}. "
+            f"n = {documents_in(tables['documents'])} per model. "
             "Unit: part of 1, linear scale. Layers count from 0."
         ),
         chart=chart.add_params(model_picker(list(families))),

@@ -9,6 +9,7 @@ from sinkscope.charts import norms_activations, norms_positions, words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.panels import Look, layer_panels, long
+from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import rounded
 from sinkscope.reduce.norms import QUANTITIES as NAMES
 from sinkscope.reduce.norms import of_models, of_sets, peaks
@@ -34,9 +35,10 @@ def figures(tables: Tables) -> list[Figure]:
         return []
     found = of_models(tables["norm_ratios"])
     masses = of_sets(tables["norm_weighted"])
-    n_documents = words.counted(tables["norm_ratios"]["document"].n_unique(), "document")
+    shown = tables["norm_ratios"].filter(pl.col("sink").is_in(list(SINKS)))
+    n_documents = documents_in(tables["norm_weighted"])
     return [
-        ratios(found, masses, n_documents),
+        ratios(found, masses, documents_in(shown, ["model", "sink"])),
         *norms_positions.figures(tables["norms"], found),
         weighted(masses, n_documents),
         norms_activations.figure(tables["activations"], n_documents),

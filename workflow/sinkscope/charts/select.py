@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from sinkscope.charts import words
 from sinkscope.charts.figure import Tables
 from sinkscope.charts.theme import ALL_DOCUMENTS
 
@@ -28,6 +29,15 @@ def documents_of(tables: Tables, wanted: Sequence[str] | None) -> list[str]:
     found = tables["documents"]["document"].unique().sort().to_list()
     chosen = found if wanted is None else [name for name in wanted if name in found]
     return chosen[:MOST_DOCUMENTS]
+
+
+def documents_in(frame: pl.DataFrame, by: Sequence[str] = ("model",)) -> str:
+    """'8 documents', or '5 to 8 documents' where the groups that a figure averages have more or
+    fewer."""
+    counts = frame.group_by(by).agg(pl.col("document").n_unique())["document"].to_list()
+    if not counts:
+        return words.counted(0, "document")
+    return f"{words.ranged(counts)} document{'s' if max(counts) > 1 else ''}"
 
 
 def with_mean(

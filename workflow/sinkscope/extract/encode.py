@@ -163,7 +163,8 @@ def modified(text: str, span: tuple[int, int]) -> tuple[int, int]:
 def _kept(
     loaded: Loaded, ids: list[int], classes: list[str], *, truncate: bool, document: str
 ) -> list[int]:
-    """Positions that fit into the model: all, or all but the end of the text."""
+    """Positions that fit into the model: all, or all but the end of the text. An encoder keeps the
+    special tokens that follow it."""
     full, limit, model = len(ids), loaded.max_length, loaded.row.model
     if limit is None or full <= limit:
         return list(range(full))
@@ -172,10 +173,8 @@ def _kept(
             f"document '{document}': {full} tokens, but model '{model}' takes at most "
             f"{limit}; shorten it, leave the cell out, or set truncate: true."
         )
-    end = full
-    if loaded.family == "encoder" and "mask" in classes:
-        end -= classes[::-1].index("mask") + 1
-    front = next(i for i, name in enumerate(classes) if name not in SPECIAL_CLASSES)
+    ordinary = [i for i, name in enumerate(classes) if name not in SPECIAL_CLASSES]
+    front, end = ordinary[0], ordinary[-1] + 1 if loaded.family == "encoder" else full
     needed = front + 1 + full - end
     if limit < needed:
         raise ModelError(
