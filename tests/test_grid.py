@@ -29,7 +29,7 @@ def grid(tmp_path):
 
 def depends_on(grid, shard):
     """What Snakemake is told that an extraction job depends on."""
-    return grid.model("a"), grid.settings(), grid.hashes(shard)
+    return grid.model("a"), grid.settings("a"), grid.hashes(shard)
 
 
 def test_documents_are_shared_out_in_order(grid):
@@ -60,7 +60,25 @@ def test_a_changed_text_changes_its_own_job_only(grid):
 def test_a_setting_of_extraction_changes_a_job_and_one_of_the_report_does_not(grid):
     plain = depends_on(grid(), "0000")
     assert depends_on(grid(window=32), "0000") != plain
-    assert depends_on(grid(epsilon=0.2, threads=4), "0000") == plain
+    assert depends_on(grid(threads=4), "0000") != plain
+    assert depends_on(grid(epsilon=0.2, mem_mb=9), "0000") == plain
+    assert depends_on(grid(head_maps=["b/0/0"]), "0000") == plain
+    assert depends_on(grid(head_maps=["a/0/0"]), "0000") != plain
+
+
+def test_a_shard_has_those_of_the_shown_documents_that_it_holds(grid):
+    made = grid(7, documents_in_report=4)
+    shown = {shard: made.n_shown(shard) for shard in made.shards}
+    assert sum(shown.values()) == 4
+    assert [made.config_of(shard).documents for shard in made.shards] == [
+        made.documents(shard) for shard in made.shards
+    ]
+
+
+def test_induction_depends_on_one_document_alone(grid):
+    few = grid(7)
+    assert few.ordinary_text() == grid(8).ordinary_text()
+    assert few.ordinary_text() in few.config.documents
 
 
 def test_a_file_of_many_documents_is_named_once(tmp_path):

@@ -1,12 +1,12 @@
 # REQUIRED INPUTS: weights of every model's source; documents.
-# OUTPUTS: results/experiments/bos/{model}/, and of all models the tables bos and
+# OUTPUTS: results/experiments/bos/{model}/{shard}/, and of all models the tables bos and
 #     position_content in results/tables/; a section of the report.
 
-BOS = "results/experiments/bos/{model}"
+BOS = "results/experiments/bos/{model}/{shard}"
 
-bos_models = measured("bos")
+bos_parts = measured("bos")
 
-if bos_models:
+if bos_parts:
     sections["bos"] = expand(
         "results/tables/{table}.parquet", table=["models", *JOINED["bos"]]
     )
@@ -16,15 +16,15 @@ if not grid.config.raw["partial"]:
     rule bos:
         """Run one model with and without special tokens, and with other beginnings."""
         input:
-            documents=all_documents(),
+            documents=lambda wildcards: grid.paths(wildcards.shard),
             weights=weights,
             source=source("experiments") + source("extract"),
         output:
             directory(BOS),
         log:
-            "results/logs/bos/{model}.log",
+            "results/logs/bos/{model}/{shard}.log",
         benchmark:
-            "results/benchmarks/bos/{model}.tsv"
+            "results/benchmarks/bos/{model}/{shard}.tsv"
         threads: 1
         resources:
             mem_mb=memory,
@@ -32,23 +32,24 @@ if not grid.config.raw["partial"]:
             gpu=gpus,
         params:
             model=lambda wildcards: grid.model(wildcards.model),
-            hashes=all_hashes(),
-            settings=grid.config.raw["experiment_tokens"],
+            documents=lambda wildcards: grid.hashes(wildcards.shard),
+            weights=weights_state,
+            n_tokens=grid.config.raw["experiment_tokens"],
         message:
             "Changing the beginnings of texts for {wildcards.model}"
         shell:
             "sinkscope measure bos --config results/config.yaml"
-            " --model {wildcards.model} --out {output}"
+            " --model {wildcards.model} --shard {wildcards.shard} --out {output}"
             " 2>&1 | tee {log} >&2"
 
 
 rule bos_tables:
     """Join what was seen of the beginnings of all models."""
     input:
-        parts=expand(BOS, model=bos_models),
+        parts=bos_parts,
         source=source("reduce"),
     output:
-        joined_tables("bos"),
+        tables_of(JOINED["bos"]),
     log:
         "results/logs/bos.log",
     benchmark:

@@ -10,7 +10,7 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.grid import Grid, shards_to_report
 from sinkscope.mend import mend, sweep
 from sinkscope.presence import Presence
-from sinkscope.reduce.parts import JOINED
+from sinkscope.reduce.parts import JOINED, OF_DOCUMENTS
 from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.reduce.schemas import SMALL_TABLES, TABLES
 from sinkscope.rerun import partial_command
@@ -92,31 +92,29 @@ def manifests(wildcards):
     )
 
 
-def all_documents():
-    """Files that hold the documents of the grid."""
-    return [path for shard in grid.shards for path in grid.paths(shard)]
-
-
-def all_hashes():
-    """sha256 of every text of the grid: an experiment over all documents depends on them."""
-    return [grid.hashes(shard) for shard in grid.shards]
-
-
 def measured(experiment):
-    """Models of one experiment, none where it is switched off. Of a partial report what is
-    measured is an input, and no model is run."""
-    return [
-        model
-        for model in shards
-        if grid.runs(experiment)
-        if not grid.config.raw["partial"]
-        or Path(f"results/experiments/{experiment}/{model}").is_dir()
-    ]
+    """Folders of one experiment's parts, none where it is switched off: MODEL/SHARD, or MODEL of
+    an experiment that is not about single documents. Of a partial report what is measured is an
+    input, and no model is run."""
+    if not grid.runs(experiment):
+        return []
+    parts = (
+        [f"{model}/{shard}" for model in shards for shard in shards[model]]
+        if experiment in OF_DOCUMENTS
+        else list(shards)
+    )
+    folders = [f"results/experiments/{experiment}/{part}" for part in parts]
+    partial = grid.config.raw["partial"]
+    return [folder for folder in folders if not partial or Path(folder).is_dir()]
 
 
-def joined_tables(experiment):
-    """Files of the tables that join what an experiment measured of every model."""
-    names = JOINED[experiment]
+def weights_state(wildcards):
+    """What the files of a model are now: other weights under the same names are noticed."""
+    return grid.weights(wildcards.model, Path.cwd())
+
+
+def tables_of(names):
+    """Files of these tables of experiments."""
     small = [name for name in names if EXPERIMENTS[name].csv]
     return expand("results/tables/{table}.parquet", table=names) + expand(
         "results/tables/{table}.csv", table=small

@@ -24,7 +24,8 @@ rule extract:
     params:
         # What of the configuration concerns this job; another change leaves it alone.
         model=lambda wildcards: grid.model(wildcards.model),
-        settings=grid.settings(),
+        settings=lambda wildcards: grid.settings(wildcards.model),
+        weights=weights_state,
         documents=lambda wildcards: grid.hashes(wildcards.shard),
     message:
         "Extracting {wildcards.model}, documents of shard {wildcards.shard}"

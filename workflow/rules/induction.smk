@@ -4,9 +4,9 @@
 
 INDUCTION = "results/experiments/induction/{model}"
 
-induction_models = measured("induction")
+induction_parts = measured("induction")
 
-if induction_models:
+if induction_parts:
     sections["induction"] = expand(
         "results/tables/{table}.parquet",
         table=["models", "induction", "induction_patterns"],
@@ -17,7 +17,7 @@ if not grid.config.raw["partial"]:
     rule induction:
         """Find the induction heads of one model on repeated random tokens."""
         input:
-            documents=all_documents(),
+            documents=grid.ordinary_text().path,
             weights=weights,
             source=source("experiments") + source("extract"),
         output:
@@ -33,7 +33,8 @@ if not grid.config.raw["partial"]:
             gpu=gpus,
         params:
             model=lambda wildcards: grid.model(wildcards.model),
-            hashes=all_hashes(),
+            document=grid.ordinary_text().sha256,
+            weights=weights_state,
             settings=[
                 grid.config.raw[key] for key in ("induction_tokens", "induction_seeds")
             ],
@@ -47,7 +48,7 @@ if not grid.config.raw["partial"]:
 rule induction_tables:
     """Join the induction heads of all models, with their attention on ordinary text."""
     input:
-        parts=expand(INDUCTION, model=induction_models),
+        parts=induction_parts,
         heads="results/tables/heads.parquet",
         source=source("reduce"),
     output:

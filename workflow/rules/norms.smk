@@ -1,12 +1,12 @@
 # REQUIRED INPUTS: weights of every model's source; documents.
-# OUTPUTS: results/experiments/norms/{model}/, and of all models the tables norms, norm_ratios,
+# OUTPUTS: results/experiments/norms/{model}/{shard}/, and of all models the tables norms, norm_ratios,
 #     norm_weighted and activations in results/tables/; a section of the report.
 
-NORMS = "results/experiments/norms/{model}"
+NORMS = "results/experiments/norms/{model}/{shard}"
 
-norms_models = measured("norms")
+norms_parts = measured("norms")
 
-if norms_models:
+if norms_parts:
     sections["norms"] = expand(
         "results/tables/{table}.parquet", table=["models", *JOINED["norms"]]
     )
@@ -16,15 +16,15 @@ if not grid.config.raw["partial"]:
     rule norms:
         """Measure the norms of what enters every layer of one model."""
         input:
-            documents=all_documents(),
+            documents=lambda wildcards: grid.paths(wildcards.shard),
             weights=weights,
             source=source("experiments") + source("extract"),
         output:
             directory(NORMS),
         log:
-            "results/logs/norms/{model}.log",
+            "results/logs/norms/{model}/{shard}.log",
         benchmark:
-            "results/benchmarks/norms/{model}.tsv"
+            "results/benchmarks/norms/{model}/{shard}.tsv"
         threads: 1
         resources:
             mem_mb=memory,
@@ -32,26 +32,25 @@ if not grid.config.raw["partial"]:
             gpu=gpus,
         params:
             model=lambda wildcards: grid.model(wildcards.model),
-            hashes=all_hashes(),
-            settings=[
-                grid.config.raw[key]
-                for key in ("experiment_tokens", "documents_in_report")
-            ],
+            documents=lambda wildcards: grid.hashes(wildcards.shard),
+            weights=weights_state,
+            n_tokens=grid.config.raw["experiment_tokens"],
+            n_shown=lambda wildcards: grid.n_shown(wildcards.shard),
         message:
             "Measuring what sinks carry in {wildcards.model}"
         shell:
             "sinkscope measure norms --config results/config.yaml"
-            " --model {wildcards.model} --out {output}"
+            " --model {wildcards.model} --shard {wildcards.shard} --out {output}"
             " 2>&1 | tee {log} >&2"
 
 
 rule norms_tables:
     """Join the norms of all models."""
     input:
-        parts=expand(NORMS, model=norms_models),
+        parts=norms_parts,
         source=source("reduce"),
     output:
-        joined_tables("norms"),
+        tables_of(JOINED["norms"]),
     log:
         "results/logs/norms.log",
     benchmark:

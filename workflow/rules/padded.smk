@@ -4,7 +4,7 @@
 
 PADDED = "results/experiments/padded/{model}"
 
-padded_models = measured("padded")
+padded_parts = measured("padded")
 
 if not grid.config.raw["partial"]:
 
@@ -27,6 +27,7 @@ if not grid.config.raw["partial"]:
             gpu=gpus,
         params:
             model=lambda wildcards: grid.model(wildcards.model),
+            weights=weights_state,
             truncate=grid.config.raw["truncate"],
         message:
             "Counting the max keys of {wildcards.model} with padding"

@@ -35,7 +35,7 @@ rule tables:
     """Join the parts of all models to the tables."""
     input:
         parts=expand(TABLE_PARTS, model=shards),
-        padded=expand(PADDED, model=padded_models),
+        padded=padded_parts,
         source=source("reduce"),
     output:
         expand("results/tables/{table}.parquet", table=TABLES),
@@ -50,8 +50,7 @@ rule tables:
         mem_mb=lambda wildcards, attempt: asks.tables_mb(len(shards), attempt),
         runtime=lambda wildcards, attempt: asks.tables_minutes(len(shards), attempt),
     params:
-        parts=expand("results/reduced/{model}", model=shards)
-        + expand(PADDED, model=padded_models),
+        parts=expand("results/reduced/{model}", model=shards) + padded_parts,
     message:
         "Joining the tables of all models"
     shell:

@@ -1,16 +1,24 @@
 # REQUIRED INPUTS: weights of every model's source; documents.
-# OUTPUTS: results/experiments/second_sink/{model}/, and of all models the tables second_sink,
+# OUTPUTS: results/experiments/second_sink/{model}/{shard}/, and of all models the tables second_sink,
 #     second_sink_layers, second_sink_local, second_sink_states and second_sink_maps in
 #     results/tables/; a section of the report.
 
-SECOND_SINK = "results/experiments/second_sink/{model}"
+SECOND_SINK = "results/experiments/second_sink/{model}/{shard}"
 
-second_sink_models = measured("second_sink")
+SECOND_SINK_TABLES = [
+    "second_sink_layers",
+    "second_sink",
+    "second_sink_local",
+    "second_sink_states",
+    "second_sink_maps",
+]
 
-if second_sink_models:
+second_sink_parts = measured("second_sink")
+
+if second_sink_parts:
     sections["second_sink"] = expand(
         "results/tables/{table}.parquet",
-        table=["models", "second_sink_layers", *JOINED["second_sink"]],
+        table=["models", *SECOND_SINK_TABLES],
     )
 
 if not grid.config.raw["partial"]:
@@ -18,15 +26,15 @@ if not grid.config.raw["partial"]:
     rule second_sink:
         """Look at the first terminator of every document as a second sink of one model."""
         input:
-            documents=all_documents(),
+            documents=lambda wildcards: grid.paths(wildcards.shard),
             weights=weights,
             source=source("experiments") + source("extract"),
         output:
             directory(SECOND_SINK),
         log:
-            "results/logs/second_sink/{model}.log",
+            "results/logs/second_sink/{model}/{shard}.log",
         benchmark:
-            "results/benchmarks/second_sink/{model}.tsv"
+            "results/benchmarks/second_sink/{model}/{shard}.tsv"
         threads: 1
         resources:
             mem_mb=memory,
@@ -34,28 +42,25 @@ if not grid.config.raw["partial"]:
             gpu=gpus,
         params:
             model=lambda wildcards: grid.model(wildcards.model),
-            hashes=all_hashes(),
-            settings=[
-                grid.config.raw[key]
-                for key in ("experiment_tokens", "documents_in_report")
-            ],
+            documents=lambda wildcards: grid.hashes(wildcards.shard),
+            weights=weights_state,
+            n_tokens=grid.config.raw["experiment_tokens"],
+            n_shown=lambda wildcards: grid.n_shown(wildcards.shard),
         message:
             "Looking for the second sink of {wildcards.model}"
         shell:
             "sinkscope measure second_sink --config results/config.yaml"
-            " --model {wildcards.model} --out {output}"
+            " --model {wildcards.model} --shard {wildcards.shard} --out {output}"
             " 2>&1 | tee {log} >&2"
 
 
 rule second_sink_tables:
     """Join what was seen of the second sinks of all models."""
     input:
-        parts=expand(SECOND_SINK, model=second_sink_models),
+        parts=second_sink_parts,
         source=source("reduce"),
     output:
-        joined_tables("second_sink"),
-        "results/tables/second_sink_layers.parquet",
-        "results/tables/second_sink_layers.csv",
+        tables_of(SECOND_SINK_TABLES),
     log:
         "results/logs/second_sink.log",
     benchmark:

@@ -53,7 +53,7 @@ def extract(
     run_job(
         grid.config.model(model),
         grid.documents(shard),
-        grid.config.settings,
+        grid.config.settings_of(model),
         directory,
         out,
     )

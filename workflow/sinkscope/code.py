@@ -22,7 +22,7 @@ CLAIMS = (
 
 # What a stage runs beside its own folder and the shared modules.
 SCHEMAS = tuple(f"reduce/{name}.py" for name in ("experiments", "schemas", "table"))
-REDUCED = (*SCHEMAS, "reduce/norms.py", "reduce/second_sink.py")
+REDUCED = (*SCHEMAS, *(f"reduce/{name}.py" for name in ("norms", "second_sink", "states")))
 BESIDES = {
     "extract": HUB,
     "experiments": ("reduce/max_keys.py", "reduce/parts.py", *REDUCED),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,11 @@ class Config:
     @property
     def settings(self) -> Settings:
         return settings_of(self.raw)
+
+    def settings_of(self, model: str) -> Settings:
+        """The settings that concern one model."""
+        own = tuple(head for head in self.settings.head_maps if head.split("/")[0] == model)
+        return replace(self.settings, head_maps=own)
 
     def model(self, name: str) -> ModelRow:
         return find_model(self.models, name)

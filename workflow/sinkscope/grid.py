@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sinkscope.cluster.parameters import state_of
 from sinkscope.config import Config
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.hub.lock import repository_of
+
+# Of a token and the space before it: more than tokenizers of large vocabularies take.
+CHARACTERS = 8
 
 
 class Grid:
@@ -33,18 +37,35 @@ class Grid:
             raise SinkscopeError(f"there is no shard '{shard}'; shards are {list(self.shards)}.")
         return self.shards[shard]
 
+    def config_of(self, shard: str) -> Config:
+        """The configuration with the shard's documents alone; of these, those that the report
+        shows are first."""
+        before = int(shard) * self.config.raw["documents_per_job"]
+        shown = max(0, self.config.raw["documents_in_report"] - before)
+        raw = self.config.raw | {"documents_in_report": shown}
+        return replace(self.config, documents=self.documents(shard), raw=raw)
+
+    def n_shown(self, shard: str) -> int:
+        """How many of the shard's documents the report shows."""
+        shown = self.config_of(shard).raw["documents_in_report"]
+        return min(len(self.documents(shard)), shown)
+
     def paths(self, shard: str) -> list[str]:
         """Files that hold the shard's documents, each once."""
         return list(dict.fromkeys(document.path for document in self.documents(shard)))
 
-    # An extraction job depends on these three beside the code: when one of them changes, it
+    # An extraction job depends on these four beside the code: when one of them changes, it
     # is run again, and makes only the cells that changed.
 
     def model(self, name: str) -> dict[str, Any]:
         return self.config.model(name).identity()
 
-    def settings(self) -> dict[str, Any]:
-        return asdict(self.config.settings)
+    def settings(self, name: str) -> dict[str, Any]:
+        return asdict(self.config.settings_of(name))
+
+    def weights(self, name: str, directory: Path) -> list[Any]:
+        """What the files of a model's source are now."""
+        return state_of(self.config.model(name), directory)
 
     def hashes(self, shard: str) -> dict[str, str]:
         """sha256 of the shard's texts, by document."""
@@ -56,6 +77,16 @@ class Grid:
             "models": list(self.cells),
             "documents": [document.name for document in self.config.documents],
         }
+
+    def ordinary_text(self) -> Document:
+        """What induction heads are shown on: the first document, by name, that has room for their
+        patterns, else the longest. Its hash is all of the documents that induction depends on."""
+        enough = CHARACTERS * (2 * self.config.raw["induction_tokens"] + 1)
+        by_name = sorted(self.config.documents, key=lambda document: document.name)
+        return next(
+            (document for document in by_name if len(document.text) >= enough),
+            max(by_name, key=lambda document: len(document.text)),
+        )
 
     def shown_documents(self) -> list[str]:
         """Documents that the report shows one by one."""

@@ -49,7 +49,7 @@ class Requests:
         return attempt * self._of_shard(model)[1]
 
     def experiment_minutes(self, model: str, attempt: int) -> int:
-        """Of a job that runs the model over the first tokens of all documents."""
+        """Of a job that runs the model over the first tokens of a shard's documents."""
         return attempt * self._of_experiment(model)[1]
 
     def padded_minutes(self, model: str, attempt: int) -> int:
@@ -75,7 +75,8 @@ class Requests:
 
     def _experiment(self, model: str) -> tuple[int, int]:
         row = self.grid.config.model(model)
-        return self._asks(row, self.raw["experiment_tokens"], PASSES * self._n_documents)
+        n_documents = min(self.raw["documents_per_job"], self._n_documents)
+        return self._asks(row, self.raw["experiment_tokens"], PASSES * n_documents)
 
     def _asks(self, row: ModelRow, n_tokens: int, n_documents: int) -> tuple[int, int]:
         """MB and minutes. Layers and width are taken as what models of a size mostly have: a

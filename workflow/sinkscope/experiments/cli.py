@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -29,14 +30,22 @@ def measure(
     experiment: Annotated[str, typer.Argument(help="induction, second_sink, norms, ...")],
     config: Annotated[Path, typer.Option(help="The run's configuration (YAML).")],
     model: Annotated[str, typer.Option(help="A model of the table of models.")],
-    out: Annotated[Path, typer.Option(help="Folder of the model's part of the tables.")],
+    out: Annotated[Path, typer.Option(help="Folder of this part of the tables.")],
+    shard: Annotated[
+        str | None, typer.Option(help="Which documents: 0000, 0001, ...; all without it.")
+    ] = None,
     directory: Annotated[Path, typer.Option(help="Where config's paths count from.")] = Path("."),
 ) -> None:
-    """Run one model for one experiment."""
+    """Run one model for one experiment, over one shard of documents or over all."""
     from sinkscope.config import load, read_config
     from sinkscope.experiments.job import run
+    from sinkscope.grid import Grid
 
-    run(experiment, load(read_config(config), directory), model, directory, out)
+    grid = Grid(load(read_config(config), directory))
+    wanted = grid.config if shard is None else grid.config_of(shard)
+    if experiment == "induction":
+        wanted = replace(grid.config, documents=(grid.ordinary_text(),))
+    run(experiment, wanted, model, directory, out)
 
 
 @app.command()
@@ -51,7 +60,7 @@ def padded(
     from sinkscope.files import read_json, replaced_folder
 
     if read_json(manifests[0])["model"]["family"] == "encoder":
-        measure("padded", config, model, out, directory)
+        measure("padded", config, model, out, directory=directory)
         return
     with replaced_folder(out):  # a decoder has no padding to count, and need not be loaded
         pass

@@ -28,17 +28,18 @@ from sinkscope.experiments.passes import (
     shown_documents,
     unit,
 )
-from sinkscope.experiments.states import Convergence
+from sinkscope.experiments.states import States
 from sinkscope.extract.encode import Encoded, shown
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.pieces import pieces_of
 from sinkscope.extract.sentences import end_marks
 from sinkscope.keys import key_sets
 from sinkscope.reduce.parts import JOINED
-from sinkscope.reduce.second_sink import CONVERGENCE, OWN
+from sinkscope.reduce.second_sink import OWN, SUMS, UNITS
 
 MARKS = (".", "!", "?", ",")
 MAP_TOKENS = 48
+FRAMES: tuple[str, ...] = (*JOINED["second_sink"], "second_sink_maps", SUMS, UNITS)
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
     wanted = shown_documents(config)
     layers: list[pl.DataFrame] = []
     locals_: list[pl.DataFrame] = []
-    states = Convergence(wanted)
+    states = States(wanted)
     example: tuple[str, Encoded, int] | None = None
     loaded = shortened(loaded, config)
     for document, encoded in readable(loaded, config):
@@ -245,14 +246,15 @@ def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
         if example is None and text.key < MAP_TOKENS / 2 <= len(encoded.ids) / 2:
             example = document.name, encoded, text.key
     if not layers:
-        return dict.fromkeys([*JOINED["second_sink"], CONVERGENCE], pl.DataFrame())
+        return dict.fromkeys(FRAMES, pl.DataFrame())
     maps = pl.DataFrame()
     if example is not None:
         maps = head_maps(loaded, *example[1:]).with_columns(document=pl.lit(example[0]))
-    return {
-        "second_sink": pl.concat(layers),
-        "second_sink_local": pl.concat(locals_) if locals_ else pl.DataFrame(),
-        CONVERGENCE: states.means(),
-        "second_sink_states": states.pairs(OWN),
-        "second_sink_maps": maps,
-    }
+    frames = [
+        pl.concat(layers),
+        pl.concat(locals_) if locals_ else pl.DataFrame(),
+        maps,
+        states.sums(),
+        states.units(OWN),
+    ]
+    return dict(zip(FRAMES, frames, strict=True))

@@ -13,6 +13,8 @@ from sinkscope.hub.fetch import fetch, locked
 from sinkscope.hub.lock import NAME, repository_of
 
 REPOSITORY = Path(__file__).parents[3]
+# Endings of the files that a model is loaded from.
+LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".gguf")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def _hash(folder: Path) -> str:
     """First 12 digits of a hash of the folder's weights, tokenizer and configuration."""
     total = hashlib.sha256()
     for path in sorted(folder.iterdir()):
-        if path.suffix in (".json", ".safetensors", ".bin", ".txt", ".model"):
+        if path.suffix in LOADED:
             total.update(path.name.encode())
             with path.open("rb") as stream:
                 total.update(hashlib.file_digest(stream, "sha256").digest())
@@ -88,10 +90,11 @@ def _package(model: str, name: str) -> Weights:
     for file in files:
         folder = file.parent
         if file.name == "config.json" and any(folder.glob("*.safetensors")):
-            return Weights(str(folder.absolute()), revision)
+            return Weights(str(folder.absolute()), f"{revision} {_hash(folder)}")
     for file in files:
         if file.suffix == ".gguf" and file.is_file():
-            return Weights(str(file.parent.absolute()), revision, file.name)
+            folder = file.parent.absolute()
+            return Weights(str(folder), f"{revision} {_hash(folder)}", file.name)
     raise SinkscopeError(
         f"model '{model}': the package '{name}' carries no weights (safetensors with a "
         "config.json, or GGUF); name another package."

@@ -11,9 +11,12 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.reduce.schemas import write_table
 
+# Experiments about single documents, of which every shard is a part.
+OF_DOCUMENTS = ("second_sink", "bos", "norms")
+
 # By experiment: the tables whose rows are those of the models' parts.
 JOINED = {
-    "second_sink": ("second_sink", "second_sink_local", "second_sink_states", "second_sink_maps"),
+    "second_sink": ("second_sink", "second_sink_local"),
     "bos": ("bos", "position_content"),
     "norms": ("norms", "norm_ratios", "norm_weighted", "activations"),
 }
@@ -22,7 +25,7 @@ JOINED = {
 def joined(parts: Sequence[Path], name: str, table: str) -> pl.DataFrame:
     """Rows of all models that have any; a table without rows where none has.
 
-    parts: folders of the models, which hold `name`.parquet.
+    parts: folders of models, or of their shards, which hold `name`.parquet.
     """
     frames = [pl.read_parquet(part / f"{name}.parquet") for part in parts]
     filled = [frame for frame in frames if not frame.is_empty()]

@@ -9,11 +9,12 @@ from pathlib import Path
 import polars as pl
 
 from sinkscope.keys import LOCAL_WIDTHS
+from sinkscope.reduce import states
 from sinkscope.reduce.parts import joined, write_parts
 from sinkscope.reduce.schemas import write_table
 
 OWN = "own"  # in the column mark: whatever ends the first sentence of the text itself
-CONVERGENCE = "second_sink_convergence"  # a part of every model, joined to second_sink_layers
+SUMS, UNITS = "second_sink_sums", "second_sink_units"  # parts from which states are compared
 WIDTH = LOCAL_WIDTHS[-1]
 MEANS = ("first_token", "second_sink", "next_terminator", "strongest", "cosine",
          "unit_distance", "cosine_others")  # fmt: skip
@@ -122,17 +123,24 @@ def drops(naive: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def of_first_document(maps: pl.DataFrame) -> pl.DataFrame:
+    """Of every model the maps of one document, the first by name: each shard has left one."""
+    return maps.filter(pl.col("document") == pl.col("document").min().over("model"))
+
+
 def write_tables(parts: Sequence[Path], tables: Path, threshold: float) -> None:
-    """Write the experiment's tables into the folder `tables`. parts: one folder a model."""
+    """Write the experiment's tables into the folder `tables`. parts: a folder for every shard of
+    every model."""
     write_parts("second_sink", parts, tables)
+    maps = joined(parts, "second_sink_maps", "second_sink_maps")
+    write_table(of_first_document(maps).lazy(), "second_sink_maps", tables)
+    units = joined(parts, UNITS, "second_sink_states")
+    compared = units if units.is_empty() else states.pairs(units)
+    write_table(compared.lazy(), "second_sink_states", tables)
     table = joined(parts, "second_sink", "second_sink")
     if table.is_empty():
         layers = joined([], "", "second_sink_layers")
     else:
-        convergence = pl.concat(
-            part
-            for part in (pl.read_parquet(folder / f"{CONVERGENCE}.parquet") for folder in parts)
-            if not part.is_empty()
-        )
-        layers = by_layer(table, convergence, threshold)
+        sums = states.summed(pl.read_parquet(folder / f"{SUMS}.parquet") for folder in parts)
+        layers = by_layer(table, states.convergence(sums), threshold)
     write_table(layers.lazy(), "second_sink_layers", tables)

@@ -92,10 +92,11 @@ def failed_experiments(grid: Grid, directory: Path) -> list[dict[str, str]]:
     """experiment, model and reason of every part that an experiment could not measure."""
     folder = directory / "results" / "experiments"
     parts = [
-        (experiment, model, failure_of(folder / experiment / model))
+        (experiment, model, failure_of(folder / experiment / model / part))
         for experiment in (*grid.config.raw["experiments"], "padded")
         if grid.runs(experiment)
         for model in model_names(grid)
+        for part in ("", *grid.shards)
     ]
     return [
         {"experiment": experiment, "model": model, "reason": read_json(path)["problem"]}
