@@ -5,6 +5,7 @@ import polars as pl
 import yaml
 
 from sinkscope.reduce.max_keys import count_keys, histogram
+from sinkscope.reduce.states import STEPS
 
 TOKENS = (0, *(int(30_000 * 2**i) for i in range(12)))  # to 61 million
 N_HEADS = 5
@@ -164,11 +165,20 @@ def second_sink(folder, model, masses=(0.0, 0.36, 0.24), key=8, n=40, marks=("."
         }
         for document in documents for mark in marks for layer, mass in enumerate(masses)
     ]  # fmt: skip
-    pairs = [
-        {"mark": mark, "layer": layer, "n_documents": 2, "cosine": 0.99 if mass > 0.3 else 0.6,
-         "unit_distance": 0.1}
-        for mark in ("own", *marks) for layer, mass in enumerate(masses)
-    ]  # fmt: skip
+    # Two unit vectors with a cosine c to each other: both documents' states.
+    sums, units = [], []
+    for layer, mass in enumerate(masses):
+        cosine = 0.99 if mass > 0.3 else 0.6
+        two = np.array([[1.0, 0.0], [cosine, (1 - cosine**2) ** 0.5]])
+        total = np.round(two * STEPS).astype(int).sum(0).tolist()
+        sums += [
+            {"mark": mark, "layer": layer, "n_documents": 2, "total": total}
+            for mark in ("own", *marks)
+        ]
+        units += [
+            {"document": document, "layer": layer, "unit": vector}
+            for document, vector in zip(documents, [[1.0, 0.0], [0.9, 0.19**0.5]], strict=True)
+        ]
     local = [
         {
             "document": document, "layer": layer, "query": query, "key": key,
@@ -176,10 +186,6 @@ def second_sink(folder, model, masses=(0.0, 0.36, 0.24), key=8, n=40, marks=("."
             "second_sink": mass if query > key else 0.0, "local": 0.12, "local_no_first": 0.12,
         }
         for document in documents for layer, mass in enumerate(masses) for query in range(n)
-    ]  # fmt: skip
-    states = [
-        {"document": one, "other": other, "layer": layer, "cosine": 1.0 if one == other else 0.9}
-        for one in documents for other in documents for layer in range(len(masses))
     ]  # fmt: skip
     maps = [
         {
@@ -189,8 +195,8 @@ def second_sink(folder, model, masses=(0.0, 0.36, 0.24), key=8, n=40, marks=("."
         }
         for layer in (0, 1) for query in range(2 * key + 2) for at in range(query + 1)
     ]  # fmt: skip
-    frames = {"second_sink": rows, "second_sink_convergence": pairs, "second_sink_local": local,
-              "second_sink_states": states, "second_sink_maps": maps}  # fmt: skip
+    frames = {"second_sink": rows, "second_sink_sums": sums, "second_sink_local": local,
+              "second_sink_units": units, "second_sink_maps": maps}  # fmt: skip
     for name, frame in frames.items():
         pl.DataFrame(frame).with_columns(model=pl.lit(model)).write_parquet(
             part / f"{name}.parquet"

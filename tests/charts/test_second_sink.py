@@ -6,6 +6,7 @@ import pytest
 from records import second_sink
 from sinkscope.charts.figure import as_svg
 from sinkscope.charts.sections import SECTIONS
+from sinkscope.experiments.second_sink import FRAMES
 from sinkscope.reduce.second_sink import write_tables
 
 KINDS = ["maps", "mass", "ratio", "controls", "states", "convergence", "matrix", "local"]
@@ -142,8 +143,7 @@ def test_local_attention_is_held_against_the_naive_expectation(both):
 def test_no_sentence_no_figure(tmp_path):
     part = tmp_path / "part"
     part.mkdir()
-    for name in ("second_sink", "second_sink_local", "second_sink_states", "second_sink_maps",
-                 "second_sink_convergence"):  # fmt: skip
+    for name in FRAMES:
         pl.DataFrame(schema={"model": pl.String}).write_parquet(part / f"{name}.parquet")
     write_tables([part], tmp_path, 0.1)
     section = SECTIONS["second_sink"]

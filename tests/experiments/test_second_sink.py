@@ -17,6 +17,7 @@ from sinkscope.documents import Document
 from sinkscope.experiments import second_sink
 from sinkscope.experiments.passes import middle_layers, observe, plan_of
 from sinkscope.experiments.second_sink import (
+    FRAMES,
     Marked,
     by_layer,
     local,
@@ -24,10 +25,10 @@ from sinkscope.experiments.second_sink import (
     strongest_other,
     to_first,
 )
-from sinkscope.experiments.states import Convergence
+from sinkscope.experiments.states import States
 from sinkscope.extract.encode import encode, shown
-from sinkscope.reduce.parts import JOINED
-from sinkscope.reduce.second_sink import CONVERGENCE, OWN
+from sinkscope.reduce.second_sink import OWN, SUMS, of_first_document
+from sinkscope.reduce.states import convergence, pairs, summed
 
 TEXT = "Z the cat, it sat. Did it? Yes."
 
@@ -235,7 +236,7 @@ def test_documents_of_other_scripts_have_rows_of_their_own_text():
     frames = second_sink.measure(loaded, made)
     assert frames["second_sink"]["mark"].unique().to_list() == ["。"]
     assert frames["second_sink"]["is_own"].all()
-    assert set(frames[CONVERGENCE]["mark"]) == {"。", OWN}
+    assert set(frames[SUMS]["mark"]) == {"。", OWN}
 
 
 @pytest.mark.parametrize("name", tiny.NAMES)
@@ -264,29 +265,50 @@ def test_tiny_models_agree_with_full_matrices(name):
 
 
 @pytest.mark.parametrize("n_documents", [2, 5])
-def test_convergence_is_the_mean_cosine_over_all_pairs(n_documents):
+def test_convergence_is_the_mean_cosine_over_all_pairs_however_they_are_shared_out(n_documents):
     random = torch.Generator().manual_seed(3)
     vectors = torch.randn(n_documents, 2, 7, generator=random).double()
-    states = Convergence({"d0", "d1", "d2"})
-    for i, vector in enumerate(vectors):
-        states.add(".", vector, f"d{i}")
+    wanted = {"d0", "d1", "d2"}
+
+    def shards(*parts):
+        """What each of these groups of documents leaves, in their order."""
+        found = []
+        for part in parts:
+            states = States(wanted)
+            for i in part:
+                states.add(".", vectors[i], f"d{i}")
+            found.append(states)
+        model = pl.lit("m").alias("model")
+        sums = [states.sums().with_columns(model) for states in found]
+        units = [states.units(".") for states in found]
+        units = pl.concat(frame for frame in units if not frame.is_empty()).with_columns(model)
+        return convergence(summed(sums)), pairs(units)
+
     unit = vectors / vectors.norm(dim=-1, keepdim=True)
     cosine = np.array([(unit[:, layer] @ unit[:, layer].T).numpy() for layer in range(2)])
     above = np.triu_indices(n_documents, 1)
-    found = states.means()
-    np.testing.assert_allclose(found["cosine"], [c[above].mean() for c in cosine], atol=1e-12)
+    found, both = shards(range(n_documents))
+    np.testing.assert_allclose(found["cosine"], [c[above].mean() for c in cosine], atol=1e-11)
     distance = [np.sqrt((2 - 2 * c[above]).mean()) for c in cosine]
     np.testing.assert_allclose(found["unit_distance"], distance, atol=1e-9)
-    pairs = states.pairs(".")
     kept = min(n_documents, 3)
-    assert pairs.height == 2 * kept**2
-    np.testing.assert_allclose(pairs["cosine"], cosine[:, :kept, :kept].ravel(), atol=1e-12)
+    assert both.height == 2 * kept**2
+    np.testing.assert_allclose(both["cosine"], cosine[:, :kept, :kept].ravel(), atol=1e-12)
+    again, others = shards(*([i] for i in reversed(range(n_documents))))
+    assert again.equals(found)
+    assert others.equals(both)
 
 
 def test_one_document_converges_with_none():
-    states = Convergence({"d0", "d1", "d2"})
+    states = States({"d"})
     states.add(".", torch.ones(2, 4), "d")
-    assert states.means()["cosine"].to_list() == [None, None]
+    sums = summed([states.sums().with_columns(model=pl.lit("m"))])
+    assert convergence(sums)["cosine"].to_list() == [None, None]
+
+
+def test_of_the_maps_that_shards_left_those_of_the_first_document_are_shown():
+    maps = pl.DataFrame({"model": ["a", "a", "b"], "document": ["y", "x", "z"]})
+    assert of_first_document(maps).rows() == [("a", "x"), ("b", "z")]
 
 
 def test_quarters_have_a_middle_layer():
@@ -305,7 +327,7 @@ def test_documents_without_a_sentence_are_left_out_and_none_gives_empty_frames()
     long = "Z it ran. " + "And so on " * 8
     made = dataclasses.replace(config(), documents=documents("no end", TEXT, long))
     frames = second_sink.measure(loaded, made)
-    assert frames.keys() == {*JOINED["second_sink"], CONVERGENCE}
+    assert frames.keys() == set(FRAMES)
     assert frames["second_sink"]["document"].unique().sort().to_list() == ["d1", "d2"]
     assert frames["second_sink_maps"]["document"].unique().to_list() == ["d2"]
     assert frames["second_sink_maps"].height == 2 * 48**2

@@ -111,3 +111,33 @@ def test_a_folder_without_claims_takes_those_of_the_clone(project):
     (project.folder / "config/claims.yaml").unlink()
     done = project.snakemake("results/tables/claims.parquet", *SMALL)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_document_more_and_other_weights_run_only_what_depends_on_them(tmp_path):
+    made = Project(tmp_path / "project", copy_of_workflow(tmp_path / "clone"))
+    tokenizer = tiny.letters_and_words("<|endoftext|>")
+    tokenizer.save_pretrained(made.folder / "decoder")
+    network = tiny.network("gpt2", vocab_size=len(tokenizer))
+    network.save_pretrained(made.folder / "decoder")
+    for name in ("one", "two", "three"):
+        made.write(f"texts/{name}.txt", f"{name} abc dab cab. Bad add! " + "dad bac " * len(name))
+    made.models("decoder\tpath:decoder")
+    made.documents("one", "two")
+    tables = [f"results/tables/{name}.parquet" for name in ("norms", "induction")]
+    wanted = (*tables, "--config", "documents_per_job=1", "experiments=[norms,induction]")
+    wanted = (*wanted, "induction_tokens=6", "induction_seeds=2", "padded_counting=False")
+    done = made.snakemake(*wanted)
+    assert done.returncode == 0, done.stdout
+    assert made.planned(*wanted) == {}
+    joined = {"norms_tables": 1, "reduce": 1, "tables": 1, "induction_tables": 1}
+    made.documents(
+        "one", "two", "three"
+    )  # "three", the longest, is what induction would be shown on
+    assert made.planned(*wanted) == joined | {"extract": 1, "norms": 1, "induction": 1}
+    made.write("texts/three.txt", "three. Short")
+    assert made.planned(*wanted) == joined | {"extract": 1, "norms": 1}
+    made.documents("one", "two")
+    assert made.planned(*wanted, "head_maps=[decoder/0/0]")["extract"] == 2
+    network.h[0].attn.c_attn.weight[0, 0] += 1
+    network.save_pretrained(made.folder / "decoder")
+    assert made.planned(*wanted) == joined | {"extract": 2, "norms": 2, "induction": 1}

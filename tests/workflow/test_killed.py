@@ -34,7 +34,7 @@ def test_what_a_killed_run_had_begun_is_taken_away_by_the_next(project):
 def test_a_run_beside_another_leaves_it_what_it_is_writing(project):
     process = at_work(project)
     os.killpg(process.pid, signal.SIGSTOP)  # as long as it takes
-    beside = project.snakemake("results/experiments/norms/minilm")
+    beside = project.snakemake("results/experiments/norms/minilm/0000")
     assert beside.returncode == 0, beside.stdout
     assert "Another run is at work in this folder" in beside.stdout
     os.killpg(process.pid, signal.SIGCONT)
