@@ -11,6 +11,7 @@ import typer
 from sinkscope.bench.cli import app as bench
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.cli import app as experiments
+from sinkscope.failures import recorded
 from sinkscope.hub.cli import app as hub
 from sinkscope.zoo.cli import app as zoo
 
@@ -32,8 +33,15 @@ Directory = Annotated[Path, typer.Option("--directory", help="Where config's pat
 
 
 @app.callback()
-def sinkscope() -> None:
+def sinkscope(
+    context: typer.Context,
+    log: Annotated[
+        Path | None, typer.Option(help="Log of a job of the workflow; reasons of failure go there.")
+    ] = None,
+) -> None:
     """See where the attention of transformers lands."""
+    if log is not None:
+        context.with_resource(recorded(log))
 
 
 @app.command()
