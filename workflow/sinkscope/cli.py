@@ -131,10 +131,10 @@ def heat_map(
     directory: Directory = Path("."),
 ) -> None:
     """Draw one heat map with its tokens, or write its numbers, from a finished cell."""
-    from sinkscope.charts.heat_map import write_heat_map
-    from sinkscope.extract.cell import cell_path, read_cell
+    from sinkscope.charts.heat_map import find_cell, write_heat_map
+    from sinkscope.extract.cell import read_cell
 
-    cell = read_cell(cell_path(directory / "results", model, document), ["map", "head_map"])
+    cell = read_cell(find_cell(directory / "results", model, document), ["map", "head_map"])
     write_heat_map(cell, str(layer) if head is None else f"{layer}-{head}", out)
 
 
