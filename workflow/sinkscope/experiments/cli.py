@@ -27,7 +27,7 @@ def emergence(
 @app.command()
 def measure(
     experiment: Annotated[str, typer.Argument(help="induction, second_sink, norms, ...")],
-    config: Annotated[Path, typer.Option(help="The run's configuration (YAML).")],
+    config: Annotated[Path, typer.Option(help="The run's configuration (YAML), from --directory.")],
     model: Annotated[str, typer.Option(help="A model of the table of models.")],
     out: Annotated[Path, typer.Option(help="Folder of the model's part of the tables.")],
     directory: Annotated[Path, typer.Option(help="Where config's paths count from.")] = Path("."),
@@ -36,13 +36,13 @@ def measure(
     from sinkscope.config import load, read_config
     from sinkscope.experiments.job import run
 
-    run(experiment, load(read_config(config), directory), model, directory, out)
+    run(experiment, load(read_config(directory / config), directory), model, directory, out)
 
 
 @app.command()
 def padded(
     manifests: Annotated[list[Path], typer.Argument(help="Manifests of the model's jobs.")],
-    config: Annotated[Path, typer.Option(help="The run's configuration (YAML).")],
+    config: Annotated[Path, typer.Option(help="The run's configuration (YAML), from --directory.")],
     model: Annotated[str, typer.Option(help="A model of the table of models.")],
     out: Annotated[Path, typer.Option(help="Folder of the model's part of the table.")],
     directory: Annotated[Path, typer.Option(help="Where config's paths count from.")] = Path("."),
