@@ -125,6 +125,7 @@ def test_a_failed_model_leaves_the_others_and_a_report_that_says_so(copied):
     assert "Traceback" not in done.stdout
     page = (copied.folder / "reports/index.html").read_text(encoding="utf-8")
     assert "no-such-package-anywhere" in page
+    assert (copied.folder / "reports/absent.html").is_file()
     assert copied.cells() == before
     # Taking the row out again is enough: nothing is extracted, and nothing is missing.
     copied.models(MINILM)
@@ -132,6 +133,7 @@ def test_a_failed_model_leaves_the_others_and_a_report_that_says_so(copied):
     assert copied.snakemake().returncode == 0
     page = (copied.folder / "reports/index.html").read_text(encoding="utf-8")
     assert "no-such-package-anywhere" not in page
+    assert not (copied.folder / "reports/absent.html").exists()
 
 
 def test_a_document_too_long_names_the_limit_and_keeps_the_rest(project):
