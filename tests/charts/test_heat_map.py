@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from report.made import HOSTILE_TOKENS
-from sinkscope.charts.heat_map import write_heat_map
+from sinkscope.charts.heat_map import find_cell, write_heat_map
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import cell_path, read_cell
 
@@ -40,10 +40,41 @@ def test_a_map_is_drawn_with_hostile_tokens_as_text(cell, tmp_path, ending):
 
 
 def test_a_map_that_is_not_there_is_named(cell, tmp_path):
-    with pytest.raises(SinkscopeError, match="no map '99' is kept of 'two'"):
+    there = r"of 'two'; layers are 0 to 3, single heads \(LAYER/HEAD\) 1/0, 2/1\."
+    with pytest.raises(SinkscopeError, match=f"no map of layer 99 is kept {there}"):
         write_heat_map(cell, "99", tmp_path / "map.svg")
+    with pytest.raises(SinkscopeError, match=f"no map of layer 1, head 1 is kept {there}"):
+        write_heat_map(cell, "1-1", tmp_path / "map.svg")
     with pytest.raises(SinkscopeError, match=r"map\.gif: a map is written as"):
         write_heat_map(cell, "0", tmp_path / "map.gif")
+
+
+@pytest.mark.parametrize(
+    ("model", "document", "there"),
+    [
+        ("nobody", "one", "models there: dec, enc."),
+        ("dec", "nothing", "documents there: one, two."),
+        ("../cells/dec", "one", "models there: dec, enc."),
+        ("dec", "../dec/one", "documents there: one, two."),
+    ],
+)
+def test_a_wrong_model_or_document_lists_what_there_is(site, model, document, there):
+    with pytest.raises(SinkscopeError) as error:
+        find_cell(site.folder / "results", model, document)
+    assert str(error.value).endswith(there)
+    assert f"'{document if model == 'dec' else model}'" in str(error.value)
+
+
+def test_a_folder_without_cells_says_what_to_run_and_long_lists_are_cut(tmp_path):
+    with pytest.raises(SinkscopeError, match="none, run snakemake first"):
+        find_cell(tmp_path / "results", "m", "d")
+    for number in range(60):
+        path = cell_path(tmp_path / "results", "m", f"news-{number:02d}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with pytest.raises(SinkscopeError, match=r"news-00, .*, news-19 and 40 more\."):
+        find_cell(tmp_path / "results", "m", "d")
+    assert find_cell(tmp_path / "results", "m", "news-33") == path.parent / "news-33.safetensors"
 
 
 def test_a_cell_that_is_not_there_is_named(tmp_path):

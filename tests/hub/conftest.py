@@ -61,7 +61,9 @@ class User:
 
     def download(self, name, **changes):
         out = f"results/hub/{name}.json"
-        return self.run("download", name, "--config", "config/config.yaml", "--out", out, **changes)
+        log = ("--log", f"results/logs/download/{name}.log")
+        where = ("--config", "config/config.yaml", "--out", out)
+        return self.run(*log, "download", name, *where, **changes)
 
     def extract(self, model, **changes):
         options = ("--shard", "0000", "--out", f"results/shards/{model}/0000.json")

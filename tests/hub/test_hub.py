@@ -103,12 +103,12 @@ def test_a_gated_model_without_access_says_what_to_accept(user, hub, token):
         f"conditions on {hub.url}/lab/gated, and put a token of that account in the variable "
         "HF_TOKEN."
     )
-    failed = json.loads((user.folder / "results/hub/lab--gated.failed").read_text())
-    assert failed["problem"] in sentence
+    failed = json.loads((user.folder / "results/logs/download/lab--gated.failed").read_text())
+    assert f"sinkscope: {failed['problems'][0]}" == sentence
     user.token = "good-token"
     again = user.download("lab--gated")
     assert again.returncode == 0, again.stdout
-    assert not (user.folder / "results/hub/lab--gated.failed").exists()
+    assert not (user.folder / "results/logs/download/lab--gated.failed").exists()
     written = [path for path in user.folder.rglob("*") if path.is_file()]
     for text in (
         done.stdout,

@@ -7,6 +7,7 @@ Models: `enc` (encoder, all documents), `dec` (decoder, without the second job),
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from sinkscope.charts.maps import write_maps
 from sinkscope.charts.sections import SECTIONS, write_section
 from sinkscope.config import load
 from sinkscope.extract.cell import Cell, cell_path, write_cell
+from sinkscope.failures import Failure, failure_path
 from sinkscope.files import sha256_of, write_json
 from sinkscope.grid import Grid
 from sinkscope.keys import key_sets
@@ -35,6 +37,7 @@ TEXTS = {"one": "Z one", "two": f"Z two {HOSTILE}", "three": "Z three"}
 LENGTHS = {"one": 12, "two": 40, "three": 70}
 SHAPES = {"enc": (3, 2), "dec": (4, 2)}  # layers, heads
 MAP_CELLS = 32
+EXPERIMENT_REASON = "model 'absent': its norms cannot be measured"
 REASON = "document 'two': model 'absent' computes NaN"
 WORDS = ["a", "tide", ".", "ran", ","]
 
@@ -161,6 +164,12 @@ def make_run(folder):
         manifests[model].append(path)
     failed = folder / "results" / "shards" / "absent" / "0000.failed"
     write_json(failed, {"problems": [REASON], "done": ["one"]})
+    for job, problem, final in (
+        ("extract/dec/0001", "KeyError: 'tokens'", False),
+        ("norms/absent", EXPERIMENT_REASON, True),
+    ):
+        failure = Failure([problem], final, "")
+        write_json(failure_path(folder, job), asdict(failure))
     for model, paths in manifests.items():
         reduce_model(paths, folder / "results" / "reduced" / model, 0.3, folder)
     parts = [folder / "results" / "reduced" / model for model in manifests]

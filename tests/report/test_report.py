@@ -137,15 +137,16 @@ def test_summary_has_the_numbers_of_the_tables(site):
 
 def test_missing_cells_are_listed_with_their_reason(site):
     found = {(m.model, m.documents): m.reason for m in provenance.missing(site.grid, site.folder)}
-    not_run = "no result: its job was not run or was stopped; see results/logs/extract/{}.log"
+    not_run = "no result: its job was not run"
     assert found == {
-        ("dec", ("three",)): not_run.format("dec/0001"),
+        ("dec", ("three",)): "KeyError: 'tokens'; see results/logs/extract/dec/0001.log",
         ("absent", ("two",)): REASON,
         ("absent", ("one",)): "done, but left out until its job succeeds",
-        ("absent", ("three",)): not_run.format("absent/0001"),
+        ("absent", ("three",)): not_run,
     }
     for (_, _), reason in found.items():
         assert reason in Elements(site.html["index"]).text
+    assert made.EXPERIMENT_REASON in Elements(site.html["index"]).text
     assert REASON in Elements(site.html["absent"]).text
     assert REASON not in Elements(site.html["dec"]).text
 

@@ -1,6 +1,7 @@
 """The workflow as its user runs it: real model, real jobs, a folder of their own."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -107,13 +108,24 @@ def test_only_jobs_of_a_gpu_model_ask_for_a_gpu(project):
 def test_a_failed_model_leaves_the_others_and_a_report_that_says_so(copied):
     copied.models(MINILM, "absent\tpackage:no-such-package-anywhere")
     before = copied.cells()
-    done = copied.snakemake("--keep-going")
+    done = copied.snakemake("--keep-going", "--retries", "2")
     assert done.returncode != 0
     sentence = "model 'absent': the package 'no-such-package-anywhere' is not installed"
     assert sentence in done.stdout
+    # Another attempt cannot help: it asks for no more memory, and does not run the model.
+    asked = re.findall(r"Extracting absent, .* (\d+) MB", done.stdout)
+    assert len(asked) == 3
+    assert len(set(asked)) == 1
+    # At the end, every job that failed is named, with the reason once.
+    closing = done.stdout[done.stdout.index("5 jobs failed:") :]
+    assert closing.count(sentence) == 1
+    jobs = {line.strip() for line in closing.splitlines() if line.startswith("    ")}
+    experiments = ("bos", "induction", "norms", "second_sink")
+    assert jobs == {"extract absent 0000 (one, two)", *(f"{name} absent" for name in experiments)}
     assert "Traceback" not in done.stdout
     page = (copied.folder / "reports/index.html").read_text(encoding="utf-8")
     assert "no-such-package-anywhere" in page
+    assert (copied.folder / "reports/absent.html").is_file()
     assert copied.cells() == before
     # Taking the row out again is enough: nothing is extracted, and nothing is missing.
     copied.models(MINILM)
@@ -121,6 +133,7 @@ def test_a_failed_model_leaves_the_others_and_a_report_that_says_so(copied):
     assert copied.snakemake().returncode == 0
     page = (copied.folder / "reports/index.html").read_text(encoding="utf-8")
     assert "no-such-package-anywhere" not in page
+    assert not (copied.folder / "reports/absent.html").exists()
 
 
 def test_a_document_too_long_names_the_limit_and_keeps_the_rest(project):

@@ -27,9 +27,9 @@ if not grid.config.raw["partial"]:
             "results/benchmarks/bos/{model}/{shard}.tsv"
         threads: 1
         resources:
-            mem_mb=memory,
-            runtime=experiment_minutes,
-            gpu=gpus,
+            mem_mb=asking(asks.mem_mb, "bos/{model}/{shard}"),
+            runtime=asking(asks.experiment_minutes, "bos/{model}/{shard}"),
+            gpu=gpus("bos/{model}/{shard}"),
         params:
             model=lambda wildcards: grid.model(wildcards.model),
             documents=lambda wildcards: grid.hashes(wildcards.shard),
@@ -38,7 +38,7 @@ if not grid.config.raw["partial"]:
         message:
             "Changing the beginnings of texts for {wildcards.model}"
         shell:
-            "sinkscope measure bos --config results/config.yaml"
+            "sinkscope --log {log} measure bos --config results/config.yaml"
             " --model {wildcards.model} --shard {wildcards.shard} --out {output}"
             " 2>&1 | tee {log} >&2"
 
@@ -59,4 +59,5 @@ rule bos_tables:
     message:
         "Joining what the beginnings of texts hold in all models"
     shell:
-        "sinkscope join bos {input.parts} --tables results/tables 2>&1 | tee {log} >&2"
+        "sinkscope --log {log}"
+        " join bos {input.parts} --tables results/tables 2>&1 | tee {log} >&2"

@@ -46,5 +46,6 @@ if "claims" in grid.config.raw["experiments"]:
         message:
             "Comparing with what the studies claim"
         shell:
-            "sinkscope claims {input.claims:q} {params.names} --tables results/tables"
+            "sinkscope --log {log}"
+            " claims {input.claims:q} {params.names} --tables results/tables"
             " 2>&1 | tee {log} >&2"

@@ -1,5 +1,6 @@
 # What all rules share: the checked configuration and its grid, and a few input functions.
 
+import subprocess
 import sys
 
 from sinkscope.cluster.orphans import cancel_left_behind
@@ -7,6 +8,13 @@ from sinkscope.cluster.requests import Requests
 from sinkscope.code import stamp
 from sinkscope.config import load
 from sinkscope.errors import SinkscopeError
+from sinkscope.failures import (
+    attempt_to_plan,
+    begin_run,
+    changes,
+    closing_list,
+    failed_since,
+)
 from sinkscope.grid import Grid, shards_to_report
 from sinkscope.mend import mend, sweep
 from sinkscope.presence import Presence
@@ -30,6 +38,9 @@ except SinkscopeError as error:
 
 # This run among those that may be at work in the folder.
 presence = Presence(Path.cwd())
+
+# Failures of earlier runs, from the moment when this one starts.
+earlier = {}
 
 # What jobs ask a scheduler for; a job that is repeated asks for more.
 asks = Requests(grid, Path.cwd())
@@ -59,28 +70,26 @@ def weights(wildcards):
     return f"results/hub/{repository}.json" if repository else []
 
 
-def memory(wildcards, attempt):
-    """MB that a job asks for that runs a model."""
-    return asks.mem_mb(wildcards.model, attempt)
+def attempt_of(job, wildcards, attempt):
+    """The attempt that a job's resources are for. job: its log below results/logs. What has
+    failed for good asks for no more than at first: it only repeats its sentence."""
+    return attempt_to_plan(Path.cwd(), job.format(**dict(wildcards.items())), attempt)
 
 
-def minutes(wildcards, attempt):
-    """Minutes that an extraction job asks for."""
-    return asks.minutes(wildcards.model, attempt)
+def asking(request, job):
+    """What a job asks for that runs a model; request: memory or minutes, of `asks`."""
+    return lambda wildcards, attempt: request(
+        wildcards.model, attempt_of(job, wildcards, attempt)
+    )
 
 
-def experiment_minutes(wildcards, attempt):
-    """Minutes that a job asks for that runs a model over the first tokens of all documents."""
-    return asks.experiment_minutes(wildcards.model, attempt)
-
-
-def padded_minutes(wildcards, attempt):
-    """Minutes that a job asks for that runs the model over all documents, padded."""
-    return asks.padded_minutes(wildcards.model, attempt)
-
-
-def gpus(wildcards):
-    return grid.n_gpus(wildcards.model)
+def gpus(job):
+    """GPUs that a job asks for; none where it only repeats its sentence."""
+    return lambda wildcards, attempt: (
+        grid.n_gpus(wildcards.model)
+        if attempt_of(job, wildcards, attempt) == attempt
+        else 0
+    )
 
 
 def manifests(wildcards):
@@ -151,9 +160,31 @@ def end_earlier_jobs():
         )
 
 
+def remember_failures():
+    """What failed before this run is not of this run, and may succeed now."""
+    earlier.update(changes(Path.cwd()))
+    begin_run(Path.cwd())
+
+
 def report_partially():
     """After a failure: the same rules once more, over the jobs that have finished."""
     command = partial_command(grid, workflow.main_snakefile, Path.cwd())
     if command:
-        shell(command)
-        print("The report of what has finished: reports/index.html", file=sys.stderr)
+        try:
+            shell(command)
+        except subprocess.CalledProcessError:
+            print("There is no report of what has finished.", file=sys.stderr)
+        else:
+            print(
+                "The report of what has finished: reports/index.html", file=sys.stderr
+            )
+
+
+def list_failures():
+    """All that failed in this run, at its very end."""
+    failed = failed_since(Path.cwd(), earlier)
+    names = {
+        shard: [document.name for document in documents]
+        for shard, documents in grid.shards.items()
+    }
+    print("\n".join(closing_list(failed, names)), file=sys.stderr)

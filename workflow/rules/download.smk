@@ -24,7 +24,7 @@ rule lock:
     message:
         "Asking the hub for the commit of {wildcards.repository}"
     shell:
-        "sinkscope lock {wildcards.repository} --config results/config.yaml"
+        "sinkscope --log {log} lock {wildcards.repository} --config results/config.yaml"
         " 2>&1 | tee {log} >&2"
 
 
@@ -42,5 +42,6 @@ rule download:
     message:
         "Downloading {wildcards.repository}"
     shell:
-        "sinkscope download {wildcards.repository} --config results/config.yaml --out {output}"
+        "sinkscope --log {log}"
+        " download {wildcards.repository} --config results/config.yaml --out {output}"
         " 2>&1 | tee {log} >&2"

@@ -32,4 +32,5 @@ rule emergence:
     message:
         "Joining the records of training of the zoo's models"
     shell:
-        "sinkscope emergence {params.checkpoints:q} --out results/tables 2>&1 | tee {log} >&2"
+        "sinkscope --log {log}"
+        " emergence {params.checkpoints:q} --out results/tables 2>&1 | tee {log} >&2"

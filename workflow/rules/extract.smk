@@ -18,9 +18,9 @@ rule extract:
         "results/benchmarks/extract/{model}/{shard}.tsv"
     threads: grid.config.raw["threads"]
     resources:
-        mem_mb=memory,
-        runtime=minutes,
-        gpu=gpus,
+        mem_mb=asking(asks.mem_mb, "extract/{model}/{shard}"),
+        runtime=asking(asks.minutes, "extract/{model}/{shard}"),
+        gpu=gpus("extract/{model}/{shard}"),
     params:
         # What of the configuration concerns this job; another change leaves it alone.
         model=lambda wildcards: grid.model(wildcards.model),
@@ -31,5 +31,5 @@ rule extract:
         "Extracting {wildcards.model}, documents of shard {wildcards.shard}"
         " ({threads} threads, {resources.mem_mb} MB, {resources.gpu} GPUs)"
     shell:
-        "sinkscope extract --config results/config.yaml --model {wildcards.model}"
+        "sinkscope --log {log} extract --config results/config.yaml --model {wildcards.model}"
         " --shard {wildcards.shard} --out {output} 2>&1 | tee {log} >&2"

@@ -22,7 +22,7 @@ rule figures:
     message:
         "Drawing the figures of {wildcards.model}"
     shell:
-        "sinkscope figures {params.documents} --model {wildcards.model}"
+        "sinkscope --log {log} figures {params.documents} --model {wildcards.model}"
         " --tables results/tables --out {output} 2>&1 | tee {log} >&2"
 
 
@@ -42,7 +42,8 @@ rule compare:
     message:
         "Drawing the figures of all models"
     shell:
-        "sinkscope figures --tables results/tables --out {output} 2>&1 | tee {log} >&2"
+        "sinkscope --log {log}"
+        " figures --tables results/tables --out {output} 2>&1 | tee {log} >&2"
 
 
 ruleorder: compare > figures
@@ -64,7 +65,8 @@ rule section:
     message:
         "Drawing the section {wildcards.section}"
     shell:
-        "sinkscope section {wildcards.section} --tables results/tables --out {output}"
+        "sinkscope --log {log}"
+        " section {wildcards.section} --tables results/tables --out {output}"
         " 2>&1 | tee {log} >&2"
 
 
@@ -86,5 +88,6 @@ rule maps:
     message:
         "Drawing the heat maps of {wildcards.model}"
     shell:
-        "sinkscope maps {input.manifests} --documents {params.documents} --out {output}"
+        "sinkscope --log {log}"
+        " maps {input.manifests} --documents {params.documents} --out {output}"
         " 2>&1 | tee {log} >&2"

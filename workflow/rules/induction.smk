@@ -28,9 +28,9 @@ if not grid.config.raw["partial"]:
             "results/benchmarks/induction/{model}.tsv"
         threads: 1
         resources:
-            mem_mb=memory,
-            runtime=experiment_minutes,
-            gpu=gpus,
+            mem_mb=asking(asks.mem_mb, "induction/{model}"),
+            runtime=asking(asks.experiment_minutes, "induction/{model}"),
+            gpu=gpus("induction/{model}"),
         params:
             model=lambda wildcards: grid.model(wildcards.model),
             document=grid.ordinary_text().sha256,
@@ -41,7 +41,8 @@ if not grid.config.raw["partial"]:
         message:
             "Looking for induction heads in {wildcards.model}"
         shell:
-            "sinkscope measure induction --config results/config.yaml --model {wildcards.model}"
+            "sinkscope --log {log}"
+            " measure induction --config results/config.yaml --model {wildcards.model}"
             " --out {output} 2>&1 | tee {log} >&2"
 
 
@@ -66,5 +67,5 @@ rule induction_tables:
     message:
         "Joining the induction heads of all models"
     shell:
-        "sinkscope induction-tables {input.parts} --tables results/tables"
+        "sinkscope --log {log} induction-tables {input.parts} --tables results/tables"
         " --threshold {params.threshold} 2>&1 | tee {log} >&2"

@@ -27,9 +27,9 @@ if not grid.config.raw["partial"]:
             "results/benchmarks/norms/{model}/{shard}.tsv"
         threads: 1
         resources:
-            mem_mb=memory,
-            runtime=experiment_minutes,
-            gpu=gpus,
+            mem_mb=asking(asks.mem_mb, "norms/{model}/{shard}"),
+            runtime=asking(asks.experiment_minutes, "norms/{model}/{shard}"),
+            gpu=gpus("norms/{model}/{shard}"),
         params:
             model=lambda wildcards: grid.model(wildcards.model),
             documents=lambda wildcards: grid.hashes(wildcards.shard),
@@ -39,7 +39,7 @@ if not grid.config.raw["partial"]:
         message:
             "Measuring what sinks carry in {wildcards.model}"
         shell:
-            "sinkscope measure norms --config results/config.yaml"
+            "sinkscope --log {log} measure norms --config results/config.yaml"
             " --model {wildcards.model} --shard {wildcards.shard} --out {output}"
             " 2>&1 | tee {log} >&2"
 
@@ -60,4 +60,5 @@ rule norms_tables:
     message:
         "Joining the norms of all models"
     shell:
-        "sinkscope join norms {input.parts} --tables results/tables 2>&1 | tee {log} >&2"
+        "sinkscope --log {log}"
+        " join norms {input.parts} --tables results/tables 2>&1 | tee {log} >&2"

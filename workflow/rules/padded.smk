@@ -22,9 +22,9 @@ if not grid.config.raw["partial"]:
             "results/benchmarks/padded/{model}.tsv"
         threads: 1
         resources:
-            mem_mb=memory,
-            runtime=padded_minutes,
-            gpu=gpus,
+            mem_mb=asking(asks.mem_mb, "padded/{model}"),
+            runtime=asking(asks.padded_minutes, "padded/{model}"),
+            gpu=gpus("padded/{model}"),
         params:
             model=lambda wildcards: grid.model(wildcards.model),
             weights=weights_state,
@@ -32,5 +32,5 @@ if not grid.config.raw["partial"]:
         message:
             "Counting the max keys of {wildcards.model} with padding"
         shell:
-            "sinkscope padded {input.manifests} --config results/config.yaml"
+            "sinkscope --log {log} padded {input.manifests} --config results/config.yaml"
             " --model {wildcards.model} --out {output} 2>&1 | tee {log} >&2"

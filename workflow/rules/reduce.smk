@@ -19,15 +19,20 @@ rule reduce:
     benchmark:
         "results/benchmarks/reduce/{model}.tsv"
     resources:
-        mem_mb=lambda wildcards, attempt: asks.tables_mb(1, attempt),
-        runtime=lambda wildcards, attempt: asks.tables_minutes(1, attempt),
+        mem_mb=lambda wildcards, attempt: asks.tables_mb(
+            1, attempt_of("reduce/{model}", wildcards, attempt)
+        ),
+        runtime=lambda wildcards, attempt: asks.tables_minutes(
+            1, attempt_of("reduce/{model}", wildcards, attempt)
+        ),
     params:
         out=lambda wildcards: f"results/reduced/{wildcards.model}",
         epsilon=grid.config.raw["epsilon"],
     message:
         "Reducing {wildcards.model}"
     shell:
-        "sinkscope reduce {input.manifests} --out {params.out} --epsilon {params.epsilon}"
+        "sinkscope --log {log}"
+        " reduce {input.manifests} --out {params.out} --epsilon {params.epsilon}"
         " 2>&1 | tee {log} >&2"
 
 
@@ -47,11 +52,15 @@ rule tables:
     group:
         "report"
     resources:
-        mem_mb=lambda wildcards, attempt: asks.tables_mb(len(shards), attempt),
-        runtime=lambda wildcards, attempt: asks.tables_minutes(len(shards), attempt),
+        mem_mb=lambda wildcards, attempt: asks.tables_mb(
+            len(shards), attempt_of("tables", wildcards, attempt)
+        ),
+        runtime=lambda wildcards, attempt: asks.tables_minutes(
+            len(shards), attempt_of("tables", wildcards, attempt)
+        ),
     params:
         parts=expand("results/reduced/{model}", model=shards) + padded_parts,
     message:
         "Joining the tables of all models"
     shell:
-        "sinkscope tables {params.parts} --out results/tables 2>&1 | tee {log} >&2"
+        "sinkscope --log {log} tables {params.parts} --out results/tables 2>&1 | tee {log} >&2"

@@ -38,5 +38,6 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "sinkscope report {params.sections} --config results/config.yaml --out reports"
+        "sinkscope --log {log}"
+        " report {params.sections} --config results/config.yaml --out reports"
         " --commit {params.commit:q} 2>&1 | tee {log} >&2"

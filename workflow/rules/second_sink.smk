@@ -37,9 +37,9 @@ if not grid.config.raw["partial"]:
             "results/benchmarks/second_sink/{model}/{shard}.tsv"
         threads: 1
         resources:
-            mem_mb=memory,
-            runtime=experiment_minutes,
-            gpu=gpus,
+            mem_mb=asking(asks.mem_mb, "second_sink/{model}/{shard}"),
+            runtime=asking(asks.experiment_minutes, "second_sink/{model}/{shard}"),
+            gpu=gpus("second_sink/{model}/{shard}"),
         params:
             model=lambda wildcards: grid.model(wildcards.model),
             documents=lambda wildcards: grid.hashes(wildcards.shard),
@@ -49,7 +49,7 @@ if not grid.config.raw["partial"]:
         message:
             "Looking for the second sink of {wildcards.model}"
         shell:
-            "sinkscope measure second_sink --config results/config.yaml"
+            "sinkscope --log {log} measure second_sink --config results/config.yaml"
             " --model {wildcards.model} --shard {wildcards.shard} --out {output}"
             " 2>&1 | tee {log} >&2"
 
@@ -72,5 +72,5 @@ rule second_sink_tables:
     message:
         "Joining the second sinks of all models"
     shell:
-        "sinkscope second-sink-tables {input.parts} --tables results/tables"
+        "sinkscope --log {log} second-sink-tables {input.parts} --tables results/tables"
         " --threshold {params.threshold} 2>&1 | tee {log} >&2"

@@ -28,7 +28,7 @@ rule zoo:
     message:
         "Copying the checkpoints to zoo/"
     shell:
-        "sinkscope zoo publish {input.folders} --sources {input.sources} --out zoo"
+        "sinkscope --log {log} zoo publish {input.folders} --sources {input.sources} --out zoo"
         " 2>&1 | tee {log} >&2"
 
 
@@ -45,7 +45,8 @@ rule zoo_download:
     message:
         "Downloading the packages of the zoo's corpus"
     shell:
-        "sinkscope zoo download --sources {input.sources:q} --out results/zoo/packages"
+        "sinkscope --log {log}"
+        " zoo download --sources {input.sources:q} --out results/zoo/packages"
         " 2>&1 | tee {log} >&2"
 
 
@@ -65,7 +66,8 @@ rule zoo_corpus:
     message:
         "Building the zoo's corpus ({threads} threads)"
     shell:
-        "sinkscope zoo corpus --sources {input.sources:q} --packages results/zoo/packages"
+        "sinkscope --log {log}"
+        " zoo corpus --sources {input.sources:q} --packages results/zoo/packages"
         " --out results/zoo/corpus --threads {threads} 2>&1 | tee {log} >&2"
 
 
@@ -86,7 +88,8 @@ rule zoo_tokenizers:
     message:
         "Learning the zoo's vocabularies"
     shell:
-        "sinkscope zoo tokenizers --recipes {params.recipes:q} --corpus results/zoo/corpus"
+        "sinkscope --log {log}"
+        " zoo tokenizers --recipes {params.recipes:q} --corpus results/zoo/corpus"
         " --out {output} 2>&1 | tee {log} >&2"
 
 
@@ -105,7 +108,8 @@ rule zoo_tokens:
     message:
         "Tokenising the corpus for {wildcards.family}"
     shell:
-        "sinkscope zoo tokens --corpus results/zoo/corpus --tokenizers {input.tokenizers}"
+        "sinkscope --log {log}"
+        " zoo tokens --corpus results/zoo/corpus --tokenizers {input.tokenizers}"
         " --family {wildcards.family} --out {output} 2>&1 | tee {log} >&2"
 
 
@@ -139,7 +143,8 @@ rule zoo_train:
     message:
         "Training {wildcards.checkpoint}"
     shell:
-        "sinkscope zoo train --recipes {params.recipes:q} --checkpoint {wildcards.checkpoint}"
+        "sinkscope --log {log}"
+        " zoo train --recipes {params.recipes:q} --checkpoint {wildcards.checkpoint}"
         " --corpus results/zoo/corpus --tokens {input.tokens} --tokenizers {input.tokenizers}"
         " {params.teacher} --out {output} 2>&1 | tee {log} >&2"
 
@@ -161,7 +166,8 @@ rule zoo_evaluate:
     message:
         "Evaluating {wildcards.checkpoint}"
     shell:
-        "sinkscope zoo evaluate --recipes {params.recipes:q} --checkpoint {wildcards.checkpoint}"
+        "sinkscope --log {log}"
+        " zoo evaluate --recipes {params.recipes:q} --checkpoint {wildcards.checkpoint}"
         " --trained {input.trained} --corpus results/zoo/corpus --out {output}"
         " 2>&1 | tee {log} >&2"
 
@@ -183,6 +189,7 @@ rule zoo_card:
     message:
         "Writing the card of {wildcards.checkpoint}"
     shell:
-        "sinkscope zoo card --recipes {params.recipes:q} --checkpoint {wildcards.checkpoint}"
+        "sinkscope --log {log}"
+        " zoo card --recipes {params.recipes:q} --checkpoint {wildcards.checkpoint}"
         " --trained {input.trained} --evaluation {input.evaluation}"
         " --corpus results/zoo/corpus --out {output} 2>&1 | tee {log} >&2"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +13,7 @@ import typer
 from sinkscope.bench.cli import app as bench
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.cli import app as experiments
+from sinkscope.failures import recorded
 from sinkscope.hub.cli import app as hub
 from sinkscope.zoo.cli import app as zoo
 
@@ -26,14 +29,22 @@ app.add_typer(hub)
 app.add_typer(zoo, name="zoo")
 app.add_typer(bench, name="bench")
 
-ConfigFile = Annotated[Path, typer.Option("--config", help="The run's configuration (YAML).")]
+CONFIG_HELP = "The run's configuration (YAML); a relative path counts from --directory."
+ConfigFile = Annotated[Path, typer.Option("--config", help=CONFIG_HELP)]
 Model = Annotated[str, typer.Option("--model", help="A model of the table of models.")]
 Directory = Annotated[Path, typer.Option("--directory", help="Where config's paths count from.")]
 
 
 @app.callback()
-def sinkscope() -> None:
+def sinkscope(
+    context: typer.Context,
+    log: Annotated[
+        Path | None, typer.Option(help="Log of a job of the workflow; reasons of failure go there.")
+    ] = None,
+) -> None:
     """See where the attention of transformers lands."""
+    if log is not None:
+        context.with_resource(recorded(log))
 
 
 @app.command()
@@ -49,7 +60,7 @@ def extract(
     from sinkscope.extract.job import run_job
     from sinkscope.grid import Grid
 
-    grid = Grid(load(read_config(config), directory))
+    grid = Grid(load(read_config(directory / config), directory))
     run_job(
         grid.config.model(model),
         grid.documents(shard),
@@ -123,10 +134,10 @@ def heat_map(
     directory: Directory = Path("."),
 ) -> None:
     """Draw one heat map with its tokens, or write its numbers, from a finished cell."""
-    from sinkscope.charts.heat_map import write_heat_map
-    from sinkscope.extract.cell import cell_path, read_cell
+    from sinkscope.charts.heat_map import find_cell, write_heat_map
+    from sinkscope.extract.cell import read_cell
 
-    cell = read_cell(cell_path(directory / "results", model, document), ["map", "head_map"])
+    cell = read_cell(find_cell(directory / "results", model, document), ["map", "head_map"])
     write_heat_map(cell, str(layer) if head is None else f"{layer}-{head}", out)
 
 
@@ -146,7 +157,7 @@ def report(
     from sinkscope.grid import Grid
     from sinkscope.report.build import write_report
 
-    raw = read_config(config)
+    raw = read_config(directory / config)
     grid = Grid(load(raw, directory))
     figures, maps = out / "figures", out / "maps"
     write_report(raw, grid, tables, figures, maps, directory, out, commit, sections or ())
@@ -156,24 +167,39 @@ def report(
 def look(
     model: Annotated[str, typer.Option(help="A model of the table, or a source: package:NAME.")],
     text: Annotated[str | None, typer.Option(help="The text.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A text file instead.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A text file instead; - reads standard input.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a one-page view here too.")] = None,
-    head: Annotated[list[str] | None, typer.Option(help="LAYER/HEAD whose map to show.")] = None,
-    config: ConfigFile = Path("config/config.yaml"),
+    head: Annotated[
+        list[str] | None, typer.Option(help="LAYER/HEAD whose attention to show; repeatable.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or cuda:0, whatever the configuration says.")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help=f"{CONFIG_HELP} Without it: config/config.yaml, or the defaults if there is none.",
+        ),
+    ] = None,
     directory: Directory = Path("."),
 ) -> None:
     """Analyse one text and print where its attention lands."""
     from rich.console import Console
 
-    from sinkscope.look import look_at, print_look, request
+    from sinkscope.look import look_at, print_look, request, text_of
 
-    row, document, settings, epsilon = request(model, text, file, head or [], config, directory)
+    document = text_of(text, file)
+    row, settings, epsilon = request(model, head or [], device, config, directory)
     cell, tables = look_at(row, document, settings, epsilon, directory)
-    print_look(Console(), cell, tables)
-    if html is not None:
+    if html is not None:  # before anything is printed: the reader may close the pipe
         from sinkscope.report.page import write_single_page
 
         write_single_page(cell, tables, html)
+    print_look(Console(), cell, tables)
+    if html is not None:
         print(f"One-page view: {html}")
 
 
@@ -194,7 +220,7 @@ def rehearse(
     from sinkscope.config import load, read_config
     from sinkscope.rehearse.job import Stage, card_bytes, rehearse_all
 
-    loaded = load(read_config(config), directory)
+    loaded = load(read_config(directory / config), directory)
     stage = Stage(device, tokens, len(loaded.documents), card_bytes(device, gpu_gib), tflops)
     problems = rehearse_all(loaded, directory, stage, model or [], n_gpus, print)
     if problems:
@@ -203,8 +229,16 @@ def rehearse(
 
 def main() -> None:
     """Run a command; a problem that the user can mend is one line a sentence, not a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a character shows its code
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # such as `| head -1`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except SinkscopeError as error:
         for line in str(error).splitlines():
             print(f"sinkscope: {line}", file=sys.stderr)

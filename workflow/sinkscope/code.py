@@ -28,7 +28,7 @@ BESIDES = {
     "experiments": ("reduce/max_keys.py", "reduce/parts.py", *REDUCED),
     "reduce": ("extract/cell.py", "extract/sources.py", *HUB),
     "charts": ("extract/cell.py", *CLAIMS, "reduce/growth.py", *REDUCED),
-    "report": ("charts/palette.py", *CLAIMS, *SCHEMAS),
+    "report": ("charts/palette.py", "failures.py", *CLAIMS, *SCHEMAS),
 }
 
 

@@ -41,7 +41,7 @@ def read_documents(name: str, path: Path, shown_path: str, column: str) -> list[
             f"document '{name}': {shown_path} is not one of {known}; save it as plain text."
         )
     if path.suffix in (".txt", ".md"):
-        found = [Document(name, shown_path, None, _decode(path.read_bytes(), shown_path))]
+        found = [Document(name, shown_path, None, decode(path.read_bytes(), shown_path))]
     else:
         rows = _jsonl(path, shown_path, column)
         if path.suffix == ".parquet":
@@ -61,7 +61,7 @@ def read_documents(name: str, path: Path, shown_path: str, column: str) -> list[
     return found
 
 
-def _decode(data: bytes, shown_path: str) -> str:
+def decode(data: bytes, shown_path: str) -> str:
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n").rstrip("\n")
     except UnicodeDecodeError as error:
@@ -71,7 +71,7 @@ def _decode(data: bytes, shown_path: str) -> str:
 
 
 def _jsonl(path: Path, shown_path: str, column: str) -> Iterator[str]:
-    for number, line in enumerate(_decode(path.read_bytes(), shown_path).split("\n"), start=1):
+    for number, line in enumerate(decode(path.read_bytes(), shown_path).split("\n"), start=1):
         try:
             value = json.loads(line)[column]
         except (ValueError, KeyError, TypeError) as error:

@@ -9,3 +9,14 @@ class SinkscopeError(Exception):
 
 class ModelError(SinkscopeError):
     """A fault of the model itself, which every document would meet."""
+
+
+class PassingError(SinkscopeError):
+    """A fault of the machine (memory, disk, GPU, network): another attempt may not meet it."""
+
+
+def error_class(cause: Exception) -> type[SinkscopeError]:
+    """The class for a sentence about what a library raised: is the machine at fault?"""
+    words = str(cause)
+    at_fault = isinstance(cause, MemoryError) or "allocate memory" in words or "CUDA" in words
+    return PassingError if at_fault else SinkscopeError

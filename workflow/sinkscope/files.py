@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import PassingError, SinkscopeError
 
 PART = ".part"
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -52,11 +52,11 @@ def _umask() -> int:
     return current
 
 
-def _unwritable(path: Path, error: OSError) -> SinkscopeError:
+def _unwritable(path: Path, error: OSError) -> PassingError:
     full = error.errno in FULL
     remedy = "free some disk space" if full else "check the folder's permissions"
     reason = "no space left on the disk" if full else error.strerror or str(error)
-    return SinkscopeError(
+    return PassingError(
         f"{path}: cannot be written ({reason}); {remedy} and run again, finished cells are kept."
     )
 
@@ -95,11 +95,6 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def failure_of(folder: Path) -> Path:
-    """Where an experiment says why it has no results in `folder`."""
-    return folder.parent / f"{folder.name}.failed"
 
 
 def sha256_of(path: Path) -> str:

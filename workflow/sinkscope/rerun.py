@@ -19,6 +19,8 @@ def partial_command(grid: Grid, snakefile: str, directory: Path) -> str | None:
         *("--directory", str(directory), "--configfile", "results/config.yaml"),
         # The failed run still holds the lock of the folder, and does nothing more in it.
         *("--config", "partial=True", "--nolock", "--cores", "1", "--quiet"),
+        # Its failures are of this run, which lists them.
+        "--no-hooks",
         *("--executor", "local"),
     ]
     return shlex.join(command)

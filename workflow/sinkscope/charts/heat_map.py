@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 
 import altair as alt
@@ -15,11 +16,12 @@ from sinkscope.charts.maps import image, named_maps
 from sinkscope.charts.palette import HEAT_FLOOR, HEAT_STOPS
 from sinkscope.charts.theme import data_source
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.cell import Cell
+from sinkscope.extract.cell import Cell, cell_path
 from sinkscope.files import write_json, write_text, written
 
 SIDE = 640  # pixels of the drawn map
 MOST_LABELS = 56  # along an axis
+MOST_LISTED = 20  # names in an error
 
 
 def write_heat_map(cell: Cell, name: str, out: Path) -> None:
@@ -30,9 +32,14 @@ def write_heat_map(cell: Cell, name: str, out: Path) -> None:
     """
     maps = dict(named_maps(cell))
     if name not in maps:
+        layer, _, head = name.partition("-")
+        kept = listed(cell.meta["heads"]) if cell.meta["heads"] else "none"
+        what = f"layer {layer}, head {head}" if head else f"layer {layer}"
         raise SinkscopeError(
-            f"model '{cell.meta['model']}': no map '{name}' is kept of '{cell.meta['document']}'; "
-            "name a layer, or add the head to head_maps in the configuration and run again."
+            f"model '{cell.meta['model']}': no map of {what} is kept of "
+            f"'{cell.meta['document']}'; layers are 0 to {len(cell['map']) - 1}, single heads "
+            f"(LAYER/HEAD) {kept}. Name one of them, or add the head to head_maps in the "
+            "configuration and run again."
         )
     figure = heat_map(cell, name, maps[name])
     if out.suffix == ".csv":
@@ -46,6 +53,33 @@ def write_heat_map(cell: Cell, name: str, out: Path) -> None:
             temporary.write_bytes(vl_convert.svg_to_png(as_svg(figure.spec()), scale=2))
     else:
         raise SinkscopeError(f"{out}: a map is written as .svg, .png, .json or .csv; name one.")
+
+
+def find_cell(results: Path, model: str, document: str) -> Path:
+    """The finished cell of a model and a document.
+
+    Raises SinkscopeError, which lists the models or documents that have cells.
+    """
+    models = sorted({path.parent.name for path in (results / "cells").glob("*/*.safetensors")})
+    if model not in models:
+        raise SinkscopeError(
+            f"map: model '{model}' has no finished cells in {results}; models there: "
+            f"{listed(models) if models else 'none, run snakemake first'}."
+        )
+    folder = cell_path(results, model, document).parent
+    documents = sorted(path.stem for path in folder.glob("*.safetensors"))
+    if document not in documents:
+        raise SinkscopeError(
+            f"map: model '{model}' has no finished cell of document '{document}'; documents there: "
+            f"{listed(documents)}."
+        )
+    return cell_path(results, model, document)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names, or the first of them where they are many."""
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return ", ".join(names[:MOST_LISTED]) + more
 
 
 def first_tokens(cell: Cell, n_cells: int) -> list[str]:

@@ -28,7 +28,7 @@ def emergence(
 @app.command()
 def measure(
     experiment: Annotated[str, typer.Argument(help="induction, second_sink, norms, ...")],
-    config: Annotated[Path, typer.Option(help="The run's configuration (YAML).")],
+    config: Annotated[Path, typer.Option(help="The run's configuration (YAML), from --directory.")],
     model: Annotated[str, typer.Option(help="A model of the table of models.")],
     out: Annotated[Path, typer.Option(help="Folder of this part of the tables.")],
     shard: Annotated[
@@ -41,7 +41,7 @@ def measure(
     from sinkscope.experiments.job import run
     from sinkscope.grid import Grid
 
-    grid = Grid(load(read_config(config), directory))
+    grid = Grid(load(read_config(directory / config), directory))
     wanted = grid.config if shard is None else grid.config_of(shard)
     if experiment == "induction":
         wanted = replace(grid.config, documents=(grid.ordinary_text(),))
@@ -51,7 +51,7 @@ def measure(
 @app.command()
 def padded(
     manifests: Annotated[list[Path], typer.Argument(help="Manifests of the model's jobs.")],
-    config: Annotated[Path, typer.Option(help="The run's configuration (YAML).")],
+    config: Annotated[Path, typer.Option(help="The run's configuration (YAML), from --directory.")],
     model: Annotated[str, typer.Option(help="A model of the table of models.")],
     out: Annotated[Path, typer.Option(help="Folder of the model's part of the table.")],
     directory: Annotated[Path, typer.Option(help="Where config's paths count from.")] = Path("."),

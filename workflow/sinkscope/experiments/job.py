@@ -1,4 +1,4 @@
-"""One experiment on one model: load it, measure, and leave the frames, or why there are none."""
+"""One experiment on one model: load it, measure, and leave the frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.experiments import bos, induction, norms, padded, second_sink
 from sinkscope.extract.gpus import own_gpus
 from sinkscope.extract.model import Loaded, load_model, threads
-from sinkscope.files import failure_of, replaced_folder, write_json, written
+from sinkscope.files import replaced_folder, written
 
 # By name, as in the configuration: frames by the name of their file.
 MEASURES: dict[str, Callable[[Loaded, Config], dict[str, pl.DataFrame]]] = {
@@ -33,19 +33,13 @@ THREADS = 1
 def run(experiment: str, config: Config, model: str, directory: Path, out: Path) -> None:
     """Measure one model; what was found goes to the folder `out`, a Parquet file a frame.
 
-    Where that cannot be, why is written beside `out`, for the report. Raises SinkscopeError.
+    Raises SinkscopeError where that cannot be.
     """
-    failure = failure_of(out)
-    failure.unlink(missing_ok=True)
-    try:
-        if experiment not in MEASURES:
-            raise SinkscopeError(
-                f"no experiment '{experiment}' runs models; those are {', '.join(MEASURES)}."
-            )
-        frames = measured(experiment, config, model, directory)
-    except SinkscopeError as error:
-        write_json(failure, {"problem": str(error)})
-        raise
+    if experiment not in MEASURES:
+        raise SinkscopeError(
+            f"no experiment '{experiment}' runs models; those are {', '.join(MEASURES)}."
+        )
+    frames = measured(experiment, config, model, directory)
     with replaced_folder(out) as folder:
         for name, frame in frames.items():
             with written(folder / f"{name}.parquet") as temporary:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sinkscope.config import Settings
 from sinkscope.documents import Document
-from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.errors import ModelError, SinkscopeError, error_class
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.model import Loaded
@@ -94,7 +94,7 @@ class Analyser:
         try:  # on a GPU the last layers are reduced only now
             return observation, observation.stacked
         except RuntimeError as error:
-            raise SinkscopeError(failed_pass(self.loaded, ids, error)) from error
+            raise error_class(error)(failed_pass(self.loaded, ids, error)) from error
 
     def cell(
         self,

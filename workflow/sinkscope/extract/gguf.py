@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import PassingError
 from sinkscope.extract.sources import Weights
 
 LAYOUT = "1"  # raise when what is kept changes
@@ -43,7 +43,7 @@ def as_safetensors(model: str, weights: Weights) -> Weights:
             if not (folder / "config.json").is_file():
                 _convert(weights, folder)
     except OSError as error:
-        raise SinkscopeError(
+        raise PassingError(
             f"model '{model}': its weights cannot be kept in {folder.parent} "
             f"({error.strerror or error}); free space there or set SINKSCOPE_CACHE."
         ) from error

@@ -21,7 +21,7 @@ from rich.progress import Progress
 from sinkscope.code import modules
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
-from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.errors import ModelError, PassingError, SinkscopeError
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.batches import Batch, batches
 from sinkscope.extract.cell import Cell, cell_path, fingerprint_of, write_cell
@@ -75,6 +75,7 @@ def run_job(
     """
     started = time.monotonic()
     problems: list[str] = []
+    passing = False  # whether one of them is the machine's, so that another attempt may do
     entries: list[dict[str, Any]] = []  # of finished cells
     for stale in (manifest, failure_path(manifest)):
         stale.unlink(missing_ok=True)
@@ -85,15 +86,17 @@ def run_job(
             for document, made in in_order(documents, make_cells(analyser, documents, directory)):
                 if isinstance(made, SinkscopeError):
                     problems.append(about(document, made))
+                    passing |= isinstance(made, PassingError)
                 else:
                     entries.append(made)
     except SinkscopeError as error:
         problems.append(str(error))
+        passing |= isinstance(error, PassingError)
     if problems:
         done = [entry["document"] for entry in entries]
         with suppress(SinkscopeError):  # a full disk must not hide what went wrong
             write_json(failure_path(manifest), {"problems": problems, "done": done})
-        raise SinkscopeError("\n".join(problems))
+        raise (PassingError if passing else SinkscopeError)("\n".join(problems))
     write_json(
         manifest,
         {

@@ -18,7 +18,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from sinkscope.config import ModelRow
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import PassingError, SinkscopeError, error_class
 from sinkscope.extract.gguf import as_safetensors
 from sinkscope.extract.sources import Weights, find_weights
 from sinkscope.extract.variants import VariantGPT2Config
@@ -72,7 +72,7 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     """
     weights = find_weights(row.model, row.source, directory)
     if row.device.startswith("cuda") and not torch.cuda.is_available():
-        raise SinkscopeError(
+        raise PassingError(
             f"model '{row.model}': its device is {row.device}, but torch sees no GPU here; "
             "set device: cpu, or run on a GPU node."
         )
@@ -98,7 +98,7 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     except SinkscopeError:
         raise
     except Exception as error:  # whatever a library raises for weights it cannot read
-        raise SinkscopeError(_unreadable(row, weights, error)) from error
+        raise error_class(error)(_unreadable(row, weights, error)) from error
     check_complete(row, weights, info["missing_keys"])
     network = network.eval().requires_grad_(False)
     if row.n_gpus == 1:
@@ -115,7 +115,7 @@ def placement(row: ModelRow) -> dict[str, Any]:
         return {"device_map": row.device} if row.device.startswith("cuda") else {}
     n_there = torch.cuda.device_count()
     if not row.device.startswith("cuda") or n_there < row.n_gpus:
-        raise SinkscopeError(
+        raise PassingError(
             f"model '{row.model}': n_gpus is {row.n_gpus}, but its device is {row.device} and "
             f"torch sees {n_there} GPUs here; run on a node that has them, or lower n_gpus."
         )

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.errors import ModelError, error_class
 from sinkscope.extract import variants
 from sinkscope.extract.alibi import by_key
 from sinkscope.extract.masks import Call
@@ -98,7 +98,7 @@ def run_observed(
     except UnobservableError as error:
         reason = str(error)
     except (RuntimeError, IndexError, ValueError) as error:
-        raise SinkscopeError(failed_pass(loaded, ids, error)) from error
+        raise error_class(error)(failed_pass(loaded, ids, error)) from error
     if reason is None and n_calls != loaded.n_layers:
         reason = f"it calls scaled_dot_product_attention {n_calls} times in one pass"
     if reason is not None:

@@ -10,7 +10,8 @@ import typer
 app = typer.Typer()
 
 Name = Annotated[str, typer.Argument(help="The repository, as its lock file is called.")]
-ConfigFile = Annotated[Path, typer.Option("--config", help="The run's configuration (YAML).")]
+CONFIG_HELP = "The run's configuration (YAML), from --directory."
+ConfigFile = Annotated[Path, typer.Option("--config", help=CONFIG_HELP)]
 Directory = Annotated[Path, typer.Option("--directory", help="Where config's paths count from.")]
 
 

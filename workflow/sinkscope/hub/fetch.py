@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import PassingError, SinkscopeError
 from sinkscope.files import write_json
 from sinkscope.hub.lock import Lock, Repository, lock_path, needed, read_lock
 
@@ -27,7 +27,7 @@ def resolve(repository: Repository) -> Lock:
             repository.id, revision=repository.revision, files_metadata=True, timeout=30
         )
     except Exception as error:  # whatever the client and the network raise
-        raise SinkscopeError(refusal(repository, error)) from error
+        raise refusal(repository, error) from error
     sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or []}
     wanted = needed(sizes)
     if not wanted or "config.json" not in wanted:
@@ -80,39 +80,41 @@ def fetch(lock: Lock) -> Path:
         try:
             path = hf_hub_download(lock.id, name, revision=lock.commit)
         except Exception as error:  # whatever the client and the network raise
-            raise SinkscopeError(refusal(repository, error)) from error
+            raise refusal(repository, error) from error
     return Path(path).parent
 
 
-def refusal(repository: Repository, error: Exception) -> str:
+def refusal(repository: Repository, error: Exception) -> SinkscopeError:
     """The sentence for what the client raised: what is wrong, and what to do. Never a token."""
     from huggingface_hub import constants, errors
 
     what = f"hub model '{repository.id}'"
     page = f"{constants.ENDPOINT}/{repository.id}"
     if isinstance(error, errors.GatedRepoError):
-        return (
+        return SinkscopeError(
             f"{what}: its owner grants access one by one; accept the conditions on {page}, and "
             "put a token of that account in the variable HF_TOKEN."
         )
     if isinstance(error, errors.RepositoryNotFoundError):
-        return (
+        return SinkscopeError(
             f"{what}: there is no such model at {constants.ENDPOINT}, or it is private; correct "
             "the id, or put a token of an account that may read it in the variable HF_TOKEN."
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return (
+        return SinkscopeError(
             f"{what}: it has no revision '{repository.revision}'; correct it, or delete its lock."
         )
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in (401, 403):
-        return f"{what}: the hub refuses the token in HF_TOKEN; put a valid one there."
+        return SinkscopeError(
+            f"{what}: the hub refuses the token in HF_TOKEN; put a valid one there."
+        )
     if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError):
-        return (
+        return PassingError(
             f"{what}: cannot be written to the cache ({error.strerror}); free space there, or set "
             "the variable HF_HOME to a larger disk."
         )
-    return (
+    return PassingError(
         f"{what}: {constants.ENDPOINT} cannot be reached, or broke off ({_reason(error)}); run "
         "`snakemake downloads` again on a machine with a network, complete files are kept."
     )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from sinkscope.schema import checked
 
 def find_repository(name: str, config: Path, directory: Path) -> Repository:
     """The repository of that name among the sources of the table of models."""
-    rows = read_models(checked(read_config(config), "config", "config"), directory)
+    rows = read_models(checked(read_config(directory / config), "config", "config"), directory)
     for row in rows:
         repository = repository_of(row.model, row.source)
         if repository is not None and repository.name == name:
@@ -31,29 +29,16 @@ def manifest_path(directory: Path, repository: Repository) -> Path:
     return directory / "results" / "hub" / f"{repository.name}.json"
 
 
-@contextmanager
-def told(failure: Path) -> Iterator[None]:
-    """Write why the block fails into the file `failure`, for the report."""
-    failure.unlink(missing_ok=True)
-    try:
-        yield
-    except SinkscopeError as error:
-        write_json(failure, {"problem": str(error)})
-        raise
-
-
 def lock_repository(name: str, config: Path, directory: Path) -> None:
     """Make the lock file of a repository; one that is there already is kept."""
     repository = find_repository(name, config, directory)
-    with told(manifest_path(directory, repository).with_suffix(".failed")):
-        lock = locked(repository, directory)
+    lock = locked(repository, directory)
     print(f"{lock.id}: commit {lock.commit}", file=sys.stderr)
 
 
 def download_repository(name: str, config: Path, directory: Path, out: Path) -> None:
     """Bring a locked repository into the cache, then say so in `out`."""
     repository = find_repository(name, config, directory)
-    with told(manifest_path(directory, repository).with_suffix(".failed")):
-        lock = locked(repository, directory)
-        fetch(lock)
+    lock = locked(repository, directory)
+    fetch(lock)
     write_json(out, asdict(lock))

@@ -20,6 +20,7 @@ from sinkscope.files import read_json, write_text, written
 from sinkscope.grid import Grid
 from sinkscope.reduce.schemas import TABLES
 from sinkscope.report import claims, findings, overview, provenance
+from sinkscope.report.leftovers import remove_leftovers
 from sinkscope.report.site import (
     SCRIPTS,
     STYLES,
@@ -49,7 +50,8 @@ def write_report(
 
     config: the merged configuration, shown as provenance. figures, maps: folders with one
     subfolder per model (and `all`), linked from the pages. directory: where results/ is.
-    sections: those of experiments, whose figures are in `out`/sections/.
+    sections: those of experiments, whose figures are in `out`/sections/. What earlier reports left
+    of models and experiments that the configuration no longer has is removed.
     """
     report = Report(config, grid, read_tables(tables), figures, maps, directory, out, commit)
     report.sections = shown_sections(sections, out)
@@ -67,6 +69,7 @@ def write_report(
     for model in report.models:
         page = templates.get_template("model.html.j2").render(report.model(model))
         write_text(out / f"{model}.html", page)
+    remove_leftovers(out, grid, sections)
 
 
 def write_assets(folder: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sinkscope.extract.job import failure_path
-from sinkscope.files import failure_of, read_json
+from sinkscope.failures import reason
+from sinkscope.files import read_json
 from sinkscope.grid import Grid, manifest_path
 
 PACKAGES = ("sinkscope", "polars", "altair", "vl-convert-python", "pillow", "jinja2")
@@ -57,17 +58,17 @@ def missing(grid: Grid, directory: Path) -> list[Missing]:
 def unfinished(
     grid: Grid, directory: Path, model: str, shard: str, names: list[str]
 ) -> list[Missing]:
-    """A job without a manifest: what it or its download says itself, or where its log is."""
-    download = directory / "results" / "hub" / f"{grid.repository(model)}.failed"
-    if download.is_file():
-        return [Missing(model, tuple(names), read_json(download)["problem"])]
+    """A job without a manifest: what it or its download says itself."""
+    repository = grid.repository(model)
+    download = reason(directory, f"lock/{repository}") or reason(
+        directory, f"download/{repository}"
+    )
+    if download:
+        return [Missing(model, tuple(names), download)]
     failure = failure_path(manifest_path(directory, model, shard))
     if not failure.is_file():
-        reason = (
-            "no result: its job was not run or was stopped; "
-            f"see results/logs/extract/{model}/{shard}.log"
-        )
-        return [Missing(model, tuple(names), reason)]
+        why = reason(directory, f"extract/{model}/{shard}") or "no result: its job was not run"
+        return [Missing(model, tuple(names), why)]
     told = read_json(failure)
     problems, done = told["problems"], set(told["done"])
     # Sentences about a document begin with it; the others are about the model.
@@ -80,8 +81,8 @@ def unfinished(
     for_all = [text for text in problems if not any(text in texts for texts in own.values())]
     rest = tuple(name for name, texts in own.items() if not texts)
     if rest:
-        reason = " ".join(for_all) or "its job failed before this document was done"
-        found.append(Missing(model, rest, reason))
+        why = " ".join(for_all) or "its job failed before this document was done"
+        found.append(Missing(model, rest, why))
     if done:
         finished = tuple(name for name in names if name in done)
         found.append(Missing(model, finished, "done, but left out until its job succeeds"))
@@ -90,18 +91,17 @@ def unfinished(
 
 def failed_experiments(grid: Grid, directory: Path) -> list[dict[str, str]]:
     """experiment, model and reason of every part that an experiment could not measure."""
-    folder = directory / "results" / "experiments"
     parts = [
-        (experiment, model, failure_of(folder / experiment / model / part))
+        (experiment, model, reason(directory, f"{experiment}/{model}{part}"))
         for experiment in (*grid.config.raw["experiments"], "padded")
         if grid.runs(experiment)
         for model in model_names(grid)
-        for part in ("", *grid.shards)
+        for part in ("", *(f"/{shard}" for shard in grid.shards))
     ]
     return [
-        {"experiment": experiment, "model": model, "reason": read_json(path)["problem"]}
-        for experiment, model, path in parts
-        if path.is_file()
+        {"experiment": experiment, "model": model, "reason": why}
+        for experiment, model, why in parts
+        if why is not None
     ]
 
 

@@ -1,0 +1,103 @@
+"""What earlier reports left of models and experiments that the configuration no longer has.
+
+Only files that Sinkscope writes are removed: those that a folder's own index lists, and pages that
+carry their own name. Whatever else is in the folder of the report stays, and so does a link.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from sinkscope.charts.sections import SECTIONS
+from sinkscope.files import read_json
+from sinkscope.grid import Grid
+from sinkscope.reduce.schemas import TABLES
+
+ENDINGS = ("json", "svg", "png", "csv")  # of a figure
+DRAWN_OF = {"alternatives": "emergence"}  # section to experiment, where the names differ
+STAMP = ".snakemake_timestamp"  # Snakemake puts it into folders that are outputs
+
+
+def remove_leftovers(out: Path, grid: Grid, shown: Sequence[str]) -> list[Path]:
+    """Remove from the report in `out` what no report of the whole grid has; what was removed.
+
+    shown: sections of the report that was just written.
+
+    A model of the grid that has no results now, or an experiment that is not finished, keeps its
+    files: a partial report leaves them to the full one.
+    """
+    models = {row.model for row in grid.config.models}
+    sections = wanted_sections(grid) | set(shown)
+    files = [
+        *pages(out, models, "claims" in sections),
+        *(file for folder in others(out / "figures", {"all", *models}) for file in figures(folder)),
+        *(file for folder in others(out / "maps", models) for file in maps(folder)),
+        *(file for folder in others(out / "sections", sections) for file in figures(folder)),
+        *tables(out / "data", sections),
+    ]
+    there = [file for file in files if file.is_file() and not file.is_symlink()]
+    for file in there:
+        file.unlink()
+    for folder in sorted({up for file in there for up in file.parents[:2]}, reverse=True):
+        if out in folder.parents:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+    return there
+
+
+def wanted_sections(grid: Grid) -> set[str]:
+    """Sections that a report of the whole grid shows."""
+    wanted = {name for name in SECTIONS if grid.runs(DRAWN_OF.get(name, name))}
+    if not any(row.source.startswith("zoo:") for row in grid.config.models):
+        wanted -= {"emergence", "alternatives"}  # of the zoo's training
+    return wanted
+
+
+def others(folder: Path, wanted: set[str]) -> list[Path]:
+    """Folders in `folder` that are not wanted."""
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in there if path.name not in wanted and not path.is_symlink()]
+
+
+def pages(out: Path, models: set[str], claims: bool) -> Iterator[Path]:
+    """Pages of models, and of the claims, that are not wanted. A copy under another name stays."""
+    for path in sorted(out.glob("*.html")):
+        if path.stem in models or path.stem == "index" or (path.stem == "claims" and claims):
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        is_page = " · Sinkscope</title>" in text and 'href="assets/report.css"' in text
+        if is_page and f'data-opens="{path.name}"' in text:
+            yield path
+
+
+def figures(folder: Path) -> Iterator[Path]:
+    """What charts.job.write_all left in a folder."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        names = [entry["name"] for entry in read_json(folder / "figures.json")]
+        yield from (
+            folder / f"{name}.{end}" for name in names for end in ENDINGS if "/" not in name
+        )
+        yield from (folder / "figures.json", folder / STAMP)
+
+
+def maps(folder: Path) -> Iterator[Path]:
+    """What charts.maps.write_maps left in a folder."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        for entry in read_json(folder / "index.json"):
+            of_document = folder / Path(entry["document"]).name
+            layers = [str(layer) for layer in range(entry["n_layers"])]
+            heads = [f"{layer}-{head}" for layer, head in entry["heads"]]
+            yield of_document / "tokens.js"
+            yield from (
+                of_document / f"{name}.{end}" for name in layers + heads for end in ("js", "png")
+            )
+        yield from (folder / "index.json", folder / STAMP)
+
+
+def tables(data: Path, sections: set[str]) -> Iterator[Path]:
+    """Copies of the tables of sections that are not wanted."""
+    wanted = {*TABLES, *(table for name in sections for table in SECTIONS[name].tables)}
+    known = {table for section in SECTIONS.values() for table in section.tables}
+    yield from (data / f"{name}.{end}" for name in known - wanted for end in ("csv", "parquet"))
