@@ -54,6 +54,7 @@ onstart:
 
 onsuccess:
     leave_clean()
+    list_missing()
 
 
 onerror:

@@ -8,7 +8,6 @@ import pytest
 from report.made import HOSTILE, folder_bytes, strict_json
 from sinkscope.charts.job import figures_of_all, figures_of_model, read_tables, write_figures
 from sinkscope.charts.select import MOST_ROWS, with_mean
-from sinkscope.errors import SinkscopeError
 
 FONTS = ["'Liberation Sans'", "Arial", "Helvetica"]
 OF_MODEL = [
@@ -231,10 +230,11 @@ def test_a_second_run_is_byte_identical(site, tmp_path):
         assert folder_bytes(tmp_path / "again") == before
 
 
-def test_models_without_results_are_refused(site, tmp_path):
-    with pytest.raises(SinkscopeError, match="no results of model 'absent'"):
-        write_figures(site.folder / "results" / "tables", tmp_path / "out", "absent")
-    assert list(tmp_path.iterdir()) == []
+def test_a_model_without_results_has_no_figures_and_this_is_said(site, tmp_path, capsys):
+    """None of its documents could be taken: that stops no other page of the report."""
+    write_figures(site.folder / "results" / "tables", tmp_path / "out", "absent")
+    assert "There are no results of model 'absent'" in capsys.readouterr().err
+    assert strict_json((tmp_path / "out" / "figures.json").read_text()) == []
 
 
 def test_one_model_can_be_compared_with_itself(tables):

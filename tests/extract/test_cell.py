@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.cell import Cell, cell_path, fingerprint_of, read_cell, write_cell
+from sinkscope.extract.cell import Cell, cell_path, digest, fingerprint_of, read_cell, write_cell
 
 CELL = Cell(
     {"model": "m", "document": "d", "tokens": ["Z", "▁é", "\ud7ff"], "fingerprint": "f00"},
@@ -25,7 +25,7 @@ def path(tmp_path):
 
 def test_what_is_written_is_read_again(path):
     found = read_cell(path)
-    assert found.meta == CELL.meta
+    assert found.meta == CELL.meta | {"sha256": digest(CELL.arrays)}
     assert found.arrays.keys() == CELL.arrays.keys()
     for name, array in CELL.arrays.items():
         np.testing.assert_array_equal(found[name], array)

@@ -143,37 +143,52 @@ def test_a_broken_cell_is_made_again(folder, content):
 
 
 def test_a_bad_document_does_not_stop_the_others(folder):
-    message = complaint(folder, documents(two="a " * 200))
-    assert message == (
+    manifest = run(folder, documents(two="a " * 200))
+    reason = (
         "document 'two': 203 tokens, but model 'tiny' takes at most 96; "
         "shorten it, leave the cell out, or set truncate: true."
     )
+    assert [entry["document"] for entry in manifest["cells"]] == ["one", "three"]
+    assert manifest["missing"] == [{"document": "two", "reason": reason}]
     assert files(folder) == [
         "cells/tiny/one.safetensors",
         "cells/tiny/three.safetensors",
-        "manifests/tiny-0000.failed",
+        "manifests/tiny-0000.json",
     ]
-    failure = read_json(folder / "results" / "manifests" / "tiny-0000.failed")
-    assert failure == {"problems": [message], "done": ["one", "three"]}
 
 
-def test_every_bad_document_has_its_sentence(folder):
-    lines = complaint(folder, documents(one="b " * 200, three="c " * 300)).splitlines()
-    assert [line.split(":")[0] for line in lines] == ["document 'one'", "document 'three'"]
+def test_every_bad_document_has_its_sentence(folder, capsys):
+    manifest = run(folder, documents(one="b " * 200, three="c " * 300))
+    assert [entry["document"] for entry in manifest["missing"]] == ["one", "three"]
+    said = capsys.readouterr().err
+    assert all(entry["reason"] in said for entry in manifest["missing"])
 
 
 def test_after_the_bad_document_is_mended_the_finished_cells_are_kept(folder):
-    complaint(folder, documents(two="a " * 200))
+    run(folder, documents(two="a " * 200))
     before = cells(folder)
     manifest = run(folder, documents())
     assert rewritten(before, cells(folder)) == {"two"}
     assert len(manifest["cells"]) == 3
-    assert not (folder / "results" / "manifests" / "tiny-0000.failed").exists()
+    assert manifest["missing"] == []
+
+
+def test_a_cell_whose_numbers_were_changed_is_made_again(folder):
+    run(folder, documents())
+    before = cells(folder)
+    path = cell_path(folder / "results", "tiny", "one")
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1  # a bit of the last array
+    path.write_bytes(bytes(data))
+    run(folder, documents())
+    assert cells(folder)["one"][0] == before["one"][0]
+    assert cells(folder)["two"] == before["two"]
 
 
 def test_a_failed_job_leaves_no_manifest_of_an_earlier_run(folder):
     run(folder, documents())
-    complaint(folder, documents(two="a " * 200))
+    (folder / "tiny" / "model.safetensors").write_bytes(b"junk")
+    complaint(folder, documents())
     assert not (folder / "results" / "manifests" / "tiny-0000.json").exists()
 
 
@@ -183,31 +198,30 @@ def test_truncation_takes_a_long_document_after_all(folder):
     assert (cell.n_tokens, cell.meta["n_tokens_full"]) == (96, 203)
 
 
-def test_weights_of_nan_are_an_error_and_leave_no_cell(folder):
+def test_weights_of_nan_are_the_reason_of_every_document_and_leave_no_cell(folder):
     network = tiny.network("bert", vocab_size=len(tiny.letter_tokenizer()))
     network.encoder.layer[1].output.dense.weight.fill_(float("nan"))
     network.save_pretrained(folder / "tiny")
-    lines = complaint(folder, documents()).splitlines()
-    assert len(lines) == 3
-    assert "document 'one'" in lines[0]
-    assert "model 'tiny' computes NaN" in lines[0]
-    assert "layer 2" in lines[0]
-    assert files(folder) == ["manifests/tiny-0000.failed"]
+    reasons = [entry["reason"] for entry in run(folder, documents())["missing"]]
+    assert len(reasons) == 3
+    assert "document 'one'" in reasons[0]
+    assert "model 'tiny' computes NaN" in reasons[0]
+    assert "layer 2" in reasons[0]
+    assert files(folder) == ["manifests/tiny-0000.json"]
 
 
 def test_a_tokenizer_with_more_tokens_than_the_model_is_an_error(folder):
     tiny.network("bert", vocab_size=40).save_pretrained(folder / "tiny")
-    message = complaint(folder, documents(one="abc xyz"))
-    assert "document 'one'" in message
-    assert "model 'tiny'" in message
+    (entry,) = run(folder, documents(one="abc xyz", two=None, three=None))["missing"]
+    assert entry["document"] == "one"
+    assert "model 'tiny'" in entry["reason"]
 
 
 def test_weights_that_cannot_be_read_are_told_in_the_failure(folder):
     (folder / "tiny" / "model.safetensors").write_bytes(b"junk")
     message = complaint(folder, documents())
     assert "model 'tiny': path:tiny cannot be loaded" in message
-    failure = read_json(folder / "results" / "manifests" / "tiny-0000.failed")
-    assert failure == {"problems": [message], "done": []}
+    assert files(folder) == []
 
 
 def test_a_full_disk_is_an_error_and_the_finished_cells_are_kept(model, small_disk):

@@ -38,7 +38,7 @@ LENGTHS = {"one": 12, "two": 40, "three": 70}
 SHAPES = {"enc": (3, 2), "dec": (4, 2)}  # layers, heads
 MAP_CELLS = 32
 EXPERIMENT_REASON = "model 'absent': its norms cannot be measured"
-REASON = "document 'two': model 'absent' computes NaN"
+REASON = "model 'absent': no weights."
 WORDS = ["a", "tide", ".", "ran", ","]
 
 
@@ -160,11 +160,11 @@ def make_run(folder):
         single = [(1, 0), (2, 1)] if model == "dec" else []
         entries = [entry(folder, grid, cell(model, name, single)) for name in names]
         path = folder / "results" / "shards" / model / f"{shard}.json"
-        write_json(path, {"model": facts(model), "cells": entries, "job": JOB})
+        made = {"model": facts(model), "cells": entries, "missing": [], "job": JOB}
+        write_json(path, made)
         manifests[model].append(path)
-    failed = folder / "results" / "shards" / "absent" / "0000.failed"
-    write_json(failed, {"problems": [REASON], "done": ["one"]})
     for job, problem, final in (
+        ("extract/absent/0000", REASON, True),
         ("extract/dec/0001", "KeyError: 'tokens'", False),
         ("norms/absent", EXPERIMENT_REASON, True),
     ):

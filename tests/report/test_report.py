@@ -1,5 +1,6 @@
 """The site as files: strict, self-contained, complete, the same every time."""
 
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -140,8 +141,7 @@ def test_missing_cells_are_listed_with_their_reason(site):
     not_run = "no result: its job was not run"
     assert found == {
         ("dec", ("three",)): "KeyError: 'tokens'; see results/logs/extract/dec/0001.log",
-        ("absent", ("two",)): REASON,
-        ("absent", ("one",)): "done, but left out until its job succeeds",
+        ("absent", ("one", "two")): REASON,
         ("absent", ("three",)): not_run,
     }
     for (_, _), reason in found.items():
@@ -151,12 +151,13 @@ def test_missing_cells_are_listed_with_their_reason(site):
     assert REASON not in Elements(site.html["dec"]).text
 
 
-def test_a_failed_model_is_the_reason_of_all_its_documents(site, tmp_path):
-    path = tmp_path / "results" / "shards" / "enc" / "0000.failed"
+def test_a_document_that_a_finished_job_could_not_take_is_missing_alone(site, tmp_path):
+    path = tmp_path / "results" / "shards" / "enc" / "0000.json"
     path.parent.mkdir(parents=True)
-    path.write_text('{"problems": ["model \'enc\': no weights."], "done": []}')
+    entry = {"document": "two", "reason": "document 'two': too long."}
+    path.write_text(json.dumps({"cells": [{"document": "one"}], "missing": [entry]}))
     first = provenance.missing(site.grid, tmp_path)[0]
-    assert first == provenance.Missing("enc", ("one", "two"), "model 'enc': no weights.")
+    assert first == provenance.Missing("enc", ("two",), "document 'two': too long.")
 
 
 def test_provenance(site):

@@ -20,7 +20,8 @@ from sinkscope.mend import mend, sweep
 from sinkscope.presence import Presence
 from sinkscope.reduce.parts import JOINED, OF_DOCUMENTS
 from sinkscope.reduce.experiments import EXPERIMENTS
-from sinkscope.reduce.schemas import SMALL_TABLES, TABLES
+from sinkscope.reduce.schemas import OF_MODEL, SMALL_TABLES, TABLES
+from sinkscope.report.provenance import missing
 from sinkscope.rerun import partial_command
 from sinkscope.version import commit
 
@@ -141,6 +142,12 @@ def take_over():
             "Another run is at work in this folder: what killed ones may have left is kept.",
             file=sys.stderr,
         )
+
+
+def list_missing():
+    """After a run that has succeeded: the cells that could not be made, and why."""
+    for cells in missing(grid, Path.cwd()):
+        print(f"No result of {cells.model}: {cells.reason}", file=sys.stderr)
 
 
 def leave_clean():

@@ -3,7 +3,7 @@
 
 TABLE_PARTS = expand(
     "results/reduced/{{model}}/{table}.parquet",
-    table=[table for table in TABLES if table != "max_attention_tokens_padded"],
+    table=OF_MODEL,
 )
 
 

@@ -29,6 +29,9 @@ def mend(directory: Path) -> list[str]:
             shutil.rmtree(output, ignore_errors=True)
         output.unlink(missing_ok=True)
         told.append(f"{table.relative_to(directory)}: is cut short; it is made again.")
+    if told:
+        # What is missing is made again only where something asks for it.
+        (directory / "reports" / "index.html").unlink(missing_ok=True)
     return told
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import polars as pl
 from sinkscope.charts import heads, histogram, last_layer, local, mass, models, models_sinks, rate
 from sinkscope.charts.figure import Figure, Tables, write_figure
 from sinkscope.charts.select import documents_of, of_model
-from sinkscope.errors import SinkscopeError
 from sinkscope.files import replaced_folder, write_json
 from sinkscope.reduce.schemas import TABLES
 
@@ -64,9 +64,13 @@ def write_figures(
     by name).
     """
     found = read_tables(tables)
-    if model is not None and found["models"].filter(pl.col("model") == model).is_empty():
-        raise SinkscopeError(f"{tables}: has no results of model '{model}'; run its jobs first.")
-    figures = figures_of_all(found) if model is None else figures_of_model(found, model, documents)
+    if model is None:
+        figures = figures_of_all(found)
+    elif found["models"].filter(pl.col("model") == model).is_empty():
+        figures = []  # none of its documents has a cell
+        print(f"There are no results of model '{model}'; the report says why.", file=sys.stderr)
+    else:
+        figures = figures_of_model(found, model, documents)
     write_all(figures, out)
 
 

@@ -13,12 +13,14 @@ sees (those of the window under a causal mask, else N).
   head_map float16 [K, C, C]                  single heads, in the order of meta["heads"]
 Everything without a type is float32; NaN where no query can see a key. `meta` is JSON:
 model, document, tokens, classes, n_tokens_full, window, is_causal, heads, path
-(what reduced the attention: triton, torch, or both), fingerprint.
+(what reduced the attention: triton, torch, or both), fingerprint, sha256 (of the arrays).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,9 +52,10 @@ def cell_path(results: Path, model: str, document: str) -> Path:
 
 def write_cell(path: Path, cell: Cell) -> None:
     arrays = {name: np.ascontiguousarray(array) for name, array in cell.arrays.items()}
+    meta = cell.meta | {"sha256": digest(arrays)}
     with written(path) as temporary:
         # One string, since safetensors keeps several in no fixed order.
-        data = save(arrays, metadata={"cell": json.dumps(cell.meta, allow_nan=False)})
+        data = save(arrays, metadata={"cell": json.dumps(meta, allow_nan=False)})
         # Written by Python: a full disk is then an OSError, which `written` can name.
         temporary.write_bytes(data)
 
@@ -72,11 +75,22 @@ def read_cell(path: Path, names: list[str] | None = None) -> Cell:
         ) from error
 
 
+def digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Hash of the numbers: what was changed since they were written does not have it."""
+    total = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        total.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
+    return total.hexdigest()
+
+
 def fingerprint_of(path: Path) -> str | None:
-    """Fingerprint of the finished cell at `path`; None where there is none or it is broken."""
+    """Fingerprint of the finished cell at `path`; None where there is none, or where it is not
+    what its job wrote."""
     if not path.is_file():
         return None
     try:
-        return str(read_cell(path, names=[]).meta.get("fingerprint"))
+        cell = read_cell(path)
     except SinkscopeError:
         return None
+    whole = cell.meta.get("sha256") == digest(cell.arrays)
+    return str(cell.meta.get("fingerprint")) if whole else None

@@ -9,7 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,38 +70,36 @@ def run_job(
 ) -> None:
     """Make the cells of one model over one shard below results/cells, then the manifest.
 
-    A cell that is there with the same fingerprint is kept. A bad document does not stop the
-    others; at the end SinkscopeError has one sentence for each, and no manifest is written.
+    A cell that is there with the same fingerprint is kept. A document that the model cannot take
+    is listed in the manifest with the reason, and stops nothing. Raises SinkscopeError, without a
+    manifest, for a fault of the model, and PassingError for one of the machine, which another
+    attempt may not meet; cells are kept.
     """
     started = time.monotonic()
-    problems: list[str] = []
-    passing = False  # whether one of them is the machine's, so that another attempt may do
-    entries: list[dict[str, Any]] = []  # of finished cells
-    for stale in (manifest, failure_path(manifest)):
-        stale.unlink(missing_ok=True)
-    try:
-        with threads(settings.threads), own_gpus(row):
-            loaded = load_model(row, directory)
-            analyser = Analyser(loaded, settings, Workspace(loaded.device))
-            for document, made in in_order(documents, make_cells(analyser, documents, directory)):
-                if isinstance(made, SinkscopeError):
-                    problems.append(about(document, made))
-                    passing |= isinstance(made, PassingError)
-                else:
-                    entries.append(made)
-    except SinkscopeError as error:
-        problems.append(str(error))
-        passing |= isinstance(error, PassingError)
-    if problems:
-        done = [entry["document"] for entry in entries]
-        with suppress(SinkscopeError):  # a full disk must not hide what went wrong
-            write_json(failure_path(manifest), {"problems": problems, "done": done})
-        raise (PassingError if passing else SinkscopeError)("\n".join(problems))
+    manifest.unlink(missing_ok=True)
+    with threads(settings.threads), own_gpus(row):
+        loaded = load_model(row, directory)
+        analyser = Analyser(loaded, settings, Workspace(loaded.device))
+        made = make_cells(analyser, documents, directory)
+    refused = {name: one for name, one in made.items() if isinstance(one, SinkscopeError)}
+    passing = [str(one) for one in refused.values() if isinstance(one, PassingError)]
+    if passing:
+        raise PassingError("\n".join(passing))
+    missing = [
+        {"document": document.name, "reason": about(document, refused[document.name])}
+        for document in documents
+        if document.name in refused
+    ]
+    for entry in missing:
+        print(entry["reason"], file=sys.stderr)
     write_json(
         manifest,
         {
             "model": loaded.facts(),
-            "cells": entries,
+            "cells": [
+                made[document.name] for document in documents if document.name not in refused
+            ],
+            "missing": missing,
             "job": {
                 "seconds": round(time.monotonic() - started, 2),
                 "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -120,17 +118,8 @@ def about(document: Document, error: SinkscopeError) -> str:
     return sentence if named in sentence else f"{named}: {sentence}"
 
 
-def failure_path(manifest: Path) -> Path:
-    """Why a job failed, beside where its manifest would be; the report reads it."""
-    return manifest.with_suffix(".failed")
-
-
 # An entry in the manifest, or why there is none.
 Made = dict[str, Any] | SinkscopeError
-
-
-def in_order(documents: Sequence[Document], made: dict[str, Made]) -> list[tuple[Document, Made]]:
-    return [(document, made[document.name]) for document in documents]
 
 
 def make_cells(

@@ -117,6 +117,8 @@ TABLES = {
     ),
 }
 
+# The tables that a model's cells are reduced to.
+OF_MODEL = tuple(name for name in TABLES if name != "max_attention_tokens_padded")
 SMALL_TABLES = [name for name, table in TABLES.items() if table.csv]
 
 

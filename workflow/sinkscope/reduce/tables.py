@@ -10,7 +10,7 @@ import polars as pl
 from sinkscope.extract.cell import Cell
 from sinkscope.reduce import frames
 from sinkscope.reduce.max_keys import histogram
-from sinkscope.reduce.schemas import conform
+from sinkscope.reduce.schemas import OF_MODEL, TABLES, conform
 
 
 def sink_rate(scores: pl.LazyFrame, epsilon: float) -> pl.LazyFrame:
@@ -52,7 +52,12 @@ def tables_of_model(
     entries: Sequence[dict[str, Any]],
     epsilon: float,
 ) -> dict[str, pl.LazyFrame]:
-    """Every table's rows of one model. model: its facts; entries: its cells' manifest entries."""
+    """Every table's rows of one model, none of a model without cells.
+
+    model: its facts; entries: its cells' manifest entries.
+    """
+    if not cells:
+        return {name: pl.LazyFrame(schema=dict(TABLES[name].columns)) for name in OF_MODEL}
     scores = pl.concat(frames.best_sink_scores(cell) for cell in cells)
     found = {
         "max_attention_tokens": histogram([frames.max_key_counts(cell) for cell in cells]),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sinkscope.extract.job import failure_path
 from sinkscope.failures import reason
 from sinkscope.files import read_json
 from sinkscope.grid import Grid, manifest_path
@@ -47,46 +46,23 @@ def missing(grid: Grid, directory: Path) -> list[Missing]:
         for shard in grid.shards:
             names = [document.name for document in grid.documents(shard)]
             if (model, shard) in finished:
-                there = {entry["document"] for entry in finished[model, shard]["cells"]}
-                left = tuple(name for name in names if name not in there)
-                found += [Missing(model, left, "not in its job's manifest")] if left else []
+                found += [
+                    Missing(model, (entry["document"],), entry["reason"])
+                    for entry in finished[model, shard]["missing"]
+                    if entry["document"] in names
+                ]
             else:
-                found += unfinished(grid, directory, model, shard, names)
+                why = unfinished(grid, directory, model, shard)
+                found.append(Missing(model, tuple(names), why))
     return found
 
 
-def unfinished(
-    grid: Grid, directory: Path, model: str, shard: str, names: list[str]
-) -> list[Missing]:
-    """A job without a manifest: what it or its download says itself."""
+def unfinished(grid: Grid, directory: Path, model: str, shard: str) -> str:
+    """Why a job left no manifest: what it or its download says itself."""
     repository = grid.repository(model)
-    download = reason(directory, f"lock/{repository}") or reason(
-        directory, f"download/{repository}"
-    )
-    if download:
-        return [Missing(model, tuple(names), download)]
-    failure = failure_path(manifest_path(directory, model, shard))
-    if not failure.is_file():
-        why = reason(directory, f"extract/{model}/{shard}") or "no result: its job was not run"
-        return [Missing(model, tuple(names), why)]
-    told = read_json(failure)
-    problems, done = told["problems"], set(told["done"])
-    # Sentences about a document begin with it; the others are about the model.
-    own = {
-        name: [text for text in problems if f"document '{name}'" in text]
-        for name in names
-        if name not in done
-    }
-    found = [Missing(model, (name,), " ".join(texts)) for name, texts in own.items() if texts]
-    for_all = [text for text in problems if not any(text in texts for texts in own.values())]
-    rest = tuple(name for name, texts in own.items() if not texts)
-    if rest:
-        why = " ".join(for_all) or "its job failed before this document was done"
-        found.append(Missing(model, rest, why))
-    if done:
-        finished = tuple(name for name in names if name in done)
-        found.append(Missing(model, finished, "done, but left out until its job succeeds"))
-    return found
+    jobs = (f"lock/{repository}", f"download/{repository}", f"extract/{model}/{shard}")
+    found = (reason(directory, job) for job in jobs)
+    return next((why for why in found if why), "no result: its job was not run")
 
 
 def failed_experiments(grid: Grid, directory: Path) -> list[dict[str, str]]:
