@@ -138,7 +138,7 @@ def closing_list(failed: Mapping[str, Failure], shards: Mapping[str, Sequence[st
 def _shown(job: str, shards: Mapping[str, Sequence[str]]) -> str:
     """`extract minilm 0000 (one, two)`; of many documents, the first and the last."""
     rule, *wildcards = job.split("/")
-    names = list(shards.get(wildcards[-1], [])) if rule == "extract" and wildcards else []
+    names = list(shards.get(wildcards[-1], [])) if len(wildcards) > 1 else []
     if len(names) > 4:
         names = [names[0], "...", names[-1]]
     return " ".join([rule, *wildcards]) + (f" ({', '.join(names)})" if names else "")
