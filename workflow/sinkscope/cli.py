@@ -12,6 +12,7 @@ from sinkscope.bench.cli import app as bench
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.cli import app as experiments
 from sinkscope.hub.cli import app as hub
+from sinkscope.printable import printable
 from sinkscope.zoo.cli import app as zoo
 
 app = typer.Typer(
@@ -207,8 +208,9 @@ def main() -> None:
         app()
     except SinkscopeError as error:
         for line in str(error).splitlines():
-            print(f"sinkscope: {line}", file=sys.stderr)
+            print(f"sinkscope: {printable(line)}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        print(f"sinkscope: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        reason = printable(f"{error.filename or ''}: {error.strerror or error}")
+        print(f"sinkscope: {reason}", file=sys.stderr)
         sys.exit(1)

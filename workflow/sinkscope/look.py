@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +24,7 @@ from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.model import load_model, threads
 from sinkscope.extract.streaming import Workspace
+from sinkscope.printable import printable
 from sinkscope.reduce.tables import tables_of_model
 from sinkscope.schema import checked
 
@@ -61,7 +63,7 @@ def request(
     raw = checked(read_config(config), "config", str(config))
     if ":" in model:
         name = model.partition(":")[2].rstrip("/").rpartition("/")[2].partition("@")[0]
-        row = ModelRow(name, model, None, raw["dtype"], raw["device"], None, "auto")
+        row = ModelRow(printable(name), model, None, raw["dtype"], raw["device"], None, "auto")
     else:
         row = find_model(read_models(raw, directory), model)
     wanted = [f"{row.model}/{head}" for head in heads]
@@ -96,7 +98,7 @@ def print_look(console: Console, cell: Cell, tables: dict[str, pl.DataFrame]) ->
     """Top max keys, sink mass by layer, best heads."""
     model = tables["models"].row(0, named=True)
     console.print(
-        f"[bold]{model['model']}[/]: {model['architecture']}, {model['n_layers']} layers x "
+        f"[bold]{escape(model['model'])}[/]: {model['architecture']}, {model['n_layers']} layers x "
         f"{model['n_heads']} heads, {cell.n_tokens} tokens",
         highlight=False,
     )
