@@ -4,10 +4,27 @@
 #     working directory (--directory DIR).
 # OUTPUTS: reports/index.html and a page for every model; results/tables/.
 
+import sys
+
+from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.files import write_text
+from sinkscope.mapping import read_mapping
 from snakemake.utils import min_version
 
 min_version("9.10")
+
+# What Snakemake merges, the files that take precedence last. They are read here too: Snakemake
+# does not say where YAML is wrong, and keeps the last of two equal keys.
+CONFIG_FILES = [
+    path
+    for path in map(Path, ["config/config.yaml", *workflow.overwrite_configfiles])
+    if path.is_file()
+]
+try:
+    for path in CONFIG_FILES:
+        read_mapping(path)
+except SinkscopeError as error:
+    sys.exit(sentences(error))
 
 
 configfile: "config/config.yaml"

@@ -6,7 +6,7 @@ from sinkscope.cluster.orphans import cancel_left_behind
 from sinkscope.cluster.requests import Requests
 from sinkscope.code import stamp
 from sinkscope.config import load
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.grid import Grid, shards_to_report
 from sinkscope.mend import mend, sweep
 from sinkscope.presence import Presence
@@ -21,11 +21,11 @@ if workflow.is_main_process:
         print(f"sinkscope: {sentence}", file=sys.stderr)
 
 try:
-    grid = Grid(load(config, Path.cwd()))
+    grid = Grid(load(config, Path.cwd(), CONFIG_FILES))
     # Shards to report, by model: all of them, or those that have finished.
     shards = shards_to_report(grid, Path.cwd())
 except SinkscopeError as error:
-    raise WorkflowError(str(error))
+    sys.exit(sentences(error))  # a WorkflowError would name lines of this file
 
 
 # This run among those that may be at work in the folder.

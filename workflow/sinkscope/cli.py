@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from sinkscope.bench.cli import app as bench
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.experiments.cli import app as experiments
 from sinkscope.hub.cli import app as hub
 from sinkscope.printable import printable
@@ -207,8 +207,7 @@ def main() -> None:
     try:
         app()
     except SinkscopeError as error:
-        for line in str(error).splitlines():
-            print(f"sinkscope: {printable(line)}", file=sys.stderr)
+        print(sentences(error), file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         reason = printable(f"{error.filename or ''}: {error.strerror or error}")
