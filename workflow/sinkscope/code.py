@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent
 # `look` are left out: they change how a stage is called, not what it makes.
 SHARED = (
     *("config", "documents", "errors", "files", "grid", "keys", "mapping", "printable", "schema"),
-    "tsv",
+    *("spreadsheet", "tsv"),
 )
 
 HUB = ("hub/lock.py", "hub/fetch.py")
