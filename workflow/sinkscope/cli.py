@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,13 @@ app.add_typer(bench, name="bench")
 ConfigFile = Annotated[Path, typer.Option("--config", help="The run's configuration (YAML).")]
 Model = Annotated[str, typer.Option("--model", help="A model of the table of models.")]
 Directory = Annotated[Path, typer.Option("--directory", help="Where config's paths count from.")]
+
+
+def above_zero(value: float | None) -> float | None:
+    """Of an option: its bounds would let nan pass, and 0 where it is divided by."""
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"it is {value}; it must be a finite number above 0.")
+    return value
 
 
 @app.callback()
@@ -64,7 +72,10 @@ def extract(
 def reduce(
     manifests: Annotated[list[Path], typer.Argument(help="Manifests of the model's jobs.")],
     out: Annotated[Path, typer.Option(help="Folder of the model's part of every table.")],
-    epsilon: Annotated[float, typer.Option(help="Sink score above which a head has a sink.")] = 0.3,
+    epsilon: Annotated[
+        float,
+        typer.Option(callback=above_zero, max=1, help="Sink score above which a head has a sink."),
+    ] = 0.3,
     directory: Directory = Path("."),
 ) -> None:
     """Reduce the cells of one model to its part of every table."""
@@ -183,12 +194,17 @@ def rehearse(
     config: ConfigFile = Path("config/published.yaml"),
     device: Annotated[str, typer.Option(help="meta (nothing runs), cpu, cuda, cuda:0.")] = "meta",
     model: Annotated[list[str] | None, typer.Option(help="Only this model; repeatable.")] = None,
-    tokens: Annotated[int, typer.Option(min=2, help="Length of a document.")] = 512,
+    tokens: Annotated[int, typer.Option(min=2, max=10**8, help="Length of a document.")] = 512,
     n_gpus: Annotated[
-        int | None, typer.Option(min=1, help="Split over so many, whatever the table says.")
+        int | None,
+        typer.Option(min=1, max=1024, help="Split over so many, whatever the table says."),
     ] = None,
-    gpu_gib: Annotated[float | None, typer.Option(help="Memory of a GPU to plan for.")] = None,
-    tflops: Annotated[float, typer.Option(help="Speed to reckon with on meta.")] = 20.0,
+    gpu_gib: Annotated[
+        float | None, typer.Option(callback=above_zero, help="Memory of a GPU to plan for.")
+    ] = None,
+    tflops: Annotated[
+        float, typer.Option(callback=above_zero, help="Speed to reckon with on meta.")
+    ] = 20.0,
     directory: Directory = Path("."),
 ) -> None:
     """Build every model at its true size with random weights, and print what it needs."""

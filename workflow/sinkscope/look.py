@@ -57,7 +57,7 @@ def request(
         if others:
             raise SinkscopeError(f"look: {file} holds several documents; give one as a text file.")
     else:
-        document = Document("text", "--text", None, text or "")
+        document = Document("text", "--text", None, as_unicode(text or ""))
     if not document.text.strip():
         raise SinkscopeError("look: the text is empty; give some words.")
     raw = checked(read_config(config), "config", str(config))
@@ -69,6 +69,18 @@ def request(
     wanted = [f"{row.model}/{head}" for head in heads]
     raw = checked(raw | {"head_maps": wanted}, "config", "--head")
     return row, document, settings_of(raw), raw["epsilon"]
+
+
+def as_unicode(text: str) -> str:
+    """Bytes of the command line that are not UTF-8 come as halves of surrogate pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SinkscopeError(
+            f"look: --text is not UTF-8 at character {error.start}; save it in a file as UTF-8 and "
+            "give --file."
+        ) from error
+    return text
 
 
 def look_at(
