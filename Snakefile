@@ -7,7 +7,7 @@
 import sys
 
 from sinkscope.errors import SinkscopeError, sentences
-from sinkscope.files import write_text
+from sinkscope.files import check_braces, write_text
 from sinkscope.mapping import read_mapping
 from snakemake.utils import min_version
 
@@ -21,6 +21,7 @@ CONFIG_FILES = [
     if path.is_file()
 ]
 try:
+    check_braces(workflow.basedir, "the clone")
     for path in CONFIG_FILES:
         read_mapping(path)
 except SinkscopeError as error:

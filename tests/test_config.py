@@ -204,6 +204,13 @@ def test_a_field_that_no_path_or_name_can_hold_is_an_error(complaint):
     assert message == "models.tsv line 2: 'path:we␛ights' holds the character U+001B; remove it."
 
 
+def test_a_document_whose_path_looks_like_a_wildcard_is_an_error(complaint):
+    assert complaint(texts=documents("one\ta{x}.txt", "two\tb.txt")) == (
+        "documents.tsv line 2: the path 'a{x}.txt' has braces, which Snakemake reads as a "
+        "wildcard; rename the file or folder."
+    )
+
+
 def test_an_id_that_the_hub_cannot_have_is_an_error_of_its_line(complaint):
     message = complaint(models("a\thub:a/b/c", "b\thub:../x"))
     assert [line.partition(": ")[0] for line in message.splitlines()] == [

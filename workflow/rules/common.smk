@@ -157,5 +157,5 @@ def report_partially():
     """After a failure: the same rules once more, over the jobs that have finished."""
     command = partial_command(grid, workflow.main_snakefile, Path.cwd())
     if command:
-        shell(command)
+        shell(command.replace("{", "{{").replace("}", "}}"))  # it fills in braces
         print("The report of what has finished: reports/index.html", file=sys.stderr)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sinkscope.documents import Document, check_distinct, read_documents
 from sinkscope.errors import SinkscopeError, collected
+from sinkscope.files import check_braces
 from sinkscope.hub.lock import repository_of
 from sinkscope.mapping import places, read_mapping
 from sinkscope.schema import check, checked
@@ -167,6 +168,7 @@ def read_document_table(table: str, directory: Path) -> tuple[Document, ...]:
     for where, cells in read_tsv(table, directory, "documents"):
         try:
             row = checked(cells, "documents", where)
+            check_braces(row["path"], where)
             path = directory / row["path"]
             documents += read_documents(row["document"], path, row["path"], row["text_column"])
         except SinkscopeError as error:

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -104,6 +105,15 @@ def read_json(path: Path) -> Any:
 def failure_of(folder: Path) -> Path:
     """Where an experiment says why it has no results in `folder`."""
     return folder.parent / f"{folder.name}.failed"
+
+
+def check_braces(path: str, where: str) -> None:
+    """Refuse a path of an input of the workflow in which Snakemake would see a wildcard."""
+    if re.search(r"\{.*\}", path):
+        raise SinkscopeError(
+            f"{where}: the path '{path}' has braces, which Snakemake reads as a wildcard; rename "
+            "the file or folder."
+        )
 
 
 def sha256_of(path: Path) -> str:
