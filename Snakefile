@@ -63,6 +63,7 @@ rule all:
 # The merged configuration, for the stages and for the report. Written here, not by a rule:
 # a job downstream of a rule that runs is not asked whether its own parameters changed.
 onstart:
+    stop_unready()
     write_text(Path("results/config.yaml"), grid.snapshot())
     if not grid.config.raw["partial"]:  # that is made at the end of a run
         take_over()

@@ -166,9 +166,29 @@ def test_yaml_that_is_wrong_is_named_by_its_line(project):
     done = project.snakemake("-n")
     assert done.returncode != 0
     assert done.stdout.splitlines()[-1] == (
-        "sinkscope: config/config.yaml line 3: the key 'window' is there already, in line 2; correct "
-        "it."
+        "sinkscope: config/config.yaml line 3: the key 'window' is there already, in line 2; "
+        "correct it."
     )
+
+
+def test_what_cannot_run_is_said_by_the_dry_run_and_stops_a_run(project):
+    project.models(MINILM, "absent\tpackage:no-such-package")
+    claims = project.folder / "config" / "claims.yaml"
+    good = claims.read_text(encoding="utf-8")
+    project.write("config/claims.yaml", good + "claims: []\n")
+    done = project.snakemake("-n")
+    sentence = "sinkscope: model 'absent': the package 'no-such-package' is not installed"
+    assert done.returncode != 0
+    assert sentence in done.stdout
+    assert "claims.yaml line" in done.stdout.splitlines()[-1]
+    assert "the key 'claims' is there already" in done.stdout.splitlines()[-1]
+    project.write("config/claims.yaml", good)
+    done = project.snakemake()
+    assert done.returncode != 0
+    assert sentence in done.stdout.splitlines()[-2]
+    assert "nothing was started; correct this, or run the other" in done.stdout.splitlines()[-1]
+    assert not (project.folder / "results" / "shards").exists()
+    assert "Traceback" not in done.stdout
 
 
 def test_a_folder_without_configuration_says_so(project):

@@ -1,6 +1,7 @@
 # What all rules share: the checked configuration and its grid, and a few input functions.
 
 import sys
+from itertools import chain
 
 from sinkscope.cluster.orphans import cancel_left_behind
 from sinkscope.cluster.requests import Requests
@@ -9,7 +10,9 @@ from sinkscope.config import load
 from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.grid import Grid, shards_to_report
 from sinkscope.mend import mend, sweep
+from sinkscope.planning import other_grid, unready
 from sinkscope.presence import Presence
+from sinkscope.printable import printable
 from sinkscope.reduce.parts import JOINED
 from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.reduce.schemas import SMALL_TABLES, TABLES
@@ -26,6 +29,16 @@ try:
     shards = shards_to_report(grid, Path.cwd())
 except SinkscopeError as error:
     sys.exit(sentences(error))  # a WorkflowError would name lines of this file
+
+
+# Models that cannot run are named at once, also by a dry run; other_grid: README, The published
+# models.
+cannot_run = {}
+if workflow.is_main_process and not grid.config.raw["partial"]:
+    cannot_run = unready(grid, Path.cwd())
+    note = other_grid(grid, Path.cwd())
+    for line in [*chain(*cannot_run.values()), *([note] if note else [])]:
+        print(f"sinkscope: {printable(line)}", file=sys.stderr)
 
 
 # This run among those that may be at work in the folder.
@@ -121,6 +134,22 @@ def joined_tables(experiment):
     return expand("results/tables/{table}.parquet", table=names) + expand(
         "results/tables/{table}.csv", table=small
     )
+
+
+def stop_unready():
+    """Start nothing where a job would run a model that cannot run, unless others may go on."""
+    wanted = {
+        job.wildcards.model
+        for job in workflow.dag.needrun_jobs()
+        if "weights" in job.input.keys()
+    }
+    if wanted & cannot_run.keys() and not workflow.execution_settings.keep_going:
+        lines = chain(*(cannot_run[model] for model in cannot_run if model in wanted))
+        sys.exit(
+            sentences(SinkscopeError("\n".join(lines)))
+            + "\nsinkscope: nothing was started; correct this, or run the other models with "
+            "--keep-going."
+        )
 
 
 def take_over():
