@@ -180,7 +180,8 @@ def test_a_bad_header_is_named_by_its_own_line(complaint, table, header, sentenc
 
 def test_a_typo_in_a_header_has_a_suggestion_or_the_known_columns(complaint):
     assert complaint(models("a\thub:x\tfloat16", header="model\tsource\tdtpye")) == (
-        "models.tsv line 1: unknown column 'dtpye'; did you mean 'dtype'?"
+        "models.tsv line 1: unknown column 'dtpye'; did you mean 'dtype'? The columns are model, "
+        "source, family, dtype, device, groups, n_gpus, mem_mb, max_length, add_special_tokens."
     )
     message = complaint(models("a\thub:x\t1", header="model\tsource\tcolour"))
     assert "unknown column 'colour'; known: model, source, family" in message

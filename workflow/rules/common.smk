@@ -31,8 +31,8 @@ except SinkscopeError as error:
     sys.exit(sentences(error))  # a WorkflowError would name lines of this file
 
 
-# Models that cannot run are named at once, also by a dry run; other_grid: README, The published
-# models.
+# Said at once, also by a dry run: models that cannot run, and that this run replaces the tables of
+# another grid.
 cannot_run = {}
 if workflow.is_main_process and not grid.config.raw["partial"]:
     cannot_run = unready(grid, Path.cwd())
@@ -138,18 +138,19 @@ def joined_tables(experiment):
 
 def stop_unready():
     """Start nothing where a job would run a model that cannot run, unless others may go on."""
+    if not cannot_run or workflow.execution_settings.keep_going:
+        return
     wanted = {
         job.wildcards.model
         for job in workflow.dag.needrun_jobs()
         if "weights" in job.input.keys()
     }
-    if wanted & cannot_run.keys() and not workflow.execution_settings.keep_going:
-        lines = chain(*(cannot_run[model] for model in cannot_run if model in wanted))
-        sys.exit(
-            sentences(SinkscopeError("\n".join(lines)))
-            + "\nsinkscope: nothing was started; correct this, or run the other models with "
-            "--keep-going."
+    lines = [*chain(*(cannot_run[model] for model in cannot_run if model in wanted))]
+    if lines:
+        lines.append(
+            "nothing was started; correct this, or run the other models with --keep-going."
         )
+        sys.exit(sentences(SinkscopeError("\n".join(lines))))
 
 
 def take_over():

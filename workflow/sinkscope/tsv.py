@@ -61,7 +61,9 @@ def of_header(header: Sequence[str], schema: str) -> Iterator[str]:
             yield "a column has no name; give it one, or remove its tab."
         elif count > 1:
             yield f"the column '{name}' is there {count} times; keep one of them."
-    yield from unknown("column", [name for name in header if name], properties(schema))
+    known = ", ".join(properties(schema))
+    for sentence in unknown("column", [name for name in header if name], properties(schema)):
+        yield sentence if sentence.endswith(".") else f"{sentence} The columns are {known}."
     for name in required(schema):
         if name not in header:
             yield f"the column '{name}' is missing; add it."
