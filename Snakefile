@@ -4,10 +4,28 @@
 #     working directory (--directory DIR).
 # OUTPUTS: reports/index.html and a page for every model; results/tables/.
 
-from sinkscope.files import write_text
+import sys
+
+from sinkscope.errors import SinkscopeError, sentences
+from sinkscope.files import check_braces, write_text
+from sinkscope.mapping import read_mapping
 from snakemake.utils import min_version
 
 min_version("9.10")
+
+# What Snakemake merges, the files that take precedence last. They are read here too: Snakemake
+# does not say where YAML is wrong, and keeps the last of two equal keys.
+CONFIG_FILES = [
+    path
+    for path in map(Path, ["config/config.yaml", *workflow.overwrite_configfiles])
+    if path.is_file()
+]
+try:
+    check_braces(workflow.basedir, "the clone")
+    for path in CONFIG_FILES:
+        read_mapping(path)
+except SinkscopeError as error:
+    sys.exit(sentences(error))
 
 
 configfile: "config/config.yaml"
@@ -45,6 +63,7 @@ rule all:
 # The merged configuration, for the stages and for the report. Written here, not by a rule:
 # a job downstream of a rule that runs is not asked whether its own parameters changed.
 onstart:
+    stop_unready()
     remember_failures()
     write_text(Path("results/config.yaml"), grid.snapshot())
     if not grid.config.raw["partial"]:  # that is made at the end of a run

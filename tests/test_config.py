@@ -89,10 +89,7 @@ def test_an_unknown_model_is_an_error_that_names_the_known(project):
 
 def test_an_unknown_key_is_an_error_with_a_suggestion(complaint):
     assert complaint(epsilom=0.2) == "config: unknown key 'epsilom'; did you mean 'epsilon'?"
-    assert "known keys are models, documents" in complaint(colour="red")
-    assert "models.tsv line 2: unknown key 'dtpye'; did you mean 'dtype'?" in complaint(
-        models("a\thub:x\tfloat16", header="model\tsource\tdtpye")
-    )
+    assert "known: models, documents" in complaint(colour="red")
 
 
 def test_a_missing_key_is_an_error(tmp_path):
@@ -101,27 +98,126 @@ def test_a_missing_key_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    ("key", "value", "sentence"),
     [
-        ("epsilon", 1),
-        ("epsilon", "0.3"),
-        ("dtype", "float64"),
-        ("device", "gpu"),
-        ("window", 0),
-        ("window", 2.5),
-        ("truncate", "yes"),
-        ("documents_per_job", 0),
-        ("models", None),
+        ("epsilon", 1, "1; it must be a number above 0 and below 1"),
+        ("epsilon", "0.3", "'0.3'; it must be a number above 0 and below 1"),
+        ("epsilon", float("nan"), "nan; it must be a number above 0 and below 1"),
+        ("epsilon", float("inf"), "inf; it must be a number above 0 and below 1"),
+        ("induction_threshold", float("nan"), "nan; it must be a number from 0 to 1"),
+        ("dtype", "float64", "'float64'; it must be one of float32, float16, bfloat16"),
+        ("device", "gpu", "'gpu'; it must be cpu, cuda or the number of a GPU, such as cuda:0"),
+        ("window", 1, "1; it must be an integer from 2 to 1,000,000"),
+        ("window", 2.5, "2.5; it must be an integer from 2 to 1,000,000"),
+        ("window", 10**20, f"{10**20}; it must be an integer from 2 to 1,000,000"),
+        ("window", True, "true; it must be an integer from 2 to 1,000,000"),
+        ("window", float("nan"), "nan; it must be an integer from 2 to 1,000,000"),
+        ("truncate", 1, "1; it must be true or false"),
+        ("truncate", "maybe", "'maybe'; it must be true or false"),
+        ("models", None, "empty; it must be text"),
+        ("groups", "studies", "'studies'; it must be a list [...] of which each entry is text"),
+        ("experiments", ["bos", "x"], "'x'; it must be one of emergence, second_sink, norms, bos"),
+        ("head_maps", ["first/0"], "'first/0'; it must be MODEL/LAYER/HEAD"),
     ],
 )
-def test_a_value_that_cannot_be_is_an_error_that_names_it(complaint, key, value):
+def test_a_value_that_cannot_be_is_an_error_with_its_type_and_range(
+    complaint, key, value, sentence
+):
     message = complaint(**{key: value})
-    assert message.startswith(f"config: {key} is {value!r}, which it cannot be")
-    assert "expected: " in message
+    assert message.startswith(f"config: {key}")
+    assert f" is {sentence}" in message
+    assert "\n" not in message
 
 
-def test_values_to_choose_from_are_listed(complaint):
-    assert "(one of float32, float16, bfloat16)" in complaint(dtype="double")
+@pytest.mark.parametrize(
+    "key", ["documents_per_job", "window", "threads", "mem_mb", "induction_seeds"]
+)
+@pytest.mark.parametrize("value", [8.0, "8"])
+def test_a_whole_number_may_be_written_otherwise(project, key, value):
+    found = project(**{key: value}).raw[key]
+    assert (found, type(found)) == (8, int)
+
+
+@pytest.mark.parametrize("written", ["true", "True", "yes", "on", True])
+def test_a_boolean_may_be_written_as_in_yaml(project, written):
+    """snakemake --config truncate=true hands over a text."""
+    assert project(truncate=written).raw["truncate"] is True
+    assert project(padded_counting="no").raw["padded_counting"] is False
+
+
+def test_everything_that_is_wrong_is_said_at_once_with_its_line(tmp_path):
+    (tmp_path / "mine.yaml").write_text("# settings\nmodels: m.tsv\nwindow: 1\nepsilon: 2\n")
+    (tmp_path / "m.tsv").write_text("# models\n\nmodel\tsource\na/b\thub:x\n\nc\tftp:y\n")
+    mapping = read_config(tmp_path / "mine.yaml") | {"epsilon": 3, "documents": "gone.tsv"}
+    with pytest.raises(SinkscopeError) as caught:
+        load(mapping, tmp_path, [tmp_path / "absent.yaml", tmp_path / "mine.yaml"])
+    places = [line.partition(" is ")[0] for line in str(caught.value).splitlines()]
+    assert places == [
+        "config: epsilon",  # overlaid by --config
+        f"{tmp_path / 'mine.yaml'} line 3: window",
+        "m.tsv line 4: model",
+        "m.tsv line 6: source",
+        f"gone.tsv does not exist in {tmp_path}; create it or correct config.",
+    ]
+
+
+@pytest.mark.parametrize("table", ["models", "documents"])
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        ("{0}\t{1}\tdtpye", "unknown column 'dtpye'"),
+        ("{0}\t{1}\t{1}", "the column '{1}' is there 2 times; keep one of them."),
+        ("{0}\t\t{1}", "a column has no name; give it one, or remove its tab."),
+        ("{0}", "the column '{1}' is missing; add it."),
+    ],
+)
+def test_a_bad_header_is_named_by_its_own_line(complaint, table, header, sentence):
+    columns = {"models": ("model", "source"), "documents": ("document", "path")}[table]
+    content = f"# a comment\n\n{header.format(*columns)}\na\n"
+    message = complaint(**{"models": {"rows": content}, "documents": {"texts": content}}[table])
+    assert f"{table}.tsv line 3: {sentence.format(*columns)}" in message
+
+
+def test_a_typo_in_a_header_has_a_suggestion_or_the_known_columns(complaint):
+    assert complaint(models("a\thub:x\tfloat16", header="model\tsource\tdtpye")) == (
+        "models.tsv line 1: unknown column 'dtpye'; did you mean 'dtype'? The columns are model, "
+        "source, family, dtype, device, groups, n_gpus, mem_mb, max_length, add_special_tokens."
+    )
+    message = complaint(models("a\thub:x\t1", header="model\tsource\tcolour"))
+    assert "unknown column 'colour'; known: model, source, family" in message
+
+
+def test_lines_are_counted_as_an_editor_does(complaint):
+    r"""Not at \f, \x85 and the like, which Python's splitlines cuts at too."""
+    message = complaint(
+        texts=documents("# \x0c \x85 \u2028 none", "", "one\ta.txt", "two\tgone.txt")
+    )
+    assert message.startswith("documents.tsv line 5: document 'two'")
+
+
+def test_a_field_that_no_path_or_name_can_hold_is_an_error(complaint):
+    message = complaint(texts=documents(f"one\t{'x' * 200_000}.txt"))
+    assert message.startswith("documents.tsv line 2: a field of 200,004 characters (xxx")
+    assert len(message) < 200
+    assert "x.txt does not exist; correct" in complaint(texts=documents(f"one\t{'x' * 300}.txt"))
+    assert "line 2: document is 'nnnn" in complaint(texts=documents(f"{'n' * 101}\ta.txt"))
+    message = complaint(models("a\tpath:we\x1bights"))
+    assert message == "models.tsv line 2: 'path:we␛ights' holds the character U+001B; remove it."
+
+
+def test_a_document_whose_path_looks_like_a_wildcard_is_an_error(complaint):
+    assert complaint(texts=documents("one\ta{x}.txt", "two\tb.txt")) == (
+        "documents.tsv line 2: the path 'a{x}.txt' has braces, which Snakemake reads as a "
+        "wildcard; rename the file or folder."
+    )
+
+
+def test_an_id_that_the_hub_cannot_have_is_an_error_of_its_line(complaint):
+    message = complaint(models("a\thub:a/b/c", "b\thub:../x"))
+    assert [line.partition(": ")[0] for line in message.splitlines()] == [
+        "models.tsv line 2", "models.tsv line 3",
+    ]  # fmt: skip
+    assert "'a/b/c' is no id of the hub; write hub:OWNER/NAME" in message
 
 
 @pytest.mark.parametrize("name", ["a/b", "../a", "a..b", "..", ".", "-a", "a b", "é", "a\\b"])
@@ -163,22 +259,16 @@ def test_a_length_that_is_no_number_of_tokens_is_an_error(complaint, length):
     assert "models.tsv line 2: max_length is " in message
 
 
-@pytest.mark.parametrize("path", ["/tmp/a.txt", "../a.txt", "deep/../../a.txt"])
-def test_paths_that_leave_the_working_directory_are_an_error(complaint, path):
-    message = complaint(texts=documents(f"one\t{path}"))
-    assert f"documents.tsv line 2: path '{path}' leaves the working directory" in message
-    assert "link" in message
-    assert f"models.tsv line 2: path '{path}' leaves" in complaint(models(f"a\tpath:{path}"))
-
-
-def test_tables_must_be_inside_the_working_directory_too(complaint):
-    assert "config: path '../models.tsv' leaves" in complaint(documents="../models.tsv")
-
-
-def test_a_link_inside_the_working_directory_may_lead_elsewhere(project, tmp_path):
-    (tmp_path / "data").symlink_to(ROOT / "corpus")
-    config = project(texts=documents("one\tdata/short_string.txt"))
-    assert config.documents[0].text.startswith("Z ")
+def test_what_is_read_may_lie_outside_the_working_directory(project, tmp_path):
+    """Absolute, or above it; also in folders whose names have spaces."""
+    elsewhere = tmp_path / "data" / "my texts"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "three.txt").write_text("three")
+    up = Path("..") / tmp_path.name / "data" / "my texts" / "three.txt"
+    for path in (up, elsewhere / "three.txt"):
+        config = project(models(f"a\tpath:{path.parent}"), documents(f"one\t{path}"))
+        assert [(d.path, d.text) for d in config.documents] == [(str(path), "three")]
+        assert config.models[0].source == f"path:{path.parent}"
 
 
 def test_every_bad_document_is_told_at_once(complaint):
@@ -212,8 +302,33 @@ def test_a_missing_table_is_an_error(complaint, tmp_path):
 @pytest.mark.parametrize("content", ["", "just words", "[1, 2]", "a: [", "a: \x00"])
 def test_a_configuration_that_is_no_mapping_is_an_error(tmp_path, content):
     (tmp_path / "mine.yaml").write_text(content)
-    with pytest.raises(SinkscopeError, match=r"mine\.yaml: is no YAML mapping .*; correct it"):
+    with pytest.raises(
+        SinkscopeError, match=r"mine\.yaml(: is not a YAML mapping| line 1: )"
+    ) as caught:
         read_config(tmp_path / "mine.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("a: 1\nb: 2\n\na: 3\n", "line 4: the key 'a' is there already, in line 1; correct it."),
+        ("a:\n  b: 2\n  b: 2\n", "line 3: the key 'b' is there already, in line 2; correct it."),
+        ("- x\n", ": is not a YAML mapping; write `key: value` lines."),
+        ("a: 1\nb: [1,\n", "line 3: expected the node content"),
+        ("a: 1\n\tb: 2\n", "line 2: found character '\\t' that cannot start any token"),
+        ("a: " + "[" * 5_000, "is not a YAML mapping (maximum recursion depth"),
+        (b"a: caf\xe9", "not UTF-8; save the file as UTF-8."),
+    ],
+)
+def test_yaml_errors_name_the_line(tmp_path, content, sentence):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(SinkscopeError) as caught:
+        read_config(path)
+    assert str(caught.value).startswith(str(path))
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_configuration_that_is_not_there_is_an_error(tmp_path):
@@ -239,7 +354,6 @@ def test_a_head_of_no_model_is_an_error(complaint, project):
     message = complaint(head_maps=["other/0/1"])
     assert message.startswith("config: head_maps names 'other/0/1', but there is no such model")
     assert project(head_maps=["first/0/1"]).settings.head_maps == ("first/0/1",)
-    assert "config: head_maps.0 is 'first/0'" in complaint(head_maps=["first/0"])
 
 
 GROUPED = models("a\thub:x\tstudies,big\t2\t9000", "b\thub:y\tbig", "c\thub:z",

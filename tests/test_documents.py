@@ -94,17 +94,19 @@ def test_other_kinds_of_file_are_an_error(file, name):
     assert f"document 'essay': texts/{name} is not one of .txt, .md, .jsonl, .parquet" in message
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "3", '"text"', '{"other": "a"}', ""])
-def test_a_line_that_is_no_object_with_text_is_an_error_with_its_number(file, line):
+@pytest.mark.parametrize(
+    "line", ["{", "[]", "3", '"text"', '{"other": "a"}', "", '{"text": ' + "[" * 100_000]
+)
+def test_a_line_that_is_no_object_with_text_is_an_error_with_its_row(file, line):
     message = complaint(file("a.jsonl", '{"text": "one"}\n' + line + '\n{"text": "two"}\n'))
-    assert message.startswith("texts/a.jsonl line 2: no JSON object with a text under 'text'")
+    assert message.startswith("texts/a.jsonl row 1: no JSON object with a text under 'text'")
     assert "text_column" in message
 
 
 @pytest.mark.parametrize("value", ["3", "null", "[]"])
 def test_a_value_that_is_no_text_is_an_error(file, value):
     message = complaint(file("a.jsonl", f'{{"text": {value}}}'))
-    assert message == "texts/a.jsonl line 1: 'text' is not text; correct the row."
+    assert message == "texts/a.jsonl row 0: 'text' is not text; correct the row."
 
 
 def test_an_empty_row_is_an_error_with_its_number(file):

@@ -75,7 +75,7 @@ def test_a_source_can_be_named_instead_of_a_model_and_a_file_instead_of_a_text(l
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--model", "nobody", "--text", "x"], "unknown model 'nobody'"),
+        (["--model", "no\x1b[1mbody", "--text", "x"], "unknown model 'no␛[1mbody'"),
         (["--model", "minilm-l6"], "give either --text or --file"),
         (["--model", "minilm-l6", "--text", " "], "the text is empty"),
         (["--model", "minilm-l6", "--file", "no.txt"], "no.txt does not exist"),

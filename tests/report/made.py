@@ -33,7 +33,7 @@ from sinkscope.report.build import write_report
 
 HOSTILE = "</script><b>x</b>"
 HOSTILE_TOKENS = [HOSTILE, "<img src=x onerror=alert(1)>", "\"q\", 's'", "{{ 7 * 7 }}", "\u2028"]
-TEXTS = {"one": "Z one", "two": f"Z two {HOSTILE}", "three": "Z three"}
+TEXTS = {"one": "Z one", "two": f"Z two {HOSTILE}", "three": "Z\0three\x1b[31m\ufffe"}
 LENGTHS = {"one": 12, "two": 40, "three": 70}
 SHAPES = {"enc": (3, 2), "dec": (4, 2)}  # layers, heads
 MAP_CELLS = 32

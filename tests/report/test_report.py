@@ -12,6 +12,7 @@ import pytest
 from report import made
 from report.made import HOSTILE, REASON, folder_bytes, scripts_in, strict_json
 from sinkscope.charts.sections import SECTIONS
+from sinkscope.printable import UNPRINTABLE
 from sinkscope.report import provenance
 from sinkscope.report.build import first_document
 
@@ -112,6 +113,11 @@ def test_hostile_text_stays_text(site):
     assert f"Z two {HOSTILE}" in Elements(site.html["index"]).text
     spec = strict_json(scripts_in(site.html["enc"], "application/json")["last_layer-spec"])
     assert HOSTILE in spec["datasets"]["drawn"]
+
+
+def test_characters_that_a_page_cannot_show_are_pictures(site):
+    assert "Z␀three␛[31m<U+FFFE>" in Elements(site.html["index"]).text
+    assert not UNPRINTABLE.search("".join(site.html.values()).replace("\u2028", ""))
 
 
 def test_sentences_of_figures_are_on_the_pages(site):

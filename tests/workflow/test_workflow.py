@@ -11,8 +11,9 @@ from workflow.project import MINILM, Project, copy_of_workflow
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, clone):
-    """A project that has run once; tests may copy it, and leave it as it is."""
-    project = Project(tmp_path_factory.mktemp("finished") / "project", clone)
+    """A project that has run once; tests may copy it, and leave it as it is. Its path has what
+    Snakemake would read as a wildcard, and no format of a command may fill in."""
+    project = Project(tmp_path_factory.mktemp("finished") / "a {project}", clone)
     done = project.snakemake()
     assert done.returncode == 0, done.stdout
     return project
@@ -20,9 +21,9 @@ def finished(tmp_path_factory, clone):
 
 @pytest.fixture
 def copied(finished, tmp_path):
-    shutil.copytree(finished.folder, tmp_path / "project", symlinks=True)
+    shutil.copytree(finished.folder, tmp_path / "a {project}", symlinks=True)
     project = Project.__new__(Project)
-    project.folder, project.workflow = tmp_path / "project", finished.workflow
+    project.folder, project.workflow = tmp_path / "a {project}", finished.workflow
     return project
 
 
@@ -156,32 +157,58 @@ def test_a_document_too_long_names_the_limit_and_keeps_the_rest(project):
     assert "of 604, cut" in page
 
 
-@pytest.mark.parametrize(
-    ("path", "text", "sentence"),
-    [
-        ("config/models.tsv", "model\tsource\na/b\tpackage:x\n", "config/models.tsv line 2: model"),
-        ("config/models.tsv", "model\tsource\na..b\tpackage:x\n", "line 2: model is 'a..b'"),
-        ("config/models.tsv", "model\tsource\na\tftp:x\n", "line 2: source is 'ftp:x'"),
-        ("config/models.tsv", "model\tsource\na\tzoo:x\na\tzoo:y\n", "line 3: a second model"),
-        ("config/documents.tsv", "document\tpath\na\ttexts/no.txt\n", "line 2: document 'a'"),
-        ("config/documents.tsv", "document\tpath\na\t../x.txt\n", "leaves the working directory"),
-        ("texts/one.txt", "  \n", "texts/one.txt is empty"),
-        ("texts/two.txt", "Z He came. He saw. Did he stay?", "hold the same text"),
-    ],
-)
-def test_bad_tables_and_documents_stop_before_any_job(project, path, text, sentence):
-    project.write(path, text)
-    done = project.snakemake()
+def test_all_mistakes_stop_a_run_before_any_job_and_nothing_else_is_said(project):
+    project.write(
+        "config/config.yaml",
+        "models: config/models.tsv\n\ndocuments: config/documents.tsv\nwindow: 1\n",
+    )
+    project.write("config/models.tsv", "model\tsource\na/b\tpackage:x\nb\tftp:x\n")
+    project.write("config/documents.tsv", "document\tpath\na\ttexts/no.txt\nb\t../{x}.txt\n")
+    done = project.snakemake("--config", "epsilonn=0.2", "truncate=true")
     assert done.returncode != 0
-    assert sentence in done.stdout
-    assert "Traceback" not in done.stdout
+    said = [line for line in done.stdout.splitlines() if line.startswith("sinkscope: ")]
+    assert [line.split(": ")[1] for line in said] == [
+        "config",
+        "config/config.yaml line 4",
+        "config/models.tsv line 2",
+        "config/models.tsv line 3",
+        "config/documents.tsv line 2",
+        "config/documents.tsv line 3",
+    ]
+    assert "unknown key 'epsilonn'; did you mean 'epsilon'?" in said[0]
+    assert said == done.stdout.splitlines()[-len(said) :]
+    assert ".smk" not in done.stdout
     assert not (project.folder / "results").exists()
 
 
-def test_an_unknown_key_is_named_with_a_suggestion(project):
-    done = project.snakemake("--config", "epsilonn=0.2")
+def test_yaml_that_is_wrong_is_named_by_its_line(project):
+    project.write("config/config.yaml", "models: config/models.tsv\nwindow: 2\nwindow: 3\n")
+    done = project.snakemake("-n")
     assert done.returncode != 0
-    assert "unknown key 'epsilonn'; did you mean 'epsilon'?" in done.stdout
+    assert done.stdout.splitlines()[-1] == (
+        "sinkscope: config/config.yaml line 3: the key 'window' is there already, in line 2; "
+        "correct it."
+    )
+
+
+def test_what_cannot_run_is_said_by_the_dry_run_and_stops_a_run(project):
+    project.models(MINILM, "absent\tpackage:no-such-package")
+    claims = project.folder / "config" / "claims.yaml"
+    good = claims.read_text(encoding="utf-8")
+    project.write("config/claims.yaml", good + "claims: []\n")
+    done = project.snakemake("-n")
+    sentence = "sinkscope: model 'absent': the package 'no-such-package' is not installed"
+    assert done.returncode != 0
+    assert sentence in done.stdout
+    assert "claims.yaml line" in done.stdout.splitlines()[-1]
+    assert "the key 'claims' is there already" in done.stdout.splitlines()[-1]
+    project.write("config/claims.yaml", good)
+    done = project.snakemake()
+    assert done.returncode != 0
+    assert sentence in done.stdout.splitlines()[-2]
+    assert "nothing was started; correct this, or run the other" in done.stdout.splitlines()[-1]
+    assert not (project.folder / "results" / "shards").exists()
+    assert "Traceback" not in done.stdout
 
 
 def test_a_folder_without_configuration_says_so(project):

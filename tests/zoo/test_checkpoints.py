@@ -10,8 +10,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 import tiny
-from sinkscope.config import read_tsv
 from sinkscope.extract.model import attention_of, load_model
+from sinkscope.tsv import read_tsv
 from sinkscope.zoo.evaluate import loss_on
 from sinkscope.zoo.families import FAMILIES
 from sinkscope.zoo.tokens import load_tokenizer
@@ -27,7 +27,7 @@ def folder(request):
 
 
 def test_the_default_grid_has_every_checkpoint():
-    rows = [row for _, row in read_tsv("config/models.tsv", ROOT)]
+    rows = [row for _, row in read_tsv("config/models.tsv", ROOT, "models")]
     assert {row["model"]: row["source"] for row in rows if "zoo" in row["source"]} == {
         f"zoo-{folder.name}": f"zoo:{folder.name}" for folder in ZOO
     }

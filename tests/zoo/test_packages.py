@@ -151,7 +151,7 @@ def test_rows_become_sources(tmp_path):
         ("file", "../a.deb", "without folders"),
         ("package", "--help", "registry"),
         ("include", "(", "regular expression"),
-        ("limit_mb", "much", "megabytes"),
+        ("limit_mb", "much", "a number above 0"),
         ("licence", "", "missing"),
     ],
 )

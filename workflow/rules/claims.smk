@@ -2,6 +2,8 @@
 #     run, so that this file is included after those of the experiments.
 # OUTPUTS: results/tables/claims; a section of the report with a page of its own, claims.html.
 
+from sinkscope.reduce.claim_file import read_claims
+
 CLAIMS = next(
     path
     for path in (
@@ -12,6 +14,11 @@ CLAIMS = next(
 )
 
 if "claims" in grid.config.raw["experiments"]:
+    if workflow.is_main_process:
+        try:
+            read_claims(CLAIMS)
+        except SinkscopeError as error:
+            sys.exit(sentences(error))
     tables_of_run = dict.fromkeys(
         [
             *expand("results/tables/{table}.parquet", table=TABLES),

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from itertools import chain
 
 from sinkscope.cluster.orphans import cancel_left_behind
 from sinkscope.cluster.requests import Requests
 from sinkscope.code import stamp
 from sinkscope.config import load
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.failures import (
     attempt_to_plan,
     begin_run,
@@ -17,7 +18,9 @@ from sinkscope.failures import (
 )
 from sinkscope.grid import Grid, shards_to_report
 from sinkscope.mend import mend, sweep
+from sinkscope.planning import other_grid, unready
 from sinkscope.presence import Presence
+from sinkscope.printable import printable
 from sinkscope.reduce.parts import JOINED, OF_DOCUMENTS
 from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.reduce.schemas import OF_MODEL, SMALL_TABLES, TABLES
@@ -30,11 +33,21 @@ if workflow.is_main_process:
         print(f"sinkscope: {sentence}", file=sys.stderr)
 
 try:
-    grid = Grid(load(config, Path.cwd()))
+    grid = Grid(load(config, Path.cwd(), CONFIG_FILES))
     # Shards to report, by model: all of them, or those that have finished.
     shards = shards_to_report(grid, Path.cwd())
 except SinkscopeError as error:
-    raise WorkflowError(str(error))
+    sys.exit(sentences(error))  # a WorkflowError would name lines of this file
+
+
+# Said at once, also by a dry run: models that cannot run, and that this run replaces the tables of
+# another grid.
+cannot_run = {}
+if workflow.is_main_process and not grid.config.raw["partial"]:
+    cannot_run = unready(grid, Path.cwd())
+    note = other_grid(grid, Path.cwd())
+    for line in [*chain(*cannot_run.values()), *([note] if note else [])]:
+        print(f"sinkscope: {printable(line)}", file=sys.stderr)
 
 
 # This run among those that may be at work in the folder.
@@ -131,6 +144,23 @@ def tables_of(names):
     )
 
 
+def stop_unready():
+    """Start nothing where a job would run a model that cannot run, unless others may go on."""
+    if not cannot_run or workflow.execution_settings.keep_going:
+        return
+    wanted = {
+        job.wildcards.model
+        for job in workflow.dag.needrun_jobs()
+        if "weights" in job.input.keys()
+    }
+    lines = [*chain(*(cannot_run[model] for model in cannot_run if model in wanted))]
+    if lines:
+        lines.append(
+            "nothing was started; correct this, or run the other models with --keep-going."
+        )
+        sys.exit(sentences(SinkscopeError("\n".join(lines))))
+
+
 def take_over():
     """End and clear away what killed runs left here: jobs on the cluster, files they had begun."""
     if presence.alone():
@@ -178,7 +208,8 @@ def report_partially():
     command = partial_command(grid, workflow.main_snakefile, Path.cwd())
     if command:
         try:
-            shell(command)
+            # Braces of paths are not for Snakemake to fill in.
+            shell(command.replace("{", "{{").replace("}", "}}"))
         except subprocess.CalledProcessError:
             print("There is no report of what has finished.", file=sys.stderr)
         else:

@@ -30,7 +30,7 @@ rule report:
     group:
         "report"
     params:
-        config=grid.snapshot(),
+        config=lambda wildcards: grid.snapshot(),  # its braces are no wildcards
         commit=commit(Path(workflow.basedir)),
         # A cell that is expected and missing is listed, so a report depends on both.
         expected=grid.expected(),

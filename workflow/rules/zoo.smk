@@ -15,7 +15,7 @@ ZOO_CORPUS = [
 try:
     recipes = read_recipes(Path(ZOO_RECIPES))
 except SinkscopeError as error:
-    raise WorkflowError(str(error))
+    sys.exit(sentences(error))
 
 
 rule zoo:

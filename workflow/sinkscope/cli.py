@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Annotated
 import typer
 
 from sinkscope.bench.cli import app as bench
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.experiments.cli import app as experiments
 from sinkscope.failures import recorded
 from sinkscope.hub.cli import app as hub
+from sinkscope.printable import printable
 from sinkscope.zoo.cli import app as zoo
 
 app = typer.Typer(
@@ -33,6 +35,13 @@ CONFIG_HELP = "The run's configuration (YAML); a relative path counts from --dir
 ConfigFile = Annotated[Path, typer.Option("--config", help=CONFIG_HELP)]
 Model = Annotated[str, typer.Option("--model", help="A model of the table of models.")]
 Directory = Annotated[Path, typer.Option("--directory", help="Where config's paths count from.")]
+
+
+def above_zero(value: float | None) -> float | None:
+    """Of an option: its bounds would let nan pass, and 0 where it is divided by."""
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"it is {value}; it must be a finite number above 0.")
+    return value
 
 
 @app.callback()
@@ -74,7 +83,10 @@ def extract(
 def reduce(
     manifests: Annotated[list[Path], typer.Argument(help="Manifests of the model's jobs.")],
     out: Annotated[Path, typer.Option(help="Folder of the model's part of every table.")],
-    epsilon: Annotated[float, typer.Option(help="Sink score above which a head has a sink.")] = 0.3,
+    epsilon: Annotated[
+        float,
+        typer.Option(callback=above_zero, max=1, help="Sink score above which a head has a sink."),
+    ] = 0.3,
     directory: Directory = Path("."),
 ) -> None:
     """Reduce the cells of one model to its part of every table."""
@@ -208,12 +220,17 @@ def rehearse(
     config: ConfigFile = Path("config/published.yaml"),
     device: Annotated[str, typer.Option(help="meta (nothing runs), cpu, cuda, cuda:0.")] = "meta",
     model: Annotated[list[str] | None, typer.Option(help="Only this model; repeatable.")] = None,
-    tokens: Annotated[int, typer.Option(min=2, help="Length of a document.")] = 512,
+    tokens: Annotated[int, typer.Option(min=2, max=10**8, help="Length of a document.")] = 512,
     n_gpus: Annotated[
-        int | None, typer.Option(min=1, help="Split over so many, whatever the table says.")
+        int | None,
+        typer.Option(min=1, max=1024, help="Split over so many, whatever the table says."),
     ] = None,
-    gpu_gib: Annotated[float | None, typer.Option(help="Memory of a GPU to plan for.")] = None,
-    tflops: Annotated[float, typer.Option(help="Speed to reckon with on meta.")] = 20.0,
+    gpu_gib: Annotated[
+        float | None, typer.Option(callback=above_zero, help="Memory of a GPU to plan for.")
+    ] = None,
+    tflops: Annotated[
+        float, typer.Option(callback=above_zero, help="Speed to reckon with on meta.")
+    ] = 20.0,
     directory: Directory = Path("."),
 ) -> None:
     """Build every model at its true size with random weights, and print what it needs."""
@@ -240,9 +257,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except SinkscopeError as error:
-        for line in str(error).splitlines():
-            print(f"sinkscope: {line}", file=sys.stderr)
+        print(sentences(error), file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        print(f"sinkscope: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        reason = printable(f"{error.filename or ''}: {error.strerror or error}")
+        print(f"sinkscope: {reason}", file=sys.stderr)
         sys.exit(1)

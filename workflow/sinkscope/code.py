@@ -11,7 +11,10 @@ PACKAGE = Path(__file__).parent
 
 # Modules at the top of the package that every stage uses. The command line, the bench and
 # `look` are left out: they change how a stage is called, not what it makes.
-SHARED = ("config", "documents", "errors", "files", "grid", "keys", "schema")
+SHARED = (
+    *("config", "documents", "errors", "files", "grid", "keys", "mapping", "printable", "schema"),
+    *("spreadsheet", "tsv"),
+)
 
 HUB = ("hub/lock.py", "hub/fetch.py")
 CLAIMS = (

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from sinkscope.documents import Document, check_distinct, read_documents
-from sinkscope.errors import SinkscopeError
-from sinkscope.files import inside
-from sinkscope.schema import checked
+from sinkscope.errors import SinkscopeError, collected
+from sinkscope.files import check_braces
+from sinkscope.hub.lock import repository_of
+from sinkscope.mapping import places, read_mapping
+from sinkscope.schema import check, checked
+from sinkscope.tsv import read_tsv
 
 
 @dataclass(frozen=True)
@@ -91,51 +90,63 @@ def find_model(models: Sequence[ModelRow], name: str) -> ModelRow:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The mapping of a YAML file. Raises SinkscopeError where there is none."""
-    try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise SinkscopeError(f"{path}: {error.strerror}; name an existing file.") from error
-    except (ValueError, TypeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise SinkscopeError(f"{path}: is no YAML mapping ({reason}); correct it.") from error
+    """The mapping of a YAML file. Raises SinkscopeError like mapping.read_mapping."""
+    return read_mapping(path)[0]
 
 
-def load(mapping: dict[str, Any], directory: Path) -> Config:
+def load(mapping: dict[str, Any], directory: Path, files: Sequence[Path] = ()) -> Config:
     """Check the merged configuration and read its tables and documents from `directory`.
 
-    Raises SinkscopeError with one sentence (one line each where several documents are bad).
+    files: those that were merged, for the lines of keys, the ones that take precedence last.
+    Raises SinkscopeError with all that is wrong, a line each.
     """
-    raw = checked(mapping, "config", "config")
-    models = read_models(raw, directory)
+    raw, problems = check(mapping, "config", "config", places(mapping, files))
+    models: tuple[ModelRow, ...] = ()
+    documents: tuple[Document, ...] = ()
+    if "models" in raw:
+        with collected(problems):
+            models = read_models(raw, directory)
+            check_head_maps(raw, models)
+    if "documents" in raw:
+        with collected(problems):
+            documents = read_document_table(raw["documents"], directory)
+    if problems:
+        raise SinkscopeError("\n".join(problems))
+    return Config(raw, models, documents)
+
+
+def check_head_maps(raw: dict[str, Any], models: Sequence[ModelRow]) -> None:
     names = [row.model for row in models]
-    for wanted in raw["head_maps"]:
-        if wanted.split("/")[0] not in names:
-            raise SinkscopeError(
+    wrong = [wanted for wanted in raw["head_maps"] if wanted.split("/")[0] not in names]
+    if wrong:
+        raise SinkscopeError(
+            "\n".join(
                 f"config: head_maps names '{wanted}', but there is no such model; "
                 f"models are {', '.join(names)}."
+                for wanted in wrong
             )
-    return Config(raw, models, read_document_table(raw["documents"], directory))
+        )
 
 
 def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
     """The rows of the groups that are wanted, or (groups: []) all of them."""
     rows: list[ModelRow] = []
     groups: dict[str, list[str]] = {}
-    for where, row in read_tsv(raw["models"], directory):
-        for key in ("max_length", "n_gpus", "mem_mb"):
-            if re.fullmatch("[0-9]+", row.get(key, "")):
-                row[key] = int(row[key])
-        row = checked(row, "models", where)
-        if any(other.model == row["model"] for other in rows):
-            raise SinkscopeError(
-                f"{where}: a second model is named '{row['model']}'; give every row its own name."
-            )
-        if row["source"].startswith("path:"):
-            inside(row["source"].removeprefix("path:"), directory, where)
-        groups[row["model"]] = row.pop("groups").split(",")
-        defaults = {"family": None, "max_length": None}
-        rows.append(ModelRow(**(defaults | {k: raw[k] for k in ("dtype", "device")} | row)))
+    problems: list[str] = []
+    for where, cells in read_tsv(raw["models"], directory, "models"):
+        with collected(problems):
+            row = checked(cells, "models", where)
+            if row["model"] in groups:
+                raise SinkscopeError(
+                    f"{where}: a second model is named '{row['model']}'; give every row its own "
+                    "name."
+                )
+            groups[row["model"]] = row.pop("groups").split(",")
+            defaults = {"family": None, "max_length": None}
+            rows.append(ModelRow(**(defaults | {k: raw[k] for k in ("dtype", "device")} | row)))
+            check_hub_id(rows[-1], where)
+    if problems:
+        raise SinkscopeError("\n".join(problems))
     known = dict.fromkeys(group for of_row in groups.values() for group in of_row if group)
     for wanted in raw["groups"]:
         if wanted not in known:
@@ -148,14 +159,22 @@ def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
     return tuple(row for row in rows if set(groups[row.model]) & set(raw["groups"]))
 
 
+def check_hub_id(row: ModelRow, where: str) -> None:
+    try:
+        repository_of(row.model, row.source)
+    except SinkscopeError as error:
+        raise SinkscopeError(f"{where}: {error}") from error
+
+
 def read_document_table(table: str, directory: Path) -> tuple[Document, ...]:
     """All documents, in order; every bad one is named before any job starts."""
     documents: list[Document] = []
     problems: list[str] = []
-    for where, row in read_tsv(table, directory):
+    for where, cells in read_tsv(table, directory, "documents"):
         try:
-            row = checked(row, "documents", where)
-            path = inside(row["path"], directory, where)
+            row = checked(cells, "documents", where)
+            check_braces(row["path"], where)
+            path = directory / row["path"]
             documents += read_documents(row["document"], path, row["path"], row["text_column"])
         except SinkscopeError as error:
             problems.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
@@ -163,33 +182,3 @@ def read_document_table(table: str, directory: Path) -> tuple[Document, ...]:
     if problems:
         raise SinkscopeError("\n".join(problems))
     return tuple(documents)
-
-
-def read_tsv(table: str, directory: Path) -> list[tuple[str, dict[str, Any]]]:
-    """(file and line, row without empty fields) of a tab-separated table with a header."""
-    path = inside(table, directory, "config")
-    if not path.is_file():
-        raise SinkscopeError(f"{table} does not exist in {directory}; create it or correct config.")
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise SinkscopeError(f"{table}: not UTF-8; save the table as UTF-8.") from error
-    numbered = [
-        (number, line)
-        for number, line in enumerate(lines, start=1)
-        if line.strip() and not line.startswith("#")
-    ]
-    if len(numbered) < 2:
-        raise SinkscopeError(f"{table}: has no rows; add a header line and at least one row.")
-    reader = csv.reader((line for _, line in numbered), delimiter="\t", quoting=csv.QUOTE_NONE)
-    header, *rows = [[cell.strip() for cell in row] for row in reader]
-    found = []
-    for (number, _), row in zip(numbered[1:], rows, strict=True):
-        if len(row) > len(header):
-            raise SinkscopeError(
-                f"{table} line {number}: {len(row)} fields, but the header has {len(header)}; "
-                "separate fields with single tabs."
-            )
-        cells = {key: cell for key, cell in zip(header, row, strict=False) if cell}
-        found.append((f"{table} line {number}", cells))
-    return found

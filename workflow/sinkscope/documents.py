@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +31,11 @@ class Document:
 def read_documents(name: str, path: Path, shown_path: str, column: str) -> list[Document]:
     """The documents of one row of documents.tsv; line ends at a text's end are dropped.
 
-    Rows of a table are named after the row: `news` gives `news-000000`, `news-000001`, ...
+    Rows of a table are named after the row, counted from 0 in names and errors: `news` gives
+    `news-000000`, `news-000001`, ...
     Raises SinkscopeError for a missing, empty, unreadable or non-UTF-8 document.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # also where the name is too long for a file
         raise SinkscopeError(f"document '{name}': {shown_path} does not exist; correct the path.")
     if path.suffix not in SUFFIXES:
         known = ", ".join(SUFFIXES)
@@ -71,15 +73,15 @@ def decode(data: bytes, shown_path: str) -> str:
 
 
 def _jsonl(path: Path, shown_path: str, column: str) -> Iterator[str]:
-    for number, line in enumerate(decode(path.read_bytes(), shown_path).split("\n"), start=1):
+    for row, line in enumerate(decode(path.read_bytes(), shown_path).split("\n")):
         try:
             value = json.loads(line)[column]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SinkscopeError(
-                f"{shown_path} line {number}: no JSON object with a text under '{column}'; "
-                "correct the line, or name the column in text_column."
+                f"{shown_path} row {row}: no JSON object with a text under '{column}'; "
+                "correct it, or name the column in text_column."
             ) from error
-        yield _as_text(value, f"{shown_path} line {number}", column)
+        yield _as_text(value, f"{shown_path} row {row}", column)
 
 
 def _parquet(path: Path, shown_path: str, column: str) -> Iterator[str]:
@@ -92,8 +94,8 @@ def _parquet(path: Path, shown_path: str, column: str) -> Iterator[str]:
             f"{shown_path}: no Parquet file with a column '{column}'; "
             "correct the file, or name the column in text_column."
         ) from error
-    for number, value in enumerate(values):
-        yield _as_text(value, f"{shown_path} row {number}", column)
+    for row, value in enumerate(values):
+        yield _as_text(value, f"{shown_path} row {row}", column)
 
 
 def _as_text(value: object, place: str, column: str) -> str:

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -94,23 +95,22 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Raises ValueError for what is no JSON, or nested deeper than Python reads."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path}: is nested too deep") from error
+
+
+def check_braces(path: str, where: str) -> None:
+    """Refuse a path of an input of the workflow in which Snakemake would see a wildcard."""
+    if re.search(r"\{.*\}", path):
+        raise SinkscopeError(
+            f"{where}: the path '{path}' has braces, which Snakemake reads as a wildcard; rename "
+            "the file or folder."
+        )
 
 
 def sha256_of(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def inside(path: str, folder: Path, where: str) -> Path:
-    """`path` below `folder`, as written (a link in the folder may lead elsewhere).
-
-    Raises SinkscopeError for an absolute path or one that leaves the folder; `where` says
-    which file and row named it.
-    """
-    if os.path.isabs(path) or os.path.normpath(path).split(os.sep)[0] == os.pardir:
-        raise SinkscopeError(
-            f"{where}: path '{path}' leaves the working directory {folder}; "
-            "put the data (or a link to it) inside that folder and name it from there."
-        )
-    return folder / path

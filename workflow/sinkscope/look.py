@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +28,7 @@ from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.model import load_model, threads
 from sinkscope.extract.streaming import Workspace
+from sinkscope.printable import printable
 from sinkscope.reduce.tables import tables_of_model
 from sinkscope.schema import checked
 
@@ -55,7 +57,7 @@ def text_of(text: str | None, file: Path | None) -> Document:
     if (text is None) == (file is None):
         raise SinkscopeError("look: give either --text or --file.")
     if file is None:
-        document = Document("text", "--text", None, text or "")
+        document = Document("text", "--text", None, as_unicode(text or ""))
     elif str(file) == "-":
         read = decode(sys.stdin.buffer.read(), "standard input")
         document = Document("text", "standard input", None, read)
@@ -81,7 +83,7 @@ def request(
         raw = checked(raw | {"device": device}, "config", "--device")
     if ":" in model:
         name = model.partition(":")[2].rstrip("/").rpartition("/")[2].partition("@")[0]
-        row = ModelRow(name, model, None, raw["dtype"], raw["device"], None, "auto")
+        row = ModelRow(printable(name), model, None, raw["dtype"], raw["device"], None, "auto")
     elif (directory / raw["models"]).is_file():
         row = find_model(read_models(raw, directory), model)
     else:
@@ -101,6 +103,18 @@ def configuration(config: Path | None, directory: Path) -> dict[str, Any]:
     if config is None and not path.is_file():
         return checked({key: TABLES[key] for key in ("models", "documents")}, "config", "defaults")
     return checked(read_config(path), "config", str(path))
+
+
+def as_unicode(text: str) -> str:
+    """Bytes of the command line that are not UTF-8 come as halves of surrogate pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SinkscopeError(
+            f"look: --text is not UTF-8 at character {error.start}; save it in a file as UTF-8 and "
+            "give --file."
+        ) from error
+    return text
 
 
 def look_at(
@@ -131,7 +145,7 @@ def print_look(console: Console, cell: Cell, tables: dict[str, pl.DataFrame]) ->
     model = tables["models"].row(0, named=True)
     plain = console.options.ascii_only
     console.print(
-        f"[bold]{model['model']}[/]: {model['architecture']}, {model['n_layers']} layers x "
+        f"[bold]{escape(model['model'])}[/]: {model['architecture']}, {model['n_layers']} layers x "
         f"{model['n_heads']} heads, {cell.n_tokens} tokens",
         highlight=False,
     )

@@ -1,48 +1,166 @@
-"""Check a mapping against a JSON schema, and say what is wrong in one sentence."""
+"""Check a mapping against a JSON schema, and say what is wrong, a sentence for every key."""
 
 from __future__ import annotations
 
 import copy
 import difflib
+import functools
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from sinkscope.errors import SinkscopeError
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
+BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+SHOWN = 60  # characters of a value
 
 
-def checked(value: dict[str, Any], schema_name: str, where: str) -> dict[str, Any]:
-    """`value` with the schema's defaults filled in; SinkscopeError names `where` and the key."""
-    import yaml
+def checked(
+    value: Mapping[str, Any],
+    schema_name: str,
+    where: str,
+    places: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """`value` with the schema's defaults filled in, and whole numbers and booleans that are
+    written otherwise (8.0, "true") as what they are.
+
+    Raises SinkscopeError, one sentence for every key that is wrong; each begins with the key's
+    place, or with `where`.
+    """
+    filled, problems = check(value, schema_name, where, places or {})
+    if problems:
+        raise SinkscopeError("\n".join(problems))
+    return filled
+
+
+def check(
+    value: Mapping[str, Any], schema_name: str, where: str, places: Mapping[str, str]
+) -> tuple[dict[str, Any], list[str]]:
+    """The same, what is wrong left out; and the sentences."""
     from jsonschema import Draft202012Validator
 
-    schema = yaml.safe_load((SCHEMAS / f"{schema_name}.schema.yaml").read_text(encoding="utf-8"))
+    schema, known = _schema(schema_name), properties(schema_name)
+    value = {key: converted(given, known.get(key, {})) for key, given in value.items()}
+    problems = [
+        f"{places.get(key, where)}: {sentence}"
+        for key in value
+        for sentence in unknown("key", [key], known)
+    ]
+    problems += [
+        f"{where}: '{key}' is missing; add it." for key in required(schema_name) if key not in value
+    ]
+    wrong: dict[str, str] = {}
     errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(e.path))
-    if errors:
-        raise SinkscopeError(f"{where}: {_sentence(errors[0], value, schema)}")
-    defaults = {
-        key: copy.deepcopy(part["default"])
-        for key, part in schema["properties"].items()
-        if "default" in part
-    }
-    return defaults | value
+    for error in errors:
+        if error.path:
+            wrong.setdefault(str(error.path[0]), _sentence(error, known))
+    for path, number in not_finite(value):
+        expected = kind_of(known.get(path[0], {})) if len(path) == 1 else ""
+        sentence = f"{'.'.join(path)} is {number}; it must be {expected or 'a finite number'}."
+        wrong.setdefault(path[0], sentence)
+    problems += [f"{places.get(key, where)}: {sentence}" for key, sentence in wrong.items()]
+    right = {key: given for key, given in value.items() if key in known and key not in wrong}
+    defaults = {k: copy.deepcopy(part["default"]) for k, part in known.items() if "default" in part}
+    return defaults | right, problems
 
 
-def _sentence(error: Any, value: dict[str, Any], schema: dict[str, Any]) -> str:
-    known = list(schema["properties"])
-    if error.validator == "additionalProperties" and not error.path:
-        key = next(key for key in value if key not in known)
-        close = difflib.get_close_matches(str(key), known, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"known keys are {', '.join(known)}."
-        return f"unknown key '{key}'; {hint}"
-    if error.validator == "required":
-        key = next(key for key in schema["required"] if key not in value)
-        return f"'{key}' is missing; add it."
-    name = ".".join(str(part) for part in error.path) or "the file"
-    part = schema["properties"].get(error.path[0], {}) if error.path else {}
-    allowed = ""
-    if error.validator == "enum":
-        allowed = f" (one of {', '.join(str(item) for item in error.validator_value)})"
-    hint = part.get("description", "see config/README.md").rstrip(".")
-    return f"{name} is {error.instance!r}, which it cannot be{allowed}; expected: {hint}."
+@functools.cache
+def _schema(name: str) -> dict[str, Any]:
+    import yaml
+
+    return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+
+
+def properties(schema_name: str) -> dict[str, Any]:
+    return _schema(schema_name)["properties"]
+
+
+def required(schema_name: str) -> list[str]:
+    return _schema(schema_name)["required"]
+
+
+def unknown(what: str, names: Iterable[Any], known: Iterable[str]) -> Iterator[str]:
+    """A sentence for every name that is not known. what: a key or a column."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}."
+            yield f"unknown {what} '{name}'; {hint}"
+
+
+def converted(given: Any, part: Mapping[str, Any]) -> Any:
+    """A whole number or a boolean that is written as a text, as tables and --config write all
+    values, or as 8.0; anything else as it is."""
+    kind = part.get("type")
+    if kind == "integer" and isinstance(given, float) and given.is_integer():
+        return int(given)
+    if kind == "integer" and isinstance(given, str) and WHOLE.fullmatch(given):
+        return int(given)
+    if kind == "boolean" and isinstance(given, str):
+        return BOOLEANS.get(given.lower(), given)
+    return given
+
+
+def not_finite(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
+    """Paths to the numbers that are nan or infinite: comparisons with them are silently false."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from not_finite(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from not_finite(item, (*path, str(index)))
+
+
+def _sentence(error: Any, known: Mapping[str, Any]) -> str:
+    name = ".".join(str(part) for part in error.path)
+    if error.validator == "additionalProperties":
+        return f"{name}: {next(unknown('key', error.instance, error.schema['properties']))}"
+    if kind := kind_of(error.schema):
+        return f"{name} is {shown(error.instance)}; it must be {kind}."
+    hint = known[error.path[0]].get("description", "see config/README.md").rstrip(".")
+    return f"{name} is {shown(error.instance)}, which it cannot be; expected: {hint}."
+
+
+def shown(value: Any) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def kind_of(part: Mapping[str, Any]) -> str:
+    """What a value must be: its type and range; "" where its description says it better."""
+    if "title" in part:
+        return part["title"]
+    if "enum" in part:
+        return f"one of {', '.join(part['enum'])}"
+    kind = part.get("type")
+    if kind == "array":
+        unique = ", each at most once" if part.get("uniqueItems") else ""
+        return f"a list [...] of which each entry is {kind_of(part['items'])}{unique}"
+    if kind == "integer" or kind == "number":
+        return f"{'an integer' if kind == 'integer' else 'a number'}{_range(part)}"
+    if kind == "string" and "pattern" not in part:
+        return "text that is not empty" if part.get("minLength") else "text"
+    return "true or false" if kind == "boolean" else ""
+
+
+def _range(part: Mapping[str, Any]) -> str:
+    low, high = part.get("minimum"), part.get("maximum")
+    if low is not None and high is not None:
+        return f" from {low:,} to {high:,}"
+    words = {
+        "minimum": "of at least", "exclusiveMinimum": "above",
+        "maximum": "of at most", "exclusiveMaximum": "below",
+    }  # fmt: skip
+    bounds = [f"{word} {part[key]:,}" for key, word in words.items() if key in part]
+    return f" {' and '.join(bounds)}" if bounds else ""

@@ -15,6 +15,7 @@ import vl_convert
 
 from sinkscope.charts.theme import CONFIG, DATA_NAME, SVG_FONT
 from sinkscope.files import write_json
+from sinkscope.spreadsheet import as_csv
 
 Tables = Mapping[str, pl.DataFrame]
 AltairChart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | alt.ConcatChart
@@ -37,18 +38,19 @@ class Figure:
     subject: str = ""
 
     def spec(self) -> dict[str, Any]:
-        """The Vega-Lite specification; the data are inside, as the text of the CSV file."""
+        """The Vega-Lite specification; the data are inside, as CSV."""
         title = f"{self.title}: {self.subject}" if self.subject else self.title
         spec: dict[str, Any] = self.chart.properties(title=title).to_dict()
         # Altair leaves parameters of a faceted chart inside, where its own filter cannot see them.
         inside = spec.get("spec", {}).pop("params", [])
         spec["params"] = spec.get("params", []) + inside
         spec["config"] = CONFIG
-        spec["datasets"] = {DATA_NAME: self.csv()}
+        spec["datasets"] = {DATA_NAME: self.data.write_csv()}  # as it is: it is drawn
         return spec
 
     def csv(self) -> str:
-        return self.data.write_csv()
+        """The CSV file: the data that are drawn, safe to open in a spreadsheet."""
+        return as_csv(self.data)
 
     def words(self) -> dict[str, str]:
         return {

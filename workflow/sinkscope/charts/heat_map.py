@@ -18,6 +18,7 @@ from sinkscope.charts.theme import data_source
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell, cell_path
 from sinkscope.files import write_json, write_text, written
+from sinkscope.spreadsheet import as_csv
 
 SIDE = 640  # pixels of the drawn map
 MOST_LABELS = 56  # along an axis
@@ -43,7 +44,7 @@ def write_heat_map(cell: Cell, name: str, out: Path) -> None:
         )
     figure = heat_map(cell, name, maps[name])
     if out.suffix == ".csv":
-        write_text(out, numbers(cell, maps[name]).write_csv())
+        write_text(out, as_csv(numbers(cell, maps[name])))
     elif out.suffix == ".json":
         write_json(out, figure.spec())
     elif out.suffix == ".svg":

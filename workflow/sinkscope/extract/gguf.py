@@ -14,16 +14,26 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from sinkscope.errors import PassingError
+from sinkscope.errors import PassingError, SinkscopeError
 from sinkscope.extract.sources import Weights
 
 LAYOUT = "1"  # raise when what is kept changes
 
 
 def cache_folder() -> Path:
-    """SINKSCOPE_CACHE, or the platform's usual place below the home directory."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sinkscope"
-    return Path(os.environ.get("SINKSCOPE_CACHE") or default)
+    """SINKSCOPE_CACHE, or the platform's usual place below the home directory.
+
+    Raises SinkscopeError for a user without one.
+    """
+    if own := os.environ.get("SINKSCOPE_CACHE"):
+        return Path(own)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sinkscope"
+    except RuntimeError as error:
+        raise SinkscopeError(
+            "there is no home directory to keep weights in; set SINKSCOPE_CACHE to a folder that "
+            "can be written."
+        ) from error
 
 
 def as_safetensors(model: str, weights: Weights) -> Weights:
@@ -45,7 +55,8 @@ def as_safetensors(model: str, weights: Weights) -> Weights:
     except OSError as error:
         raise PassingError(
             f"model '{model}': its weights cannot be kept in {folder.parent} "
-            f"({error.strerror or error}); free space there or set SINKSCOPE_CACHE."
+            f"({error.strerror or error}); free space there or set SINKSCOPE_CACHE "
+            "to a folder that can be written."
         ) from error
     return done
 

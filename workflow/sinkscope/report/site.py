@@ -17,6 +17,7 @@ from sinkscope.charts import words
 from sinkscope.charts.palette import CLASS_COLOURS, HEAT_FLOOR, heat_table
 from sinkscope.charts.sections import SECTIONS
 from sinkscope.files import read_json
+from sinkscope.printable import printable
 
 HERE = Path(__file__).parent
 STYLES = ("report.css", "maps.css")
@@ -50,11 +51,12 @@ class ShownSection:
 
 
 def environment() -> jinja2.Environment:
-    """Templates with every value escaped, an unknown name an error, and strict JSON."""
+    """Templates with every value escaped and printable, an unknown name an error, strict JSON."""
     found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=lambda value: printable(value) if type(value) is str else value,  # not mark-up
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sinkscope.config import read_tsv
 from sinkscope.errors import SinkscopeError
 from sinkscope.files import sha256_of
 from sinkscope.schema import checked
+from sinkscope.tsv import read_tsv
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Source:
 def read_sources(path: Path) -> tuple[Source, ...]:
     """The checked rows; SinkscopeError names the line, and what is wrong with it."""
     sources: list[Source] = []
-    for where, row in read_tsv(path.name, path.parent):
+    for where, row in read_tsv(path.name, path.parent, "sources"):
         if re.fullmatch(r"[0-9]+(\.[0-9]+)?", row.get("limit_mb", "")):
             row["limit_mb"] = float(row["limit_mb"])
         row = checked(row, "sources", where)

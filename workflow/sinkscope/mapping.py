@@ -1,0 +1,76 @@
+"""Mappings written in YAML, and the line of every key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sinkscope.errors import SinkscopeError
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which no key may be given twice: a parser would silently keep the last one.
+
+    Not the faster loader in C: deep nesting crashes it.
+    """
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        first_line: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.value in first_line and isinstance(key.value, str) and key.value != "<<":
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key '{key.value}' is there already, in line "
+                    f"{first_line[key.value]}",
+                    problem_mark=key.start_mark,
+                )
+            if isinstance(key.value, str):
+                first_line[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
+def read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The mapping of a YAML file, and the line of each of its keys.
+
+    Raises SinkscopeError, with the line where it is known, for a file that is not there, is no
+    mapping, or gives a key twice.
+    """
+    try:
+        loader = _UniqueKeys(path.read_text(encoding="utf-8-sig"))
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise SinkscopeError(f"{path}: is not a YAML mapping; write `key: value` lines.")
+        return dict(loader.construct_document(node)), {
+            str(key.value): key.start_mark.line + 1 for key, _ in node.value
+        }
+    except UnicodeDecodeError as error:
+        raise SinkscopeError(f"{path}: not UTF-8; save the file as UTF-8.") from error
+    except OSError as error:
+        raise SinkscopeError(f"{path}: {error.strerror}; name an existing file.") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f" line {mark.line + 1}" if mark else ""
+        raise SinkscopeError(f"{path}{line}: {error.problem or error}; correct it.") from error
+    except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise SinkscopeError(f"{path}: is not a YAML mapping ({reason}); correct it.") from error
+
+
+def places(mapping: dict[str, Any], files: Sequence[Path]) -> dict[str, str]:
+    """Key to "FILE line N", of the keys of a merged mapping whose value comes from a file.
+
+    files: those that were merged, the ones that take precedence last; a file that does not exist
+    is passed over. Raises SinkscopeError like read_mapping.
+    """
+    found: dict[str, str] = {}
+    for path in files:
+        if path.is_file():
+            values, lines = read_mapping(path)
+            for key in values.keys() & mapping.keys():
+                found.pop(key, None)
+                if repr(values[key]) == repr(mapping[key]):
+                    found[key] = f"{path} line {lines[str(key)]}"
+    return found

@@ -1,0 +1,84 @@
+"""What can be said of a run before any job starts. Cheap: no weights and no library of models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sinkscope.config import Config, ModelRow
+from sinkscope.errors import SinkscopeError, collected
+from sinkscope.extract.sources import find_config
+from sinkscope.files import read_json
+from sinkscope.grid import Grid, finished_only
+from sinkscope.mapping import read_mapping
+
+# How architectures call them in config.json; where none is there, the class has a default.
+LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+HEADS = ("num_attention_heads", "n_head", "n_heads")
+
+
+def unready(grid: Grid, directory: Path) -> dict[str, list[str]]:
+    """Models that cannot run, each with the sentences that say why: a source that is not there, or
+    a head that the model does not have. Models whose extraction jobs have all finished are passed
+    over: their weights may be elsewhere."""
+    finished = finished_only(grid, directory)
+    found: dict[str, list[str]] = {}
+    for row in grid.config.models:
+        if finished.get(row.model) != grid.cells[row.model]:
+            problems: list[str] = []
+            with collected(problems):
+                path = find_config(row.model, row.source, directory)
+                if path is not None:
+                    check_config(row, path, grid.config)
+            if problems:
+                found[row.model] = problems
+    return found
+
+
+def check_config(row: ModelRow, path: Path, config: Config) -> None:
+    """Raises SinkscopeError where config.json cannot be read, says that the model has no layers
+    or heads, or fewer than head_maps names."""
+    try:
+        values = read_json(path)
+        n_layers, n_heads = first_of(values, LAYERS), first_of(values, HEADS)
+    except (ValueError, AttributeError) as error:
+        raise SinkscopeError(
+            f"model '{row.model}': {path} is not a JSON object; download or install it again."
+        ) from error
+    problems = []
+    for what, size in (("layers", n_layers), ("attention heads", n_heads)):
+        if size is not None and size < 1:
+            problems.append(f"model '{row.model}': its config.json says {size} {what}; correct it.")
+    for wanted in config.raw["head_maps"] if n_layers and n_heads and not problems else ():
+        model, layer, head = wanted.split("/")
+        if model == row.model and (int(layer) >= n_layers or int(head) >= n_heads):
+            problems.append(
+                f"config: head_maps names '{wanted}', but the model has layers 0 to {n_layers - 1} "
+                f"and heads 0 to {n_heads - 1}; correct it."
+            )
+    if problems:
+        raise SinkscopeError("\n".join(problems))
+
+
+def first_of(values: dict[str, Any], names: Sequence[str]) -> Any:
+    """The integer that the configuration gives under one of these names; None without any."""
+    found = [values[name] for name in names if isinstance(values.get(name), int)]
+    return found[0] if found else None
+
+
+def other_grid(grid: Grid, directory: Path) -> str | None:
+    """A sentence where the results in `directory` are those of another table of models, whose
+    tables and report this run replaces."""
+    try:
+        before = read_mapping(directory / "results" / "config.yaml")[0]["models"]
+    except (SinkscopeError, KeyError):
+        return None  # the first run here
+    now = grid.config.raw["models"]
+    if before == now:
+        return None
+    return (
+        f"results/ and reports/ are of {before}, and this run is of {now}: it replaces tables and "
+        "report, and keeps finished cells. To keep both, run one of them in a folder of its own "
+        "(--directory, README: Your models and documents)."
+    )

@@ -1,0 +1,30 @@
+"""Characters that a terminal, a page or a figure cannot show as they are.
+
+Control characters steer a terminal and are not allowed in XML, so not in an SVG figure either;
+an HTML page drops some of them and reorders the text around others.
+"""
+
+from __future__ import annotations
+
+import re
+
+NONCHARACTERS = "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
+# Controls but the tab and the line feed, separators of lines and paragraphs, controls of the
+# direction of writing, halves of surrogate pairs, and code points that are no characters.
+UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
+    f"{NONCHARACTERS}]"
+)
+
+
+def printable(text: str) -> str:
+    """`text` with such characters replaced: ␛ for an escape, `<U+FFFE>` where Unicode has no
+    picture. Tabs and line feeds stay."""
+    return UNPRINTABLE.sub(_picture, text)
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "\u2421" if code == 0x7F else f"<U+{code:04X}>"
