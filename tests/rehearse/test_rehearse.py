@@ -9,6 +9,7 @@ import torch
 import yaml
 from transformers import T5Config
 
+import composite
 import tiny
 from sinkscope.config import load, read_config
 from sinkscope.errors import SinkscopeError
@@ -130,9 +131,10 @@ def test_a_document_is_no_longer_than_the_model_takes(published):
 
 def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(tmp_path):
     T5Config(num_layers=2, d_model=32, d_kv=8, num_heads=4).save_pretrained(tmp_path / "t5")
+    composite.config("llava").save_pretrained(tmp_path / "llava")
     tiny.save(tmp_path / "good", "gpt2")
     (tmp_path / "m.tsv").write_text(
-        "model\tsource\nt5\tpath:t5\ngood\tpath:good\nx\thub:no/where\n"
+        "model\tsource\nt5\tpath:t5\ngood\tpath:good\nllava\tpath:llava\nx\thub:no/where\n"
     )
     (tmp_path / "d.tsv").write_text("document\tpath\nd\td.txt\n")
     (tmp_path / "d.txt").write_text("Z text")
@@ -140,9 +142,10 @@ def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(tmp_path)
     done = command("--config", "c.yaml", folder=tmp_path)
     assert done.returncode == 1
     assert "| good | " in done.stdout
+    assert " | 3 x 4 |" in next(row for row in done.stdout.splitlines() if "| llava |" in row)
     said = done.stderr.splitlines()
     assert len(said) == 2
-    assert said[0].startswith("sinkscope: model 't5': 't5' is neither a masked nor a causal")
+    assert said[0].startswith("sinkscope: model 't5': 't5' is an encoder-decoder model")
     assert said[1].startswith("sinkscope: model 'x': the architecture of no/where is not known")
 
 

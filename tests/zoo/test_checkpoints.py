@@ -11,7 +11,8 @@ from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 import tiny
 from sinkscope.config import read_tsv
-from sinkscope.extract.model import attention_of, load_model
+from sinkscope.extract.architecture import attention_of
+from sinkscope.extract.model import load_model
 from sinkscope.zoo.evaluate import loss_on
 from sinkscope.zoo.families import FAMILIES
 from sinkscope.zoo.tokens import load_tokenizer
