@@ -65,7 +65,6 @@ def test_the_revision_of_a_folder_changes_with_its_weights(folder):
         ("model.safetensors", b""),
         ("config.json", b"{"),
         ("config.json", b'{"hidden_size": "wide"}'),
-        ("tokenizer.json", b"[]"),
     ],
 )
 def test_files_that_cannot_be_read_are_an_error_that_names_model_and_folder(folder, file, content):

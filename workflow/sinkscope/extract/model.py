@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel
 
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
@@ -25,6 +25,7 @@ from sinkscope.extract.architecture import (
 )
 from sinkscope.extract.gguf import as_safetensors
 from sinkscope.extract.sources import Weights, find_weights
+from sinkscope.extract.tokenizer import check_fits, load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Loaded:
     @property
     def n_heads(self) -> int:
         return int(self.config.num_attention_heads)
+
+    @property
+    def n_ids(self) -> int:
+        """Token ids that the network takes."""
+        return int(self.network.get_input_embeddings().weight.shape[0])
 
     @property
     def device(self) -> torch.device:
@@ -94,7 +100,7 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
             weights = as_safetensors(row.model, weights)
         config = read_architecture(f"model '{row.model}'", weights.location)
         family = row.family or detect_family(row.model, config)
-        tokenizer = AutoTokenizer.from_pretrained(weights.location, trust_remote_code=False)
+        tokenizer = load_tokenizer(row.model, row.source, weights.location)
         network, info = AutoModel.from_pretrained(
             weights.location,
             # It names the attention: Falcon chooses its class when it is built. A variant takes
@@ -113,7 +119,9 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     network = network.eval().requires_grad_(False)
     if row.n_gpus == 1:
         network = network.to(row.device)
-    return Loaded(row, network, tokenizer, family, longest_input(row, network), weights.revision)
+    loaded = Loaded(row, network, tokenizer, family, longest_input(row, network), weights.revision)
+    check_fits(row.model, tokenizer, loaded.n_ids)
+    return loaded
 
 
 def placement(row: ModelRow) -> dict[str, Any]:
