@@ -1,9 +1,12 @@
 """Loading a model: longest input, facts, and what cannot be loaded."""
 
 import contextlib
+import json
+import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import tiny
 from sinkscope.documents import Document
@@ -84,10 +87,32 @@ def test_weights_cut_short_are_an_error(folder):
         load_model(tiny.row(), folder)
 
 
+@pytest.mark.parametrize("form", ["model.safetensors", "pytorch_model.bin"])
+@pytest.mark.parametrize("elsewhere", ["../other/", "/other/", "sub/../../other/"])
+def test_an_index_of_weights_that_leaves_its_folder_is_refused(folder, form, elsewhere):
+    """The weights that it names are there, and would be loaded."""
+    weights = folder / "tiny" / "model.safetensors"
+    (folder / "other").mkdir()
+    names = list(load_file(weights))
+    moved = shutil.move(weights, folder / "other" / form)
+    part = str(moved) if elsewhere.startswith("/") else elsewhere + form
+    index = {"metadata": {}, "weight_map": dict.fromkeys(names, part)}
+    (folder / "tiny" / f"{form}.index.json").write_text(json.dumps(index))
+    with pytest.raises(SinkscopeError) as caught:
+        load_model(tiny.row(), folder)
+    assert f"{form}.index.json names weights outside of its folder ('{part}');" in str(caught.value)
+
+
+def test_weights_that_need_a_package_are_an_error_that_names_it(folder):
+    path = folder / "tiny" / "config.json"
+    quantised = {"quantization_config": {"quant_method": "gptq", "bits": 4}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | quantised))
+    with pytest.raises(SinkscopeError, match=r"requires optimum.*; install what it names, or"):
+        load_model(tiny.row(), folder)
+
+
 def test_weights_that_lack_a_layer_are_an_error(folder):
     """The library would fill them in at random, with no more than a warning."""
-    from safetensors.torch import load_file, save_file
-
     path = folder / "tiny" / "model.safetensors"
     state = {key: t for key, t in load_file(path).items() if "layer.1.attention" not in key}
     save_file(state, path, metadata={"format": "pt"})

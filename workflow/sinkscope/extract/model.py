@@ -24,7 +24,7 @@ from sinkscope.extract.architecture import (
     text_config,
 )
 from sinkscope.extract.gguf import as_safetensors
-from sinkscope.extract.sources import Weights, find_weights
+from sinkscope.extract.sources import Weights, check_index, find_weights
 from sinkscope.extract.tokenizer import check_fits, load_tokenizer
 
 
@@ -98,6 +98,7 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     try:
         if weights.gguf is not None:
             weights = as_safetensors(row.model, weights)
+        check_index(row.model, Path(weights.location))
         config = read_architecture(f"model '{row.model}'", weights.location)
         family = row.family or detect_family(row.model, config)
         tokenizer = load_tokenizer(row.model, row.source, weights.location)
@@ -169,9 +170,15 @@ def longest_input(row: ModelRow, network: torch.nn.Module) -> int | None:
 def _unreadable(row: ModelRow, weights: Weights, error: Exception) -> str:
     reason = " ".join(str(error).split())
     reason = f"{type(error).__name__}: {reason[:300]}"
+    if isinstance(error, ImportError):
+        remedy = "install what it names, or choose weights that do without"
+    elif isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        remedy = "use a smaller dtype, more GPUs (n_gpus) or a machine with more memory"
+    else:
+        remedy = "download or install it again"
     return (
         f"model '{row.model}': {row.source} cannot be loaded from {weights.location} "
-        f"({reason}); download or install it again."
+        f"({reason}); {remedy}."
     )
 
 
