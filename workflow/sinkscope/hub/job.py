@@ -55,5 +55,5 @@ def download_repository(name: str, config: Path, directory: Path, out: Path) -> 
     repository = find_repository(name, config, directory)
     with told(manifest_path(directory, repository).with_suffix(".failed")):
         lock = locked(repository, directory)
-        fetch(lock)
+        fetch(lock, hashes=True)
     write_json(out, asdict(lock))
