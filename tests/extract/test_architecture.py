@@ -83,6 +83,7 @@ def test_neither_a_masked_nor_a_causal_language_model_needs_its_family():
         ("t5", "'t5' is an encoder-decoder model"),
         ("bart", "'bart' is an encoder-decoder model"),
         ("vit", "'vit' is not a model of text"),
+        ("dots3_note", "the configuration of 'dots3_note' does not say num_attention_heads"),
     ],
 )
 def test_what_cannot_be_observed_is_refused_from_the_configuration_alone(tmp_path, kind, sentence):

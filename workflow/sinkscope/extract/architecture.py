@@ -19,7 +19,7 @@ from transformers.models.auto.modeling_auto import (
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.variants import VariantGPT2Config
 
-SIZES = ("num_hidden_layers", "num_attention_heads", "hidden_size")
+SIZES = ("num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
 
 
 def read_architecture(what: str, location: str | Path, **options: Any) -> Any:
@@ -93,12 +93,20 @@ def check_observable(what: str, config: Any) -> None:
             "be observed here; choose another model."
         )
     text = text_config(config)
-    lacking = [name for name in SIZES if not isinstance(getattr(text, name, None), int)]
+    lacking = [name for name in SIZES if not says(text, name)]
     if lacking:
         raise ModelError(
             f"{what}: the configuration of '{kind}' does not say {', '.join(lacking)}, so that its "
             "attention cannot be observed here; choose another model."
         )
+
+
+def says(config: Any, size: str) -> bool:
+    """Whether a configuration has one number of that name, for all layers."""
+    try:
+        return isinstance(getattr(config, size), int)
+    except Exception:  # AttributeError, or the library's for a size that layers do not share
+        return False
 
 
 def text_config(config: Any) -> Any:

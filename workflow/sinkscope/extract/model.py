@@ -55,7 +55,7 @@ class Loaded:
     @property
     def n_ids(self) -> int:
         """Token ids that the network takes."""
-        return int(self.network.get_input_embeddings().weight.shape[0])
+        return int(self.config.vocab_size)
 
     @property
     def device(self) -> torch.device:
@@ -102,6 +102,7 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
         config = read_architecture(f"model '{row.model}'", weights.location)
         family = row.family or detect_family(row.model, config)
         tokenizer = load_tokenizer(row.model, row.source, weights.location)
+        check_fits(row.model, tokenizer, text_config(config).vocab_size)
         network, info = AutoModel.from_pretrained(
             weights.location,
             # It names the attention: Falcon chooses its class when it is built. A variant takes
@@ -120,9 +121,7 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     network = network.eval().requires_grad_(False)
     if row.n_gpus == 1:
         network = network.to(row.device)
-    loaded = Loaded(row, network, tokenizer, family, longest_input(row, network), weights.revision)
-    check_fits(row.model, tokenizer, loaded.n_ids)
-    return loaded
+    return Loaded(row, network, tokenizer, family, longest_input(row, network), weights.revision)
 
 
 def placement(row: ModelRow) -> dict[str, Any]:

@@ -26,7 +26,7 @@ ROW_SUM_ERROR = 0.01  # rows of softmax sum to 1
 def tokens(loaded: Loaded, n_tokens: int, device: torch.device) -> Tensor:
     """[1, token] random ids (seeded by build), as many as wanted and as the model takes."""
     length = min(n_tokens, loaded.max_length or n_tokens)
-    return torch.randint(int(loaded.config.vocab_size), (1, length)).to(device)
+    return torch.randint(loaded.n_ids, (1, length)).to(device)
 
 
 def on_nothing(loaded: Loaded, n_tokens: int) -> int:
