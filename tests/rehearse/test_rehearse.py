@@ -7,12 +7,14 @@ import sys
 import pytest
 import torch
 import yaml
-from transformers import T5Config
+from huggingface_hub import constants
+from transformers import AutoConfig, T5Config
 
 import composite
 import tiny
 from sinkscope.config import load, read_config
 from sinkscope.errors import SinkscopeError
+from sinkscope.files import write_json
 from sinkscope.rehearse.build import (
     ARCHITECTURES,
     architecture,
@@ -147,6 +149,32 @@ def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(tmp_path)
     assert len(said) == 2
     assert said[0].startswith("sinkscope: model 't5': 't5' is an encoder-decoder model")
     assert said[1].startswith("sinkscope: model 'x': the architecture of no/where is not known")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [("gpt2", None), ("gemma2", "model 'tiny': transformers .* runs Gemma2Model without")],
+)
+def test_a_hub_model_is_known_once_its_config_is_in_the_cache(
+    tmp_path, monkeypatch, kind, sentence
+):
+    """Its weights are not: `downloads` asks the configuration first."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    commit = "a" * 40
+    folder = tmp_path / "models--lab--x" / "snapshots" / commit
+    AutoConfig.for_model(kind).save_pretrained(folder)
+    sizes = {"config.json": (folder / "config.json").stat().st_size, "model.safetensors": 9}
+    lock = {"id": "lab/x", "revision": "main", "commit": commit, "files": sizes}
+    write_json(tmp_path / "config" / "lock" / "lab--x.json", lock)
+    row = tiny.row(source="hub:lab/x")
+    if sentence is None:
+        assert architecture(row, tmp_path).model_type == kind
+    else:
+        with pytest.raises(SinkscopeError, match=sentence):
+            architecture(row, tmp_path)
+    (folder / "config.json").write_text("{}")  # damaged
+    with pytest.raises(SinkscopeError, match="the architecture of lab/x is not known here"):
+        architecture(row, tmp_path)
 
 
 def test_a_model_whose_attention_is_not_called_is_refused():

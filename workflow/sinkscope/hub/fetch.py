@@ -54,14 +54,22 @@ def locked(repository: Repository, directory: Path) -> Lock:
     return lock
 
 
-def cached(lock: Lock) -> Path | None:
-    """The folder of this commit in the cache, if all of its files are there with their sizes."""
+def in_cache(lock: Lock, name: str) -> Path | None:
+    """A file of this commit in the cache, whole or damaged."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = [try_to_load_from_cache(lock.id, name, revision=lock.commit) for name in lock.files]
-    paths = [Path(path) for path in found if isinstance(path, str)]
-    whole = [path for path in paths if problem_of(path, lock.files[path.name]) is None]
-    return whole[0].parent if len(whole) == len(lock.files) else None
+    path = try_to_load_from_cache(lock.id, name, revision=lock.commit)
+    return Path(path) if isinstance(path, str) else None
+
+
+def cached(lock: Lock, *names: str) -> Path | None:
+    """The folder of this commit in the cache, if all of its files (or those of these names) are
+    there with their sizes."""
+    paths = {name: in_cache(lock, name) for name in names or lock.files}
+    for name, path in paths.items():
+        if path is None or problem_of(path, lock.files.get(name, 0)) is not None:
+            return None
+    return next(path.parent for path in paths.values() if path)
 
 
 def fetch(lock: Lock, *, hashes: bool = False) -> Path:
@@ -93,13 +101,8 @@ def fetch(lock: Lock, *, hashes: bool = False) -> Path:
 def bring(lock: Lock, name: str, *, hashes: bool) -> Path:
     """One file of a commit, in the cache. Raises SinkscopeError where it cannot be had, or is not
     as large as its lock says."""
-    from huggingface_hub import try_to_load_from_cache
-
-    size = lock.files[name]
-    here = try_to_load_from_cache(lock.id, name, revision=lock.commit)
-    if isinstance(here, str):
-        path = Path(here)
-    else:
+    size, path = lock.files[name], in_cache(lock, name)
+    if path is None:
         path = download(lock, name, f"{name} ({size / 1e6:,.1f} MB)")
     problem = problem_of(path, size, hashes=hashes)
     if problem is not None:

@@ -43,7 +43,7 @@ def architecture(row: ModelRow, directory: Path) -> Any:
         gguf = {"gguf_file": weights.gguf} if weights.gguf else {}
         return read_architecture(what, weights.location, **gguf)
     lock = read_lock(lock_path(directory, repository))
-    folder = cached(lock) if lock else None
+    folder = cached(lock, "config.json") if lock else None
     if folder is not None:
         return read_architecture(what, folder)
     known = yaml.safe_load(ARCHITECTURES.read_text(encoding="utf-8"))
