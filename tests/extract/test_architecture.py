@@ -83,7 +83,7 @@ def test_neither_a_masked_nor_a_causal_language_model_needs_its_family():
         ("t5", "'t5' is an encoder-decoder model"),
         ("bart", "'bart' is an encoder-decoder model"),
         ("vit", "'vit' is not a model of text"),
-        ("dots3_note", "the configuration of 'dots3_note' does not say num_attention_heads"),
+        ("dots3_note", "the configuration of 'dots3_note' has no num_attention_heads"),
     ],
 )
 def test_what_cannot_be_observed_is_refused_from_the_configuration_alone(tmp_path, kind, sentence):
@@ -123,7 +123,8 @@ def test_the_attention_that_a_configuration_names_is_not_used(tmp_path, monkeypa
         tiny.save(tmp_path / "tiny", name)
     path = tmp_path / "tiny" / "config.json"
     named = {"_attn_implementation": own, "attn_implementation": own}
-    values = json.loads(path.read_text()) | named | {"return_dict": False}
+    others = {"_experts_implementation": "sonicmoe", "return_dict": False}
+    values = json.loads(path.read_text()) | named | others
     for key in ("text_config", "vision_config"):
         if key in values:
             values[key] |= named
@@ -132,6 +133,7 @@ def test_the_attention_that_a_configuration_names_is_not_used(tmp_path, monkeypa
     used = {part.config._attn_implementation for part in loaded.network.modules()
             if hasattr(part, "config")}  # fmt: skip
     assert used == {"sdpa"}
+    assert loaded.network.config._experts_implementation != "sonicmoe"
     ids = torch.tensor([[3, 4, 5]])
     assert len(observe(loaded, ids, plan_of(ids)).states) == 3
 

@@ -70,6 +70,7 @@ def as_observed(config: Any) -> None:
     config._output_attentions = False  # needs another attention than the one observed
     config.return_dict = True
     config._attn_implementation = "sdpa"
+    config._experts_implementation = None  # the library's default, for the same reason
 
 
 def check_observable(what: str, config: Any) -> None:
@@ -96,7 +97,7 @@ def check_observable(what: str, config: Any) -> None:
     lacking = [name for name in SIZES if not says(text, name)]
     if lacking:
         raise ModelError(
-            f"{what}: the configuration of '{kind}' does not say {', '.join(lacking)}, so that its "
+            f"{what}: the configuration of '{kind}' has no {' or '.join(lacking)}, so that its "
             "attention cannot be observed here; choose another model."
         )
 
@@ -104,7 +105,7 @@ def check_observable(what: str, config: Any) -> None:
 def says(config: Any, size: str) -> bool:
     """Whether a configuration has one number of that name, for all layers."""
     try:
-        return isinstance(getattr(config, size), int)
+        return int(getattr(config, size)) > 0
     except Exception:  # AttributeError, or the library's for a size that layers do not share
         return False
 
