@@ -90,7 +90,9 @@ def row(model="tiny", source="path:tiny", **changes):
 
 def loaded(name, tokenizer=None, attention="sdpa"):
     family = "encoder" if name in ENCODERS else "decoder"
-    return Loaded(row(name), network(name, attention), tokenizer, family, LONGEST, None)
+    n_ids = VOCABULARY if tokenizer is None else max(VOCABULARY, len(tokenizer))
+    made = network(name, attention, vocab_size=n_ids)
+    return Loaded(row(name), made, tokenizer, family, LONGEST, None)
 
 
 def settings(**changes):

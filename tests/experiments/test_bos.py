@@ -76,7 +76,7 @@ def test_no_special_token_nothing_to_compare():
 
 def test_other_first_words_change_one_token():
     tokenizer = tiny.letters_and_words("<|endoftext|>")
-    loaded = dataclasses.replace(tiny.loaded("gpt2"), tokenizer=tokenizer)
+    loaded = tiny.loaded("gpt2", tokenizer)
     encoded = encode(loaded, "d", " abc dab cab bad", truncate=True)
     ids = other_first_words(loaded, encoded)
     assert len(ids) == 1 + N_WORDS

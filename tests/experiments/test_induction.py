@@ -14,6 +14,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 import reference
 import tiny
 from sinkscope.config import load, read_config
+from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments import induction
 from sinkscope.experiments.induction import Repeated, offsets, repeated, scores
@@ -178,7 +179,13 @@ def test_too_small_a_vocabulary_is_one_sentence():
 
 def test_the_strongest_heads_patterns_are_causal_rows_of_attention():
     loaded = word_model("gpt2")
-    frames = induction.measure(loaded, config(induction_tokens=N, induction_seeds=2))
+    grid = config(induction_tokens=N, induction_seeds=2)
+    unreadable = Document("a", "a.txt", None, "河水 " * N)
+    with pytest.raises(SinkscopeError, match="model 'gpt2': it can read none of the documents"):
+        induction.measure(loaded, dataclasses.replace(grid, documents=(unreadable,)))
+    words = Document("b", "b.txt", None, " abc dab" * 2 * N)
+    grid = dataclasses.replace(grid, documents=(unreadable, words))
+    frames = induction.measure(loaded, grid)
     found, shown = frames["scores"], frames["patterns"]
     assert found.height == 3 * 4
     best = found.sort("induction_score", descending=True).head(induction.MOST_PATTERNS)

@@ -1,10 +1,13 @@
 """Where weights are found, and the errors where they are not."""
 
+import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+import gguf_file
 import tiny
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.gguf import cache_folder
@@ -108,9 +111,11 @@ def test_a_package_with_safetensors_is_loaded(tmp_path, installed):
     folder = tiny.save(tmp_path / "tiny", "gpt2")
     module = installed("some-weights", {path.name: path for path in folder.iterdir()})
     weights = find_weights("m", "package:some-weights", tmp_path)
-    assert (weights.location, weights.revision) == (str(module), "some-weights 2.1")
+    assert weights.location == str(module)
+    # The version, and a hash of the files: what they hold is what counts.
+    assert re.fullmatch("some-weights 2.1 [0-9a-f]{12}", weights.revision)
     loaded = load_model(tiny.row("m", "package:some-weights"), tmp_path)
-    assert (loaded.n_layers, loaded.revision) == (3, "some-weights 2.1")
+    assert (loaded.n_layers, loaded.revision) == (3, weights.revision)
 
 
 def test_gguf_weights_that_cannot_be_read_leave_nothing_in_the_cache(
@@ -122,6 +127,68 @@ def test_gguf_weights_that_cannot_be_read_leave_nothing_in_the_cache(
         load_model(tiny.row("m", "package:broken-weights"), tmp_path)
     left = [path for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock"]
     assert left == [tmp_path / "cache" / "models"]
+
+
+@pytest.fixture
+def converted(tmp_path, installed, monkeypatch):
+    """load() gives a tiny model of a GGUF package; its converted folder, made under umask 002."""
+    monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "cache"))
+    installed("tiny-weights", {"tiny.gguf": gguf_file.write(tmp_path / "tiny.gguf")})
+    before = os.umask(0o002)
+
+    def load():
+        return load_model(tiny.row("m", "package:tiny-weights"), tmp_path)
+
+    yield load, Path(load().network.config._name_or_path)
+    os.umask(before)
+
+
+def test_converted_weights_can_be_read_by_whom_the_umask_lets(converted):
+    _, folder = converted
+    assert folder.stat().st_mode & 0o777 == 0o775
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o664}
+
+
+def cut(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+
+
+def changed(folder):
+    """A number of the weights is another: nothing else would notice."""
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x42")
+
+
+def killed(folder):
+    """What a conversion leaves behind that is killed; the folder itself is not there yet."""
+    folder.rename(folder.parent / f".{folder.name}.abc.part")
+
+
+def older(folder):
+    (folder / "sha256.json").unlink()
+
+
+@pytest.mark.parametrize("damage", [cut, changed, killed, older])
+def test_a_damaged_conversion_is_made_again_and_nothing_is_left_of_it(converted, damage):
+    load, folder = converted
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    damage(folder)
+    assert load().n_layers == gguf_file.N_LAYERS
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    left = {path.name for path in folder.parent.iterdir()}
+    assert left <= {folder.name, f"{folder.name}.lock"}
+
+
+def test_a_conversion_that_does_not_fit_the_disk_says_where_to_make_room(
+    tmp_path, converted, small_files
+):
+    load, folder = converted
+    cut(folder)
+    with small_files(), pytest.raises(SinkscopeError, match=r"model 'm': .*set SINKSCOPE_CACHE"):
+        load()
+    assert {path.name for path in folder.parent.iterdir()} <= {folder.name, f"{folder.name}.lock"}
+    assert load().n_layers == gguf_file.N_LAYERS
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path, monkeypatch):

@@ -91,6 +91,48 @@ def test_after_a_download_that_failed_complete_files_are_not_fetched_again(user,
     assert fetched == {"model.safetensors"}
 
 
+def test_a_damaged_file_of_the_cache_is_found_and_downloaded_again(user, hub):
+    """One cut in half, one with another byte, which only its hash shows."""
+    hub.add("lab/gpt2", GPT2)
+    user.models("m\thub:lab/gpt2")
+    assert user.download("lab--gpt2").returncode == 0
+    (tokenizer,) = user.cache.rglob("snapshots/*/tokenizer.json")
+    (weights,) = user.cache.rglob("snapshots/*/model.safetensors")
+    tokenizer.write_bytes(tokenizer.read_bytes()[: tokenizer.stat().st_size // 2])
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x42")
+    hub.requests.clear()
+    done = user.download("lab--gpt2")
+    assert done.returncode == 0, done.stdout
+    for path in (tokenizer, weights):
+        assert path.read_bytes() == (GPT2 / path.name).read_bytes()
+    assert "lab/gpt2: tokenizer.json in the cache has " in done.stdout
+    assert "lab/gpt2: model.safetensors in the cache has another SHA-256" in done.stdout
+    asked = {path.rpartition("/")[2] for path in hub.paths()}
+    assert asked == {"tokenizer.json", "model.safetensors"}
+    tokenizer.write_bytes(b"")  # and where there is no network
+    (said,) = problems(user.download("lab--gpt2", HF_ENDPOINT="http://127.0.0.1:9"))
+    assert "tokenizer.json in the cache has 0 bytes instead of " in said
+    assert "; hub model 'lab/gpt2': http://127.0.0.1:9 cannot be reached" in said
+
+
+def test_a_model_that_cannot_be_observed_is_refused_before_its_weights_are_downloaded(
+    user, hub, tmp_path
+):
+    folder = tmp_path / "large"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "gemma2"}')
+    with (folder / "model.safetensors").open("wb") as stream:
+        stream.truncate(60_000_000)
+    hub.add("lab/large", folder)
+    user.models("m\thub:lab/large")
+    (said,) = problems(user.download("lab--large"))
+    assert "hub model 'lab/large': transformers " in said
+    assert "runs Gemma2Model without scaled_dot_product_attention" in said
+    failed = json.loads((user.folder / "results/logs/download/lab--large.failed").read_text())
+    assert all(problem in said for problem in failed["problems"])
+    assert not any("safetensors" in path for path in hub.paths())
+
+
 @pytest.mark.parametrize("token", [None, "other-token"])
 def test_a_gated_model_without_access_says_what_to_accept(user, hub, token):
     hub.add("lab/gated", GPT2, gated=True, readers=("good-token",))

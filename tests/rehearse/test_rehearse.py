@@ -7,11 +7,14 @@ import sys
 import pytest
 import torch
 import yaml
-from transformers import T5Config
+from huggingface_hub import constants
+from transformers import AutoConfig, T5Config
 
+import composite
 import tiny
 from sinkscope.config import load, read_config
 from sinkscope.errors import SinkscopeError
+from sinkscope.files import write_json
 from sinkscope.rehearse.build import (
     ARCHITECTURES,
     architecture,
@@ -130,9 +133,10 @@ def test_a_document_is_no_longer_than_the_model_takes(published):
 
 def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(tmp_path):
     T5Config(num_layers=2, d_model=32, d_kv=8, num_heads=4).save_pretrained(tmp_path / "t5")
+    composite.config("llava").save_pretrained(tmp_path / "llava")
     tiny.save(tmp_path / "good", "gpt2")
     (tmp_path / "m.tsv").write_text(
-        "model\tsource\nt5\tpath:t5\ngood\tpath:good\nx\thub:no/where\n"
+        "model\tsource\nt5\tpath:t5\ngood\tpath:good\nllava\tpath:llava\nx\thub:no/where\n"
     )
     (tmp_path / "d.tsv").write_text("document\tpath\nd\td.txt\n")
     (tmp_path / "d.txt").write_text("Z text")
@@ -140,10 +144,37 @@ def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(tmp_path)
     done = command("--config", "c.yaml", folder=tmp_path)
     assert done.returncode == 1
     assert "| good | " in done.stdout
+    assert " | 3 x 4 |" in next(row for row in done.stdout.splitlines() if "| llava |" in row)
     said = done.stderr.splitlines()
     assert len(said) == 2
-    assert said[0].startswith("sinkscope: model 't5': 't5' is neither a masked nor a causal")
+    assert said[0].startswith("sinkscope: model 't5': 't5' is an encoder-decoder model")
     assert said[1].startswith("sinkscope: model 'x': the architecture of no/where is not known")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [("gpt2", None), ("gemma2", "model 'tiny': transformers .* runs Gemma2Model without")],
+)
+def test_a_hub_model_is_known_once_its_config_is_in_the_cache(
+    tmp_path, monkeypatch, kind, sentence
+):
+    """Its weights are not: `downloads` asks the configuration first."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    commit = "a" * 40
+    folder = tmp_path / "models--lab--x" / "snapshots" / commit
+    AutoConfig.for_model(kind).save_pretrained(folder)
+    sizes = {"config.json": (folder / "config.json").stat().st_size, "model.safetensors": 9}
+    lock = {"id": "lab/x", "revision": "main", "commit": commit, "files": sizes}
+    write_json(tmp_path / "config" / "lock" / "lab--x.json", lock)
+    row = tiny.row(source="hub:lab/x")
+    if sentence is None:
+        assert architecture(row, tmp_path).model_type == kind
+    else:
+        with pytest.raises(SinkscopeError, match=sentence):
+            architecture(row, tmp_path)
+    (folder / "config.json").write_text("{}")  # damaged
+    with pytest.raises(SinkscopeError, match="the architecture of lab/x is not known here"):
+        architecture(row, tmp_path)
 
 
 def test_a_model_whose_attention_is_not_called_is_refused():

@@ -10,7 +10,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 import tiny
-from sinkscope.extract.model import attention_of, load_model
+from sinkscope.extract.architecture import attention_of
+from sinkscope.extract.model import load_model
 from sinkscope.tsv import read_tsv
 from sinkscope.zoo.evaluate import loss_on
 from sinkscope.zoo.families import FAMILIES

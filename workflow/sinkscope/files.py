@@ -39,7 +39,7 @@ def written(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # a temporary file can be read by nobody else
+        share(temporary)
         os.replace(temporary, path)
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -47,10 +47,11 @@ def written(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+def share(path: Path) -> None:
+    """Give a temporary file or folder, which only its owner can read, the usual permissions."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
 
 
 def _unwritable(path: Path, error: OSError) -> PassingError:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sinkscope.config import Config
 from sinkscope.documents import Document
+from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.induction import ordinary_ids
 from sinkscope.experiments.passes import Pass, observe, plan_of, readable, shortened
 from sinkscope.experiments.second_sink import marked, mean_mass
@@ -104,10 +105,13 @@ def beginnings(loaded: Loaded, document: Document, encoded: Encoded) -> list[Beg
     ids = other_first_words(loaded, encoded)
     names = ["text", *["other_first_word"] * (len(ids) - 1)]
     found = [Beginnings(ids, names, {"first_token": 0, "first_terminator": text.key})]
-    alone, behind = (
-        marked(loaded.tokenizer, encode(loaded, document.name, joined, truncate=True))
-        for joined in (FILLER, behind_filler(document.text))
-    )
+    try:
+        alone, behind = (
+            marked(loaded.tokenizer, encode(loaded, document.name, joined, truncate=True))
+            for joined in (FILLER, behind_filler(document.text))
+        )
+    except SinkscopeError:  # its vocabulary is of another script than FILLER
+        return found
     # A tokenizer whose last piece of FILLER is `day.` has no terminator there.
     if alone is None or behind is None or alone.key != behind.key:
         return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sinkscope.config import Config
-from sinkscope.errors import ModelError
+from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.experiments.passes import by_name
 from sinkscope.extract.encode import encode
 from sinkscope.extract.model import Loaded
@@ -140,13 +141,21 @@ def patterns(
 
 
 def ordinary(loaded: Loaded, config: Config, n_tokens: int) -> Tensor:
-    """First tokens of the first document, by name, that has so many, else of the longest."""
+    """First tokens of the first document, by name, that has so many, else of the longest. A
+    document that the model cannot read is left out: the atlas names it. Raises SinkscopeError
+    where no document is left."""
     longest: list[int] = []
     for document in by_name(config.documents):
-        ids = encode(loaded, document.name, document.text, truncate=True).ids
-        longest = max(longest, ids, key=len)
+        with suppress(SinkscopeError):
+            ids = encode(loaded, document.name, document.text, truncate=True).ids
+            longest = max(longest, ids, key=len)
         if len(longest) >= n_tokens:
             break
+    if not longest:
+        raise SinkscopeError(
+            f"model '{loaded.row.model}': it can read none of the documents; add one of its "
+            "language, or take induction out of experiments."
+        )
     return torch.tensor(longest[:n_tokens])
 
 

@@ -130,15 +130,15 @@ class Analyser:
 
     def heads(self) -> tuple[tuple[int, int], ...]:
         """(layer, head) of the single heads that are wanted of this model."""
-        name, config = self.loaded.row.model, self.loaded.network.config
+        name = self.loaded.row.model
         wanted = [item.split("/") for item in self.settings.head_maps]
         found = sorted({(int(i), int(j)) for model, i, j in wanted if model == name})
         for layer, head in found:
-            if layer >= self.loaded.n_layers or head >= config.num_attention_heads:
+            if layer >= self.loaded.n_layers or head >= self.loaded.n_heads:
                 raise ModelError(
                     f"config: head_maps names '{name}/{layer}/{head}', but the model has layers "
                     f"0 to {self.loaded.n_layers - 1} and heads 0 to "
-                    f"{config.num_attention_heads - 1}; correct it."
+                    f"{self.loaded.n_heads - 1}; correct it."
                 )
         return tuple(found)
 

@@ -13,9 +13,8 @@ from sinkscope.extract.align import align
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.pieces import Piece, pieces_of, readable, visible
 from sinkscope.extract.sentences import sentence_ends
+from sinkscope.extract.tokenizer import Span, check_text
 from sinkscope.keys import SPECIAL_CLASSES, key_class, modifies
-
-Span = tuple[int, int] | None  # [start, end) in the text; None where a token has no place there
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,15 @@ def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encod
     """Tokenize a text; an encoder gets its mask token at the end, as in study 1.
 
     Raises SinkscopeError where the text is longer than the model takes (unless truncate,
-    which drops tokens before the mask token, or at the end), and where it gives no token;
+    which drops tokens before the mask token, or at the end), where it gives no token, and where
+    the tokenizer does not know most of it;
     ModelError where the model does not take even one token of a text.
     """
     tokenizer, row = loaded.tokenizer, loaded.row
     mask = tokenizer.mask_token if loaded.family == "encoder" else None
     given = f"{text} {mask}" if mask else text
     ids, spans = tokenized(loaded, given)
+    check_text(row.model, document, text, ids, spans, tokenizer, loaded.n_ids)
     pieces = pieces_of(tokenizer)
     read = in_place([pieces[i] for i in ids], spans, given)
     special_ids = {

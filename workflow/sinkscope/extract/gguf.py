@@ -6,18 +6,24 @@ refuses to be saved; loading the safetensors afterwards takes a second.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
+from safetensors import SafetensorError
 
 from sinkscope.errors import PassingError, SinkscopeError
 from sinkscope.extract.sources import Weights
+from sinkscope.files import PART, read_json, sha256_of, share, write_json
 
 LAYOUT = "1"  # raise when what is kept changes
+SUMS = "sha256.json"  # of a converted folder: file name to SHA-256
 
 
 def cache_folder() -> Path:
@@ -37,33 +43,59 @@ def cache_folder() -> Path:
 
 
 def as_safetensors(model: str, weights: Weights) -> Weights:
-    """The same weights, dequantised exactly (float32), as a folder with a tokenizer."""
+    """The same weights, dequantised exactly (float32), as a folder with a tokenizer.
+
+    A folder whose files are not as they were written is made again. Raises SinkscopeError where
+    the cache cannot be written; whatever the library raises for GGUF that it cannot read.
+    """
     assert weights.gguf is not None
     source = Path(weights.location) / weights.gguf
     key = hashlib.sha256(f"{LAYOUT} {source.name} {source.stat().st_size} ".encode())
     with source.open("rb") as stream:
         key.update(hashlib.file_digest(stream, "sha256").digest())
     folder = cache_folder() / "models" / f"{source.stem}-{key.hexdigest()[:12]}"
-    done = Weights(str(folder), weights.revision)
-    if (folder / "config.json").is_file():
-        return done
+    if not is_whole(folder):  # else a cache that others have made is only read
+        lock = FileLock(f"{folder}.lock")
+        with cache_errors(model, folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
+            if not is_whole(folder):
+                _convert(model, weights, folder)
+        finally:
+            lock.release()
+    return Weights(str(folder), weights.revision)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a converted folder has all of its files, as they were written."""
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not (folder / "config.json").is_file():
-                _convert(weights, folder)
-    except OSError as error:
+        return all(
+            sha256_of(folder / name) == sha for name, sha in read_json(folder / SUMS).items()
+        )
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+@contextmanager
+def cache_errors(model: str, folder: Path) -> Iterator[None]:
+    """Raises SinkscopeError where the block cannot write to the cache."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise PassingError(
-            f"model '{model}': its weights cannot be kept in {folder.parent} "
-            f"({error.strerror or error}); free space there or set SINKSCOPE_CACHE "
-            "to a folder that can be written."
+            f"model '{model}': its weights cannot be kept in {folder.parent} ({reason}); free "
+            "space there or set SINKSCOPE_CACHE to a folder that can be written."
         ) from error
-    return done
 
 
-def _convert(weights: Weights, folder: Path) -> None:
+def _convert(model: str, weights: Weights, folder: Path) -> None:
+    """Under the lock of `folder`, so that what others have left unfinished is of no use."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*{PART}"):
+        shutil.rmtree(left, ignore_errors=True)
     tokenizer = AutoTokenizer.from_pretrained(weights.location, gguf_file=weights.gguf)
     loaded = AutoModelForCausalLM.from_pretrained(weights.location, gguf_file=weights.gguf)
     config = loaded.config
@@ -71,10 +103,16 @@ def _convert(weights: Weights, folder: Path) -> None:
     del config.quantization_config
     plain = type(loaded)(config)
     plain.load_state_dict(loaded.state_dict())
-    temporary = Path(tempfile.mkdtemp(prefix=".convert-", dir=folder.parent))
-    try:
-        plain.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with cache_errors(model, folder):
+        temporary = Path(tempfile.mkdtemp(PART, f".{folder.name}.", folder.parent))
+        try:
+            plain.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+            files = sorted(temporary.iterdir())
+            write_json(temporary / SUMS, {path.name: sha256_of(path) for path in files})
+            for path in (*files, temporary):
+                share(path)
+            shutil.rmtree(folder, ignore_errors=True)  # one that is damaged
+            os.replace(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

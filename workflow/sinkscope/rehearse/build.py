@@ -17,7 +17,12 @@ from transformers import AutoConfig, AutoModel
 
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.model import Loaded, check_sizes, detect_family, longest_input, placement
+from sinkscope.extract.architecture import (
+    check_observable,
+    detect_family,
+    read_architecture,
+)
+from sinkscope.extract.model import Loaded, longest_input, placement
 from sinkscope.extract.sources import find_weights
 from sinkscope.hub.fetch import cached
 from sinkscope.hub.lock import lock_path, read_lock, repository_of
@@ -29,16 +34,18 @@ def architecture(row: ModelRow, directory: Path) -> Any:
     """The configuration of a row's model; the hub and its weights are not asked.
 
     Of a hub model: what its cached config.json says, else what architectures.yaml does.
+    Raises SinkscopeError where it is not known here, ModelError where it cannot be observed.
     """
+    what = f"model '{row.model}'"
     repository = repository_of(row.model, row.source)
     if repository is None:
         weights = find_weights(row.model, row.source, directory)
         gguf = {"gguf_file": weights.gguf} if weights.gguf else {}
-        return AutoConfig.from_pretrained(weights.location, trust_remote_code=False, **gguf)
+        return read_architecture(what, weights.location, **gguf)
     lock = read_lock(lock_path(directory, repository))
-    folder = cached(lock) if lock else None
+    folder = cached(lock, "config.json") if lock else None
     if folder is not None:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        return read_architecture(what, folder)
     known = yaml.safe_load(ARCHITECTURES.read_text(encoding="utf-8"))
     if repository.id not in known:
         raise SinkscopeError(
@@ -46,7 +53,9 @@ def architecture(row: ModelRow, directory: Path) -> Any:
             "download the model first (snakemake downloads), and rehearse again."
         )
     values = dict(known[repository.id])
-    return AutoConfig.for_model(values.pop("model_type"), **values)
+    config = AutoConfig.for_model(values.pop("model_type"), **values)
+    check_observable(what, config)
+    return config
 
 
 def build(row: ModelRow, config: Any, device: str) -> Loaded:
@@ -56,7 +65,6 @@ def build(row: ModelRow, config: Any, device: str) -> Loaded:
     several GPUs is made on the first of them if it fits, then spread as the library spreads
     weights that it loads.
     """
-    check_sizes(row.model, config)
     torch.manual_seed(0)
     transformers.logging.set_verbosity_error()
     row = replace(row, device="cpu" if device == "meta" else device)

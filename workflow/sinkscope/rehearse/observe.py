@@ -26,7 +26,7 @@ ROW_SUM_ERROR = 0.01  # rows of softmax sum to 1
 def tokens(loaded: Loaded, n_tokens: int, device: torch.device) -> Tensor:
     """[1, token] random ids (seeded by build), as many as wanted and as the model takes."""
     length = min(n_tokens, loaded.max_length or n_tokens)
-    return torch.randint(int(loaded.network.config.vocab_size), (1, length)).to(device)
+    return torch.randint(loaded.n_ids, (1, length)).to(device)
 
 
 def on_nothing(loaded: Loaded, n_tokens: int) -> int:
@@ -40,7 +40,7 @@ def on_nothing(loaded: Loaded, n_tokens: int) -> int:
         nonlocal n_calls
         n_calls += 1
         batch, n_heads, length, _ = call.query.shape
-        wanted = (1, int(loaded.network.config.num_attention_heads))
+        wanted = (1, loaded.n_heads)
         if (batch, n_heads) != wanted or call.key.shape[2] != length:
             raise ModelError(
                 f"model '{loaded.row.model}': layer {n_calls - 1} attends with queries "

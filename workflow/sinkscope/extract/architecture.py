@@ -1,0 +1,176 @@
+"""What a model's configuration says: whether it can be observed, and its family and sizes.
+
+Everything here is known from config.json alone, before any weights are downloaded or read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import transformers
+from transformers import CONFIG_MAPPING, MODEL_MAPPING, AutoConfig, PreTrainedConfig
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
+
+from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.extract.variants import VariantGPT2Config
+
+SIZES = ("num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
+
+
+def read_architecture(what: str, location: str | Path, **options: Any) -> Any:
+    """The configuration in a folder, with the attention that is observed here.
+
+    what: names the model in errors, as `model 'gpt2'`. options: gguf_file.
+    Raises SinkscopeError for a file that cannot be read, ModelError for an architecture that
+    transformers does not know or that cannot be observed.
+    """
+    try:
+        values, _ = PreTrainedConfig.get_config_dict(location, **options)
+        if "model_type" in values:  # the library has a guess for old files without
+            check_known(what, str(values["model_type"]))
+        config = AutoConfig.from_pretrained(location, trust_remote_code=False, **options)
+    except ModelError:
+        raise
+    except Exception as error:  # whatever the library raises for a file that it cannot read
+        reason = " ".join(str(error).split())[:300]
+        raise SinkscopeError(
+            f"{what}: the configuration in {location} cannot be read ({type(error).__name__}: "
+            f"{reason}); download or save the model again."
+        ) from error
+    check_observable(what, config)
+    as_observed(config)
+    return config
+
+
+def check_known(what: str, kind: str) -> None:
+    """kind: model_type of a config.json. Raises ModelError where transformers has none of that
+    name; a model may bring the code of its own, which is never run."""
+    if kind not in CONFIG_MAPPING:
+        raise ModelError(
+            f"{what}: transformers {transformers.__version__} does not know the architecture "
+            f"'{kind}', and code that a model brings is never run; choose another model, or "
+            "another version of transformers."
+        )
+
+
+def as_observed(config: Any) -> None:
+    """Set how a model is run, in its configuration and in all nested ones.
+
+    A config.json may name an attention, of the model or of a part of it, which beats what the
+    loader is asked for; one such as `kernels-community/flash-attn` is code to download.
+    """
+    for part in vars(config).values():
+        if isinstance(part, PreTrainedConfig):
+            as_observed(part)
+    config._output_attentions = False  # needs another attention than the one observed
+    config.return_dict = True
+    config._attn_implementation = "sdpa"
+    config._experts_implementation = None  # the library's default, for the same reason
+
+
+def check_observable(what: str, config: Any) -> None:
+    """Raises ModelError where the library does not run this architecture, on text, through
+    scaled_dot_product_attention. A model that passes may still call it more or less than once
+    per layer, which only a forward pass shows."""
+    kind = config.model_type
+    if config.is_encoder_decoder:
+        raise ModelError(
+            f"{what}: '{kind}' is an encoder-decoder model, whose attention cannot be observed "
+            "here; choose an encoder or a decoder."
+        )
+    network = MODEL_MAPPING.get(type(config), None)
+    network = network[0] if isinstance(network, tuple) else network
+    if network is None or network.main_input_name != "input_ids":
+        raise ModelError(f"{what}: '{kind}' is not a model of text; choose another model.")
+    if not network._supports_sdpa:
+        raise ModelError(
+            f"{what}: transformers {transformers.__version__} runs {network.__name__} without "
+            "scaled_dot_product_attention, so that this architecture has no attention that can "
+            "be observed here; choose another model."
+        )
+    text = text_config(config)
+    for name in SIZES:
+        size = getattr(text, name, 1) if says(text, name) else 1
+        if size < 1:
+            raise ModelError(f"{what}: {name} is {size} in its config.json; it must be at least 1.")
+    lacking = [name for name in SIZES if not says(text, name)]
+    if lacking:
+        raise ModelError(
+            f"{what}: the configuration of '{kind}' has no {' or '.join(lacking)}, so that its "
+            "attention cannot be observed here; choose another model."
+        )
+
+
+def says(config: Any, size: str) -> bool:
+    """Whether a configuration has one number of that name, for all layers."""
+    try:
+        int(getattr(config, size))
+        return True
+    except Exception:  # AttributeError, or the library's for a size that layers do not share
+        return False
+
+
+def text_config(config: Any) -> Any:
+    """The configuration of the part that reads text: of most models, all of it.
+
+    Models of images and text (Gemma-3, LLaVA) have one for each part.
+    """
+    try:
+        return config.get_text_config()
+    except ValueError:  # of several parts that read text; SIZES are then missing
+        return config
+
+
+def detect_family(model: str, config: Any) -> str:
+    """encoder or decoder, from the architecture's entry in the library's own tables."""
+    kinds = (config.model_type, text_config(config).model_type)
+    if any(kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES for kind in kinds):
+        return "decoder" if getattr(config, "is_decoder", False) else "encoder"
+    decoders = {*MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, *MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES}
+    if decoders.intersection(kinds) or isinstance(config, VariantGPT2Config):
+        return "decoder"
+    raise ModelError(
+        f"model '{model}': '{kinds[0]}' is neither a masked nor a causal language model; "
+        "set its family in the table of models, or choose another model."
+    )
+
+
+def attention_of(config: Any) -> str:
+    """softmax, or what a variant of this package has in its place."""
+    return config.attention if isinstance(config, VariantGPT2Config) else "softmax"
+
+
+def key_value_heads(config: Any) -> int:
+    """Heads that hold keys and values: fewer than query heads where these are grouped.
+
+    config: of the part that reads text. GPTBigCode and Falcon say `multi_query` for one head;
+    Falcon's newer architecture says a number all the same.
+    """
+    if getattr(config, "multi_query", False) and not getattr(
+        config, "new_decoder_architecture", False
+    ):
+        return 1
+    names = ("num_key_value_heads", "num_kv_heads", "num_attention_heads")
+    return int(next(value for name in names if (value := getattr(config, name, None))))
+
+
+def positions(network: Any) -> int | None:
+    """Longest input the model has positions for; None where it is not limited.
+
+    RoBERTa's kind numbers positions from padding_idx + 1, so that its table is longer than
+    its longest input.
+    """
+    limit = getattr(text_config(network.config), "max_position_embeddings", None)
+    if limit is None:
+        return None
+    for name, module in network.named_modules():
+        padding = getattr(module, "padding_idx", None)
+        is_table = name.endswith("position_embeddings") and module.num_embeddings == limit
+        if is_table and padding is not None:
+            return int(limit) - padding - 1
+    return int(limit)

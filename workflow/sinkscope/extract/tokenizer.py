@@ -1,0 +1,103 @@
+"""The tokenizer that belongs to a model's weights.
+
+A folder without tokenizer files (`save_pretrained` of the model alone) is no error for the
+library: it makes a tokenizer whose vocabulary is empty but for special tokens, which reads every
+text as unknown or as nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from unicodedata import category
+
+from transformers import AutoTokenizer
+
+from sinkscope.errors import ModelError, SinkscopeError
+
+MOST_UNKNOWN = 0.5  # fraction of a text
+# An invented vocabulary may hold one more entry than special tokens: the mark of a space.
+LEAST_ENTRIES = 2
+
+Span = tuple[int, int] | None  # [start, end) in the text; None where a token has no place there
+
+
+def load_tokenizer(model: str, source: str, location: str) -> Any:
+    """Raises ModelError where the folder has no tokenizer, or only a part of one."""
+    what = f"model '{model}': {source} has no tokenizer that can be loaded from {location}"
+    remedy = "save the model's tokenizer in this folder (tokenizer.save_pretrained)."
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
+        vocabulary = tokenizer.get_vocab()
+    except Exception as error:  # whatever the library raises for files that it cannot read
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        if isinstance(error, ImportError):
+            remedy = "install what it names, or save it as a tokenizer.json in this folder."
+        raise ModelError(f"{what} ({reason}); {remedy}") from error
+    if len(set(vocabulary) - set(tokenizer.all_special_tokens)) < LEAST_ENTRIES:
+        raise ModelError(f"{what} (its vocabulary has special tokens only); {remedy}")
+    return tokenizer
+
+
+def check_fits(model: str, tokenizer: Any, n_ids: int) -> None:
+    """n_ids: token ids that the network takes. Raises ModelError for a tokenizer of another model.
+
+    Tokens that were added to a vocabulary may lie beyond: many published tokenizers have one
+    for padding, which no text holds. `check_text` looks for them.
+    """
+    added = tokenizer.added_tokens_decoder
+    largest = max((i for i in tokenizer.get_vocab().values() if i not in added), default=0)
+    if largest >= n_ids:
+        raise ModelError(
+            f"model '{model}': its tokenizer has ids up to {largest}, but the network takes ids "
+            f"up to {n_ids - 1}; save the tokenizer that belongs to the weights in their folder "
+            "(tokenizer.save_pretrained)."
+        )
+
+
+def check_text(
+    model: str,
+    document: str,
+    text: str,
+    ids: Sequence[int],
+    spans: Sequence[Span],
+    tokenizer: Any,
+    n_ids: int,
+) -> None:
+    """Raises SinkscopeError for a text that the tokenizer mostly does not know, and for an id that
+    the network does not take. spans: of each id in the text."""
+    largest = max(ids, default=0)
+    if largest >= n_ids:
+        raise SinkscopeError(
+            f"document '{document}': the tokenizer of model '{model}' makes id {largest} of "
+            f"'{tokenizer.convert_ids_to_tokens(largest)}', but the network takes ids up to "
+            f"{n_ids - 1}; take it out of the text, or save the tokenizer that belongs to the "
+            "weights."
+        )
+    fraction = unknown_fraction(text, ids, spans, tokenizer)
+    if fraction > MOST_UNKNOWN:
+        raise SinkscopeError(
+            f"document '{document}': the tokenizer of model '{model}' does not know "
+            f"{fraction:.0%} of its text (at most {MOST_UNKNOWN:.0%} are analysed); its "
+            "vocabulary lacks this script, or belongs to another model: leave the cell out, or "
+            "save the model's own tokenizer in its folder."
+        )
+
+
+def unknown_fraction(text: str, ids: Sequence[int], spans: Sequence[Span], tokenizer: Any) -> float:
+    """Fraction of a text that is in no token, or in the unknown one: of its characters that can be
+    seen (a single unknown token may stand for many), or of its tokens where a tokenizer in Python
+    does not say where they are."""
+    specials = set(tokenizer.all_special_ids)
+    unknown = tokenizer.unk_token_id
+    if not tokenizer.is_fast:
+        of_text = [i for i in ids if i == unknown or i not in specials]
+        return of_text.count(unknown) / max(len(of_text), 1)
+    known = bytearray(len(text))
+    for token_id, span in zip(ids, spans, strict=True):
+        if span and token_id != unknown:
+            start, stop = span[0], min(span[1], len(text))
+            known[start:stop] = b"\1" * (stop - start)
+    # Neither white space nor control characters, which tokenizers may drop.
+    seen = [flag for char, flag in zip(text, known, strict=True) if category(char)[0] not in "CZ"]
+    return 1 - sum(seen) / len(seen) if seen else 0.0
