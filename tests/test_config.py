@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from sinkscope.config import ModelRow, load, read_config
+from sinkscope.documents import Refused
 from sinkscope.errors import SinkscopeError
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,18 @@ def complaint(project):
         with pytest.raises(SinkscopeError) as caught:
             project(*arguments, **keys)
         return str(caught.value)
+
+    return write
+
+
+@pytest.fixture
+def left_out(project):
+    """Why documents are left out, line by line, where others remain."""
+
+    def write(*arguments, **keys):
+        config = project(*arguments, **keys)
+        assert config.documents
+        return [entry.reason for entry in config.entries if isinstance(entry, Refused)]
 
     return write
 
@@ -187,12 +200,12 @@ def test_a_typo_in_a_header_has_a_suggestion_or_the_known_columns(complaint):
     assert "unknown column 'colour'; known: model, source, family" in message
 
 
-def test_lines_are_counted_as_an_editor_does(complaint):
+def test_lines_are_counted_as_an_editor_does(left_out):
     r"""Not at \f, \x85 and the like, which Python's splitlines cuts at too."""
-    message = complaint(
+    (reason,) = left_out(
         texts=documents("# \x0c \x85 \u2028 none", "", "one\ta.txt", "two\tgone.txt")
     )
-    assert message.startswith("documents.tsv line 5: document 'two'")
+    assert reason.startswith("documents.tsv line 5: document 'two'")
 
 
 def test_a_field_that_no_path_or_name_can_hold_is_an_error(complaint):
@@ -239,11 +252,11 @@ def test_two_models_with_one_name_are_an_error(complaint):
     )
 
 
-def test_two_documents_with_one_name_or_text_are_an_error(complaint):
-    message = complaint(texts=documents("one\ta.txt", "one\tb.txt"))
-    assert message == "documents.tsv: two documents are named 'one'; rename one."
-    message = complaint(texts=documents("one\ta.txt", "two\ta.txt"))
-    assert message == "documents.tsv: documents 'one' and 'two' hold the same text; remove one."
+def test_of_two_documents_with_one_name_or_text_the_second_is_left_out(left_out):
+    reasons = left_out(texts=documents("one\ta.txt", "one\tb.txt"))
+    assert reasons == ["documents.tsv: two documents are named 'one'; rename one."]
+    reasons = left_out(texts=documents("one\ta.txt", "two\ta.txt"))
+    assert reasons == ["documents.tsv: documents 'one' and 'two' hold the same text; remove one."]
 
 
 @pytest.mark.parametrize("source", ["weights", "ftp:x", "path:", "hub: x"])
@@ -271,10 +284,13 @@ def test_what_is_read_may_lie_outside_the_working_directory(project, tmp_path):
         assert config.models[0].source == f"path:{path.parent}"
 
 
-def test_every_bad_document_is_told_at_once(complaint):
+def test_a_bad_document_is_left_out_with_its_reason(left_out, complaint):
     table = documents("one\ta.txt", "two\tgone.txt", "three\tempty.txt", "four\tlatin.txt")
-    lines = complaint(texts=table, files={"empty.txt": "", "latin.txt": b"caf\xe9"}).splitlines()
-    assert lines == [
+    files = {"empty.txt": "", "latin.txt": b"caf\xe9"}
+    found = left_out(texts=table, files=files)
+    alone = table.replace("one\ta.txt\n", "# none that is good\n")
+    assert complaint(texts=alone, files=files).splitlines() == found
+    assert found == [
         "documents.tsv line 3: document 'two': gone.txt does not exist; correct the path.",
         "documents.tsv line 4: document 'three': empty.txt is empty; add text or remove it.",
         "documents.tsv line 5: latin.txt: not UTF-8 at byte 3; save the file as UTF-8.",
@@ -345,9 +361,10 @@ def test_a_row_with_too_many_fields_is_an_error(complaint):
     assert message.startswith("models.tsv line 2: 3 fields, but the header has 2")
 
 
-@pytest.mark.parametrize("row", ['"one\ta.txt', 'one\t"a.txt'])
-def test_a_stray_quotation_mark_is_an_error(complaint, row):
-    assert "documents.tsv line 2" in complaint(texts=documents(row, "two\tb.txt"))
+def test_a_stray_quotation_mark_is_part_of_a_name_or_path(complaint, left_out):
+    assert "documents.tsv line 2" in complaint(texts=documents('"one\ta.txt', "two\tb.txt"))
+    (reason,) = left_out(texts=documents('one\t"a.txt', "two\tb.txt"))
+    assert reason.startswith("documents.tsv line 2: document 'one': \"a.txt does not exist")
 
 
 def test_a_head_of_no_model_is_an_error(complaint, project):

@@ -6,7 +6,7 @@ import json
 import polars as pl
 import pytest
 
-from sinkscope.documents import Document, check_distinct, read_documents
+from sinkscope.documents import Document, Refused, distinct, read_documents, read_entries
 from sinkscope.errors import SinkscopeError
 
 
@@ -118,7 +118,7 @@ def test_half_of_a_surrogate_pair_is_an_error(file):
     r"""JSON may say \ud83d alone, which is no text that a file or a hash can hold."""
     path = file("a.jsonl", r'{"text": "Z \ud83d"}')
     with pytest.raises(SinkscopeError, match=r"texts/a\.jsonl"):
-        check_distinct(read(path))
+        read(path)
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,23 @@ def test_a_file_that_is_no_parquet_is_an_error(file):
     assert "texts/a.parquet: no Parquet file" in complaint(file("a.parquet", "not columns"))
 
 
-def test_documents_with_one_name_or_one_text_are_told():
-    pairs = [("a", "one"), ("b", "two"), ("a", "three"), ("c", "two")]
-    problems = check_distinct([Document(name, "f", None, text) for name, text in pairs])
-    assert problems == [
-        "two documents are named 'a'; rename one.",
-        "documents 'b' and 'c' hold the same text; remove one.",
+def test_documents_with_one_name_or_one_text_as_an_earlier_one_are_left_out():
+    pairs = [("a", "one"), ("b", "two"), ("a", "three"), ("c", "two"), ("d", "four")]
+    entries = [Document(name, "f", None, text) for name, text in pairs]
+    found = distinct(entries, "table.tsv")
+    assert found == [
+        *entries[:2],
+        Refused("a", "table.tsv: two documents are named 'a'; rename one."),
+        Refused("c", "table.tsv: documents 'b' and 'c' hold the same text; remove one."),
+        entries[4],
     ]
-    assert check_distinct([Document(name, "f", None, text) for name, text in pairs[:2]]) == []
+    assert distinct(found, "table.tsv")[1:2] == entries[1:2]
+
+
+def test_a_bad_row_of_a_file_leaves_the_others(file):
+    path = file("a.jsonl", '{"text": "one"}\nnothing\n{"text": " "}\n{"text": "two"}\n')
+    one, second, third, two = read_entries("essay", path, "a.jsonl", "text")
+    assert (one.name, one.text, two.name, two.row) == ("essay-000000", "one", "essay-000003", 3)
+    assert second.name == "essay-000001"
+    assert second.reason.startswith("a.jsonl row 1: no JSON object")
+    assert third.reason == "document 'essay-000002': a.jsonl row 2 is empty; add text or remove it."

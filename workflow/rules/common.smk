@@ -46,7 +46,12 @@ cannot_run = {}
 if workflow.is_main_process and not grid.config.raw["partial"]:
     cannot_run = unready(grid, Path.cwd())
     note = other_grid(grid, Path.cwd())
-    for line in [*chain(*cannot_run.values()), *([note] if note else [])]:
+    left_out = [f"left out: {entry.reason}" for entry in grid.refused]
+    for line in [
+        *left_out,
+        *chain(*cannot_run.values()),
+        *([note] if note else []),
+    ]:
         print(f"sinkscope: {printable(line)}", file=sys.stderr)
 
 
@@ -176,8 +181,12 @@ def take_over():
 
 def list_missing():
     """After a run that has succeeded: the cells that could not be made, and why."""
+    of_reason = {}
     for cells in missing(grid, Path.cwd()):
-        print(f"No result of {cells.model}: {cells.reason}", file=sys.stderr)
+        of_reason.setdefault(cells.reason, []).append(cells.model)
+    for why, models in of_reason.items():
+        line = f"No result of {', '.join(models)}: {why}"
+        print(printable(line), file=sys.stderr)
 
 
 def leave_clean():

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sinkscope.documents import Document, check_distinct, read_documents
+from sinkscope.documents import Document, Refused, distinct, read_entries
 from sinkscope.errors import SinkscopeError, collected
 from sinkscope.files import check_braces
 from sinkscope.hub.lock import repository_of
@@ -57,11 +57,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything of one run, checked. raw: the merged mapping it came from, with defaults."""
+    """Everything of one run, checked. raw: the merged mapping it came from, with defaults.
+
+    entries: the table of documents, those that cannot be read among them.
+    """
 
     raw: dict[str, Any]
     models: tuple[ModelRow, ...]
     documents: tuple[Document, ...]
+    entries: tuple[Document | Refused, ...] = ()
 
     @property
     def settings(self) -> Settings:
@@ -102,17 +106,18 @@ def load(mapping: dict[str, Any], directory: Path, files: Sequence[Path] = ()) -
     """
     raw, problems = check(mapping, "config", "config", places(mapping, files))
     models: tuple[ModelRow, ...] = ()
-    documents: tuple[Document, ...] = ()
+    entries: tuple[Document | Refused, ...] = ()
     if "models" in raw:
         with collected(problems):
             models = read_models(raw, directory)
             check_head_maps(raw, models)
     if "documents" in raw:
         with collected(problems):
-            documents = read_document_table(raw["documents"], directory)
+            entries = read_document_table(raw["documents"], directory)
     if problems:
         raise SinkscopeError("\n".join(problems))
-    return Config(raw, models, documents)
+    documents = tuple(entry for entry in entries if isinstance(entry, Document))
+    return Config(raw, models, documents, entries)
 
 
 def check_head_maps(raw: dict[str, Any], models: Sequence[ModelRow]) -> None:
@@ -166,19 +171,28 @@ def check_hub_id(row: ModelRow, where: str) -> None:
         raise SinkscopeError(f"{where}: {error}") from error
 
 
-def read_document_table(table: str, directory: Path) -> tuple[Document, ...]:
-    """All documents, in order; every bad one is named before any job starts."""
-    documents: list[Document] = []
+def read_document_table(table: str, directory: Path) -> tuple[Document | Refused, ...]:
+    """All documents, in order, and in the place of each that cannot be read, why.
+
+    Raises SinkscopeError for a table that is wrong itself, and where no document is left.
+    """
+    entries: list[Document | Refused] = []
     problems: list[str] = []
     for where, cells in read_tsv(table, directory, "documents"):
         try:
             row = checked(cells, "documents", where)
             check_braces(row["path"], where)
-            path = directory / row["path"]
-            documents += read_documents(row["document"], path, row["path"], row["text_column"])
         except SinkscopeError as error:
             problems.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
-    problems += [f"{table}: {sentence}" for sentence in check_distinct(documents)]
+            continue
+        path, name = directory / row["path"], row["document"]
+        for entry in read_entries(name, path, row["path"], row["text_column"]):
+            if isinstance(entry, Refused):
+                entry = Refused(entry.name, f"{where}: {entry.reason}")
+            entries.append(entry)
+    found = distinct(entries, table)
+    if not any(isinstance(entry, Document) for entry in found):
+        problems += [entry.reason for entry in found if isinstance(entry, Refused)]
     if problems:
         raise SinkscopeError("\n".join(problems))
-    return tuple(documents)
+    return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +28,54 @@ class Document:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A document of the table that cannot be read. reason: a sentence that says what to do."""
+
+    name: str
+    reason: str
+
+
 def read_documents(name: str, path: Path, shown_path: str, column: str) -> list[Document]:
-    """The documents of one row of documents.tsv; line ends at a text's end are dropped.
+    """The documents of one row of documents.tsv. Raises SinkscopeError where one of them cannot be
+    read."""
+    found: list[Document] = []
+    for entry in read_entries(name, path, shown_path, column):
+        if isinstance(entry, Refused):
+            raise SinkscopeError(entry.reason)
+        found.append(entry)
+    return found
+
+
+def read_entries(name: str, path: Path, shown_path: str, column: str) -> list[Document | Refused]:
+    """The documents of one row of documents.tsv, or why there is none; line ends at a text's end
+    are dropped.
 
     Rows of a table are named after the row, counted from 0 in names and errors: `news` gives
     `news-000000`, `news-000001`, ...
-    Raises SinkscopeError for a missing, empty, unreadable or non-UTF-8 document.
     """
+    try:
+        texts = list(_texts(name, path, shown_path, column))
+    except SinkscopeError as error:
+        return [Refused(name, str(error))]
+    found: list[Document | Refused] = []
+    for row, text in texts:
+        own = name if row is None else f"{name}-{row:06d}"
+        place = shown_path if row is None else f"{shown_path} row {row}"
+        if isinstance(text, SinkscopeError):
+            found.append(Refused(own, str(text)))
+        elif not text.strip():
+            reason = f"document '{own}': {place} is empty; add text or remove it."
+            found.append(Refused(own, reason))
+        else:
+            found.append(Document(own, shown_path, row, text))
+    return found
+
+
+def _texts(
+    name: str, path: Path, shown_path: str, column: str
+) -> Iterator[tuple[int | None, str | SinkscopeError]]:
+    """(row, text or what is wrong with it) of a file. Raises SinkscopeError for the whole file."""
     if not os.path.isfile(path):  # also where the name is too long for a file
         raise SinkscopeError(f"document '{name}': {shown_path} does not exist; correct the path.")
     if path.suffix not in SUFFIXES:
@@ -43,24 +84,14 @@ def read_documents(name: str, path: Path, shown_path: str, column: str) -> list[
             f"document '{name}': {shown_path} is not one of {known}; save it as plain text."
         )
     if path.suffix in (".txt", ".md"):
-        found = [Document(name, shown_path, None, decode(path.read_bytes(), shown_path))]
-    else:
-        rows = _jsonl(path, shown_path, column)
-        if path.suffix == ".parquet":
-            rows = _parquet(path, shown_path, column)
-        found = [
-            Document(f"{name}-{i:06d}", shown_path, i, text.rstrip("\r\n"))
-            for i, text in enumerate(rows)
-        ]
-        if not found:
-            raise SinkscopeError(f"document '{name}': {shown_path} has no rows; remove the row.")
-    for document in found:
-        if not document.text.strip():
-            place = shown_path if document.row is None else f"{shown_path} row {document.row}"
-            raise SinkscopeError(
-                f"document '{document.name}': {place} is empty; add text or remove it."
-            )
-    return found
+        yield None, decode(path.read_bytes(), shown_path)
+        return
+    rows = (_parquet if path.suffix == ".parquet" else _jsonl)(path, shown_path, column)
+    row = -1
+    for row, text in enumerate(rows):
+        yield row, text.rstrip("\r\n") if isinstance(text, str) else text
+    if row < 0:
+        raise SinkscopeError(f"document '{name}': {shown_path} has no rows; remove the row.")
 
 
 def decode(data: bytes, shown_path: str) -> str:
@@ -72,19 +103,20 @@ def decode(data: bytes, shown_path: str) -> str:
         ) from error
 
 
-def _jsonl(path: Path, shown_path: str, column: str) -> Iterator[str]:
+def _jsonl(path: Path, shown_path: str, column: str) -> Iterator[str | SinkscopeError]:
     for row, line in enumerate(decode(path.read_bytes(), shown_path).split("\n")):
         try:
             value = json.loads(line)[column]
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise SinkscopeError(
+        except (ValueError, KeyError, TypeError, RecursionError):
+            yield SinkscopeError(
                 f"{shown_path} row {row}: no JSON object with a text under '{column}'; "
                 "correct it, or name the column in text_column."
-            ) from error
-        yield _as_text(value, f"{shown_path} row {row}", column)
+            )
+        else:
+            yield _as_text(value, f"{shown_path} row {row}", column)
 
 
-def _parquet(path: Path, shown_path: str, column: str) -> Iterator[str]:
+def _parquet(path: Path, shown_path: str, column: str) -> Iterator[str | SinkscopeError]:
     import polars as pl
 
     try:
@@ -98,32 +130,36 @@ def _parquet(path: Path, shown_path: str, column: str) -> Iterator[str]:
         yield _as_text(value, f"{shown_path} row {row}", column)
 
 
-def _as_text(value: object, place: str, column: str) -> str:
+def _as_text(value: object, place: str, column: str) -> str | SinkscopeError:
     if not isinstance(value, str):
-        raise SinkscopeError(f"{place}: '{column}' is not text; correct the row.")
+        return SinkscopeError(f"{place}: '{column}' is not text; correct the row.")
     try:
         value.encode()
-    except UnicodeEncodeError as error:
-        raise SinkscopeError(
+    except UnicodeEncodeError:
+        return SinkscopeError(
             f"{place}: '{column}' holds half of a surrogate pair, which is no character; "
             "correct the row."
-        ) from error
+        )
     return value
 
 
-def check_distinct(documents: list[Document]) -> list[str]:
-    """One sentence for every document whose name or text another one has already."""
-    problems: list[str] = []
+def distinct(entries: Iterable[Document | Refused], table: str) -> list[Document | Refused]:
+    """The same entries; refused is every document whose name or text an earlier one has.
+
+    table: the file that names the documents, for the reasons.
+    """
+    found: list[Document | Refused] = []
     names: set[str] = set()
     texts: dict[str, str] = {}
-    for document in documents:
-        if document.name in names:
-            problems.append(f"two documents are named '{document.name}'; rename one.")
-        elif document.sha256 in texts:
-            other = texts[document.sha256]
-            problems.append(
-                f"documents '{other}' and '{document.name}' hold the same text; remove one."
-            )
-        names.add(document.name)
-        texts.setdefault(document.sha256, document.name)
-    return problems
+    for entry in entries:
+        reason = None
+        if entry.name in names:
+            reason = f"{table}: two documents are named '{entry.name}'; rename one."
+        elif isinstance(entry, Document):
+            other = texts.setdefault(entry.sha256, entry.name)
+            if other != entry.name:
+                both = f"documents '{other}' and '{entry.name}'"
+                reason = f"{table}: {both} hold the same text; remove one."
+        found.append(entry if reason is None else Refused(entry.name, reason))
+        names.add(entry.name)
+    return found

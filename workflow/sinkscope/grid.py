@@ -10,7 +10,7 @@ import yaml
 
 from sinkscope.cluster.parameters import state_of
 from sinkscope.config import Config
-from sinkscope.documents import Document
+from sinkscope.documents import Document, Refused
 from sinkscope.errors import SinkscopeError
 from sinkscope.hub.lock import repository_of
 
@@ -27,9 +27,14 @@ class Grid:
     def __init__(self, config: Config) -> None:
         self.config = config
         size = config.raw["documents_per_job"]
-        documents = config.documents
-        parts = [documents[i : i + size] for i in range(0, len(documents), size)]
-        self.shards = {f"{number:04d}": part for number, part in enumerate(parts)}
+        # A document that is mended, or spoilt, leaves the others in their shards.
+        entries = config.entries or config.documents
+        self.refused = tuple(entry for entry in entries if isinstance(entry, Refused))
+        parts = [
+            tuple(entry for entry in entries[i : i + size] if isinstance(entry, Document))
+            for i in range(0, len(entries), size)
+        ]
+        self.shards = {f"{number:04d}": part for number, part in enumerate(parts) if part}
         self.cells = {row.model: list(self.shards) for row in config.models}
 
     def documents(self, shard: str) -> tuple[Document, ...]:
@@ -40,7 +45,7 @@ class Grid:
     def config_of(self, shard: str) -> Config:
         """The configuration with the shard's documents alone; of these, those that the report
         shows are first."""
-        before = int(shard) * self.config.raw["documents_per_job"]
+        before = sum(len(part) for name, part in self.shards.items() if name < shard)
         shown = max(0, self.config.raw["documents_in_report"] - before)
         raw = self.config.raw | {"documents_in_report": shown}
         return replace(self.config, documents=self.documents(shard), raw=raw)

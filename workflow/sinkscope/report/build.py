@@ -151,7 +151,7 @@ class Report:
             "figures": read_figures(self.figures / "all", self.out),
             "all_models": ALL_MODELS,
             "n_cells": n_cells,
-            "n_grid": len(self.models) * len(self.grid.config.documents),
+            "n_grid": len(self.models) * (len(self.grid.config.documents) + len(self.grid.refused)),
             "documents": self.documents(),
             "downloads": downloads,
             "missing": self.missing,

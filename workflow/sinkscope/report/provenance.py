@@ -43,6 +43,7 @@ def missing(grid: Grid, directory: Path) -> list[Missing]:
     found: list[Missing] = []
     finished = manifests(grid, directory)
     for model in model_names(grid):
+        found += [Missing(model, (entry.name,), entry.reason) for entry in grid.refused]
         for shard in grid.shards:
             names = [document.name for document in grid.documents(shard)]
             if (model, shard) in finished:
