@@ -142,7 +142,8 @@ def test_a_failed_model_leaves_the_others_and_a_report_that_says_so(copied):
 
 def test_a_document_too_long_names_the_limit_and_keeps_the_rest(project):
     project.write("texts/long.txt", "Z " + "word " * 600)
-    project.documents("one", "long", "two")
+    project.write("texts/empty.txt", " \n")
+    project.documents("one", "long", "empty", "two")
     done = project.snakemake()
     assert done.returncode == 0, done.stdout
     sentence = "document 'long': 604 tokens, but model 'minilm' takes at most 512"
@@ -150,7 +151,11 @@ def test_a_document_too_long_names_the_limit_and_keeps_the_rest(project):
     assert set(project.cells()) == {"minilm/one", "minilm/two"}
     page = (project.folder / "reports/index.html").read_text(encoding="utf-8")
     assert "604 tokens, but model" in page
-    assert "2 of 3 cells" in page
+    unread = "config/documents.tsv line 4: document 'empty': texts/empty.txt is empty"
+    assert f"left out: {unread}" in done.stdout
+    assert f"No result of minilm: {unread}" in done.stdout
+    assert "is empty; add text or remove it" in page
+    assert "2 of 4 cells" in page
     done = project.snakemake("--config", "truncate=True")
     assert done.returncode == 0, done.stdout
     page = (project.folder / "reports/index.html").read_text(encoding="utf-8")
