@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 import sys
 from pathlib import Path
@@ -16,7 +15,9 @@ from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.experiments.cli import app as experiments
 from sinkscope.failures import recorded
 from sinkscope.hub.cli import app as hub
+from sinkscope.options import above_zero
 from sinkscope.printable import printable
+from sinkscope.rehearse.cli import app as rehearse
 from sinkscope.zoo.cli import app as zoo
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app = typer.Typer(
 
 app.add_typer(experiments)  # their commands beside those of the atlas
 app.add_typer(hub)
+app.add_typer(rehearse)
 app.add_typer(zoo, name="zoo")
 app.add_typer(bench, name="bench")
 
@@ -35,13 +37,6 @@ CONFIG_HELP = "The run's configuration (YAML); a relative path counts from --dir
 ConfigFile = Annotated[Path, typer.Option("--config", help=CONFIG_HELP)]
 Model = Annotated[str, typer.Option("--model", help="A model of the table of models.")]
 Directory = Annotated[Path, typer.Option("--directory", help="Where config's paths count from.")]
-
-
-def above_zero(value: float | None) -> float | None:
-    """Of an option: its bounds would let nan pass, and 0 where it is divided by."""
-    if value is not None and not 0 < value < math.inf:
-        raise typer.BadParameter(f"it is {value}; it must be a finite number above 0.")
-    return value
 
 
 @app.callback()
@@ -213,35 +208,6 @@ def look(
     print_look(Console(), cell, tables)
     if html is not None:
         print(f"One-page view: {html}")
-
-
-@app.command()
-def rehearse(
-    config: ConfigFile = Path("config/published.yaml"),
-    device: Annotated[str, typer.Option(help="meta (nothing runs), cpu, cuda, cuda:0.")] = "meta",
-    model: Annotated[list[str] | None, typer.Option(help="Only this model; repeatable.")] = None,
-    tokens: Annotated[int, typer.Option(min=2, max=10**8, help="Length of a document.")] = 512,
-    n_gpus: Annotated[
-        int | None,
-        typer.Option(min=1, max=1024, help="Split over so many, whatever the table says."),
-    ] = None,
-    gpu_gib: Annotated[
-        float | None, typer.Option(callback=above_zero, help="Memory of a GPU to plan for.")
-    ] = None,
-    tflops: Annotated[
-        float, typer.Option(callback=above_zero, help="Speed to reckon with on meta.")
-    ] = 20.0,
-    directory: Directory = Path("."),
-) -> None:
-    """Build every model at its true size with random weights, and print what it needs."""
-    from sinkscope.config import load, read_config
-    from sinkscope.rehearse.job import Stage, card_bytes, rehearse_all
-
-    loaded = load(read_config(directory / config), directory)
-    stage = Stage(device, tokens, len(loaded.documents), card_bytes(device, gpu_gib), tflops)
-    problems = rehearse_all(loaded, directory, stage, model or [], n_gpus, print)
-    if problems:
-        raise SinkscopeError("\n".join(problems))
 
 
 def main() -> None:

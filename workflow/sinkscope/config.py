@@ -177,22 +177,23 @@ def read_document_table(table: str, directory: Path) -> tuple[Document | Refused
     Raises SinkscopeError for a table that is wrong itself, and where no document is left.
     """
     entries: list[Document | Refused] = []
-    problems: list[str] = []
+    told: list[str] = []  # in the order of the table
+    is_wrong = False  # the table itself
     for where, cells in read_tsv(table, directory, "documents"):
         try:
             row = checked(cells, "documents", where)
             check_braces(row["path"], where)
         except SinkscopeError as error:
-            problems.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
+            told.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
+            is_wrong = True
             continue
         path, name = directory / row["path"], row["document"]
         for entry in read_entries(name, path, row["path"], row["text_column"]):
             if isinstance(entry, Refused):
                 entry = Refused(entry.name, f"{where}: {entry.reason}")
+                told.append(entry.reason)
             entries.append(entry)
     found = distinct(entries, table)
-    if not any(isinstance(entry, Document) for entry in found):
-        problems += [entry.reason for entry in found if isinstance(entry, Refused)]
-    if problems:
-        raise SinkscopeError("\n".join(problems))
+    if is_wrong or not any(isinstance(entry, Document) for entry in found):
+        raise SinkscopeError("\n".join(told))
     return tuple(found)

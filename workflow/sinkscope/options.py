@@ -1,0 +1,14 @@
+"""Checks of options that several commands share."""
+
+from __future__ import annotations
+
+import math
+
+import typer
+
+
+def above_zero(value: float | None) -> float | None:
+    """Of an option: its bounds would let nan pass, and 0 where it is divided by."""
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"it is {value}; it must be a finite number above 0.")
+    return value
