@@ -15,13 +15,12 @@ from experiments.test_induction import config
 from planted import pass_of, two_sinks
 from sinkscope.documents import Document
 from sinkscope.experiments import second_sink
+from sinkscope.experiments.marks import Marked, marked
 from sinkscope.experiments.passes import middle_layers, observe, plan_of
 from sinkscope.experiments.second_sink import (
     FRAMES,
-    Marked,
     by_layer,
     local,
-    marked,
     strongest_other,
     to_first,
 )

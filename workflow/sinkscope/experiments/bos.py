@@ -15,8 +15,9 @@ from sinkscope.config import Config
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.induction import ordinary_ids
+from sinkscope.experiments.marks import marked
 from sinkscope.experiments.passes import Pass, observe, plan_of, readable, shortened
-from sinkscope.experiments.second_sink import marked, mean_mass
+from sinkscope.experiments.second_sink import mean_mass
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.sentences import sentence_ends
