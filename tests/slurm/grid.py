@@ -17,7 +17,7 @@ PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 MODELS = (MINILM, "zoo-gpt2\tzoo:gpt2")
 # Jobs of the whole grid, by rule.
 JOBS = Counter(
-    extract=4, norms=2, reduce=2, tables=1, norms_tables=1, compare=1, figures=2, maps=2,
+    extract=4, norms=4, reduce=2, padded=2, tables=1, norms_tables=1, compare=1, figures=2, maps=2,
     section=1, report=1, all=1,
 )  # fmt: skip
 # Longer than this, and a run is stuck.
