@@ -67,6 +67,12 @@ class Project:
         folder = self.folder / "results" / "tables"
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
+    def parts(self, experiment: str) -> dict[str, bytes]:
+        """What an experiment left of every model, which its tables are joined of."""
+        folder = self.folder / "results" / "experiments" / experiment
+        found = sorted(folder.rglob("*.parquet"))
+        return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
     def cells(self) -> dict[str, int]:
         """When every cell was written."""
         found = (self.folder / "results" / "cells").rglob("*.safetensors")

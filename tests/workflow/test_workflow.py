@@ -55,6 +55,8 @@ def test_the_same_inputs_give_the_same_bytes_whatever_the_cores_the_jobs_and_the
     done = project.snakemake(*wanted, "--cores", "1", "--config", "documents_per_job=1")
     assert done.returncode == 0, done.stdout
     assert project.tables() == finished.tables()
+    for experiment in ("padded", "induction"):  # those whose parts are not of single documents
+        assert project.parts(experiment) == finished.parts(experiment) != {}
 
 
 def test_a_new_document_makes_only_its_own_cells(copied):

@@ -34,10 +34,12 @@ def count_keys(
 
 
 def histogram(counts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-    """token, key_class, count, share, n_ties: the max-attention histogram over all documents."""
+    """token, key_class, count, share, n_ties: the max-attention histogram over all documents, in
+    the order of the first two, so that it is the same bytes wherever it is kept."""
     return (
         pl.concat(counts)
         .group_by("token", "key_class")
         .agg(pl.col("count", "n_ties").sum())
         .with_columns(share=pl.col("count") / pl.col("count").sum())
+        .sort("token", "key_class")
     )
