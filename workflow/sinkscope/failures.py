@@ -81,12 +81,12 @@ def recorded(log: Path) -> Iterator[None]:
     except Exception as error:
         final = isinstance(error, SinkscopeError) and not isinstance(error, PassingError)
         with suppress(SinkscopeError):  # a full disk must not hide what went wrong
-            write_json(path, asdict(Failure(sentences(error), final, run)))
+            write_json(path, asdict(Failure(problems_of(error), final, run)))
         raise
     path.unlink(missing_ok=True)
 
 
-def sentences(error: Exception) -> list[str]:
+def problems_of(error: Exception) -> list[str]:
     """The sentences of an error of ours; else the type and the first line of the message."""
     lines = str(error).strip().splitlines()
     if isinstance(error, SinkscopeError):
