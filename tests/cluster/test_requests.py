@@ -4,8 +4,8 @@ import pytest
 
 from sinkscope.cluster.requests import Requests
 from sinkscope.config import load
-from sinkscope.extract.sources import REPOSITORY
 from sinkscope.grid import Grid
+from sinkscope.shipped import SHIPPED
 
 # Most MB that an extraction of the default grid has taken, and seconds on two processors.
 TAKEN = {"zoo-gpt2": (495, 1), "minilm": (566, 36), "smollm2": (981, 5)}
@@ -30,7 +30,7 @@ def asks(tmp_path):
         table = "".join(f"{name}\t{name}.txt\n" for name in names)
         (tmp_path / "documents.tsv").write_text("document\tpath\n" + table)
         tables = {"models": "models.tsv", "documents": "documents.tsv"}
-        return Requests(Grid(load({**tables, **keys}, tmp_path)), REPOSITORY)
+        return Requests(Grid(load({**tables, **keys}, tmp_path)), SHIPPED)
 
     return make
 

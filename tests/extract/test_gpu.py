@@ -17,27 +17,27 @@ from sinkscope.extract.cell import read_cell
 from sinkscope.extract.job import make_cells
 from sinkscope.extract.kernels import hopper_launch, room
 from sinkscope.extract.model import Loaded, load_model
-from sinkscope.extract.sources import REPOSITORY
 from sinkscope.extract.streaming import Workspace
+from sinkscope.shipped import SHIPPED
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
 SETTINGS = Settings(
     threads=2, truncate=False, window=64, map_exact=512, map_cells=256, head_maps=()
 )
-MODELS = sorted(path.parent.name for path in REPOSITORY.glob("zoo/*/config.json"))
+MODELS = sorted(path.parent.name for path in SHIPPED.glob("zoo/*/config.json"))
 
 
 def documents():
     return [
         Document(path.stem, path.name, None, path.read_text(encoding="utf-8").strip())
-        for path in sorted((REPOSITORY / "corpus").glob("*.txt"))
+        for path in sorted((SHIPPED / "corpus").glob("*.txt"))
     ]
 
 
 def analyser(name, device, settings=SETTINGS):
     row = tiny.row(model=f"zoo-{name}", source=f"zoo:{name}", device=device)
-    loaded = load_model(row, REPOSITORY)
+    loaded = load_model(row, SHIPPED)
     return Analyser(loaded, settings, Workspace(loaded.device))
 
 

@@ -3,12 +3,13 @@
 # OUTPUTS: results/tables/claims; a section of the report with a page of its own, claims.html.
 
 from sinkscope.reduce.claim_file import read_claims
+from sinkscope.shipped import SHIPPED
 
 CLAIMS = next(
     path
     for path in (
         Path("config/claims.yaml"),
-        Path(workflow.basedir) / "config/claims.yaml",
+        SHIPPED / "config/claims.yaml",
     )
     if path.is_file() or path.is_absolute()
 )

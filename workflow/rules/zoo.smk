@@ -4,9 +4,10 @@
 #     other rule may find them out of date and rebuild them.
 
 from sinkscope.zoo.recipes import read_recipes
+from sinkscope.shipped import SHIPPED
 
-ZOO_SOURCES = f"{workflow.basedir}/config/zoo/sources.tsv"
-ZOO_RECIPES = f"{workflow.basedir}/config/zoo/recipes.yaml"
+ZOO_SOURCES = f"{SHIPPED}/config/zoo/sources.tsv"
+ZOO_RECIPES = f"{SHIPPED}/config/zoo/recipes.yaml"
 ZOO_CORPUS = [
     f"results/zoo/corpus/{name}" for name in ("train.jsonl.xz", "heldout.jsonl.xz")
 ]

@@ -13,7 +13,7 @@ from typing import Any
 
 from sinkscope.errors import SinkscopeError
 
-SCHEMAS = Path(__file__).parents[1] / "schemas"
+SCHEMAS = Path(__file__).parent / "schemas"
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 SHOWN = 60  # characters of a value

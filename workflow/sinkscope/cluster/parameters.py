@@ -11,8 +11,9 @@ from pathlib import Path
 
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.sources import LOADED, REPOSITORY
+from sinkscope.extract.sources import LOADED
 from sinkscope.hub.lock import NAME, lock_path, read_lock, repository_of
+from sinkscope.shipped import SHIPPED
 
 # Formats of weights, the one that is loaded first in front; and the bytes that a parameter takes
 # at least, where no header counts them.
@@ -52,7 +53,7 @@ def local_files(source: str, directory: Path) -> list[Path]:
         return [Path(str(package.locate_file(file))) for file in package.files or []]
     if kind == "zoo" and not re.fullmatch(NAME, name):
         return []
-    folder = REPOSITORY / "zoo" / name if kind == "zoo" else directory / name
+    folder = SHIPPED / "zoo" / name if kind == "zoo" else directory / name
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 

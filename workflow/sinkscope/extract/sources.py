@@ -13,8 +13,8 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.files import read_json
 from sinkscope.hub.fetch import fetch, locked
 from sinkscope.hub.lock import NAME, repository_of
+from sinkscope.shipped import SHIPPED
 
-REPOSITORY = Path(__file__).parents[3]
 # Endings of the files that a model is loaded from.
 LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".gguf")
 
@@ -86,7 +86,7 @@ def find_config(model: str, source: str, directory: Path) -> Path | None:
 
 
 def zoo_folder(model: str, name: str) -> Path:
-    folder = REPOSITORY / "zoo" / name
+    folder = SHIPPED / "zoo" / name
     if not re.fullmatch(NAME, name) or not (folder / "config.json").is_file():
         raise SinkscopeError(
             f"model '{model}': the zoo has no checkpoint '{name}'; see the folder zoo/."

@@ -9,15 +9,15 @@ import polars as pl
 
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.sources import REPOSITORY
 from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.reduce.schemas import conform, write_table
+from sinkscope.shipped import SHIPPED
 
 # Table to the file of a checkpoint's folder that holds the model's part of it.
 RECORDS = {"emergence": "training_log.parquet", "attachment": "evaluation.parquet"}
 
 
-def recorded(rows: Sequence[ModelRow], zoo: Path = REPOSITORY / "zoo") -> dict[str, Path]:
+def recorded(rows: Sequence[ModelRow], zoo: Path = SHIPPED / "zoo") -> dict[str, Path]:
     """Model to folder, of the zoo's models among `rows` whose training was recorded."""
     kinds = {row.model: row.source.partition(":") for row in rows}
     folders = {model: zoo / name for model, (kind, _, name) in kinds.items() if kind == "zoo"}

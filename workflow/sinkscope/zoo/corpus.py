@@ -13,13 +13,14 @@ from pathlib import Path
 
 from sinkscope.errors import SinkscopeError
 from sinkscope.files import write_text, written
+from sinkscope.shipped import SHIPPED
 from sinkscope.zoo.archives import members
 from sinkscope.zoo.clean import is_prose, normalise
 from sinkscope.zoo.packages import Source, check_hash, read_sources
 from sinkscope.zoo.readers import READERS
 from sinkscope.zoo.unique import Unique, keys_of
 
-OWN_TEXTS = Path(__file__).parents[3] / "corpus"  # what models are measured on
+OWN_TEXTS = SHIPPED / "corpus"  # what models are measured on
 SHORTEST = 500  # characters of a document
 LONGEST = 12_000  # characters: a longer file (a Bible is one) becomes several documents
 HELD_OUT = 0.015  # share of the documents

@@ -1,0 +1,14 @@
+"""Files that come with the package: the zoo, the corpus, the default configuration, the workflow.
+
+A clone has them beside the package, in the folders of the repository; a wheel has the same
+folders inside the package, in `data/`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+_IN_WHEEL = PACKAGE / "data"
+# The folder that holds zoo/, corpus/, config/ and workflow/.
+SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else PACKAGE.parents[1]
