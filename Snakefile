@@ -1,5 +1,6 @@
 # The workflow of a clone: all of it is in workflow/, also for those who deploy it as a module.
 
+
 include: "workflow/Snakefile"
 
 

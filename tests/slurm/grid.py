@@ -51,7 +51,8 @@ class ClusterProject(Project):
 
     def submit(self, *options: str) -> subprocess.Popen:
         """Start a run on the cluster; what it says goes to run.log."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", self.workflow / "workflow" / "Snakefile"]
+        snakefile = self.workflow / "workflow" / "Snakefile"
+        command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile]
         command += ["--directory", self.folder, "--workflow-profile", PROFILE]
         command += ["--slurm-init-seconds-before-status-checks", "3"]
         command += ["--slurm-keep-successful-logs"]

@@ -39,7 +39,8 @@ class Project:
 
     def start(self, *options: str) -> subprocess.Popen:
         """Start a run; it and its jobs are a process group of their own."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", self.workflow / "workflow" / "Snakefile"]
+        snakefile = self.workflow / "workflow" / "Snakefile"
+        command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile]
         command += ["--directory", self.folder, "--cores", "2", *options]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = os.environ | {"PATH": path, "PYTHONPATH": str(self.workflow / "workflow")}

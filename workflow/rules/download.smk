@@ -21,11 +21,12 @@ rule lock:
     benchmark:
         "results/benchmarks/lock/{repository}.tsv"
     localrule: True
+    params:
+        source=lambda wildcards: grid.source(wildcards.repository),
     message:
         "Asking the hub for the commit of {wildcards.repository}"
     shell:
-        "sinkscope --log {log} lock {wildcards.repository} --config results/config.yaml"
-        " 2>&1 | tee {log} >&2"
+        "sinkscope --log {log} lock {params.source:q} 2>&1 | tee {log} >&2"
 
 
 rule download:
@@ -39,9 +40,9 @@ rule download:
     benchmark:
         "results/benchmarks/download/{repository}.tsv"
     localrule: True
+    params:
+        source=lambda wildcards: grid.source(wildcards.repository),
     message:
         "Downloading {wildcards.repository}"
     shell:
-        "sinkscope --log {log}"
-        " download {wildcards.repository} --config results/config.yaml --out {output}"
-        " 2>&1 | tee {log} >&2"
+        "sinkscope --log {log} download {params.source:q} --out {output} 2>&1 | tee {log} >&2"

@@ -1,35 +1,34 @@
 # REQUIRED INPUTS: documents; weights of every model's source, hub models downloaded.
-# OUTPUTS: results/shards/{model}/{shard}.json, which names the cells (results/cells/{model}/
-#     {document}.safetensors) that the job made or found finished. Cells are no declared
+# OUTPUTS: results/shards/{model}/{shard}.{digest}.json, which names the cells (results/cells/
+#     {model}/{document}.safetensors) that the job made or found finished. Cells are no declared
 #     outputs: those of a failed or repeated job are kept.
+
+EXTRACT = "extract/{model}/{shard}.{digest}"
 
 
 rule extract:
     """Run one model over one shard of documents and keep statistics of its attention."""
     input:
-        documents=lambda wildcards: grid.paths(wildcards.shard),
         weights=weights,
-        source=source("extract"),
     output:
-        "results/shards/{model}/{shard}.json",
+        "results/shards/{model}/{shard}.{digest}.json",
     log:
-        "results/logs/extract/{model}/{shard}.log",
+        f"results/logs/{EXTRACT}.log",
     benchmark:
-        "results/benchmarks/extract/{model}/{shard}.tsv"
+        f"results/benchmarks/{EXTRACT}.tsv"
     threads: grid.config.raw["threads"]
     resources:
-        mem_mb=asking(asks.mem_mb, "extract/{model}/{shard}"),
-        runtime=asking(asks.minutes, "extract/{model}/{shard}"),
-        gpu=gpus("extract/{model}/{shard}"),
+        mem_mb=asking(lambda job, attempt: asks.mem_mb(job.model, attempt), EXTRACT),
+        runtime=asking(lambda job, attempt: asks.minutes(job.model, attempt), EXTRACT),
+        gpu=gpus(EXTRACT),
     params:
-        # What of the configuration concerns this job; another change leaves it alone.
-        model=lambda wildcards: grid.model(wildcards.model),
-        settings=lambda wildcards: grid.settings(wildcards.model),
-        weights=weights_state,
-        documents=lambda wildcards: grid.hashes(wildcards.shard),
+        request=lambda wildcards: wanted.extract(wildcards.model, wildcards.shard).json,
+        documents=grid.config.raw["documents"],
+        per_job=grid.config.raw["documents_per_job"],
     message:
         "Extracting {wildcards.model}, documents of shard {wildcards.shard}"
         " ({threads} threads, {resources.mem_mb} MB, {resources.gpu} GPUs)"
     shell:
-        "sinkscope --log {log} extract --config results/config.yaml --model {wildcards.model}"
-        " --shard {wildcards.shard} --out {output} 2>&1 | tee {log} >&2"
+        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
+        " extract --documents {params.documents:q} --per-job {params.per_job}"
+        " --shard {wildcards.shard} 2>&1 | tee {log} >&2"

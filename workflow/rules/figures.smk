@@ -3,91 +3,95 @@
 #     model and one (all) that compares them; the same in reports/sections/ for every experiment;
 #     reports/maps/{model}: heat maps of every layer.
 
+FIGURES, MAPS = "figures/{model}.{digest}", "maps/{model}.{digest}"
+
 
 rule figures:
     """Figures of one model."""
     input:
-        tables=rules.tables.output,
-        source=source("charts"),
+        rules.tables.output,
     output:
-        directory("reports/figures/{model}"),
+        "reports/figures/{model}/made.{digest}.json",
     log:
-        "results/logs/figures/{model}.log",
+        f"results/logs/{FIGURES}.log",
     benchmark:
-        "results/benchmarks/figures/{model}.tsv"
+        f"results/benchmarks/{FIGURES}.tsv"
     group:
         "report"
     params:
-        documents=grid.shown_documents(),
+        request=lambda wildcards: wanted.figures(wildcards.model).json,
     message:
         "Drawing the figures of {wildcards.model}"
     shell:
-        "sinkscope --log {log} figures {params.documents} --model {wildcards.model}"
-        " --tables results/tables --out {output} 2>&1 | tee {log} >&2"
+        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
+        " figures --model {wildcards.model} 2>&1 | tee {log} >&2"
 
 
 rule compare:
     """Figures that compare all models."""
     input:
-        tables=rules.tables.output,
-        source=source("charts"),
+        rules.tables.output,
     output:
-        directory("reports/figures/all"),
+        wanted.compare().stamp,
     log:
-        "results/logs/figures/all.log",
+        f"results/logs/{wanted.compare().log}.log",
     benchmark:
-        "results/benchmarks/figures/all.tsv"
+        f"results/benchmarks/{wanted.compare().log}.tsv"
     group:
         "report"
+    params:
+        request=wanted.compare().json,
     message:
         "Drawing the figures of all models"
     shell:
-        "sinkscope --log {log}"
-        " figures --tables results/tables --out {output} 2>&1 | tee {log} >&2"
+        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
+        " figures 2>&1 | tee {log} >&2"
 
 
 ruleorder: compare > figures
 
 
-rule section:
-    """Figures of a section that an experiment adds to the report."""
-    input:
-        tables=lambda wildcards: sections[wildcards.section],
-        source=source("charts"),
-    output:
-        directory("reports/sections/{section}"),
-    log:
-        "results/logs/sections/{section}.log",
-    benchmark:
-        "results/benchmarks/sections/{section}.tsv"
-    group:
-        "report"
-    message:
-        "Drawing the section {wildcards.section}"
-    shell:
-        "sinkscope --log {log}"
-        " section {wildcards.section} --tables results/tables --out {output}"
-        " 2>&1 | tee {log} >&2"
+for section, about in wanted.sections().items():
+
+    rule:
+        name:
+            f"section_{section}"
+        input:
+            expand(f"{TABLES}/{{table}}.parquet", table=about.tables),
+        output:
+            wanted.section(section).stamp,
+        log:
+            f"results/logs/{wanted.section(section).log}.log",
+        benchmark:
+            f"results/benchmarks/{wanted.section(section).log}.tsv"
+        group:
+            "report"
+        params:
+            section=section,
+            request=wanted.section(section).json,
+        message:
+            "Drawing the section {params.section}"
+        shell:
+            "sinkscope --log {log} --stamp {output} --request {params.request:q}"
+            " section {params.section} 2>&1 | tee {log} >&2"
 
 
 rule maps:
     """Heat maps of every layer of one model, for the first documents of the table."""
     input:
-        manifests=manifests,
-        source=source("charts"),
+        manifests,
     output:
-        directory("reports/maps/{model}"),
+        "reports/maps/{model}/made.{digest}.json",
     log:
-        "results/logs/maps/{model}.log",
+        f"results/logs/{MAPS}.log",
     benchmark:
-        "results/benchmarks/maps/{model}.tsv"
+        f"results/benchmarks/{MAPS}.tsv"
     group:
         "report"
     params:
-        documents=grid.config.raw["documents_in_report"],
+        request=lambda wildcards: wanted.maps(wildcards.model).json,
     message:
         "Drawing the heat maps of {wildcards.model}"
     shell:
-        "sinkscope --log {log}"
-        " maps {input.manifests} --documents {params.documents} --out {output}"
-        " 2>&1 | tee {log} >&2"
+        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
+        " maps {input} 2>&1 | tee {log} >&2"

@@ -6,38 +6,27 @@
 rule report:
     """The report: index.html and a page for every model."""
     input:
-        tables=rules.tables.output,
-        figures=expand("reports/figures/{scope}", scope=["all", *shards]),
-        sections=expand("reports/sections/{section}", section=sections),
-        tables_of_sections=[path for paths in sections.values() for path in paths],
-        maps=expand("reports/maps/{model}", model=shards),
-        manifests=[
-            f"results/shards/{model}/{shard}.json"
-            for model, names in shards.items()
-            for shard in names
-        ],
-        source=source("report"),
+        rules.tables.output,
+        stamps(map(wanted.join, wanted.joins())),
+        stamps([wanted.compare(), *map(wanted.figures, grid.cells)]),
+        stamps(map(wanted.section, wanted.sections())),
+        stamps(map(wanted.maps, grid.cells)),
+        [stamp for model in grid.cells for stamp in stamps(wanted.manifests(model))],
     output:
         "reports/index.html",
-        expand("reports/{model}.html", model=shards),
-        ["reports/claims.html"] if "claims" in sections else [],
-        directory("reports/assets"),
-        directory("reports/data"),
+        expand("reports/{model}.html", model=grid.cells),
+        ["reports/claims.html"] if "claims" in wanted.sections() else [],
+        stamp=wanted.report().stamp,
     log:
-        "results/logs/report.log",
+        f"results/logs/{wanted.report().log}.log",
     benchmark:
-        "results/benchmarks/report.tsv"
+        f"results/benchmarks/{wanted.report().log}.tsv"
     group:
         "report"
     params:
-        config=lambda wildcards: grid.snapshot(),  # its braces are no wildcards
-        commit=commit(Path(workflow.basedir)),
-        # A cell that is expected and missing is listed, so a report depends on both.
-        expected=grid.expected(),
-        sections=list(sections),
+        request=wanted.report().json,
     message:
         "Writing the report"
     shell:
-        "sinkscope --log {log}"
-        " report {params.sections} --config results/config.yaml --out reports"
-        " --commit {params.commit:q} 2>&1 | tee {log} >&2"
+        "sinkscope --log {log} --stamp {output.stamp} --request {params.request:q}"
+        " report 2>&1 | tee {log} >&2"

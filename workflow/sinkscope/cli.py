@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Annotated
 import typer
 
 from sinkscope.bench.cli import app as bench
-from sinkscope.errors import SinkscopeError, sentences
-from sinkscope.experiments.cli import app as experiments
-from sinkscope.failures import recorded
+from sinkscope.errors import DamagedError, SinkscopeError, sentences
 from sinkscope.hub.cli import app as hub
-from sinkscope.options import above_zero
+from sinkscope.jobs.cli import app as jobs
+from sinkscope.jobs.door import at_work
+from sinkscope.jobs.failures import recorded
+from sinkscope.jobs.stamps import discard
 from sinkscope.printable import printable
 from sinkscope.rehearse.cli import app as rehearse
 from sinkscope.zoo.cli import app as zoo
@@ -27,14 +29,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.add_typer(experiments)  # their commands beside those of the atlas
+app.add_typer(jobs)
 app.add_typer(hub)
 app.add_typer(rehearse)
 app.add_typer(zoo, name="zoo")
 app.add_typer(bench, name="bench")
 
 CONFIG_HELP = "The run's configuration (YAML); a relative path counts from --directory."
-ConfigFile = Annotated[Path, typer.Option("--config", help=CONFIG_HELP)]
 Model = Annotated[str, typer.Option("--model", help="A model of the table of models.")]
 Directory = Annotated[Path, typer.Option("--directory", help="Where config's paths count from.")]
 
@@ -45,88 +46,18 @@ def sinkscope(
     log: Annotated[
         Path | None, typer.Option(help="Log of a job of the workflow; reasons of failure go there.")
     ] = None,
+    stamp: Annotated[
+        Path | None, typer.Option(help="Of a job: the file that says what it has made.")
+    ] = None,
+    request: Annotated[
+        str | None, typer.Option(help="Of a job: all that its result depends on (JSON).")
+    ] = None,
 ) -> None:
     """See where the attention of transformers lands."""
-    if log is not None:
+    if log is not None and stamp is not None and request is not None:
+        context.obj = context.with_resource(at_work(log, stamp, json.loads(request)))
+    elif log is not None:
         context.with_resource(recorded(log))
-
-
-@app.command()
-def extract(
-    config: ConfigFile,
-    model: Model,
-    shard: Annotated[str, typer.Option(help="Which documents: 0000, 0001, ...")],
-    out: Annotated[Path, typer.Option(help="The job's manifest, below results/.")],
-    directory: Directory = Path("."),
-) -> None:
-    """Run one model over one shard of documents and keep the statistics of its attention."""
-    from sinkscope.config import load, read_config
-    from sinkscope.extract.job import run_job
-    from sinkscope.grid import Grid
-
-    grid = Grid(load(read_config(directory / config), directory))
-    run_job(
-        grid.config.model(model),
-        grid.documents(shard),
-        grid.config.settings_of(model),
-        directory,
-        out,
-    )
-
-
-@app.command()
-def reduce(
-    manifests: Annotated[list[Path], typer.Argument(help="Manifests of the model's jobs.")],
-    out: Annotated[Path, typer.Option(help="Folder of the model's part of every table.")],
-    epsilon: Annotated[
-        float,
-        typer.Option(callback=above_zero, max=1, help="Sink score above which a head has a sink."),
-    ] = 0.3,
-    directory: Directory = Path("."),
-) -> None:
-    """Reduce the cells of one model to its part of every table."""
-    from sinkscope.reduce.job import reduce_model
-
-    reduce_model(manifests, out, epsilon, directory)
-
-
-@app.command()
-def tables(
-    parts: Annotated[list[Path], typer.Argument(help="Folders that `reduce` wrote.")],
-    out: Annotated[Path, typer.Option(help="Folder of the tables.")],
-) -> None:
-    """Join the parts of all models to the tables."""
-    from sinkscope.reduce.job import write_tables
-
-    write_tables(parts, out)
-
-
-@app.command()
-def figures(
-    tables: Annotated[Path, typer.Option(help="Folder of the tables.")],
-    out: Annotated[Path, typer.Option(help="Folder of the figures.")],
-    documents: Annotated[
-        list[str] | None, typer.Argument(help="Documents to choose from in a figure.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Of one model; without it, of all.")] = None,
-) -> None:
-    """Draw figures as Vega-Lite, SVG and PNG, each with its data as CSV."""
-    from sinkscope.charts.job import write_figures
-
-    write_figures(tables, out, model, documents)
-
-
-@app.command()
-def maps(
-    manifests: Annotated[list[Path], typer.Argument(help="Manifests of the model's jobs.")],
-    out: Annotated[Path, typer.Option(help="Folder of the model's heat maps.")],
-    documents: Annotated[int, typer.Option(help="How many documents, the first ones.")] = 20,
-    directory: Directory = Path("."),
-) -> None:
-    """Draw the heat maps of every layer of one model."""
-    from sinkscope.charts.maps import write_maps
-
-    write_maps(manifests, directory, out, documents)
 
 
 @app.command(name="map")
@@ -146,28 +77,6 @@ def heat_map(
 
     cell = read_cell(find_cell(directory / "results", model, document), ["map", "head_map"])
     write_heat_map(cell, str(layer) if head is None else f"{layer}-{head}", out)
-
-
-@app.command()
-def report(
-    config: ConfigFile,
-    out: Annotated[Path, typer.Option(help="Folder of the report, with figures/ and maps/.")],
-    sections: Annotated[
-        list[str] | None, typer.Argument(help="Sections of experiments, with sections/.")
-    ] = None,
-    commit: Annotated[str, typer.Option(help="Commit of the workflow.")] = "unknown",
-    tables: Annotated[Path, typer.Option(help="Folder of the tables.")] = Path("results/tables"),
-    directory: Directory = Path("."),
-) -> None:
-    """Write the report: index.html and a page for every model."""
-    from sinkscope.config import load, read_config
-    from sinkscope.grid import Grid
-    from sinkscope.report.build import write_report
-
-    raw = read_config(directory / config)
-    grid = Grid(load(raw, directory))
-    figures, maps = out / "figures", out / "maps"
-    write_report(raw, grid, tables, figures, maps, directory, out, commit, sections or ())
 
 
 @app.command()
@@ -223,6 +132,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except SinkscopeError as error:
+        if isinstance(error, DamagedError):  # the next run makes it again
+            discard(Path("."), error.path)
         print(sentences(error), file=sys.stderr)
         sys.exit(1)
     except OSError as error:

@@ -1,7 +1,7 @@
 """Files that are either whole or not there.
 
 What is being written has a hidden name beside its final one, `.NAME.RANDOM.part`. A process that is
-killed leaves that behind; the next run takes it away (`sinkscope.mend`).
+killed leaves that behind; its job takes it away when it runs again (`sinkscope.jobs.door`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,24 @@ from sinkscope.errors import PassingError, SinkscopeError
 
 PART = ".part"
 FULL = (errno.ENOSPC, errno.EDQUOT)
+_noted: ContextVar[list[Path] | None] = ContextVar("noted", default=None)
+
+
+@contextmanager
+def noted() -> Iterator[list[Path]]:
+    """The files and folders that are written within the block, as they are finished."""
+    paths: list[Path] = []
+    token = _noted.set(paths)
+    try:
+        yield paths
+    finally:
+        _noted.reset(token)
+
+
+def _note(path: Path) -> None:
+    paths = _noted.get()
+    if paths is not None:
+        paths.append(path)
 
 
 @contextmanager
@@ -41,6 +60,7 @@ def written(path: Path) -> Iterator[Path]:
         yield temporary
         share(temporary)
         os.replace(temporary, path)
+        _note(path)
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
@@ -78,11 +98,30 @@ def replaced_folder(out: Path) -> Iterator[Path]:
             if out.exists():
                 out.rename(old)
             new.rename(out)
+            _note(out)
             shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         if error.errno in FULL:
             raise _unwritable(out, error) from error
         raise
+
+
+def leftovers(folder: Path, names: Iterable[str] | None = None) -> list[Path]:
+    """What killed processes had begun in a folder, of these final names or of any. To be called
+    only where no other process is at work on these."""
+    if not folder.is_dir():
+        return []
+    found = [path for path in sorted(folder.glob(f".*{PART}")) if path.name.count(".") >= 3]
+    kept = None if names is None else set(names)
+    return [path for path in found if kept is None or path.name[1:].rsplit(".", 2)[0] in kept]
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder and all that is in it; one that is not there is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import accumulate
 from typing import Any
 
 import yaml
 
-from sinkscope.cluster.parameters import state_of
 from sinkscope.config import Config
 from sinkscope.documents import Document, Refused
 from sinkscope.errors import SinkscopeError
@@ -27,75 +27,39 @@ class Grid:
     def __init__(self, config: Config) -> None:
         self.config = config
         size = config.raw["documents_per_job"]
-        # A document that is mended, or spoilt, leaves the others in their shards.
         entries = config.entries or config.documents
         self.refused = tuple(entry for entry in entries if isinstance(entry, Refused))
-        parts = [
-            tuple(entry for entry in entries[i : i + size] if isinstance(entry, Document))
-            for i in range(0, len(entries), size)
-        ]
-        self.shards = {f"{number:04d}": part for number, part in enumerate(parts) if part}
+        self.shards = shards_of(entries, size)
         self.cells = {row.model: list(self.shards) for row in config.models}
+        ends = accumulate(len(part) for part in self.shards.values())
+        self._first = dict(zip(self.shards, [0, *ends], strict=False))  # place of a shard's first
 
     def documents(self, shard: str) -> tuple[Document, ...]:
         if shard not in self.shards:
             raise SinkscopeError(f"there is no shard '{shard}'; shards are {list(self.shards)}.")
         return self.shards[shard]
 
-    def config_of(self, shard: str) -> Config:
-        """The configuration with the shard's documents alone; of these, those that the report
-        shows are first."""
-        before = sum(len(part) for name, part in self.shards.items() if name < shard)
-        shown = max(0, self.config.raw["documents_in_report"] - before)
-        raw = self.config.raw | {"documents_in_report": shown}
-        return replace(self.config, documents=self.documents(shard), raw=raw)
-
-    def n_shown(self, shard: str) -> int:
-        """How many of the shard's documents the report shows."""
-        shown = self.config_of(shard).raw["documents_in_report"]
-        return min(len(self.documents(shard)), shown)
-
-    def paths(self, shard: str) -> list[str]:
-        """Files that hold the shard's documents, each once."""
-        return list(dict.fromkeys(document.path for document in self.documents(shard)))
-
-    # An extraction job depends on these four beside the code: when one of them changes, it
-    # is run again, and makes only the cells that changed.
+    # What jobs depend on beside code and weights.
 
     def model(self, name: str) -> dict[str, Any]:
         return self.config.model(name).identity()
 
     def settings(self, name: str) -> dict[str, Any]:
-        return asdict(self.config.settings_of(name))
+        settings = asdict(self.config.settings_of(name))
+        return settings | {"head_maps": list(settings["head_maps"])}
 
-    def weights(self, name: str, directory: Path) -> list[Any]:
-        """What the files of a model's source are now."""
-        return state_of(self.config.model(name), directory)
-
-    def hashes(self, shard: str) -> dict[str, str]:
-        """sha256 of the shard's texts, by document."""
-        return {document.name: document.sha256 for document in self.documents(shard)}
-
-    def expected(self) -> dict[str, list[str]]:
-        """Models and documents that a complete report shows."""
-        return {
-            "models": list(self.cells),
-            "documents": [document.name for document in self.config.documents],
-        }
-
-    def ordinary_text(self) -> Document:
-        """What induction heads are shown on: the first document, by name, that has room for their
-        patterns, else the longest. Its hash is all of the documents that induction depends on."""
-        enough = CHARACTERS * (2 * self.config.raw["induction_tokens"] + 1)
-        by_name = sorted(self.config.documents, key=lambda document: document.name)
-        return next(
-            (document for document in by_name if len(document.text) >= enough),
-            max(by_name, key=lambda document: len(document.text)),
-        )
+    def settings_of_part(self, keys: Sequence[str], shard: str) -> dict[str, Any]:
+        """These keys of the configuration; of documents_in_report, how many of the shard's."""
+        found = {key: self.config.raw[key] for key in keys}
+        if "documents_in_report" in found:
+            shown = found["documents_in_report"] - self._first[shard]
+            found["documents_in_report"] = min(max(0, shown), len(self.documents(shard)))
+        return found
 
     def shown_documents(self) -> list[str]:
         """Documents that the report shows one by one."""
-        return self.expected()["documents"][: self.config.raw["documents_in_report"]]
+        names = [document.name for document in self.config.documents]
+        return names[: self.config.raw["documents_in_report"]]
 
     def runs(self, experiment: str) -> bool:
         """Whether the configuration asks for an experiment."""
@@ -119,39 +83,32 @@ class Grid:
         found = [self.repository(row.model) for row in self.config.models]
         return list(dict.fromkeys(name for name in found if name))
 
+    def source(self, repository: str) -> str:
+        """The source of the rows that have this hub model."""
+        rows = self.config.models
+        return next(row.source for row in rows if self.repository(row.model) == repository)
+
     def snapshot(self) -> str:
-        """The merged configuration as YAML, for the report and for running a stage by hand.
-
-        Without `partial`: it says what to report now, not what the results are.
-        """
-        raw = {key: value for key, value in self.config.raw.items() if key != "partial"}
-        return yaml.safe_dump(raw, sort_keys=True, allow_unicode=True)
+        """The merged configuration as YAML."""
+        return yaml.safe_dump(self.config.raw, sort_keys=True, allow_unicode=True)
 
 
-def manifest_path(directory: Path, model: str, shard: str) -> Path:
-    """What an extraction job leaves behind when all of its cells are done."""
-    return directory / "results" / "shards" / model / f"{shard}.json"
+def shards_of(entries: Sequence[Document | Refused], size: int) -> dict[str, tuple[Document, ...]]:
+    """Documents by shard, `size` rows of the table each. A document that is mended, or spoilt,
+    leaves the others in their shards."""
+    parts = [
+        tuple(entry for entry in entries[i : i + size] if isinstance(entry, Document))
+        for i in range(0, len(entries), size)
+    ]
+    return {f"{number:04d}": part for number, part in enumerate(parts) if part}
 
 
-def finished_only(grid: Grid, directory: Path) -> dict[str, list[str]]:
-    """The finished shards of every model that has any."""
-    done = {
-        model: [shard for shard in shards if manifest_path(directory, model, shard).is_file()]
-        for model, shards in grid.cells.items()
-    }
-    return {model: shards for model, shards in done.items() if shards}
-
-
-def shards_to_report(grid: Grid, directory: Path) -> dict[str, list[str]]:
-    """Shards of every model that tables and report are made of.
-
-    Raises SinkscopeError where only finished ones are wanted and there is none.
-    """
-    if not grid.config.raw["partial"]:
-        return grid.cells
-    finished = finished_only(grid, directory)
-    if not finished:
-        raise SinkscopeError(
-            f"partial: no extraction job has finished in {directory}; run without partial first."
-        )
-    return finished
+def ordinary_text(documents: Sequence[Document], induction_tokens: int) -> Document:
+    """What induction heads are shown on: the first document, by name, that has room for their
+    patterns, else the longest."""
+    enough = CHARACTERS * (2 * induction_tokens + 1)
+    by_name = sorted(documents, key=lambda document: document.name)
+    return next(
+        (document for document in by_name if len(document.text) >= enough),
+        max(by_name, key=lambda document: len(document.text)),
+    )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,8 @@ import vl_convert
 from sinkscope.charts.theme import CONFIG, DATA_NAME, SVG_FONT
 from sinkscope.files import write_json
 from sinkscope.spreadsheet import as_csv
+
+PICTURES = ("svg", "png")
 
 Tables = Mapping[str, pl.DataFrame]
 AltairChart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | alt.ConcatChart
@@ -73,11 +79,29 @@ def as_svg(spec: dict[str, Any]) -> str:
     return re.sub(r'( id="|url\(#)(gradient_|clip)(\d+)', renumbered, svg)
 
 
-def write_figure(figure: Figure, folder: Path) -> None:
-    """NAME.json, .svg, .png and .csv in a folder that exists."""
-    spec = figure.spec()
+def drawn_with() -> dict[str, str]:
+    """What pictures depend on beside their specification."""
+    code = hashlib.sha256(inspect.getsource(as_svg).encode()).hexdigest()[:12]
+    return {"vl-convert-python": version("vl-convert-python"), "font": SVG_FONT, "code": code}
+
+
+def write_figure(figure: Figure, folder: Path, before: Path | None = None) -> None:
+    """NAME.json, .svg, .png and .csv in a folder that exists. before: a folder with the same
+    figure, whose pictures are kept where it has the same specification."""
+    spec, name = figure.spec(), figure.name
+    write_json(folder / f"{name}.json", spec)
+    (folder / f"{name}.csv").write_text(figure.csv(), encoding="utf-8")
+    if before is not None and is_same(folder, before, name):
+        for ending in PICTURES:
+            shutil.copyfile(before / f"{name}.{ending}", folder / f"{name}.{ending}")
+        return
     svg = as_svg(spec)
-    write_json(folder / f"{figure.name}.json", spec)
-    (folder / f"{figure.name}.svg").write_text(svg, encoding="utf-8")
-    (folder / f"{figure.name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=2))
-    (folder / f"{figure.name}.csv").write_text(figure.csv(), encoding="utf-8")
+    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+    (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=2))
+
+
+def is_same(folder: Path, before: Path, name: str) -> bool:
+    files = [before / f"{name}.{ending}" for ending in ("json", *PICTURES)]
+    if not all(path.is_file() for path in files):
+        return False
+    return files[0].read_bytes() == (folder / f"{name}.json").read_bytes()

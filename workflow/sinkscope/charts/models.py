@@ -18,12 +18,6 @@ FEW = 3  # models that a sentence can name one by one
 CHOSEN = f"model === '{ALL_MODELS}' || datum.model === model"
 
 
-def with_softmax(tables: Tables) -> dict[str, pl.DataFrame]:
-    """Without the rows of models whose attention is not softmax: they are not to be compared."""
-    others = tables["models"].filter(pl.col("attention") != "softmax")["model"].to_list()
-    return {name: frame.filter(~pl.col("model").is_in(others)) for name, frame in tables.items()}
-
-
 def model_names(tables: Tables) -> list[str]:
     return tables["models"]["model"].unique().sort().to_list()
 

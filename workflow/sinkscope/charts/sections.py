@@ -1,26 +1,21 @@
-"""Sections of the report that experiments add. A new experiment is an entry here, its module,
-and its rule file.
+"""Sections of the report that experiments add. Modules of charts are named, not imported: what a
+section is about can be read without the libraries that draw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
-import polars as pl
-
-from sinkscope.charts import alternatives, bos, claims, emergence, induction, norms, second_sink
-from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.job import write_all
-from sinkscope.charts.models import with_softmax
 from sinkscope.errors import SinkscopeError
 
 
 @dataclass(frozen=True)
 class Section:
-    """intro: a paragraph. tables: names, as in results/tables/. figures: drawn from them.
-    page: where it is shown, if it has a page of its own.
+    """intro: a paragraph. tables: names, as in results/tables/. experiment: whose section it is.
+    draws: the module of charts whose `figures` draws the tables. page: where it is shown, if it has
+    a page of its own.
 
     With the table `models`, the figures compare models: those whose attention is not softmax are
     left out.
@@ -29,8 +24,13 @@ class Section:
     title: str
     intro: str
     tables: tuple[str, ...]
-    figures: Callable[[Tables], list[Figure]]
+    experiment: str
+    draws: str
     page: str | None = None
+
+    @property
+    def module(self) -> str:
+        return f"sinkscope.charts.{self.draws}"
 
 
 # By name, in the order of the report. A name is the section's folder and its address.
@@ -42,7 +42,8 @@ SECTIONS = {
         "when a sink appears, in which layers, what the loss does meanwhile, and what the sink "
         "holds on to: the first position, or a special token.",
         ("emergence", "attachment"),
-        emergence.figures,
+        "emergence",
+        "emergence",
     ),
     "alternatives": Section(
         "Alternatives to softmax",
@@ -51,7 +52,8 @@ SECTIONS = {
         "softmax off-by-one (a zero logit beside those of the keys, so that rows sum to less than "
         "1) and sigmoid (each key by itself, so that rows sum to anything).",
         ("emergence",),
-        alternatives.figures,
+        "emergence",
+        "alternatives",
     ),
     "second_sink": Section(
         "A second sink at the end of the first sentence?",
@@ -64,7 +66,8 @@ SECTIONS = {
             *("second_sink_layers", "second_sink", "second_sink_local", "second_sink_states"),
             *("second_sink_maps", "models"),
         ),
-        second_sink.figures,
+        "second_sink",
+        "second_sink",
     ),
     "norms": Section(
         "What a sink carries",
@@ -73,7 +76,8 @@ SECTIONS = {
         "sinks are such tokens, a few huge entries of the state show how a model marks them, and "
         "attention weighted by the norms of the values shows how much of a sink is left.",
         ("norm_ratios", "norm_weighted", "activations", "norms", "models"),
-        norms.figures,
+        "norms",
+        "norms",
     ),
     "bos": Section(
         "What the sink holds on to: a token, or its place?",
@@ -82,7 +86,8 @@ SECTIONS = {
         "in front, whose end is a terminator or, as a control, a comma: does the attention that "
         "the first terminator gets stay with it, go to the new first one, or stay in its place?",
         ("bos", "position_content", "models"),
-        bos.figures,
+        "bos",
+        "bos",
     ),
     "induction": Section(
         "Induction heads, and where they rest",
@@ -92,7 +97,8 @@ SECTIONS = {
         "repeat: here the same heads are seen on the corpus, to learn whether they park their "
         "attention on the first token meanwhile.",
         ("induction", "induction_patterns", "models"),
-        induction.figures,
+        "induction",
+        "induction",
     ),
     "claims": Section(
         "Claims of the studies",
@@ -103,21 +109,26 @@ SECTIONS = {
         "for every model that it speaks about, and holds where tested if some of them were not in "
         "this run.",
         ("claims", "max_attention_tokens", "max_attention_tokens_padded"),
-        claims.figures,
+        "claims",
+        "claims",
         page="claims.html",
     ),
 }
 
 
 def write_section(name: str, tables: Path, out: Path) -> None:
-    """Write the figures of a section into the folder `out`, as write_figures does.
+    """Write the figures of a section into the folder `out`, as job.write_all does.
 
     Raises SinkscopeError for a section that there is not.
     """
+    from sinkscope.charts.job import write_all
+    from sinkscope.charts.select import with_softmax
+    from sinkscope.reduce.read import read_table
+
     if name not in SECTIONS:
         raise SinkscopeError(f"no section '{name}'; sections are {', '.join(SECTIONS)}.")
     section = SECTIONS[name]
-    found = {table: pl.read_parquet(tables / f"{table}.parquet") for table in section.tables}
+    found = {table: read_table(tables / f"{table}.parquet") for table in section.tables}
     if "models" in found:
         found = with_softmax(found)
-    write_all(section.figures(found), out)
+    write_all(import_module(section.module).figures(found), out)

@@ -24,6 +24,12 @@ def of_model(tables: Tables, model: str) -> dict[str, pl.DataFrame]:
     return {name: frame.filter(pl.col("model") == model) for name, frame in tables.items()}
 
 
+def with_softmax(tables: Tables) -> dict[str, pl.DataFrame]:
+    """Without the rows of models whose attention is not softmax: they are not to be compared."""
+    others = tables["models"].filter(pl.col("attention") != "softmax")["model"].to_list()
+    return {name: frame.filter(~pl.col("model").is_in(others)) for name, frame in tables.items()}
+
+
 def documents_of(tables: Tables, wanted: Sequence[str] | None) -> list[str]:
     """Documents that pickers offer: those of `wanted` that are there, or the first by name."""
     found = tables["documents"]["document"].unique().sort().to_list()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.sources import LOADED
 from sinkscope.hub.lock import NAME, lock_path, read_lock, repository_of
 from sinkscope.shipped import SHIPPED
 
@@ -55,23 +54,6 @@ def local_files(source: str, directory: Path) -> list[Path]:
         return []
     folder = SHIPPED / "zoo" / name if kind == "zoo" else directory / name
     return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def state_of(row: ModelRow, directory: Path) -> list[list[str | int]]:
-    """Name, size and time of every file that a row's model is loaded from; of a hub model what its
-    lock says. Other weights under the same names have another time, so that a job that depends
-    on this is run again; it looks into the files, and keeps what was made of the same ones.
-    """
-    repository = repository_of(row.model, row.source)
-    if repository is not None:
-        lock = read_lock(lock_path(directory, repository))
-        return [] if lock is None else [[lock.commit]]
-    found: list[list[str | int]] = []
-    for path in local_files(row.source, directory):
-        if path.suffix in LOADED and path.is_file():
-            status = path.stat()
-            found.append([path.name, status.st_size, status.st_mtime_ns])
-    return found
 
 
 def by_header(path: Path) -> int:

@@ -48,13 +48,11 @@ class Requests:
         """Of an extraction job."""
         return attempt * self._of_shard(model)[1]
 
-    def experiment_minutes(self, model: str, attempt: int) -> int:
-        """Of a job that runs the model over the first tokens of a shard's documents."""
-        return attempt * self._of_experiment(model)[1]
-
-    def padded_minutes(self, model: str, attempt: int) -> int:
-        """Of a job that runs the model over all documents, padded to the longest of them."""
-        return attempt * self._of_padded(model)[1]
+    def measure_minutes(self, experiment: str, model: str, attempt: int) -> int:
+        """Of a job that runs the model over the first tokens of a shard's documents; `padded`: over
+        all documents, padded to the longest of them."""
+        reckoned = self._of_padded if experiment == "padded" else self._of_experiment
+        return attempt * reckoned(model)[1]
 
     def tables_mb(self, n_models: int, attempt: int) -> int:
         """Of a job that reads the cells of so many models, or tables made of them."""

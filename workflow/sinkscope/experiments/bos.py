@@ -11,13 +11,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from sinkscope.config import Config
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.induction import ordinary_ids
 from sinkscope.experiments.marks import marked
 from sinkscope.experiments.passes import Pass, observe, plan_of, readable, shortened
 from sinkscope.experiments.second_sink import mean_mass
+from sinkscope.experiments.task import Task
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.sentences import sentence_ends
@@ -153,11 +153,11 @@ def of_position(loaded: Loaded, inputs: Beginnings) -> pl.DataFrame:
     return pl.concat(parts).group_by(by).agg(pl.col("mass").mean()).sort(by)
 
 
-def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
+def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     """Frames by the name of their table; `bos` without rows where there is no special token."""
     found: dict[str, list[pl.DataFrame]] = {name: [] for name in JOINED["bos"]}
-    loaded = shortened(loaded, config)
-    for document, encoded in readable(loaded, config):
+    loaded = shortened(loaded, task)
+    for document, encoded in readable(loaded, task):
         name = pl.lit(document.name).alias("document")
         pair = on_and_off(loaded, document)
         if pair is not None:

@@ -17,9 +17,9 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from sinkscope.config import Config
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.experiments.passes import by_name
+from sinkscope.experiments.task import Task
 from sinkscope.extract.encode import encode
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
@@ -140,12 +140,12 @@ def patterns(
     return pl.concat(frames)
 
 
-def ordinary(loaded: Loaded, config: Config, n_tokens: int) -> Tensor:
+def ordinary(loaded: Loaded, task: Task, n_tokens: int) -> Tensor:
     """First tokens of the first document, by name, that has so many, else of the longest. A
     document that the model cannot read is left out: the atlas names it. Raises SinkscopeError
     where no document is left."""
     longest: list[int] = []
-    for document in by_name(config.documents):
+    for document in by_name(task.documents):
         with suppress(SinkscopeError):
             ids = encode(loaded, document.name, document.text, truncate=True).ids
             longest = max(longest, ids, key=len)
@@ -159,12 +159,12 @@ def ordinary(loaded: Loaded, config: Config, n_tokens: int) -> Tensor:
     return torch.tensor(longest[:n_tokens])
 
 
-def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
+def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     """scores of every head, and patterns of the strongest ones; without rows for an encoder, which
     has no next token to predict."""
     if loaded.family != "decoder":
         return {"scores": pl.DataFrame(), "patterns": pl.DataFrame()}
-    raw = config.raw
+    raw = task.settings
     tokens = repeated(
         loaded.tokenizer, loaded.row.model, raw["induction_tokens"], raw["induction_seeds"]
     )
@@ -181,6 +181,6 @@ def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
     )
     best = induction.flatten().argsort(descending=True, stable=True)[:MOST_PATTERNS]
     strongest = [divmod(int(place), induction.shape[1]) for place in best]
-    text = ordinary(loaded, config, tokens.ids.shape[1])
+    text = ordinary(loaded, task, tokens.ids.shape[1])
     shown = patterns(loaded, strongest, {"repeated": tokens.ids[0], "ordinary": text})
     return {"scores": found, "patterns": shown}

@@ -12,7 +12,6 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from sinkscope.config import Config
 from sinkscope.experiments.passes import (
     Pass,
     observe,
@@ -21,6 +20,7 @@ from sinkscope.experiments.passes import (
     shortened,
     shown_documents,
 )
+from sinkscope.experiments.task import Task
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.model import Loaded
 from sinkscope.keys import key_sets
@@ -131,11 +131,11 @@ def masses(found: Pass, sets: dict[str, list[int]]) -> pl.DataFrame:
     )
 
 
-def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
+def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     """Frames by the name of their table; norms of single positions of the first documents."""
-    shown = shown_documents(config)
+    shown = shown_documents(task)
     found: dict[str, list[pl.DataFrame]] = {name: [] for name in JOINED["norms"]}
-    for document, encoded in readable(shortened(loaded, config), config):
+    for document, encoded in readable(shortened(loaded, task), task):
         sets = {name: key_sets(encoded.classes)[name] for name in WEIGHTED_SETS}
         ids = torch.tensor([encoded.ids], device=loaded.device)
         seen = observe(loaded, ids, plan_of(ids, list(sets.values()), weighted=True))

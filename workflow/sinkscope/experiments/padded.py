@@ -14,9 +14,9 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from sinkscope.config import Config
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.passes import plan_of
+from sinkscope.experiments.task import Task
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.job import progress
 from sinkscope.extract.model import Loaded
@@ -28,10 +28,10 @@ from sinkscope.reduce.max_keys import count_keys, histogram, is_tie
 TABLE = "max_attention_tokens_padded"
 
 
-def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
+def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     """token, key_class, count, share, n_ties: the histogram over all documents, each padded to
     the longest. Raises SinkscopeError where the tokenizer has no padding token."""
-    encoded = list(analysed(loaded, config))
+    encoded = list(analysed(loaded, task))
     longest = max((len(one.ids) for one in encoded), default=0)
     if any(len(one.ids) < longest for one in encoded) and loaded.tokenizer.pad_token_id is None:
         raise SinkscopeError(
@@ -46,11 +46,11 @@ def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
     return {TABLE: histogram(parts).collect() if parts else pl.DataFrame()}
 
 
-def analysed(loaded: Loaded, config: Config) -> Iterator[Encoded]:
+def analysed(loaded: Loaded, task: Task) -> Iterator[Encoded]:
     """The documents as the atlas reads them, without those that it refuses, and names."""
-    for document in config.documents:
+    for document in task.documents:
         with suppress(SinkscopeError):
-            yield encode(loaded, document.name, document.text, truncate=config.raw["truncate"])
+            yield encode(loaded, document.name, document.text, truncate=task.settings["truncate"])
 
 
 def counts(loaded: Loaded, encoded: Encoded, n_padded: int) -> pl.LazyFrame:

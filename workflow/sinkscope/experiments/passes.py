@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sinkscope.config import Config
 from sinkscope.documents import Document
 from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.experiments.task import Task
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.job import progress
 from sinkscope.extract.masks import Call
@@ -97,21 +97,21 @@ def observe(loaded: Loaded, ids: Tensor, plan: Plan) -> Pass:
     return watching.shown(states[: loaded.n_layers])
 
 
-def shortened(loaded: Loaded, config: Config) -> Loaded:
+def shortened(loaded: Loaded, task: Task) -> Loaded:
     """The same model, to which documents are only their first experiment_tokens tokens."""
-    most = config.raw["experiment_tokens"]
+    most = task.settings["experiment_tokens"]
     return replace(loaded, max_length=min(most, loaded.max_length or most))
 
 
-def readable(loaded: Loaded, config: Config) -> Iterator[tuple[Document, Encoded]]:
+def readable(loaded: Loaded, task: Task) -> Iterator[tuple[Document, Encoded]]:
     """Every document, by name, as the model reads it, cut where it is longer than the model takes.
 
     By name, since sums over documents depend on their order in the last digits: the order of the
     table of documents must not show. A document of which the model makes no token is left out: the
     atlas, which runs over the same documents, names it.
     """
-    with progress(loaded.row.model, len(config.documents)) as advance:
-        for document in by_name(config.documents):
+    with progress(loaded.row.model, len(task.documents)) as advance:
+        for document in by_name(task.documents):
             with suppress(SinkscopeError):
                 yield document, encode(loaded, document.name, document.text, truncate=True)
             advance()
@@ -121,9 +121,9 @@ def by_name(documents: Sequence[Document]) -> list[Document]:
     return sorted(documents, key=lambda document: document.name)
 
 
-def shown_documents(config: Config) -> set[str]:
+def shown_documents(task: Task) -> set[str]:
     """Names of the documents that the report shows one by one: the first of the table."""
-    return {document.name for document in config.documents[: config.raw["documents_in_report"]]}
+    return {document.name for document in task.documents[: task.settings["documents_in_report"]]}
 
 
 def middle_layers(n_layers: int) -> tuple[int, int]:

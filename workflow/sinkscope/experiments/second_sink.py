@@ -14,7 +14,6 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from sinkscope.config import Config
 from sinkscope.experiments.marks import Marked, marked
 from sinkscope.experiments.passes import (
     Pass,
@@ -27,6 +26,7 @@ from sinkscope.experiments.passes import (
     unit,
 )
 from sinkscope.experiments.states import States
+from sinkscope.experiments.task import Task
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.model import Loaded
 from sinkscope.reduce.parts import JOINED
@@ -149,15 +149,15 @@ def head_maps(loaded: Loaded, encoded: Encoded, key: int) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def measure(loaded: Loaded, config: Config) -> dict[str, pl.DataFrame]:
+def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     """Frames by name; all without rows where no document has a sentence that ends."""
-    wanted = shown_documents(config)
+    wanted = shown_documents(task)
     layers: list[pl.DataFrame] = []
     locals_: list[pl.DataFrame] = []
     states = States(wanted)
     example: tuple[str, Encoded, int] | None = None
-    loaded = shortened(loaded, config)
-    for document, encoded in readable(loaded, config):
+    loaded = shortened(loaded, task)
+    for document, encoded in readable(loaded, task):
         text = marked(loaded.tokenizer, encoded)
         if text is None:
             continue

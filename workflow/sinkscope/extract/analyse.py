@@ -125,7 +125,8 @@ class Analyser:
                 raise SinkscopeError(
                     f"document '{document.name}': model '{self.loaded.row.model}' computes NaN or "
                     f"infinite attention logits in layer {layer} with dtype "
-                    f"{self.loaded.row.dtype}; use float32, or check the weights."
+                    f"{self.loaded.row.dtype}; use float32, or check the weights.",
+                    document.name,
                 )
 
     def heads(self) -> tuple[tuple[int, int], ...]:

@@ -29,7 +29,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import DamagedError, SinkscopeError
 from sinkscope.files import written
 
 
@@ -70,9 +70,7 @@ def read_cell(path: Path, names: list[str] | None = None) -> Cell:
             kept = [name for name in file.keys() if names is None or name in names]  # noqa: SIM118
             return Cell(meta, {name: file.get_tensor(name) for name in kept})
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise SinkscopeError(
-            f"{path}: is not a complete cell ({error}); delete it and run again."
-        ) from error
+        raise DamagedError(path, f"is not a complete cell ({error})") from error
 
 
 def digest(arrays: Mapping[str, np.ndarray]) -> str:

@@ -78,7 +78,7 @@ def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encod
     ]
     if all(name in SPECIAL_CLASSES for name in classes):
         raise SinkscopeError(
-            f"document '{document}': model '{row.model}' makes no token of it; add text."
+            f"document '{document}': model '{row.model}' makes no token of it; add text.", document
         )
     kept = _kept(loaded, ids, classes, truncate=truncate, document=document)
     return Encoded(
@@ -172,7 +172,8 @@ def _kept(
     if not truncate:
         raise SinkscopeError(
             f"document '{document}': {full} tokens, but model '{model}' takes at most "
-            f"{limit}; shorten it, leave the cell out, or set truncate: true."
+            f"{limit}; shorten it, leave the cell out, or set truncate: true.",
+            document,
         )
     ordinary = [i for i, name in enumerate(classes) if name not in SPECIAL_CLASSES]
     front, end = ordinary[0], ordinary[-1] + 1 if loaded.family == "encoder" else full

@@ -18,25 +18,16 @@ import transformers
 from rich.console import Console
 from rich.progress import Progress
 
-from sinkscope.code import modules
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
-from sinkscope.errors import ModelError, PassingError, SinkscopeError
+from sinkscope.errors import DocumentsError, ModelError, PassingError, SinkscopeError, about
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.batches import Batch, batches
 from sinkscope.extract.cell import Cell, cell_path, fingerprint_of, write_cell
 from sinkscope.extract.gpus import own_gpus
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
-from sinkscope.files import sha256_of, write_json
-
-
-def code_hash() -> str:
-    """Hash of the modules that extraction runs."""
-    total = hashlib.sha256()
-    for path in modules("extract"):
-        total.update(path.name.encode() + path.read_bytes())
-    return total.hexdigest()
+from sinkscope.files import leftovers, remove, sha256_of
 
 
 def versions() -> dict[str, str]:
@@ -47,10 +38,10 @@ def versions() -> dict[str, str]:
     }
 
 
-def fingerprint(loaded: Loaded, settings: Settings, document: Document) -> str:
+def fingerprint(loaded: Loaded, settings: Settings, document: Document, code: str) -> str:
     """Hash of all that a cell depends on; a finished cell with the same one is kept."""
     parts: list[Any] = [
-        code_hash(),
+        code,
         versions(),
         loaded.facts(),
         loaded.row.identity(),
@@ -62,60 +53,47 @@ def fingerprint(loaded: Loaded, settings: Settings, document: Document) -> str:
 
 
 def run_job(
-    row: ModelRow,
-    documents: Sequence[Document],
-    settings: Settings,
-    directory: Path,
-    manifest: Path,
-) -> None:
-    """Make the cells of one model over one shard below results/cells, then the manifest.
+    row: ModelRow, documents: Sequence[Document], settings: Settings, code: str, directory: Path
+) -> dict[str, Any]:
+    """Make the cells of one model over one shard below results/cells; what the manifest says.
 
     A cell that is there with the same fingerprint is kept. A document that the model cannot take
-    is listed in the manifest with the reason, and stops nothing. Raises SinkscopeError, without a
-    manifest, for a fault of the model, and PassingError for one of the machine, which another
-    attempt may not meet; cells are kept.
+    is listed with the reason, and stops nothing. code: hash of what extraction runs. Raises
+    SinkscopeError for a fault of the model, and DocumentsError for those of the machine, which
+    another attempt may not meet; cells are kept.
     """
     started = time.monotonic()
-    manifest.unlink(missing_ok=True)
+    folder = cell_path(directory / "results", row.model, "any").parent
+    for begun in leftovers(folder, [f"{document.name}.safetensors" for document in documents]):
+        remove(begun)
     with threads(settings.threads), own_gpus(row):
         loaded = load_model(row, directory)
         analyser = Analyser(loaded, settings, Workspace(loaded.device))
-        made = make_cells(analyser, documents, directory)
-    refused = {name: one for name, one in made.items() if isinstance(one, SinkscopeError)}
-    passing = [str(one) for one in refused.values() if isinstance(one, PassingError)]
+        made = make_cells(analyser, documents, code, directory)
+    refused = {
+        name: about(name, one) for name, one in made.items() if isinstance(one, SinkscopeError)
+    }
+    passing = {name: one for name, one in refused.items() if isinstance(one, PassingError)}
     if passing:
-        raise PassingError("\n".join(passing))
-    missing = [
-        {"document": document.name, "reason": about(document, refused[document.name])}
-        for document in documents
-        if document.name in refused
-    ]
+        raise DocumentsError(passing)
+    names = [document.name for document in documents]
+    lacking = [name for name in names if name in refused]
+    missing = [{"document": name, "reason": str(refused[name])} for name in lacking]
     for entry in missing:
         print(entry["reason"], file=sys.stderr)
-    write_json(
-        manifest,
-        {
-            "model": loaded.facts(),
-            "cells": [
-                made[document.name] for document in documents if document.name not in refused
-            ],
-            "missing": missing,
-            "job": {
-                "seconds": round(time.monotonic() - started, 2),
-                "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-                **device_facts(loaded.device),
-                "threads": settings.threads,
-                "versions": versions(),
-            },
+    return {
+        "revision": loaded.revision,
+        "model": loaded.facts(),
+        "cells": [made[name] for name in names if name not in refused],
+        "missing": missing,
+        "job": {
+            "seconds": round(time.monotonic() - started, 2),
+            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            **device_facts(loaded.device),
+            "threads": settings.threads,
+            "versions": versions(),
         },
-    )
-
-
-def about(document: Document, error: SinkscopeError) -> str:
-    """The error's sentence, which names the document at the latest here."""
-    sentence = str(error)
-    named = f"document '{document.name}'"
-    return sentence if named in sentence else f"{named}: {sentence}"
+    }
 
 
 # An entry in the manifest, or why there is none.
@@ -123,7 +101,7 @@ Made = dict[str, Any] | SinkscopeError
 
 
 def make_cells(
-    analyser: Analyser, documents: Sequence[Document], directory: Path
+    analyser: Analyser, documents: Sequence[Document], code: str, directory: Path
 ) -> dict[str, Made]:
     """By document, its entry; those that have a cell already are not analysed again.
 
@@ -131,7 +109,7 @@ def make_cells(
     """
     loaded, made = analyser.loaded, dict[str, Made]()
     results = directory / "results"
-    wanted = {one.name: fingerprint(loaded, analyser.settings, one) for one in documents}
+    wanted = {one.name: fingerprint(loaded, analyser.settings, one, code) for one in documents}
     paths = {one.name: cell_path(results, loaded.row.model, one.name) for one in documents}
     with progress(loaded.row.model, len(documents)) as advance:
 

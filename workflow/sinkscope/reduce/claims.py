@@ -14,6 +14,7 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.reduce.claim_file import Claim, Subject, read_claims
 from sinkscope.reduce.measure import AbsentError, Tables
 from sinkscope.reduce.measures import MEASURES
+from sinkscope.reduce.read import read_table
 from sinkscope.reduce.schemas import EXPERIMENTS, write_table
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested here"
@@ -186,5 +187,5 @@ def overall(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def write_claims(path: Path, tables: Path, names: Sequence[str], out: Path) -> None:
     """Evaluate the claims of a file over these tables of a folder; write the table `claims`."""
-    found = {name: pl.read_parquet(tables / f"{name}.parquet") for name in names}
+    found = {name: read_table(tables / f"{name}.parquet") for name in names}
     write_table(evaluate(read_claims(path), found).lazy(), "claims", out)

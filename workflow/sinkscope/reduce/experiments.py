@@ -259,3 +259,16 @@ EXPERIMENTS = {
         sort=("number", "subject", "model"),
     ),
 }
+
+# The tables of each experiment.
+OF_EXPERIMENT = {
+    "induction": ("induction", "induction_patterns"),
+    "second_sink": (
+        *("second_sink_layers", "second_sink", "second_sink_local", "second_sink_states"),
+        "second_sink_maps",
+    ),
+    "norms": ("norms", "norm_ratios", "norm_weighted", "activations"),
+    "bos": ("bos", "position_content"),
+    "emergence": ("emergence", "attachment"),
+    "claims": ("claims",),
+}

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from sinkscope.reduce.parts import joined
+from sinkscope.reduce.read import read_table
 from sinkscope.reduce.schemas import write_table
 
 
@@ -53,6 +54,6 @@ def write_tables(parts: Sequence[Path], tables: Path, threshold: float) -> None:
     if scores.is_empty():
         found["induction"] = scores
     else:
-        found["induction"] = with_rest(scores, pl.read_parquet(tables / "heads.parquet"), threshold)
+        found["induction"] = with_rest(scores, read_table(tables / "heads.parquet"), threshold)
     for table, frame in found.items():
         write_table(frame.lazy(), table, tables)

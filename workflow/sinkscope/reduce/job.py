@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.errors import SinkscopeError
+from sinkscope.errors import DamagedError
 from sinkscope.extract.cell import Cell, read_cell
 from sinkscope.files import read_json, sha256_of, written
+from sinkscope.reduce.read import read_table
 from sinkscope.reduce.schemas import TABLES, write_table
 from sinkscope.reduce.tables import tables_of_model
 
@@ -45,10 +46,7 @@ def reduce_model(manifests: Sequence[Path], out: Path, epsilon: float, directory
 def _read(entry: dict[str, str], directory: Path) -> Cell:
     path = directory / entry["cell"]
     if not path.is_file() or sha256_of(path) != entry["cell_sha256"]:
-        raise SinkscopeError(
-            f"{entry['cell']}: is missing or not what its job wrote; "
-            "run `snakemake --forcerun extract`, which makes such cells again."
-        )
+        raise DamagedError(Path(entry["cell"]), "is missing, or not what its job wrote")
     return read_cell(path, ARRAYS)
 
 
@@ -60,4 +58,9 @@ def write_tables(parts: Sequence[Path], out: Path) -> None:
     for name, table in TABLES.items():
         files = [file for folder in parts if (file := folder / f"{name}.parquet").is_file()]
         empty = pl.LazyFrame(schema=dict(table.columns))
-        write_table(pl.concat([pl.scan_parquet(file) for file in files] or [empty]), name, out)
+        try:
+            write_table(pl.concat([pl.scan_parquet(file) for file in files] or [empty]), name, out)
+        except pl.exceptions.PolarsError:
+            for file in files:  # the one that is damaged is named
+                read_table(file)
+            raise

@@ -9,10 +9,8 @@ import polars as pl
 
 from sinkscope.errors import SinkscopeError
 from sinkscope.reduce.experiments import EXPERIMENTS
+from sinkscope.reduce.read import read_table
 from sinkscope.reduce.schemas import write_table
-
-# Experiments about single documents, of which every shard is a part.
-OF_DOCUMENTS = ("second_sink", "bos", "norms")
 
 # By experiment: the tables whose rows are those of the models' parts.
 JOINED = {
@@ -27,7 +25,7 @@ def joined(parts: Sequence[Path], name: str, table: str) -> pl.DataFrame:
 
     parts: folders of models, or of their shards, which hold `name`.parquet.
     """
-    frames = [pl.read_parquet(part / f"{name}.parquet") for part in parts]
+    frames = [read_table(part / f"{name}.parquet") for part in parts]
     filled = [frame for frame in frames if not frame.is_empty()]
     if filled:
         return pl.concat(filled)

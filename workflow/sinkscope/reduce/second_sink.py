@@ -11,6 +11,7 @@ import polars as pl
 from sinkscope.keys import LOCAL_WIDTHS
 from sinkscope.reduce import states
 from sinkscope.reduce.parts import joined, write_parts
+from sinkscope.reduce.read import read_table
 from sinkscope.reduce.schemas import write_table
 
 OWN = "own"  # in the column mark: whatever ends the first sentence of the text itself
@@ -141,6 +142,6 @@ def write_tables(parts: Sequence[Path], tables: Path, threshold: float) -> None:
     if table.is_empty():
         layers = joined([], "", "second_sink_layers")
     else:
-        sums = states.summed(pl.read_parquet(folder / f"{SUMS}.parquet") for folder in parts)
+        sums = states.summed(read_table(folder / f"{SUMS}.parquet") for folder in parts)
         layers = by_layer(table, states.convergence(sums), threshold)
     write_table(layers.lazy(), "second_sink_layers", tables)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
 from sinkscope.charts.job import read_tables
 from sinkscope.charts.maps import STEPS
@@ -17,7 +16,8 @@ from sinkscope.charts.palette import model_colour
 from sinkscope.charts.sections import SECTIONS
 from sinkscope.charts.theme import ALL_DOCUMENTS, ALL_MODELS
 from sinkscope.files import read_json, write_text, written
-from sinkscope.grid import Grid
+from sinkscope.jobs.wanted import Wanted
+from sinkscope.reduce.read import read_table
 from sinkscope.reduce.schemas import TABLES
 from sinkscope.report import claims, findings, overview, provenance
 from sinkscope.report.leftovers import remove_leftovers
@@ -36,27 +36,25 @@ from sinkscope.report.site import (
 
 
 def write_report(
-    config: dict[str, Any],
-    grid: Grid,
+    wanted: Wanted,
     tables: Path,
     figures: Path,
     maps: Path,
-    directory: Path,
     out: Path,
     commit: str,
     sections: Sequence[str] = (),
 ) -> None:
     """Write index.html, MODEL.html, claims.html, assets/ and data/ into the folder `out`.
 
-    config: the merged configuration, shown as provenance. figures, maps: folders with one
-    subfolder per model (and `all`), linked from the pages. directory: where results/ is.
+    wanted: the requests of the run, whose configuration is shown as provenance. figures, maps:
+    folders with one subfolder per model (and `all`), linked from the pages.
     sections: those of experiments, whose figures are in `out`/sections/. What earlier reports left
     of models and experiments that the configuration no longer has is removed.
     """
-    report = Report(config, grid, read_tables(tables), figures, maps, directory, out, commit)
+    report = Report(wanted, read_tables(tables), figures, maps, out, commit)
     report.sections = shown_sections(sections, out)
     if "claims" in sections:
-        report.claims = pl.read_parquet(tables / "claims.parquet")
+        report.claims = read_table(tables / "claims.parquet")
     write_assets(out / "assets")
     of_sections = [table for name in sections for table in SECTIONS[name].tables]
     downloads = copy_tables(tables, out / "data", list(dict.fromkeys([*TABLES, *of_sections])))
@@ -69,7 +67,7 @@ def write_report(
     for model in report.models:
         page = templates.get_template("model.html.j2").render(report.model(model))
         write_text(out / f"{model}.html", page)
-    remove_leftovers(out, grid, sections)
+    remove_leftovers(out, wanted.grid, sections)
 
 
 def write_assets(folder: Path) -> None:
@@ -100,21 +98,19 @@ class Report:
 
     def __init__(
         self,
-        config: dict[str, Any],
-        grid: Grid,
+        wanted: Wanted,
         tables: dict[str, pl.DataFrame],
         figures: Path,
         maps: Path,
-        directory: Path,
         out: Path,
         commit: str,
     ) -> None:
-        self.config, self.grid, self.tables, self.out = config, grid, tables, out
+        self.grid, self.tables, self.out = wanted.grid, tables, out
         self.figures, self.maps, self.commit = figures, maps, commit
-        self.finished = provenance.manifests(grid, directory)
-        self.missing = provenance.missing(grid, directory)
-        self.failed_experiments = provenance.failed_experiments(grid, directory)
-        self.models = provenance.model_names(grid)
+        self.finished = provenance.manifests(wanted)
+        self.missing = provenance.missing(wanted)
+        self.failed_experiments = provenance.failed_experiments(wanted)
+        self.models = provenance.model_names(wanted.grid)
         self.names = model_names(tables)  # models with results, which have colours
         self.kinds = overview.attention_kinds(tables)
         self.sections: list[ShownSection] = []
@@ -159,7 +155,7 @@ class Report:
             "jobs": provenance.jobs(self.finished),
             "versions": provenance.versions(self.finished),
             "commit": self.commit,
-            "config": yaml.safe_dump(self.config, sort_keys=False, allow_unicode=True),
+            "config": self.grid.snapshot(),
             "epsilon": self.grid.config.raw["epsilon"],
             "window": self.grid.config.raw["window"],
         }

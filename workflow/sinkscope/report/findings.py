@@ -9,7 +9,7 @@ import polars as pl
 
 from sinkscope.charts import words
 from sinkscope.charts.figure import Tables
-from sinkscope.charts.models import with_softmax
+from sinkscope.charts.select import with_softmax
 from sinkscope.report.site import ShownFigure
 
 # Figures of a model whose findings make its summary, in this order.

@@ -13,11 +13,10 @@ from pathlib import Path
 from sinkscope.charts.sections import SECTIONS
 from sinkscope.files import read_json
 from sinkscope.grid import Grid
+from sinkscope.jobs.request import stamps_of
 from sinkscope.reduce.schemas import TABLES
 
 ENDINGS = ("json", "svg", "png", "csv")  # of a figure
-DRAWN_OF = {"alternatives": "emergence"}  # section to experiment, where the names differ
-STAMP = ".snakemake_timestamp"  # Snakemake puts it into folders that are outputs
 
 
 def remove_leftovers(out: Path, grid: Grid, shown: Sequence[str]) -> list[Path]:
@@ -49,7 +48,7 @@ def remove_leftovers(out: Path, grid: Grid, shown: Sequence[str]) -> list[Path]:
 
 def wanted_sections(grid: Grid) -> set[str]:
     """Sections that a report of the whole grid shows."""
-    wanted = {name for name in SECTIONS if grid.runs(DRAWN_OF.get(name, name))}
+    wanted = {name for name in SECTIONS if grid.runs(SECTIONS[name].experiment)}
     if not any(row.source.startswith("zoo:") for row in grid.config.models):
         wanted -= {"emergence", "alternatives"}  # of the zoo's training
     return wanted
@@ -79,7 +78,7 @@ def figures(folder: Path) -> Iterator[Path]:
         yield from (
             folder / f"{name}.{end}" for name in names for end in ENDINGS if "/" not in name
         )
-        yield from (folder / "figures.json", folder / STAMP)
+        yield from (folder / "figures.json", folder / "drawn.json", *stamps_in(folder))
 
 
 def maps(folder: Path) -> Iterator[Path]:
@@ -93,7 +92,11 @@ def maps(folder: Path) -> Iterator[Path]:
             yield from (
                 of_document / f"{name}.{end}" for name in layers + heads for end in ("js", "png")
             )
-        yield from (folder / "index.json", folder / STAMP)
+        yield from (folder / "index.json", *stamps_in(folder))
+
+
+def stamps_in(folder: Path) -> list[Path]:
+    return stamps_of(folder / "made")
 
 
 def tables(data: Path, sections: set[str]) -> Iterator[Path]:

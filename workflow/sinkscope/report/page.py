@@ -11,8 +11,8 @@ import polars as pl
 import vl_convert
 
 from sinkscope.charts.figure import Figure, as_svg
-from sinkscope.charts.job import figures_of_model
 from sinkscope.charts.maps import STEPS, entry_of, named_maps, packed, script, thumbnail, tokens_of
+from sinkscope.charts.of_model import figures_of_model
 from sinkscope.charts.palette import model_colour
 from sinkscope.extract.cell import Cell
 from sinkscope.files import write_text

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from sinkscope.failures import reason
+from sinkscope.experiments.declared import ALL, OF_DOCUMENTS, SETTINGS
 from sinkscope.files import read_json
-from sinkscope.grid import Grid, manifest_path
+from sinkscope.grid import Grid
+from sinkscope.jobs.failures import reason
+from sinkscope.jobs.wanted import Wanted
 
 PACKAGES = ("sinkscope", "polars", "altair", "vl-convert-python", "pillow", "jinja2")
 
@@ -28,58 +29,66 @@ def model_names(grid: Grid) -> list[str]:
     return [row.model for row in grid.config.models]
 
 
-def manifests(grid: Grid, directory: Path) -> dict[tuple[str, str], dict[str, Any]]:
+def manifests(wanted: Wanted) -> dict[tuple[str, str], dict[str, Any]]:
     """(model, shard) to the manifest of its job, for the jobs that finished."""
-    paths = {
-        (model, shard): manifest_path(directory, model, shard)
-        for model in model_names(grid)
-        for shard in grid.shards
+    requests = {
+        (model, shard): wanted.extract(model, shard)
+        for model in model_names(wanted.grid)
+        for shard in wanted.grid.shards
     }
-    return {key: read_json(path) for key, path in paths.items() if path.is_file()}
+    return {
+        key: read_json(wanted.directory / request.stamp)
+        for key, request in requests.items()
+        if wanted.is_made(request)
+    }
 
 
-def missing(grid: Grid, directory: Path) -> list[Missing]:
+def missing(wanted: Wanted) -> list[Missing]:
     """Cells of the grid that no manifest lists, in the order of the grid."""
     found: list[Missing] = []
-    finished = manifests(grid, directory)
+    grid, finished = wanted.grid, manifests(wanted)
     for model in model_names(grid):
         found += [Missing(model, (entry.name,), entry.reason) for entry in grid.refused]
         for shard in grid.shards:
-            names = [document.name for document in grid.documents(shard)]
             if (model, shard) in finished:
                 found += [
                     Missing(model, (entry["document"],), entry["reason"])
                     for entry in finished[model, shard]["missing"]
-                    if entry["document"] in names
                 ]
             else:
-                why = unfinished(grid, directory, model, shard)
-                found.append(Missing(model, tuple(names), why))
+                found += unfinished(wanted, model, shard)
     return found
 
 
-def unfinished(grid: Grid, directory: Path, model: str, shard: str) -> str:
-    """Why a job left no manifest: what it or its download says itself."""
-    repository = grid.repository(model)
-    jobs = (f"lock/{repository}", f"download/{repository}", f"extract/{model}/{shard}")
-    found = (reason(directory, job) for job in jobs)
-    return next((why for why in found if why), "no result: its job was not run")
+def unfinished(wanted: Wanted, model: str, shard: str) -> list[Missing]:
+    """Why a job left no manifest, as it or its download says itself; documents of the same reason
+    together."""
+    repository = wanted.grid.repository(model)
+    own = wanted.extract(model, shard).log
+    jobs = [*([f"lock/{repository}", f"download/{repository}"] if repository else []), own]
+    of_reason: dict[str, list[str]] = {}
+    for document in wanted.grid.documents(shard):
+        reasons = (reason(wanted.directory, job, document.name) for job in jobs)
+        why = next((why for why in reasons if why), "no result: its job was not run")
+        of_reason.setdefault(why, []).append(document.name)
+    return [Missing(model, tuple(names), why) for why, names in of_reason.items()]
 
 
-def failed_experiments(grid: Grid, directory: Path) -> list[dict[str, str]]:
+def failed_experiments(wanted: Wanted) -> list[dict[str, str]]:
     """experiment, model and reason of every part that an experiment could not measure."""
     parts = [
-        (experiment, model, reason(directory, f"{experiment}/{model}{part}"))
-        for experiment in (*grid.config.raw["experiments"], "padded")
-        if grid.runs(experiment)
-        for model in model_names(grid)
-        for part in ("", *(f"/{shard}" for shard in grid.shards))
+        (experiment, model, wanted.measure(experiment, model, shard))
+        for experiment in SETTINGS
+        if wanted.grid.runs(experiment)
+        for model in model_names(wanted.grid)
+        for shard in (wanted.grid.shards if experiment in OF_DOCUMENTS else [ALL])
     ]
-    return [
+    found = [
         {"experiment": experiment, "model": model, "reason": why}
-        for experiment, model, why in parts
-        if why is not None
+        for experiment, model, request in parts
+        if (why := reason(wanted.directory, request.log)) is not None
     ]
+    return [entry for i, entry in enumerate(found) if entry not in found[:i]]
 
 
 def jobs(finished: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:

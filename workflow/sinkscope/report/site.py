@@ -16,6 +16,7 @@ import vl_convert
 from sinkscope.charts import words
 from sinkscope.charts.palette import CLASS_COLOURS, HEAT_FLOOR, heat_table
 from sinkscope.charts.sections import SECTIONS
+from sinkscope.errors import DamagedError
 from sinkscope.files import read_json
 from sinkscope.printable import printable
 
@@ -88,17 +89,22 @@ def read_figures(folder: Path, base: Path) -> list[ShownFigure]:
     """Figures that charts.job.write_figures left in `folder`; none where it did not run."""
     if not (folder / "figures.json").is_file():
         return []
+    try:
+        listed = read_json(folder / "figures.json")
+        specs = {one["name"]: read_json(folder / f"{one['name']}.json") for one in listed}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedError(folder / "figures.json", "is not what its job wrote") from error
     return [
         ShownFigure(
             **entry,
-            spec=read_json(folder / f"{entry['name']}.json"),
+            spec=specs[entry["name"]],
             links={
                 kind: address(folder / f"{entry['name']}.{ending}", base)
                 for kind, ending in KINDS.items()
             },
             image=address(folder / f"{entry['name']}.svg", base),
         )
-        for entry in read_json(folder / "figures.json")
+        for entry in listed
     ]
 
 

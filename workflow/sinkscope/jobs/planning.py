@@ -10,7 +10,8 @@ from sinkscope.config import Config, ModelRow
 from sinkscope.errors import SinkscopeError, collected
 from sinkscope.extract.sources import find_config
 from sinkscope.files import read_json
-from sinkscope.grid import Grid, finished_only
+from sinkscope.grid import Grid
+from sinkscope.jobs.wanted import Wanted
 from sinkscope.mapping import read_mapping
 
 # How architectures call them in config.json; where none is there, the class has a default.
@@ -18,14 +19,14 @@ LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 HEADS = ("num_attention_heads", "n_head", "n_heads")
 
 
-def unready(grid: Grid, directory: Path) -> dict[str, list[str]]:
+def unready(wanted: Wanted) -> dict[str, list[str]]:
     """Models that cannot run, each with the sentences that say why: a source that is not there, or
     a head that the model does not have. Models whose extraction jobs have all finished are passed
-    over: their weights may be elsewhere."""
-    finished = finished_only(grid, directory)
+    over."""
     found: dict[str, list[str]] = {}
+    grid, directory = wanted.grid, wanted.directory
     for row in grid.config.models:
-        if finished.get(row.model) != grid.cells[row.model]:
+        if not all(wanted.is_made(wanted.extract(row.model, shard)) for shard in grid.shards):
             problems: list[str] = []
             with collected(problems):
                 path = find_config(row.model, row.source, directory)

@@ -1,20 +1,26 @@
 """Why jobs failed: `results/logs/JOB.failed`, beside the log of each job.
 
-JOB is the rule and its wildcards, as in the path of the log: `extract/minilm/0000`. A job writes
-the file when it starts, saying that it was killed, and removes it when it has succeeded. What
-raises an error puts the reason there. A job that is killed cannot, so that the first text stays.
+JOB is the rule and its wildcards, as in the path of the log: `extract/minilm/0000.3fa9c1d2e4b5`. A
+job writes the file when it starts, saying that it was killed, and removes it when it has succeeded.
+What raises an error puts the reason there. A job that is killed cannot, so that the first text
+stays.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sinkscope.errors import PassingError, SinkscopeError
+from sinkscope.errors import DocumentsError, PassingError, SinkscopeError
+from sinkscope.experiments.declared import ALL
 from sinkscope.files import read_json, write_json, write_text
+from sinkscope.jobs.request import DIGEST
 
 LOGS = Path("results/logs")  # in the working directory
 RUN = LOGS / "run"
@@ -26,13 +32,19 @@ KILLED = (
 
 @dataclass(frozen=True)
 class Failure:
-    """problems: one sentence each. final: another attempt would end in the same way; problems
-    then are complete sentences for the user. run: the run of Snakemake that the job was part of.
+    """problems: each {"document": name or None, "reason": sentence}. final: another attempt would
+    end in the same way; reasons then are complete sentences for the user. run: the run of Snakemake
+    that the job was part of. where: the machine, process and cluster job.
     """
 
-    problems: list[str]
+    problems: list[dict[str, str | None]]
     final: bool
     run: str
+    where: str = ""
+
+    @property
+    def reasons(self) -> list[str]:
+        return list(dict.fromkeys(str(problem["reason"]) for problem in self.problems))
 
 
 def failure_path(directory: Path, job: str) -> Path:
@@ -46,18 +58,22 @@ def read_failure(directory: Path, job: str) -> Failure | None:
     return None
 
 
-def reason(directory: Path, job: str) -> str | None:
-    """One text for the report: why a job failed, and its log where that says more."""
+def reason(directory: Path, job: str, document: str | None = None) -> str | None:
+    """One text for the report: why a job failed (of a document: why it, where that is known), and
+    its log where that says more."""
     failure = read_failure(directory, job)
     if failure is None:
         return None
-    text = " ".join(failure.problems)
+    own = [str(one["reason"]) for one in failure.problems if one["document"] == document]
+    text = " ".join(own or failure.reasons)
     return text if failure.final else f"{text}; see {LOGS / job}.log"
 
 
-def begin_run(directory: Path) -> None:
-    """To be called when a run of Snakemake starts: what failed before may succeed now."""
-    write_text(directory / RUN, uuid.uuid4().hex)
+def begin_run(directory: Path) -> str:
+    """To be called when a run of Snakemake starts: what failed before may succeed now. Its name."""
+    name = uuid.uuid4().hex
+    write_text(directory / RUN, name)
+    return name
 
 
 def _current_run() -> str:
@@ -74,24 +90,35 @@ def recorded(log: Path) -> Iterator[None]:
     with suppress(OSError, ValueError, TypeError):
         before = Failure(**read_json(path))
         if before.final and before.run == run != "":
-            raise SinkscopeError("\n".join(before.problems))
-    write_json(path, asdict(Failure([KILLED], False, run)))
+            raise SinkscopeError("\n".join(before.reasons))
+    problem: dict[str, str | None] = {"document": None, "reason": KILLED}
+    write_json(path, asdict(Failure([problem], False, run, where())))
     try:
         yield
     except Exception as error:
         final = isinstance(error, SinkscopeError) and not isinstance(error, PassingError)
         with suppress(SinkscopeError):  # a full disk must not hide what went wrong
-            write_json(path, asdict(Failure(problems_of(error), final, run)))
+            write_json(path, asdict(Failure(problems_of(error), final, run, where())))
         raise
     path.unlink(missing_ok=True)
 
 
-def problems_of(error: Exception) -> list[str]:
-    """The sentences of an error of ours; else the type and the first line of the message."""
+def where() -> str:
+    """This process, for someone who wants to end it."""
+    job = os.environ.get("SLURM_JOB_ID")
+    on_cluster = f"cluster job {job}, " if job else ""
+    return f"{on_cluster}process {os.getpid()} on {socket.gethostname()}"
+
+
+def problems_of(error: Exception) -> list[dict[str, str | None]]:
+    """What an error of ours says, of each document where it does; else the type and the first line
+    of the message."""
+    if isinstance(error, DocumentsError):
+        return [{"document": name, "reason": str(one)} for name, one in error.of_document.items()]
     lines = str(error).strip().splitlines()
-    if isinstance(error, SinkscopeError):
-        return lines
-    return [": ".join([type(error).__name__, *lines[:1]])]
+    if not isinstance(error, SinkscopeError):
+        lines = [": ".join([type(error).__name__, *lines[:1]])]
+    return [{"document": None, "reason": line} for line in lines]
 
 
 def attempt_to_plan(directory: Path, job: str, attempt: int) -> int:
@@ -127,7 +154,7 @@ def closing_list(failed: Mapping[str, Failure], shards: Mapping[str, Sequence[st
     jobs: dict[str, list[str]] = {}
     for job, failure in failed.items():
         log = "" if failure.final else f", log: {LOGS / job}.log"
-        for problem in failure.problems:
+        for problem in failure.reasons:
             jobs.setdefault(problem, []).append(_shown(job, shards) + log)
     lines = ["1 job failed:" if len(failed) == 1 else f"{len(failed)} jobs failed:"]
     for problem, of_jobs in jobs.items():
@@ -135,10 +162,16 @@ def closing_list(failed: Mapping[str, Failure], shards: Mapping[str, Sequence[st
     return lines
 
 
+def without_digest(job: str) -> str:
+    """A job's name without the hash of its request."""
+    return re.sub(rf"\.{DIGEST}$", "", job)
+
+
 def _shown(job: str, shards: Mapping[str, Sequence[str]]) -> str:
     """`extract minilm 0000 (one, two)`; of many documents, the first and the last."""
-    rule, *wildcards = job.split("/")
+    rule, *wildcards = without_digest(job).split("/")
     names = list(shards.get(wildcards[-1], [])) if len(wildcards) > 1 else []
     if len(names) > 4:
         names = [names[0], "...", names[-1]]
+    wildcards = [part for part in wildcards if part != ALL]
     return " ".join([rule, *wildcards]) + (f" ({', '.join(names)})" if names else "")

@@ -1,0 +1,105 @@
+"""The code that a job runs, as a hash: of what its modules import, whatever their comments say.
+
+A job's modules are those that its entry module imports, directly or through others, at the top or
+inside a function. Each is hashed by its syntax tree without docstrings, so that only what changes
+the program changes the hash. Files beside the modules that are no Python (templates, scripts)
+count with their bytes.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from sinkscope.shipped import PACKAGE
+
+NAME = PACKAGE.name
+
+
+def code_hash(entries: Sequence[str]) -> str:
+    """Hash of all that these modules run, 12 hexadecimal digits. entries: dotted names."""
+    total = hashlib.sha256()
+    for module in closure(tuple(entries)):
+        total.update(f"{module} {program_of(module)}\n".encode())
+    for path in data_files(closure(tuple(entries))):
+        total.update(f"{path.relative_to(PACKAGE)} ".encode() + path.read_bytes())
+    return total.hexdigest()[:12]
+
+
+@cache
+def closure(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of the package's modules that these import, and they themselves, sorted."""
+    seen: set[str] = set()
+    waiting = list(entries)
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting += imports_of(module)
+    return tuple(sorted(seen))
+
+
+def path_of(module: str) -> Path | None:
+    """The file of a module or package of ours; None where there is none of that name."""
+    inside = PACKAGE.joinpath(*module.split(".")[1:])
+    for path in (inside.with_suffix(".py"), inside / "__init__.py"):
+        if module != NAME and path.is_file():
+            return path
+    return None
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    path = path_of(module)
+    if path is None:
+        raise ModuleNotFoundError(f"there is no module {module} in {PACKAGE}", name=module)
+    return ast.parse(path.read_bytes())
+
+
+@cache
+def imports_of(module: str) -> tuple[str, ...]:
+    """Modules of ours that one imports itself. `from package import name` is an import of
+    `package.name` where that is a module, else of the package."""
+    found: list[str] = []
+    for node in ast.walk(tree_of(module)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            modules = [name for name in inner if name.startswith(f"{NAME}.") and path_of(name)]
+            found += modules
+            found += [node.module] if len(modules) < len(inner) else []
+    return tuple(name for name in found if name.startswith(f"{NAME}.") and path_of(name))
+
+
+@cache
+def program_of(module: str) -> str:
+    """Hash of a module's syntax tree without docstrings; comments and layout are not in it."""
+    tree = tree_of(module)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = without_docstring(node.body)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    first = body[0] if body else None
+    is_text = (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    )
+    return body[1:] if is_text else body
+
+
+def data_files(modules: Sequence[str]) -> Iterator[Path]:
+    """Files that are no Python, in the packages of these modules and in their plain folders."""
+    packages = {path.parent for module in modules if (path := path_of(module))} - {PACKAGE}
+    for package in sorted(packages):
+        for path in sorted(package.rglob("*")):
+            is_own = path.parent == package or not (path.parent / "__init__.py").is_file()
+            if is_own and path.is_file() and path.suffix not in (".py", ".pyc"):
+                yield path

@@ -1,0 +1,59 @@
+"""The documents of a job, and the hash that its request holds for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sinkscope.config import read_document_table
+from sinkscope.documents import Document
+from sinkscope.errors import SinkscopeError
+from sinkscope.experiments.declared import ALL
+from sinkscope.grid import ordinary_text, shards_of
+from sinkscope.jobs.request import digest_of
+
+
+@dataclass(frozen=True)
+class Part:
+    """The documents that a job reads. digest: a hash of their names, places and texts."""
+
+    documents: tuple[Document, ...]
+
+    @property
+    def digest(self) -> str:
+        return digest_of([[one.name, one.path, one.row, one.sha256] for one in self.documents])
+
+
+def part_of(
+    shards: Mapping[str, Sequence[Document]], shard: str, experiment: str, settings: dict[str, Any]
+) -> Part:
+    """Those of one shard; of an experiment that is not about single documents (shard: ALL), what
+    it reads of all."""
+    if shard != ALL:
+        if shard not in shards:
+            raise SinkscopeError(f"there is no shard '{shard}'; shards are {', '.join(shards)}.")
+        return Part(tuple(shards[shard]))
+    everything = tuple(document for part in shards.values() for document in part)
+    if experiment == "induction":
+        return Part((ordinary_text(everything, settings["induction_tokens"]),))
+    return Part(everything)
+
+
+def read_part(
+    table: str, directory: Path, per_job: int, shard: str, request: dict[str, Any]
+) -> tuple[Document, ...]:
+    """The documents of a job, read from the table of documents.
+
+    Raises SinkscopeError where they are not those that the request is about: the table or a file
+    was changed after the run had planned the job.
+    """
+    shards = shards_of(read_document_table(table, directory), per_job)
+    part = part_of(shards, shard, request.get("experiment", "extract"), request["settings"])
+    if part.digest != request["documents"]:
+        raise SinkscopeError(
+            f"{table}: the documents of shard {shard} were changed after this run was started; "
+            "run again."
+        )
+    return part.documents

@@ -1,0 +1,104 @@
+"""What every job of the workflow does around its work.
+
+One job at a time is at work on a result, on whatever machine: another one waits, so that jobs which
+a killed run left behind disturb nobody. Why a job fails is kept beside its log. When it has
+succeeded, its stamp says what it was made from, and the hash of each file.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from sinkscope.files import leftovers, noted, remove, sha256_of, write_json
+from sinkscope.jobs.failures import LOGS, read_failure, recorded, without_digest
+from sinkscope.jobs.request import place_of, stamps_of
+
+
+@dataclass
+class Job:
+    """A job at work. request: what it is asked for. stamp: where it says what it has made. facts:
+    what it says beside that. files: hashes that it knows, by path."""
+
+    request: dict[str, Any]
+    stamp: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def at_work(log: Path, stamp: Path, request: dict[str, Any]) -> Iterator[Job]:
+    """A job of the workflow; the block is its work. Raises SinkscopeError where it has failed for
+    good in this run."""
+    place = stamp.with_name(place_of(stamp))
+    with alone(log), recorded(log), noted() as paths:
+        forget(log, place)
+        job = Job(request, stamp)
+        yield job
+        files = job.files | {
+            path.as_posix(): sha256_of(path)
+            for path in files_in(paths)
+            if path.as_posix() not in job.files
+        }
+        write_json(stamp, {"request": request, **job.facts, "files": dict(sorted(files.items()))})
+
+
+def forget(log: Path, place: Path) -> None:
+    """Take away what says that the job has made something, or has failed, for other requests, and
+    what killed ones had begun."""
+    for old in stamps_of(place):
+        old.unlink(missing_ok=True)
+    name = without_digest(log.stem)
+    for failed in log.parent.glob(f"{name}.*.failed"):
+        if failed.stem != log.stem and without_digest(failed.stem) == name:
+            failed.unlink(missing_ok=True)
+    # `made` is the stamp of a folder that is the job's own.
+    begun = leftovers(place.parent, None if place.name == "made" else [place.name])
+    for path in [*begun, *leftovers(place.parent.parent, [place.parent.name])]:
+        remove(path)
+
+
+def files_in(paths: list[Path]) -> Iterator[Path]:
+    """The files themselves, and those in the folders. What was written into a folder that has got
+    its name since is no more where it was."""
+    for path in paths:
+        inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+        yield from (file for file in inside if file.is_file())
+
+
+@contextmanager
+def alone(log: Path) -> Iterator[None]:
+    """Wait until no other process is at work on this job, whatever it was asked for."""
+    job = without_digest(log.with_suffix("").relative_to(LOGS).as_posix())
+    path = LOGS.parent / "locks" / f"{job}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        said = f"{job}: {holder(job)} is at work on it; waiting until it ends."
+        print(said, file=sys.stderr, flush=True)
+        lock.acquire()
+    except NotImplementedError:  # a file system without locks
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def holder(job: str) -> str:
+    """Who is at work on a job, as its record says."""
+    for path in sorted((LOGS / job).parent.glob(f"{Path(job).name}*.failed")):
+        name = path.relative_to(LOGS).with_suffix("").as_posix()
+        failure = read_failure(Path("."), name)
+        if without_digest(name) == job and failure is not None and failure.where:
+            return failure.where
+    return "another process"

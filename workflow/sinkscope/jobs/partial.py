@@ -1,0 +1,109 @@
+"""The report of what has finished, without Snakemake: each stage is called as a function."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sinkscope.config import load, read_config
+from sinkscope.errors import SinkscopeError
+from sinkscope.grid import Grid
+from sinkscope.jobs.door import at_work
+from sinkscope.jobs.failures import LOGS
+from sinkscope.jobs.request import Request
+from sinkscope.jobs.wanted import Wanted
+
+Step = tuple[Request, Callable[[], None]]
+
+TABLES = Path("results/tables")
+REPORT = Path("reports")
+
+
+def write_report_of(request: dict[str, Any], directory: Path, out: Path) -> None:
+    """The report that a request is about, of the tables and figures that are there."""
+    from sinkscope.report.build import write_report
+
+    wanted = Wanted(Grid(load(request["config"], directory)), directory)
+    figures, maps = out / "figures", out / "maps"
+    commit, sections = request["commit"], request["sections"]
+    write_report(wanted, TABLES, figures, maps, out, commit, sections)
+
+
+def report_finished(config: Path, directory: Path) -> None:
+    """Reduce, join, draw and report what has finished of a run; what is missing is listed.
+
+    config: the run's configuration; `-` is standard input. Raises SinkscopeError where nothing has
+    finished.
+    """
+    grid = Grid(load(read_config(Path("/dev/stdin") if str(config) == "-" else config), directory))
+    wanted = Wanted(grid, directory, finished_only=True)
+    if not wanted.cells():
+        raise SinkscopeError(
+            f"no extraction job of {grid.config.raw['models']} has finished here; run snakemake "
+            "first."
+        )
+    for request, work in steps(wanted):
+        if not wanted.is_made(request):
+            print(f"Making {request.job}", file=sys.stderr)
+            with at_work(LOGS / f"{request.log}.log", Path(request.stamp), request.content):
+                work()
+    print(f"The report of what has finished: {REPORT / 'index.html'}", file=sys.stderr)
+
+
+def steps(wanted: Wanted) -> Iterator[Step]:
+    """Jobs without a model, each with what it does."""
+    yield from steps_of_tables(wanted)
+    yield from steps_of_figures(wanted)
+    report = wanted.report()
+    yield report, partial(write_report_of, report.content, wanted.directory, REPORT)
+
+
+def steps_of_tables(wanted: Wanted) -> Iterator[Step]:
+    from sinkscope.reduce import claims, emergence, job, joins
+
+    for model in wanted.cells():
+        stamps = [Path(part.stamp) for part in wanted.manifests(model)]
+        request = wanted.reduce(model)
+        out, epsilon = folder_of(request), request.content["epsilon"]
+        yield request, partial(job.reduce_model, stamps, out, epsilon, wanted.directory)
+    parts = [folder_of(part) for part in wanted.parts_of_tables()]
+    yield wanted.tables(), partial(job.write_tables, parts, TABLES)
+    for name in wanted.joins():
+        request = wanted.join(name)
+        if name == "claims":
+            tables = wanted.tables_of_claims()
+            file = wanted.claims_file()
+            yield request, partial(claims.write_claims, file, TABLES, tables, TABLES)
+        elif name == "emergence":
+            yield request, partial(emergence.write_records, wanted.trained(), TABLES)
+        else:
+            folders = [folder_of(part) for part in wanted.measured(name)]
+            threshold = wanted.threshold(name)
+            yield request, partial(joins.write_joined, name, folders, TABLES, threshold)
+
+
+def steps_of_figures(wanted: Wanted) -> Iterator[Step]:
+    from sinkscope.charts import maps, of_all, of_model, sections
+
+    request = wanted.compare()
+    yield request, partial(of_all.write_figures, TABLES, folder_of(request))
+    for model in wanted.cells():
+        drawn = wanted.figures(model)
+        documents = drawn.content["documents"]
+        out = folder_of(drawn)
+        yield drawn, partial(of_model.write_figures_of_model, TABLES, out, model, documents)
+        shown = wanted.maps(model)
+        stamps = [Path(part.stamp) for part in wanted.manifests(model)]
+        n_documents = shown.content["documents"]
+        out = folder_of(shown)
+        yield shown, partial(maps.write_maps, stamps, wanted.directory, out, n_documents)
+    for name in wanted.sections():
+        section = wanted.section(name)
+        yield section, partial(sections.write_section, name, TABLES, folder_of(section))
+
+
+def folder_of(request: Request) -> Path:
+    return Path(request.stamp).parent

@@ -1,0 +1,295 @@
+"""What is wanted now: the request of every job of a run, from its configuration and its files.
+
+A request holds the hashes of the requests that it builds on, so that the request of the report
+covers all of them. Nothing is written here, no model is loaded, and no library that draws or
+computes: Snakemake asks whenever the workflow is read, also for a dry run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sinkscope.charts.sections import SECTIONS, Section
+from sinkscope.errors import SinkscopeError
+from sinkscope.experiments.declared import ALL, OF_DOCUMENTS, SETTINGS, THRESHOLDS
+from sinkscope.extract.sources import known_revision
+from sinkscope.grid import Grid
+from sinkscope.hub.lock import repository_of
+from sinkscope.jobs.code import code_hash
+from sinkscope.jobs.documents import part_of
+from sinkscope.jobs.request import Request, stamps_of
+from sinkscope.jobs.stamps import stated
+from sinkscope.reduce.emergence import RECORDS, recorded
+from sinkscope.reduce.experiments import OF_EXPERIMENT
+from sinkscope.reduce.schemas import TABLES
+from sinkscope.shipped import SHIPPED
+from sinkscope.version import commit
+
+MADE = "results/made"  # stamps of jobs whose results are single files of a shared folder
+
+
+class Wanted:
+    """Requests of a grid's jobs. Paths count from `directory`, the folder of the run.
+
+    finished_only: of what is there already; reports are then of finished jobs alone.
+    """
+
+    def __init__(self, grid: Grid, directory: Path, *, finished_only: bool = False) -> None:
+        self.grid, self.directory, self.raw = grid, directory, grid.config.raw
+        self._finished_only = finished_only
+        self.revision = cache(self._revision)
+        self.documents = cache(self._documents)
+        self.extract = cache(self._extract)
+        self.measure = cache(self._measure)
+        self.reduce = cache(self._reduce)
+        self.tables = cache(self._tables)
+        self.join = cache(self._join)
+        self.section = cache(self._section)
+        self.cells = cache(self._cells)
+        self.measured = cache(self._measured)
+
+    def _revision(self, model: str) -> str | None:
+        """What pins a model's weights; None where they are not here (yet)."""
+        try:
+            row = self.grid.config.model(model)
+            return known_revision(row.model, row.source, self.directory)
+        except SinkscopeError:
+            return None
+
+    # Jobs that run a model.
+
+    def _extract(self, model: str, shard: str) -> Request:
+        return self._of_model(
+            f"extract/{model}/{shard}",
+            f"results/shards/{model}/{shard}",
+            {
+                "code": code_hash(["sinkscope.extract.job"]),
+                "model": self.grid.model(model),
+                "settings": self.grid.settings(model),
+                "documents": self.documents("extract", shard),
+            },
+        )
+
+    def _measure(self, experiment: str, model: str, shard: str) -> Request:
+        """Of one experiment; shard: ALL of those that are not about single documents."""
+        modules = ["sinkscope.experiments.job", f"sinkscope.experiments.{experiment}"]
+        return self._of_model(
+            f"{experiment}/{model}/{shard}",
+            f"results/experiments/{experiment}/{model}/{shard}/made",
+            {
+                "code": code_hash(modules),
+                "experiment": experiment,
+                "model": self.grid.model(model),
+                "settings": self.grid.settings_of_part(SETTINGS[experiment], shard),
+                "documents": self.documents(experiment, shard),
+            },
+        )
+
+    def _documents(self, experiment: str, shard: str) -> str:
+        return part_of(self.grid.shards, shard, experiment, self.raw).digest
+
+    def _of_model(self, job: str, place: str, content: dict[str, Any]) -> Request:
+        """The request with the revision of its model's weights.
+
+        A hub model that is new has none before it is locked, which happens in the same run: what
+        was made then counts if it states the revision that is locked now. Of weights that are not
+        here (any more), what was made of them counts.
+        """
+        model = content["model"]["model"]
+        row, revision = self.grid.config.model(model), self.revision(model)
+        wanted = Request(job, place, content | {"weights": revision})
+        is_local = revision is not None and repository_of(row.model, row.source) is None
+        if is_local or self.is_made(wanted):
+            return wanted
+        for path in stamps_of(self.directory / place):
+            said = stated(path)
+            before = said.get("request", {})
+            before_lock = before.get("weights") is None and said.get("revision") == revision
+            same = before | {"weights": None} == content | {"weights": None}
+            if same and (revision is None or before_lock):
+                return Request(job, place, before)
+        return wanted
+
+    # What of the grid tables and report are made of.
+
+    def _cells(self) -> Mapping[str, list[str]]:
+        """Model to shards."""
+        if not self._finished_only:
+            return self.grid.cells
+        found = {
+            model: [s for s in shards if self.is_made(self.extract(model, s))]
+            for model, shards in self.grid.cells.items()
+        }
+        return {model: shards for model, shards in found.items() if shards}
+
+    def _measured(self, experiment: str) -> list[Request]:
+        """The parts of an experiment, none where it is switched off."""
+        if not self.grid.runs(experiment):
+            return []
+        parts = [
+            self.measure(experiment, model, shard)
+            for model, shards in self.cells().items()
+            for shard in (shards if experiment in OF_DOCUMENTS else [ALL])
+        ]
+        return [part for part in parts if not self._finished_only or self.is_made(part)]
+
+    def is_made(self, request: Request) -> bool:
+        return (self.directory / request.stamp).is_file()
+
+    def manifests(self, model: str) -> list[Request]:
+        return [self.extract(model, shard) for shard in self.cells()[model]]
+
+    def joins(self) -> list[str]:
+        """Experiments of which there are tables, those of the zoo's training among them."""
+        found = [name for name in OF_EXPERIMENT if name in THRESHOLDS and self.measured(name)]
+        if "emergence" in self.raw["experiments"] and self.trained():
+            found.append("emergence")
+        return found + (["claims"] if "claims" in self.raw["experiments"] else [])
+
+    def sections(self) -> dict[str, Section]:
+        """Sections of the report, in its order."""
+        joins = self.joins()
+        return {name: one for name, one in SECTIONS.items() if one.experiment in joins}
+
+    def trained(self) -> dict[str, Path]:
+        """Model to its folder, of the zoo's models whose training was recorded."""
+        return recorded(self.grid.config.models)
+
+    # Tables.
+
+    def _reduce(self, model: str) -> Request:
+        content = {
+            "code": code_hash(["sinkscope.reduce.job"]),
+            "epsilon": self.raw["epsilon"],
+            "parts": digests(self.manifests(model)),
+        }
+        return Request(f"reduce/{model}", f"results/reduced/{model}/made", content)
+
+    def parts_of_tables(self) -> list[Request]:
+        return [*map(self.reduce, self.cells()), *self.measured("padded")]
+
+    def _tables(self) -> Request:
+        code = code_hash(["sinkscope.reduce.job"])
+        parts = digests(self.parts_of_tables())
+        return Request("tables", f"{MADE}/tables", {"code": code, "parts": parts})
+
+    def _join(self, experiment: str) -> Request:
+        """The job that makes the tables of an experiment."""
+        content: dict[str, Any]
+        if experiment == "claims":
+            content = {
+                "code": code_hash(["sinkscope.reduce.claims"]),
+                "claims": sha256(self.claims_file()),
+                "parts": digests([self.tables(), *map(self.join, self.joins()[:-1])]),
+            }
+        elif experiment == "emergence":
+            folders = self.trained().values()
+            records = [folder / name for folder in folders for name in RECORDS.values()]
+            content = {
+                "code": code_hash(["sinkscope.reduce.emergence"]),
+                "models": list(self.trained()),
+                "sha256": [sha256(path) for path in records],
+            }
+        else:
+            # Heads of the atlas stand beside those of induction.
+            beside = [self.tables()] if experiment == "induction" else []
+            content = {
+                "code": code_hash([f"sinkscope.reduce.{joined_by(experiment)}"]),
+                "threshold": self.threshold(experiment),
+                "parts": digests([*beside, *self.measured(experiment)]),
+            }
+        return Request(f"{experiment}_tables", f"{MADE}/{experiment}", content)
+
+    def threshold(self, experiment: str) -> float | None:
+        key = THRESHOLDS[experiment]
+        return None if key is None else self.raw[key]
+
+    def tables_of_claims(self) -> list[str]:
+        """Names of the tables that claims are held against: all of the run."""
+        found = [name for join in self.joins()[:-1] for name in OF_EXPERIMENT[join]]
+        return [*TABLES, *found]
+
+    def claims_file(self) -> Path:
+        """That of the folder of the run, else the one that is shipped."""
+        own = Path("config/claims.yaml")
+        return own if (self.directory / own).is_file() else SHIPPED / own
+
+    # Figures and the report.
+
+    def figures(self, model: str) -> Request:
+        return self._drawn(
+            f"figures/{model}",
+            "sinkscope.charts.of_model",
+            [self.tables()],
+            documents=self.grid.shown_documents(),
+        )
+
+    def compare(self) -> Request:
+        return self._drawn("figures/all", "sinkscope.charts.of_all", [self.tables()])
+
+    def maps(self, model: str) -> Request:
+        shown = self.raw["documents_in_report"]
+        return self._drawn(
+            f"maps/{model}", "sinkscope.charts.maps", self.manifests(model), documents=shown
+        )
+
+    def _section(self, name: str) -> Request:
+        section = self.sections()[name]
+        made_by = {table: self.join(one) for one in self.joins() for table in OF_EXPERIMENT[one]}
+        parts = [made_by.get(table, self.tables()) for table in section.tables]
+        of_job = {request.job: request for request in parts}  # each once
+        return self._drawn(f"sections/{name}", section.module, list(of_job.values()))
+
+    def _drawn(self, job: str, module: str, parts: Sequence[Request], **content: Any) -> Request:
+        code = code_hash([module, "sinkscope.charts.job", "sinkscope.charts.select"])
+        content = {"code": code, "parts": digests(parts), **content}
+        return Request(job, f"reports/{job}/made", content)
+
+    def report(self) -> Request:
+        parts = [
+            *(self.tables(), *map(self.join, self.joins()), self.compare()),
+            *(part for model in self.cells() for part in (self.figures(model), self.maps(model))),
+            *map(self.section, self.sections()),
+        ]
+        content = {
+            "code": code_hash(["sinkscope.report.build"]),
+            "commit": commit(SHIPPED),
+            "config": self.raw,
+            "models": list(self.cells()),
+            "sections": list(self.sections()),
+            "left_out": [[entry.name, entry.reason] for entry in self.grid.refused],
+            "parts": digests(parts),
+        }
+        return Request("report", f"{MADE}/report", content)
+
+    def all(self) -> list[Request]:
+        """Every job of the run, each after those that it builds on."""
+        models = list(self.cells())
+        return [
+            *(request for model in models for request in self.manifests(model)),
+            *(part for name in (*THRESHOLDS, "padded") for part in self.measured(name)),
+            *map(self.reduce, models),
+            *(self.tables(), *map(self.join, self.joins()), self.compare()),
+            *map(self.figures, models),
+            *map(self.maps, models),
+            *(*map(self.section, self.sections()), self.report()),
+        ]
+
+
+def joined_by(experiment: str) -> str:
+    return experiment if experiment in ("induction", "second_sink") else "parts"
+
+
+def digests(requests: Sequence[Request]) -> list[str]:
+    return [request.digest for request in requests]
+
+
+def sha256(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None  # its job says so

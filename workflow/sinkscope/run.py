@@ -1,0 +1,155 @@
+"""A run of the workflow: what Snakemake is told of it, and what is done when it starts and ends.
+
+A Snakefile that takes the workflow as a module calls `begin`, `succeed` and `fail` in its own
+handlers, since Snakemake runs those of the main Snakefile alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from sinkscope.cluster.requests import Requests
+from sinkscope.config import load
+from sinkscope.errors import SinkscopeError, sentences
+from sinkscope.files import check_braces, write_text
+from sinkscope.grid import Grid
+from sinkscope.jobs.failures import (
+    attempt_to_plan,
+    begin_run,
+    changes,
+    closing_list,
+    failed_since,
+)
+from sinkscope.jobs.planning import other_grid, unready
+from sinkscope.jobs.wanted import Wanted
+from sinkscope.mapping import read_mapping
+from sinkscope.printable import printable
+from sinkscope.reduce.claim_file import read_claims
+from sinkscope.report.provenance import missing
+from sinkscope.shipped import SHIPPED
+
+CHILD = "SINKSCOPE_RUN"  # set in the environment of the jobs of a run
+
+
+class Run:
+    """A run: its grid, its requests, and what its jobs ask a scheduler for."""
+
+    def __init__(self, config: Mapping[str, Any], files: Sequence[Path]) -> None:
+        """Raises SinkscopeError with all that is wrong."""
+        here = Path.cwd()
+        self.grid = Grid(load(dict(config), here, files))
+        self.wanted = Wanted(self.grid, here)
+        if "claims" in self.grid.config.raw["experiments"]:
+            read_claims(self.wanted.claims_file())
+        self.asks = Requests(self.grid, here)
+        self.cannot_run = unready(self.wanted)
+        self.used: set[str] = set()  # models of the jobs that Snakemake has asked for
+        self._earlier: dict[str, int] = {}
+
+    def announce(self) -> None:
+        """Say what cannot run, and that this run replaces the tables of another grid."""
+        note = other_grid(self.grid, Path.cwd())
+        left_out = [f"left out: {entry.reason}" for entry in self.grid.refused]
+        for line in [*left_out, *chain(*self.cannot_run.values()), *([note] if note else [])]:
+            print(f"sinkscope: {printable(line)}", file=sys.stderr)
+
+    def begin(self, *, keep_going: bool) -> None:
+        lines = [*chain(*(self.cannot_run[one] for one in self.cannot_run if one in self.used))]
+        if lines and not keep_going:
+            lines.append(
+                "nothing was started; correct this, or run the other models with --keep-going."
+            )
+            raise SinkscopeError("\n".join(lines))
+        self._earlier = changes(Path.cwd())
+        os.environ[CHILD] = begin_run(Path.cwd())
+        # For a reader, and for `sinkscope check`; no job reads it.
+        write_text(Path("results/config.yaml"), self.grid.snapshot())
+
+    def succeed(self) -> None:
+        """List the cells that could not be made, and why."""
+        of_reason: dict[str, list[str]] = {}
+        for cells in missing(self.wanted):
+            of_reason.setdefault(cells.reason, []).append(cells.model)
+        for why, models in of_reason.items():
+            print(printable(f"No result of {', '.join(models)}: {why}"), file=sys.stderr)
+
+    def fail(self) -> None:
+        """Report what has finished, and list all that failed."""
+        if Wanted(self.grid, Path.cwd(), finished_only=True).cells():
+            command = [sys.executable, "-m", "sinkscope", "report", "--partial", "--config", "-"]
+            done = subprocess.run(command, input=self.grid.snapshot(), text=True, check=False)
+            if done.returncode:
+                print("There is no report of what has finished.", file=sys.stderr)
+        failed = failed_since(Path.cwd(), self._earlier)
+        names = {
+            shard: [document.name for document in documents]
+            for shard, documents in self.grid.shards.items()
+        }
+        print("\n".join(closing_list(failed, names)), file=sys.stderr)
+
+    def attempt(self, log: str, attempt: int) -> int:
+        """The attempt that a job's resources are for: what has failed for good asks for no more
+        than at first, since it only repeats its sentence."""
+        return attempt_to_plan(Path.cwd(), log, attempt)
+
+
+_runs: dict[str, Run] = {}  # by configuration; handlers are given the configuration alone
+
+
+def checked_files(*paths: str | Path) -> list[Path]:
+    """Configuration files that are there, those that take precedence last. Where one of them is
+    wrong the process ends: Snakemake does not say where YAML is wrong, and keeps the last of two
+    equal keys."""
+    files = [Path(path) for path in paths if Path(path).is_file()]
+    try:
+        check_braces(str(SHIPPED), "the clone")
+        for path in files:
+            read_mapping(path)
+    except SinkscopeError as error:
+        sys.exit(sentences(error))
+    return files
+
+
+def planned(config: Mapping[str, Any], files: Sequence[Path] = ()) -> Run:
+    """The run of a merged configuration, checked; what is wrong ends the process with a sentence
+    for each. files: those that were merged, as of checked_files."""
+    try:
+        run = _runs[_key(config)] = Run(config, files)
+    except SinkscopeError as error:
+        sys.exit(sentences(error))  # a WorkflowError would name lines of the Snakefile
+    if CHILD not in os.environ:
+        run.announce()
+    return run
+
+
+def begin(config: Mapping[str, Any], *, keep_going: bool = False) -> None:
+    """When a run starts."""
+    try:
+        _of(config).begin(keep_going=keep_going)
+    except SinkscopeError as error:
+        sys.exit(sentences(error))
+
+
+def succeed(config: Mapping[str, Any]) -> None:
+    """When a run has ended well."""
+    _of(config).succeed()
+
+
+def fail(config: Mapping[str, Any]) -> None:
+    """When a job of a run has failed."""
+    _of(config).fail()
+
+
+def _of(config: Mapping[str, Any]) -> Run:
+    return _runs[_key(config)]
+
+
+def _key(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, sort_keys=True, default=str)
