@@ -10,7 +10,7 @@ rule measure:
     input:
         # A model's family is in its manifests: a decoder has no padding to count.
         manifests=lambda wildcards: (
-            manifests(wildcards) if wildcards.experiment == "padded" else []
+            ancient(manifests(wildcards)) if wildcards.experiment == "padded" else []
         ),
         weights=weights,
     output:

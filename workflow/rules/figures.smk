@@ -57,7 +57,8 @@ for section, about in wanted.sections().items():
         name:
             f"section_{section}"
         input:
-            expand(f"{TABLES}/{{table}}.parquet", table=about.tables),
+            rules.tables.output if set(about.tables) & set(ATLAS) else [],
+            made_of(about.experiment),
         output:
             wanted.section(section).stamp,
         log:

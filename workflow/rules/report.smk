@@ -7,7 +7,7 @@ rule report:
     """The report: index.html and a page for every model."""
     input:
         rules.tables.output,
-        stamps(map(wanted.join, wanted.joins())),
+        [path for name in wanted.joins() for path in made_of(name)],
         stamps([wanted.compare(), *map(wanted.figures, grid.cells)]),
         stamps(map(wanted.section, wanted.sections())),
         stamps(map(wanted.maps, grid.cells)),

@@ -21,6 +21,11 @@ def tables_of(experiment):
     ) + expand(f"{TABLES}/{{table}}.csv", table=small)
 
 
+def made_of(experiment):
+    """The outputs of the job that joins the tables of an experiment."""
+    return [*tables_of(experiment), wanted.join(experiment).stamp]
+
+
 rule reduce:
     """Reduce the cells of one model to its part of every table."""
     input:
@@ -82,7 +87,7 @@ for experiment in filter(THRESHOLDS.__contains__, wanted.joins()):
             f"{experiment}_tables"
         input:
             # Induction heads stand beside the heads of the atlas.
-            heads=f"{TABLES}/heads.parquet" if experiment == "induction" else [],
+            atlas=rules.tables.output if experiment == "induction" else [],
             parts=stamps(wanted.measured(experiment)),
         output:
             tables_of(experiment),

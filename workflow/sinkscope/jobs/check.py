@@ -12,7 +12,7 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.files import PART, remove, sha256_of
 from sinkscope.grid import Grid
 from sinkscope.jobs.request import Request, changes, place_of
-from sinkscope.jobs.stamps import files_of, stamps, stated
+from sinkscope.jobs.stamps import files_of, stamps, stated, withdraw
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.printable import printable
 
@@ -99,8 +99,7 @@ def mend(found: list[Problem], directory: Path) -> None:
     for problem in found:
         if problem.kind == "left behind":
             remove(directory / problem.path)
-        for stamp in problem.stamps:
-            stamp.unlink(missing_ok=True)
+        withdraw(directory, problem.stamps)
 
 
 def print_check(config: Path, directory: Path, *, repair: bool) -> int:

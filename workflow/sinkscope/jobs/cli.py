@@ -71,7 +71,7 @@ def measure(
     run(job.request["experiment"], row, documents, job.request["settings"], HERE, out)
 
 
-def model_of(request: dict[str, Any]):
+def model_of(request: dict[str, Any]) -> ModelRow:
     """The row of the job's model. Raises SinkscopeError where its weights are not those that the
     request is about."""
     from sinkscope.extract.sources import known_revision

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,25 @@ def files_of(stamp: Path) -> dict[str, str]:
     return files if isinstance(files, dict) else {}
 
 
-def discard(directory: Path, path: Path) -> list[Path]:
-    """Remove the stamps that answer for a damaged file, so that its job counts as not done."""
+def discard(directory: Path, path: Path) -> None:
+    """Let the jobs count as not done that answer for a damaged file."""
     name = path.relative_to(directory).as_posix() if path.is_absolute() else path.as_posix()
-    found = [stamp for stamp in stamps(directory) if name in files_of(stamp)]
-    for stamp in found:
+    withdraw(directory, [stamp for stamp in stamps(directory) if name in files_of(stamp)])
+
+
+def withdraw(directory: Path, found: Iterable[Path]) -> None:
+    """Remove these stamps, and those of all results that were made of theirs: Snakemake makes what
+    is missing again only where something that it is asked for is missing too."""
+    parts = {stamp: parts_of(stamp) for stamp in stamps(directory)}
+    waiting = list(found)
+    while waiting:
+        stamp = waiting.pop()
         stamp.unlink(missing_ok=True)
-    return found
+        digest = stamp.stem.rpartition(".")[2]
+        waiting += [other for other in parts if digest in parts[other] and other.is_file()]
+
+
+def parts_of(stamp: Path) -> list[str]:
+    """Digests of the requests whose results a result was made of."""
+    request = stated(stamp).get("request")
+    return request.get("parts", []) if isinstance(request, dict) else []
