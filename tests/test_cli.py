@@ -16,8 +16,6 @@ from sinkscope.look import as_unicode
         ["rehearse", "--gpu-gib", "0"],
         ["rehearse", "--gpu-gib", "inf"],
         ["rehearse", "--tokens", str(10**20)],
-        ["reduce", "m.json", "--out", "part", "--epsilon", "nan"],
-        ["reduce", "m.json", "--out", "part", "--epsilon", "-1"],
     ],
 )
 def test_a_number_out_of_range_names_its_option(tmp_path, monkeypatch, options):

@@ -1,11 +1,15 @@
 """The grid of models and documents, divided into jobs."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from sinkscope.config import load
 from sinkscope.errors import SinkscopeError
-from sinkscope.grid import Grid, finished_only, manifest_path
+from sinkscope.experiments.declared import ALL
+from sinkscope.grid import Grid
+from sinkscope.jobs.wanted import Wanted
 
 
 @pytest.fixture
@@ -28,8 +32,8 @@ def grid(tmp_path):
 
 
 def depends_on(grid, shard):
-    """What Snakemake is told that an extraction job depends on."""
-    return grid.model("a"), grid.settings("a"), grid.hashes(shard)
+    """What an extraction job is asked for."""
+    return Wanted(grid, Path("nowhere")).extract("a", shard).content
 
 
 def test_documents_are_shared_out_in_order(grid):
@@ -68,25 +72,15 @@ def test_a_setting_of_extraction_changes_a_job_and_one_of_the_report_does_not(gr
 
 def test_a_shard_has_those_of_the_shown_documents_that_it_holds(grid):
     made = grid(7, documents_in_report=4)
-    shown = {shard: made.n_shown(shard) for shard in made.shards}
-    assert sum(shown.values()) == 4
-    assert [made.config_of(shard).documents for shard in made.shards] == [
-        made.documents(shard) for shard in made.shards
-    ]
+    shown = [made.settings_of_part(["documents_in_report"], shard) for shard in made.shards]
+    assert [one["documents_in_report"] for one in shown] == [3, 1, 0]
 
 
 def test_induction_depends_on_one_document_alone(grid):
-    few = grid(7)
-    assert few.ordinary_text() == grid(8).ordinary_text()
-    assert few.ordinary_text() in few.config.documents
-
-
-def test_a_file_of_many_documents_is_named_once(tmp_path):
-    (tmp_path / "n.jsonl").write_text('{"text": "x"}\n{"text": "y"}\n')
-    (tmp_path / "documents.tsv").write_text("document\tpath\nn\tn.jsonl\n")
-    (tmp_path / "models.tsv").write_text("model\tsource\na\thub:a\n")
-    tables = {"models": "models.tsv", "documents": "documents.tsv"}
-    assert Grid(load(tables, tmp_path)).paths("0000") == ["n.jsonl"]
+    few, many = (Wanted(grid(n), Path("nowhere")).documents("induction", ALL) for n in (7, 8))
+    assert few == many
+    other = grid(7, first="text that is longer than the others")
+    assert Wanted(other, Path("nowhere")).documents("induction", ALL) != few
 
 
 def test_models_on_a_gpu_are_told(grid):
@@ -95,22 +89,7 @@ def test_models_on_a_gpu_are_told(grid):
     assert grid(device="cuda").n_gpus("b") == 1
 
 
-def test_a_complete_report_shows_every_model_and_document(grid):
-    assert grid(2).expected() == {"models": ["a", "b"], "documents": ["d0", "d1"]}
-
-
-def test_only_jobs_with_a_manifest_count_as_finished(grid, tmp_path):
-    for shard in ("0000", "0002"):
-        path = manifest_path(tmp_path, "b", shard)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}")
-    manifest_path(tmp_path, "b", "0001").with_suffix(".failed").write_text("{}")
-    assert finished_only(grid(), tmp_path) == {"b": ["0000", "0002"]}
-
-
-def test_the_kept_configuration_is_the_whole_one_but_for_partial(grid):
-    made = grid(epsilon=0.2, partial=True)
-    kept = yaml.safe_load(made.snapshot())
-    assert kept == {key: value for key, value in made.config.raw.items() if key != "partial"}
-    assert kept["epsilon"] == 0.2
-    assert made.snapshot() == grid(partial=False, epsilon=0.2).snapshot()
+def test_the_kept_configuration_is_the_whole_one(grid):
+    made = grid(epsilon=0.2)
+    assert yaml.safe_load(made.snapshot()) == made.config.raw
+    assert made.config.raw["epsilon"] == 0.2

@@ -1,12 +1,16 @@
 """Figures: strict specifications, data equal to the tables, sentences with their numbers."""
 
+import json
 import re
+import shutil
 
 import polars as pl
 import pytest
 
 from report.made import HOSTILE, folder_bytes, strict_json
-from sinkscope.charts.job import figures_of_all, figures_of_model, read_tables, write_figures
+from sinkscope.charts.job import read_tables
+from sinkscope.charts.of_all import figures_of_all, write_figures
+from sinkscope.charts.of_model import figures_of_model, write_figures_of_model
 from sinkscope.charts.select import MOST_ROWS, with_mean
 
 FONTS = ["'Liberation Sans'", "Arial", "Helvetica"]
@@ -224,15 +228,33 @@ def test_an_svg_asks_for_fonts_as_wide_as_the_one_it_was_laid_out_with(site):
 
 
 def test_a_second_run_is_byte_identical(site, tmp_path):
-    for model in ("enc", None):
-        write_figures(site.folder / "results" / "tables", tmp_path / "again", model)
-        before = folder_bytes(site.out / "figures" / (model or "all"))
-        assert folder_bytes(tmp_path / "again") == before
+    tables = site.folder / "results" / "tables"
+    write_figures_of_model(tables, tmp_path / "again", "enc")
+    assert folder_bytes(tmp_path / "again") == folder_bytes(site.out / "figures" / "enc")
+    write_figures(tables, tmp_path / "again")
+    assert folder_bytes(tmp_path / "again") == folder_bytes(site.out / "figures" / "all")
+
+
+def test_a_picture_is_kept_while_its_figure_is_what_it_was(site, tmp_path):
+    """Marked pictures show which are kept, and which are drawn."""
+    shutil.copytree(site.out / "figures" / "all", tmp_path / "all")
+    names = [one["name"] for one in json.loads((tmp_path / "all/figures.json").read_text())]
+    for name in names:
+        (tmp_path / "all" / f"{name}.png").write_bytes(b"marked")
+    changed = tmp_path / "all" / f"{names[0]}.json"
+    changed.write_text(changed.read_text().replace("axis", "axes", 1))
+    write_figures(site.folder / "results" / "tables", tmp_path / "all")
+    drawn = [name for name in names if (tmp_path / "all" / f"{name}.png").read_bytes() != b"marked"]
+    assert drawn == names[:1]
+    versions = tmp_path / "all" / "drawn.json"
+    versions.write_text(versions.read_text().replace("vl-convert-python", "another"))
+    write_figures(site.folder / "results" / "tables", tmp_path / "all")
+    assert folder_bytes(tmp_path / "all") == folder_bytes(site.out / "figures" / "all")
 
 
 def test_a_model_without_results_has_no_figures_and_this_is_said(site, tmp_path, capsys):
     """None of its documents could be taken: that stops no other page of the report."""
-    write_figures(site.folder / "results" / "tables", tmp_path / "out", "absent")
+    write_figures_of_model(site.folder / "results" / "tables", tmp_path / "out", "absent")
     assert "There are no results of model 'absent'" in capsys.readouterr().err
     assert strict_json((tmp_path / "out" / "figures.json").read_text()) == []
 

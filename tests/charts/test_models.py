@@ -5,8 +5,9 @@ import re
 import polars as pl
 import pytest
 
-from sinkscope.charts.job import figures_of_all, read_tables
+from sinkscope.charts.job import read_tables
 from sinkscope.charts.models import in_order
+from sinkscope.charts.of_all import figures_of_all
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_without_softmax_there_is_nothing_to_compare(tables):
 
 
 def test_the_axis_of_mass_has_room_for_rows_that_sum_to_more(tables):
-    from sinkscope.charts.job import figures_of_model
+    from sinkscope.charts.of_model import figures_of_model
 
     large = tables["sink_mass"].with_columns(pl.col("mass") * 4)
     specs = {f.name: f.spec() for f in figures_of_model(tables | {"sink_mass": large}, "dec")}

@@ -1,5 +1,7 @@
 """What jobs ask for grows with weights, texts and attempts, and covers what they have taken."""
 
+from functools import partial
+
 import pytest
 
 from sinkscope.cluster.requests import Requests
@@ -44,7 +46,8 @@ def test_a_first_attempt_asks_for_more_than_was_ever_taken(asks, model):
 
 def test_a_repeated_job_asks_for_more_of_both(asks):
     made = asks()
-    for asked in (made.mem_mb, made.minutes, made.experiment_minutes):
+    measuring = [partial(made.measure_minutes, name) for name in ("norms", "padded")]
+    for asked in (made.mem_mb, made.minutes, *measuring):
         first, second, third = (asked("smollm2", attempt) for attempt in (1, 2, 3))
         assert (second, third) == (2 * first, 3 * first)
     assert made.tables_mb(3, 2) == 2 * made.tables_mb(3, 1)

@@ -11,7 +11,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import reference
 import tiny
-from experiments.test_induction import config, with_unused_ids
+from experiments.tasks import task
+from experiments.test_induction import with_unused_ids
 from sinkscope.documents import Document
 from sinkscope.experiments import bos
 from sinkscope.experiments.bos import (
@@ -98,14 +99,14 @@ def test_a_tokenizer_in_python_will_do(kind, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tiny.save_tokenizer(kind, tmp_path))
     network = tiny.network("roberta", vocab_size=len(tokenizer))
     loaded = dataclasses.replace(tiny.loaded("roberta", tokenizer), network=network)
-    made = dataclasses.replace(config(), documents=(Document("d", "d.txt", None, "MKL ALA. GAL."),))
+    made = task("bos", Document("d", "d.txt", None, "MKL ALA. GAL."))
     assert not bos.measure(loaded, made)["position_content"].is_empty()
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder"])
 def test_masses_agree_with_full_matrices(kind):
     loaded = encoder() if kind == "encoder" else decoder()
-    made = dataclasses.replace(config(), documents=(DOCUMENT,))
+    made = task("bos", DOCUMENT)
     pair = on_and_off(loaded, DOCUMENT)
     frames = bos.measure(loaded, made)
     found = frames["bos"].sort("input", "layer")

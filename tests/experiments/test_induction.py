@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 import reference
 import tiny
-from sinkscope.config import load, read_config
+from experiments.tasks import task
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments import induction
@@ -74,12 +74,6 @@ def test_the_last_query_whose_key_is_in_the_second_repeat_does_not_count():
     ]
     found, _ = scores(observed(attending(targets, 2 * N), tokens), tokens)
     np.testing.assert_allclose(found[0], [1, 0], atol=1e-6)
-
-
-def config(*models, **changes):
-    """The repository's configuration with models of the tests."""
-    made = load(read_config(tiny.ROOT / "config" / "config.yaml"), tiny.ROOT)
-    return dataclasses.replace(made, raw=made.raw | changes)
 
 
 def word_model(name, bos="<|endoftext|>"):
@@ -179,13 +173,12 @@ def test_too_small_a_vocabulary_is_one_sentence():
 
 def test_the_strongest_heads_patterns_are_causal_rows_of_attention():
     loaded = word_model("gpt2")
-    grid = config(induction_tokens=N, induction_seeds=2)
+    small = {"induction_tokens": N, "induction_seeds": 2}
     unreadable = Document("a", "a.txt", None, "河水 " * N)
     with pytest.raises(SinkscopeError, match="model 'gpt2': it can read none of the documents"):
-        induction.measure(loaded, dataclasses.replace(grid, documents=(unreadable,)))
+        induction.measure(loaded, task("induction", unreadable, **small))
     words = Document("b", "b.txt", None, " abc dab" * 2 * N)
-    grid = dataclasses.replace(grid, documents=(unreadable, words))
-    frames = induction.measure(loaded, grid)
+    frames = induction.measure(loaded, task("induction", unreadable, words, **small))
     found, shown = frames["scores"], frames["patterns"]
     assert found.height == 3 * 4
     best = found.sort("induction_score", descending=True).head(induction.MOST_PATTERNS)
@@ -198,7 +191,7 @@ def test_the_strongest_heads_patterns_are_causal_rows_of_attention():
 
 
 def test_an_encoder_has_no_induction_heads_to_look_for():
-    frames = induction.measure(tiny.loaded("bert", tiny.letter_tokenizer()), config())
+    frames = induction.measure(tiny.loaded("bert", tiny.letter_tokenizer()), task("induction"))
     assert frames["scores"].is_empty()
     assert frames["patterns"].is_empty()
 

@@ -9,7 +9,7 @@ import torch
 
 import reference
 import tiny
-from experiments.test_induction import config
+from experiments.tasks import task
 from experiments.test_second_sink import documents
 from planted import pass_of, two_sinks
 from sinkscope.experiments import norms
@@ -106,7 +106,7 @@ def test_a_special_token_that_occurs_twice_is_a_sink_twice():
 def test_key_sets_that_a_document_lacks_have_no_mass():
     loaded = tiny.loaded("gpt2", tiny.byte_tokenizer())
     loaded = dataclasses.replace(loaded, network=tiny.network("gpt2", vocab_size=258))
-    made = dataclasses.replace(config(), documents=documents("no end", "an end. yes"))
+    made = task("norms", *documents("no end", "an end. yes"))
     table = norms.measure(loaded, made)["norm_weighted"]
     ends = table.filter(key_set="first_terminator").sort("document", "layer")
     assert ends["n_keys"].to_list() == [0, 0, 0, 1, 1, 1]
@@ -120,7 +120,7 @@ def test_tiny_models_agree_with_full_matrices(name):
     tokenizer = tiny.letter_tokenizer() if encoder else tiny.byte_tokenizer()
     network = tiny.network(name, vocab_size=len(tokenizer))
     loaded = dataclasses.replace(tiny.loaded(name, tokenizer), network=network)
-    made = dataclasses.replace(config(), documents=documents("z the cat sat! it ran", ""))
+    made = task("norms", *documents("z the cat sat! it ran", ""))
     frames = norms.measure(loaded, made)
     encoded = encode(loaded, "d0", made.documents[0].text, truncate=True)
     ids = torch.tensor([encoded.ids])
@@ -141,6 +141,6 @@ def test_tiny_models_agree_with_full_matrices(name):
 
 
 def test_no_document_that_can_be_read_gives_empty_frames():
-    made = dataclasses.replace(config(), documents=documents(""))
+    made = task("norms", *documents(""))
     frames = norms.measure(tiny.loaded("gpt2", tiny.byte_tokenizer()), made)
     assert all(frame.is_empty() for frame in frames.values())

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,14 +13,15 @@ import tiny
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.padded import TABLE, measure
+from sinkscope.experiments.task import Task
 from sinkscope.extract.encode import encode
 
 TEXTS = ["a short one.", "a longer one, which says more than that. much more"]
 
 
-def config(*texts, truncate=False):
+def task(*texts, truncate=False):
     documents = tuple(Document(f"d{i}", f"d{i}.txt", None, text) for i, text in enumerate(texts))
-    return SimpleNamespace(documents=documents, raw={"truncate": truncate})
+    return Task(documents, {"truncate": truncate})
 
 
 def small(name, **changes):
@@ -31,7 +31,7 @@ def small(name, **changes):
 
 
 def measured(loaded, *texts, **options):
-    return measure(loaded, config(*texts, **options))[TABLE]
+    return measure(loaded, task(*texts, **options))[TABLE]
 
 
 def batch_of(loaded, texts):

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 import reference
 import tiny
-from experiments.test_induction import config
+from experiments.tasks import task
 from planted import pass_of, two_sinks
 from sinkscope.documents import Document
 from sinkscope.experiments import second_sink
@@ -231,7 +231,7 @@ def test_several_marks_in_one_token_are_not_exchanged():
 def test_documents_of_other_scripts_have_rows_of_their_own_text():
     loaded = tiny.loaded("gpt2", tiny.byte_tokenizer())
     loaded = dataclasses.replace(loaded, network=tiny.network("gpt2", vocab_size=258))
-    made = dataclasses.replace(config(), documents=documents("Z 河水。老人。"))
+    made = task("second_sink", *documents("Z 河水。老人。"))
     frames = second_sink.measure(loaded, made)
     assert frames["second_sink"]["mark"].unique().to_list() == ["。"]
     assert frames["second_sink"]["is_own"].all()
@@ -324,11 +324,11 @@ def test_documents_without_a_sentence_are_left_out_and_none_gives_empty_frames()
     loaded = tiny.loaded("gpt2", tiny.byte_tokenizer())
     loaded = dataclasses.replace(loaded, network=tiny.network("gpt2", vocab_size=258))
     long = "Z it ran. " + "And so on " * 8
-    made = dataclasses.replace(config(), documents=documents("no end", TEXT, long))
+    made = task("second_sink", *documents("no end", TEXT, long))
     frames = second_sink.measure(loaded, made)
     assert frames.keys() == set(FRAMES)
     assert frames["second_sink"]["document"].unique().sort().to_list() == ["d1", "d2"]
     assert frames["second_sink_maps"]["document"].unique().to_list() == ["d2"]
     assert frames["second_sink_maps"].height == 2 * 48**2
-    none = dataclasses.replace(config(), documents=documents("no end", ""))
+    none = task("second_sink", *documents("no end", ""))
     assert all(frame.is_empty() for frame in second_sink.measure(loaded, none).values())

@@ -12,7 +12,7 @@ from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import cell_path, read_cell
 from sinkscope.extract.job import run_job
-from sinkscope.files import read_json, sha256_of
+from sinkscope.files import sha256_of
 
 TEXTS = {"one": "a cat.", "two": "a dog? it ran", "three": "nine mice, 12 days!"}
 
@@ -28,9 +28,8 @@ def documents(**changed):
 
 def run(folder, documents, row=None, **settings):
     """Run a job below `folder`; its manifest."""
-    manifest = folder / "results" / "manifests" / "tiny-0000.json"
-    run_job(row or tiny.row(), documents, tiny.settings(**settings), folder, manifest)
-    return read_json(manifest)
+    said = run_job(row or tiny.row(), documents, tiny.settings(**settings), "code", folder)
+    return json.loads(json.dumps(said))
 
 
 def complaint(folder, documents, **options):
@@ -66,13 +65,12 @@ def folder(tmp_path, model):
     return tmp_path / "work"
 
 
-def test_a_job_leaves_a_cell_a_document_and_a_manifest(folder):
+def test_a_job_leaves_a_cell_per_document_and_says_so(folder):
     manifest = run(folder, documents())
     assert files(folder) == [
         "cells/tiny/one.safetensors",
         "cells/tiny/three.safetensors",
         "cells/tiny/two.safetensors",
-        "manifests/tiny-0000.json",
     ]
     assert [entry["document"] for entry in manifest["cells"]] == list(TEXTS)
     for entry, document in zip(manifest["cells"], documents(), strict=True):
@@ -153,7 +151,6 @@ def test_a_bad_document_does_not_stop_the_others(folder):
     assert files(folder) == [
         "cells/tiny/one.safetensors",
         "cells/tiny/three.safetensors",
-        "manifests/tiny-0000.json",
     ]
 
 
@@ -185,13 +182,6 @@ def test_a_cell_whose_numbers_were_changed_is_made_again(folder):
     assert cells(folder)["two"] == before["two"]
 
 
-def test_a_failed_job_leaves_no_manifest_of_an_earlier_run(folder):
-    run(folder, documents())
-    (folder / "tiny" / "model.safetensors").write_bytes(b"junk")
-    complaint(folder, documents())
-    assert not (folder / "results" / "manifests" / "tiny-0000.json").exists()
-
-
 def test_truncation_takes_a_long_document_after_all(folder):
     run(folder, documents(two="a " * 200), truncate=True)
     cell = read_cell(cell_path(folder / "results", "tiny", "two"))
@@ -207,7 +197,7 @@ def test_weights_of_nan_are_the_reason_of_every_document_and_leave_no_cell(folde
     assert "document 'one'" in reasons[0]
     assert "model 'tiny' computes NaN" in reasons[0]
     assert "layer 2" in reasons[0]
-    assert files(folder) == ["manifests/tiny-0000.json"]
+    assert files(folder) == []
 
 
 def test_a_tokenizer_with_more_tokens_than_the_model_is_an_error(folder):

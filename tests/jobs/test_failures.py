@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sinkscope import failures
 from sinkscope.cli import main
 from sinkscope.errors import PassingError, SinkscopeError, error_class
-from sinkscope.failures import attempt_to_plan, begin_run, closing_list, read_failure, recorded
+from sinkscope.jobs import failures
+from sinkscope.jobs.failures import attempt_to_plan, begin_run, closing_list, read_failure, recorded
 
 LOG = Path("results/logs/reduce/m.log")
 JOB = "reduce/m"
@@ -41,7 +41,7 @@ def fail(error, log=LOG):
 def test_whatever_a_job_raises_leaves_its_first_line(folder, error, problem, final):
     fail(error)
     failure = read_failure(folder, JOB)
-    assert failure.problems[0] == problem
+    assert failure.reasons[0] == problem
     assert failure.final == final
     shown = failures.reason(folder, JOB)
     assert shown.startswith(problem)
@@ -56,13 +56,13 @@ def test_a_job_that_succeeds_leaves_nothing_and_one_that_is_killed_says_so(folde
     code = f"""
 import os
 from pathlib import Path
-from sinkscope.failures import recorded
+from sinkscope.jobs.failures import recorded
 with recorded(Path({str(LOG)!r})):
     os._exit(137)
 """
     subprocess.run([sys.executable, "-c", code], check=False)
     failure = read_failure(folder, JOB)
-    assert "was killed" in failure.problems[0]
+    assert "was killed" in failure.reasons[0]
     assert not failure.final
 
 
@@ -99,11 +99,12 @@ def test_a_job_on_the_command_line_leaves_its_reason_whatever_goes_wrong(folder,
         ("manifest.json", KeyError, "KeyError: "),
         ("absent.json", SystemExit, "FileNotFoundError: "),
     ):
-        command = ["sinkscope", "--log", str(LOG), "reduce", name, "--out", "results/reduced/m"]
+        options = ["--log", str(LOG), "--stamp", "results/reduced/m/made.json", "--request"]
+        command = ["sinkscope", *options, '{"epsilon": 0.3}', "reduce", name]
         monkeypatch.setattr(sys, "argv", command)
         with pytest.raises(exception):
             main()
-        assert read_failure(folder, JOB).problems[0].startswith(word)
+        assert read_failure(folder, JOB).reasons[0].startswith(word)
 
 
 @pytest.mark.parametrize(

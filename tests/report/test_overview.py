@@ -7,6 +7,7 @@ from report.made import HOSTILE
 from report.test_report import Elements
 from sinkscope.charts.job import read_tables
 from sinkscope.config import ModelRow
+from sinkscope.jobs.wanted import Wanted
 from sinkscope.report import findings, overview
 from sinkscope.report.build import write_report
 
@@ -65,8 +66,8 @@ def test_the_headline_counts_only_softmax(tables):
 
 def written(site, folder, tables, sections=()):
     nothing = folder / "nothing"
-    raw = site.grid.config.raw
-    write_report(raw, site.grid, tables, nothing, nothing, site.folder, folder, "c0ffee", sections)
+    wanted = Wanted(site.grid, site.folder)
+    write_report(wanted, tables, nothing, nothing, folder, "c0ffee", sections)
     return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
 
 

@@ -203,12 +203,13 @@ def test_a_second_build_is_byte_identical(site):
 
 
 def test_pages_without_maps_or_figures(site, tmp_path):
+    from sinkscope.jobs.wanted import Wanted
     from sinkscope.report.build import write_report
 
     tables = site.folder / "results" / "tables"
     nothing = tmp_path / "nothing"
-    raw = site.grid.config.raw
-    write_report(raw, site.grid, tables, nothing, nothing, site.folder, tmp_path, "c0ffee")
+    wanted = Wanted(site.grid, site.folder)
+    write_report(wanted, tables, nothing, nothing, tmp_path, "c0ffee")
     html = (tmp_path / "enc.html").read_text()
     assert "<figure" not in html
     assert "dialog.js" not in html

@@ -1,4 +1,4 @@
-# REQUIRED INPUTS: weights of every model's source; documents; of `padded`, the manifests.
+# REQUIRED INPUTS: weights of every model's source; documents.
 # OUTPUTS: results/experiments/{experiment}/{model}/{shard}/: what an experiment measured of one
 #     model, over one shard of documents, or (all) over what it reads of all.
 
@@ -8,10 +8,6 @@ MEASURE = "{experiment}/{model}/{shard}.{digest}"
 rule measure:
     """Run one model for one experiment."""
     input:
-        # A model's family is in its manifests: a decoder has no padding to count.
-        manifests=lambda wildcards: (
-            ancient(manifests(wildcards)) if wildcards.experiment == "padded" else []
-        ),
         weights=weights,
     output:
         "results/experiments/{experiment}/{model}/{shard}/made.{digest}.json",
@@ -40,4 +36,4 @@ rule measure:
     shell:
         "sinkscope --log {log} --stamp {output} --request {params.request:q}"
         " measure --documents {params.documents:q} --per-job {params.per_job}"
-        " --shard {wildcards.shard} {input.manifests} 2>&1 | tee {log} >&2"
+        " --shard {wildcards.shard} 2>&1 | tee {log} >&2"

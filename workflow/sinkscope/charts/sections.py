@@ -7,8 +7,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sinkscope.errors import SinkscopeError
+
+if TYPE_CHECKING:
+    from sinkscope.charts.figure import Figure, Tables
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class Section:
     @property
     def module(self) -> str:
         return f"sinkscope.charts.{self.draws}"
+
+    def figures(self, tables: Tables) -> list[Figure]:
+        return import_module(self.module).figures(tables)
 
 
 # By name, in the order of the report. A name is the section's folder and its address.
@@ -131,4 +138,4 @@ def write_section(name: str, tables: Path, out: Path) -> None:
     found = {table: read_table(tables / f"{table}.parquet") for table in section.tables}
     if "models" in found:
         found = with_softmax(found)
-    write_all(import_module(section.module).figures(found), out)
+    write_all(section.figures(found), out)

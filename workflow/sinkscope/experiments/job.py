@@ -16,7 +16,7 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.declared import SETTINGS
 from sinkscope.experiments.task import Task
 from sinkscope.extract.gpus import own_gpus
-from sinkscope.extract.model import Loaded, load_model, threads
+from sinkscope.extract.model import Loaded, family_of, load_model, threads
 from sinkscope.files import replaced_folder, written
 
 # Fixed, since the order in which float32 numbers are added depends on it; most of a job is starting
@@ -49,7 +49,10 @@ def run(
 
     Raises SinkscopeError where that cannot be.
     """
-    frames = measured(measure_of(experiment), row, Task(tuple(documents), settings), directory)
+    measure, frames = measure_of(experiment), {}
+    # A decoder has no padding to count, and need not be loaded.
+    if experiment != "padded" or family_of(row, directory) == "encoder":
+        frames = measured(measure, row, Task(tuple(documents), settings), directory)
     with replaced_folder(out) as folder:
         for name, frame in frames.items():
             with written(folder / f"{name}.parquet") as temporary:

@@ -124,6 +124,18 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     return Loaded(row, network, tokenizer, family, longest_input(row, network), weights.revision)
 
 
+def family_of(row: ModelRow, directory: Path) -> str:
+    """encoder or decoder, known without loading the weights. Raises SinkscopeError like
+    load_model."""
+    if row.family:
+        return row.family
+    weights = find_weights(row.model, row.source, directory)
+    if weights.gguf is not None:
+        weights = as_safetensors(row.model, weights)
+    config = read_architecture(f"model '{row.model}'", weights.location)
+    return detect_family(row.model, config)
+
+
 def placement(row: ModelRow) -> dict[str, Any]:
     """How the library spreads the weights of a model over its row's GPUs, in equal parts.
 

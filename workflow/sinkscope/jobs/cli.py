@@ -47,43 +47,36 @@ def extract(context: typer.Context, table: Table, per_job: PerJob, shard: Shard)
 
 
 @app.command()
-def measure(
-    context: typer.Context,
-    table: Table,
-    per_job: PerJob,
-    shard: Shard,
-    manifests: Annotated[
-        list[Path] | None, typer.Argument(help="Of `padded`: the model's extraction jobs.")
-    ] = None,
-) -> None:
+def measure(context: typer.Context, table: Table, per_job: PerJob, shard: Shard) -> None:
     """Run one model for one experiment, over one shard of documents or over all."""
     from sinkscope.experiments.job import run
-    from sinkscope.files import read_json, replaced_folder
     from sinkscope.jobs.documents import read_part
 
     job = job_of(context)
-    row, out = model_of(job.request), job.stamp.parent
-    job.facts = {"revision": job.request["weights"]}
-    if manifests and read_json(manifests[0])["model"]["family"] != "encoder":
-        with replaced_folder(out):  # a decoder has no padding to count, and need not be loaded
-            return
-    documents = read_part(table, HERE, per_job, shard, job.request)
-    run(job.request["experiment"], row, documents, job.request["settings"], HERE, out)
+    row, request = model_of(job.request), job.request
+    documents = read_part(table, HERE, per_job, shard, request)
+    out, settings = job.stamp.parent, request["settings"]
+    job.facts = {"revision": known(row)}
+    run(request["experiment"], row, documents, settings, HERE, out)
 
 
 def model_of(request: dict[str, Any]) -> ModelRow:
     """The row of the job's model. Raises SinkscopeError where its weights are not those that the
     request is about."""
-    from sinkscope.extract.sources import known_revision
-
     row = ModelRow(**request["model"])
-    revision = known_revision(row.model, row.source, HERE)
+    revision = known(row)
     if request["weights"] is not None and revision != request["weights"]:
         raise SinkscopeError(
             f"model '{row.model}': its weights were changed after this run was started (they were "
             f"{request['weights']}, now {revision}); run again."
         )
     return row
+
+
+def known(row: ModelRow) -> str | None:
+    from sinkscope.extract.sources import known_revision
+
+    return known_revision(row.model, row.source, HERE)
 
 
 @app.command()
