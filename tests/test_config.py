@@ -8,6 +8,7 @@ import yaml
 from sinkscope.config import ModelRow, load, read_config
 from sinkscope.documents import Refused
 from sinkscope.errors import SinkscopeError
+from sinkscope.schema import SCHEMAS
 
 ROOT = Path(__file__).parents[1]
 MODELS = "model\tsource\nfirst\tpath:weights\n"
@@ -65,9 +66,7 @@ def test_the_repositorys_own_configuration_is_sound():
     assert models[:2] == ["minilm-l6", "smollm2-135m"]
     assert all(name.startswith("zoo-") for name in models[2:])
     assert len(config.documents) == 8
-    schema = (ROOT / "workflow" / "sinkscope" / "schemas" / "config.schema.yaml").read_text(
-        encoding="utf-8"
-    )
+    schema = (SCHEMAS / "config.schema.yaml").read_text(encoding="utf-8")
     keys = yaml.safe_load(schema)["properties"]
     assert mapping.keys() == keys.keys()
     assert all(mapping[key] == part["default"] for key, part in keys.items() if "default" in part)

@@ -252,5 +252,5 @@ def test_tables_are_the_same_bytes_whatever_the_order_of_jobs(project):
 def test_a_cell_that_is_gone_or_changed_is_named(project):
     path = cell_path(project / "results", "m", "a")
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(SinkscopeError, match=r"cells/m/a\.safetensors: is missing or not what"):
+    with pytest.raises(SinkscopeError, match=r"cells/m/a\.safetensors: is missing, or not what"):
         reduce_model([project / "0.json"], project / "parts", 0.5, project)

@@ -12,6 +12,7 @@ import pytest
 from report import made
 from report.made import HOSTILE, REASON, folder_bytes, scripts_in, strict_json
 from sinkscope.charts.sections import SECTIONS
+from sinkscope.jobs.wanted import Wanted
 from sinkscope.printable import UNPRINTABLE
 from sinkscope.report import provenance
 from sinkscope.report.build import first_document
@@ -143,10 +144,12 @@ def test_summary_has_the_numbers_of_the_tables(site):
 
 
 def test_missing_cells_are_listed_with_their_reason(site):
-    found = {(m.model, m.documents): m.reason for m in provenance.missing(site.grid, site.folder)}
+    wanted = Wanted(site.grid, site.folder)
+    found = {(m.model, m.documents): m.reason for m in provenance.missing(wanted)}
+    log = wanted.extract("dec", "0001").log
     not_run = "no result: its job was not run"
     assert found == {
-        ("dec", ("three",)): "KeyError: 'tokens'; see results/logs/extract/dec/0001.log",
+        ("dec", ("three",)): f"KeyError: 'tokens'; see results/logs/{log}.log",
         ("absent", ("one", "two")): REASON,
         ("absent", ("three",)): not_run,
     }
@@ -158,11 +161,12 @@ def test_missing_cells_are_listed_with_their_reason(site):
 
 
 def test_a_document_that_a_finished_job_could_not_take_is_missing_alone(site, tmp_path):
-    path = tmp_path / "results" / "shards" / "enc" / "0000.json"
+    wanted = Wanted(site.grid, tmp_path)
+    path = tmp_path / wanted.extract("enc", "0000").stamp
     path.parent.mkdir(parents=True)
     entry = {"document": "two", "reason": "document 'two': too long."}
     path.write_text(json.dumps({"cells": [{"document": "one"}], "missing": [entry]}))
-    first = provenance.missing(site.grid, tmp_path)[0]
+    first = provenance.missing(wanted)[0]
     assert first == provenance.Missing("enc", ("two",), "document 'two': too long.")
 
 
@@ -203,7 +207,6 @@ def test_a_second_build_is_byte_identical(site):
 
 
 def test_pages_without_maps_or_figures(site, tmp_path):
-    from sinkscope.jobs.wanted import Wanted
     from sinkscope.report.build import write_report
 
     tables = site.folder / "results" / "tables"

