@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from report.made import HOSTILE, folder_bytes, strict_json
+from sinkscope.charts import figure as drawing
 from sinkscope.charts.job import read_tables
 from sinkscope.charts.of_all import figures_of_all, write_figures
 from sinkscope.charts.of_model import figures_of_model, write_figures_of_model
@@ -235,21 +236,31 @@ def test_a_second_run_is_byte_identical(site, tmp_path):
     assert folder_bytes(tmp_path / "again") == folder_bytes(site.out / "figures" / "all")
 
 
-def test_a_picture_is_kept_while_its_figure_is_what_it_was(site, tmp_path):
-    """Marked pictures show which are kept, and which are drawn."""
-    shutil.copytree(site.out / "figures" / "all", tmp_path / "all")
-    names = [one["name"] for one in json.loads((tmp_path / "all/figures.json").read_text())]
-    for name in names:
-        (tmp_path / "all" / f"{name}.png").write_bytes(b"marked")
-    changed = tmp_path / "all" / f"{names[0]}.json"
-    changed.write_text(changed.read_text().replace("axis", "axes", 1))
-    write_figures(site.folder / "results" / "tables", tmp_path / "all")
-    drawn = [name for name in names if (tmp_path / "all" / f"{name}.png").read_bytes() != b"marked"]
-    assert drawn == names[:1]
-    versions = tmp_path / "all" / "drawn.json"
-    versions.write_text(versions.read_text().replace("vl-convert-python", "another"))
-    write_figures(site.folder / "results" / "tables", tmp_path / "all")
-    assert folder_bytes(tmp_path / "all") == folder_bytes(site.out / "figures" / "all")
+def test_a_picture_is_kept_while_its_figure_is_what_it_was(site, tmp_path, monkeypatch):
+    tables, out = site.folder / "results" / "tables", tmp_path / "all"
+    shutil.copytree(site.out / "figures" / "all", out)
+    names = [one["name"] for one in json.loads((out / "figures.json").read_text())]
+    drawn = []
+    draw = drawing.as_svg
+
+    def counting(spec):
+        drawn.append(spec["title"])
+        return draw(spec)
+
+    counting.__wrapped__ = draw  # whose source is looked at
+    monkeypatch.setattr(drawing, "as_svg", counting)
+    write_figures(tables, out)
+    assert drawn == []
+    damaged = out / f"{names[0]}.svg"
+    damaged.write_bytes(damaged.read_bytes()[:-3])
+    write_figures(tables, out)
+    assert len(drawn) == 1
+    monkeypatch.setattr(drawing, "version", lambda package: "another")
+    write_figures(tables, out)
+    assert len(drawn) == 1 + len(names)
+    before = folder_bytes(site.out / "figures" / "all")
+    after = folder_bytes(out)
+    assert {name for name in before if before[name] != after[name]} == {"drawn.json"}
 
 
 def test_a_model_without_results_has_no_figures_and_this_is_said(site, tmp_path, capsys):

@@ -9,7 +9,7 @@ FIGURES, MAPS = "figures/{model}.{digest}", "maps/{model}.{digest}"
 rule figures:
     """Figures of one model."""
     input:
-        rules.tables.output,
+        ancient(rules.tables.output),
     output:
         "reports/figures/{model}/made.{digest}.json",
     log:
@@ -30,7 +30,7 @@ rule figures:
 rule compare:
     """Figures that compare all models."""
     input:
-        rules.tables.output,
+        ancient(rules.tables.output),
     output:
         wanted.compare().stamp,
     log:
@@ -57,8 +57,8 @@ for section, about in wanted.sections().items():
         name:
             f"section_{section}"
         input:
-            rules.tables.output if set(about.tables) & set(ATLAS) else [],
-            made_of(about.experiment),
+            ancient(rules.tables.output) if set(about.tables) & set(ATLAS) else [],
+            ancient(made_of(about.experiment)),
         output:
             wanted.section(section).stamp,
         log:

@@ -6,12 +6,12 @@
 rule report:
     """The report: index.html and a page for every model."""
     input:
-        rules.tables.output,
-        [path for name in wanted.joins() for path in made_of(name)],
+        ancient(rules.tables.output),
+        ancient([path for name in wanted.joins() for path in made_of(name)]),
         stamps([wanted.compare(), *map(wanted.figures, grid.cells)]),
         stamps(map(wanted.section, wanted.sections())),
         stamps(map(wanted.maps, grid.cells)),
-        [stamp for model in grid.cells for stamp in stamps(wanted.manifests(model))],
+        stamps(part for model in grid.cells for part in wanted.manifests(model)),
     output:
         "reports/index.html",
         expand("reports/{model}.html", model=grid.cells),

@@ -87,7 +87,7 @@ for experiment in filter(THRESHOLDS.__contains__, wanted.joins()):
             f"{experiment}_tables"
         input:
             # Induction heads stand beside the heads of the atlas.
-            atlas=rules.tables.output if experiment == "induction" else [],
+            atlas=ancient(rules.tables.output) if experiment == "induction" else [],
             parts=stamps(wanted.measured(experiment)),
         output:
             tables_of(experiment),
@@ -113,10 +113,12 @@ if "emergence" in wanted.joins():
     rule emergence_tables:
         """Join what the training of the zoo's models recorded."""
         input:
-            expand(
-                "{folder}/{record}",
-                folder=wanted.trained().values(),
-                record=RECORDS.values(),
+            ancient(
+                expand(
+                    "{folder}/{record}",
+                    folder=wanted.trained().values(),
+                    record=RECORDS.values(),
+                )
             ),
         output:
             tables_of("emergence"),
@@ -142,9 +144,10 @@ if "claims" in wanted.joins():
     rule claims_tables:
         """Say of every claim of the studies whether it holds in this run."""
         input:
-            claims=wanted.claims_file(),
-            tables=expand(
-                f"{TABLES}/{{table}}.parquet", table=wanted.tables_of_claims()
+            claims=ancient(wanted.claims_file()),
+            tables=ancient(rules.tables.output),
+            joined=ancient(
+                [path for name in wanted.joins()[:-1] for path in made_of(name)]
             ),
         output:
             tables_of("claims"),

@@ -7,7 +7,7 @@ import inspect
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ import polars as pl
 import vl_convert
 
 from sinkscope.charts.theme import CONFIG, DATA_NAME, SVG_FONT
-from sinkscope.files import write_json
+from sinkscope.files import sha256_of, write_json
 from sinkscope.spreadsheet import as_csv
 
 PICTURES = ("svg", "png")
@@ -79,29 +79,34 @@ def as_svg(spec: dict[str, Any]) -> str:
     return re.sub(r'( id="|url\(#)(gradient_|clip)(\d+)', renumbered, svg)
 
 
-def drawn_with() -> dict[str, str]:
-    """What pictures depend on beside their specification."""
-    code = hashlib.sha256(inspect.getsource(as_svg).encode()).hexdigest()[:12]
-    return {"vl-convert-python": version("vl-convert-python"), "font": SVG_FONT, "code": code}
+def write_figure(
+    figure: Figure, folder: Path, before: Path, drawn: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """NAME.json, .svg, .png and .csv in a folder that exists. Returns the hash of what the pictures
+    are drawn of, and theirs.
 
-
-def write_figure(figure: Figure, folder: Path, before: Path | None = None) -> None:
-    """NAME.json, .svg, .png and .csv in a folder that exists. before: a folder with the same
-    figure, whose pictures are kept where it has the same specification."""
+    before: a folder whose pictures of the figure are kept, if `drawn` says that they are these.
+    """
     spec, name = figure.spec(), figure.name
     write_json(folder / f"{name}.json", spec)
     (folder / f"{name}.csv").write_text(figure.csv(), encoding="utf-8")
-    if before is not None and is_same(folder, before, name):
-        for ending in PICTURES:
-            shutil.copyfile(before / f"{name}.{ending}", folder / f"{name}.{ending}")
-        return
-    svg = as_svg(spec)
-    (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-    (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=2))
+    pictures = [f"{name}.{ending}" for ending in PICTURES]
+    drawn_of = hashlib.sha256((folder / f"{name}.json").read_bytes() + drawn_by()).hexdigest()
+    there = all((before / picture).is_file() for picture in pictures)
+    if there and drawn == {"of": drawn_of, **hashes(before, pictures)}:
+        for picture in pictures:
+            shutil.copyfile(before / picture, folder / picture)
+    else:
+        svg = as_svg(spec)
+        (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+        (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=2))
+    return {"of": drawn_of, **hashes(folder, pictures)}
 
 
-def is_same(folder: Path, before: Path, name: str) -> bool:
-    files = [before / f"{name}.{ending}" for ending in ("json", *PICTURES)]
-    if not all(path.is_file() for path in files):
-        return False
-    return files[0].read_bytes() == (folder / f"{name}.json").read_bytes()
+def drawn_by() -> bytes:
+    """What pictures depend on beside their specification."""
+    return f"{version('vl-convert-python')} {SVG_FONT} {inspect.getsource(as_svg)}".encode()
+
+
+def hashes(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    return {name: sha256_of(folder / name) for name in names}

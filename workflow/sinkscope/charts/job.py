@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.charts.figure import Figure, drawn_with, write_figure
+from sinkscope.charts.figure import Figure, write_figure
 from sinkscope.files import read_json, replaced_folder, write_json
 from sinkscope.reduce.read import read_table
 from sinkscope.reduce.schemas import TABLES
@@ -21,19 +21,21 @@ def write_all(figures: Sequence[Figure], out: Path) -> None:
     """Write NAME.json, .svg, .png and .csv for each, and figures.json, which lists them in order
     with title, finding and caption; what was in the folder is replaced as a whole.
 
-    The picture of a figure whose specification is what it was is kept, if the same versions of the
-    libraries drew it.
+    Pictures are kept that the same libraries drew of the same specification.
     """
-    before = out if drawn_before(out) == drawn_with() else None
+    before = drawn_before(out)
+    drawn: dict[str, dict[str, str]] = {}
     with replaced_folder(out) as folder:
         for figure in figures:
-            write_figure(figure, folder, before)
+            drawn[figure.name] = write_figure(figure, folder, out, before.get(figure.name))
         write_json(folder / "figures.json", [figure.words() for figure in figures])
-        write_json(folder / "drawn.json", drawn_with())
+        write_json(folder / "drawn.json", drawn)
 
 
-def drawn_before(out: Path) -> dict[str, str] | None:
+def drawn_before(out: Path) -> dict[str, dict[str, str]]:
+    """By figure, what its pictures in a folder were drawn of, and their hashes."""
     try:
-        return read_json(out / "drawn.json")
+        found = read_json(out / "drawn.json")
     except (OSError, ValueError):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}
