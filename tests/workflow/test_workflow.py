@@ -102,10 +102,10 @@ def test_editing_the_package_reruns_what_depends_on_it(tmp_path):
             path.write_text(text, encoding="utf-8")
 
     of_figures = {"report": 1, "all": 1}
-    for module in ("charts/rate.py", "extract/gpus.py", "reduce/tables.py"):
+    for module in ("charts/heads.py", "extract/gpus.py", "reduce/tables.py"):
         assert planned(module, '"""', '"""Edited. ') == {}
         assert planned(module, "import", "# edited\nimport") == {}
-    assert planned("charts/rate.py", "\n\n\n", "\n\n\nEDITED = 1\n") == of_figures | {"figures": 1}
+    assert planned("charts/heads.py", "\n\n\n", "\n\n\nEDITED = 1\n") == of_figures | {"figures": 1}
     edited = planned("charts/bos.py", "\n\n\n", "\n\n\nEDITED = 1\n")
     assert edited == of_figures | {"section_bos": 1}
     edited = planned("reduce/frames.py", "\n\n\n", "\n\n\nEDITED = 1\n")

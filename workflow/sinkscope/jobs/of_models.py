@@ -1,0 +1,92 @@
+"""The requests of the jobs that run a model: extraction, and the measurements of experiments."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sinkscope.errors import SinkscopeError
+from sinkscope.experiments.declared import SETTINGS
+from sinkscope.extract.sources import known_revision
+from sinkscope.grid import Grid
+from sinkscope.hub.lock import repository_of
+from sinkscope.jobs.code import code_hash
+from sinkscope.jobs.documents import part_of
+from sinkscope.jobs.request import Request, stamps_of
+from sinkscope.jobs.stamps import stated
+
+
+class OfModels:
+    """Requests of a grid's jobs that run a model. Paths count from `directory`, the folder of the
+    run."""
+
+    def __init__(self, grid: Grid, directory: Path) -> None:
+        self.grid, self.directory, self.raw = grid, directory, grid.config.raw
+        self.revision = cache(self._revision)
+        self.documents = cache(self._documents)
+        self.extract = cache(self._extract)
+        self.measure = cache(self._measure)
+
+    def is_made(self, request: Request) -> bool:
+        return (self.directory / request.stamp).is_file()
+
+    def _revision(self, model: str) -> str | None:
+        """What pins a model's weights; None where they are not here (yet)."""
+        try:
+            row = self.grid.config.model(model)
+            return known_revision(row.model, row.source, self.directory)
+        except SinkscopeError:
+            return None
+
+    def _extract(self, model: str, shard: str) -> Request:
+        return self._of_model(
+            f"extract/{model}/{shard}",
+            f"results/shards/{model}/{shard}",
+            {
+                "code": code_hash(["sinkscope.extract.job"]),
+                "model": self.grid.model(model),
+                "settings": self.grid.settings(model),
+                "documents": self.documents("extract", shard),
+            },
+        )
+
+    def _measure(self, experiment: str, model: str, shard: str) -> Request:
+        """Of one experiment; shard: ALL of those that are not about single documents."""
+        modules = ["sinkscope.experiments.job", f"sinkscope.experiments.{experiment}"]
+        return self._of_model(
+            f"{experiment}/{model}/{shard}",
+            f"results/experiments/{experiment}/{model}/{shard}/made",
+            {
+                "code": code_hash(modules),
+                "experiment": experiment,
+                "model": self.grid.model(model),
+                "settings": self.grid.settings_of_part(SETTINGS[experiment], shard),
+                "documents": self.documents(experiment, shard),
+            },
+        )
+
+    def _documents(self, experiment: str, shard: str) -> str:
+        return part_of(self.grid.shards, shard, experiment, self.raw).digest
+
+    def _of_model(self, job: str, place: str, content: dict[str, Any]) -> Request:
+        """The request with the revision of its model's weights.
+
+        A hub model that is new has none before it is locked, which happens in the same run: what
+        was made then counts if it states the revision that is locked now. Of weights that are not
+        here (any more), what was made of them counts.
+        """
+        model = content["model"]["model"]
+        row, revision = self.grid.config.model(model), self.revision(model)
+        wanted = Request(job, place, content | {"weights": revision})
+        is_local = revision is not None and repository_of(row.model, row.source) is None
+        if is_local or self.is_made(wanted):
+            return wanted
+        for path in stamps_of(self.directory / place):
+            said = stated(path)
+            before = said.get("request", {})
+            before_lock = before.get("weights") is None and said.get("revision") == revision
+            same = before | {"weights": None} == content | {"weights": None}
+            if same and (revision is None or before_lock):
+                return Request(job, place, before)
+        return wanted
