@@ -61,12 +61,12 @@ def package(tmp_path, monkeypatch):
     copied = tmp_path / PACKAGE.name
     shutil.copytree(PACKAGE, copied, ignore=shutil.ignore_patterns("__pycache__", "zoo", "bench"))
     monkeypatch.setattr(code, "PACKAGE", copied)
-    cached = (code.closure, code.tree_of, code.imports_of, code.program_of)
+    cached = (code.code_hash, code.closure, code.tree_of, code.imports_of, code.program_of)
 
     def hash_of(*entries):
         for function in cached:
             function.cache_clear()
-        return code.code_hash(entries)
+        return code.code_hash(*entries)
 
     yield copied, hash_of
     for function in cached:
@@ -110,4 +110,4 @@ def test_templates_and_scripts_count_for_the_report(package):
 
 def test_an_entry_that_is_not_there_is_an_error():
     with pytest.raises(ModuleNotFoundError, match=r"no module sinkscope\.extract\.nothing"):
-        code.code_hash(["sinkscope.extract.nothing"])
+        code.code_hash("sinkscope.extract.nothing")

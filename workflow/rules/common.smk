@@ -25,7 +25,7 @@ def weights(wildcards):
     """What must have been downloaded before a model can run: nothing but for hub models."""
     run.used.add(wildcards.model)
     repository = grid.repository(wildcards.model)
-    return f"results/hub/{repository}.json" if repository else []
+    return ancient(f"results/hub/{repository}.json") if repository else []
 
 
 def manifests(wildcards):

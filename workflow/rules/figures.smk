@@ -9,7 +9,7 @@ FIGURES, MAPS = "figures/{model}.{digest}", "maps/{model}.{digest}"
 rule figures:
     """Figures of one model."""
     input:
-        ancient(rules.tables.output),
+        stamps([wanted.tables()]),
     output:
         "reports/figures/{model}/made.{digest}.json",
     log:
@@ -30,7 +30,7 @@ rule figures:
 rule compare:
     """Figures that compare all models."""
     input:
-        ancient(rules.tables.output),
+        stamps([wanted.tables()]),
     output:
         wanted.compare().stamp,
     log:
@@ -51,14 +51,13 @@ rule compare:
 ruleorder: compare > figures
 
 
-for section, about in wanted.sections().items():
+for section in wanted.sections():
 
     rule:
         name:
             f"section_{section}"
         input:
-            ancient(rules.tables.output) if set(about.tables) & set(ATLAS) else [],
-            ancient(made_of(about.experiment)),
+            stamps(wanted.parts_of_section(section)),
         output:
             wanted.section(section).stamp,
         log:

@@ -1,22 +1,13 @@
-# REQUIRED INPUTS: results/tables/, reports/figures/, reports/sections/, reports/maps/, and the
-#     manifests.
+# REQUIRED INPUTS: results/tables/, reports/figures/, reports/sections/ and reports/maps/.
 # OUTPUTS: reports/index.html, a page for every model, claims.html, and what they load.
 
 
 rule report:
     """The report: index.html and a page for every model."""
     input:
-        ancient(rules.tables.output),
-        ancient([path for name in wanted.joins() for path in made_of(name)]),
-        stamps([wanted.compare(), *map(wanted.figures, grid.cells)]),
-        stamps(map(wanted.section, wanted.sections())),
-        stamps(map(wanted.maps, grid.cells)),
-        stamps(part for model in grid.cells for part in wanted.manifests(model)),
+        stamps(wanted.parts_of_report()),
     output:
-        "reports/index.html",
-        expand("reports/{model}.html", model=grid.cells),
-        ["reports/claims.html"] if "claims" in wanted.sections() else [],
-        stamp=wanted.report().stamp,
+        wanted.report().stamp,
     log:
         f"results/logs/{wanted.report().log}.log",
     benchmark:
@@ -28,5 +19,27 @@ rule report:
     message:
         "Writing the report"
     shell:
-        "sinkscope --log {log} --stamp {output.stamp} --request {params.request:q}"
+        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
         " report 2>&1 | tee {log} >&2"
+
+
+# Snakemake asks of a file's name whether the file is there, and whether its inputs are what they
+# were: so each file of a shared folder is an output of a rule whose input is the stamp.
+for job, files in wanted.files().items():
+
+    rule:
+        name:
+            f"{job}_files"
+        input:
+            stamps([wanted.of_job(job)]),
+        output:
+            update(files),
+        log:
+            f"results/logs/files/{job}.log",
+        localrule: True
+        params:
+            job=job,
+        message:
+            "The files of {params.job} are there"
+        shell:
+            "sinkscope --log {log} made {output:q} 2> {log}"

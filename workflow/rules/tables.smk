@@ -4,26 +4,8 @@
 # OUTPUTS: results/tables/: the tables of the atlas and of each experiment.
 
 from sinkscope.experiments.declared import THRESHOLDS
-from sinkscope.reduce.emergence import RECORDS
-from sinkscope.reduce.experiments import EXPERIMENTS, OF_EXPERIMENT
-from sinkscope.reduce.schemas import SMALL_TABLES
-from sinkscope.reduce.schemas import TABLES as ATLAS
 
 REDUCE = "reduce/{model}.{digest}"
-TABLES = "results/tables"
-
-
-def tables_of(experiment):
-    """Files of the tables of an experiment."""
-    small = [name for name in OF_EXPERIMENT[experiment] if EXPERIMENTS[name].csv]
-    return expand(
-        f"{TABLES}/{{table}}.parquet", table=OF_EXPERIMENT[experiment]
-    ) + expand(f"{TABLES}/{{table}}.csv", table=small)
-
-
-def made_of(experiment):
-    """The outputs of the job that joins the tables of an experiment."""
-    return [*tables_of(experiment), wanted.join(experiment).stamp]
 
 
 rule reduce:
@@ -53,9 +35,7 @@ rule tables:
     input:
         stamps(wanted.parts_of_tables()),
     output:
-        expand(f"{TABLES}/{{table}}.parquet", table=ATLAS),
-        expand(f"{TABLES}/{{table}}.csv", table=SMALL_TABLES),
-        stamp=wanted.tables().stamp,
+        wanted.tables().stamp,
     log:
         f"results/logs/{wanted.tables().log}.log",
     benchmark:
@@ -76,7 +56,7 @@ rule tables:
     message:
         "Joining the tables of all models"
     shell:
-        "sinkscope --log {log} --stamp {output.stamp} --request {params.request:q}"
+        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
         " tables {input} 2>&1 | tee {log} >&2"
 
 
@@ -87,11 +67,10 @@ for experiment in filter(THRESHOLDS.__contains__, wanted.joins()):
             f"{experiment}_tables"
         input:
             # Induction heads stand beside the heads of the atlas.
-            atlas=ancient(rules.tables.output) if experiment == "induction" else [],
+            atlas=stamps([wanted.tables()]) if experiment == "induction" else [],
             parts=stamps(wanted.measured(experiment)),
         output:
-            tables_of(experiment),
-            stamp=wanted.join(experiment).stamp,
+            wanted.join(experiment).stamp,
         log:
             f"results/logs/{wanted.join(experiment).log}.log",
         benchmark:
@@ -104,7 +83,7 @@ for experiment in filter(THRESHOLDS.__contains__, wanted.joins()):
         message:
             "Joining the tables of {params.experiment}"
         shell:
-            "sinkscope --log {log} --stamp {output.stamp} --request {params.request:q}"
+            "sinkscope --log {log} --stamp {output} --request {params.request:q}"
             " join {params.experiment} {input.parts} 2>&1 | tee {log} >&2"
 
 
@@ -113,16 +92,9 @@ if "emergence" in wanted.joins():
     rule emergence_tables:
         """Join what the training of the zoo's models recorded."""
         input:
-            ancient(
-                expand(
-                    "{folder}/{record}",
-                    folder=wanted.trained().values(),
-                    record=RECORDS.values(),
-                )
-            ),
+            ancient([path for paths in wanted.records().values() for path in paths]),
         output:
-            tables_of("emergence"),
-            stamp=wanted.join("emergence").stamp,
+            wanted.join("emergence").stamp,
         log:
             f"results/logs/{wanted.join('emergence').log}.log",
         benchmark:
@@ -135,7 +107,7 @@ if "emergence" in wanted.joins():
         message:
             "Joining the records of training of the zoo's models"
         shell:
-            "sinkscope --log {log} --stamp {output.stamp} --request {params.request:q}"
+            "sinkscope --log {log} --stamp {output} --request {params.request:q}"
             " emergence {params.checkpoints:q} 2>&1 | tee {log} >&2"
 
 
@@ -145,13 +117,9 @@ if "claims" in wanted.joins():
         """Say of every claim of the studies whether it holds in this run."""
         input:
             claims=ancient(wanted.claims_file()),
-            tables=ancient(rules.tables.output),
-            joined=ancient(
-                [path for name in wanted.joins()[:-1] for path in made_of(name)]
-            ),
+            tables=stamps([wanted.tables(), *map(wanted.join, wanted.joins()[:-1])]),
         output:
-            tables_of("claims"),
-            stamp=wanted.join("claims").stamp,
+            wanted.join("claims").stamp,
         log:
             f"results/logs/{wanted.join('claims').log}.log",
         benchmark:
@@ -164,5 +132,5 @@ if "claims" in wanted.joins():
         message:
             "Comparing with what the studies claim"
         shell:
-            "sinkscope --log {log} --stamp {output.stamp} --request {params.request:q}"
+            "sinkscope --log {log} --stamp {output} --request {params.request:q}"
             " claims {input.claims:q} {params.names} 2>&1 | tee {log} >&2"

@@ -198,6 +198,17 @@ def report(
 
 
 @app.command()
+def made(files: Annotated[list[Path], typer.Argument(help="Results, by name.")]) -> None:
+    """Note that these files are there. A file that is gone counts as not made."""
+    from sinkscope.errors import DamagedError
+
+    for file in files:
+        if not file.is_file():
+            raise DamagedError(file, "is missing")
+        file.touch()
+
+
+@app.command()
 def check(
     repair: Annotated[
         bool, typer.Option("--repair", help="Let the next run make again what is damaged.")

@@ -19,12 +19,13 @@ from sinkscope.shipped import PACKAGE
 NAME = PACKAGE.name
 
 
-def code_hash(entries: Sequence[str]) -> str:
+@cache
+def code_hash(*entries: str) -> str:
     """Hash of all that these modules run, 12 hexadecimal digits. entries: dotted names."""
     total = hashlib.sha256()
-    for module in closure(tuple(entries)):
+    for module in closure(entries):
         total.update(f"{module} {program_of(module)}\n".encode())
-    for path in data_files(closure(tuple(entries))):
+    for path in data_files(closure(entries)):
         total.update(f"{path.relative_to(PACKAGE)} ".encode() + path.read_bytes())
     return total.hexdigest()[:12]
 

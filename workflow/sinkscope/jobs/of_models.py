@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sinkscope.errors import SinkscopeError
-from sinkscope.experiments.declared import SETTINGS
+from sinkscope.experiments.declared import ALL, SETTINGS
 from sinkscope.extract.sources import known_revision
 from sinkscope.grid import Grid
 from sinkscope.hub.lock import repository_of
@@ -23,6 +23,7 @@ class OfModels:
 
     def __init__(self, grid: Grid, directory: Path) -> None:
         self.grid, self.directory, self.raw = grid, directory, grid.config.raw
+        self.row = cache(grid.model)
         self.revision = cache(self._revision)
         self.documents = cache(self._documents)
         self.extract = cache(self._extract)
@@ -44,8 +45,8 @@ class OfModels:
             f"extract/{model}/{shard}",
             f"results/shards/{model}/{shard}",
             {
-                "code": code_hash(["sinkscope.extract.job"]),
-                "model": self.grid.model(model),
+                "code": code_hash("sinkscope.extract.job"),
+                "model": self.row(model),
                 "settings": self.grid.settings(model),
                 "documents": self.documents("extract", shard),
             },
@@ -58,15 +59,17 @@ class OfModels:
             f"{experiment}/{model}/{shard}",
             f"results/experiments/{experiment}/{model}/{shard}/made",
             {
-                "code": code_hash(modules),
+                "code": code_hash(*modules),
                 "experiment": experiment,
-                "model": self.grid.model(model),
+                "model": self.row(model),
                 "settings": self.grid.settings_of_part(SETTINGS[experiment], shard),
                 "documents": self.documents(experiment, shard),
             },
         )
 
     def _documents(self, experiment: str, shard: str) -> str:
+        if shard != ALL and experiment != "extract":
+            return self.documents("extract", shard)  # the same
         return part_of(self.grid.shards, shard, experiment, self.raw).digest
 
     def _of_model(self, job: str, place: str, content: dict[str, Any]) -> Request:

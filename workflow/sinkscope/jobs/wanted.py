@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from sinkscope.charts.sections import SECTIONS, Section
+from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.declared import ALL, OF_DOCUMENTS, THRESHOLDS
 from sinkscope.grid import Grid
 from sinkscope.jobs.code import code_hash
 from sinkscope.jobs.of_models import OfModels
 from sinkscope.jobs.request import Request
 from sinkscope.reduce.emergence import RECORDS, recorded
-from sinkscope.reduce.experiments import OF_EXPERIMENT
+from sinkscope.reduce.experiments import EXPERIMENTS, OF_EXPERIMENT
 from sinkscope.reduce.schemas import TABLES
+from sinkscope.reduce.table import Table
 from sinkscope.shipped import SHIPPED
 from sinkscope.version import commit
 
@@ -90,7 +92,7 @@ class Wanted(OfModels):
 
     def _reduce(self, model: str) -> Request:
         content = {
-            "code": code_hash(["sinkscope.reduce.job"]),
+            "code": code_hash("sinkscope.reduce.job"),
             "epsilon": self.raw["epsilon"],
             "parts": digests(self.manifests(model)),
         }
@@ -100,7 +102,7 @@ class Wanted(OfModels):
         return [*map(self.reduce, self.cells()), *self.measured("padded")]
 
     def _tables(self) -> Request:
-        code = code_hash(["sinkscope.reduce.job"])
+        code = code_hash("sinkscope.reduce.job")
         parts = digests(self.parts_of_tables())
         return Request("tables", f"{MADE}/tables", {"code": code, "parts": parts})
 
@@ -109,15 +111,14 @@ class Wanted(OfModels):
         content: dict[str, Any]
         if experiment == "claims":
             content = {
-                "code": code_hash(["sinkscope.reduce.claims"]),
+                "code": code_hash("sinkscope.reduce.claims"),
                 "claims": sha256(self.claims_file()),
                 "parts": digests([self.tables(), *map(self.join, self.joins()[:-1])]),
             }
         elif experiment == "emergence":
-            folders = self.trained().values()
-            records = [folder / name for folder in folders for name in RECORDS.values()]
+            records = [path for paths in self.records().values() for path in paths]
             content = {
-                "code": code_hash(["sinkscope.reduce.emergence"]),
+                "code": code_hash("sinkscope.reduce.emergence"),
                 "models": list(self.trained()),
                 "sha256": [sha256(path) for path in records],
             }
@@ -125,11 +126,27 @@ class Wanted(OfModels):
             # Heads of the atlas stand beside those of induction.
             beside = [self.tables()] if experiment == "induction" else []
             content = {
-                "code": code_hash([f"sinkscope.reduce.{joined_by(experiment)}"]),
+                "code": code_hash(f"sinkscope.reduce.{joined_by(experiment)}"),
                 "threshold": self.threshold(experiment),
                 "parts": digests([*beside, *self.measured(experiment)]),
             }
         return Request(f"{experiment}_tables", f"{MADE}/{experiment}", content)
+
+    def table(self, name: str) -> Request:
+        """The job that makes a table."""
+        for experiment in self.joins():
+            if name in OF_EXPERIMENT[experiment]:
+                return self.join(experiment)
+        if name in TABLES:
+            return self.tables()
+        raise SinkscopeError(f"this run has no table '{name}'; experiments may be switched off.")
+
+    def records(self) -> dict[str, list[Path]]:
+        """Model to its records, of the zoo's models whose training was recorded."""
+        names = RECORDS.values()
+        return {
+            model: [folder / name for name in names] for model, folder in self.trained().items()
+        }
 
     def threshold(self, experiment: str) -> float | None:
         key = THRESHOLDS[experiment]
@@ -166,32 +183,60 @@ class Wanted(OfModels):
 
     def _section(self, name: str) -> Request:
         section = self.sections()[name]
-        made_by = {table: self.join(one) for one in self.joins() for table in OF_EXPERIMENT[one]}
-        parts = [made_by.get(table, self.tables()) for table in section.tables]
-        of_job = {request.job: request for request in parts}  # each once
-        return self._drawn(f"sections/{name}", section.module, list(of_job.values()))
+        return self._drawn(f"sections/{name}", section.module, self.parts_of_section(name))
+
+    def parts_of_section(self, name: str) -> list[Request]:
+        """The jobs that make its tables, each once."""
+        parts = [self.table(table) for table in self.sections()[name].tables]
+        return list({request.job: request for request in parts}.values())
 
     def _drawn(self, job: str, module: str, parts: Sequence[Request], **content: Any) -> Request:
-        code = code_hash([module, "sinkscope.charts.job", "sinkscope.charts.select"])
+        code = code_hash(module, "sinkscope.charts.job", "sinkscope.charts.select")
         content = {"code": code, "parts": digests(parts), **content}
         return Request(job, f"reports/{job}/made", content)
 
-    def report(self) -> Request:
-        parts = [
+    def parts_of_report(self) -> list[Request]:
+        return [
             *(self.tables(), *map(self.join, self.joins()), self.compare()),
             *(part for model in self.cells() for part in (self.figures(model), self.maps(model))),
             *map(self.section, self.sections()),
+            # Tables stand for them; asked for by name, a lost one is made again.
+            *(part for model in self.cells() for part in self.manifests(model)),
         ]
+
+    def report(self) -> Request:
         content = {
-            "code": code_hash(["sinkscope.report.build"]),
+            "code": code_hash("sinkscope.report.build"),
             "commit": commit(SHIPPED),
             "config": self.raw,
             "models": list(self.cells()),
             "sections": list(self.sections()),
             "left_out": [[entry.name, entry.reason] for entry in self.grid.refused],
-            "parts": digests(parts),
+            "parts": digests(self.parts_of_report()),
         }
         return Request("report", f"{MADE}/report", content)
+
+    def of_job(self, job: str) -> Request:
+        """The request of a job whose files are in a shared folder."""
+        if job == "report":
+            return self.report()
+        return self.tables() if job == "tables" else self.join(job.removesuffix("_tables"))
+
+    def files(self) -> dict[str, list[str]]:
+        """The files that such jobs write, by job."""
+        pages = [f"reports/{name}.html" for name in ("index", *self.cells())]
+        if "claims" in self.sections():
+            pages.append("reports/claims.html")
+        return {
+            "tables": files_of_tables(TABLES),
+            **{
+                f"{name}_tables": files_of_tables(
+                    {table: EXPERIMENTS[table] for table in OF_EXPERIMENT[name]}
+                )
+                for name in self.joins()
+            },
+            "report": pages,
+        }
 
     def all(self) -> list[Request]:
         """Every job of the run, each after those that it builds on."""
@@ -205,6 +250,11 @@ class Wanted(OfModels):
             *map(self.maps, models),
             *(*map(self.section, self.sections()), self.report()),
         ]
+
+
+def files_of_tables(tables: Mapping[str, Table]) -> list[str]:
+    kinds = {name: ("parquet", "csv") if one.csv else ("parquet",) for name, one in tables.items()}
+    return [f"results/tables/{name}.{kind}" for name in kinds for kind in kinds[name]]
 
 
 def joined_by(experiment: str) -> str:
