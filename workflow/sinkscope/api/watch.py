@@ -22,8 +22,8 @@ class Watched:
     """
 
     def __init__(self, network: torch.nn.Module, around: Around) -> None:
+        functools.update_wrapper(self, network.forward)  # also copies what another of these holds
         self._network, self._forward, self._around = network, network.forward, around
-        functools.update_wrapper(self, network.forward)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         with self._around(self._forward, args, options):
