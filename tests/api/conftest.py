@@ -16,7 +16,8 @@ def one_thread():
 @pytest.fixture(scope="session")
 def gpt2():
     """The zoo's, with its output head."""
-    return AutoModelForCausalLM.from_pretrained(tiny.ROOT / "zoo" / "gpt2").eval()
+    folder = tiny.ROOT / "zoo" / "gpt2"
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 @pytest.fixture(scope="session")

@@ -193,6 +193,38 @@ def test_one_model_in_several_threads():
         assert_frame_equal(heads, expected.drop("document"))
 
 
+def test_blocks_may_end_in_any_order():
+    model = tiny.network("gpt2")
+    before, one, two = state(model), contextlib.ExitStack(), contextlib.ExitStack()
+    first = one.enter_context(sinkscope.observe(model))
+    second = two.enter_context(sinkscope.observe(model))
+    one.close()
+    model(input_ids=IDS)
+    two.close()
+    model(input_ids=IDS)
+    assert state(model) == before
+    assert second.documents == ["0"]
+    with pytest.raises(sinkscope.SinkscopeError, match="no forward pass"):
+        first.heads()
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_code_that_was_compiled_around_the_model(warm):
+    model = tiny.network("gpt2")
+    expected = heads_alone(model, IDS)
+
+    @torch.compile(backend="eager")
+    def step(ids):
+        return model(input_ids=ids).last_hidden_state * 2
+
+    before = step(IDS) if warm else model(input_ids=IDS).last_hidden_state * 2
+    with sinkscope.observe(model) as seen:
+        within = step(IDS)
+    assert torch.equal(within, before)
+    assert torch.equal(step(IDS), before)
+    assert_frame_equal(seen.heads(), expected)
+
+
 def test_hooks_of_others_run_as_ever_and_what_they_change_is_what_is_observed():
     model, calls = tiny.network("gpt2"), []
 
