@@ -103,3 +103,20 @@ def test_a_loop_that_goes_wrong_says_so_where_the_frames_are_asked_for():
         model(input_ids=torch.tensor([[5, 7, 9]]))  # the loop itself goes on
     with pytest.raises(sinkscope.SinkscopeError, match=r"document '0'.*NaN.*layer 0"):
         seen.heads()
+
+
+def test_evaluation_and_training_steps_may_share_a_block():
+    model = AutoModelForCausalLM.from_config(tiny.CONFIGS["gpt2"], attn_implementation="sdpa")
+    ids = torch.tensor(tiny.token_ids(12))
+    with sinkscope.observe(model.eval()) as seen:
+        for mode in (torch.inference_mode(), torch.enable_grad(), torch.no_grad()):
+            with mode:
+                loss = model(input_ids=ids, labels=ids).loss
+            if loss.requires_grad:
+                loss.backward()
+    assert len(seen.documents) == 3
+    for name in seen.documents[1:]:
+        assert seen.heads().filter(document=name)["sink_score"].equals(
+            seen.heads().filter(document="0")["sink_score"]
+        )
+    assert all(parameter.grad is not None for parameter in model.transformer.h.parameters())

@@ -30,6 +30,7 @@ from sinkscope.files import write_text
 from sinkscope.reduce.tables import tables_of_model
 from sinkscope.shipped import SHIPPED
 
+BASE = '<base href="about:srcdoc">'
 HEIGHT = 800  # pixels of the page in a notebook
 TERMINAL = 100  # columns of the tables where nothing says how wide the reader's are
 
@@ -70,10 +71,12 @@ class Look(AttentionStatistics):
     def _repr_html_(self) -> str:
         """The page in a frame of its own, so that neither its styles nor its scripts reach the
         notebook, and the text's own markup stays text."""
+        # Else links to a part of the page would lead to the notebook's address.
+        page = self.page().replace("<head>", f"<head>{BASE}", 1)
         return (
             f'<iframe title="Attention of {html.escape(self.model, quote=True)}" width="100%" '
             f'height="{HEIGHT}" style="border: 0" sandbox="allow-scripts allow-downloads" '
-            f'srcdoc="{html.escape(self.page(), quote=True)}"></iframe>'
+            f'srcdoc="{html.escape(page, quote=True)}"></iframe>'
         )
 
 
