@@ -169,16 +169,16 @@ def look_with(
     """With the objects of a notebook; the model without its output head, which no attention
     depends on."""
     network: Any = getattr(model, "base_model", model)
-    found = observable(network)
-    check_fits(found.name, tokenizer, int(network.config.get_text_config().vocab_size))
+    target = observable(network)
+    check_fits(target.name, tokenizer, int(network.config.get_text_config().vocab_size))
     source = str(network.config.name_or_path or "in memory")
-    row = ModelRow(found.name, source, None, found.dtype, str(found.device), None, "auto")
-    family = detect_family(found.name, network.config)
+    row = ModelRow(target.name, source, None, target.dtype, str(target.device), None, "auto")
+    family = detect_family(target.name, network.config)
     loaded = Loaded(row, network, tokenizer, family, positions(network), None)
     raw = configuration(None, SHIPPED)
-    wanted = tuple(f"{found.name}/{layer}/{head}" for layer, head in heads)
+    wanted = tuple(f"{target.name}/{layer}/{head}" for layer, head in heads)
     settings = settings_of(raw | {"head_maps": wanted})
-    with evaluating(network), through_sdpa(found):
+    with evaluating(network), through_sdpa(target):
         return look_of(loaded, document, settings, raw["epsilon"])
 
 

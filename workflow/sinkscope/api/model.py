@@ -118,4 +118,4 @@ def through_sdpa(model: Observable) -> Iterator[None]:
 def configs_of(config: PreTrainedConfig) -> list[PreTrainedConfig]:
     """A configuration and those nested in it."""
     nested = [part for part in vars(config).values() if isinstance(part, PreTrainedConfig)]
-    return [config, *(found for part in nested for found in configs_of(part))]
+    return [config, *(inner for part in nested for inner in configs_of(part))]

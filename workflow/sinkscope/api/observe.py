@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -56,19 +57,21 @@ def observe(
     Raises ModelError for a model that cannot be observed, at the start or in its forward pass;
     SinkscopeError in the forward pass for inputs that are not one text per row.
     """
-    found = observable(model, name)
+    target = observable(model, name)
     where = "observe: heads names"
-    wanted = checked_heads(heads, found.name, found.n_layers, found.n_heads, where)
+    wanted = checked_heads(heads, target.name, target.n_layers, target.n_heads, where)
     check_names(documents)
     rows = Rows(tokenizer, documents, tokens, texts)
-    statistics = AttentionStatistics(found.name, found.n_layers, has_classes=tokenizer is not None)
-    observer = Observer(found, rows, wanted, statistics)
-    with through_sdpa(found), watched(model, observer.around):
+    statistics = AttentionStatistics(
+        target.name, target.n_layers, has_classes=tokenizer is not None
+    )
+    observer = Observer(target, rows, wanted, statistics)
+    with through_sdpa(target), watched(model, observer.around):
         yield statistics
     if statistics.n_skipped:
         warnings.warn(
-            f"model '{found.name}': {statistics.n_skipped} forward passes over a filled cache were "
-            "not observed; run the whole text in one pass to see all of it.",
+            f"model '{target.name}': {statistics.n_skipped} forward passes over a filled cache "
+            "were not observed; run the whole text in one pass to see all of it.",
             stacklevel=3,
         )
 
@@ -112,8 +115,8 @@ class Rows:
                     "read; observe it without one."
                 )
             return nameless(range(n_tokens) if ids is None else ids, tokens)
-        made = encoded_of(self._tokenizer, ids, name, self._of("texts", row))
-        return made if tokens is None else Encoded(ids, list(tokens), made.classes, len(ids))
+        encoded = encoded_of(self._tokenizer, ids, name, self._of("texts", row))
+        return encoded if tokens is None else replace(encoded, tokens=list(tokens))
 
     def _of(self, kind: str, row: int, default: Any = None) -> Any:
         given = self._given[kind]
@@ -160,10 +163,10 @@ class Observer:
         inputs = inputs_of(self._model.name, arguments)
         workspace = self._workspace()
         try:
-            made = self._pass(inputs, workspace)
-            with answered(made, self._model.network, beside=True):
+            current = self._pass(inputs, workspace)
+            with answered(current, self._model.network, beside=True):
                 yield
-            self._finish(made)
+            self._finish(current)
         finally:
             self._workspaces.append(workspace)
 
@@ -175,19 +178,19 @@ class Observer:
         ]
         return Pass(self._model, inputs.real, encoded, self._heads, workspace)
 
-    def _finish(self, made: Pass) -> None:
+    def _finish(self, current: Pass) -> None:
         """Raises ModelError where the model did not call the attention once per layer."""
         model = self._model
-        if made.n_calls != model.n_layers:
-            reason = f"it calls scaled_dot_product_attention {made.n_calls} times in one pass"
+        if current.n_calls != model.n_layers:
+            reason = f"it calls scaled_dot_product_attention {current.n_calls} times in one pass"
             raise unobservable(model.name, model.network, reason, model.n_layers)
-        if made.cached:
+        if current.cached:
             self._statistics.n_skipped += 1
             return
         with self._lock:
-            names = [self._rows.name(self._n_rows + row) for row in range(len(made.encoded))]
+            names = [self._rows.name(self._n_rows + row) for row in range(len(current.encoded))]
             self._n_rows += len(names)
-            self._statistics.add(made.cells(names))
+            self._statistics.add(current.cells(names))
 
     def _workspace(self) -> Workspace:
         try:

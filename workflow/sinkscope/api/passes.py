@@ -78,11 +78,11 @@ class Pass:
                 arrays = arrays_of(self._observation.stacked, self._observation, self._column)
             except torch.OutOfMemoryError as error:
                 raise self._out_of_memory() from error
-        found: list[Cell | SinkscopeError] = []
-        for name, one, own in zip(documents, self.encoded, arrays, strict=True):
+        results: list[Cell | SinkscopeError] = []
+        for name, encoded, values in zip(documents, self.encoded, arrays, strict=True):
             model, dtype = self.model.name, self.model.dtype
             try:
-                found.append(cell_of(model, name, dtype, one, own, self._observation))
+                results.append(cell_of(model, name, dtype, encoded, values, self._observation))
             except SinkscopeError as error:
-                found.append(error)
-        return found
+                results.append(error)
+        return results

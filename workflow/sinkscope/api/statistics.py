@@ -34,8 +34,8 @@ class AttentionStatistics:
     def cells(self) -> list[Cell]:
         """Everything that is kept of each document (see extract/cell.py for its arrays).
 
-        Raises SinkscopeError where no document was observed, and for one whose attention is no
-        number.
+        Raises SinkscopeError where no document was observed, and for one whose attention is
+        NaN.
         """
         if self.problems:
             raise SinkscopeError("\n".join(self.problems))
@@ -114,10 +114,10 @@ class AttentionStatistics:
             )
         return cell["head_map"][cell.meta["heads"].index(wanted)].astype(np.float32)
 
-    def add(self, found: Sequence[Cell | SinkscopeError]) -> None:
+    def add(self, results: Sequence[Cell | SinkscopeError]) -> None:
         """Keep the documents of one more forward pass."""
-        self._cells += [one for one in found if isinstance(one, Cell)]
-        self.problems += [str(one) for one in found if isinstance(one, SinkscopeError)]
+        self._cells += [one for one in results if isinstance(one, Cell)]
+        self.problems += [str(one) for one in results if isinstance(one, SinkscopeError)]
 
     def __repr__(self) -> str:
         n, layers = len(self._cells), self.n_layers

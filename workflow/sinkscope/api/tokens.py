@@ -40,9 +40,9 @@ def encoded_of(
     read = [InPlace(piece.text or piece.shown, piece.shown, None) for piece in pieces]
     ends_sentence = [False] * len(ids)
     for part in parts:
-        own = [ids[i] for i in part]
-        given = decoded(tokenizer, own) if text is None else text
-        spans = spans_of(tokenizer, own, [pieces[i] for i in part], given)
+        part_ids = [ids[i] for i in part]
+        given = decoded(tokenizer, part_ids) if text is None else text
+        spans = spans_of(tokenizer, part_ids, [pieces[i] for i in part], given)
         if text is not None and spans is None:
             raise SinkscopeError(
                 f"document '{document}': its text does not give the ids that the model was given; "
@@ -89,14 +89,14 @@ def spans_of(
     """Where each token stands in the text; None where the text does not give these ids. A row that
     was cut has the first ids of its text."""
     if not tokenizer.is_fast:
-        own = tokenizer(text, add_special_tokens=False)["input_ids"][: len(ids)]
-        if own != list(ids):
+        of_text = tokenizer(text, add_special_tokens=False)["input_ids"][: len(ids)]
+        if of_text != list(ids):
             return None
         return align([piece.text for piece in pieces], text)
-    made = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    if made["input_ids"][: len(ids)] != list(ids):
+    of_text = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    if of_text["input_ids"][: len(ids)] != list(ids):
         return None
-    offsets = made["offset_mapping"][: len(ids)]
+    offsets = of_text["offset_mapping"][: len(ids)]
     return [(start, end) if start < end else None for start, end in offsets]
 
 

@@ -45,7 +45,7 @@ def gpu(
 def training(
     steps: Annotated[int, typer.Option(min=3, help="Steps of each kind that are timed.")] = 40,
     every: Annotated[int, typer.Option(min=1, help="One step in so many is observed.")] = 50,
-    threads: Annotated[int, typer.Option(min=1)] = 2,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
 ) -> None:
     """Measure what sinkscope.observe costs a training loop of the zoo's GPT-2 on the processor."""
     from sinkscope.bench.training import run_bench

@@ -71,18 +71,18 @@ def arrays_of(
 ) -> list[dict[str, np.ndarray]]:
     """For each document its arrays, [layer, ...]. layers: stacked, [layer, batch, ...].
     column: for each of KEY_SETS its column among those of the plan."""
-    found = {name: getattr(layers, name).float().cpu().numpy() for name in NUMBERS}
+    arrays = {name: getattr(layers, name).float().cpu().numpy() for name in NUMBERS}
     for name in ("mass", "strict_mass"):
-        found[name] = getattr(layers, name).float().cpu()[..., column].numpy()
-    found["max_key"] = layers.max_key.int().cpu().numpy()
-    found["map"] = layers.map.half().cpu().numpy()
+        arrays[name] = getattr(layers, name).float().cpu()[..., column].numpy()
+    arrays["max_key"] = layers.max_key.int().cpu().numpy()
+    arrays["map"] = layers.map.half().cpu().numpy()
     for name in ("n_queries", "n_window_queries"):
         counts = [getattr(layer, name).int().cpu() for layer in observation.visible_of]
-        found[name] = torch.stack(counts).numpy()  # [layer, batch, key]
+        arrays[name] = torch.stack(counts).numpy()  # [layer, batch, key]
     head_map = layers.head_maps.half().cpu().numpy()  # [batch, wanted head, cell, cell]
     return [
         trimmed(
-            {name: values[:, i] for name, values in found.items()} | {"head_map": head_map[i]},
+            {name: values[:, i] for name, values in arrays.items()} | {"head_map": head_map[i]},
             real,
             observation.plan,
         )

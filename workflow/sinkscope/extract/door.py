@@ -197,8 +197,8 @@ def _serve(
                     raise UnobservableError(
                         "it attends to a cache or another input, or drops attention"
                     )
-                made = one.attend(call)
-                output = made if output is None else output
+                answer = one.attend(call)
+                output = answer if output is None else output
         output = run() if output is None else output
         looking_on = [one for one in listeners if one.beside]
         if looking_on:
