@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 import reference
+from sinkscope.extract.door import answered
 from sinkscope.extract.observation import Observation
-from sinkscope.extract.observe import patched
 from sinkscope.extract.plan import Plan
 from sinkscope.extract.streaming import Workspace
 
@@ -34,7 +34,7 @@ def observe(network, ids, attention_mask=None, options=None, **plan_options):
     """Statistics of a batch, and what the model put out. ids: [batch, token]."""
     real = torch.ones_like(ids) if attention_mask is None else attention_mask
     observation = Observation(plan(real.bool(), **plan_options), Workspace(ids.device))
-    with torch.inference_mode(), patched(observation):
+    with torch.inference_mode(), answered(observation):
         output = network(input_ids=ids, attention_mask=attention_mask, **(options or {}))
     return of_layers(observation), output.last_hidden_state
 

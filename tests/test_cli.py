@@ -3,9 +3,9 @@
 import pytest
 from typer.testing import CliRunner
 
+from sinkscope.api.request import as_unicode
 from sinkscope.cli import app
 from sinkscope.errors import SinkscopeError
-from sinkscope.look import as_unicode
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from sinkscope.api.look import look_at
+from sinkscope.api.request import request, text_of
 from sinkscope.cli import main
 from sinkscope.config import Settings
-from sinkscope.look import look_at, print_look, request, text_of
 
 ROOT = Path(__file__).parents[1]
 ZOO = ("--model", "zoo:gpt2")
@@ -148,7 +149,7 @@ def looked():
 
 def printed(looked, width, encoding):
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    print_look(Console(file=stream, width=width), *looked)
+    looked.print(Console(file=stream, width=width))
     stream.flush()
     return stream.buffer.getvalue().decode(encoding)
 
@@ -156,7 +157,7 @@ def printed(looked, width, encoding):
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "latin-1"])
 @pytest.mark.parametrize("width", [40, 79, 120])
 def test_every_number_is_whole_on_any_terminal(looked, width, encoding):
-    cell, tables = looked[0]
+    cell, tables = looked[0].cell, looked[0].tables
     text = printed(looked[0], width, encoding)
     assert all(len(line) <= width for line in text.splitlines())
     assert "\u2026" not in text
@@ -170,7 +171,7 @@ def test_every_number_is_whole_on_any_terminal(looked, width, encoding):
 
 
 def test_a_head_shows_the_keys_that_its_queries_look_at_most(looked):
-    cell, _ = looked[0]
+    cell = looked[0].cell
     text = printed(looked[0], 120, "utf-8")
     matrix = cell["head_map"][cell.meta["heads"].index("3/0")]
     shown = text[text.index("Head 3/0") :].splitlines()

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 import tiny
 from compare import observe
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.observe import patched, run_observed
+from sinkscope.extract.door import answered
+from sinkscope.extract.observe import run_observed
 
 IDS = torch.tensor(tiny.token_ids(12))
 
@@ -48,7 +49,7 @@ def test_torch_has_its_own_attention_back_after_a_failure():
     with pytest.raises(ZeroDivisionError):
         run_observed(tiny.loaded("bert"), fail, IDS)
     assert F.scaled_dot_product_attention is original
-    with contextlib.suppress(KeyboardInterrupt), patched(fail):
+    with contextlib.suppress(KeyboardInterrupt), answered(fail):
         raise KeyboardInterrupt
     assert F.scaled_dot_product_attention is original
 

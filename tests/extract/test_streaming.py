@@ -18,9 +18,9 @@ from compare import (
     of_document,
     plan,
 )
+from sinkscope.extract.door import answered
 from sinkscope.extract.masks import Call
 from sinkscope.extract.observation import Observation
-from sinkscope.extract.observe import patched
 from sinkscope.extract.streaming import Workspace
 
 
@@ -188,7 +188,7 @@ def test_maps_of_single_heads_are_those_that_were_asked_for(n_cells):
     ids = torch.tensor([document])
     chosen = {"map_exact": 0, "map_cells": n_cells, "heads": ((0, 3), (2, 0), (2, 1))}
     observation = Observation(plan(torch.ones_like(ids).bool(), **chosen), Workspace(ids.device))
-    with torch.inference_mode(), patched(observation):
+    with torch.inference_mode(), answered(observation):
         network(input_ids=ids)
     found = [layer.head_maps[0].numpy() for layer in observation.layers]
     assert [len(maps) for maps in found] == [1, 0, 2]

@@ -6,19 +6,17 @@ import pytest
 
 from report import made
 from sinkscope.reduce.tables import tables_of_model
-from sinkscope.report.page import write_single_page
+from sinkscope.report.page import single_page
 
 
 @pytest.fixture(scope="module", params=["enc", "dec"])
-def page(request, tmp_path_factory):
+def page(request):
     model = request.param
     cell = made.cell(model, "two", [(1, 1)])
     sizes = {"n_characters": 9, "n_words": 2, "sha256": "0", "row": None, "path": "--text"}
     entry = {"document": "two", **sizes}
     tables = tables_of_model(made.facts(model), [cell], [entry], 0.3)
-    path = tmp_path_factory.mktemp("look") / "page.html"
-    write_single_page(cell, {name: frame.collect() for name, frame in tables.items()}, path)
-    return path.read_text(encoding="utf-8")
+    return single_page(cell, {name: frame.collect() for name, frame in tables.items()})
 
 
 def test_it_needs_no_other_file(page):

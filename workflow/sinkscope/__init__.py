@@ -1,0 +1,57 @@
+"""See where the attention of transformers lands.
+
+    with sinkscope.observe(model) as attention:
+        model(**tokenizer("Z He came. She left.", return_tensors="pt"))
+    attention.sink_mass()
+
+    sinkscope.look("smollm2-135m", "Z He came. She left.")
+
+What is imported here is light: torch, transformers and Polars come with the first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sinkscope.api.look import Look, look
+    from sinkscope.api.observe import observe
+    from sinkscope.api.statistics import AttentionStatistics
+    from sinkscope.errors import SinkscopeError
+
+    __version__: str
+
+_HOME = {
+    "AttentionStatistics": "sinkscope.api.statistics",
+    "Look": "sinkscope.api.look",
+    "SinkscopeError": "sinkscope.errors",
+    "look": "sinkscope.api.look",
+    "observe": "sinkscope.api.observe",
+}
+
+__all__ = ["AttentionStatistics", "Look", "SinkscopeError", "__version__", "look", "observe"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
+    if name not in _HOME:
+        raise AttributeError(f"module 'sinkscope' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def _version() -> str:
+    """Of the installed distribution; "unknown" where the package is only on the path."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("sinkscope")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -105,16 +105,15 @@ def look(
     """Analyse one text and print where its attention lands."""
     from rich.console import Console
 
-    from sinkscope.look import look_at, print_look, request, text_of
+    from sinkscope.api.look import look_at
+    from sinkscope.api.request import request, text_of
 
     document = text_of(text, file)
     row, settings, epsilon = request(model, head or [], device, config, directory)
-    cell, tables = look_at(row, document, settings, epsilon, directory)
+    found = look_at(row, document, settings, epsilon, directory)
     if html is not None:  # before anything is printed: the reader may close the pipe
-        from sinkscope.report.page import write_single_page
-
-        write_single_page(cell, tables, html)
-    print_look(Console(), cell, tables)
+        found.save(html)
+    found.print(Console())
     if html is not None:
         print(f"One-page view: {html}")
 

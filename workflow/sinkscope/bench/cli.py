@@ -42,6 +42,18 @@ def gpu(
 
 
 @app.command()
+def training(
+    steps: Annotated[int, typer.Option(min=3, help="Steps of each kind that are timed.")] = 40,
+    every: Annotated[int, typer.Option(min=1, help="One step in so many is observed.")] = 50,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+) -> None:
+    """Measure what sinkscope.observe costs a training loop of the zoo's GPT-2 on the processor."""
+    from sinkscope.bench.training import run_bench
+
+    run_bench(steps, every, threads)
+
+
+@app.command()
 def figure(
     measured: Annotated[Path, typer.Argument(help="What `bench gpu` kept.")],
     out: Annotated[Path, typer.Option(help="Folder of bench_gpu.md, .svg and .png.")] = Path(

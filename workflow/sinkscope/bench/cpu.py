@@ -26,7 +26,8 @@ from rich.table import Table
 from sinkscope.bench.full import reduce_full
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
-from sinkscope.extract.analyse import Analyser, members_of
+from sinkscope.extract.analyse import Analyser
+from sinkscope.extract.cells import members_of
 from sinkscope.extract.encode import encode
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace

@@ -12,21 +12,15 @@ from torch import Tensor
 
 from sinkscope.config import Settings
 from sinkscope.documents import Document
-from sinkscope.errors import ModelError, SinkscopeError, error_class
+from sinkscope.errors import SinkscopeError, error_class
 from sinkscope.extract.cell import Cell
+from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, members_of, plan_of
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import failed_pass, run_observed
 from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.extract.streaming import Workspace
-from sinkscope.keys import KEY_SETS, key_sets
-
-# Arrays of a cell that are float32 as they come.
-NUMBERS = (
-    "max_value", "second_value", "sink_score", "window_score", "entropy", "row_sum", "over_half",
-    "local", "local_no_sinks",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,7 @@ class Analyser:
         # Sets that hold the same keys, and those that no document has, are reduced once.
         distinct, column = members_of(encoded).unique(dim=2, return_inverse=True)
         observation, statistics = self.observed(self.plan(encoded, distinct), ids)
-        arrays = self.arrays(statistics, observation, column)
+        arrays = arrays_of(statistics, observation, column)
         found: list[Cell | SinkscopeError] = []
         for document, one, own in zip(documents, encoded, arrays, strict=True):
             try:
@@ -104,89 +98,17 @@ class Analyser:
         observation: Observation,
     ) -> Cell:
         """One document's part of a pass."""
-        self.check_numbers(document, arrays["max_value"])
-        meta = {
-            "model": self.loaded.row.model,
-            "document": document.name,
-            "tokens": encoded.tokens,
-            "classes": encoded.classes,
-            "n_tokens_full": encoded.n_tokens_full,
-            "window": self.settings.window,
-            "is_causal": observation.is_causal,
-            "heads": [f"{layer}/{head}" for layer, head in self.heads()],
-            "path": " and ".join(sorted(observation.paths)),
-        }
-        return Cell(meta, arrays)
-
-    def check_numbers(self, document: Document, max_value: np.ndarray) -> None:
-        """max_value: [layer, query]. Raises SinkscopeError where one is no number."""
-        for layer, values in enumerate(max_value):
-            if not np.isfinite(values).all():
-                raise SinkscopeError(
-                    f"document '{document.name}': model '{self.loaded.row.model}' computes NaN or "
-                    f"infinite attention logits in layer {layer} with dtype "
-                    f"{self.loaded.row.dtype}; use float32, or check the weights.",
-                    document.name,
-                )
+        row = self.loaded.row
+        return cell_of(row.model, document.name, row.dtype, encoded, arrays, observation)
 
     def heads(self) -> tuple[tuple[int, int], ...]:
         """(layer, head) of the single heads that are wanted of this model."""
-        name = self.loaded.row.model
-        wanted = [item.split("/") for item in self.settings.head_maps]
-        found = sorted({(int(i), int(j)) for model, i, j in wanted if model == name})
-        for layer, head in found:
-            if layer >= self.loaded.n_layers or head >= self.loaded.n_heads:
-                raise ModelError(
-                    f"config: head_maps names '{name}/{layer}/{head}', but the model has layers "
-                    f"0 to {self.loaded.n_layers - 1} and heads 0 to "
-                    f"{self.loaded.n_heads - 1}; correct it."
-                )
-        return tuple(found)
+        loaded, name = self.loaded, self.loaded.row.model
+        items = [item.split("/") for item in self.settings.head_maps]
+        wanted = [(int(i), int(j)) for model, i, j in items if model == name]
+        where = "config: head_maps names"
+        return checked_heads(wanted, name, loaded.n_layers, loaded.n_heads, where)
 
     def plan(self, encoded: Sequence[Encoded], distinct: Tensor) -> Plan:
         """For documents of one length. distinct: [document, token, set] bool, the key sets."""
-        everything = torch.ones(distinct.shape[:2], dtype=torch.bool)
-        sinks = torch.zeros_like(everything)
-        for i, one in enumerate(encoded):
-            sinks[i, key_sets(one.classes)["sinks"]] = True
-        return Plan(
-            real=everything,
-            key_sets=distinct,
-            sinks=sinks,
-            window=self.settings.window,
-            map_exact=self.settings.map_exact,
-            map_cells=self.settings.map_cells,
-            heads=self.heads(),
-        )
-
-    def arrays(
-        self, layers: LayerStatistics, observation: Observation, column: Tensor
-    ) -> list[dict[str, np.ndarray]]:
-        """For each document its arrays, [layer, ...]. layers: stacked, [layer, batch, ...].
-        column: for each of KEY_SETS its column among those of the plan."""
-        found = {name: getattr(layers, name).float().cpu().numpy() for name in NUMBERS}
-        for name in ("mass", "strict_mass"):
-            found[name] = getattr(layers, name).float().cpu()[..., column].numpy()
-        found["max_key"] = layers.max_key.int().cpu().numpy()
-        found["map"] = layers.map.half().cpu().numpy()
-        for name in ("n_queries", "n_window_queries"):
-            counts = [getattr(layer, name).int().cpu() for layer in observation.visible_of]
-            found[name] = torch.stack(counts).numpy()  # [layer, batch, key]
-        # A causal window ends long before its document does.
-        seen = found["n_window_queries"].any((0, 1)).nonzero()[0].max() + 1
-        for name in ("window_score", "n_window_queries"):
-            found[name] = found[name][..., :seen]
-        head_map = layers.head_maps.half().cpu().numpy()  # [batch, wanted head, cell, cell]
-        return [
-            {name: values[:, i] for name, values in found.items()} | {"head_map": head_map[i]}
-            for i in range(len(head_map))
-        ]
-
-
-def members_of(encoded: Sequence[Encoded]) -> Tensor:
-    """[document, token, key_set] bool, for documents of one length: KEY_SETS that a token is in."""
-    members = torch.zeros(len(encoded), len(encoded[0].ids), len(KEY_SETS), dtype=torch.bool)
-    for i, one in enumerate(encoded):
-        for place, positions in enumerate(key_sets(one.classes).values()):
-            members[i, positions, place] = True
-    return members
+        return plan_of(encoded, distinct, self.settings, self.heads())

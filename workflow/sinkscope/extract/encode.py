@@ -65,17 +65,9 @@ def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encod
     check_text(row.model, document, text, ids, spans, tokenizer, loaded.n_ids)
     pieces = pieces_of(tokenizer)
     read = in_place([pieces[i] for i in ids], spans, given)
-    special_ids = {
-        name: token_id
-        for name in SPECIAL_CLASSES
-        if (token_id := getattr(tokenizer, f"{name}_token_id", None)) is not None
-    }
     # Of the text alone: a mask token behind the last full stop does not change what it ends.
     ends = sentence_ends(text)
-    classes = [
-        key_class(i, token_id, token.text, special_ids, ends_sentence=token.holds(ends))
-        for i, (token_id, token) in enumerate(zip(ids, read, strict=True))
-    ]
+    classes = classes_of(tokenizer, ids, read, [token.holds(ends) for token in read])
     if all(name in SPECIAL_CLASSES for name in classes):
         raise SinkscopeError(
             f"document '{document}': model '{row.model}' makes no token of it; add text.", document
@@ -84,6 +76,26 @@ def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encod
     return Encoded(
         [ids[i] for i in kept], [read[i].shown for i in kept], [classes[i] for i in kept], len(ids)
     )
+
+
+def special_ids_of(tokenizer: Any) -> dict[str, int]:
+    """Token id of each special class that the tokenizer has."""
+    return {
+        name: token_id
+        for name in SPECIAL_CLASSES
+        if (token_id := getattr(tokenizer, f"{name}_token_id", None)) is not None
+    }
+
+
+def classes_of(
+    tokenizer: Any, ids: Sequence[int], read: Sequence[InPlace], ends_sentence: Sequence[bool]
+) -> list[str]:
+    """The key class of each token of one document; all three have one entry per token."""
+    special_ids = special_ids_of(tokenizer)
+    return [
+        key_class(i, token_id, token.text, special_ids, ends_sentence=ends)
+        for i, (token_id, token, ends) in enumerate(zip(ids, read, ends_sentence, strict=True))
+    ]
 
 
 def shown(tokenizer: Any, token_id: int) -> str:

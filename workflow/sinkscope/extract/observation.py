@@ -95,8 +95,9 @@ class Observation:
     @property
     def is_causal(self) -> bool:
         """Whether the first query of the documents saw itself alone."""
-        n_keys = self.visible_of[-1].n_keys  # [batch, query]
-        return bool((n_keys[:, 0] == 1).all())
+        n_keys = self.visible_of[-1].n_keys.cpu()  # [batch, query]
+        first = self.plan.real.cpu().int().argmax(1)[:, None]
+        return bool((n_keys.gather(1, first) == 1).all())
 
     def visible(self, call: Call, device: torch.device) -> Visible:
         """Counted once for all layers that are given the very same mask; without one, on a device

@@ -1,62 +1,22 @@
-"""See every layer's attention while a model of any family runs.
+"""Run a model over ids and see every layer's attention: what the workflow's extraction uses.
 
-All families call torch's scaled_dot_product_attention once a layer. Replacing that
-attribute for the length of a forward pass shows query, key and mask of every layer in
-order, with no code of any model's own. The library's own output_attentions is wrong for
-Falcon with ALiBi (transformers 4.45 to 5.23 add it twice) and holds all matrices at once.
+The library's own output_attentions is wrong for Falcon with ALiBi (transformers 4.45 to 5.23 add
+it twice) and holds all matrices at once; see `door` for how attention is seen here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from sinkscope.errors import ModelError, error_class
-from sinkscope.extract import variants
 from sinkscope.extract.alibi import by_key
+from sinkscope.extract.door import UnobservableError, answered
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
-
-
-class UnobservableError(Exception):
-    """The attention went another way than one call a layer over the whole document."""
-
-
-@contextmanager
-def patched(attend: Callable[[Call], Tensor]) -> Iterator[None]:
-    """Within the block, every attention, softmax or variant, is answered by `attend(call)`."""
-
-    def answer(
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attn_mask: Tensor | None = None,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,
-        scale: float | None = None,
-        enable_gqa: bool = False,
-    ) -> Tensor:
-        if query.shape[2] != key.shape[2] or dropout_p:
-            raise UnobservableError("it attends to a cache or another input, or drops attention")
-        if attn_mask is not None:
-            while attn_mask.dim() < 4:  # [query, key] or [batch or head, query, key]
-                attn_mask = attn_mask[None]
-        scale = query.shape[-1] ** -0.5 if scale is None else scale
-        return attend(Call(query, key, value, attn_mask, is_causal, scale))
-
-    original, variant = F.scaled_dot_product_attention, variants.attention
-    F.scaled_dot_product_attention = answer
-    variants.attention = attend  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        F.scaled_dot_product_attention = original
-        variants.attention = variant
 
 
 def run_observed(
@@ -91,7 +51,7 @@ def run_observed(
         padded = attention_mask is not None
         with (
             torch.inference_mode(),
-            patched(counted),
+            answered(counted),
             by_key(loaded.network, padded=padded) as with_bias,
         ):
             output = loaded.network(**options)
@@ -102,12 +62,16 @@ def run_observed(
     if reason is None and n_calls != loaded.n_layers:
         reason = f"it calls scaled_dot_product_attention {n_calls} times in one pass"
     if reason is not None:
-        raise ModelError(
-            f"model '{loaded.row.model}': the attention of {type(loaded.network).__name__} cannot "
-            f"be observed ({reason}; {loaded.n_layers} layers were expected); choose a model "
-            "that transformers runs through sdpa."
-        )
+        raise unobservable(loaded.row.model, loaded.network, reason, loaded.n_layers)
     return output
+
+
+def unobservable(model: str, network: Any, reason: str, n_layers: int) -> ModelError:
+    """For a model that does not call the attention once per layer. reason: what it does instead."""
+    return ModelError(
+        f"model '{model}': the attention of {type(network).__name__} cannot be observed ({reason}; "
+        f"{n_layers} layers were expected); choose a model that transformers runs through sdpa."
+    )
 
 
 def failed_pass(loaded: Loaded, ids: Tensor, error: Exception) -> str:

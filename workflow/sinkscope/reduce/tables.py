@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
@@ -58,17 +58,36 @@ def tables_of_model(
     """
     if not cells:
         return {name: pl.LazyFrame(schema=dict(TABLES[name].columns)) for name in OF_MODEL}
-    scores = pl.concat(frames.best_sink_scores(cell) for cell in cells)
     found = {
-        "max_attention_tokens": histogram([frames.max_key_counts(cell) for cell in cells]),
-        "sink_mass": of_documents([frames.masses(cell) for cell in cells], cells),
-        "sink_rate": sink_rate(scores, epsilon),
-        "heads": of_documents([frames.heads(cell) for cell in cells], cells),
-        "last_layer_keys": of_documents([frames.last_layer_keys(cell) for cell in cells], cells),
         "documents": documents(cells, entries),
         "models": pl.LazyFrame([model], infer_schema_length=None),
     }
-    named = {
-        name: frame.with_columns(model=pl.lit(model["model"])) for name, frame in found.items()
+    described = {
+        name: conform(frame.with_columns(model=pl.lit(model["model"])), name)
+        for name, frame in found.items()
     }
-    return {name: conform(frame, name) for name, frame in named.items()}
+    measured = {name: table_of_cells(name, model["model"], cells, epsilon) for name in MEASURED}
+    return measured | described
+
+
+def table_of_cells(
+    name: str, model: str, cells: Sequence[Cell], epsilon: float = 0.3
+) -> pl.LazyFrame:
+    """The rows of one model of one table of MEASURED, in the table's columns, types and order."""
+    return conform(MEASURED[name](cells, epsilon).with_columns(model=pl.lit(model)), name)
+
+
+# The tables that cells alone are enough for: from cells and epsilon to rows without a model.
+MEASURED: dict[str, Callable[[Sequence[Cell], float], pl.LazyFrame]] = {
+    "max_attention_tokens": lambda cells, _: histogram(
+        [frames.max_key_counts(cell) for cell in cells]
+    ),
+    "sink_mass": lambda cells, _: of_documents([frames.masses(cell) for cell in cells], cells),
+    "sink_rate": lambda cells, epsilon: sink_rate(
+        pl.concat(frames.best_sink_scores(cell) for cell in cells), epsilon
+    ),
+    "heads": lambda cells, _: of_documents([frames.heads(cell) for cell in cells], cells),
+    "last_layer_keys": lambda cells, _: of_documents(
+        [frames.last_layer_keys(cell) for cell in cells], cells
+    ),
+}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from urllib.parse import quote
 
 import polars as pl
@@ -15,12 +14,11 @@ from sinkscope.charts.maps import STEPS, entry_of, named_maps, packed, script, t
 from sinkscope.charts.of_model import figures_of_model
 from sinkscope.charts.palette import model_colour
 from sinkscope.extract.cell import Cell
-from sinkscope.files import write_text
 from sinkscope.report import findings, site
 
 
-def write_single_page(cell: Cell, tables: dict[str, pl.DataFrame], path: Path) -> None:
-    """Write one HTML file that needs no other. tables: those of the cell, collected."""
+def single_page(cell: Cell, tables: dict[str, pl.DataFrame]) -> str:
+    """HTML that needs no other file. tables: those of the cell, collected."""
     model, document = cell.meta["model"], cell.meta["document"]
     figures = [inlined(figure) for figure in figures_of_model(tables, model)]
     facts = tables["models"].row(0, named=True)
@@ -28,7 +26,7 @@ def write_single_page(cell: Cell, tables: dict[str, pl.DataFrame], path: Path) -
     maps = site.map_data([entry_of(cell)], "", STEPS)
     maps["images"] = {name: data_uri("image/png", thumbnail(m)) for name, m in named_maps(cell)}
     template = site.environment().get_template("cell.html.j2")
-    text = template.render(
+    return template.render(
         title=f"{model}, {document}",
         inline={
             "styles": [site.style(name) for name in site.STYLES],
@@ -46,7 +44,6 @@ def write_single_page(cell: Cell, tables: dict[str, pl.DataFrame], path: Path) -
         maps=[entry_of(cell)],
         page={"model": model, "first_document": document, "maps": maps},
     )
-    write_text(path, text)
 
 
 def inlined(figure: Figure) -> site.ShownFigure:

@@ -1,0 +1,194 @@
+"""`sinkscope.look`: one text, read by one model, as something to look at."""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, overload
+
+import polars as pl
+import torch
+from rich.console import Console
+
+from sinkscope.api.model import observable, through_sdpa
+from sinkscope.api.request import TABLES, configuration, request, text_of
+from sinkscope.api.statistics import AttentionStatistics
+from sinkscope.api.terminal import print_look
+from sinkscope.config import ModelRow, Settings, settings_of
+from sinkscope.documents import Document
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.analyse import Analyser
+from sinkscope.extract.architecture import detect_family, positions
+from sinkscope.extract.cell import Cell
+from sinkscope.extract.model import Loaded, load_model, threads
+from sinkscope.extract.streaming import Workspace
+from sinkscope.extract.tokenizer import check_fits
+from sinkscope.files import write_text
+from sinkscope.reduce.tables import tables_of_model
+from sinkscope.shipped import SHIPPED
+
+BASE = '<base href="about:srcdoc">'
+HEIGHT = 800  # pixels of the page in a notebook
+TERMINAL = 100  # columns of the tables where nothing says how wide the reader's are
+
+
+class Look(AttentionStatistics):
+    """The attention of one model on one text.
+
+    In Jupyter it is the page of `sinkscope look --html`; printed, the tables of `sinkscope look`.
+    cell: everything that is kept of the text. tables: every table that follows from it, by name.
+    """
+
+    def __init__(self, cell: Cell, tables: dict[str, pl.DataFrame]) -> None:
+        facts = tables["models"].row(0, named=True)
+        super().__init__(facts["model"], facts["n_layers"], has_classes=True)
+        self.add([cell])
+        self.cell, self.tables = cell, tables
+
+    def page(self) -> str:
+        """The page of `sinkscope look --html`: HTML that needs no other file."""
+        from sinkscope.report.page import single_page
+
+        return single_page(self.cell, self.tables)
+
+    def save(self, path: str | Path) -> None:
+        """Write the page to a file. Raises SinkscopeError where it cannot be written."""
+        write_text(Path(path), self.page())
+
+    def print(self, console: Console) -> None:
+        """The tables on a terminal, as wide as it is."""
+        print_look(console, self.cell, self.tables)
+
+    def __repr__(self) -> str:
+        console = Console(file=io.StringIO(), width=TERMINAL, color_system=None, highlight=False)
+        self.print(console)
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue().rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        """The page in a frame of its own, so that neither its styles nor its scripts reach the
+        notebook, and the text's own markup stays text."""
+        # Else links to a part of the page would lead to the notebook's address.
+        page = self.page().replace("<head>", f"<head>{BASE}", 1)
+        return (
+            f'<iframe title="Attention of {html.escape(self.model, quote=True)}" width="100%" '
+            f'height="{HEIGHT}" style="border: 0" sandbox="allow-scripts allow-downloads" '
+            f'srcdoc="{html.escape(page, quote=True)}"></iframe>'
+        )
+
+
+@overload
+def look(
+    model: str,
+    text: str,
+    /,
+    *,
+    heads: Sequence[tuple[int, int]] = (),
+    device: str | None = None,
+    directory: str | Path | None = None,
+) -> Look: ...
+
+
+@overload
+def look(
+    model: torch.nn.Module,
+    tokenizer: Any,
+    text: str,
+    /,
+    *,
+    heads: Sequence[tuple[int, int]] = (),
+) -> Look: ...
+
+
+def look(
+    model: Any,
+    *rest: Any,
+    heads: Sequence[tuple[int, int]] = (),
+    device: str | None = None,
+    directory: str | Path | None = None,
+) -> Look:
+    """Run one text through a model: look(NAME, text) or look(model, tokenizer, text).
+
+    NAME is a row of config/models.tsv in the directory (the current one), or where it has no such
+    file of the table that comes with the package; or a source: zoo:gpt2, package:NAME, path:DIR,
+    hub:ID. With objects, the model runs once in evaluation mode and is left as it was. heads:
+    (layer, head) whose maps are kept too. device: in place of the table's.
+
+    Raises SinkscopeError for an unknown model, an empty text, and what `sinkscope look` refuses.
+    """
+    if len(rest) != (1 if isinstance(model, str) else 2):
+        raise SinkscopeError("look: give a model's name and a text, or model, tokenizer and text.")
+    *tokenizer, text = rest
+    if not isinstance(text, str):
+        raise SinkscopeError(f"look: the text is a {type(text).__name__}; give a string.")
+    document = text_of(text, None)
+    if tokenizer:
+        return look_with(model, tokenizer[0], document, heads)
+    here = Path.cwd() if directory is None else Path(directory)
+    has_table = (here / TABLES["models"]).is_file()
+    table = here if has_table or ":" in model else SHIPPED
+    wanted = [f"{layer}/{head}" for layer, head in heads]
+    row, settings, epsilon = request(model, wanted, device, None, table)
+    return look_at(row, document, settings, epsilon, table)
+
+
+def look_at(
+    row: ModelRow, document: Document, settings: Settings, epsilon: float, directory: Path
+) -> Look:
+    """The look of one text: what the command line and `look` with a name make.
+
+    Raises SinkscopeError like load_model and Analyser.
+    """
+    with threads(settings.threads):
+        loaded = load_model(row, directory)
+    return look_of(loaded, document, settings, epsilon)
+
+
+def look_of(loaded: Loaded, document: Document, settings: Settings, epsilon: float) -> Look:
+    """The cell of one text, and every table reduced from it alone."""
+    with threads(settings.threads):
+        cell = Analyser(loaded, settings, Workspace(loaded.device)).analyse(document)
+    entry = {
+        "path": document.path,
+        "document": document.name,
+        "row": None,
+        "n_characters": len(document.text),
+        "n_words": len(document.text.split()),
+        "sha256": document.sha256,
+    }
+    parts = tables_of_model(loaded.facts(), [cell], [entry], epsilon)
+    return Look(cell, {name: frame.collect() for name, frame in parts.items()})
+
+
+def look_with(
+    model: torch.nn.Module, tokenizer: Any, document: Document, heads: Sequence[tuple[int, int]]
+) -> Look:
+    """With the objects of a notebook; the model without its output head, which no attention
+    depends on."""
+    network: Any = getattr(model, "base_model", model)
+    target = observable(network)
+    check_fits(target.name, tokenizer, int(network.config.get_text_config().vocab_size))
+    source = str(network.config.name_or_path or "in memory")
+    row = ModelRow(target.name, source, None, target.dtype, str(target.device), None, "auto")
+    family = detect_family(target.name, network.config)
+    loaded = Loaded(row, network, tokenizer, family, positions(network), None)
+    raw = configuration(None, SHIPPED)
+    wanted = tuple(f"{target.name}/{layer}/{head}" for layer, head in heads)
+    settings = settings_of(raw | {"head_maps": wanted})
+    with evaluating(network), through_sdpa(target):
+        return look_of(loaded, document, settings, raw["epsilon"])
+
+
+@contextmanager
+def evaluating(network: torch.nn.Module) -> Iterator[None]:
+    """Within the block in evaluation mode; each module is then as it was."""
+    before = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, was_training in before:
+            module.training = was_training

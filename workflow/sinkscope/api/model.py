@@ -1,0 +1,121 @@
+"""Whether a model can be observed as it is, and how it is set for that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import PreTrainedConfig
+
+from sinkscope.errors import ModelError
+from sinkscope.extract.architecture import SIZES, says, text_config
+from sinkscope.extract.rows import ALTERNATIVES
+from sinkscope.printable import printable
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A model that can be observed. name: in the tables' column `model`."""
+
+    network: torch.nn.Module
+    name: str
+    n_layers: int
+    n_heads: int
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @property
+    def dtype(self) -> str:
+        return str(next(self.network.parameters()).dtype).removeprefix("torch.")
+
+
+def observable(network: Any, name: str | None = None) -> Observable:
+    """Raises ModelError, with what to do, for what cannot be observed."""
+    config = getattr(network, "config", None)
+    kind = type(network).__name__
+    if not isinstance(network, torch.nn.Module) or not isinstance(config, PreTrainedConfig):
+        wrapped = isinstance(getattr(network, "module", None), torch.nn.Module)
+        hint = f"it wraps a model: give {kind}.module" if wrapped else "give one, such as GPT2Model"
+        raise ModelError(f"'{kind}' is not a model of transformers; {hint}.")
+    name = name or name_of(network)
+    if is_compiled(network):
+        raise ModelError(
+            f"model '{name}': it is compiled (torch.compile), so that its attention cannot be "
+            "observed; observe the model that was compiled, by calling it directly."
+        )
+    if config.is_encoder_decoder:
+        raise ModelError(
+            f"model '{name}': {kind} is an encoder-decoder model, whose attention cannot be "
+            "observed here; choose an encoder or a decoder."
+        )
+    text = text_config(config)
+    lacking = [size for size in SIZES if not says(text, size)]
+    if lacking:
+        raise ModelError(
+            f"model '{name}': its configuration has no {' or '.join(lacking)}, so that its "
+            "attention cannot be observed here; choose another model."
+        )
+    return Observable(network, name, int(text.num_hidden_layers), int(text.num_attention_heads))
+
+
+def name_of(network: Any) -> str:
+    """Last part of where the weights came from, else the name of the class."""
+    origin = str(getattr(network.config, "name_or_path", "") or "").replace("\\", "/")
+    return printable(origin.rstrip("/").rpartition("/")[2]) or type(network).__name__
+
+
+def is_compiled(network: torch.nn.Module) -> bool:
+    return any(
+        hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
+        for module in network.modules()
+    )
+
+
+@contextmanager
+def through_sdpa(model: Observable) -> Iterator[None]:
+    """Within the block the model's attention goes through the door; after it, as before.
+
+    Raises ModelError where it cannot, and in training mode, where another attention would change
+    the numbers of the loop.
+    """
+    network: Any = model.network
+    configs = configs_of(network.config)
+    before = [(config, config._attn_implementation_internal) for config in configs]
+    others = sorted({str(kind) for _, kind in before} - {"sdpa", *ALTERNATIVES, "None"})
+    if not others:
+        yield
+        return
+    refusal = f"model '{model.name}': its attention is {others[0]}, which "
+    remedy = 'load it with attn_implementation="sdpa".'
+    if network.training:
+        raise ModelError(
+            f"{refusal}cannot be observed in training without changing the numbers; {remedy}"
+        )
+    logger = logging.getLogger("transformers")
+    level = logger.level
+    try:
+        logger.setLevel(logging.ERROR)
+        try:
+            network.set_attn_implementation("sdpa")
+        except Exception as error:  # whatever the library raises where a model has no sdpa
+            raise ModelError(f"{refusal}cannot be observed; {remedy}") from error
+        finally:
+            logger.setLevel(level)
+        if network.config._attn_implementation != "sdpa":
+            raise ModelError(f"{refusal}cannot be observed; {remedy}")
+        yield
+    finally:
+        for config, kind in before:
+            config._attn_implementation_internal = kind
+
+
+def configs_of(config: PreTrainedConfig) -> list[PreTrainedConfig]:
+    """A configuration and those nested in it."""
+    nested = [part for part in vars(config).values() if isinstance(part, PreTrainedConfig)]
+    return [config, *(inner for part in nested for inner in configs_of(part))]

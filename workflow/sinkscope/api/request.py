@@ -1,0 +1,96 @@
+"""What a call of `look` asks for: a model, a text, and how to read them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sinkscope.config import (
+    ModelRow,
+    Settings,
+    find_model,
+    read_config,
+    read_models,
+    settings_of,
+)
+from sinkscope.documents import Document, decode, read_documents
+from sinkscope.errors import SinkscopeError
+from sinkscope.printable import printable
+from sinkscope.schema import checked
+
+# Where a clone has them; what is read where no configuration names others.
+TABLES = {
+    "config": "config/config.yaml",
+    "models": "config/models.tsv",
+    "documents": "config/documents.tsv",
+}
+
+
+def text_of(text: str | None, file: Path | None) -> Document:
+    """The text to look at, from an option, a file or (`-`) standard input.
+
+    Raises SinkscopeError where none or two are given, and for an empty or unreadable one.
+    """
+    if (text is None) == (file is None):
+        raise SinkscopeError("look: give either --text or --file.")
+    if file is None:
+        document = Document("text", "--text", None, as_unicode(text or ""))
+    elif str(file) == "-":
+        read = decode(sys.stdin.buffer.read(), "standard input")
+        document = Document("text", "standard input", None, read)
+    else:
+        document, *others = read_documents("text", file, str(file), "text")
+        if others:
+            raise SinkscopeError(f"look: {file} holds several documents; give one as a text file.")
+    if not document.text.strip():
+        raise SinkscopeError("look: the text is empty; give some words.")
+    return document
+
+
+def request(
+    model: str, heads: list[str], device: str | None, config: Path | None, directory: Path
+) -> tuple[ModelRow, Settings, float]:
+    """What a call of `look` asks for beside its text, and the epsilon of its sink rate.
+
+    model: a name in the table of models, or a source. Raises SinkscopeError for an unknown model,
+    a head that is not LAYER/HEAD, and a bad device.
+    """
+    raw = configuration(config, directory)
+    if device is not None:
+        raw = checked(raw | {"device": device}, "config", "--device")
+    if ":" in model:
+        name = model.partition(":")[2].rstrip("/").rpartition("/")[2].partition("@")[0]
+        row = ModelRow(printable(name), model, None, raw["dtype"], raw["device"], None, "auto")
+    elif (directory / raw["models"]).is_file():
+        row = find_model(read_models(raw, directory), model)
+    else:
+        raise SinkscopeError(
+            f"look: '{model}' is not a source, and {raw['models']} does not exist in {directory}; "
+            "give a source (zoo:gpt2, package:NAME, path:DIR), or --directory."
+        )
+    row = replace(row, device=device or row.device)
+    wanted = [f"{row.model}/{head}" for head in heads]
+    raw = checked(raw | {"head_maps": wanted}, "config", "--head")
+    return row, settings_of(raw), raw["epsilon"]
+
+
+def configuration(config: Path | None, directory: Path) -> dict[str, Any]:
+    """The checked configuration; where none is named and there is none, the defaults."""
+    path = directory / (config or TABLES["config"])
+    if config is None and not path.is_file():
+        return checked({key: TABLES[key] for key in ("models", "documents")}, "config", "defaults")
+    return checked(read_config(path), "config", str(path))
+
+
+def as_unicode(text: str) -> str:
+    """Bytes of the command line that are not UTF-8 come as halves of surrogate pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SinkscopeError(
+            f"look: --text is not UTF-8 at character {error.start}; save it in a file as UTF-8 and "
+            "give --file."
+        ) from error
+    return text

@@ -1,0 +1,146 @@
+"""What was measured of the attention of one model, as Polars frames and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from sinkscope.api.tokens import POSITION_SETS
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.cell import Cell
+from sinkscope.extract.cells import MAPS
+from sinkscope.reduce.tables import table_of_cells
+
+
+class AttentionStatistics:
+    """The attention of one model over one or more documents.
+
+    A document is one row of a batch. The frames have the columns, types and order of rows of the
+    tables of the same name that a run writes (README, "The tables"); layers, heads and positions
+    count from 0. Without a tokenizer no token has a class: `key_class` and the local masses
+    without sinks are null, and of the key sets only first_token and first_four are there.
+    """
+
+    def __init__(self, model: str, n_layers: int, *, has_classes: bool) -> None:
+        self.model, self.n_layers = model, n_layers
+        self.n_skipped = 0  # forward passes over a filled cache, which are not observed
+        self.problems: list[str] = []  # why rows that ran have no statistics
+        self._cells: list[Cell] = []
+        self._has_classes = has_classes
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Everything that is kept of each document (see extract/cell.py for its arrays).
+
+        Raises SinkscopeError where no document was observed, and for one whose attention is
+        NaN.
+        """
+        if self.problems:
+            raise SinkscopeError("\n".join(self.problems))
+        if not self._cells:
+            why = f"; {self.n_skipped} passes over a filled cache were skipped"
+            raise SinkscopeError(
+                f"model '{self.model}': no forward pass was observed"
+                f"{why if self.n_skipped else ''}; call the model inside the block, without a "
+                "filled cache and not from code that torch.compile has compiled."
+            )
+        return self._cells
+
+    @property
+    def documents(self) -> list[str]:
+        """Names, in the order in which they were observed."""
+        return [cell.meta["document"] for cell in self.cells]
+
+    def tokens(self, document: int | str = 0) -> list[str]:
+        """The tokens of a document, as the tables write them."""
+        return list(self._cell(document).meta["tokens"])
+
+    def sink_mass(self) -> pl.DataFrame:
+        """Mean attention that each key set gets: model, document, layer, key_set, n_keys, mass,
+        strict_mass (only from queries that are neither in the set nor the first).
+
+        Source: study 1 (Pramodith 2023).
+        """
+        return self._table("sink_mass").filter(self._known_sets())
+
+    def heads(self) -> pl.DataFrame:
+        """One row per document, layer and head: sink_score at key 0 (mean attention from the
+        n_queries that see it; Gu et al. 2024), entropy (1 = uniform; Guo et al. 2024), row_sum,
+        over_half, and the attention within 1 to 5 tokens."""
+        frame = self._table("heads")
+        if self._has_classes:
+            return frame
+        unknown = pl.selectors.ends_with("_no_sinks")
+        return frame.with_columns(pl.when(False).then(unknown).name.keep())
+
+    def max_keys(self) -> pl.DataFrame:
+        """The max-attention histogram over all documents: model, token, key_class, count, share,
+        n_ties. A query's max key is the one with the most attention, mean over heads; counts sum
+        to layers x tokens. Source: study 1 (Pramodith 2023)."""
+        return self._table("max_attention_tokens")
+
+    def sink_rate(self, epsilon: float = 0.3) -> pl.DataFrame:
+        """Fraction of heads whose sink score is above epsilon, per layer and key set, over whole
+        documents (window null) and over the first 64 tokens. Source: Gu et al. 2024."""
+        return self._table("sink_rate", epsilon).filter(self._known_sets())
+
+    def map(self, layer: int, head: int | None = None, document: int | str = 0) -> np.ndarray:
+        """Attention [query, key], float32 (kept in 16 bits: 3 digits), of one document.
+
+        head: None for the mean over heads; else one that was asked for (`heads=`). Documents of
+        over 512 tokens have maps of 256 x 256 block averages. Raises SinkscopeError for a layer,
+        head or document that is not there.
+        """
+        cell = self._cell(document)
+        if not 0 <= layer < self.n_layers:
+            raise SinkscopeError(
+                f"model '{self.model}': there is no layer {layer}; it has layers 0 to "
+                f"{self.n_layers - 1}."
+            )
+        if any(name not in cell.arrays for name in MAPS):
+            raise SinkscopeError(
+                f"document '{cell.meta['document']}': it was padded in a batch of over 512 tokens, "
+                "of which no maps are kept; run it alone."
+            )
+        if head is None:
+            return cell["map"][layer].astype(np.float32)
+        wanted = f"{layer}/{head}"
+        if wanted not in cell.meta["heads"]:
+            raise SinkscopeError(
+                f"model '{self.model}': the map of head {wanted} was not kept; ask for it with "
+                f"heads=[({layer}, {head})]."
+            )
+        return cell["head_map"][cell.meta["heads"].index(wanted)].astype(np.float32)
+
+    def add(self, results: Sequence[Cell | SinkscopeError]) -> None:
+        """Keep the documents of one more forward pass."""
+        self._cells += [one for one in results if isinstance(one, Cell)]
+        self.problems += [str(one) for one in results if isinstance(one, SinkscopeError)]
+
+    def __repr__(self) -> str:
+        n, layers = len(self._cells), self.n_layers
+        skipped = f", {self.n_skipped} passes over a filled cache skipped" if self.n_skipped else ""
+        return f"<AttentionStatistics of {self.model}: {n} documents, {layers} layers{skipped}>"
+
+    def _table(self, name: str, epsilon: float = 0.3) -> pl.DataFrame:
+        return table_of_cells(name, self.model, self.cells, epsilon).collect()
+
+    def _known_sets(self) -> pl.Expr:
+        if self._has_classes:
+            return pl.lit(True)
+        return pl.col("key_set").is_in(POSITION_SETS)
+
+    def _cell(self, document: int | str) -> Cell:
+        cells = self.cells
+        if isinstance(document, str):
+            names = self.documents
+            if document in names:
+                return cells[names.index(document)]
+        elif -len(cells) <= document < len(cells):
+            return cells[document]
+        raise SinkscopeError(
+            f"model '{self.model}': there is no document {document!r}; {len(cells)} were observed, "
+            f"{cells[0].meta['document']!r} to {cells[-1].meta['document']!r}."
+        )

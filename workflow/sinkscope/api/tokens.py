@@ -1,0 +1,106 @@
+"""From the ids that a model was given to readable tokens and key classes, as in the atlas.
+
+The atlas reads a text and knows where each token stands in it. Here only ids are there: their
+text is decoded, part by part between special tokens, and tokenized again for the positions.
+Where the tokenizer keeps case and white space, the classes are those of the atlas; where it drops
+them (an uncased vocabulary), give the text itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.align import align
+from sinkscope.extract.encode import Encoded, InPlace, classes_of, in_place, special_ids_of
+from sinkscope.extract.pieces import Piece, pieces_of
+from sinkscope.extract.sentences import sentence_ends
+from sinkscope.extract.tokenizer import Span
+
+# Key sets that positions alone decide; all others need the tokenizer.
+POSITION_SETS = ("first_token", "first_four")
+
+
+def encoded_of(
+    tokenizer: Any, ids: Sequence[int], document: str, text: str | None = None
+) -> Encoded:
+    """A row of a batch, without padding. text: what was tokenized, where it is known.
+
+    Raises SinkscopeError for an id that the tokenizer does not have, and for a text that does not
+    give these ids.
+    """
+    pieces = known_pieces(tokenizer, ids, document)
+    special = set(special_ids_of(tokenizer).values())
+    is_special = [token_id in special for token_id in ids]
+    if text is None:
+        parts = parts_between(is_special)
+    else:
+        parts = [[i for i, of_special in enumerate(is_special) if not of_special]]
+    read = [InPlace(piece.text or piece.shown, piece.shown, None) for piece in pieces]
+    ends_sentence = [False] * len(ids)
+    for part in parts:
+        part_ids = [ids[i] for i in part]
+        given = decoded(tokenizer, part_ids) if text is None else text
+        spans = spans_of(tokenizer, part_ids, [pieces[i] for i in part], given)
+        if text is not None and spans is None:
+            raise SinkscopeError(
+                f"document '{document}': its text does not give the ids that the model was given; "
+                "name the texts in the order of the rows, as they were tokenized."
+            )
+        spans = spans or align([pieces[i].text for i in part], given)
+        ends = sentence_ends(given)
+        for i, token in zip(part, in_place([pieces[i] for i in part], spans, given), strict=True):
+            read[i], ends_sentence[i] = token, token.holds(ends)
+    classes = classes_of(tokenizer, ids, read, ends_sentence)
+    return Encoded(list(ids), [token.shown for token in read], classes, len(ids))
+
+
+def known_pieces(tokenizer: Any, ids: Sequence[int], document: str) -> list[Piece]:
+    pieces = pieces_of(tokenizer)
+    try:
+        return [pieces[i] for i in ids]
+    except (KeyError, IndexError, OverflowError) as error:
+        raise SinkscopeError(
+            f"document '{document}': the tokenizer has no token {error}, which the model was "
+            "given; pass the tokenizer that belongs to the model."
+        ) from error
+
+
+def parts_between(is_special: Sequence[bool]) -> list[list[int]]:
+    """Positions of the runs of ordinary tokens."""
+    parts: list[list[int]] = [[]]
+    for i, of_special in enumerate(is_special):
+        if of_special:
+            parts.append([])
+        else:
+            parts[-1].append(i)
+    return [part for part in parts if part]
+
+
+def decoded(tokenizer: Any, ids: Sequence[int]) -> str:
+    options = {"skip_special_tokens": False, "clean_up_tokenization_spaces": False}
+    return tokenizer.decode(ids, **options)
+
+
+def spans_of(
+    tokenizer: Any, ids: Sequence[int], pieces: Sequence[Piece], text: str
+) -> list[Span] | None:
+    """Where each token stands in the text; None where the text does not give these ids. A row that
+    was cut has the first ids of its text."""
+    if not tokenizer.is_fast:
+        of_text = tokenizer(text, add_special_tokens=False)["input_ids"][: len(ids)]
+        if of_text != list(ids):
+            return None
+        return align([piece.text for piece in pieces], text)
+    of_text = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    if of_text["input_ids"][: len(ids)] != list(ids):
+        return None
+    offsets = of_text["offset_mapping"][: len(ids)]
+    return [(start, end) if start < end else None for start, end in offsets]
+
+
+def nameless(ids: Sequence[int], tokens: Sequence[str] | None) -> Encoded:
+    """A row without a tokenizer: its tokens, else its ids as strings, and no classes."""
+    names = [str(token_id) for token_id in ids] if tokens is None else list(tokens)
+    return Encoded(list(ids), names, [None] * len(names), len(names))  # type: ignore[list-item]

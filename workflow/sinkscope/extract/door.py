@@ -1,0 +1,211 @@
+"""The door: the one place where a model's attention is intercepted.
+
+Every family that transformers runs through sdpa calls torch's scaled_dot_product_attention once
+per layer; the variants of this package call `variants.attention`. While an `answered` block is
+open, both names lead to a router. It serves a call only in the thread that opened the block and,
+where a model is named, only if the call comes from inside that model. Every other call goes to
+torch unchanged.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sinkscope.extract import variants
+from sinkscope.extract.masks import Call
+
+Attend = Callable[[Call], Any]
+
+_TORCH = F.scaled_dot_product_attention
+_CALL = torch.nn.Module._call_impl.__code__
+
+
+class UnobservableError(Exception):
+    """The attention went another way than one call a layer over the whole document."""
+
+
+@dataclass(frozen=True, eq=False)
+class Listener:
+    """attend: gets each call. modules: ids of the modules whose calls it gets; None for all.
+
+    beside: False where `attend` returns the layer's output; True where the model makes its output
+    itself, as ever, and `attend` only looks on.
+    """
+
+    attend: Attend
+    modules: frozenset[int] | None
+    beside: bool
+
+
+class _Thread(threading.local):
+    """Of one thread: the open blocks, the innermost last; whether a call is being served, and
+    whether torch's attention is running for it."""
+
+    def __init__(self) -> None:
+        self.listeners: list[Listener] = []
+        self.is_serving = False
+        self.in_original = False
+
+
+_thread = _Thread()
+
+
+@contextmanager
+def answered(
+    attend: Attend, model: torch.nn.Module | None = None, *, beside: bool = False
+) -> Iterator[None]:
+    """Within the block, in this thread, `attend` gets every attention call.
+
+    model: only calls from inside this model; None for all of them, where nothing else can run.
+    beside: `attend` returns nothing and changes nothing: the model's own attention runs first,
+    with its dropout, autocast and gradients, and `attend` is called after it in inference mode.
+    Otherwise the layer's output is what `attend` returns, and a call that drops attention or whose
+    keys are not its queries' tokens raises UnobservableError.
+    """
+    modules = None if model is None else frozenset(map(id, model.modules()))
+    listener = Listener(attend, modules, beside)
+    _patch.open()
+    _thread.listeners.append(listener)
+    try:
+        yield
+    finally:
+        _thread.listeners.remove(listener)
+        _patch.close()
+
+
+class _Patch:
+    """Puts the router in place while any thread has a block open, and torch's function back after.
+
+    Another patch that was put over ours and not yet taken away is left alone: calls that it hands
+    on find no listener and go to torch.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._n_open = threading.Lock(), 0
+        self.attention: Callable[..., Tensor] = _TORCH
+        self.variant = variants.attention
+
+    def open(self) -> None:
+        with self._lock:
+            if self._n_open == 0 and F.scaled_dot_product_attention is not _attention:
+                self.attention = F.scaled_dot_product_attention
+                F.scaled_dot_product_attention = _attention
+            variants.attention = _variant
+            self._n_open += 1
+
+    def close(self) -> None:
+        with self._lock:
+            self._n_open -= 1
+            if self._n_open == 0:
+                variants.attention = self.variant
+                if F.scaled_dot_product_attention is _attention:
+                    F.scaled_dot_product_attention = self.attention
+
+
+_patch = _Patch()
+
+
+def _attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """Takes the place of torch's scaled_dot_product_attention."""
+
+    def run() -> Tensor:
+        # A patch over ours may lead back here: the second time, torch itself answers.
+        original = _TORCH if _thread.in_original else _patch.attention
+        before, _thread.in_original = _thread.in_original, True
+        try:
+            return original(
+                query, key, value, attn_mask, dropout_p, is_causal,
+                scale=scale, enable_gqa=enable_gqa,
+            )  # fmt: skip
+        finally:
+            _thread.in_original = before
+
+    listeners = _listening()
+    if not listeners:
+        return run()
+    mask = attn_mask
+    if mask is not None:
+        while mask.dim() < 4:  # [query, key] or [batch or head, query, key]
+            mask = mask[None]
+    number = query.shape[-1] ** -0.5 if scale is None else scale
+    return _serve(listeners, Call(query, key, value, mask, is_causal, number), dropout_p, run)
+
+
+def _variant(call: Call) -> Tensor:
+    """Takes the place of variants.attention."""
+    listeners = _listening()
+    if not listeners:
+        return _patch.variant(call)
+    return _serve(listeners, call, 0.0, lambda: _patch.variant(call))
+
+
+def _listening() -> list[Listener]:
+    """The listeners that get the call which is being made, the innermost block first."""
+    if not _thread.listeners or _thread.is_serving:
+        return []
+    module: torch.nn.Module | None = None
+    if any(one.modules is not None for one in _thread.listeners):
+        module = calling_module()
+    return [
+        one
+        for one in reversed(_thread.listeners)
+        if one.modules is None or id(module) in one.modules
+    ]
+
+
+def calling_module() -> torch.nn.Module | None:
+    """The innermost module whose __call__ runs in this thread.
+
+    torch passes no caller to a function, so the stack is asked: a dozen frames a layer.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is _CALL:
+            return frame.f_locals["self"]
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def _serve(
+    listeners: list[Listener], call: Call, dropout_p: float, run: Callable[[], Tensor]
+) -> Tensor:
+    """The layer's output, from the innermost listener that makes it, else from the model."""
+    output: Tensor | None = None
+    _thread.is_serving = True
+    try:
+        for one in listeners:
+            if not one.beside:
+                if call.query.shape[2] != call.key.shape[2] or dropout_p:
+                    raise UnobservableError(
+                        "it attends to a cache or another input, or drops attention"
+                    )
+                answer = one.attend(call)
+                output = answer if output is None else output
+        output = run() if output is None else output
+        looking_on = [one for one in listeners if one.beside]
+        if looking_on:
+            device = call.query.device.type
+            with torch.inference_mode(), torch.autocast(device, enabled=False):
+                for one in looking_on:
+                    one.attend(call)
+        return output
+    finally:
+        _thread.is_serving = False
