@@ -15,7 +15,8 @@ from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.experiments.cli import app as experiments
 from sinkscope.failures import recorded
 from sinkscope.hub.cli import app as hub
-from sinkscope.options import above_zero
+from sinkscope.init.cli import app as init
+from sinkscope.options import above_zero, print_version
 from sinkscope.printable import printable
 from sinkscope.rehearse.cli import app as rehearse
 from sinkscope.zoo.cli import app as zoo
@@ -23,12 +24,12 @@ from sinkscope.zoo.cli import app as zoo
 app = typer.Typer(
     help="See where the attention of transformers lands.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 app.add_typer(experiments)  # their commands beside those of the atlas
 app.add_typer(hub)
+app.add_typer(init)
 app.add_typer(rehearse)
 app.add_typer(zoo, name="zoo")
 app.add_typer(bench, name="bench")
@@ -45,6 +46,10 @@ def sinkscope(
     log: Annotated[
         Path | None, typer.Option(help="Log of a job of the workflow; reasons of failure go there.")
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
+    ] = False,
 ) -> None:
     """See where the attention of transformers lands."""
     if log is not None:
