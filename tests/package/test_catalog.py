@@ -35,5 +35,5 @@ def test_the_configuration_is_explained_with_the_installation():
         assert name in explained
     assert "pip install" in explained
     assert "snakedeploy deploy-workflow" in explained
-    for handler in ("run.begin(config)", "run.succeed(config)", "run.fail(config)"):
+    for handler in ("run.begin(config", "run.succeed(config)", "run.fail(config)"):
         assert handler in explained
