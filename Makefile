@@ -34,7 +34,8 @@ check: $(VENV)/ready
 	ruff check .
 	ruff format --check .
 	mypy
-	snakefmt --check Snakefile workflow/Snakefile workflow/rules
+	snakefmt --check Snakefile workflow/Snakefile workflow/rules \
+	    workflow/sinkscope/init/project/Snakefile
 	python tests/workflow/lint.py
 	for config in config/*.yaml; do snakemake --configfile "$$config" --dry-run --quiet; done
 

@@ -32,3 +32,18 @@ def test_a_text_of_the_command_line_that_is_not_utf8_is_an_error():
     ):
         as_unicode(b"caf\xe9".decode("utf-8", "surrogateescape"))
     assert as_unicode("caf\u00e9") == "caf\u00e9"
+
+
+def test_the_version_is_printed():
+    done = CliRunner().invoke(app, ["--version"])
+    assert (done.exit_code, done.stdout) == (0, "sinkscope 0.1.0\n")
+
+
+def test_a_shell_completes_commands():
+    asked = {
+        "_SINKSCOPE_COMPLETE": "complete_bash",
+        "COMP_WORDS": "sinkscope reh",
+        "COMP_CWORD": "1",
+    }
+    done = CliRunner().invoke(app, [], prog_name="sinkscope", env=asked)
+    assert done.stdout.split() == ["rehearse"]

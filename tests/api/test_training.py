@@ -116,7 +116,9 @@ def test_evaluation_and_training_steps_may_share_a_block():
                 loss.backward()
     assert len(seen.documents) == 3
     for name in seen.documents[1:]:
-        assert seen.heads().filter(document=name)["sink_score"].equals(
-            seen.heads().filter(document="0")["sink_score"]
+        assert (
+            seen.heads()
+            .filter(document=name)["sink_score"]
+            .equals(seen.heads().filter(document="0")["sink_score"])
         )
     assert all(parameter.grad is not None for parameter in model.transformer.h.parameters())

@@ -14,10 +14,12 @@ import typer
 from sinkscope.bench.cli import app as bench
 from sinkscope.errors import DamagedError, SinkscopeError, sentences
 from sinkscope.hub.cli import app as hub
+from sinkscope.init.cli import app as init
 from sinkscope.jobs.cli import app as jobs
 from sinkscope.jobs.door import at_work
 from sinkscope.jobs.failures import recorded
 from sinkscope.jobs.stamps import discard
+from sinkscope.options import print_version
 from sinkscope.printable import printable
 from sinkscope.rehearse.cli import app as rehearse
 from sinkscope.zoo.cli import app as zoo
@@ -25,12 +27,12 @@ from sinkscope.zoo.cli import app as zoo
 app = typer.Typer(
     help="See where the attention of transformers lands.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 app.add_typer(jobs)
 app.add_typer(hub)
+app.add_typer(init)
 app.add_typer(rehearse)
 app.add_typer(zoo, name="zoo")
 app.add_typer(bench, name="bench")
@@ -52,6 +54,10 @@ def sinkscope(
     request: Annotated[
         str | None, typer.Option(help="Of a job: all that its result depends on (JSON).")
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Print the version."),
+    ] = False,
 ) -> None:
     """See where the attention of transformers lands."""
     if log is not None and stamp is not None and request is not None:

@@ -1,4 +1,4 @@
-"""Checks of options that several commands share."""
+"""Callbacks of options."""
 
 from __future__ import annotations
 
@@ -12,3 +12,12 @@ def above_zero(value: float | None) -> float | None:
     if value is not None and not 0 < value < math.inf:
         raise typer.BadParameter(f"it is {value}; it must be a finite number above 0.")
     return value
+
+
+def print_version(wanted: bool) -> None:
+    """Of `--version`: print the version of the installed package, and end."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"sinkscope {version('sinkscope')}")
+        raise typer.Exit

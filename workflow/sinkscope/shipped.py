@@ -12,3 +12,8 @@ PACKAGE = Path(__file__).parent
 _IN_WHEEL = PACKAGE / "data"
 # The folder that holds zoo/, corpus/, config/ and workflow/.
 SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else PACKAGE.parents[1]
+
+
+def snakefile() -> str:
+    """Path of the workflow's Snakefile, for those who take it as a Snakemake module."""
+    return str(SHIPPED / "workflow" / "Snakefile")

@@ -119,7 +119,8 @@ def check_numbers(model: str, document: str, dtype: str, max_value: np.ndarray) 
         if not np.isfinite(values).all():
             raise SinkscopeError(
                 f"document '{document}': model '{model}' computes NaN or infinite attention "
-                f"logits in layer {layer} with dtype {dtype}; use float32, or check the weights."
+                f"logits in layer {layer} with dtype {dtype}; use float32, or check the weights.",
+                document,
             )
 
 

@@ -1,0 +1,56 @@
+"""Write a project: the files in `project/`, and those that every clone has too."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sinkscope.errors import SinkscopeError
+from sinkscope.files import check_braces
+from sinkscope.shipped import SHIPPED
+
+TEMPLATES = Path(__file__).parent / "project"
+
+# Files of the project, and where each is copied from. What a clone has is copied from there, so
+# that a project begins with all settings and their current defaults.
+FILES = {
+    "README.md": TEMPLATES / "README.md",
+    "Snakefile": TEMPLATES / "Snakefile",
+    ".gitignore": TEMPLATES / "gitignore",  # under its own name, git would follow it here
+    "config/config.yaml": SHIPPED / "config/config.yaml",
+    "config/README.md": SHIPPED / "config/README.md",
+    "config/models.tsv": TEMPLATES / "config/models.tsv",
+    "config/documents.tsv": TEMPLATES / "config/documents.tsv",
+    "texts/lighthouse.txt": TEMPLATES / "texts/lighthouse.txt",
+    "texts/bread.txt": TEMPLATES / "texts/bread.txt",
+    "profiles/default/profile.yaml": SHIPPED / "workflow/profiles/default/profile.yaml",
+    "profiles/slurm/profile.yaml": SHIPPED / "workflow/profiles/slurm/profile.yaml",
+}
+
+
+def write_project(folder: Path) -> list[Path]:
+    """Write the project's files to `folder`; returns their paths.
+
+    Raises SinkscopeError, before anything is written, where a file is there already or the folder
+    cannot hold a project.
+    """
+    check_braces(str(folder.absolute()), "init")
+    for name in FILES:
+        check_free(folder / name)
+    for name, source in FILES.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as stream:  # fails where another process was faster
+            stream.write(source.read_bytes())
+    return [folder / name for name in FILES]
+
+
+def check_free(path: Path) -> None:
+    """Refuse to overwrite `path`, also where it is a link to nothing, and to write below a file."""
+    if os.path.lexists(path):
+        raise SinkscopeError(
+            f"init: {path} exists and is not overwritten; name another folder, or move it away."
+        )
+    for parent in path.parents:
+        if os.path.lexists(parent) and not parent.is_dir():
+            raise SinkscopeError(f"init: {parent} is not a folder; name another one.")
