@@ -126,8 +126,7 @@ def test_a_document_more_and_other_weights_run_only_what_depends_on_them(tmp_pat
         made.write(f"texts/{name}.txt", f"{name} abc dab cab. Bad add! " + "dad bac " * len(name))
     made.models("decoder\tpath:decoder")
     made.documents("one", "two")
-    tables = [f"results/tables/{name}.parquet" for name in ("norms", "induction")]
-    wanted = (*tables, "--config", "documents_per_job=1", "experiments=[norms,induction]")
+    wanted = ("norms_tables", "induction_tables", "--config", "documents_per_job=1", "experiments=[norms,induction]")
     wanted = (*wanted, "induction_tokens=6", "induction_seeds=2", "padded_counting=False")
     done = made.snakemake(*wanted)
     assert done.returncode == 0, done.stdout
