@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from sinkscope.bench.cli import app as bench
+from sinkscope.diff.cli import app as diff
 from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.experiments.cli import app as experiments
 from sinkscope.failures import recorded
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(diff)
 app.add_typer(experiments)  # their commands beside those of the atlas
 app.add_typer(hub)
 app.add_typer(rehearse)

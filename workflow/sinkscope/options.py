@@ -12,3 +12,10 @@ def above_zero(value: float | None) -> float | None:
     if value is not None and not 0 < value < math.inf:
         raise typer.BadParameter(f"it is {value}; it must be a finite number above 0.")
     return value
+
+
+def not_negative(value: float) -> float:
+    """Of an option: as above_zero, but it may be 0."""
+    if not 0 <= value < math.inf:
+        raise typer.BadParameter(f"it is {value}; it must be a finite number, 0 or above.")
+    return value
