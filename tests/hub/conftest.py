@@ -1,12 +1,13 @@
 """A hub on this machine, and the command line of a user whose client is told of it."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import served
 from hub.server import serving
 
 ROOT = Path(__file__).parents[2]
@@ -18,11 +19,17 @@ def hub():
         yield found
 
 
+@pytest.fixture(scope="session")
+def commands():
+    with served.serving() as server:
+        yield server
+
+
 class User:
     """A folder with a table of models, a cache of its own, and maybe a token."""
 
-    def __init__(self, folder, hub):
-        self.folder, self.hub, self.token = folder, hub, None
+    def __init__(self, folder, hub, commands):
+        self.folder, self.hub, self.commands, self.token = folder, hub, commands, None
         self.cache = folder / "hub-home"
         (folder / "config").mkdir(parents=True)
         (folder / "text.txt").write_text("Z He came. He saw.")
@@ -47,11 +54,10 @@ class User:
         return found
 
     def run(self, *arguments, **changes):
-        return subprocess.run(
-            [Path(sys.executable).parent / "sinkscope", *arguments],
-            cwd=self.folder, env=self.environment(**changes), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, check=False,
-        )  # fmt: skip
+        output = self.folder.parent / "output"
+        environment = self.environment(**changes)
+        status = self.commands.run(arguments, self.folder, environment, output)
+        return SimpleNamespace(returncode=status, stdout=output.read_text(encoding="utf-8"))
 
     def lock(self, source, **changes):
         """The command for a table of models with this source alone."""
@@ -72,5 +78,5 @@ class User:
 
 
 @pytest.fixture
-def user(tmp_path, hub):
-    return User(tmp_path / "user", hub)
+def user(tmp_path, hub, commands):
+    return User(tmp_path / "user", hub, commands)
