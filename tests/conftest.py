@@ -21,6 +21,12 @@ settings.register_profile("small", max_examples=10, deadline=None, derandomize=T
 settings.load_profile("small")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Tiny models lose far more to threads that wait for each other than they gain."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
     """One small site for all tests of figures and of the report.
