@@ -34,7 +34,7 @@ class Server:
 @contextmanager
 def serving():
     process = subprocess.Popen(
-        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-P", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with process:  # its input is closed at the end, and it ends
         yield Server(process)
