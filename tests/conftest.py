@@ -21,6 +21,27 @@ settings.register_profile("small", max_examples=10, deadline=None, derandomize=T
 settings.load_profile("small")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Tiny models lose far more to threads that wait for each other than they gain."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """One small site for all tests of figures and of the report.
+
+    folder: the working directory; out: the report; grid, manifests, and the pages' HTML.
+    """
+    from report import made
+
+    folder = tmp_path_factory.mktemp("site")
+    grid, manifests = made.make_run(folder)
+    out = made.make_site(folder, grid, manifests)
+    html = {path.stem: path.read_text(encoding="utf-8") for path in out.glob("*.html")}
+    return SimpleNamespace(folder=folder, out=out, grid=grid, manifests=manifests, html=html)
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A disk of 256 kB; resize(kilobytes) gives it more room. Only root may have one."""

@@ -3,18 +3,11 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from sinkscope.config import ModelRow
 from sinkscope.extract.model import load_model
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread():
-    """Tiny models lose far more to threads that wait for each other than they gain."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,17 @@ from calls import DEVICE, HALF, assert_same, assert_same_bytes, call, observed, 
 from sinkscope.extract.masks import Call
 
 pytest.importorskip("triton")
+from interpreted import patched_once
 from sinkscope.extract.kernels import room
 from sinkscope.extract.kernels.hopper_launch import Places
 from sinkscope.extract.kernels.pieces import Axis
+
+
+@pytest.fixture(autouse=True)
+def quick_interpreter():
+    with patched_once():
+        yield
+
 
 TYPES = pytest.mark.parametrize("dtype", [torch.float32, HALF])
 

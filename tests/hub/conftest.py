@@ -1,13 +1,17 @@
 """A hub on this machine, and the command line of a user whose client is told of it."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import served
 from hub.server import serving
+from sinkscope.config import load, read_config
+from sinkscope.grid import Grid
+from sinkscope.jobs.wanted import Wanted
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,11 +22,17 @@ def hub():
         yield found
 
 
+@pytest.fixture(scope="session")
+def commands():
+    with served.serving() as server:
+        yield server
+
+
 class User:
     """A folder with a table of models, a cache of its own, and maybe a token."""
 
-    def __init__(self, folder, hub):
-        self.folder, self.hub, self.token = folder, hub, None
+    def __init__(self, folder, hub, commands):
+        self.folder, self.hub, self.commands, self.token = folder, hub, commands, None
         self.cache = folder / "hub-home"
         (folder / "config").mkdir(parents=True)
         (folder / "text.txt").write_text("Z He came. He saw.")
@@ -47,30 +57,34 @@ class User:
         return found
 
     def run(self, *arguments, **changes):
-        return subprocess.run(
-            [Path(sys.executable).parent / "sinkscope", *arguments],
-            cwd=self.folder, env=self.environment(**changes), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, check=False,
-        )  # fmt: skip
+        output = self.folder.parent / "output"
+        environment = self.environment(**changes)
+        status = self.commands.run(arguments, self.folder, environment, output)
+        return SimpleNamespace(returncode=status, stdout=output.read_text(encoding="utf-8"))
 
     def lock(self, source, **changes):
         """The command for a table of models with this source alone."""
         self.models(f"m\t{source}")
-        name = source.removeprefix("hub:").replace("/", "--")
-        return self.run("lock", name, "--config", "config/config.yaml", **changes)
+        return self.run("lock", source, **changes)
 
     def download(self, name, **changes):
         out = f"results/hub/{name}.json"
         log = ("--log", f"results/logs/download/{name}.log")
-        where = ("--config", "config/config.yaml", "--out", out)
-        return self.run(*log, "download", name, *where, **changes)
+        source = f"hub:{name.replace('--', '/', 1)}"
+        return self.run(*log, "download", source, "--out", out, **changes)
+
+    def asked(self, model):
+        """What the model's extraction job is asked for now."""
+        raw = read_config(self.folder / "config/config.yaml")
+        return Wanted(Grid(load(raw, self.folder)), self.folder).extract(model, "0000")
 
     def extract(self, model, **changes):
-        options = ("--shard", "0000", "--out", f"results/shards/{model}/0000.json")
-        where = ("--config", "config/config.yaml", "--model", model)
-        return self.run("extract", *where, *options, **changes)
+        request = self.asked(model)
+        job = ("--log", f"results/logs/{request.log}.log", "--stamp", request.stamp, "--request")
+        documents = ("--documents", "config/documents.tsv", "--per-job", "8", "--shard", "0000")
+        return self.run(*job, request.json, "extract", *documents, **changes)
 
 
 @pytest.fixture
-def user(tmp_path, hub):
-    return User(tmp_path / "user", hub)
+def user(tmp_path, hub, commands):
+    return User(tmp_path / "user", hub, commands)

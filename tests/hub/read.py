@@ -15,5 +15,6 @@ def locks(user):
 
 
 def cell(user, model):
-    manifest = json.loads((user.folder / f"results/shards/{model}/0000.json").read_text())
+    (path,) = (user.folder / "results/shards" / model).glob("0000.*.json")
+    manifest = json.loads(path.read_text())
     return manifest["model"], manifest["cells"][0]["cell_sha256"]

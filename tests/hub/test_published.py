@@ -84,7 +84,14 @@ def test_a_lock_that_names_another_commit_downloads_and_extracts_that_model_agai
     path.write_text(json.dumps(lock | {"commit": "0" * 40}))
     planned = finished.planned("results/tables/sink_mass.parquet", *PUBLISHED)
     path.write_text(before)
-    assert planned == {"download": 1, "extract": 1, "padded": 1, "reduce": 1, "tables": 1}
+    assert planned == {
+        "download": 1,
+        "extract": 1,
+        "measure": 1,
+        "reduce": 1,
+        "tables": 1,
+        "tables_files": 1,
+    }
 
 
 def test_forced_anew_everything_stays_at_the_locked_commits(finished):
@@ -154,4 +161,4 @@ def test_a_changed_claim_is_judged_anew_and_nothing_else(finished):
     path.write_text(before.replace("within: 0.1 }", "within: 0.2 }"))
     planned = finished.planned("results/tables/claims.parquet", *PUBLISHED)
     path.write_text(before)
-    assert planned == {"claims": 1}
+    assert planned == {"claims_tables": 1, "claims_tables_files": 1}

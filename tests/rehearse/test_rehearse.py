@@ -12,6 +12,7 @@ from transformers import AutoConfig, T5Config
 
 import composite
 import tiny
+from sinkscope.cli import main
 from sinkscope.config import load, read_config
 from sinkscope.errors import SinkscopeError
 from sinkscope.files import write_json
@@ -78,13 +79,13 @@ def test_every_architecture_is_one_of_the_published_grid(published):
     assert {f"hub:{name}" for name in known} == {row.source for row in published.models}
 
 
-def command(*arguments, blocked=(), folder=ROOT):
+def command(*arguments, blocked):
     """Run `sinkscope rehearse` where some packages are not installed."""
     gone = "".join(f"sys.modules[{name!r}] = None; " for name in blocked)
     code = f"import sys; {gone}from sinkscope.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, "rehearse", *arguments],
-        cwd=folder, capture_output=True, text=True, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
@@ -131,7 +132,9 @@ def test_a_document_is_no_longer_than_the_model_takes(published):
     assert done.n_tokens == 512
 
 
-def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(tmp_path):
+def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(
+    tmp_path, monkeypatch, capsys
+):
     T5Config(num_layers=2, d_model=32, d_kv=8, num_heads=4).save_pretrained(tmp_path / "t5")
     composite.config("llava").save_pretrained(tmp_path / "llava")
     tiny.save(tmp_path / "good", "gpt2")
@@ -141,11 +144,16 @@ def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(tmp_path)
     (tmp_path / "d.tsv").write_text("document\tpath\nd\td.txt\n")
     (tmp_path / "d.txt").write_text("Z text")
     (tmp_path / "c.yaml").write_text("models: m.tsv\ndocuments: d.tsv\n")
-    done = command("--config", "c.yaml", folder=tmp_path)
-    assert done.returncode == 1
-    assert "| good | " in done.stdout
-    assert " | 3 x 4 |" in next(row for row in done.stdout.splitlines() if "| llava |" in row)
-    said = done.stderr.splitlines()
+    capsys.readouterr()  # what was said when the models were saved
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sinkscope", "rehearse", "--config", "c.yaml"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    printed = capsys.readouterr()
+    assert "| good | " in printed.out
+    assert " | 3 x 4 |" in next(row for row in printed.out.splitlines() if "| llava |" in row)
+    said = printed.err.splitlines()
     assert len(said) == 2
     assert said[0].startswith("sinkscope: model 't5': 't5' is an encoder-decoder model")
     assert said[1].startswith("sinkscope: model 'x': the architecture of no/where is not known")

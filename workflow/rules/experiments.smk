@@ -10,7 +10,7 @@ rule measure:
     input:
         weights=weights,
     output:
-        "results/experiments/{experiment}/{model}/{shard}/made.{digest}.json",
+        update("results/experiments/{experiment}/{model}/{shard}/made.{digest}.json"),
     log:
         f"results/logs/{MEASURE}.log",
     benchmark:

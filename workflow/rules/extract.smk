@@ -11,7 +11,7 @@ rule extract:
     input:
         weights=weights,
     output:
-        "results/shards/{model}/{shard}.{digest}.json",
+        update("results/shards/{model}/{shard}.{digest}.json"),
     log:
         f"results/logs/{EXTRACT}.log",
     benchmark:

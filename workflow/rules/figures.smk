@@ -11,7 +11,7 @@ rule figures:
     input:
         stamps([wanted.tables()]),
     output:
-        "reports/figures/{model}/made.{digest}.json",
+        update("reports/figures/{model}/made.{digest}.json"),
     log:
         f"results/logs/{FIGURES}.log",
     benchmark:
@@ -32,7 +32,7 @@ rule compare:
     input:
         stamps([wanted.tables()]),
     output:
-        wanted.compare().stamp,
+        update(wanted.compare().stamp),
     log:
         f"results/logs/{wanted.compare().log}.log",
     benchmark:
@@ -59,7 +59,7 @@ for section in wanted.sections():
         input:
             stamps(wanted.parts_of_section(section)),
         output:
-            wanted.section(section).stamp,
+            update(wanted.section(section).stamp),
         log:
             f"results/logs/{wanted.section(section).log}.log",
         benchmark:
@@ -81,7 +81,7 @@ rule maps:
     input:
         manifests,
     output:
-        "reports/maps/{model}/made.{digest}.json",
+        update("reports/maps/{model}/made.{digest}.json"),
     log:
         f"results/logs/{MAPS}.log",
     benchmark:

@@ -7,7 +7,7 @@ rule report:
     input:
         stamps(wanted.parts_of_report()),
     output:
-        wanted.report().stamp,
+        update(wanted.report().stamp),
     log:
         f"results/logs/{wanted.report().log}.log",
     benchmark:

@@ -13,7 +13,7 @@ rule reduce:
     input:
         manifests,
     output:
-        "results/reduced/{model}/made.{digest}.json",
+        update("results/reduced/{model}/made.{digest}.json"),
     log:
         f"results/logs/{REDUCE}.log",
     benchmark:
@@ -35,7 +35,7 @@ rule tables:
     input:
         stamps(wanted.parts_of_tables()),
     output:
-        wanted.tables().stamp,
+        update(wanted.tables().stamp),
     log:
         f"results/logs/{wanted.tables().log}.log",
     benchmark:
@@ -70,7 +70,7 @@ for experiment in filter(THRESHOLDS.__contains__, wanted.joins()):
             atlas=stamps([wanted.tables()]) if experiment == "induction" else [],
             parts=stamps(wanted.measured(experiment)),
         output:
-            wanted.join(experiment).stamp,
+            update(wanted.join(experiment).stamp),
         log:
             f"results/logs/{wanted.join(experiment).log}.log",
         benchmark:
@@ -94,7 +94,7 @@ if "emergence" in wanted.joins():
         input:
             ancient([path for paths in wanted.records().values() for path in paths]),
         output:
-            wanted.join("emergence").stamp,
+            update(wanted.join("emergence").stamp),
         log:
             f"results/logs/{wanted.join('emergence').log}.log",
         benchmark:
@@ -119,7 +119,7 @@ if "claims" in wanted.joins():
             claims=ancient(wanted.claims_file()),
             tables=stamps([wanted.tables(), *map(wanted.join, wanted.joins()[:-1])]),
         output:
-            wanted.join("claims").stamp,
+            update(wanted.join("claims").stamp),
         log:
             f"results/logs/{wanted.join('claims').log}.log",
         benchmark:

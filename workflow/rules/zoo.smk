@@ -3,6 +3,7 @@
 # OUTPUTS: zoo/{checkpoint}/, copied from results/zoo/cards/. They are no declared outputs: no
 #     other rule may find them out of date and rebuild them.
 
+from sinkscope.run import or_exit
 from sinkscope.zoo.recipes import read_recipes
 from sinkscope.shipped import SHIPPED
 
@@ -13,10 +14,7 @@ ZOO_CORPUS = [
 ]
 
 
-try:
-    recipes = read_recipes(Path(ZOO_RECIPES))
-except SinkscopeError as error:
-    sys.exit(sentences(error))
+recipes = or_exit(read_recipes, Path(ZOO_RECIPES))
 
 
 rule zoo:

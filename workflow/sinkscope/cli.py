@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from sinkscope.bench.cli import app as bench
+from sinkscope.diff.cli import app as diff
 from sinkscope.errors import DamagedError, SinkscopeError, sentences
 from sinkscope.hub.cli import app as hub
 from sinkscope.init.cli import app as init
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(diff)
 app.add_typer(jobs)
 app.add_typer(hub)
 app.add_typer(init)

@@ -21,3 +21,10 @@ def print_version(wanted: bool) -> None:
 
         typer.echo(f"sinkscope {version('sinkscope')}")
         raise typer.Exit
+
+
+def not_negative(value: float) -> float:
+    """Of an option: as above_zero, but it may be 0."""
+    if not 0 <= value < math.inf:
+        raise typer.BadParameter(f"it is {value}; it must be a finite number, 0 or above.")
+    return value

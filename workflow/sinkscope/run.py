@@ -10,16 +10,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sinkscope.cluster.requests import Requests
 from sinkscope.config import load
 from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.files import check_braces, write_text
 from sinkscope.grid import Grid
+from sinkscope.jobs.door import ASKED
 from sinkscope.jobs.failures import (
     attempt_to_plan,
     begin_run,
@@ -38,6 +41,9 @@ from sinkscope.shipped import SHIPPED
 CHILD = "SINKSCOPE_RUN"  # set in the environment of the jobs of a run
 
 
+Result = TypeVar("Result")
+
+
 class Run:
     """A run: its grid, its requests, and what its jobs ask a scheduler for."""
 
@@ -46,8 +52,7 @@ class Run:
         here = Path.cwd()
         self.grid = Grid(load(dict(config), here, files))
         self.wanted = Wanted(self.grid, here)
-        if "claims" in self.grid.config.raw["experiments"]:
-            read_claims(self.wanted.claims_file())
+        self.wanted.report()  # of which all others are parts: what cannot be read is said here
         self.asks = Requests(self.grid, here)
         self.cannot_run = unready(self.wanted)
         self.used: set[str] = set()  # models of the jobs that Snakemake has asked for
@@ -69,6 +74,7 @@ class Run:
             raise SinkscopeError("\n".join(lines))
         self._earlier = changes(Path.cwd())
         os.environ[CHILD] = begin_run(Path.cwd())
+        os.environ[ASKED] = str(time.time_ns())
         # For a reader, and for `sinkscope check`; no job reads it.
         write_text(Path("results/config.yaml"), self.grid.snapshot())
 
@@ -108,33 +114,36 @@ def checked_files(*paths: str | Path) -> list[Path]:
     wrong the process ends: Snakemake does not say where YAML is wrong, and keeps the last of two
     equal keys."""
     files = [Path(path) for path in paths if Path(path).is_file()]
-    try:
-        check_braces(str(SHIPPED), "the clone")
-        for path in files:
-            read_mapping(path)
-    except SinkscopeError as error:
-        sys.exit(sentences(error))
+    or_exit(check_braces, str(SHIPPED), "the clone")
+    for path in files:
+        or_exit(read_mapping, path)
     return files
 
 
 def planned(config: Mapping[str, Any], files: Sequence[Path] = ()) -> Run:
     """The run of a merged configuration, checked; what is wrong ends the process with a sentence
     for each. files: those that were merged, as of checked_files."""
-    try:
-        run = _runs[_key(config)] = Run(config, files)
-    except SinkscopeError as error:
-        sys.exit(sentences(error))  # a WorkflowError would name lines of the Snakefile
+    run = _runs[_key(config)] = or_exit(Run, config, files)
     if CHILD not in os.environ:
         run.announce()
+    if "claims" in run.grid.config.raw["experiments"]:
+        or_exit(read_claims, run.wanted.claims_file())
     return run
+
+
+def or_exit(function: Callable[..., Result], *arguments: Any) -> Result:
+    """What a function returns; a SinkscopeError ends the process with its sentences. (A
+    WorkflowError would name lines of the Snakefile.)"""
+    try:
+        return function(*arguments)
+    except SinkscopeError as error:
+        sys.exit(sentences(error))
 
 
 def begin(config: Mapping[str, Any], *, keep_going: bool = False) -> None:
     """When a run starts."""
-    try:
-        _of(config).begin(keep_going=keep_going)
-    except SinkscopeError as error:
-        sys.exit(sentences(error))
+    run = _of(config)
+    or_exit(partial(run.begin, keep_going=keep_going))
 
 
 def succeed(config: Mapping[str, Any]) -> None:

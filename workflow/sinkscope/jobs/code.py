@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from sinkscope.errors import SinkscopeError
 from sinkscope.shipped import PACKAGE
 
 NAME = PACKAGE.name
@@ -57,7 +58,12 @@ def tree_of(module: str) -> ast.Module:
     path = path_of(module)
     if path is None:
         raise ModuleNotFoundError(f"there is no module {module} in {PACKAGE}", name=module)
-    return ast.parse(path.read_bytes())
+    try:
+        return ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        raise SinkscopeError(
+            f"{path} line {error.lineno}: is not Python ({error.msg}); correct it."
+        ) from error
 
 
 @cache

@@ -7,18 +7,22 @@ succeeded, its stamp says what it was made from, and the hash of each file.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sinkscope.files import leftovers, noted, remove, sha256_of, write_json
+from sinkscope.errors import PassingError
+from sinkscope.files import leftovers, noted, read_json, remove, sha256_of, write_json
 from sinkscope.jobs.failures import LOGS, read_failure, recorded, without_digest
 from sinkscope.jobs.request import place_of, stamps_of
+
+ASKED = "SINKSCOPE_ASKED"  # in the environment of a run's jobs: when it was started, in ns
 
 
 @dataclass
@@ -36,9 +40,9 @@ class Job:
 def at_work(log: Path, stamp: Path, request: dict[str, Any]) -> Iterator[Job]:
     """A job of the workflow; the block is its work. Raises SinkscopeError where it has failed for
     good in this run."""
-    place = stamp.with_name(place_of(stamp))
     with alone(log), recorded(log), noted() as paths:
-        forget(log, place)
+        refuse_late(log, stamp)
+        forget(log, stamp)
         job = Job(request, stamp)
         yield job
         files = job.files | {
@@ -49,11 +53,31 @@ def at_work(log: Path, stamp: Path, request: dict[str, Any]) -> Iterator[Job]:
         write_json(stamp, {"request": request, **job.facts, "files": dict(sorted(files.items()))})
 
 
-def forget(log: Path, place: Path) -> None:
+def refuse_late(log: Path, stamp: Path) -> None:
+    """Let what was asked for last be made last.
+
+    A scheduler may start a job long after its run was killed, when a later run has made something
+    else in its place. Raises PassingError then: that is no fault of what the job was asked for.
+    """
+    path = lock_of(log).with_suffix(".last")
+    asked = int(os.environ.get(ASKED, "0"))
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        last = read_json(path)
+        if asked and last["asked"] > asked and last["stamp"] != stamp.name:
+            raise PassingError(
+                f"{job_of(log)}: this job is of an earlier run, and a later one has asked for "
+                "something else; nothing was done."
+            )
+    write_json(path, {"asked": asked, "stamp": stamp.name})
+
+
+def forget(log: Path, stamp: Path) -> None:
     """Take away what says that the job has made something, or has failed, for other requests, and
-    what killed ones had begun."""
+    what killed ones had begun. The stamp of the same request stays: what is made is the same."""
+    place = stamp.with_name(place_of(stamp))
     for old in stamps_of(place):
-        old.unlink(missing_ok=True)
+        if old.name != stamp.name:
+            old.unlink(missing_ok=True)
     name = without_digest(log.stem)
     for failed in log.parent.glob(f"{name}.*.failed"):
         if failed.stem != log.stem and without_digest(failed.stem) == name:
@@ -72,11 +96,20 @@ def files_in(paths: list[Path]) -> Iterator[Path]:
         yield from (file for file in inside if file.is_file())
 
 
+def job_of(log: Path) -> str:
+    """The job of a log, whatever it was asked for."""
+    return without_digest(log.with_suffix("").relative_to(LOGS).as_posix())
+
+
+def lock_of(log: Path) -> Path:
+    return LOGS.parent / "locks" / f"{job_of(log)}.lock"
+
+
 @contextmanager
 def alone(log: Path) -> Iterator[None]:
     """Wait until no other process is at work on this job, whatever it was asked for."""
-    job = without_digest(log.with_suffix("").relative_to(LOGS).as_posix())
-    path = LOGS.parent / "locks" / f"{job}.lock"
+    path = lock_of(log)
+    job = job_of(log)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:

@@ -1,1 +1,0 @@
-from report.conftest import site as site
