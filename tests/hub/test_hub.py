@@ -129,7 +129,7 @@ def test_a_model_that_cannot_be_observed_is_refused_before_its_weights_are_downl
     assert "hub model 'lab/large': transformers " in said
     assert "runs Gemma2Model without scaled_dot_product_attention" in said
     failed = json.loads((user.folder / "results/logs/download/lab--large.failed").read_text())
-    assert all(problem in said for problem in failed["problems"])
+    assert all(problem["reason"] in said for problem in failed["problems"])
     assert not any("safetensors" in path for path in hub.paths())
 
 
@@ -146,7 +146,7 @@ def test_a_gated_model_without_access_says_what_to_accept(user, hub, token):
         "HF_TOKEN."
     )
     failed = json.loads((user.folder / "results/logs/download/lab--gated.failed").read_text())
-    assert f"sinkscope: {failed['problems'][0]}" == sentence
+    assert f"sinkscope: {failed['problems'][0]['reason']}" == sentence
     user.token = "good-token"
     again = user.download("lab--gated")
     assert again.returncode == 0, again.stdout

@@ -17,14 +17,14 @@ PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 MODELS = (MINILM, "zoo-gpt2\tzoo:gpt2")
 # Jobs of the whole grid, by rule.
 JOBS = Counter(
-    extract=4, norms=4, reduce=2, padded=2, tables=1, norms_tables=1, compare=1, figures=2, maps=2,
-    section=1, report=1, all=1,
+    extract=4, measure=6, reduce=2, tables=1, norms_tables=1, compare=1, figures=2, maps=2,
+    section_norms=1, report=1, tables_files=1, norms_tables_files=1, report_files=1, all=1,
 )  # fmt: skip
 # Longer than this, and a run is stuck.
 PATIENCE = 900
 # Files that say when and where a run was, never the same twice; and what has no final name yet.
 OF_THE_RUN = re.compile(
-    r"results/(logs|benchmarks|config|shards)|reports/[^/]*\.html$|/\.|\.failed$"
+    r"results/(logs|benchmarks|config|shards|locks|weights|made/report)|reports/[^/]*\.html$|/\.|\.failed$"
 )
 
 

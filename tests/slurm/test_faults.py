@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -11,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 from slurm.cluster import NODES, run
-from slurm.grid import JOBS, PATIENCE, CellWatch, ClusterProject, finished
-from workflow.project import MINILM
+from slurm.grid import JOBS, MODELS, PATIENCE, CellWatch, ClusterProject, finished
+from workflow.project import MINILM, ROOT
 
 KILLS = 20
 
@@ -60,8 +61,11 @@ def test_killed_at_random_moments_it_goes_on_where_it_was(
         assert process.returncode == 0, said
         done += finished(said)
         assert project.files() == undisturbed
+        # What was left at work by killed runs ends, and changes nothing.
+        project.waits_for(lambda: not slurm.jobs("RUNNING", "PENDING", "COMPLETING"))
+        assert project.files() == undisturbed
         assert project.begun("results") == project.begun("reports") == []
-        assert not slurm.jobs("RUNNING", "PENDING", "COMPLETING")
+        assert project.sinkscope("check").returncode == 0
         # A cell that was finished is never made again, nor is a job that was seen to finish.
         assert set(cells.counts().values()) == {1}
         assert len(cells.counts()) == 24
@@ -134,7 +138,8 @@ def test_a_job_over_its_time_is_repeated_with_more(project, slurm, undisturbed):
     project.waits_for(lambda: jobs_of(slurm, "rule_extract_wildcards_zoo-gpt2"))
     job = jobs_of(slurm, "rule_extract_wildcards_zoo-gpt2")[0]
     # It hangs: what it runs does nothing more.
-    project.waits_for(lambda: stopped(f"--model zoo-gpt2 --shard {job['comment'][-4:]}"))
+    (shard,) = re.findall(r"zoo-gpt2_(\d{4})", job["comment"])
+    project.waits_for(lambda: stopped(f"--stamp results/shards/zoo-gpt2/{shard}."))
     code, said = project.finish(process)
     assert code == 0, said
     states = Counter(one["state"] for one in slurm.jobs() if one["comment"] == job["comment"])
@@ -148,7 +153,7 @@ def stopped(words: str) -> bool:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if "sinkscope extract" in line and words in line:
+            if "bin/sinkscope" in line and " extract " in line and words in line:
                 os.kill(int(process.name), signal.SIGSTOP)
                 found = True
     return found
@@ -164,9 +169,32 @@ def test_outputs_that_are_cut_short_are_made_again(project, slurm, undisturbed):
     for path in cut:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     project.unlock()
+    slurm.empty()
+    assert project.sinkscope("check", "--repair").returncode == 0
     said = project.run()
     assert "Traceback" not in said
     assert project.files() == undisturbed
+
+
+def test_what_has_failed_for_good_is_not_tried_with_more_and_is_said_at_the_end(project, slurm):
+    """Weights that cannot be read: no memory helps."""
+    shutil.copytree(ROOT / "zoo/gpt2", project.folder / "broken")
+    (project.folder / "broken/model.safetensors").write_bytes(b"junk")
+    project.models(*MODELS, "broken\tpath:broken")
+    project.settings(documents_per_job=12, experiments=[])
+    code, said = project.finish(project.submit("--retries", "2"))
+    assert code != 0
+    asked = re.findall(r"Extracting broken, .* (\d+) MB", said)
+    assert len(asked) == 3
+    assert len(set(asked)) == 1
+    closing = said[said.rindex("jobs failed:") :]
+    sentence = "model 'broken': path:broken cannot be loaded from"
+    assert closing.count(sentence) == 1
+    assert "extract broken 0000" in closing
+    assert "Traceback" not in said
+    assert "The report of what has finished" in said
+    page = (project.folder / "reports/index.html").read_text(encoding="utf-8")
+    assert "path:broken cannot be loaded" in page
 
 
 def test_on_a_full_disk_nothing_is_half_written_and_the_rest_follows(
@@ -189,20 +217,19 @@ def test_another_folder_of_the_same_user_is_left_alone(tmp_path, clone, slurm):
     one, two = (ClusterProject(tmp_path / name, clone) for name in ("one", "two"))
     for project in (one, two):
         project.models(MINILM)
-    process = one.submit("results/tables/sink_mass.parquet")
+    process = one.submit("tables")
     one.waits_for(lambda: jobs_of(slurm, "rule_extract"))
-    two.run("results/tables/sink_mass.parquet")
+    two.run("tables")
     code, said = one.finish(process)
     assert code == 0, said
     assert "failed" not in said
 
 
 def test_two_runs_of_one_folder_leave_each_other_their_jobs(project, slurm):
-    one = project.submit("results/reduced/minilm/heads.parquet")
+    one = project.submit(project.wanted().reduce("minilm").stamp)
     project.waits_for(lambda: jobs_of(slurm, "rule_extract"))
     first = project.log.rename(project.folder / "first.log")
-    said = project.run("results/reduced/zoo-gpt2/heads.parquet")
-    assert "Another run is at work in this folder" in said
+    said = project.run(project.wanted().reduce("zoo-gpt2").stamp)
     assert one.wait(PATIENCE) == 0, first.read_text()
     for log in (said, first.read_text()):
         assert finished(log) == {"extract": 2, "reduce": 1}
@@ -211,7 +238,7 @@ def test_two_runs_of_one_folder_leave_each_other_their_jobs(project, slurm):
 
 def test_a_full_queue_of_shards_is_bounded(project, slurm):
     project.settings(documents_per_job=2, experiments=[])
-    process = project.submit("--jobs", "3", "results/tables/sink_mass.parquet")
+    process = project.submit("--jobs", "3", "tables")
     most = 0
     while process.poll() is None:
         most = max(most, len(slurm.jobs("RUNNING", "PENDING")))
