@@ -75,8 +75,13 @@ class Project:
         for line in lines:
             if line.startswith("Job stats"):
                 break
-        rows = [line.split() for line in lines if len(line.split()) == 2]
-        return {rule: int(count) for rule, count in rows if count.isdigit() and rule != "total"}
+        found: dict[str, int] = {}
+        for rule, count in (line.split() for line in lines if len(line.split()) == 2):
+            if rule == "total":
+                break
+            if count.isdigit():
+                found[rule] = int(count)
+        return found
 
     def wanted(self, **changes) -> Wanted:
         """The requests of the project's jobs, settings changed as with --config."""

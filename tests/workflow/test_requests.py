@@ -84,8 +84,8 @@ def test_without_a_record_of_snakemake_results_are_known_by_what_they_state(proj
 
 
 def test_results_that_are_copied_elsewhere_are_known_again(project, tmp_path):
-    """Neither the times of files nor their places count."""
-    shutil.copytree(project.folder, tmp_path / "moved", copy_function=shutil.copyfile)
+    """Without a record of Snakemake, and with another folder."""
+    shutil.copytree(project.folder, tmp_path / "moved")
     shutil.rmtree(tmp_path / "moved" / ".snakemake")
     project.folder = tmp_path / "moved"
     assert project.planned(*OPTIONS) == {}

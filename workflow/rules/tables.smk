@@ -92,7 +92,7 @@ if "emergence" in wanted.joins():
     rule emergence_tables:
         """Join what the training of the zoo's models recorded."""
         input:
-            ancient([path for paths in wanted.records().values() for path in paths]),
+            [path for paths in wanted.records().values() for path in paths],
         output:
             update(wanted.join("emergence").stamp),
         log:
@@ -116,7 +116,7 @@ if "claims" in wanted.joins():
     rule claims_tables:
         """Say of every claim of the studies whether it holds in this run."""
         input:
-            claims=ancient(wanted.claims_file()),
+            claims=wanted.claims_file(),
             tables=stamps([wanted.tables(), *map(wanted.join, wanted.joins()[:-1])]),
         output:
             update(wanted.join("claims").stamp),

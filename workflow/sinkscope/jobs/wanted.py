@@ -209,12 +209,23 @@ class Wanted(OfModels):
             "code": code_hash("sinkscope.report.build"),
             "commit": commit(SHIPPED),
             "config": self.raw,
-            "models": list(self.cells()),
+            "models": [self.row(row.model) for row in self.grid.config.models],
+            "unfinished": self.unfinished(),
             "sections": list(self.sections()),
             "left_out": [[entry.name, entry.reason] for entry in self.grid.refused],
             "parts": digests(self.parts_of_report()),
         }
         return Request("report", f"{MADE}/report", content)
+
+    def unfinished(self) -> list[list[str]]:
+        """Model and shard of the extraction jobs that a report is made without."""
+        cells = self.cells()
+        return [
+            [model, shard]
+            for model, shards in self.grid.cells.items()
+            for shard in shards
+            if shard not in cells.get(model, [])
+        ]
 
     def of_job(self, job: str) -> Request:
         """The request of a job whose files are in a shared folder."""
