@@ -25,7 +25,7 @@ def at_work(project, top, target, *options):
 
 
 def processes_of(project):
-    """Ids of the processes that are jobs of the project's folder."""
+    """Ids of the processes that are extraction jobs of the project's folder."""
     found = []
     for process in os.listdir("/proc"):
         try:
@@ -34,7 +34,7 @@ def processes_of(project):
                 line = file.read()
         except (OSError, ValueError):
             continue
-        if here and b"--stamp" in line and b"bin/sinkscope" in line:
+        if here and b"bin/sinkscope" in line and b"\0extract\0" in line:
             found.append(int(process))
     return found
 
