@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from sinkscope.errors import SinkscopeError
-from sinkscope.files import read_json, sha256_of, write_json
+from sinkscope.files import noted, read_json, sha256_of, write_json
 
 # Endings of the files that a model is loaded from.
 LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".gguf")
@@ -38,8 +38,9 @@ class FileHashes:
         trace: TracebackType | None,
     ) -> None:
         if self._remember and self._new:
-            # What another job has written meanwhile stays.
-            write_json(self._path, dict(sorted((self._read() | self._new).items())))
+            with noted():  # it is no result of the job that is at work
+                # What another job has written meanwhile stays.
+                write_json(self._path, dict(sorted((self._read() | self._new).items())))
 
     def _read(self) -> dict[str, list[int | str]]:
         try:

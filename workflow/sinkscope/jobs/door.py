@@ -40,11 +40,12 @@ class Job:
 def at_work(log: Path, stamp: Path, request: dict[str, Any]) -> Iterator[Job]:
     """A job of the workflow; the block is its work. Raises SinkscopeError where it has failed for
     good in this run."""
-    with alone(log), recorded(log), noted() as paths:
+    with alone(log), recorded(log):
         refuse_late(log, stamp)
         forget(log, stamp)
         job = Job(request, stamp)
-        yield job
+        with noted() as paths:
+            yield job
         files = job.files | {
             path.as_posix(): sha256_of(path)
             for path in files_in(paths)
