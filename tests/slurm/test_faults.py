@@ -69,7 +69,9 @@ def test_killed_at_random_moments_it_goes_on_where_it_was(
         # A cell that was finished is never made again, nor is a job that was seen to finish.
         assert set(cells.counts().values()) == {1}
         assert len(cells.counts()) == 24
-        assert all(done[rule] <= number for rule, number in JOBS.items()), done
+        # (The files of a stamp are looked at again, where a job that was left at work renewed it.)
+        counted = {rule: n for rule, n in JOBS.items() if not rule.endswith("_files")}
+        assert all(done[rule] <= number for rule, number in counted.items()), done
         n_kills += kills
     record_property("rounds", n_rounds)
 
