@@ -37,9 +37,7 @@ for job, files in wanted.files().items():
         log:
             f"results/logs/files/{job}.log",
         localrule: True
-        params:
-            job=job,
         message:
-            "The files of {params.job} are there"
+            f"The files of {job} are there"
         shell:
-            "sinkscope --log {log} made {output:q} 2> {log}"
+            "sinkscope --log {log} made {output:q} 2>&1 | tee {log} >&2"
