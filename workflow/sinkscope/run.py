@@ -35,7 +35,7 @@ from sinkscope.jobs.wanted import Wanted
 from sinkscope.mapping import read_mapping
 from sinkscope.printable import printable
 from sinkscope.reduce.claim_file import read_claims
-from sinkscope.report.provenance import missing
+from sinkscope.report.provenance import NOT_RUN, missing
 from sinkscope.shipped import SHIPPED
 
 CHILD = "SINKSCOPE_RUN"  # set in the environment of the jobs of a run
@@ -79,10 +79,12 @@ class Run:
         write_text(Path("results/config.yaml"), self.grid.snapshot())
 
     def succeed(self) -> None:
-        """List the cells that could not be made, and why."""
+        """List the cells that could not be made, and why. (Of a part of a run, others were not asked
+        for.)"""
         of_reason: dict[str, list[str]] = {}
         for cells in missing(self.wanted):
-            of_reason.setdefault(cells.reason, []).append(cells.model)
+            if cells.reason != NOT_RUN:
+                of_reason.setdefault(cells.reason, []).append(cells.model)
         for why, models in of_reason.items():
             print(printable(f"No result of {', '.join(models)}: {why}"), file=sys.stderr)
 

@@ -15,6 +15,9 @@ from sinkscope.jobs.wanted import Wanted
 PACKAGES = ("sinkscope", "polars", "altair", "vl-convert-python", "pillow", "jinja2")
 
 
+NOT_RUN = "no result: its job was not run"
+
+
 @dataclass(frozen=True)
 class Missing:
     """Documents of one model that have no result, for the same reason."""
@@ -69,7 +72,7 @@ def unfinished(wanted: Wanted, model: str, shard: str) -> list[Missing]:
     of_reason: dict[str, list[str]] = {}
     for document in wanted.grid.documents(shard):
         reasons = (reason(wanted.directory, job, document.name) for job in jobs)
-        why = next((why for why in reasons if why), "no result: its job was not run")
+        why = next((why for why in reasons if why), NOT_RUN)
         of_reason.setdefault(why, []).append(document.name)
     return [Missing(model, tuple(names), why) for why, names in of_reason.items()]
 
