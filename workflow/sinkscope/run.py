@@ -79,8 +79,7 @@ class Run:
         write_text(Path("results/config.yaml"), self.grid.snapshot())
 
     def succeed(self) -> None:
-        """List the cells that could not be made, and why. (Of a part of a run, others were not asked
-        for.)"""
+        """List the cells that could not be made, and why; not those that were not asked for."""
         of_reason: dict[str, list[str]] = {}
         for cells in missing(self.wanted):
             if cells.reason != NOT_RUN:
