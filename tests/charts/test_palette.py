@@ -41,7 +41,9 @@ def test_models_stay_apart(eyes):
         assert np.linalg.norm(seen[one] - seen[other]) > 12, (one, other)
 
 
-@pytest.mark.parametrize("colour", {*palette.MODEL_COLOURS, *palette.CLASS_COLOURS.values()})
+@pytest.mark.parametrize(
+    "colour", sorted({*palette.MODEL_COLOURS, *palette.CLASS_COLOURS.values()})
+)
 def test_colours_hold_on_white_and_on_near_black(colour):
     on_white = 1.05 / (luminance(colour) + 0.05)
     on_black = (luminance(colour) + 0.05) / (luminance("#15171b") + 0.05)
