@@ -189,7 +189,7 @@ def test_what_has_failed_for_good_is_not_tried_with_more_and_is_said_at_the_end(
     asked = re.findall(r"Extracting broken, .* (\d+) MB", said)
     assert len(asked) == 3
     assert len(set(asked)) == 1
-    closing = said[said.rindex("jobs failed:") :]
+    closing = said[said.rindex("1 job failed:") :]
     sentence = "model 'broken': path:broken cannot be loaded from"
     assert closing.count(sentence) == 1
     assert "extract broken 0000" in closing

@@ -40,7 +40,7 @@ class Pass:
         self.model, self.real, self.encoded = model, real, encoded
         self.n_calls, self.cached = 0, False
         distinct, self._column = members_of(encoded, real).unique(dim=2, return_inverse=True)
-        plan = plan_of(encoded, distinct, SETTINGS, heads, real)
+        plan = plan_of(distinct, self._column, SETTINGS, heads, real)
         self._observation = Observation(plan, workspace)
 
     def __call__(self, call: Call) -> None:
@@ -75,7 +75,8 @@ class Pass:
         """A cell per row, or why there is none. documents: names of the rows."""
         with torch.inference_mode():
             try:  # on a GPU the last layers are reduced only now
-                arrays = arrays_of(self._observation.stacked, self._observation, self._column)
+                layers, column = self._observation.stacked, self._column
+                arrays = arrays_of(layers, self._observation, column, lazy_maps=True)
             except torch.OutOfMemoryError as error:
                 raise self._out_of_memory() from error
         results: list[Cell | SinkscopeError] = []

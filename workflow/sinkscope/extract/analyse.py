@@ -50,7 +50,7 @@ class Analyser:
         ids = torch.tensor([one.ids for one in encoded], device=self.loaded.device)
         # Sets that hold the same keys, and those that no document has, are reduced once.
         distinct, column = members_of(encoded).unique(dim=2, return_inverse=True)
-        observation, statistics = self.observed(self.plan(encoded, distinct), ids)
+        observation, statistics = self.observed(self.plan(distinct, column), ids)
         arrays = arrays_of(statistics, observation, column)
         found: list[Cell | SinkscopeError] = []
         for document, one, own in zip(documents, encoded, arrays, strict=True):
@@ -109,6 +109,6 @@ class Analyser:
         where = "config: head_maps names"
         return checked_heads(wanted, name, loaded.n_layers, loaded.n_heads, where)
 
-    def plan(self, encoded: Sequence[Encoded], distinct: Tensor) -> Plan:
-        """For documents of one length. distinct: [document, token, set] bool, the key sets."""
-        return plan_of(encoded, distinct, self.settings, self.heads())
+    def plan(self, distinct: Tensor, column: Tensor) -> Plan:
+        """For documents of one length. distinct, column: as of plan_of."""
+        return plan_of(distinct, column, self.settings, self.heads())

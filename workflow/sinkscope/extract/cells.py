@@ -6,7 +6,8 @@ from its first token, and nothing of the padding is kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,20 +46,20 @@ def members_of(encoded: Sequence[Encoded], real: Tensor | None = None) -> Tensor
 
 
 def plan_of(
-    encoded: Sequence[Encoded],
     distinct: Tensor,
+    column: Tensor,
     settings: Settings,
     heads: tuple[tuple[int, int], ...] = (),
     real: Tensor | None = None,
 ) -> Plan:
-    """distinct: [document, token, set] bool, the key sets. real: as in members_of."""
+    """distinct: [document, token, set] bool, the key sets; column: for each of KEY_SETS its column
+    among them. real: as in members_of."""
     if real is None:
         real = torch.ones(distinct.shape[:2], dtype=torch.bool)
-    column = KEY_SETS.index("sinks")
     return Plan(
         real=real,
         key_sets=distinct,
-        sinks=members_of(encoded, real)[..., column],
+        sinks=distinct[..., column[KEY_SETS.index("sinks")]],
         window=settings.window,
         map_exact=settings.map_exact,
         map_cells=settings.map_cells,
@@ -66,21 +67,40 @@ def plan_of(
     )
 
 
+class LazyMaps(dict[str, np.ndarray]):
+    """The arrays of a document whose maps stay on the device until one of them is asked for: they
+    are most of the bytes, and a training loop may want none."""
+
+    def __init__(self, arrays: Mapping[str, Any]) -> None:
+        super().__init__({name: array for name, array in arrays.items() if name not in MAPS})
+        self._on_device: dict[str, Tensor] = {k: arrays[k] for k in MAPS if k in arrays}
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._on_device
+
+    def __missing__(self, name: str) -> np.ndarray:
+        self[name] = self._on_device.pop(name).cpu().numpy()
+        return self[name]
+
+
 def arrays_of(
-    layers: LayerStatistics, observation: Observation, column: Tensor
+    layers: LayerStatistics, observation: Observation, column: Tensor, *, lazy_maps: bool = False
 ) -> list[dict[str, np.ndarray]]:
     """For each document its arrays, [layer, ...]. layers: stacked, [layer, batch, ...].
-    column: for each of KEY_SETS its column among those of the plan."""
-    arrays = {name: getattr(layers, name).float().cpu().numpy() for name in NUMBERS}
+    column: for each of KEY_SETS its column among those of the plan. lazy_maps: as in LazyMaps."""
+    arrays: dict[str, Any] = {name: getattr(layers, name).float().cpu().numpy() for name in NUMBERS}
     for name in ("mass", "strict_mass"):
         arrays[name] = getattr(layers, name).float().cpu()[..., column].numpy()
     arrays["max_key"] = layers.max_key.int().cpu().numpy()
-    arrays["map"] = layers.map.half().cpu().numpy()
+    maps: list[Any] = [layers.map.half(), layers.head_maps.half()]
+    if not lazy_maps:
+        maps = [one.cpu().numpy() for one in maps]
+    # [layer, batch, cell, cell]; [batch, wanted head, cell, cell]
+    arrays["map"], head_map = maps
     for name in ("n_queries", "n_window_queries"):
         counts = [getattr(layer, name).int().cpu() for layer in observation.visible_of]
         arrays[name] = torch.stack(counts).numpy()  # [layer, batch, key]
-    head_map = layers.head_maps.half().cpu().numpy()  # [batch, wanted head, cell, cell]
-    return [
+    rows = [
         trimmed(
             {name: values[:, i] for name, values in arrays.items()} | {"head_map": head_map[i]},
             real,
@@ -88,9 +108,10 @@ def arrays_of(
         )
         for i, real in enumerate(observation.plan.real.cpu().numpy())
     ]
+    return [LazyMaps(row) for row in rows] if lazy_maps else rows
 
 
-def trimmed(arrays: dict[str, np.ndarray], real: np.ndarray, plan: Plan) -> dict[str, np.ndarray]:
+def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, Any]:
     """One document without its padding. real: [token] bool.
 
     A map in blocks of a padded document would mix tokens and padding: it is left out.
