@@ -17,7 +17,7 @@ report: $(VENV)/ready
 	@echo "The report: $(CURDIR)/reports/index.html"
 
 test: $(VENV)/ready
-	pytest
+	pytest -n 2 --dist loadfile
 
 test-gpu: $(VENV)/ready
 	python -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "torch sees no GPU here")'

@@ -80,7 +80,10 @@ def as_svg(spec: dict[str, Any]) -> str:
 
 
 def write_figure(
-    figure: Figure, folder: Path, before: Path, drawn: Mapping[str, str] | None = None
+    figure: Figure,
+    folder: Path,
+    before: Path | None = None,
+    drawn: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """NAME.json, .svg, .png and .csv in a folder that exists. Returns the hash of what the pictures
     are drawn of, and theirs.
@@ -92,8 +95,8 @@ def write_figure(
     (folder / f"{name}.csv").write_text(figure.csv(), encoding="utf-8")
     pictures = [f"{name}.{ending}" for ending in PICTURES]
     drawn_of = hashlib.sha256((folder / f"{name}.json").read_bytes() + drawn_by()).hexdigest()
-    there = all((before / picture).is_file() for picture in pictures)
-    if there and drawn == {"of": drawn_of, **hashes(before, pictures)}:
+    there = before is not None and all((before / picture).is_file() for picture in pictures)
+    if before and there and drawn == {"of": drawn_of, **hashes(before, pictures)}:
         for picture in pictures:
             shutil.copyfile(before / picture, folder / picture)
     else:
