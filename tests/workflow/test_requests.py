@@ -145,8 +145,6 @@ def test_check_names_what_is_damaged_and_the_next_run_makes_it_again(project):
 
 
 def test_check_says_what_is_stale_and_why(project):
-    project.write("other.yaml", "window: 32\nepsilon: 0.25\n")
-    project.snakemake("extract", "--configfile", "config/config.yaml", "other.yaml", "-n")
     config = project.folder / "results/config.yaml"
     config.write_text(config.read_text().replace("window: 64", "window: 32"))
     done = check(project)
@@ -204,3 +202,16 @@ def test_documents_that_were_changed_after_planning_are_not_taken_for_those(proj
     assert done.returncode == 1
     assert "the documents of shard 0000 were changed after this run was started" in done.stdout
     assert not (project.folder / request.stamp).exists()
+
+
+def test_a_report_is_of_the_models_that_its_run_had_read(project):
+    """As of documents: what it shows is what its stamp states."""
+    raw = {"experiments": ["norms", "induction"], "padded_counting": False}
+    request = project.wanted(**raw, induction_tokens=6, induction_seeds=2).report()
+    project.models("decoder\tpath:decoder", "another\tpath:decoder")
+    before = (project.folder / "reports/index.html").read_bytes()
+    options = ["--log", f"results/logs/{request.log}.log", "--stamp", request.stamp, "--request"]
+    done = project.sinkscope(*options, request.json, "report")
+    assert done.returncode == 1
+    assert "models, documents or weights were changed after this run was started" in done.stdout
+    assert (project.folder / "reports/index.html").read_bytes() == before

@@ -34,6 +34,7 @@ class OfTables(OfModels):
         self.reduce = cache(self._reduce)
         self.tables = cache(self._tables)
         self.join = cache(self._join)
+        self.joins = cache(self._joins)
         self.cells = cache(self._cells)
         self.measured = cache(self._measured)
 
@@ -63,7 +64,7 @@ class OfTables(OfModels):
     def manifests(self, model: str) -> list[Request]:
         return [self.extract(model, shard) for shard in self.cells()[model]]
 
-    def joins(self) -> list[str]:
+    def _joins(self) -> list[str]:
         """Experiments of which there are tables, those of the zoo's training among them."""
         found = [name for name in OF_EXPERIMENT if name in THRESHOLDS and self.measured(name)]
         if "emergence" in self.raw["experiments"] and self.trained():

@@ -23,10 +23,24 @@ REPORT = Path("reports")
 
 
 def write_report_of(request: dict[str, Any], directory: Path, out: Path) -> None:
-    """The report that a request is about, of the tables and figures that are there."""
+    """The report that a request is about, of the tables and figures that are there.
+
+    Raises SinkscopeError where the tables of models and documents are no longer those of the
+    request.
+    """
+    wanted = Wanted(Grid(load(request["config"], directory)), directory)
+    now = wanted.report().content
+    if any(now[key] != request[key] for key in ("models", "left_out", "parts")):
+        raise SinkscopeError(
+            "report: models, documents or weights were changed after this run was started; run "
+            "again."
+        )
+    write_pages(wanted, request, out)
+
+
+def write_pages(wanted: Wanted, request: dict[str, Any], out: Path) -> None:
     from sinkscope.report.build import write_report
 
-    wanted = Wanted(Grid(load(request["config"], directory)), directory)
     figures, maps = out / "figures", out / "maps"
     commit, sections = request["commit"], request["sections"]
     write_report(wanted, TABLES, figures, maps, out, commit, sections)
@@ -59,7 +73,7 @@ def steps(wanted: Wanted) -> Iterator[Step]:
     yield from steps_of_tables(wanted)
     yield from steps_of_figures(wanted)
     report = wanted.report()
-    yield report, partial(write_report_of, report.content, wanted.directory, REPORT)
+    yield report, partial(write_pages, wanted, report.content, REPORT)
 
 
 def steps_of_tables(wanted: Wanted) -> Iterator[Step]:

@@ -33,7 +33,11 @@ class Wanted(OfTables):
 
     def __init__(self, grid: Grid, directory: Path, *, finished_only: bool = False) -> None:
         super().__init__(grid, directory, finished_only=finished_only)
+        self.figures = cache(self._figures)
+        self.compare = cache(self._compare)
+        self.maps = cache(self._maps)
         self.section = cache(self._section)
+        self.report = cache(self._report)
 
     def sections(self) -> dict[str, Section]:
         """Sections of the report, in its order."""
@@ -42,7 +46,7 @@ class Wanted(OfTables):
 
     # Figures and the report.
 
-    def figures(self, model: str) -> Request:
+    def _figures(self, model: str) -> Request:
         return self._drawn(
             f"figures/{model}",
             "sinkscope.charts.of_model",
@@ -50,10 +54,10 @@ class Wanted(OfTables):
             documents=self.grid.shown_documents(),
         )
 
-    def compare(self) -> Request:
+    def _compare(self) -> Request:
         return self._drawn("figures/all", "sinkscope.charts.of_all", [self.tables()])
 
-    def maps(self, model: str) -> Request:
+    def _maps(self, model: str) -> Request:
         shown = self.raw["documents_in_report"]
         return self._drawn(
             f"maps/{model}", "sinkscope.charts.maps", self.manifests(model), documents=shown
@@ -82,7 +86,7 @@ class Wanted(OfTables):
             *(part for model in self.cells() for part in self.manifests(model)),
         ]
 
-    def report(self) -> Request:
+    def _report(self) -> Request:
         content = {
             "code": code_hash("sinkscope.report.build"),
             "commit": commit(SHIPPED),
