@@ -2,9 +2,9 @@
 
 import torch
 
-from sinkscope.experiments.passes import Watching
 from sinkscope.extract.masks import Call
 from sinkscope.extract.streaming import Workspace
+from sinkscope.measure.passes import Watching
 
 
 def call_of(p, value=None, causal=True):

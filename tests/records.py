@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import yaml
 
-from sinkscope.reduce.max_keys import count_keys, histogram
-from sinkscope.reduce.states import STEPS
+from sinkscope.atlas.max_keys import count_keys, histogram
+from sinkscope.experiments.second_sink.convergence import STEPS
 
 TOKENS = (0, *(int(30_000 * 2**i) for i in range(12)))  # to 61 million
 N_HEADS = 5

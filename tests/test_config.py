@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from sinkscope.config import ModelRow, load, read_config
 from sinkscope.documents import Refused
 from sinkscope.errors import SinkscopeError
-from sinkscope.schema import SCHEMAS
+from sinkscope.schema import properties
 
 ROOT = Path(__file__).parents[1]
 MODELS = "model\tsource\nfirst\tpath:weights\n"
@@ -66,8 +65,7 @@ def test_the_repositorys_own_configuration_is_sound():
     assert models[:2] == ["minilm-l6", "smollm2-135m"]
     assert all(name.startswith("zoo-") for name in models[2:])
     assert len(config.documents) == 8
-    schema = (SCHEMAS / "config.schema.yaml").read_text(encoding="utf-8")
-    keys = yaml.safe_load(schema)["properties"]
+    keys = properties("config")
     assert mapping.keys() == keys.keys()
     assert all(mapping[key] == part["default"] for key, part in keys.items() if "default" in part)
 

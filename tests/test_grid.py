@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from sinkscope.config import load
+from sinkscope.declarations.experiment import ALL
 from sinkscope.errors import SinkscopeError
-from sinkscope.experiments.declared import ALL
 from sinkscope.grid import Grid
 from sinkscope.jobs.wanted import Wanted
 

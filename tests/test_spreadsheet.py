@@ -6,11 +6,12 @@ import altair as alt
 import polars as pl
 import pytest
 
+from sinkscope.atlas.tables import TABLES
 from sinkscope.charts.figure import Figure, write_figure
 from sinkscope.charts.theme import DATA_NAME, data_source
 from sinkscope.files import read_json
-from sinkscope.reduce.schemas import TABLES, write_table
 from sinkscope.spreadsheet import as_csv
+from sinkscope.tables.contract import write_table
 
 TOKENS = ["=1+1", "+1", "-", "@SUM(A1)", "\tx", "\rx", "a=1", '"=1"', "", "'", "5"]
 SAFE = ["'=1+1", "'+1", "'-", "'@SUM(A1)", "'\tx", "'\rx", *TOKENS[6:]]
@@ -29,11 +30,11 @@ def test_numbers_and_missing_values_stay_as_they_are():
 
 def test_a_table_is_safe_as_csv_and_exact_as_parquet(tmp_path):
     name = "max_attention_tokens"
-    columns = TABLES[name].columns
+    columns = TABLES[name].schema
     values = {
         key: [1] * len(TOKENS) if kind.is_numeric() else TOKENS for key, kind in columns.items()
     }
-    write_table(pl.LazyFrame(values), name, tmp_path)
+    write_table(pl.LazyFrame(values), name, TABLES[name], tmp_path)
     exact = pl.read_parquet(tmp_path / f"{name}.parquet")["token"].to_list()
     shown = [row["token"] for row in read(tmp_path / f"{name}.csv")]
     assert sorted(exact) == sorted(TOKENS)

@@ -246,3 +246,14 @@ def letters_and_words(bos):
     return PreTrainedTokenizerFast(
         tokenizer_object=backend, pad_token="<pad>", unk_token=tokens[0], **named
     )
+
+
+def with_unused_ids():
+    """A vocabulary of 40 pieces whose ids go up to 79: every second one is not used."""
+    words = ["".join(letters) for letters in itertools.product("abcd", repeat=3)][:38]
+    tokens = ["<unk>", "Z", *words]
+    backend = Tokenizer(
+        models.WordLevel({token: 2 * i + 1 for i, token in enumerate(tokens)}, unk_token="<unk>")
+    )
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")

@@ -16,10 +16,10 @@ from transformers import (
 import reference
 import sinkscope
 import tiny
+from sinkscope.atlas.derive import table_of_cells
+from sinkscope.atlas.tables import TABLES
 from sinkscope.documents import Document
 from sinkscope.extract.variants import VariantGPT2Config, VariantGPT2LMHeadModel
-from sinkscope.reduce.schemas import TABLES
-from sinkscope.reduce.tables import table_of_cells
 
 LENGTHS = (5, 17, 12)
 SIDES = ("left", "right")
@@ -198,7 +198,7 @@ def test_frames_are_the_tables():
         "sink_rate": seen.sink_rate(),
     }
     for name, frame in frames.items():
-        assert dict(frame.schema) == TABLES[name].columns
+        assert dict(frame.schema) == TABLES[name].schema
         assert len(frame)
 
 

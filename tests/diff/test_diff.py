@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from sinkscope.catalogue import all_tables
 from sinkscope.cli import app
-from sinkscope.reduce.experiments import EXPERIMENTS
-from sinkscope.reduce.schemas import TABLES, write_table
+from sinkscope.tables.contract import write_table
 
 COUNTS = {
     "model": ["m", "m", "m"],
@@ -28,6 +28,10 @@ MASS = {
     "mass": [0.1, 0.2],
     "strict_mass": [0.1, None],
 }
+
+
+def write_named(frame, name, folder):
+    write_table(frame, name, all_tables()[name], folder)
 
 
 def diff(*arguments):
@@ -55,8 +59,8 @@ def b(tmp_path):
 
 def write(run, counts=COUNTS, mass=MASS):
     folder = run / "results/tables"
-    write_table(pl.LazyFrame(counts), "max_attention_tokens", folder)
-    write_table(pl.DataFrame(mass).lazy(), "sink_mass", folder)
+    write_named(pl.LazyFrame(counts), "max_attention_tokens", folder)
+    write_named(pl.DataFrame(mass).lazy(), "sink_mass", folder)
     return run
 
 
@@ -248,10 +252,10 @@ def test_the_exit_status_of_the_program(a, b, tmp_path):
     assert found == [0, 1, 2]
 
 
-@pytest.mark.parametrize("name", TABLES | EXPERIMENTS)
+@pytest.mark.parametrize("name", all_tables())
 def test_every_table_that_the_program_writes_has_its_key(tmp_path, name):
     """So that none of them is matched by position."""
-    table = (TABLES | EXPERIMENTS)[name]
+    table = all_tables()[name]
     for run in "ab":
-        write_table(pl.LazyFrame(schema=table.columns), name, tmp_path / run)
+        write_table(pl.LazyFrame(schema=table.schema), name, table, tmp_path / run)
     assert told(diff(tmp_path / "a", tmp_path / "b")) == ["1 table is equal (0 rows)."]

@@ -17,7 +17,6 @@ import composite
 import tiny
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
-from sinkscope.experiments.passes import observe, plan_of
 from sinkscope.extract.architecture import (
     check_observable,
     detect_family,
@@ -26,6 +25,7 @@ from sinkscope.extract.architecture import (
     read_architecture,
 )
 from sinkscope.extract.model import Loaded, load_model
+from sinkscope.measure.passes import observe, plan_of
 
 
 @pytest.mark.parametrize(("name", "n_kv"), [("gemma3", 2), ("llava", 2), ("gpt_bigcode", 1)])

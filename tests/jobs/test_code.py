@@ -7,21 +7,28 @@ import sys
 
 import pytest
 
-from sinkscope.charts.sections import SECTIONS
-from sinkscope.experiments.declared import SETTINGS
+from sinkscope.catalogue import sections
+from sinkscope.declarations.found import STATISTICS, measured
+from sinkscope.discovery import modules_in
 from sinkscope.jobs import code
 from sinkscope.shipped import PACKAGE
 
 ENTRIES = {
-    "extract": ["sinkscope.extract.job"],
-    **{name: ["sinkscope.experiments.job", f"sinkscope.experiments.{name}"] for name in SETTINGS},
-    "reduce": ["sinkscope.reduce.job"],
-    "claims": ["sinkscope.reduce.claims"],
-    "figures": ["sinkscope.charts.of_model"],
-    "all": ["sinkscope.charts.of_all"],
-    "maps": ["sinkscope.charts.maps"],
+    "extract": ["sinkscope.extract.job", *modules_in(STATISTICS)],
+    **{
+        name: ["sinkscope.measure.job", f"sinkscope.experiments.{name}.measure"]
+        for name in measured()
+    },
+    "reduce": ["sinkscope.atlas.job"],
+    "claims": ["sinkscope.claims.verdicts"],
+    "figures": ["sinkscope.atlas.figures.job", *modules_in("sinkscope.atlas.figures.of_model")],
+    "all": ["sinkscope.atlas.figures.job", *modules_in("sinkscope.atlas.figures.of_all")],
+    "maps": ["sinkscope.atlas.maps"],
     "report": ["sinkscope.report.build"],
-    **{f"section {name}": [section.module] for name, section in SECTIONS.items()},
+    **{
+        f"section {name}": ["sinkscope.charts.section", *modules_in(place.package)]
+        for name, place in sections().items()
+    },
 }
 IMPORTS = """
 import importlib, json, sys
@@ -40,16 +47,20 @@ def test_what_a_job_imports_is_in_its_closure():
     )
     loaded = {name for name in json.loads(found.stdout) if code.path_of(name).name != "__init__.py"}
     closure = code.closure(tuple(everything))
-    assert loaded <= set(closure)
+    # What experiments declare counts by its values, which are in the requests.
+    declared = code.closure(tuple(modules_in("sinkscope.experiments")))
+    assert loaded - set(declared) <= set(closure)
     # And what is imported inside functions.
     assert {"sinkscope.extract.fused", "sinkscope.extract.kernels.launch"} <= set(closure)
 
 
 def test_a_job_does_not_depend_on_what_it_does_not_run():
     closures = {name: set(code.closure(tuple(entries))) for name, entries in ENTRIES.items()}
-    assert "sinkscope.charts.heads" in closures["figures"]
-    assert "sinkscope.charts.heads" not in closures["all"] | closures["section norms"]
-    assert "sinkscope.experiments.bos" not in closures["norms"] | closures["extract"]
+    assert "sinkscope.atlas.figures.of_model.heads" in closures["figures"]
+    assert (
+        "sinkscope.atlas.figures.of_model.heads" not in closures["all"] | closures["section norms"]
+    )
+    assert "sinkscope.experiments.bos.measure" not in closures["norms"] | closures["extract"]
     for name in ("extract", "reduce", "figures"):
         for other in ("cli", "look", "zoo.train", "jobs.door", "bench.gpu"):
             assert f"sinkscope.{other}" not in closures[name]
@@ -60,7 +71,7 @@ def package(tmp_path, monkeypatch):
     """A copy of the package, to be edited."""
     copied = tmp_path / PACKAGE.name
     shutil.copytree(PACKAGE, copied, ignore=shutil.ignore_patterns("__pycache__", "zoo", "bench"))
-    monkeypatch.setattr(code, "PACKAGE", copied)
+    monkeypatch.setattr(code, "ROOTS", (copied,))
     cached = (code.code_hash, code.closure, code.tree_of, code.imports_of, code.program_of)
 
     def hash_of(*entries):
@@ -88,7 +99,7 @@ def edit(path, old, new):
         ("extract/masks.py", "/ 2", "/ 3", True),
         ("extract/kernels/tiles.py", "\n\n\n", "\n\n\nEDITED = 1\n\n\n", True),
         ("keys.py", "\n\n\n", "\n\n\nEDITED = 1\n\n\n", True),
-        ("charts/rate.py", "\n\n\n", "\n\n\nEDITED = 1\n\n\n", False),
+        ("atlas/figures/of_model/sink_rate.py", "\n\n\n", "\n\n\nEDITED = 1\n\n\n", False),
     ],
 )
 def test_what_the_program_does_counts_and_what_is_said_of_it_does_not(
@@ -102,10 +113,10 @@ def test_what_the_program_does_counts_and_what_is_said_of_it_does_not(
 
 def test_templates_and_scripts_count_for_the_report(package):
     folder, hash_of = package
-    report, charts = hash_of("sinkscope.report.build"), hash_of("sinkscope.charts.of_model")
+    report, charts = hash_of("sinkscope.report.build"), hash_of("sinkscope.atlas.figures.job")
     edit(folder / "report/templates/index.html.j2", "<", " <")
     assert hash_of("sinkscope.report.build") != report
-    assert hash_of("sinkscope.charts.of_model") == charts
+    assert hash_of("sinkscope.atlas.figures.job") == charts
 
 
 def test_an_entry_that_is_not_there_is_an_error():

@@ -13,24 +13,22 @@ from pathlib import Path
 import numpy as np
 
 import records
-from sinkscope.charts.maps import write_maps
-from sinkscope.charts.of_all import write_figures
-from sinkscope.charts.of_model import write_figures_of_model
-from sinkscope.charts.sections import SECTIONS, write_section
+from drawing import write_section
+from sinkscope.atlas.figures.job import write_figures_of_all, write_figures_of_model
+from sinkscope.atlas.job import reduce_model, write_tables
+from sinkscope.atlas.maps import write_maps
+from sinkscope.atlas.tables import tables_of_atlas
+from sinkscope.catalogue import sections
+from sinkscope.claims.verdicts import write_claims
 from sinkscope.config import load
+from sinkscope.derive.job import write_derived, write_recorded
 from sinkscope.extract.cell import Cell, cell_path, write_cell
 from sinkscope.files import sha256_of, write_json
+from sinkscope.findings.job import write_findings
 from sinkscope.grid import Grid
 from sinkscope.jobs.failures import Failure, failure_path
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.keys import key_sets
-from sinkscope.reduce.claims import write_claims
-from sinkscope.reduce.emergence import write_records
-from sinkscope.reduce.induction import write_tables as write_induction
-from sinkscope.reduce.job import reduce_model, write_tables
-from sinkscope.reduce.parts import write_parts
-from sinkscope.reduce.schemas import TABLES
-from sinkscope.reduce.second_sink import write_tables as write_second_sink
 from sinkscope.report.build import write_report
 
 HOSTILE = "</script><b>x</b>"
@@ -179,30 +177,16 @@ def make_run(folder):
         reduce_model(paths, folder / "results" / "reduced" / model, 0.3, folder)
     parts = [folder / "results" / "reduced" / model for model in manifests]
     parts.append(records.padded(folder, "enc", [cell("enc", name) for name in TEXTS]))
-    write_tables(parts, folder / "results" / "tables")
-    write_records(made_records(folder / "zoo"), folder / "results" / "tables")
-    write_induction(
-        [records.induction(folder, model) for model in ("dec", "a", "b")],
-        folder / "results" / "tables",
-        0.4,
-    )
-    write_second_sink(
-        [records.second_sink(folder, model) for model in ("dec", "a")],
-        folder / "results" / "tables",
-        0.1,
-    )
-    write_parts(
-        "norms",
-        [records.norms(folder, model) for model in ("dec", "a")],
-        folder / "results" / "tables",
-    )
-    write_parts(
-        "bos",
-        [records.bos(folder, model) for model in ("dec", "a")],
-        folder / "results" / "tables",
-    )
     tables = folder / "results" / "tables"
-    write_claims(records.claims(folder / "claims.yaml", HOSTILE), tables, list(TABLES), tables)
+    write_tables(parts, tables)
+    write_recorded("emergence", made_records(folder / "zoo"), tables)
+    thresholds = {"induction": 0.4, "second_sink": 0.1, "norms": None, "bos": None}
+    for name, threshold in thresholds.items():
+        models = ("dec", "a", "b") if name == "induction" else ("dec", "a")
+        measured = [getattr(records, name)(folder, model) for model in models]
+        write_derived(name, measured, tables, threshold)
+    claims = records.claims(folder / "claims.yaml", HOSTILE)
+    write_claims(claims, tables, list(tables_of_atlas()), tables)
     return grid, manifests
 
 
@@ -218,15 +202,17 @@ def made_records(zoo):
 def make_site(folder, grid, manifests, out="reports"):
     """Figures, maps and report below `folder`/`out`."""
     tables, site = folder / "results" / "tables", folder / out
-    write_figures(tables, site / "figures" / "all")
+    write_figures_of_all(tables, site / "figures" / "all")
     for model in manifests:
         write_figures_of_model(tables, site / "figures" / model, model)
     for model, paths in manifests.items():
         write_maps(paths, folder, site / "maps" / model, 20)
-    for name in SECTIONS:
+    for name in sections():
         write_section(name, tables, site / "sections" / name)
+    drawn = [site / "figures" / name for name in ("all", *manifests)]
+    write_findings([*drawn, *(site / "sections" / name for name in sections())], tables)
     wanted, figures, maps = Wanted(grid, folder), site / "figures", site / "maps"
-    write_report(wanted, tables, figures, maps, site, "c0ffee", list(SECTIONS))
+    write_report(wanted, tables, figures, maps, site, "c0ffee", list(sections()))
     return site
 
 

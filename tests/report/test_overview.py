@@ -5,11 +5,14 @@ import pytest
 
 from report.made import HOSTILE
 from report.test_report import Elements
-from sinkscope.charts.job import read_tables
+from sinkscope.atlas.figures.job import figures_of_all
+from sinkscope.atlas.tables import tables_of_atlas
 from sinkscope.config import ModelRow
+from sinkscope.findings.table import TABLES as FINDINGS
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.report import findings, overview
 from sinkscope.report.build import write_report
+from sinkscope.tables.read import read_tables
 
 
 def row(model, source):
@@ -44,12 +47,12 @@ def test_models_of_the_zoo_have_a_card():
 
 @pytest.fixture(scope="module")
 def tables(site):
-    return read_tables(site.folder / "results" / "tables")
+    return read_tables(site.folder / "results" / "tables", [*tables_of_atlas(), "findings"])
 
 
 def test_highlights_are_those_of_the_models_own_page(site, tables):
     for model in ("enc", "dec"):
-        found = overview.highlights(tables, model)
+        found = findings.highlights(tables["findings"], model)
         text = Elements(site.html[model]).text
         assert f"{found['max_key']} takes" in text
         assert f"({found['share']:.1%})" in text
@@ -57,11 +60,18 @@ def test_highlights_are_those_of_the_models_own_page(site, tables):
 
 
 def test_the_headline_counts_only_softmax(tables):
-    kind = pl.when(model="enc").then(pl.lit("sigmoid")).otherwise("attention")
-    one = tables | {"models": tables["models"].with_columns(attention=kind)}
-    assert findings.headline(one).endswith("queries and layers of dec.")
-    none = tables | {"models": tables["models"].with_columns(attention=pl.lit("sigmoid"))}
-    assert findings.headline(none) == "There is no result of a model with softmax yet."
+    def headline(attention):
+        """models: their attention."""
+        changed = tables | {"models": tables["models"].with_columns(attention=attention)}
+        drawn = figures_of_all(changed)
+        rows = [row for figure in drawn for row in figure.finding.rows(figure.name)]
+        return findings.headline(pl.DataFrame(rows, schema=FINDINGS["findings"].schema))
+
+    assert headline(pl.col("attention")).startswith("In ")
+    sigmoid = pl.lit("sigmoid")
+    one = headline(pl.when(model="enc").then(sigmoid).otherwise("attention"))
+    assert one.endswith("queries and layers of dec.")
+    assert headline(sigmoid) == "There is no result of a model with softmax yet."
 
 
 def written(site, folder, tables, sections=()):

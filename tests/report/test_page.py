@@ -5,7 +5,7 @@ import re
 import pytest
 
 from report import made
-from sinkscope.reduce.tables import tables_of_model
+from sinkscope.atlas.derive import tables_of_model
 from sinkscope.report.page import single_page
 
 

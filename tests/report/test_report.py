@@ -11,14 +11,16 @@ import pytest
 
 from report import made
 from report.made import HOSTILE, REASON, folder_bytes, scripts_in, strict_json
-from sinkscope.charts.sections import SECTIONS
+from sinkscope.catalogue import sections
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.printable import UNPRINTABLE
 from sinkscope.report import provenance
 from sinkscope.report.build import first_document
+from sinkscope.schema import properties
 
-SECTION_FOLDERS = [f"sections/{name}" for name in SECTIONS]
-ON_INDEX = [f"sections/{name}" for name, section in SECTIONS.items() if section.page is None]
+ORDER = properties("config")["experiments"]["default"]
+SECTION_FOLDERS = [f"sections/{name}" for name in sections(ORDER)]
+ON_INDEX = [f"sections/{name}" for name, one in sections(ORDER).items() if one.section.page is None]
 PAGES = ("index", "claims", "enc", "dec", "absent")
 LOADING = {"src", "href", "srcset", "data", "action", "poster"}
 
@@ -138,7 +140,7 @@ def test_summary_has_the_numbers_of_the_tables(site):
         assert f"“{first['token']}” ({first['key_class']})\n      {first['share']:.1%}" in text
         assert f"takes {first['count']:,} of" in Elements(site.html[model]).text
     shares = counts.group_by("model").agg(pl.col("share").max())["share"]
-    assert f"In {(shares > 0.5).sum()} of 2 models a single token" in text
+    assert f"In {(shares > 0.5).sum()} of 2 models, one token" in text
     assert "Counting the queries at padding" in Elements(site.html["enc"]).text
     assert "5 of 9 cells" in text
 

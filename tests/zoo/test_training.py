@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 import torch
 from safetensors.numpy import load_file
+from sinkscope.experiments.emergence.derive import write_records
 
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.model import load_model
 from sinkscope.files import sha256_of
-from sinkscope.reduce.emergence import write_records
 from sinkscope.zoo import train
 from sinkscope.zoo.batches import Batches
 from sinkscope.zoo.card import publish, write_folder

@@ -1,6 +1,9 @@
-# REQUIRED INPUTS: weights of every model's source; documents.
-# OUTPUTS: results/experiments/{experiment}/{model}/{shard}/: what an experiment measured of one
-#     model, over one shard of documents, or (all) over what it reads of all.
+# REQUIRED INPUTS: weights of every model's source; documents; results/tables/ of the atlas; of models
+#     whose training was recorded, the records in the folders of their checkpoints.
+# OUTPUTS: of every experiment that is declared in sinkscope/experiments:
+#     results/experiments/{experiment}/{model}/{shard}/, what was measured of one model, over one
+#     shard of documents, or (all) over what it reads of all; its tables in results/tables/; the
+#     figures of its sections in reports/sections/.
 
 MEASURE = "{experiment}/{model}/{shard}.{digest}"
 
@@ -37,3 +40,61 @@ rule measure:
         "sinkscope --log {log} --stamp {output} --request {params.request:q}"
         " measure --documents {params.documents:q} --per-job {params.per_job}"
         " --shard {wildcards.shard} 2>&1 | tee {log} >&2"
+
+
+for experiment in wanted.derived():
+
+    rule:
+        name:
+            f"{experiment}_tables"
+        input:
+            beside=stamps(wanted.beside(experiment)),
+            parts=stamps(wanted.measured(experiment)),
+            records=[
+                path for paths in wanted.records(experiment).values() for path in paths
+            ],
+        output:
+            update(wanted.join(experiment).stamp),
+        log:
+            f"results/logs/{wanted.join(experiment).log}.log",
+        benchmark:
+            f"results/benchmarks/{wanted.join(experiment).log}.tsv"
+        group:
+            "report"
+        params:
+            experiment=experiment,
+            recorded=[
+                f"{model}={path}" for model, path in wanted.recorded(experiment).items()
+            ],
+            request=wanted.join(experiment).json,
+        message:
+            "Deriving the tables of {params.experiment}"
+        shell:
+            "sinkscope --log {log} --stamp {output} --request {params.request:q}"
+            " derive {params.experiment} {input.parts} {params.recorded:q}"
+            " 2>&1 | tee {log} >&2"
+
+
+for section in wanted.sections():
+
+    rule:
+        name:
+            f"section_{section}"
+        input:
+            stamps(wanted.parts_of_section(section)),
+        output:
+            update(wanted.section(section).stamp),
+        log:
+            f"results/logs/{wanted.section(section).log}.log",
+        benchmark:
+            f"results/benchmarks/{wanted.section(section).log}.tsv"
+        group:
+            "report"
+        params:
+            section=section,
+            request=wanted.section(section).json,
+        message:
+            "Drawing the section {params.section}"
+        shell:
+            "sinkscope --log {log} --stamp {output} --request {params.request:q}"
+            " section 2>&1 | tee {log} >&2"

@@ -1,7 +1,7 @@
 # REQUIRED INPUTS: results/tables/; for heat maps, the cells.
-# OUTPUTS: reports/figures/: Vega-Lite, SVG, PNG and CSV of every figure, in a folder for each
-#     model and one (all) that compares them; the same in reports/sections/ for every experiment;
-#     reports/maps/{model}: heat maps of every layer.
+# OUTPUTS: reports/figures/: Vega-Lite, SVG, PNG and CSV of every figure of the atlas, in a folder for
+#     each model and one (all) that compares them; reports/maps/{model}: heat maps of every layer;
+#     results/tables/findings.parquet, the numbers in the sentences of all figures.
 
 FIGURES, MAPS = "figures/{model}.{digest}", "maps/{model}.{digest}"
 
@@ -51,31 +51,6 @@ rule compare:
 ruleorder: compare > figures
 
 
-for section in wanted.sections():
-
-    rule:
-        name:
-            f"section_{section}"
-        input:
-            stamps(wanted.parts_of_section(section)),
-        output:
-            update(wanted.section(section).stamp),
-        log:
-            f"results/logs/{wanted.section(section).log}.log",
-        benchmark:
-            f"results/benchmarks/{wanted.section(section).log}.tsv"
-        group:
-            "report"
-        params:
-            section=section,
-            request=wanted.section(section).json,
-        message:
-            "Drawing the section {params.section}"
-        shell:
-            "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-            " section {params.section} 2>&1 | tee {log} >&2"
-
-
 rule maps:
     """Heat maps of every layer of one model, for the first documents of the table."""
     input:
@@ -95,3 +70,24 @@ rule maps:
     shell:
         "sinkscope --log {log} --stamp {output} --request {params.request:q}"
         " maps {input} 2>&1 | tee {log} >&2"
+
+
+rule findings:
+    """Join the numbers in the sentences of all figures."""
+    input:
+        stamps(wanted.figures_of_run()),
+    output:
+        update(wanted.findings().stamp),
+    log:
+        f"results/logs/{wanted.findings().log}.log",
+    benchmark:
+        f"results/benchmarks/{wanted.findings().log}.tsv"
+    group:
+        "report"
+    params:
+        request=wanted.findings().json,
+    message:
+        "Joining the findings of all figures"
+    shell:
+        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
+        " findings {input} 2>&1 | tee {log} >&2"

@@ -7,11 +7,15 @@
     sinkscope.look("smollm2-135m", "Z He came. She left.")
 
 What is imported here is light: torch, transformers and Polars come with the first use.
+
+Experiments, statistics and measures of claims may come from elsewhere: from every folder of
+Python's path that has a folder `sinkscope` without an `__init__.py` (see docs/extending.md).
 """
 
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from sinkscope.errors import SinkscopeError
 
     __version__: str
+
+__path__ = pkgutil.extend_path(__path__, __name__)
 
 _HOME = {
     "AttentionStatistics": "sinkscope.api.statistics",

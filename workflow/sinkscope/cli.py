@@ -14,15 +14,16 @@ import typer
 from sinkscope.bench.cli import app as bench
 from sinkscope.diff.cli import app as diff
 from sinkscope.errors import DamagedError, SinkscopeError, sentences
-from sinkscope.hub.cli import app as hub
 from sinkscope.init.cli import app as init
-from sinkscope.jobs.cli import app as jobs
 from sinkscope.jobs.door import at_work
 from sinkscope.jobs.failures import recorded
 from sinkscope.jobs.stamps import discard
 from sinkscope.options import print_version
 from sinkscope.printable import printable
+from sinkscope.reference.cli import app as reference
 from sinkscope.rehearse.cli import app as rehearse
+from sinkscope.stages.cli import app as stages
+from sinkscope.stages.hub import app as hub
 from sinkscope.zoo.cli import app as zoo
 
 app = typer.Typer(
@@ -32,10 +33,11 @@ app = typer.Typer(
 )
 
 app.add_typer(diff)
-app.add_typer(jobs)
+app.add_typer(stages)
 app.add_typer(hub)
 app.add_typer(init)
 app.add_typer(rehearse)
+app.add_typer(reference)
 app.add_typer(zoo, name="zoo")
 app.add_typer(bench, name="bench")
 
@@ -80,7 +82,7 @@ def heat_map(
     directory: Directory = Path("."),
 ) -> None:
     """Draw one heat map with its tokens, or write its numbers, from a finished cell."""
-    from sinkscope.charts.heat_map import find_cell, write_heat_map
+    from sinkscope.atlas.heat_map import find_cell, write_heat_map
     from sinkscope.extract.cell import read_cell
 
     cell = read_cell(find_cell(directory / "results", model, document), ["map", "head_map"])

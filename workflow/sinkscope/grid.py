@@ -10,12 +10,11 @@ from typing import Any
 import yaml
 
 from sinkscope.config import Config
+from sinkscope.declarations.experiment import ALL
+from sinkscope.declarations.found import experiment as declared
 from sinkscope.documents import Document, Refused
 from sinkscope.errors import SinkscopeError
 from sinkscope.hub.lock import repository_of
-
-# Of a token and the space before it: more than tokenizers of large vocabularies take.
-CHARACTERS = 8
 
 
 class Grid:
@@ -56,6 +55,10 @@ class Grid:
             found["documents_in_report"] = min(max(0, shown), len(self.documents(shard)))
         return found
 
+    def shards_of(self, experiment: str) -> list[str]:
+        """Parts of a measurement: one per shard, or ALL where it chooses among all documents."""
+        return [ALL] if declared(experiment).chooses else list(self.shards)
+
     def shown_documents(self) -> list[str]:
         """Documents that the report shows one by one."""
         names = [document.name for document in self.config.documents]
@@ -63,7 +66,7 @@ class Grid:
 
     def runs(self, experiment: str) -> bool:
         """Whether the configuration asks for an experiment."""
-        if experiment == "padded":
+        if experiment == "padded":  # a setting of the atlas
             return bool(self.config.raw["padded_counting"])
         return experiment in self.config.raw["experiments"]
 
@@ -101,14 +104,3 @@ def shards_of(entries: Sequence[Document | Refused], size: int) -> dict[str, tup
         for i in range(0, len(entries), size)
     ]
     return {f"{number:04d}": part for number, part in enumerate(parts) if part}
-
-
-def ordinary_text(documents: Sequence[Document], induction_tokens: int) -> Document:
-    """What induction heads are shown on: the first document, by name, that has room for their
-    patterns, else the longest."""
-    enough = CHARACTERS * (2 * induction_tokens + 1)
-    by_name = sorted(documents, key=lambda document: document.name)
-    return next(
-        (document for document in by_name if len(document.text) >= enough),
-        max(by_name, key=lambda document: len(document.text)),
-    )

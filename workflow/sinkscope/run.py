@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sinkscope.claims.file import read_claims
 from sinkscope.cluster.requests import Requests
 from sinkscope.config import load
 from sinkscope.errors import SinkscopeError, sentences
@@ -34,7 +35,6 @@ from sinkscope.jobs.planning import other_grid, unready
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.mapping import read_mapping
 from sinkscope.printable import printable
-from sinkscope.reduce.claim_file import read_claims
 from sinkscope.report.provenance import NOT_RUN, missing
 from sinkscope.shipped import SHIPPED
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sinkscope.declarations.found import experiments, settings
 from sinkscope.errors import SinkscopeError
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -41,9 +42,7 @@ def check(
     value: Mapping[str, Any], schema_name: str, where: str, places: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[str]]:
     """The same, what is wrong left out; and the sentences."""
-    from jsonschema import Draft202012Validator
-
-    schema, known = _schema(schema_name), properties(schema_name)
+    known = properties(schema_name)
     value = {key: converted(given, known.get(key, {})) for key, given in value.items()}
     problems = [
         f"{places.get(key, where)}: {sentence}"
@@ -54,7 +53,7 @@ def check(
         f"{where}: '{key}' is missing; add it." for key in required(schema_name) if key not in value
     ]
     wrong: dict[str, str] = {}
-    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda e: list(e.path))
+    errors = sorted(_validator(schema_name).iter_errors(value), key=lambda e: list(e.path))
     for error in errors:
         if error.path:
             wrong.setdefault(str(error.path[0]), _sentence(error, known))
@@ -72,7 +71,30 @@ def check(
 def _schema(name: str) -> dict[str, Any]:
     import yaml
 
-    return yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+    schema = yaml.safe_load((SCHEMAS / f"{name}.schema.yaml").read_text(encoding="utf-8"))
+    return with_experiments(schema) if name == "config" else schema
+
+
+@functools.cache
+def _validator(name: str) -> Any:
+    """Made once: a table has many rows."""
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(_schema(name))
+
+
+def with_experiments(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of the configuration with the names of the experiments, and their settings."""
+    own = {
+        key: {**setting.schema, "default": setting.default, "description": setting.about}
+        for key, setting in settings().items()
+    }
+    names = [name for name, one in experiments().items() if one.sections]
+    listed = schema["properties"]["experiments"]
+    items = {"enum": [*listed["default"], *(n for n in names if n not in listed["default"])]}
+    return schema | {
+        "properties": schema["properties"] | own | {"experiments": listed | {"items": items}}
+    }
 
 
 def properties(schema_name: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sinkscope.api.model import observable, through_sdpa
 from sinkscope.api.request import TABLES, configuration, request, text_of
 from sinkscope.api.statistics import AttentionStatistics
 from sinkscope.api.terminal import print_look
+from sinkscope.atlas.derive import tables_of_model
 from sinkscope.config import ModelRow, Settings, settings_of
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
@@ -27,7 +28,6 @@ from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
 from sinkscope.extract.tokenizer import check_fits
 from sinkscope.files import write_text
-from sinkscope.reduce.tables import tables_of_model
 from sinkscope.shipped import SHIPPED
 
 BASE = '<base href="about:srcdoc">'

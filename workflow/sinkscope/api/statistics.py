@@ -8,10 +8,10 @@ import numpy as np
 import polars as pl
 
 from sinkscope.api.tokens import POSITION_SETS
+from sinkscope.atlas.derive import table_of_cells
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import MAPS
-from sinkscope.reduce.tables import table_of_cells
 
 
 class AttentionStatistics:

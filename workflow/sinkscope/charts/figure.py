@@ -19,6 +19,7 @@ import vl_convert
 
 from sinkscope.charts.theme import CONFIG, DATA_NAME, SVG_FONT
 from sinkscope.files import sha256_of, write_json
+from sinkscope.findings.finding import Finding
 from sinkscope.spreadsheet import as_csv
 
 PICTURES = ("svg", "png")
@@ -32,12 +33,12 @@ class Figure:
     """chart: without data of its own; it draws `data` under the name DATA_NAME.
     subject: the model, where the figure is of one; drawn in the title.
 
-    finding: one sentence computed from the data. caption: n, unit and formula.
+    finding: what the data say, a sentence with its numbers. caption: n, unit and formula.
     """
 
     name: str
     title: str
-    finding: str
+    finding: Finding
     caption: str
     chart: AltairChart
     data: pl.DataFrame
@@ -58,12 +59,14 @@ class Figure:
         """The CSV file: the data that are drawn, safe to open in a spreadsheet."""
         return as_csv(self.data)
 
-    def words(self) -> dict[str, str]:
+    def words(self) -> dict[str, Any]:
+        """What is said of it beside its picture; facts: its rows of the table `findings`."""
         return {
             "name": self.name,
             "title": self.title,
-            "finding": self.finding,
+            "finding": self.finding.text,
             "caption": self.caption,
+            "facts": self.finding.rows(self.name, self.subject),
         }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from sinkscope.charts import words
+from sinkscope import words
 from sinkscope.charts.figure import Tables
 from sinkscope.charts.theme import ALL_DOCUMENTS
 
@@ -18,6 +18,11 @@ MOST_ROWS = 20_000
 def axis_length(frame: pl.DataFrame, axis: str) -> int:
     """Number of layers, or heads: they count from 0."""
     return int(frame.select(pl.col(axis).max()).item()) + 1
+
+
+def model_names(tables: Tables) -> list[str]:
+    """Models with results, sorted: their places decide their colours."""
+    return tables["models"]["model"].unique().sort().to_list()
 
 
 def of_model(tables: Tables, model: str) -> dict[str, pl.DataFrame]:

@@ -72,10 +72,6 @@ CONFIG: dict[str, Any] = {
 }
 
 
-# Lines told apart by their dash too: the legend shows strokes, not points.
-LINE_LEGEND = alt.Legend(symbolType="stroke", symbolSize=400)
-
-
 def data_source(frame: pl.DataFrame) -> alt.NamedData:
     """`frame`, whose text is put into the specification by Figure.spec, with its types."""
     parse = {name: "number" if kind.is_numeric() else "string" for name, kind in _types(frame)}
@@ -91,10 +87,16 @@ def _types(frame: pl.DataFrame) -> list[tuple[str, pl.DataType]]:
     return list(frame.schema.items())
 
 
+def known(frame: pl.DataFrame) -> pl.DataFrame:
+    """With missing values in place of NaN."""
+    floats = [name for name, kind in frame.schema.items() if kind.is_float()]
+    return frame.with_columns(pl.col(floats).fill_nan(None))
+
+
 def rounded(frame: pl.DataFrame) -> pl.DataFrame:
     """Floats to six decimals, as they are drawn and offered as CSV; NaN becomes missing."""
     floats = [name for name, kind in frame.schema.items() if kind.is_float()]
-    return frame.with_columns(pl.col(floats).fill_nan(None).round(6))
+    return known(frame).with_columns(pl.col(floats).round(6))
 
 
 def limits(values: pl.Series) -> list[float]:

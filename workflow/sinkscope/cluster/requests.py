@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sinkscope.cluster.parameters import n_parameters
 from sinkscope.config import ModelRow
+from sinkscope.declarations.found import experiment
 from sinkscope.grid import Grid
 from sinkscope.rehearse.needs import MARGIN, needs, operations
 
@@ -36,7 +37,7 @@ class Requests:
         self._parameters = cache(lambda row: n_parameters(row, directory) or 0)
         self._of_shard = cache(self._shard)
         self._of_experiment = cache(self._experiment)
-        self._of_padded = cache(lambda model: self._whole(model, self._n_documents))
+        self._of_all = cache(lambda model: self._whole(model, self._n_documents))
         self._n_documents = len(grid.config.documents)
         self._n_characters = max(len(document.text) for document in grid.config.documents)
 
@@ -48,11 +49,11 @@ class Requests:
         """Of an extraction job."""
         return attempt * self._of_shard(model)[1]
 
-    def measure_minutes(self, experiment: str, model: str, attempt: int) -> int:
-        """Of a job that runs the model over the first tokens of a shard's documents; `padded`: over
-        all documents, padded to the longest of them."""
-        reckoned = self._of_padded if experiment == "padded" else self._of_experiment
-        return attempt * reckoned(model)[1]
+    def measure_minutes(self, name: str, model: str, attempt: int) -> int:
+        """Of a job that runs the model over the first tokens of a shard's documents, or where an
+        experiment reads whole documents, over all of them."""
+        whole = experiment(name).tokens is None
+        return attempt * (self._of_all if whole else self._of_experiment)(model)[1]
 
     def tables_mb(self, n_models: int, attempt: int) -> int:
         """Of a job that reads the cells of so many models, or tables made of them."""

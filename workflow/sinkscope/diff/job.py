@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from sinkscope.catalogue import all_tables
 from sinkscope.diff.differences import compare
 from sinkscope.diff.folders import read_table, table_files, tables_folder
 from sinkscope.diff.text import Total, summary, table_lines
 from sinkscope.printable import printable
-from sinkscope.reduce.experiments import EXPERIMENTS
-from sinkscope.reduce.schemas import TABLES
 
 
 def diff_folders(a: Path, b: Path, tolerance: float, say: Callable[[str], None]) -> bool:
@@ -18,7 +17,7 @@ def diff_folders(a: Path, b: Path, tolerance: float, say: Callable[[str], None])
     folder_a, folder_b = tables_folder(a), tables_folder(b)
     files_a, files_b = table_files(folder_a), table_files(folder_b)
     say(printable(f"A: {folder_a}\nB: {folder_b}"))
-    total, known = Total(), TABLES | EXPERIMENTS
+    total, known = Total(), all_tables()
     for name in sorted(files_a | files_b):
         if name not in files_a or name not in files_b:
             total.add_alone()

@@ -1,18 +1,9 @@
 """A cell, one model on one document: what is kept of it, and its file.
 
-Axes: L layers, H heads, N tokens, S = KEY_SETS, C map cells, K keys that a query of the window
-sees (those of the window under a causal mask, else N).
-  max_key int32 [L, N], max_value [L, N]      argmax of the head mean, and its value
-  second_value [L, N]                         head mean of the second key
-  sink_score [L, H, N]                        mean attention a key receives, from the queries
-  n_queries int32 [L, N]                      that see it, and how many these are
-  window_score [L, H, K], n_window_queries    the same over the first `window` queries
-  mass, strict_mass [L, S]; entropy, row_sum, over_half [L, H]
-  local, local_no_sinks [L, H, 5]             attention within 1 to 5 tokens
-  map float16 [L, C, C]                       head mean; C = N, or map_cells for long texts
-  head_map float16 [K, C, C]                  single heads, in the order of meta["heads"]
-Everything without a type is float32; NaN where no query can see a key. `meta` is JSON:
-model, document, tokens, classes, n_tokens_full, window, is_causal, heads, path
+Its arrays are the statistics of `sinkscope.statistics`, which say what each is; docs/tables.md
+lists them. Of their axes, `key_set` is KEY_SETS, `width` LOCAL_WIDTHS, and `cell` the cells of a
+map: tokens, or for long documents map_cells blocks of them. NaN: no query can see the key.
+`meta` is JSON: model, document, tokens, classes, n_tokens_full, window, is_causal, heads, path
 (what reduced the attention: triton, torch, or both), fingerprint, sha256 (of the arrays).
 """
 

@@ -14,21 +14,17 @@ import torch
 from torch import Tensor
 
 from sinkscope.config import Settings
+from sinkscope.declarations.found import added, statistics
+from sinkscope.declarations.statistic import Statistic
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.encode import Encoded
+from sinkscope.extract.masks import Visible
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.keys import KEY_SETS, key_sets
 
-# Arrays of a cell that are float32 as they come.
-NUMBERS = (
-    "max_value", "second_value", "sink_score", "window_score", "entropy", "row_sum", "over_half",
-    "local", "local_no_sinks",
-)  # fmt: skip
-BY_QUERY = ("max_key", "max_value", "second_value")  # [layer, query]
-BY_KEY = ("sink_score", "window_score", "n_queries", "n_window_queries")  # [layer, ..., key]
-MAPS = ("map", "head_map")  # [..., cell, cell]
+MAPS = tuple(one.name for one in statistics() if "cell" in one.axes)  # [..., cell, cell]
 
 
 def members_of(encoded: Sequence[Encoded], real: Tensor | None = None) -> Tensor:
@@ -64,6 +60,7 @@ def plan_of(
         map_exact=settings.map_exact,
         map_cells=settings.map_cells,
         heads=heads,
+        added=added(),
     )
 
 
@@ -88,18 +85,16 @@ def arrays_of(
 ) -> list[dict[str, np.ndarray]]:
     """For each document its arrays, [layer, ...]. layers: stacked, [layer, batch, ...].
     column: for each of KEY_SETS its column among those of the plan. lazy_maps: as in LazyMaps."""
-    arrays: dict[str, Any] = {name: getattr(layers, name).float().cpu().numpy() for name in NUMBERS}
-    for name in ("mass", "strict_mass"):
-        arrays[name] = getattr(layers, name).float().cpu()[..., column].numpy()
-    arrays["max_key"] = layers.max_key.int().cpu().numpy()
+    arrays: dict[str, Any] = {
+        one.name: array_of(one, layers, observation, column)
+        for one in statistics()
+        if one.name not in MAPS
+    }
     maps: list[Any] = [layers.map.half(), layers.head_maps.half()]
     if not lazy_maps:
         maps = [one.cpu().numpy() for one in maps]
     # [layer, batch, cell, cell]; [batch, wanted head, cell, cell]
     arrays["map"], head_map = maps
-    for name in ("n_queries", "n_window_queries"):
-        counts = [getattr(layer, name).int().cpu() for layer in observation.visible_of]
-        arrays[name] = torch.stack(counts).numpy()  # [layer, batch, key]
     rows = [
         trimmed(
             {name: values[:, i] for name, values in arrays.items()} | {"head_map": head_map[i]},
@@ -111,6 +106,21 @@ def arrays_of(
     return [LazyMaps(row) for row in rows] if lazy_maps else rows
 
 
+def array_of(
+    one: Statistic, layers: LayerStatistics, observation: Observation, column: Tensor
+) -> np.ndarray:
+    """[layer, batch, ...]: one statistic of all layers."""
+    if one in observation.plan.added:
+        assert layers.added is not None
+        values = layers.added[..., observation.plan.added.index(one)]
+    elif one.name in Visible.__dataclass_fields__:
+        values = torch.stack([getattr(part, one.name).cpu() for part in observation.visible_of])
+    else:
+        values = getattr(layers, one.name)
+    values = values.to(getattr(torch, one.type)).cpu()
+    return (values[..., column] if one.axes[-1] == "key_set" else values).numpy()
+
+
 def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, Any]:
     """One document without its padding. real: [token] bool.
 
@@ -118,15 +128,14 @@ def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, A
     """
     if not real.all():
         start, stop = np.flatnonzero(real)[[0, -1]] + (0, 1)
-        tokens = slice(start, stop)
-        arrays = arrays | {name: arrays[name][:, tokens] for name in BY_QUERY}
-        arrays |= {name: arrays[name][..., tokens] for name in BY_KEY}
+        if not plan.exact(len(real)):
+            arrays = {name: array for name, array in arrays.items() if name not in MAPS}
+        over_tokens = {"query", "key", "cell"}
+        for one in statistics():
+            if one.name in arrays:
+                own = [slice(start, stop) if ax in over_tokens else slice(None) for ax in one.axes]
+                arrays[one.name] = arrays[one.name][tuple(own)]
         arrays["max_key"] = arrays["max_key"] - start
-        exact = plan.exact(len(real))
-        for name in MAPS:
-            whole = arrays.pop(name)
-            if exact:
-                arrays[name] = whole[..., tokens, tokens]
     # A causal window ends long before its document does.
     last = np.flatnonzero(arrays["n_window_queries"].any(0)).max() + 1
     for name in ("window_score", "n_window_queries"):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from sinkscope.declarations.statistic import Statistic
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -18,6 +20,7 @@ class Plan:
     averages of map_cells beyond. heads: (layer, head) of single heads whose map is wanted too.
     offsets: key minus query of the diagonals that are wanted of every head. by_query: also keep
     the masses of every single query. weighted: also weigh attention by the norms of the values.
+    added: statistics beside those of LayerStatistics.
     block: query rows a block (None: as many as fit the processor's cache).
     """
 
@@ -31,6 +34,7 @@ class Plan:
     offsets: tuple[int, ...] = ()
     by_query: bool = False
     weighted: bool = False
+    added: tuple[Statistic, ...] = ()
     block: int | None = None
 
     def exact(self, n_tokens: int) -> bool:
@@ -68,7 +72,7 @@ class LayerStatistics:
     With by_query, head means of every query: query_mass [batch, query, key_set], query_local and
     query_local_no_sinks [batch, query] within the widest window. With weighted: norm_mass [batch,
     key_set], the mass with A[i,j] * norm(v_j) instead of A[i,j], divided by its sum over the row
-    of each head (Kobayashi et al. 2020).
+    of each head (Kobayashi et al. 2020). added: [batch, head, statistic], those of the plan.
     """
 
     max_key: Tensor
@@ -90,3 +94,4 @@ class LayerStatistics:
     query_local: Tensor | None = None
     query_local_no_sinks: Tensor | None = None
     norm_mass: Tensor | None = None
+    added: Tensor | None = None

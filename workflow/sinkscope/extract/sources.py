@@ -38,7 +38,9 @@ def find_weights(model: str, source: str, directory: Path) -> Weights:
     repository = repository_of(model, source)
     if repository is not None:
         lock = locked(repository, directory)
-        return Weights(str(fetch(lock)), lock.commit)
+        from sinkscope.extract.architecture import read_architecture
+
+        return Weights(str(fetch(lock, read_architecture)), lock.commit)
     with FileHashes(directory, remember=True) as hashes:
         return local_weights(model, source, directory, hashes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sinkscope.declarations.statistic import Rows
 from sinkscope.extract.frame import Frame
 from sinkscope.extract.masks import Call
 from sinkscope.extract.plan import LayerStatistics
@@ -40,6 +41,7 @@ class Sums:
         self.on_first = empty(batch, n_heads, n_tokens)
         self.received = empty(batch, n_heads, n_tokens, dtype=torch.float64).zero_()
         self.window_received = torch.zeros_like(self.received)
+        self.added = empty(len(self.plan.added), batch, n_heads, n_tokens)
         self.heads = [head for at, head in self.plan.heads if at == layer]
         # Queries are averaged as they come, keys at the end: one product instead of many.
         self.maps = empty(batch, 1 + len(self.heads), frame.n_cells, n_tokens).zero_()
@@ -67,6 +69,9 @@ class Sums:
         torch.matmul(mean, frame.key_sets[:, :n_keys], out=self.mass[:, rows])
         if self.plan.weighted:
             torch.matmul(self.weighted(p), frame.key_sets[:, :n_keys], out=self.norm_mass[:, rows])
+        for place, statistic in enumerate(self.plan.added):
+            assert statistic.by_query is not None
+            self.added[place, :, :, rows] = statistic.by_query(Rows(p, start, frame.first))
         self.received[..., :n_keys] += p.sum(2)
         if start < frame.window_end:
             window = frame.window[:, start : min(rows.stop, frame.window_end)]  # [batch, query]
@@ -135,6 +140,9 @@ class Sums:
         found = {}
         if self.plan.weighted:
             found["norm_mass"] = (self.norm_mass.double().sum(1) / self.frame.n_real).float()
+        if self.plan.added:
+            of_real = torch.einsum("sbhq,bq->bhs", self.added.double(), self.plan.real.double())
+            found["added"] = (of_real / self.frame.n_real[..., None]).float()
         if self.plan.by_query:
             near = self.near_attention[..., :N_NEAR].mean(1)
             found["query_mass"] = self.mass

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from sinkscope.errors import PassingError, SinkscopeError
 from sinkscope.files import sha256_of, write_json
 from sinkscope.hub.lock import Lock, Repository, lock_path, needed, read_lock
+
+Check = Callable[[str, Path], Any]
 
 # Bytes from which a model's configuration is asked first: to import the library that reads it
 # takes as long as to download fewer.
@@ -72,13 +75,13 @@ def cached(lock: Lock, *names: str) -> Path | None:
     return next(path.parent for path in paths.values() if path)
 
 
-def fetch(lock: Lock, *, hashes: bool = False) -> Path:
-    """The folder of this commit; what the cache lacks, or has damaged, is downloaded.
+def fetch(lock: Lock, check: Check, *, hashes: bool = False) -> Path:
+    """The folder of this commit; what the cache lacks, or has damaged, is downloaded. check: called
+    with a name for the model and the folder of its configuration, before any large download.
 
     A connection that breaks is taken up where it broke, and files that are complete stay for
     the next try. hashes: read what is in the cache, and compare its SHA-256 too. Raises
-    SinkscopeError with what to do where a file cannot be had, and ModelError, before any weights
-    are downloaded, for a model that cannot be observed.
+    SinkscopeError with what to do where a file cannot be had, and what `check` raises.
     """
     from huggingface_hub.utils import disable_progress_bars
 
@@ -88,10 +91,8 @@ def fetch(lock: Lock, *, hashes: bool = False) -> Path:
     if not sys.stderr.isatty():
         disable_progress_bars()  # in a log file they are a line for every step
     if folder is None and sum(lock.files.values()) > CHECKED_FROM and "config.json" in lock.files:
-        from sinkscope.extract.architecture import read_architecture
-
         path = bring(lock, "config.json", hashes=hashes)
-        read_architecture(f"hub model '{lock.id}'", path.parent)
+        check(f"hub model '{lock.id}'", path.parent)
     # The smallest first: what refuses a model refuses all of its files.
     for name in sorted(lock.files, key=lambda name: (lock.files[name], name)):
         path = bring(lock, name, hashes=hashes)

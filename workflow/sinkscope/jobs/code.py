@@ -14,10 +14,13 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from sinkscope.discovery import folders_of
 from sinkscope.errors import SinkscopeError
 from sinkscope.shipped import PACKAGE
 
 NAME = PACKAGE.name
+# The package, and folders that add experiments, statistics or measures to it.
+ROOTS = folders_of(NAME)
 
 
 @cache
@@ -27,7 +30,7 @@ def code_hash(*entries: str) -> str:
     for module in closure(entries):
         total.update(f"{module} {program_of(module)}\n".encode())
     for path in data_files(closure(entries)):
-        total.update(f"{path.relative_to(PACKAGE)} ".encode() + path.read_bytes())
+        total.update(f"{below_root(path)} ".encode() + path.read_bytes())
     return total.hexdigest()[:12]
 
 
@@ -46,10 +49,13 @@ def closure(entries: tuple[str, ...]) -> tuple[str, ...]:
 
 def path_of(module: str) -> Path | None:
     """The file of a module or package of ours; None where there is none of that name."""
-    inside = PACKAGE.joinpath(*module.split(".")[1:])
-    for path in (inside.with_suffix(".py"), inside / "__init__.py"):
-        if module != NAME and path.is_file():
-            return path
+    if module == NAME:
+        return None
+    for root in ROOTS:
+        inside = root.joinpath(*module.split(".")[1:])
+        for path in (inside.with_suffix(".py"), inside / "__init__.py"):
+            if path.is_file():
+                return path
     return None
 
 
@@ -102,9 +108,14 @@ def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body[1:] if is_text else body
 
 
+def below_root(path: Path) -> Path:
+    """A file's path from the package, or from the folder that extends it."""
+    return next(path.relative_to(root) for root in ROOTS if path.is_relative_to(root))
+
+
 def data_files(modules: Sequence[str]) -> Iterator[Path]:
     """Files that are no Python, in the packages of these modules and in their plain folders."""
-    packages = {path.parent for module in modules if (path := path_of(module))} - {PACKAGE}
+    packages = {path.parent for module in modules if (path := path_of(module))} - set(ROOTS)
     for package in sorted(packages):
         for path in sorted(package.rglob("*")):
             is_own = path.parent == package or not (path.parent / "__init__.py").is_file()

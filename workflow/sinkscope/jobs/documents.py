@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from sinkscope.config import read_document_table
+from sinkscope.declarations.experiment import ALL
+from sinkscope.declarations.found import experiment as declared
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
-from sinkscope.experiments.declared import ALL
-from sinkscope.grid import ordinary_text, shards_of
+from sinkscope.grid import shards_of
 from sinkscope.jobs.request import digest_of
 
 
@@ -29,16 +30,15 @@ class Part:
 def part_of(
     shards: Mapping[str, Sequence[Document]], shard: str, experiment: str, settings: dict[str, Any]
 ) -> Part:
-    """Those of one shard; of an experiment that is not about single documents (shard: ALL), what
-    it reads of all."""
+    """Those of one shard; of an experiment that is not about single documents (shard: ALL), those
+    that it chooses of all."""
     if shard != ALL:
         if shard not in shards:
             raise SinkscopeError(f"there is no shard '{shard}'; shards are {', '.join(shards)}.")
         return Part(tuple(shards[shard]))
-    everything = tuple(document for part in shards.values() for document in part)
-    if experiment == "induction":
-        return Part((ordinary_text(everything, settings["induction_tokens"]),))
-    return Part(everything)
+    everything = [document for part in shards.values() for document in part]
+    chooses = declared(experiment).chooses
+    return Part(tuple(chooses(everything, settings) if chooses else everything))
 
 
 def read_part(

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sinkscope.declarations.experiment import ALL
 from sinkscope.errors import DocumentsError, PassingError, SinkscopeError
-from sinkscope.experiments.declared import ALL
 from sinkscope.files import read_json, write_json, write_text
 from sinkscope.jobs.request import DIGEST
 

@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sinkscope.declarations.experiment import ALL
+from sinkscope.declarations.found import STATISTICS, experiment
+from sinkscope.discovery import modules_in
 from sinkscope.errors import SinkscopeError
-from sinkscope.experiments.declared import ALL, SETTINGS
 from sinkscope.extract.sources import known_revision
 from sinkscope.grid import Grid
 from sinkscope.hub.lock import repository_of
@@ -45,25 +47,25 @@ class OfModels:
             f"extract/{model}/{shard}",
             f"results/shards/{model}/{shard}",
             {
-                "code": code_hash("sinkscope.extract.job"),
+                "code": code_hash("sinkscope.extract.job", *modules_in(STATISTICS)),
                 "model": self.row(model),
                 "settings": self.grid.settings(model),
                 "documents": self.documents("extract", shard),
             },
         )
 
-    def _measure(self, experiment: str, model: str, shard: str) -> Request:
+    def _measure(self, name: str, model: str, shard: str) -> Request:
         """Of one experiment; shard: ALL of those that are not about single documents."""
-        modules = ["sinkscope.experiments.job", f"sinkscope.experiments.{experiment}"]
+        modules = ["sinkscope.measure.job", f"sinkscope.experiments.{name}.measure"]
         return self._of_model(
-            f"{experiment}/{model}/{shard}",
-            f"results/experiments/{experiment}/{model}/{shard}/made",
+            f"{name}/{model}/{shard}",
+            f"results/experiments/{name}/{model}/{shard}/made",
             {
                 "code": code_hash(*modules),
-                "experiment": experiment,
+                "experiment": name,
                 "model": self.row(model),
-                "settings": self.grid.settings_of_part(SETTINGS[experiment], shard),
-                "documents": self.documents(experiment, shard),
+                "settings": self.grid.settings_of_part(experiment(name).keys, shard),
+                "documents": self.documents(name, shard),
             },
         )
 

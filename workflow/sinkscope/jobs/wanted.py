@@ -7,22 +7,25 @@ computes: Snakemake asks whenever the workflow is read, also for a dry run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sinkscope.charts.sections import SECTIONS, Section
-from sinkscope.experiments.declared import THRESHOLDS
+from sinkscope.atlas.tables import tables_of_atlas
+from sinkscope.catalogue import Place, all_tables, sections, tables_of
+from sinkscope.declarations.found import measured
+from sinkscope.discovery import in_order, modules_in
+from sinkscope.findings.table import TABLES as FINDINGS
 from sinkscope.grid import Grid
 from sinkscope.jobs.code import code_hash
 from sinkscope.jobs.of_tables import MADE, OfTables, digests
-from sinkscope.jobs.request import Request
-from sinkscope.reduce.experiments import EXPERIMENTS, OF_EXPERIMENT
-from sinkscope.reduce.schemas import TABLES
-from sinkscope.reduce.table import Table
+from sinkscope.jobs.request import Request, digest_of
 from sinkscope.shipped import SHIPPED
+from sinkscope.tables.contract import declared_as, files_of
 from sinkscope.version import commit
+
+TABLES = "results/tables"
 
 
 class Wanted(OfTables):
@@ -37,51 +40,64 @@ class Wanted(OfTables):
         self.compare = cache(self._compare)
         self.maps = cache(self._maps)
         self.section = cache(self._section)
+        self.findings = cache(self._findings)
         self.report = cache(self._report)
 
-    def sections(self) -> dict[str, Section]:
+    def sections(self) -> dict[str, Place]:
         """Sections of the report, in its order."""
-        joins = self.joins()
-        return {name: one for name, one in SECTIONS.items() if one.experiment in joins}
+        return sections(self.joins())
 
     # Figures and the report.
 
     def _figures(self, model: str) -> Request:
-        return self._drawn(
-            f"figures/{model}",
-            "sinkscope.charts.of_model",
-            [self.tables()],
-            documents=self.grid.shown_documents(),
-        )
+        modules = ("sinkscope.atlas.figures.job", *modules_in("sinkscope.atlas.figures.of_model"))
+        shown = self.grid.shown_documents()
+        return self._drawn(f"figures/{model}", modules, [self.tables()], documents=shown)
 
     def _compare(self) -> Request:
-        return self._drawn("figures/all", "sinkscope.charts.of_all", [self.tables()])
+        modules = ("sinkscope.atlas.figures.job", *modules_in("sinkscope.atlas.figures.of_all"))
+        return self._drawn("figures/all", modules, [self.tables()])
 
     def _maps(self, model: str) -> Request:
-        shown = self.raw["documents_in_report"]
-        return self._drawn(
-            f"maps/{model}", "sinkscope.charts.maps", self.manifests(model), documents=shown
-        )
+        modules, shown = ("sinkscope.atlas.maps",), self.raw["documents_in_report"]
+        return self._drawn(f"maps/{model}", modules, self.manifests(model), documents=shown)
 
     def _section(self, name: str) -> Request:
-        section = self.sections()[name]
-        return self._drawn(f"sections/{name}", section.module, self.parts_of_section(name))
+        place = self.sections()[name]
+        figures = in_order(place.package, place.section.figures)
+        content = {"package": place.package, "figures": list(place.section.figures)}
+        content["tables"] = list(place.section.tables)
+        modules = ("sinkscope.charts.section", *figures)
+        return self._drawn(f"sections/{name}", modules, self.parts_of_section(name), **content)
 
     def parts_of_section(self, name: str) -> list[Request]:
         """The jobs that make its tables, each once."""
-        parts = [self.table(table) for table in self.sections()[name].tables]
+        parts = [self.table(table) for table in self.sections()[name].section.tables]
         return list({request.job: request for request in parts}.values())
 
-    def _drawn(self, job: str, module: str, parts: Sequence[Request], **content: Any) -> Request:
-        code = code_hash(module, "sinkscope.charts.job", "sinkscope.charts.select")
-        content = {"code": code, "parts": digests(parts), **content}
+    def _drawn(
+        self, job: str, modules: Sequence[str], parts: Sequence[Request], **content: Any
+    ) -> Request:
+        content = {"code": code_hash(*modules), "parts": digests(parts), **content}
         return Request(job, f"reports/{job}/made", content)
+
+    def figures_of_run(self) -> list[Request]:
+        """The jobs that draw figures with a sentence."""
+        models = map(self.figures, self.cells())
+        return [self.compare(), *models, *map(self.section, self.sections())]
+
+    def _findings(self) -> Request:
+        content = {
+            "code": code_hash("sinkscope.findings.job"),
+            "schema": digest_of(declared_as(FINDINGS)),
+            "parts": digests(self.figures_of_run()),
+        }
+        return Request("findings", f"{MADE}/findings", content)
 
     def parts_of_report(self) -> list[Request]:
         return [
-            *(self.tables(), *map(self.join, self.joins()), self.compare()),
-            *(part for model in self.cells() for part in (self.figures(model), self.maps(model))),
-            *map(self.section, self.sections()),
+            *(self.tables(), *map(self.join, self.joins())),
+            *(*self.figures_of_run(), self.findings(), *map(self.maps, self.cells())),
             # Tables stand for them; asked for by name, a lost one is made again.
             *(part for model in self.cells() for part in self.manifests(model)),
         ]
@@ -94,6 +110,8 @@ class Wanted(OfTables):
             "models": [self.row(row.model) for row in self.grid.config.models],
             "unfinished": self.unfinished(),
             "sections": list(self.sections()),
+            "schema": digest_of(declared_as(all_tables())),
+            "words": digest_of([one.section.words for one in self.sections().values()]),
             "left_out": [[entry.name, entry.reason] for entry in self.grid.refused],
             "parts": digests(self.parts_of_report()),
         }
@@ -111,8 +129,8 @@ class Wanted(OfTables):
 
     def of_job(self, job: str) -> Request:
         """The request of a job whose files are in a shared folder."""
-        if job == "report":
-            return self.report()
+        if job in ("report", "findings"):
+            return self.report() if job == "report" else self.findings()
         return self.tables() if job == "tables" else self.join(job.removesuffix("_tables"))
 
     def files(self) -> dict[str, list[str]]:
@@ -121,13 +139,9 @@ class Wanted(OfTables):
         if "claims" in self.sections():
             pages.append("reports/claims.html")
         return {
-            "tables": files_of_tables(TABLES),
-            **{
-                f"{name}_tables": files_of_tables(
-                    {table: EXPERIMENTS[table] for table in OF_EXPERIMENT[name]}
-                )
-                for name in self.joins()
-            },
+            "tables": files_of(tables_of_atlas(), TABLES),
+            **{f"{name}_tables": files_of(tables_of(name), TABLES) for name in self.joins()},
+            "findings": files_of(FINDINGS, TABLES),
             "report": pages,
         }
 
@@ -136,15 +150,9 @@ class Wanted(OfTables):
         models = list(self.cells())
         return [
             *(request for model in models for request in self.manifests(model)),
-            *(part for name in (*THRESHOLDS, "padded") for part in self.measured(name)),
+            *(part for name in measured() for part in self.measured(name)),
             *map(self.reduce, models),
-            *(self.tables(), *map(self.join, self.joins()), self.compare()),
-            *map(self.figures, models),
-            *map(self.maps, models),
-            *(*map(self.section, self.sections()), self.report()),
+            *(self.tables(), *map(self.join, self.joins())),
+            *(*self.figures_of_run(), self.findings()),
+            *(*map(self.maps, models), self.report()),
         ]
-
-
-def files_of_tables(tables: Mapping[str, Table]) -> list[str]:
-    kinds = {name: ("parquet", "csv") if one.csv else ("parquet",) for name, one in tables.items()}
-    return [f"results/tables/{name}.{kind}" for name in kinds for kind in kinds[name]]

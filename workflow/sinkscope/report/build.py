@@ -9,30 +9,29 @@ from typing import Any
 
 import polars as pl
 
-from sinkscope.charts.job import read_tables
-from sinkscope.charts.maps import STEPS
-from sinkscope.charts.models import model_names
+from sinkscope.atlas.maps import STEPS
+from sinkscope.atlas.tables import tables_of_atlas
+from sinkscope.catalogue import sections as every_section
 from sinkscope.charts.palette import model_colour
-from sinkscope.charts.sections import SECTIONS
+from sinkscope.charts.select import model_names
+from sinkscope.charts.shown import ShownSection, address, read_figures
 from sinkscope.charts.theme import ALL_DOCUMENTS, ALL_MODELS
+from sinkscope.claims import page as claims
+from sinkscope.claims import summary as claims_summary
 from sinkscope.files import read_json, write_text, written
 from sinkscope.jobs.wanted import Wanted
-from sinkscope.reduce.read import read_table
-from sinkscope.reduce.schemas import TABLES
-from sinkscope.report import claims, findings, overview, provenance
+from sinkscope.report import findings, overview, provenance
 from sinkscope.report.leftovers import remove_leftovers
 from sinkscope.report.site import (
     SCRIPTS,
     STYLES,
-    ShownSection,
-    address,
     environment,
     map_data,
-    read_figures,
     script,
     shown_sections,
     style,
 )
+from sinkscope.tables.read import read_table, read_tables
 
 
 def write_report(
@@ -51,13 +50,19 @@ def write_report(
     sections: those of experiments, whose figures are in `out`/sections/. What earlier reports left
     of models and experiments that the configuration no longer has is removed.
     """
-    report = Report(wanted, read_tables(tables), figures, maps, out, commit)
-    report.sections = shown_sections(sections, out)
+    found = read_tables(tables, tables_of_atlas())
+    report = Report(
+        wanted, found, read_table(tables / "findings.parquet"), figures, maps, out, commit
+    )
+    in_order = every_section(wanted.grid.config.raw["experiments"])
+    places = {name: place for name, place in in_order.items() if name in sections}
+    report.sections = shown_sections(places, out)
     if "claims" in sections:
         report.claims = read_table(tables / "claims.parquet")
     write_assets(out / "assets")
-    of_sections = [table for name in sections for table in SECTIONS[name].tables]
-    downloads = copy_tables(tables, out / "data", list(dict.fromkeys([*TABLES, *of_sections])))
+    of_sections = [table for place in places.values() for table in place.section.tables]
+    names = list(dict.fromkeys([*tables_of_atlas(), *of_sections, "findings"]))
+    downloads = copy_tables(tables, out / "data", names)
     templates = environment()
     index = templates.get_template("index.html.j2").render(report.index(downloads))
     write_text(out / "index.html", index)
@@ -100,12 +105,14 @@ class Report:
         self,
         wanted: Wanted,
         tables: dict[str, pl.DataFrame],
+        numbers: pl.DataFrame,
         figures: Path,
         maps: Path,
         out: Path,
         commit: str,
     ) -> None:
         self.grid, self.tables, self.out = wanted.grid, tables, out
+        self.numbers = numbers  # the table `findings`
         self.figures, self.maps, self.commit = figures, maps, commit
         self.finished = provenance.manifests(wanted)
         self.missing = provenance.missing(wanted)
@@ -139,11 +146,11 @@ class Report:
             "title": "Attention sinks",
             "scripts": SCRIPTS[:2],
             "page": {},
-            "headline": findings.headline(self.tables) if n_cells else "There is no result yet.",
+            "headline": findings.headline(self.numbers) if n_cells else "There is no result yet.",
             "summary": {model: self.summary(model) for model in self.models},
             "compared": softmax,
             "sections": [section for section in self.sections if section.page is None],
-            "claims": None if self.claims is None else claims.sentence(self.claims),
+            "claims": None if self.claims is None else claims_summary.sentence(self.claims),
             "figures": read_figures(self.figures / "all", self.out),
             "all_models": ALL_MODELS,
             "n_cells": n_cells,
@@ -171,7 +178,7 @@ class Report:
         return {
             "facts": facts,
             "colour": self.colour(model),
-            "highlights": overview.highlights(self.tables, model) if facts else None,
+            "highlights": findings.highlights(self.numbers, model) if facts else None,
         }
 
     def documents(self) -> list[dict[str, Any]]:

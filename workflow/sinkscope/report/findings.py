@@ -1,19 +1,29 @@
-"""The summary: sentences computed from the tables, each with the figure that shows it."""
+"""The summary: sentences and numbers of figures, each with the figure that shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
-from sinkscope.charts import words
-from sinkscope.charts.figure import Tables
-from sinkscope.charts.select import with_softmax
-from sinkscope.report.site import ShownFigure
+from sinkscope import words
+from sinkscope.charts.shown import ShownFigure
+from sinkscope.findings.finding import Finding
+from sinkscope.findings.lookup import found_of, listed
 
 # Figures of a model whose findings make its summary, in this order.
 IN_SUMMARY = ("max_attention", "sink_mass", "sink_rate", "max_attention_countings")
+ONE = (
+    "One token, {{ token | token(key_class) }}, is the max key of {{ share | percent }} of all "
+    "queries and layers of {{ model }}."
+)
+SEVERAL = (
+    "In {{ n_half }} of {{ n | counted('model') }}, one token receives the most attention from "
+    "over half of all queries and layers; over the models, the share of the most frequent max key "
+    "runs from {{ low | percent }} to {{ high | percent }}."
+)
 
 
 @dataclass(frozen=True)
@@ -27,26 +37,32 @@ def of_model(figures: Sequence[ShownFigure]) -> list[Sentence]:
     return [Sentence(by_name[name].finding, name) for name in IN_SUMMARY if name in by_name]
 
 
-def headline(tables: Tables) -> str:
+def headline(findings: pl.DataFrame) -> str:
     """One sentence over the models whose attention is softmax."""
-    histogram = with_softmax(tables)["max_attention_tokens"]
-    if histogram.is_empty():
+    top = listed(findings, "max_attention_models", "top")
+    if not top:
         return "There is no result of a model with softmax yet."
-    first = (
-        histogram.sort("share", descending=True, maintain_order=True)
-        .group_by("model", maintain_order=True)
-        .first()
-    )
-    n_half = first.filter(pl.col("share") > 0.5).height
-    low, high = first["share"].to_list()[-1], first["share"].to_list()[0]
-    if first.height == 1:
-        row = first.row(0, named=True)
-        return (
-            f"One token, {words.token(row['token'], row['key_class'])}, is the max key of "
-            f"{words.percent(row['share'])} of all queries and layers of {row['model']}."
-        )
-    return (
-        f"In {n_half} of {words.counted(first.height, 'model')} a single token is the max key of "
-        f"more than half of all queries and layers; over the models, the share of the most "
-        f"frequent max key runs from {words.percent(low)} to {words.percent(high)}."
-    )
+    if len(top) == 1:
+        return Finding(ONE, top[0]).text
+    shares = [entry["share"] for entry in top]
+    facts = {
+        "n": len(shares),
+        "n_half": sum(share > 0.5 for share in shares),
+        "low": min(shares),
+        "high": max(shares),
+    }
+    return Finding(SEVERAL, facts).text
+
+
+def highlights(findings: pl.DataFrame, model: str) -> dict[str, Any]:
+    """max_key, share: the most frequent max key; mass, key_set, layer: the strongest sink mass,
+    mean over documents."""
+    top = found_of(findings, "max_attention", model)
+    peak = found_of(findings, "sink_mass", model)
+    return {
+        "max_key": words.token(top["token"], top["key_class"]),
+        "share": top["share"],
+        "mass": peak["mass"],
+        "key_set": words.key_set_label(peak["key_set"]),
+        "layer": int(peak["layer"]),
+    }

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from sinkscope.charts.sections import SECTIONS
+from sinkscope.atlas.tables import tables_of_atlas
+from sinkscope.catalogue import sections
+from sinkscope.declarations.found import experiments
 from sinkscope.files import read_json
 from sinkscope.grid import Grid
 from sinkscope.jobs.request import stamps_of
-from sinkscope.reduce.schemas import TABLES
 
 ENDINGS = ("json", "svg", "png", "csv")  # of a figure
 
@@ -28,13 +29,13 @@ def remove_leftovers(out: Path, grid: Grid, shown: Sequence[str]) -> list[Path]:
     files: a partial report leaves them to the full one.
     """
     models = {row.model for row in grid.config.models}
-    sections = wanted_sections(grid) | set(shown)
+    kept = wanted_sections(grid) | set(shown)
     files = [
-        *pages(out, models, "claims" in sections),
+        *pages(out, models, "claims" in kept),
         *(file for folder in others(out / "figures", {"all", *models}) for file in figures(folder)),
         *(file for folder in others(out / "maps", models) for file in maps(folder)),
-        *(file for folder in others(out / "sections", sections) for file in figures(folder)),
-        *tables(out / "data", sections),
+        *(file for folder in others(out / "sections", kept) for file in figures(folder)),
+        *tables(out / "data", kept),
     ]
     there = [file for file in files if file.is_file() and not file.is_symlink()]
     for file in there:
@@ -48,10 +49,10 @@ def remove_leftovers(out: Path, grid: Grid, shown: Sequence[str]) -> list[Path]:
 
 def wanted_sections(grid: Grid) -> set[str]:
     """Sections that a report of the whole grid shows."""
-    wanted = {name for name in SECTIONS if grid.runs(SECTIONS[name].experiment)}
+    wanted = grid.config.raw["experiments"]
     if not any(row.source.startswith("zoo:") for row in grid.config.models):
-        wanted -= {"emergence", "alternatives"}  # of the zoo's training
-    return wanted
+        wanted = [name for name in wanted if name == "claims" or not experiments()[name].records]
+    return set(sections(wanted))
 
 
 def others(folder: Path, wanted: set[str]) -> list[Path]:
@@ -72,7 +73,7 @@ def pages(out: Path, models: set[str], claims: bool) -> Iterator[Path]:
 
 
 def figures(folder: Path) -> Iterator[Path]:
-    """What charts.job.write_all left in a folder."""
+    """What charts.write left in a folder."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         names = [entry["name"] for entry in read_json(folder / "figures.json")]
         yield from (
@@ -82,7 +83,7 @@ def figures(folder: Path) -> Iterator[Path]:
 
 
 def maps(folder: Path) -> Iterator[Path]:
-    """What charts.maps.write_maps left in a folder."""
+    """What atlas.maps left in a folder."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         for entry in read_json(folder / "index.json"):
             of_document = folder / Path(entry["document"]).name
@@ -99,8 +100,9 @@ def stamps_in(folder: Path) -> list[Path]:
     return stamps_of(folder / "made")
 
 
-def tables(data: Path, sections: set[str]) -> Iterator[Path]:
-    """Copies of the tables of sections that are not wanted."""
-    wanted = {*TABLES, *(table for name in sections for table in SECTIONS[name].tables)}
-    known = {table for section in SECTIONS.values() for table in section.tables}
+def tables(data: Path, shown: set[str]) -> Iterator[Path]:
+    """Copies of the tables of sections that are not shown."""
+    of_section = {name: place.section.tables for name, place in sections().items()}
+    wanted = {*tables_of_atlas(), *(table for name in shown for table in of_section[name])}
+    known = {table for tables in of_section.values() for table in tables}
     yield from (data / f"{name}.{end}" for name in known - wanted for end in ("csv", "parquet"))

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import polars as pl
-
-from sinkscope.charts import words
 from sinkscope.charts.figure import Tables
-from sinkscope.charts.mass import SHOWN, largest
-from sinkscope.charts.select import distinct_key_sets
 from sinkscope.config import ModelRow
 
 
@@ -62,25 +56,3 @@ def card(source: str) -> str | None:
     """Where in the repository a model of the zoo is described; None for other models."""
     kind, _, name = source.partition(":")
     return f"zoo/{name}/README.md" if kind == "zoo" else None
-
-
-def highlights(tables: Tables, model: str) -> dict[str, Any]:
-    """max_key, share: the most frequent max key; mass, key_set, layer: the strongest sink mass,
-    mean over documents. tables: with results of the model.
-    """
-    own = pl.col("model") == model
-    counts = tables["max_attention_tokens"].filter(own)
-    first = counts.sort("count", "token", "key_class", descending=[True, False, False])
-    top = first.row(0, named=True)
-    masses = tables["sink_mass"].filter(own)
-    single = [name for name in distinct_key_sets(masses, SHOWN) if name != "sinks"]
-    masses = masses.filter(pl.col("key_set").is_in(single))
-    mean = masses.group_by("key_set", "layer").agg(pl.col("mass").mean()).sort("key_set", "layer")
-    peak = largest(mean)
-    return {
-        "max_key": words.token(top["token"], top["key_class"]),
-        "share": top["share"],
-        "mass": peak["mass"],
-        "key_set": words.key_set_label(peak["key_set"]),
-        "layer": peak["layer"],
-    }

@@ -9,10 +9,11 @@ from urllib.parse import quote
 import polars as pl
 import vl_convert
 
+from sinkscope.atlas.figures.job import figures_of_model
+from sinkscope.atlas.maps import STEPS, entry_of, named_maps, packed, script, thumbnail, tokens_of
 from sinkscope.charts.figure import Figure, as_svg
-from sinkscope.charts.maps import STEPS, entry_of, named_maps, packed, script, thumbnail, tokens_of
-from sinkscope.charts.of_model import figures_of_model
 from sinkscope.charts.palette import model_colour
+from sinkscope.charts.shown import ShownFigure
 from sinkscope.extract.cell import Cell
 from sinkscope.report import findings, site
 
@@ -46,7 +47,7 @@ def single_page(cell: Cell, tables: dict[str, pl.DataFrame]) -> str:
     )
 
 
-def inlined(figure: Figure) -> site.ShownFigure:
+def inlined(figure: Figure) -> ShownFigure:
     """A figure whose downloads are inside the page."""
     spec = figure.spec()
     text = json.dumps(spec, allow_nan=False)
@@ -57,7 +58,9 @@ def inlined(figure: Figure) -> site.ShownFigure:
         "PNG": data_uri("image/png", vl_convert.svg_to_png(svg, scale=2)),
         "Vega-Lite": data_uri("application/json", text.encode()),
     }
-    return site.ShownFigure(**figure.words(), spec=spec, links=links, image=links["SVG"])
+    words = figure.words()
+    del words["facts"]
+    return ShownFigure(**words, spec=spec, links=links, image=links["SVG"])
 
 
 def data_uri(kind: str, content: bytes) -> str:

@@ -6,7 +6,7 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import Any
 
-from sinkscope.experiments.declared import ALL, OF_DOCUMENTS, SETTINGS
+from sinkscope.declarations.found import measured
 from sinkscope.files import read_json
 from sinkscope.grid import Grid
 from sinkscope.jobs.failures import reason
@@ -81,10 +81,10 @@ def failed_experiments(wanted: Wanted) -> list[dict[str, str]]:
     """experiment, model and reason of every part that an experiment could not measure."""
     parts = [
         (experiment, model, wanted.measure(experiment, model, shard))
-        for experiment in SETTINGS
+        for experiment in measured()
         if wanted.grid.runs(experiment)
         for model in model_names(wanted.grid)
-        for shard in (wanted.grid.shards if experiment in OF_DOCUMENTS else [ALL])
+        for shard in wanted.grid.shards_of(experiment)
     ]
     found = [
         {"experiment": experiment, "model": model, "reason": why}

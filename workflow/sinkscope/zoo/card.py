@@ -13,8 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from safetensors.numpy import load_file
 
 from sinkscope.errors import SinkscopeError
+from sinkscope.experiments.emergence import growth
 from sinkscope.files import write_text, written
-from sinkscope.reduce import growth
 from sinkscope.zoo.families import FAMILIES
 from sinkscope.zoo.measure import WINDOWS
 from sinkscope.zoo.recipes import Recipe

@@ -11,8 +11,8 @@ import polars as pl
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
+from sinkscope.experiments.emergence.tables import TABLES
 from sinkscope.files import written
-from sinkscope.reduce.experiments import EXPERIMENTS
 from sinkscope.zoo.batches import Batches
 from sinkscope.zoo.families import FAMILIES
 from sinkscope.zoo.measure import (
@@ -104,9 +104,7 @@ def evaluate(
                 named = {"input": name, "window": length, "layer": layer}
                 rows.append(named | means | {"uniform": uniform, "loss": loss})
     who = {"model": recipe.model, "family": recipe.family, "attention": recipe.attention}
-    frame = pl.DataFrame(
-        [who | row for row in rows], schema=dict(EXPERIMENTS["attachment"].columns)
-    )
+    frame = pl.DataFrame([who | row for row in rows], schema=TABLES["attachment"].schema)
     return frame.with_columns(pl.col("moved").fill_nan(None))
 
 

@@ -1,0 +1,99 @@
+"""Figures that compare models: which, in what order, and what they say of many."""
+
+import re
+
+import polars as pl
+import pytest
+
+from atlas.figures.of_site import drawn, listed, sentence, tables_of
+from sinkscope.atlas.figures.compared import in_order
+from sinkscope.atlas.figures.job import figures_of_all
+
+OF_ALL = ["max_attention_models", "key_classes_models", "sink_mass_models", "sink_rate_models"]
+
+
+@pytest.fixture(scope="module")
+def tables(site):
+    return tables_of(site)
+
+
+@pytest.fixture
+def many(tables):
+    """Nine models: four encoders, five decoders, all alike but for their names."""
+    names = {f"e{i}": "enc" for i in range(4)} | {f"d{i}": "dec" for i in range(5)}
+    return {
+        table: pl.concat(
+            frame.filter(model=old).with_columns(model=pl.lit(new)) for new, old in names.items()
+        )
+        for table, frame in tables.items()
+    }
+
+
+def test_figures_are_listed_in_order(site):
+    assert [entry["name"] for entry in listed(site, "all")] == OF_ALL
+
+
+def test_encoders_come_first(many):
+    assert list(in_order(many)) == [*(f"e{i}" for i in range(4)), *(f"d{i}" for i in range(5))]
+
+
+def test_sentences_and_captions_do_not_list_many_models(many):
+    for figure in figures_of_all(many):
+        named = {
+            name for name in in_order(many) if name in f"{figure.finding.text} {figure.caption}"
+        }
+        assert len(named) <= 2, figure.finding.text
+        assert set(figure.data["model"]) == set(in_order(many))
+
+
+def test_every_panel_says_the_family(many):
+    by_name = {figure.name: figure for figure in figures_of_all(many)}
+    for name in ("key_classes_models", "sink_mass_models", "sink_rate_models"):
+        panels = set(by_name[name].data["panel"])
+        assert {"e0 (encoder)", "d4 (decoder)"} < panels
+        assert len(panels) == 9
+
+
+def test_sink_rates_of_models_are_means_over_layers(site, tables):
+    found = drawn(site, "all", "sink_rate_models")
+    rates = tables["sink_rate"].filter(pl.col("key_set") == "first_token")
+    for window, queries in ((None, "whole documents"), (10, "the first 10 tokens")):
+        own = rates.filter(pl.col("window").eq_missing(window))
+        mean = own.group_by("model").agg(pl.col("rate").mean())
+        joined = found.filter(queries=queries).join(mean, on="model")
+        assert joined.height == 2
+        assert (joined["rate"] - joined["rate_right"]).abs().max() <= 5e-7
+    assert found["queries"][0] == "the first 10 tokens"
+    assert sentence(site, "all", "sink_rate_models").startswith("Over the first 10 tokens, ")
+
+
+def test_a_figure_of_all_models_says_how_many_documents_each_has(site):
+    """`dec` lacks the third: a mean over 2 documents is not one over 3."""
+    captions = {entry["name"]: entry["caption"] for entry in listed(site, "all")}
+    assert "n = 2 to 3 documents per model" in captions["sink_mass_models"]
+
+
+def test_one_model_can_be_compared_with_itself(tables):
+    alone = {name: frame.filter(model="dec") for name, frame in tables.items()}
+    for figure in figures_of_all(alone):
+        assert "enc" not in figure.finding.text
+        assert "smallest share" not in figure.finding.text
+
+
+def other_attention(tables, *models):
+    kind = pl.when(pl.col("model").is_in(models)).then(pl.lit("sigmoid")).otherwise("attention")
+    return tables | {"models": tables["models"].with_columns(attention=kind)}
+
+
+def test_models_without_softmax_are_left_out(tables):
+    figures = figures_of_all(other_attention(tables, "enc"))
+    assert len(figures) == 4
+    for figure in figures:
+        assert set(figure.data["model"]) == {"dec"}
+        assert not re.search(r"\benc\b", f"{figure.finding.text} {figure.caption}")
+        for parameter in figure.spec()["params"]:
+            assert parameter["bind"]["options"] == ["all models", "dec"]
+
+
+def test_without_softmax_there_is_nothing_to_compare(tables):
+    assert figures_of_all(other_attention(tables, "enc", "dec")) == []

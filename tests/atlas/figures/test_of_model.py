@@ -1,0 +1,160 @@
+"""Figures of a model: data equal to the tables, sentences with their numbers."""
+
+import polars as pl
+import pytest
+
+from atlas.figures.of_site import drawn, listed, sentence, tables_of
+from report.made import strict_json
+from sinkscope.atlas.figures.job import figures_of_model, write_figures_of_model
+
+OF_MODEL = [
+    "max_attention",
+    "max_attention_countings",
+    "sink_mass",
+    "mass_histogram",
+    "sink_rate",
+    "heads",
+    "last_layer",
+    "local_mass",
+    "entropy",
+]
+
+
+@pytest.fixture(scope="module")
+def tables(site):
+    return tables_of(site)
+
+
+def test_figures_are_listed_in_order(site):
+    assert [entry["name"] for entry in listed(site, "enc")] == OF_MODEL
+    only_encoders = {"max_attention_countings", "last_layer"}
+    expected = [name for name in OF_MODEL if name not in only_encoders]
+    assert [entry["name"] for entry in listed(site, "dec")] == expected
+
+
+def test_missing_values_stay_missing(tables):
+    holes = tables | {
+        "sink_mass": tables["sink_mass"].with_columns(
+            mass=pl.when(pl.col("layer") == 1).then(float("nan")).otherwise("mass")
+        )
+    }
+    for figure in figures_of_model(holes, "enc"):
+        assert "nan" not in figure.csv().lower()
+        assert "nan" not in figure.finding.text
+
+
+def test_bars_are_the_table(site, tables):
+    found = drawn(site, "dec", "max_attention")
+    table = tables["max_attention_tokens"].filter(model="dec").sort("count", descending=True)
+    assert found["count"].to_list() == table["count"].head(10).to_list()
+    joined = found.join(table, on=["token", "key_class"])
+    assert joined.height == found.height
+    assert (joined["share"] - joined["share_right"]).abs().max() <= 5e-7
+
+
+def test_sink_mass_is_the_table_and_its_mean(site, tables):
+    found = drawn(site, "enc", "sink_mass")
+    table = tables["sink_mass"].filter(model="enc")
+    single = found.join(table, on=["document", "layer", "key_set"])
+    assert single.height == found.filter(pl.col("document") != "all documents").height > 0
+    assert (single["mass"] - single["mass_right"]).abs().max() <= 5e-7
+    mean = table.group_by("layer", "key_set").agg(pl.col("mass").mean())
+    pooled = found.filter(document="all documents").join(mean, on=["layer", "key_set"])
+    assert (pooled["mass"] - pooled["mass_right"]).abs().max() <= 5e-7
+
+
+def test_the_axis_of_mass_has_room_for_rows_that_sum_to_more(tables):
+    large = tables["sink_mass"].with_columns(pl.col("mass") * 4)
+    specs = {f.name: f.spec() for f in figures_of_model(tables | {"sink_mass": large}, "dec")}
+    top = specs["sink_mass"]["encoding"]["y"]["scale"]["domain"][1]
+    mean = large.filter(model="dec", key_set="first_token").group_by("layer").agg(pl.mean("mass"))
+    assert top >= mean["mass"].max() > 1
+
+
+def test_histogram_counts_every_document_once(site):
+    counts = drawn(site, "enc", "mass_histogram").group_by("layer", "key_set")
+    assert counts.agg(pl.col("n_documents").sum())["n_documents"].unique().to_list() == [3]
+
+
+def test_heads_are_the_mean_over_documents(site, tables):
+    found = drawn(site, "dec", "heads").filter(document="all documents")
+    mean = tables["heads"].filter(model="dec").group_by("layer", "head")
+    joined = found.join(mean.agg(pl.col("sink_score").mean()), on=["layer", "head"])
+    assert joined.height == 8
+    assert (joined["sink_score"] - joined["sink_score_right"]).abs().max() <= 5e-7
+
+
+def test_last_layer_has_every_key_of_every_document(site, tables):
+    assert (
+        drawn(site, "enc", "last_layer").height
+        == tables["last_layer_keys"].filter(model="enc").height
+    )
+
+
+def test_the_sentence_of_sink_rate_says_over_how_many_documents_each_is(site, tables):
+    rates = tables["sink_rate"].filter(model="enc", key_set="first_token")
+    mean = {
+        window: rates.filter(pl.col("window").eq_missing(window))["rate"].mean()
+        for window in (None, 10)
+    }
+    assert sentence(site, "enc", "sink_rate").endswith(
+        f"is {mean[10]:.1%} over the first 10 tokens (3 documents) and {mean[None]:.1%} over "
+        "whole documents (3 documents)."
+    )
+
+
+def test_sentence_of_max_keys(site, tables):
+    table = tables["max_attention_tokens"].filter(model="dec").sort("count", descending=True)
+    first = table.row(0, named=True)
+    assert f"“{first['token']}” ({first['key_class']}) takes {first['count']:,} of" in sentence(
+        site, "dec", "max_attention"
+    )
+    assert f"({first['share']:.1%})" in sentence(site, "dec", "max_attention")
+
+
+def test_sentence_of_sink_mass(site, tables):
+    table = tables["sink_mass"].filter(pl.col("key_set") == "first_token", model="dec")
+    mean = table.group_by("layer").agg(pl.col("mass").mean()).sort("mass").row(-1, named=True)
+    expected = f"first token in layer {mean['layer']}: {mean['mass']:.2f} of the attention"
+    assert expected in sentence(site, "dec", "sink_mass")
+
+
+def test_sentence_of_countings(site, tables):
+    right = tables["max_attention_tokens"].filter(model="enc")
+    padded = tables["max_attention_tokens_padded"].filter(model="enc")
+    shares = [table.filter(token="[CLS]")["share"].item() for table in (right, padded)]
+    found = sentence(site, "enc", "max_attention_countings")
+    assert f"from {shares[0]:.1%} to {shares[1]:.1%}" in found
+    assert f"{padded['count'].sum() - right['count'].sum():,} of the" in found
+
+
+def test_a_token_of_another_class_is_told_apart(tables):
+    twice = tables["max_attention_tokens"].with_columns(
+        key_class=pl.when(pl.col("token") == "Z").then(pl.lit("word")).otherwise("key_class")
+    )
+    both = pl.concat([tables["max_attention_tokens"], twice]).unique(
+        ["model", "token", "key_class"]
+    )
+    both = tables | {"max_attention_tokens": both}
+    labels = figures_of_model(both, "dec")[0].data["label"].to_list()
+    assert {"Z (first)", "Z (word)"} <= set(labels)
+    assert len(set(labels)) == len(labels)
+
+
+def test_first_token_is_not_drawn_twice(site):
+    assert "first token" not in drawn(site, "enc", "sink_mass")["label"]
+    assert "first token" in drawn(site, "dec", "sink_mass")["label"]
+
+
+def test_a_picker_offers_the_documents_asked_for(tables):
+    figure = figures_of_model(tables, "enc", ["two", "unknown", "one"])[2]
+    assert figure.name == "sink_mass"
+    parameter = figure.spec()["params"][0]
+    assert parameter["bind"]["options"] == ["all documents", "two", "one"]
+
+
+def test_a_model_without_results_has_no_figures_and_this_is_said(site, tmp_path, capsys):
+    """None of its documents could be taken: that stops no other page of the report."""
+    write_figures_of_model(site.folder / "results" / "tables", tmp_path / "out", "absent")
+    assert "There are no results of model 'absent'" in capsys.readouterr().err
+    assert strict_json((tmp_path / "out" / "figures.json").read_text()) == []

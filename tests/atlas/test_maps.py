@@ -1,0 +1,105 @@
+"""Map files hold the cell's matrices, in a form that a page can load."""
+
+import base64
+import io
+import json
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from report.made import HOSTILE_TOKENS, LENGTHS, MAP_CELLS
+from sinkscope.atlas import maps
+from sinkscope.charts.palette import heat_index
+from sinkscope.extract.cell import cell_path, read_cell
+from sinkscope.files import read_json
+
+
+def received(path):
+    """Arguments of the call that a data file is."""
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("sinkscope.receive(")
+    assert text.endswith(");\n")
+    return json.loads(f"[{text[len('sinkscope.receive(') : -3]}]")
+
+
+def matrix(path):
+    key, value = received(path)
+    steps = np.frombuffer(zlib.decompress(base64.b64decode(value)), "<u2")
+    side = int(len(steps) ** 0.5)
+    return key, steps.reshape(side, side) / maps.STEPS
+
+
+def read(site, model, document):
+    return read_cell(cell_path(site.folder / "results", model, document))
+
+
+@pytest.mark.parametrize(("model", "document"), [("enc", "one"), ("enc", "three"), ("dec", "two")])
+def test_map_data_decode_to_the_cell(site, model, document):
+    cell = read(site, model, document)
+    for layer, expected in enumerate(cell["map"]):
+        path = site.out / "maps" / model / document / f"{layer}.js"
+        key, found = matrix(path)
+        assert key == f"{model}/{document}/{layer}"
+        assert np.abs(found - expected.astype(float)).max() < 0.51e-4
+
+
+def test_single_heads_decode_to_the_cell(site):
+    cell = read(site, "dec", "two")
+    assert cell.meta["heads"] == ["1/0", "2/1"]
+    for name, expected in zip(["1-0", "2-1"], cell["head_map"], strict=True):
+        _, found = matrix(site.out / "maps/dec/two" / f"{name}.js")
+        assert np.abs(found - expected.astype(float)).max() < 0.51e-4
+        assert (site.out / "maps/dec/two" / f"{name}.png").is_file()
+
+
+def test_thumbnail_of_a_small_map_is_the_map(site):
+    cell = read(site, "dec", "one")
+    image = Image.open(site.out / "maps/dec/one/2.png")
+    assert np.array_equal(np.asarray(image), heat_index(cell["map"][2].astype(np.float32)))
+
+
+def test_thumbnail_of_a_large_map_keeps_the_largest_value_of_each_block():
+    large = np.zeros((500, 500), np.float32)
+    large[321, 7] = 1
+    pixels = np.asarray(Image.open(io.BytesIO(maps.thumbnail(large))))
+    side = maps.THUMBNAIL_SIDE
+    assert pixels.shape == (side, side)
+    assert np.argwhere(pixels == 255).tolist() == [[321 * side // 500, 7 * side // 500]]
+
+
+def test_tokens_file_has_the_tokens_and_the_first_of_each_cell(site):
+    key, value = received(site.out / "maps/enc/three/tokens.js")
+    assert key == "enc/three/tokens"
+    assert value["tokens"][1:6] == HOSTILE_TOKENS
+    assert len(value["first"]) == MAP_CELLS + 1
+    assert value["first"][-1] == LENGTHS["three"]
+
+
+def test_no_data_file_can_end_a_script(site):
+    for path in (site.out / "maps").rglob("*.js"):
+        assert "<" not in path.read_text(encoding="utf-8")
+
+
+def test_index_lists_documents_in_the_order_of_the_manifests(site):
+    index = read_json(site.out / "maps/enc/index.json")
+    assert [entry["document"] for entry in index] == ["one", "two", "three"]
+    assert [entry["n_cells"] for entry in index] == [12, 40, MAP_CELLS]
+
+
+def test_only_the_first_documents_and_nothing_left_from_before(site, tmp_path):
+    out = tmp_path / "maps"
+    maps.write_maps(site.manifests["enc"], site.folder, out, 3)
+    maps.write_maps(site.manifests["enc"], site.folder, out, 1)
+    assert sorted(path.name for path in out.iterdir()) == ["index.json", "one"]
+    assert [path.name for path in tmp_path.iterdir()] == ["maps"]
+
+
+def test_a_failed_run_leaves_the_folder_as_it_was(site, tmp_path):
+    out = tmp_path / "maps"
+    maps.write_maps(site.manifests["enc"], site.folder, out, 1)
+    with pytest.raises(Exception, match="there is no such cell"):
+        maps.write_maps(site.manifests["enc"], tmp_path, out, 2)
+    assert (out / "one" / "0.js").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["maps"]

@@ -1,0 +1,141 @@
+"""Forms of charts: each is a valid specification, whose drawing shows what it was given."""
+
+import re
+
+import altair as alt
+import polars as pl
+import pytest
+
+from sinkscope.charts.channels import (
+    above,
+    by_document,
+    heat,
+    only,
+    panel_title,
+    panels,
+    rows_axis,
+    threshold,
+    tips,
+)
+from sinkscope.charts.figure import Figure, as_svg
+from sinkscope.charts.forms.bars import bars
+from sinkscope.charts.forms.lines import layer_panels, long
+from sinkscope.charts.forms.marks import mark_looks, marks
+from sinkscope.charts.forms.patterns import EDGE, GUIDE, column, pattern
+from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
+from sinkscope.charts.theme import data_source
+from sinkscope.findings.finding import Finding
+
+LOOKS = {"first": ("#009e73", (1, 0)), "second": ("#8e44dd", (3, 3))}
+SHAPES = {"first": ("#009e73", "circle"), "second": ("#8e44dd", "square")}
+DRAWN = pl.DataFrame(
+    {
+        "model": ["m", "m", "m", "m", "n", "n"],
+        "layer": [0, 1, 0, 1, 0, 1],
+        "line": ["first", "first", "second", "second", "first", "first"],
+        "value": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+    }
+)
+
+
+def svg(chart, data=DRAWN):
+    return as_svg(Figure("f", "title", Finding("found"), "caption", chart, data).spec())
+
+
+def marked(drawing, mark):
+    """Items of all groups of a mark."""
+    groups = re.findall(rf'<g class="mark-{mark} role-mark[^>]*>(.*?)</g>', drawing, re.DOTALL)
+    return sum(group.count("<path") + group.count("<text") for group in groups)
+
+
+def test_lines_are_drawn_in_a_panel_per_model():
+    drawing = svg(layer_panels(DRAWN, alt.Y("value:Q"), LOOKS))
+    assert marked(drawing, "line") == 3
+    assert marked(drawing, "symbol") == DRAWN.height
+    assert ">m</text>" in drawing
+    assert ">n</text>" in drawing
+
+
+def test_columns_become_lines_and_missing_values_are_left_out():
+    frame = pl.DataFrame({"model": ["m", "m"], "a": [0.1, float("nan")], "b": [None, 0.4]})
+    found = long(frame, {"a": "first", "b": "second"}, ["model"])
+    assert found.rows() == [("m", "first", 0.1), ("m", "second", 0.4)]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_strip_has_a_cell_per_row(named):
+    cells = strip(
+        alt.X("layer:O", axis=cell_axis()),
+        alt.Y("line:O", axis=cell_axis(labels=False)),
+        heat("value", "value (linear)"),
+        tips("layer:O", ("value:Q", "", ".2f")),
+        base=only(model="m"),
+        named=named,
+    )
+    drawing = svg(cells.properties(data=data_source(DRAWN)))
+    assert marked(drawing, "rect") == 4
+    assert drawing.count('aria-roledescription="rect mark"') == (4 if named else 0)
+    assert "value (linear)" in drawing
+
+
+def test_cells_are_neither_too_small_nor_too_large():
+    assert [cell_side(number, 400) for number in (1, 40, 1000)] == [18, 10, 7]
+
+
+def test_marks_have_one_legend_of_colour_and_shape():
+    mark = marks(
+        alt.X("value:Q"), rows_axis("model", ["n", "m"]), mark_looks("line", SHAPES), tips("line:N")
+    )
+    drawing = svg(mark.properties(data=data_source(DRAWN), width=100, height=60))
+    assert marked(drawing, "symbol") == DRAWN.height
+    assert drawing.count(">second</text>") == 1
+
+
+@pytest.mark.parametrize(("at_right", "number"), [(False, "datum.layer"), (True, "'x'")])
+def test_bars_have_their_numbers(at_right, number):
+    bar = bars(
+        alt.X("value:Q"),
+        rows_axis("model", ["n", "m"], grid=False),
+        alt.Color("model:N"),
+        tips("model:N"),
+        width=100,
+        height=50,
+        number=number,
+        at_right=at_right,
+        limit=0.3,
+        base=only(line="first", layer=1),
+    )
+    drawing = svg(bar.properties(data=data_source(DRAWN)))
+    assert marked(drawing, "rect") == 2
+    assert marked(drawing, "text") == 2
+    assert drawing.count("stroke-dasharray") == 1
+
+
+def test_a_pattern_has_its_cells_its_guides_and_its_name():
+    rows = [("m", q, k, 1 / (q + 1)) for q in range(3) for k in range(q + 1)]
+    data = pl.DataFrame(rows, schema=["model", "query", "key", "attention"], orient="row")
+    guides = [(column(1, 3), GUIDE), ([(0, 0, 3, 3)], EDGE)]
+    panel = pattern(only(model="m"), 3, "layer 7", ["query:Q"], is_left=True, guides=guides)
+    titled = alt.hconcat(panel, title=panel_title("m", "below"))
+    drawing = svg(alt.concat(titled, data=data_source(data)), data)
+    assert marked(drawing, "rect") == 6
+    assert drawing.count(GUIDE["color"]) == 2
+    assert ">layer 7</text>" in drawing
+    assert ">below</text>" in drawing
+
+
+def test_panels_and_pickers_and_layers_are_specifications():
+    base = alt.Chart().mark_point().encode(x="layer:Q", y="value:Q")
+    chart = panels(alt.layer(base, threshold(0.5), above("name")), DRAWN, "line", 2, list(LOOKS))
+    assert chart.to_dict()["facet"]["sort"] == ["first", "second"]
+    spec = by_document(base, ["all documents", "one"]).to_dict()
+    assert spec["params"][0]["bind"]["options"] == ["all documents", "one"]
+
+
+def test_a_tooltip_names_fields_titles_and_formats():
+    found = [tip.to_dict() for tip in tips("layer:Q", ("mass:Q", "sink mass"), ("n:Q", "", ","))]
+    assert [(t["field"], t.get("title"), t.get("format")) for t in found] == [
+        ("layer", None, None),
+        ("mass", "sink mass", None),
+        ("n", None, ","),
+    ]

@@ -1,0 +1,106 @@
+"""Figures of the claims: what they draw and say of tables whose answer is known."""
+
+import json
+
+import polars as pl
+import pytest
+
+from claims.rows import NOTE, THREE, claims, row
+from drawing import figures_of
+from sinkscope.claims.figures import countings, numbers
+from sinkscope.findings.finding import Finding
+
+COUNTS = {"model": pl.String, "token": pl.String, "share": pl.Float64}
+
+
+def test_published_and_measured_stand_side_by_side():
+    drawn = {
+        (r["label"], r["kind"], r["model"]): r["value"]
+        for r in numbers.compared(THREE).iter_rows(named=True)
+    }
+    assert drawn == {
+        ("c0 a", "published", "a"): 0.5, ("c0 a", "measured, same model", "a"): 0.6,
+        ("c0 b", "published", "b"): 0.7, ("c0 b", "measured, a relative", "small"): 0.1,
+        ("c1", "published", "a"): 0.2, ("c1", "measured, same model", "a"): 0.5,
+        ("c2", "published", "a"): 0.9, ("c2", "measured, same model", "a"): 0.88,
+        ("c4", "published", "b"): 0.3,
+    }  # fmt: skip
+
+
+def test_a_note_of_this_project_is_not_published():
+    drawn = {
+        (r["model"], r["kind"]): r["value"] for r in numbers.compared(NOTE).iter_rows(named=True)
+    }
+    assert drawn == {("a", "noted by this project"): 0.4, ("a", "measured, same model"): 0.1}
+
+
+def said(claims):
+    return Finding(numbers.FINDING, numbers.distances(claims)).text
+
+
+def test_distances_are_of_the_very_models_alone():
+    """0.1, 0.3 and 0.02; not the relative's, a count's or a layer's, nor a note's."""
+    assert said(pl.concat([THREE, NOTE])) == (
+        "3 numbers of models that were in this run can be compared: the median distance from what "
+        "is printed is 0.100, the largest 0.300."
+    )
+    for none in (THREE.filter(subject="b"), NOTE):
+        assert said(none) == "No model for which a study prints a number was in this run."
+
+
+def test_the_median_of_two_distances_is_between_them():
+    two = THREE.filter(pl.col("number") < 2, ~pl.col("is_relative"))
+    assert "the median distance from what is printed is 0.200" in said(two)
+
+
+def histograms(padded, real):
+    return {
+        "max_attention_tokens_padded": pl.DataFrame(padded, schema=COUNTS, orient="row"),
+        "max_attention_tokens": pl.DataFrame(real, schema=COUNTS, orient="row"),
+    }
+
+
+def bar(number, subject, token, published, model=None, **values):
+    options = json.dumps({"counting": "padded", "tokens": [token]})
+    return row(number, subject, model, published=published, options=options, **values)
+
+
+def test_bars_of_a_model_that_ran_and_of_one_that_did_not():
+    tables = histograms(
+        [("enc", "[SEP]", 0.6), ("enc", "[CLS]", 0.4)],
+        [("enc", "[SEP]", 0.2), ("enc", "tide", 0.8), ("dec", "Z", 1.0)],
+    ) | {
+        "claims": claims(
+            bar(0, "enc", "[SEP]", 0.55, "enc", measured=0.6),
+            bar(1, "gone", "[SEP]", 0.5, "enc", measured=0.6, is_relative=True),
+        )
+    }
+    figure = countings.figure(tables)
+    drawn = {
+        (r["panel"], r["token"], r["counting"]): r["share"]
+        for r in figure.data.iter_rows(named=True)
+    }
+    assert drawn == {
+        ("enc", "[SEP]", "published: padding counted"): 0.55,
+        ("enc", "[SEP]", "here: padding counted"): 0.6,
+        ("enc", "[SEP]", "here: real queries only"): 0.2,
+        ("enc", "[CLS]", "here: padding counted"): 0.4,
+        ("enc", "[CLS]", "here: real queries only"): 0.0,
+        ("gone", "[SEP]", "published: padding counted"): 0.5,
+    }
+    assert figure.finding.text.startswith(
+        "Counting the queries at padding moves \N{LEFT DOUBLE QUOTATION MARK}"
+    )
+    assert "of enc from " in figure.finding.text
+
+
+def test_without_encoders_and_printed_numbers_there_is_nothing_to_draw():
+    tables = histograms([], []) | {"claims": claims(row(0, "a", "a", measured=0.5))}
+    assert figures_of("claims", **tables) == []
+
+
+@pytest.mark.parametrize("name", ["claims_numbers", "claims_countings"])
+def test_figures_are_specifications(name):
+    tables = histograms([("e", "x", 1.0)], [("e", "x", 1.0)]) | {"claims": THREE}
+    found = {figure.name: figure for figure in figures_of("claims", **tables)}
+    assert found[name].spec()["datasets"]["drawn"] == found[name].csv()

@@ -1,0 +1,119 @@
+"""The page of the claims: verdicts and numbers as the table has them."""
+
+import re
+
+import polars as pl
+import pytest
+
+from report.made import HOSTILE
+from report.test_report import Elements
+from sinkscope.claims.page import brief, measured_as, number
+from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY, UNTESTED
+
+
+@pytest.fixture(scope="module")
+def articles(site):
+    """Claim to the text of its part of the page, white space made one space."""
+    parts = re.split(r'<article class="', site.html["claims"])[1:]
+    texts = [" ".join(Elements(part.split("</article>")[0]).text.split()) for part in parts]
+    names = [re.search(r'id="claim-([^"]+)"', part)[1] for part in parts]
+    return dict(zip(names, texts, strict=True))
+
+
+def table(site):
+    return pl.read_parquet(site.out / "data" / "claims.parquet")
+
+
+def test_every_claim_stands_with_its_verdict(articles):
+    verdicts = {
+        name: re.search(f"{PARTLY}|{HOLDS}|{FAILS}|{UNTESTED}", text.split("noted")[0])[0]
+        for name, text in articles.items()
+    }
+    assert verdicts == {
+        "holds": HOLDS, "partly": PARTLY, "alike": UNTESTED, "fails": FAILS, "absent": FAILS,
+        "untested": UNTESTED, "note": HOLDS,
+    }  # fmt: skip
+    assert "1 of 2 models tested" in articles["partly"]
+    assert "gone was not in this run; its relative" in articles["partly"]
+    assert "This run has no table none." in articles["untested"]
+    assert "Holds where that is above 2." in articles["fails"]
+
+
+def test_one_kind_of_model_does_not_test_what_is_said_of_both(articles):
+    alike = articles["alike"]
+    assert "it speaks about encoders and decoders, and only one kind was tested" in alike
+
+
+def test_a_claim_about_something_that_is_not_there_says_so(articles):
+    assert "The key set punctuation is not a sink of dec" in articles["absent"].split("(")[0]
+
+
+def test_notes_of_this_project_stand_apart(articles, site):
+    html = site.html["claims"]
+    notes = html.index('<section id="notes">')
+    assert html.index('id="claim-note"') > notes
+    assert all(html.index(f'id="claim-{name}"') < notes for name in articles if name != "note")
+    assert "noted: 0.25" in articles["note"]
+    assert "ublished" not in articles["note"]
+
+
+def test_published_numbers_stand_beside_measured_ones(articles, site):
+    row = table(site).filter(claim="fails").row(0, named=True)
+    for value in (number(row["measured"]), "0.9", number(row["difference"], signed=True)):
+        assert value in articles["fails"]
+    assert row["difference"] == pytest.approx(row["measured"] - 0.9)
+
+
+def test_the_index_says_how_many_and_leads_there(site):
+    sentence = (
+        "Of 6 statements of the studies, 4 were tested by this run: 1 holds, 1 holds for those of "
+        "its models that were tested and 2 do not hold. The others speak about models or tables "
+        "that were not in it. Of 1 note of this project itself, measured when it was designed, 1 "
+        "was tested by this run: 1 holds."
+    )
+    for page in ("index", "claims"):
+        assert sentence in " ".join(Elements(site.html[page]).text.split())
+    assert '<a href="claims.html">' in site.html["index"]
+
+
+def test_a_statement_stays_text(site):
+    assert HOSTILE not in site.html["claims"]
+    assert f"holds {HOSTILE}" in Elements(site.html["claims"]).text
+
+
+def test_both_countings_of_the_encoder_and_the_printed_bar(site):
+    drawn = pl.read_csv(site.out / "sections/claims/claims_countings.csv")
+    bars = {
+        (r["panel"], r["token"], r["counting"]): r["share"] for r in drawn.iter_rows(named=True)
+    }
+    assert bars["enc", "[CLS]", "published: padding counted"] == pytest.approx(0.55)
+    for name, counting in (("max_attention_tokens", "here: real queries only"),
+                           ("max_attention_tokens_padded", "here: padding counted")):  # fmt: skip
+        counts = pl.read_parquet(site.out / "data" / f"{name}.parquet").filter(model="enc")
+        share = counts.filter(token="[CLS]")["share"].sum()
+        assert bars["enc", "[CLS]", counting] == pytest.approx(share, abs=1e-6)
+    assert "dec" not in set(drawn["panel"])
+
+
+def test_numbers_and_measures_as_they_are_read():
+    assert [number(x) for x in (None, 0.55179, 0.99999, 1360.0, 5158.0)] == [
+        "\N{EN DASH}", "0.5518", "0.99999", "1360", "5158",
+    ]  # fmt: skip
+    assert number(0.25, signed=True) == "+0.25"
+    options = '{"counting": "padded", "layers": [3, 11], "tokens": ["[SEP]"]}'
+    told = measured_as("max_key_share", options)
+    assert told.startswith("share of all max keys (counting padded, layers 3 to 11, tokens ")
+    assert told.endswith("[SEP]\N{RIGHT DOUBLE QUOTATION MARK})")
+
+
+def test_the_line_below_a_claim_names_models_once():
+    row = {"measured": 0.5, "published": 0.9, "why": "", "verdict": HOLDS, "study": "atlas"}
+    own = row | {"model": "m", "is_relative": False}
+    kin = [row | {"model": "k", "is_relative": True, "measured": 0.25}] * 2
+    assert brief([own]) == "m 0.5; published: 0.9"
+    assert brief([own, *kin]) == "m 0.5; relative: k 0.25; published: 0.9"
+    assert brief([own | {"study": "design"}]) == "m 0.5; noted: 0.9"
+    untested = own | {"measured": None, "published": None, "why": "Not here.", "model": None}
+    assert brief([untested | {"verdict": UNTESTED}]) == "Not here."
+    absent = untested | {"verdict": FAILS, "published": 0.9}
+    assert brief([absent]) == "Not here; published: 0.9"

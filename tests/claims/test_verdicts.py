@@ -1,0 +1,350 @@
+"""Claims: what is read from their file, and what a run says of them."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from claims.cases import CASES
+from sinkscope.catalogue import all_tables
+from sinkscope.claims.file import read_claims
+from sinkscope.claims.measure import measures
+from sinkscope.claims.table import TABLES
+from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY, UNTESTED, evaluate, write_claims
+from sinkscope.errors import SinkscopeError
+
+CLAIMS = Path(__file__).parents[2] / "config" / "claims.yaml"
+
+CLAIM = {
+    "claim": "z-share", "study": "atlas", "kind": "number", "statement": "Z takes most.",
+    "source": "a study", "models": ["big"], "measure": "max_key_share",
+    "with": {"tokens": ["Z"]}, "condition": {"at_least": 0.5},
+}  # fmt: skip
+MODELS = {
+    "big": {"sources": ["hub:lab/big", "hub:big"], "architecture": "GPT2Model", "kind": "decoder"},
+    "lone": {"sources": ["hub:lab/lone"], "architecture": "MambaModel", "kind": "decoder"},
+    "enc": {"sources": ["hub:lab/enc"], "architecture": "BertModel", "kind": "encoder"},
+}
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A file with one claim, changed by keywords, or with those given."""
+
+    def write(*claims, subjects=MODELS, **changes):
+        path = tmp_path / "claims.yaml"
+        kept = {key: value for key, value in (CLAIM | changes).items() if value is not None}
+        path.write_text(yaml.safe_dump({"models": subjects, "claims": list(claims) or [kept]}))
+        return path
+
+    return write
+
+
+def run(*models, share=0.75):
+    """Tables of a run with these (name, source, architecture, attention, parameters)."""
+    columns = ["model", "source", "architecture", "attention", "n_parameters"]
+    facts = pl.DataFrame(list(models), schema=columns, orient="row")
+    counts = [
+        {"model": name, "token": token, "key_class": key_class, "count": count}
+        for name, *_ in models
+        for token, key_class, count in (
+            ("Z", "first", round(share * 1000)),
+            ("a", "word", 1000 - round(share * 1000)),
+        )
+    ]
+    histogram = pl.DataFrame(counts)
+    return {"models": facts, "max_attention_tokens": histogram,
+            "max_attention_tokens_padded": histogram.clear()}  # fmt: skip
+
+
+ITSELF = ("here", "hub:lab/big@v2", "GPT2Model", "softmax", 900)
+RELATIVE = ("small", "zoo:small", "GPT2Model", "softmax", 3)
+STRANGER = ("other", "zoo:other", "LlamaModel", "softmax", 5)
+
+
+def judged(path, tables):
+    return evaluate(read_claims(path), tables).rows(named=True)
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.75, HOLDS), (0.5, HOLDS), (0.499, FAILS)])
+def test_a_claim_about_a_model_that_ran_holds_or_does_not(written, share, verdict):
+    (row,) = judged(written(published=0.7), run(ITSELF, RELATIVE, STRANGER, share=share))
+    assert (row["model"], row["is_relative"], row["verdict"], row["why"]) == (
+        "here",
+        False,
+        verdict,
+        "",
+    )
+    assert row["measured"] == pytest.approx(share)
+    assert row["difference"] == pytest.approx(share - 0.7)
+    assert row["meets"] is (verdict == HOLDS)
+
+
+def test_a_model_that_did_not_run_is_not_tested_and_its_relatives_stand_in(written):
+    larger = ("medium", "zoo:medium", "GPT2Model", "softmax", 40)
+    variant = ("sigmoid", "zoo:sigmoid", "GPT2Model", "sigmoid", 40)
+    rows = judged(written(), run(RELATIVE, larger, variant, STRANGER))
+    assert [(row["model"], row["verdict"]) for row in rows] == [
+        ("medium", UNTESTED),
+        ("small", UNTESTED),
+    ]
+    assert all(row["is_relative"] and row["meets"] and row["measured"] == 0.75 for row in rows)
+    assert (
+        rows[0]["why"] == "big was not in this run; its relative medium would meet the condition."
+    )
+    (below,) = judged(written(), run(RELATIVE, share=0.1))
+    assert below["why"].endswith("its relative small would not meet the condition.")
+
+
+def test_without_a_relative_the_reason_names_the_architecture(written):
+    (row,) = judged(written(models=["lone"]), run(ITSELF))
+    assert (row["model"], row["measured"], row["verdict"]) == (None, None, UNTESTED)
+    assert row["why"] == (
+        "lone was not in this run, nor was another model of its architecture (MambaModel)."
+    )
+
+
+def test_a_table_that_the_run_has_not_is_named(written):
+    options = {"table": "second_sink", "column": "mass_ratio"}
+    (row,) = judged(written(measure="value", **{"with": options}), run(ITSELF))
+    assert (row["verdict"], row["why"]) == (UNTESTED, "This run has no table second_sink.")
+
+
+def test_a_table_that_has_nothing_of_the_model_is_named(written):
+    tables = run(ITSELF)
+    tables["max_attention_tokens"] = tables["max_attention_tokens"].clear()
+    (row,) = judged(written(), tables)
+    assert row["verdict"] == UNTESTED
+    assert row["why"].startswith("The run does not have what this needs of here in max_attention")
+
+
+@pytest.mark.parametrize(
+    ("condition", "verdict"),
+    [({"within": 0.06}, HOLDS), ({"within": 0.04}, FAILS), ({"above": 0.75}, FAILS),
+     ({"at_least": 0.75}, HOLDS), ({"below": 0.75}, FAILS), ({"at_most": 0.75}, HOLDS),
+     ({"above": 0.7, "below": 0.8}, HOLDS), ({"above": 0.7, "below": 0.72}, FAILS)],
+)  # fmt: skip
+def test_all_parts_of_a_condition_must_hold(written, condition, verdict):
+    (row,) = judged(written(condition=condition, published="4/5"), run(ITSELF))
+    assert row["verdict"] == verdict
+    assert row["published"] == pytest.approx(0.8)
+
+
+ENCODER = ("e", "hub:lab/enc", "BertModel", "softmax", 9)
+LONE = ("l", "hub:lab/lone", "MambaModel", "softmax", 9)
+
+
+@pytest.mark.parametrize(
+    ("models", "ran", "share", "overall"),
+    [
+        (["big", "lone"], [ITSELF, LONE], 0.75, HOLDS),
+        (["big", "lone"], [ITSELF], 0.75, PARTLY),
+        (["big", "lone"], [STRANGER], 0.75, UNTESTED),
+        (["big", "lone"], [ITSELF], 0.25, FAILS),
+        (["big", "lone", "enc"], [ITSELF, LONE], 0.75, UNTESTED),
+        (["big", "lone", "enc"], [ENCODER], 0.75, UNTESTED),
+        (["big", "lone", "enc"], [ENCODER, LONE], 0.75, PARTLY),
+        (["big", "lone", "enc"], [ENCODER, LONE, ITSELF], 0.75, HOLDS),
+        (["big", "lone", "enc"], [ENCODER], 0.25, FAILS),
+    ],
+)
+def test_a_claim_holds_if_it_holds_for_every_model_and_both_kinds_that_it_speaks_about(
+    written, models, ran, share, overall
+):
+    rows = judged(written(models=models), run(*ran, share=share))
+    assert {row["overall"] for row in rows} == {overall}
+
+
+def test_one_model_for_which_it_does_not_hold_decides_a_claim(written):
+    tables = run(ITSELF, LONE)
+    z = (pl.col("model") == "l") & (pl.col("token") == "Z")
+    counts = tables["max_attention_tokens"].with_columns(
+        count=pl.when(z).then(1).otherwise("count")
+    )
+    rows = judged(written(models=["big", "lone"]), tables | {"max_attention_tokens": counts})
+    assert [row["verdict"] for row in rows] == [HOLDS, FAILS]
+    assert {row["overall"] for row in rows} == {FAILS}
+
+
+def test_what_a_claim_speaks_about_must_exist(written):
+    """Of [SEP], which is never a max key here, nothing holds; nor would it for a relative."""
+    options = {"tokens": ["Z"], "of": ["[SEP]"]}
+    path = written(measure="max_key_ratio", condition={"at_least": 0}, **{"with": options})
+    (row,) = judged(path, run(ITSELF))
+    assert (row["measured"], row["meets"], row["verdict"]) == (None, False, FAILS)
+    assert row["why"] == "[SEP] is the max key of no query of here."
+    (row,) = judged(path, run(RELATIVE))
+    assert (row["measured"], row["meets"], row["verdict"]) == (None, False, UNTESTED)
+    assert row["why"].endswith(
+        "small would not meet the condition. [SEP] is the max key of no query of small."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"measure": "no_such"}, "there is no measure 'no_such'; measures are n_tokens"),
+        ({"models": ["nobody"]}, "models names 'nobody', which is not in the file's list"),
+        ({"verdict": "holds"}, "unknown key 'verdict'"),
+        ({"condition": None}, "'condition' is missing"),
+        ({"condition": {}}, "condition is {}"),
+        ({"condition": {"near": 1}}, "condition: unknown key 'near'; known: above, below"),
+        ({"condition": {"above": float("nan")}}, "condition.above is nan; it must be a finite"),
+        ({"study": "mine"}, "study is 'mine'"),
+        ({"published": "most"}, "published is 'most'; write a number or a fraction"),
+        ({"published": "1/0"}, "published is '1/0'; write a number or a fraction"),
+        ({"condition": {"within": 0.1}}, "give published for every model"),
+    ],
+)  # fmt: skip
+def test_a_claim_that_cannot_be_read_is_named(written, changes, sentence):
+    with pytest.raises(SinkscopeError) as caught:
+        read_claims(written(**changes))
+    assert str(caught.value).startswith("claims.yaml, claim 'z-share': ")
+    assert sentence in str(caught.value)
+
+
+def test_files_without_claims_or_with_one_twice_are_errors(written, tmp_path):
+    with pytest.raises(SinkscopeError, match="a second claim has this name"):
+        read_claims(written(CLAIM, CLAIM))
+    (tmp_path / "none.yaml").write_text("models: {}\nclaims: []\n")
+    with pytest.raises(SinkscopeError, match=r"none.yaml: has no claims"):
+        read_claims(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"sources": None}, {"sources": "hub:lab/big"}, {"architecture": None}, {"kind": None},
+     {"kind": "both"}],
+)  # fmt: skip
+def test_a_model_of_the_file_that_cannot_be_read_is_named(written, changes):
+    """A single text for the list of sources would match no model, and test nothing."""
+    big = {key: value for key, value in (MODELS["big"] | changes).items() if value is not None}
+    with pytest.raises(SinkscopeError, match=r"claims\.yaml, model 'big': is .*; give it sources"):
+        read_claims(written(subjects={"big": big}))
+
+
+@pytest.mark.parametrize("subjects", [None, ["big"]])
+def test_a_file_without_models_is_named(written, subjects):
+    with pytest.raises(SinkscopeError, match=r"claims\.yaml: has no mapping 'models'"):
+        read_claims(written(subjects=subjects))
+
+
+def test_a_claim_that_is_no_mapping_is_named(written):
+    with pytest.raises(SinkscopeError, match=r"claims\.yaml, claim 2: is 'z-share', not a mapping"):
+        read_claims(written(CLAIM, "z-share"))
+
+
+@pytest.mark.parametrize(
+    ("measure", "options"),
+    [
+        ("max_key_share", {"key_set": "sep"}),
+        ("max_key_share", {"tokens": 3}),
+        ("max_key_share", {"counting": "twice", "tokens": ["Z"]}),
+        ("max_key_share", {"key_classes": ["frist"]}),
+        ("max_key_share", {}),
+        ("mass", {"key_set": "first_tokn"}),
+        ("mass", {"key_set": "bos", "layers": [5]}),
+        ("mass", {"key_set": "bos", "layers": "middle"}),
+        ("mass", {"key_set": "bos", "over_layers": "average"}),
+    ],
+)
+def test_options_that_a_measure_has_not_are_named(written, measure, options):
+    """None of them may give a number: a class that does not exist has a share of 0."""
+    claims = read_claims(written(measure=measure, **{"with": options}))
+    masses = {"model": "here", "document": "a", "key_set": "bos", "n_keys": 1}
+    masses |= {"layer": [0, 1], "mass": 0.2}
+    with pytest.raises(SinkscopeError, match=f"claim 'z-share': its measure {measure} cannot"):
+        evaluate(claims, run(ITSELF) | {"sink_mass": pl.DataFrame(masses)})
+
+
+def test_a_column_that_a_table_has_not_is_named(written):
+    options = {"table": "models", "column": "colour"}
+    claims = read_claims(written(measure="value", **{"with": options}))
+    with pytest.raises(SinkscopeError, match=r"claim 'z-share': .*colour"):
+        evaluate(claims, run(ITSELF))
+
+
+def test_the_table_has_its_columns_and_the_same_bytes_every_time(written, tmp_path):
+    tables = run(ITSELF, RELATIVE)
+    for name, frame in tables.items():
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+    for out in ("x", "y"):
+        write_claims(written(), tmp_path, list(tables), tmp_path / out)
+    first, second = ((tmp_path / out / "claims.parquet").read_bytes() for out in "xy")
+    assert first == second
+    found = pl.read_parquet(tmp_path / "x" / "claims.parquet")
+    assert dict(found.schema) == {k: kind() for k, kind in TABLES["claims"].schema.items()}
+    assert (tmp_path / "x" / "claims.csv").is_file()
+
+
+# --- The claims of the studies ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def studies():
+    return read_claims(CLAIMS)
+
+
+def subjects_tables(claim, make):
+    """Tables of a run in which every model that a claim speaks about has the made-up numbers."""
+    names = [subject.name for subject in claim.subjects]
+    facts = [(s.name, s.sources[0], s.architecture, "softmax", 1) for s in claim.subjects]
+    columns = ["model", "source", "architecture", "attention", "n_parameters"]
+    return make(names) | {"models": pl.DataFrame(facts, schema=columns, orient="row")}
+
+
+ALL = read_claims(CLAIMS)
+
+
+def test_every_claim_has_tables_in_which_it_is_true_and_in_which_it_is_false():
+    assert set(CASES) == {claim.claim for claim in ALL}
+    assert all(case.true and case.false for case in CASES.values())
+
+
+@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.claim)
+def test_a_claim_holds_where_its_statement_is_true_and_not_where_it_is_just_false(claim):
+    for makers, verdict in ((CASES[claim.claim].true, HOLDS), (CASES[claim.claim].false, FAILS)):
+        for i, make in enumerate(makers):
+            found = evaluate([claim], subjects_tables(claim, make))
+            seen = found.select("verdict", "measured", "why").rows()
+            assert set(found["verdict"]) == {verdict}, (i, seen)
+            assert set(found["overall"]) == {verdict}
+
+
+@pytest.mark.parametrize("claim", ALL, ids=lambda claim: claim.claim)
+def test_every_table_that_a_claim_reads_is_made_by_the_workflow(claim):
+    """A claim about a table that no rule makes could never be tested."""
+    assert set(claim.tables()) <= set(all_tables())
+
+
+def test_notes_of_this_project_are_not_claims_of_a_study(studies):
+    """What was measured here is under `design`, and nothing else is."""
+    for claim in studies:
+        is_packaged = all(s.sources[0].startswith("package:") for s in claim.subjects)
+        assert (claim.study == "design") == is_packaged == claim.source.startswith("measured on")
+
+
+def test_published_numbers_are_those_of_the_design(studies):
+    """Shares from counts, as printed: 8 documents padded to 428 tokens, or real tokens alone."""
+    printed = {claim.claim: claim.published for claim in studies}
+    assert printed["distilbert-sep-padded"]["distilbert"] == 11336 / (6 * 8 * 428)
+    assert printed["bert-sep-padded"]["bert-base"] == 23110 / (12 * 8 * 428)
+    assert printed["opt-share"]["opt-125m"] == pytest.approx(0.92, abs=0.005)
+    assert printed["gpt2-share"]["gpt2-large"] == pytest.approx(0.745, abs=0.0005)
+    assert printed["falcon-share"]["falcon-rw-1b"] == pytest.approx(0.83, abs=0.005)
+    assert printed["sink-rate"]["llama-3-8b"] == 0.99
+
+
+def test_every_model_that_claims_speak_about_can_be_run_or_is_packaged(studies):
+    rows = (CLAIMS.parent / "published.tsv").read_text().splitlines()[1:]
+    rows += (CLAIMS.parent / "models.tsv").read_text().splitlines()[1:]
+    known = {row.split("\t")[1] for row in rows}
+    for claim in studies:
+        for subject in claim.subjects:
+            is_variant = subject.architecture == "VariantGPT2Model"
+            assert is_variant or set(subject.sources) & known, subject.name
+
+
+def test_every_measure_is_used_by_a_claim(studies):
+    assert {claim.measure for claim in studies} == set(measures())

@@ -1,0 +1,27 @@
+# REQUIRED INPUTS: results/tables/; config/claims.yaml of the working directory, else the one that is
+#     shipped.
+# OUTPUTS: results/tables/claims.parquet: every claim of the studies, held against this run.
+
+if "claims" in wanted.joins():
+
+    rule claims_tables:
+        """Say of every claim of the studies whether it holds in this run."""
+        input:
+            claims=wanted.claims_file(),
+            tables=stamps([wanted.tables(), *map(wanted.join, wanted.joins()[:-1])]),
+        output:
+            update(wanted.join("claims").stamp),
+        log:
+            f"results/logs/{wanted.join('claims').log}.log",
+        benchmark:
+            f"results/benchmarks/{wanted.join('claims').log}.tsv"
+        group:
+            "report"
+        params:
+            names=wanted.tables_of_claims(),
+            request=wanted.join("claims").json,
+        message:
+            "Comparing with what the studies claim"
+        shell:
+            "sinkscope --log {log} --stamp {output} --request {params.request:q}"
+            " claims {input.claims:q} {params.names} 2>&1 | tee {log} >&2"

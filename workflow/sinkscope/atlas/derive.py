@@ -1,0 +1,94 @@
+"""From the frames of all cells of a model to its part of every table. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import polars as pl
+
+from sinkscope.atlas import frames
+from sinkscope.atlas.max_keys import histogram
+from sinkscope.atlas.tables import TABLES
+from sinkscope.extract.cell import Cell
+from sinkscope.tables.contract import conform, empty
+
+
+def sink_rate(scores: pl.LazyFrame, epsilon: float) -> pl.LazyFrame:
+    """layer, key_set, window, n_documents, rate: fraction of (document, head) whose score is above
+    epsilon, over the n_documents that have a score; missing where none has."""
+    score = pl.col("score")
+    n_heads = pl.col("head").n_unique()
+    return (
+        scores.group_by("layer", "key_set", "window")
+        .agg(rate=(score > epsilon).mean(), n_documents=score.count() // n_heads)
+        .with_columns(epsilon=pl.lit(epsilon))
+    )
+
+
+def of_documents(parts: Sequence[pl.LazyFrame], cells: Sequence[Cell]) -> pl.LazyFrame:
+    """Frames of the cells, one below the other, with a column that names the document."""
+    return pl.concat(
+        part.with_columns(document=pl.lit(cell.meta["document"]))
+        for part, cell in zip(parts, cells, strict=True)
+    )
+
+
+def documents(cells: Sequence[Cell], entries: Sequence[dict[str, Any]]) -> pl.LazyFrame:
+    rows = [
+        {
+            **{name: entry[name] for name in entry if not name.startswith("cell")},
+            "n_tokens": cell.n_tokens,
+            "n_tokens_full": cell.meta["n_tokens_full"],
+            "truncated": cell.n_tokens < cell.meta["n_tokens_full"],
+        }
+        for cell, entry in zip(cells, entries, strict=True)
+    ]
+    return pl.LazyFrame(rows, infer_schema_length=None)
+
+
+def tables_of_model(
+    model: dict[str, Any],
+    cells: Sequence[Cell],
+    entries: Sequence[dict[str, Any]],
+    epsilon: float,
+) -> dict[str, pl.LazyFrame]:
+    """Every table's rows of one model, none of a model without cells.
+
+    model: its facts; entries: its cells' manifest entries.
+    """
+    if not cells:
+        return {name: empty(table).lazy() for name, table in TABLES.items()}
+    found = {
+        "documents": documents(cells, entries),
+        "models": pl.LazyFrame([model], infer_schema_length=None),
+    }
+    described = {
+        name: conform(frame.with_columns(model=pl.lit(model["model"])), TABLES[name])
+        for name, frame in found.items()
+    }
+    measured = {name: table_of_cells(name, model["model"], cells, epsilon) for name in MEASURED}
+    return measured | described
+
+
+def table_of_cells(
+    name: str, model: str, cells: Sequence[Cell], epsilon: float = 0.3
+) -> pl.LazyFrame:
+    """The rows of one model of one table of MEASURED, in the table's columns, types and order."""
+    return conform(MEASURED[name](cells, epsilon).with_columns(model=pl.lit(model)), TABLES[name])
+
+
+# The tables that cells alone are enough for: from cells and epsilon to rows without a model.
+MEASURED: dict[str, Callable[[Sequence[Cell], float], pl.LazyFrame]] = {
+    "max_attention_tokens": lambda cells, _: histogram(
+        [frames.max_key_counts(cell) for cell in cells]
+    ),
+    "sink_mass": lambda cells, _: of_documents([frames.masses(cell) for cell in cells], cells),
+    "sink_rate": lambda cells, epsilon: sink_rate(
+        pl.concat(frames.best_sink_scores(cell) for cell in cells), epsilon
+    ),
+    "heads": lambda cells, _: of_documents([frames.heads(cell) for cell in cells], cells),
+    "last_layer_keys": lambda cells, _: of_documents(
+        [frames.last_layer_keys(cell) for cell in cells], cells
+    ),
+}

@@ -1,0 +1,70 @@
+"""The most frequent max keys, as several figures show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts.channels import only, tips
+from sinkscope.charts.forms.bars import TOKEN_AXIS, bars
+from sinkscope.charts.palette import CLASS_COLOURS
+from sinkscope.charts.theme import colours
+from sinkscope.keys import KEY_CLASSES
+
+COLUMNS = ("rank", "token", "key_class", "label", "count", "share")
+FORMULA = "max key m[l,i] = argmax_j M[l,i,j], where M is attention averaged over heads"
+
+
+def labelled(frame: pl.DataFrame) -> pl.DataFrame:
+    """With a column `label`: the token, with its class where one string has several classes."""
+    both = pl.format("{} ({})", "token", "key_class")
+    n_classes = pl.col("key_class").n_unique().over("token")
+    return frame.with_columns(label=pl.when(n_classes > 1).then(both).otherwise("token"))
+
+
+def top(histogram: pl.DataFrame, n: int) -> pl.DataFrame:
+    """The n most frequent max keys of one model, most frequent first."""
+    ordered = histogram.sort("count", "token", "key_class", descending=[True, False, False])
+    return labelled(ordered.head(n)).with_row_index("rank", offset=1)
+
+
+def class_colours(classes: Sequence[str] | pl.Series) -> alt.Color:
+    """Colours of the key classes that occur, in the order of legends."""
+    present = {name: CLASS_COLOURS[name] for name in KEY_CLASSES if name in set(classes)}
+    return colours("key_class", "key class", present)
+
+
+def key_bars(
+    drawn: pl.DataFrame,
+    title: str,
+    width: int,
+    *,
+    model: str | None = None,
+    longest: float | None = None,
+) -> alt.LayerChart:
+    """Bars of `share` by `label`, in the order of `rank`, with their numbers.
+
+    model: whose rows are drawn, where `drawn` has those of several. longest: largest share in a
+    comparison: all panels have the same axis.
+    """
+    own = drawn if model is None else drawn.filter(pl.col("model") == model)
+    longest = longest or max(own["share"].to_list(), default=1)
+    x = alt.X("share:Q", title=title, axis=alt.Axis(format="%", tickCount=5))
+    return bars(
+        x.scale(domain=[0, longest * 1.3], nice=False),
+        # Order by a number: a list of tokens would become source text of Vega's expressions.
+        alt.Y("label:N", title=None, sort=alt.EncodingSortField("rank", op="min"), axis=TOKEN_AXIS),
+        class_colours(drawn["key_class"]),
+        tips(
+            "token:N",
+            ("key_class:N", "key class"),
+            ("count:Q", "", ","),
+            ("share:Q", "", ".2%"),
+        ),
+        width=width,
+        height=24 * own["label"].n_unique(),
+        number="format(datum.count, ',') + '  (' + format(datum.share, '.1%') + ')'",
+        base=None if model is None else only(model=model),
+    )

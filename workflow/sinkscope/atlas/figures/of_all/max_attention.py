@@ -1,0 +1,71 @@
+"""The most frequent max keys of every model."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.atlas.figures.compared import in_order, totals
+from sinkscope.atlas.figures.max_keys import COLUMNS, FORMULA, key_bars, top
+from sinkscope.charts.channels import panel_title
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.theme import data_source, limits, rounded
+from sinkscope.findings.finding import Finding
+
+N_TOKENS, N_TOKENS_OF_MANY = 5, 3
+FINDING = (
+    "{% macro key(row) %}{{ row.token | token(row.key_class) }}{% endmacro %}"
+    "{% if classes is not defined %}Of the max keys, "
+    "{% for row in top %}{{ loop.index | separator(loop.length) }}{{ key(row) }} takes "
+    "{{ row.share | percent }} in {{ row.model }}{% endfor %}."
+    "{% else %}The most frequent max key takes from {{ top[-1].share | percent }} of all max keys "
+    "({{ key(top[-1]) }} in {{ top[-1].model }}) to {{ top[0].share | percent }} "
+    "({{ key(top[0]) }} in {{ top[0].model }}); its key class is "
+    "{{ classes | phrased('{key_class} in {n}') | listed }} of "
+    "{{ top | length | counted('model') }}.{% endif %}"
+)
+
+
+def figure(tables: Tables) -> Figure:
+    titles, histogram = in_order(tables), tables["max_attention_tokens"]
+    n_shown = N_TOKENS if len(titles) <= words.FEW else N_TOKENS_OF_MANY
+    parts = [top(histogram.filter(pl.col("model") == model), n_shown) for model in titles]
+    most = pl.concat(parts).select("model", *COLUMNS)
+    drawn = rounded(most)
+    longest = limits(drawn["share"])[1]
+    panels = [
+        key_bars(drawn, "share of max keys", 250, model=model, longest=longest).properties(
+            title=panel_title(title)
+        )
+        for model, title in titles.items()
+    ]
+    chart = alt.concat(*panels, columns=2, data=data_source(drawn)).resolve_scale(color="shared")
+    return Figure(
+        name="max_attention_models",
+        title="Top max keys of every model",
+        finding=most_frequent(most),
+        caption=(
+            f"The {n_shown} most frequent max keys of each model. Formula: {FORMULA}. "
+            f"n = {totals(histogram)} max keys (layers {words.TIMES} tokens, no padding). "
+            "Unit: count, and share of the model's n."
+        ),
+        chart=chart,
+        data=drawn,
+    )
+
+
+def most_frequent(most: pl.DataFrame) -> Finding:
+    """most: max keys of every model, the most frequent first.
+
+    top: the first of each model, highest share first. classes: how many models have a first of each
+    key class; where the models are few, each is named instead.
+    """
+    firsts = most.group_by("model", maintain_order=True).first()
+    ordered = firsts.sort("share", "model", descending=[True, False])
+    top = ordered.select("model", "token", "key_class", "share").to_dicts()
+    if len(top) <= words.FEW:
+        return Finding(FINDING, {"top": top})
+    classes = firsts.group_by("key_class").agg(n=pl.len())
+    ordered = classes.sort("n", "key_class", descending=[True, False])
+    return Finding(FINDING, {"top": top, "classes": ordered.to_dicts()})

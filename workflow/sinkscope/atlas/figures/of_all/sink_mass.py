@@ -1,0 +1,77 @@
+"""The sink mass of every model by layer: a panel per model, a line per key set."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.atlas.figures.compared import highlighted, in_order, model_picker, with_titles
+from sinkscope.atlas.figures.masses import ALL_SINKS, FORMULA, labels_and_colours, with_labels
+from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import line_looks, lines
+from sinkscope.charts.palette import LINE_DASHES
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import known, rounded
+from sinkscope.findings.finding import Finding
+
+KEY_SETS = ("first_token", "first_terminator", "sinks")
+FINDING = (
+    "{% macro place(row) %}{{ row.mass | mass }} in layer {{ row.layer }} of {{ row.model }}"
+    "{% endmacro %}"
+    "{% if n_half is not defined %}The mass of the first token is largest with "
+    "{% for row in peaks %}{{ loop.index | separator(loop.length) }}{{ place(row) }}{% endfor %}."
+    "{% else %}The first token gets more than half of the attention of some layer in "
+    "{{ n_half }} of {{ peaks | length | counted('model') }}: at most {{ place(peaks[0]) }}, "
+    "at least {{ place(peaks[-1]) }}.{% endif %}"
+)
+
+
+def figure(tables: Tables) -> Figure:
+    titles = in_order(tables)
+    table = tables["sink_mass"].filter(pl.col("key_set").is_in(KEY_SETS))
+    by = ["model", "key_set", "layer"]
+    mean = known(table.group_by(by).agg(pl.col("mass").mean()).sort(by))
+    drawn = rounded(with_labels(with_titles(mean, titles)))
+    colours = labels_and_colours([name for name in KEY_SETS if name in set(drawn["key_set"])])
+    looks = dict(zip(colours, zip(colours.values(), LINE_DASHES, strict=False), strict=True))
+    x, y = alt.X("layer:O", title="layer"), alt.Y("mass:Q", title=None)
+    line = lines(
+        # Ordinal, so that each panel has the layers of its own model.
+        x.axis(labelAngle=0, labelOverlap="parity", labelSeparation=6),
+        y.scale(domain=[0, 1]).axis(tickCount=3),
+        {**line_looks("label", looks, "key set"), "opacity": highlighted()},
+        tips("model:N", "layer:Q", ("label:N", "key set"), ("mass:Q", "", ".4f")),
+        width=218,
+        height=130,
+    )
+    chart = panels(line, drawn, "panel", 3, list(titles.values())).resolve_scale(x="independent")
+    return Figure(
+        name="sink_mass_models",
+        title="Sink mass by layer",
+        finding=largest_masses(mean.filter(pl.col("key_set") == "first_token")),
+        caption=(
+            f"A panel a model. Formula: {FORMULA}; mean over documents. {ALL_SINKS} "
+            f"n = {documents_in(tables['documents'])} per model. "
+            "Unit: part of 1, linear scale. Layers count from 0."
+        ),
+        chart=chart.add_params(model_picker(titles)),
+        data=drawn,
+    )
+
+
+def largest_masses(first: pl.DataFrame) -> Finding:
+    """first: the mass of the first token in every layer of every model.
+
+    peaks: of each model, largest first. n_half: how many are above one half; where the models are
+    few, each is named instead.
+    """
+    ordered = first.drop_nulls("mass").sort(
+        "mass", "model", "layer", descending=[True, False, False]
+    )
+    best = ordered.group_by("model", maintain_order=True).first()
+    peaks = best.select("model", "layer", "mass").to_dicts()
+    if len(peaks) <= words.FEW:
+        return Finding(FINDING, {"peaks": peaks})
+    return Finding(FINDING, {"peaks": peaks, "n_half": best.filter(pl.col("mass") > 0.5).height})

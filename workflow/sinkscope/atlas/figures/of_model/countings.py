@@ -1,0 +1,77 @@
+"""Both countings of an encoder's max keys: without and with the queries at padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from sinkscope import words
+from sinkscope.atlas.figures.max_keys import COLUMNS, FORMULA, key_bars, labelled, top
+from sinkscope.charts.channels import panels
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.theme import rounded
+from sinkscope.findings.finding import Finding
+
+N_TOKENS = 8
+PANELS = {"tokens": "tokens: real queries only", "padded": "padded: PAD queries counted too"}
+FINDING = (
+    "Counting the queries at padding changes most what {{ token | token(key_class) }} gets: from "
+    "{{ share | percent }} to {{ share_padded | percent }} of max keys; {{ at_padding | integer }} "
+    "of the {{ total_padded | integer }} queries counted then "
+    "({{ (at_padding / total_padded) | percent }}) stand at padding."
+)
+
+
+def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | None:
+    """None where padding is not counted, or there is none: a single text has no padding."""
+    tokens, padded = tables["max_attention_tokens"], tables.get("max_attention_tokens_padded")
+    total, total_padded = (
+        0 if frame is None else int(frame["count"].sum()) for frame in (tokens, padded)
+    )
+    if padded is None or total_padded <= total:
+        return None
+    drawn = rounded(side_by_side({"tokens": tokens, "padded": padded}))
+    counts = {"total": total, "total_padded": total_padded, "at_padding": total_padded - total}
+    return Figure(
+        name="max_attention_countings",
+        title="Two ways to count",
+        subject=model,
+        finding=Finding(FINDING, {**most_changed(drawn), **counts}),
+        caption=(
+            "Study 1 padded its batch to the longest document and counted the queries at PAD, "
+            "although its text says that PAD is left out. “tokens” counts real queries only and "
+            "is the counting of every other figure; “padded” reproduces the published bars (a "
+            "query at padding that sees no key is not counted). "
+            f"Formula: {FORMULA}. n = {words.integer(total)} and "
+            f"{words.integer(total_padded)} max keys. Unit: count, and share of n."
+        ),
+        chart=panels(
+            key_bars(drawn, "share of counted queries", 300),
+            *(drawn, "counting", 2, list(PANELS.values())),
+        ),
+        data=drawn,
+    )
+
+
+def side_by_side(countings: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """The most frequent max keys of either counting, with their share in both."""
+    keys = ["token", "key_class"]
+    either = pl.concat([top(frame, N_TOKENS).select(keys) for frame in countings.values()])
+    shown = labelled(either.unique(maintain_order=True)).with_row_index("rank", offset=1)
+    parts = [
+        shown.join(frame, on=keys, how="left", maintain_order="left").with_columns(
+            pl.col("count", "share").fill_null(0), counting=pl.lit(PANELS[name])
+        )
+        for name, frame in countings.items()
+    ]
+    return pl.concat(parts).select("counting", *COLUMNS)
+
+
+def most_changed(drawn: pl.DataFrame) -> dict[str, str | float]:
+    """The token whose share the queries at padding change most."""
+    both = drawn.pivot("counting", index=["label", "token", "key_class"], values="share")
+    both = both.rename({PANELS["tokens"]: "share", PANELS["padded"]: "share_padded"})
+    change = (pl.col("share_padded") - pl.col("share")).abs()
+    ordered = both.sort(change, "label", descending=[True, False]).drop("label")
+    return ordered.row(0, named=True)

@@ -1,0 +1,81 @@
+"""Attention within a few tokens of the query, with and without the sinks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import by_document, panels, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import lines
+from sinkscope.charts.palette import WIDTH_COLOURS
+from sinkscope.charts.select import axis_length, drawn_documents, with_mean
+from sinkscope.charts.theme import ALL_DOCUMENTS, colours, known, layer_axis, layer_width, rounded
+from sinkscope.findings.finding import Finding
+from sinkscope.keys import LOCAL_WIDTHS
+
+PANELS = ("all keys", "without the sinks")
+FINDING = (
+    "Attention is most local in layer {{ layer }}: {{ mass | mass }} of it stays within "
+    "{{ width }} tokens, {{ mass_no_sinks | mass }} when the sinks are left out."
+)
+
+
+def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
+    rows = long_form(tables["heads"])
+    masses = known(with_mean(rows, ["keys", "width", "layer"], ["mass"], documents))
+    drawn = rounded(masses.with_columns(pl.col("width").cast(pl.String)))  # a name, not a number
+    n_layers, n_documents = axis_length(rows, "layer"), rows["document"].n_unique()
+    by_width = dict(zip(map(str, LOCAL_WIDTHS), WIDTH_COLOURS, strict=True))
+    line = lines(
+        layer_axis(n_layers),
+        alt.Y("mass:Q", title="local mass (part of 1)", scale=alt.Scale(domain=[0, 1])),
+        {"color": colours("width", "within w tokens, w =", by_width)},
+        tips("layer:Q", "width:N", "keys:N", ("mass:Q", "", ".4f"), "document:N"),
+        width=min(layer_width(n_layers), 330),
+        height=220,
+    )
+    return Figure(
+        name="local_mass",
+        title="Local mass by layer",
+        subject=model,
+        finding=Finding(FINDING, most_local(masses)),
+        caption=(
+            "Formula: sum over |i - j| ≤ w of A[l,h,i,j], mean over queries i and heads h, for "
+            "w = 1 to 5; on the right without the keys of “all sinks” (first token, special "
+            f"tokens, first terminator). Mean over n = {words.counted(n_documents, 'document')}, "
+            "or one document. Unit: part of 1, linear scale."
+        ),
+        chart=by_document(panels(line, drawn, "keys", 2, PANELS), drawn_documents(drawn)),
+        data=drawn,
+    )
+
+
+def long_form(heads: pl.DataFrame) -> pl.DataFrame:
+    """document, layer, keys, width, mass: the mean over heads of each window."""
+    columns = [column for column in heads.columns if column.startswith("local_")]
+    without_sinks = pl.col("column").str.ends_with("_no_sinks")
+    all_keys, without = (pl.lit(name) for name in PANELS)
+    return (
+        heads.group_by("document", "layer")
+        .agg(pl.col(columns).mean())
+        .unpivot(index=["document", "layer"], variable_name="column", value_name="mass")
+        .with_columns(
+            keys=pl.when(without_sinks).then(without).otherwise(all_keys),
+            width=pl.col("column").str.extract(r"local_(\d+)").cast(pl.UInt8),
+        )
+        .drop("column")
+    )
+
+
+def most_local(masses: pl.DataFrame) -> dict[str, int | float]:
+    """The layer that keeps most attention within the widest window, as a mean over documents."""
+    width = LOCAL_WIDTHS[-1]
+    widest = masses.filter(pl.col("document") == ALL_DOCUMENTS, pl.col("width") == width)
+    by_layer = widest.pivot("keys", index="layer", values="mass")
+    by_layer = by_layer.rename(dict(zip(PANELS, ("mass", "mass_no_sinks"), strict=True)))
+    peak = by_layer.sort("mass", descending=True, nulls_last=True, maintain_order=True)
+    return {**peak.row(0, named=True), "width": width}

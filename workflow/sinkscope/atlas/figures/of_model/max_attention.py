@@ -1,0 +1,47 @@
+"""Which tokens are the max key, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sinkscope import words
+from sinkscope.atlas.figures.max_keys import COLUMNS, FORMULA, key_bars, top
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.theme import data_source, rounded
+from sinkscope.findings.finding import Finding
+
+N_TOKENS = 10
+FINDING = (
+    "{{ token | token(key_class) }} takes {{ count | integer }} of {{ total | integer }} max keys "
+    "({{ share | percent }})"
+    "{% for one in next %}; next is {{ one.token | token(one.key_class) }} with "
+    "{{ one.share | percent }}{% endfor %}."
+)
+
+
+def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
+    histogram = tables["max_attention_tokens"]
+    n_tokens, total = int(tables["documents"]["n_tokens"].sum()), int(histogram["count"].sum())
+    most = top(histogram, N_TOKENS)
+    first, *others = most.select("token", "key_class", "count", "share").to_dicts()
+    following = [{name: row[name] for name in ("token", "key_class", "share")} for row in others]
+    drawn = rounded(most.select(COLUMNS))
+    return Figure(
+        name="max_attention",
+        title="Which tokens are the max key",
+        subject=model,
+        finding=Finding(FINDING, {**first, "total": total, "next": following[:1]}),
+        caption=(
+            f"The {drawn.height} most frequent max keys by token string and key class. "
+            f"Formula: {FORMULA}; ties go to the lowest j: for "
+            f"{words.integer(int(histogram['n_ties'].sum()))} of them another key gets as much, to "
+            "within float32 rounding. "
+            f"n = {words.integer(total)} max keys: "
+            f"{words.counted(tables['models']['n_layers'][0], 'layer')} {words.TIMES} "
+            f"{words.counted(n_tokens, 'token')} of "
+            f"{words.counted(tables['documents'].height, 'document')}, "
+            "no padding. Unit: count, and share of n. ▁ is a space before a token, ⏎ a line end."
+        ),
+        chart=key_bars(drawn, "share of max keys", 560).properties(data=data_source(drawn)),
+        data=drawn,
+    )

@@ -1,0 +1,90 @@
+"""Sink rate by layer, over the first tokens of documents and over whole documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.atlas.figures.rates import WHY_WINDOW, mean_rate, n_counted, over, windows
+from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import lines
+from sinkscope.charts.palette import CLASS_COLOURS
+from sinkscope.charts.select import axis_length
+from sinkscope.charts.theme import INK, colours, layer_axis, layer_width, rounded
+from sinkscope.findings.finding import Finding
+from sinkscope.keys import KEY_CLASSES
+
+KEY_ZERO = "key 0"
+FINDING = (
+    "At key 0, epsilon {{ '%g' | format(epsilon) }}, the sink rate of all layers is "
+    "{% for one in rates %}{{ loop.index | separator(loop.length) }}"
+    "{{ one.rate | percent }} over {{ one.window | window_text }} "
+    "({{ one.n_documents | counted('document') }}){% endfor %}."
+)
+
+
+def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
+    rates = tables["sink_rate"]
+    epsilon, n_layers = rates["epsilon"][0], axis_length(rates, "layer")
+    drawn = rounded(by_key(rates))
+    classes = [name for name in KEY_CLASSES if f"best {name}" in set(drawn["label"])]
+    by_name = {KEY_ZERO: INK} | {f"best {name}": CLASS_COLOURS[name] for name in classes}
+    y = alt.Y("rate:Q", title="sink rate", axis=alt.Axis(format="%"))
+    line = lines(
+        layer_axis(n_layers),
+        y.scale(domain=[0, 1]),
+        {"color": colours("label", "key", by_name)},
+        tips(
+            ("label:N", "key"),
+            "layer:Q",
+            ("rate:Q", "sink rate", ".1%"),
+            ("queries:N", "over"),
+            ("n_documents:Q", "documents"),
+        ),
+        width=min(layer_width(n_layers), 330),
+        height=240,
+    )
+    order = drawn["queries"].unique(maintain_order=True).to_list()
+    return Figure(
+        name="sink_rate",
+        title="Sink rate by layer",
+        subject=model,
+        finding=Finding(FINDING, {"epsilon": epsilon, "rates": of_key_zero(rates)}),
+        caption=(
+            "Formula: fraction of (document, head) with sink score alpha > epsilon, "
+            f"epsilon = {epsilon:g}, by layer; alpha is the mean over queries "
+            "i that can see key k of A[l,h,i,k], at key 0 and at the best key of each class. Only "
+            "keys that more than half of the queries see are counted, and documents that have such "
+            f"a key. {WHY_WINDOW}. n = the documents named above {words.TIMES} "
+            f"{words.counted(tables['models']['n_heads'][0], 'head')} per layer. Unit: percent."
+        ),
+        chart=panels(line, drawn, "queries", 2, order),
+        data=drawn,
+    )
+
+
+def by_key(rates: pl.DataFrame) -> pl.DataFrame:
+    """Rates of key 0 and of the best key of each class; `queries` says over which tokens."""
+    first = pl.col("key_set") == "first_token"
+    shown = rates.filter(first | ~pl.col("key_set").is_in(["bos", "cls", "first"]))
+    shown = shown.drop_nulls("rate")
+    parts = [
+        over(shown, window).with_columns(queries=pl.lit(words.window_text(window)))
+        for window in windows(shown)
+    ]
+    label = pl.when(first).then(pl.lit(KEY_ZERO)).otherwise(pl.format("best {}", "key_set"))
+    columns = ("queries", "label", "key_set", "layer", "epsilon", "n_documents", "rate")
+    return pl.concat(parts).with_columns(label=label).select(columns)
+
+
+def of_key_zero(rates: pl.DataFrame) -> list[dict[str, int | float | None]]:
+    """window (None: whole documents), rate over all layers, n_documents."""
+    return [
+        {"window": window, "rate": rate, "n_documents": n_counted(rates, window)}
+        for window in windows(rates)
+        if (rate := mean_rate(rates, "first_token", window)) is not None
+    ]

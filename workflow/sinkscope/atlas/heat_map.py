@@ -1,0 +1,122 @@
+"""One heat map as a figure of its own: a layer's head mean, or a single head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import vl_convert
+
+from sinkscope.atlas.maps import image, named_maps
+from sinkscope.charts.figure import Figure, as_svg
+from sinkscope.charts.forms import heat_maps as forms
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.cell import Cell, cell_path
+from sinkscope.files import write_json, write_text, written
+from sinkscope.findings.finding import Finding
+from sinkscope.spreadsheet import as_csv
+
+MOST_LABELS = 56  # along an axis
+MOST_LISTED = 20  # names in an error
+
+
+def write_heat_map(cell: Cell, name: str, out: Path) -> None:
+    """Write map `name` of a cell ('12', or '12-3' for head 3 of layer 12) as out's ending says:
+    .svg, .png, .json (Vega-Lite) or .csv (all numbers).
+
+    Raises SinkscopeError for a map that the cell does not keep, and for another ending.
+    """
+    maps = dict(named_maps(cell))
+    if name not in maps:
+        layer, _, head = name.partition("-")
+        kept = listed(cell.meta["heads"]) if cell.meta["heads"] else "none"
+        what = f"layer {layer}, head {head}" if head else f"layer {layer}"
+        raise SinkscopeError(
+            f"model '{cell.meta['model']}': no map of {what} is kept of "
+            f"'{cell.meta['document']}'; layers are 0 to {len(cell['map']) - 1}, single heads "
+            f"(LAYER/HEAD) {kept}. Name one of them, or add the head to head_maps in the "
+            "configuration and run again."
+        )
+    figure = heat_map(cell, name, maps[name])
+    if out.suffix == ".csv":
+        write_text(out, as_csv(numbers(cell, maps[name])))
+    elif out.suffix == ".json":
+        write_json(out, figure.spec())
+    elif out.suffix == ".svg":
+        write_text(out, as_svg(figure.spec()))
+    elif out.suffix == ".png":
+        with written(out) as temporary:
+            temporary.write_bytes(vl_convert.svg_to_png(as_svg(figure.spec()), scale=2))
+    else:
+        raise SinkscopeError(f"{out}: a map is written as .svg, .png, .json or .csv; name one.")
+
+
+def find_cell(results: Path, model: str, document: str) -> Path:
+    """The finished cell of a model and a document.
+
+    Raises SinkscopeError, which lists the models or documents that have cells.
+    """
+    models = sorted({path.parent.name for path in (results / "cells").glob("*/*.safetensors")})
+    if model not in models:
+        raise SinkscopeError(
+            f"map: model '{model}' has no finished cells in {results}; models there: "
+            f"{listed(models) if models else 'none, run snakemake first'}."
+        )
+    folder = cell_path(results, model, document).parent
+    documents = sorted(path.stem for path in folder.glob("*.safetensors"))
+    if document not in documents:
+        raise SinkscopeError(
+            f"map: model '{model}' has no finished cell of document '{document}'; documents there: "
+            f"{listed(documents)}."
+        )
+    return cell_path(results, model, document)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The names, or the first of them where they are many."""
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return ", ".join(names[:MOST_LISTED]) + more
+
+
+def first_tokens(cell: Cell, n_cells: int) -> list[str]:
+    """Token of every row of a map; of a block average, the first of its block."""
+    return [cell.meta["tokens"][c * cell.n_tokens // n_cells] for c in range(n_cells)]
+
+
+def numbers(cell: Cell, matrix: np.ndarray) -> pl.DataFrame:
+    """query, key, their tokens, and attention; a row for every entry of the map."""
+    query, key = np.indices(matrix.shape, dtype=np.uint32).reshape(2, -1)
+    tokens = np.array(first_tokens(cell, len(matrix)))
+    return pl.DataFrame(
+        {
+            "query": query,
+            "query_token": tokens[query],
+            "key": key,
+            "key_token": tokens[key],
+            "attention": matrix.ravel().astype(np.float32),
+        }
+    )
+
+
+def heat_map(cell: Cell, name: str, matrix: np.ndarray) -> Figure:
+    layer, _, head = name.partition("-")
+    n_cells = len(matrix)
+    what = f"layer {layer}, head {head}" if head else f"layer {layer}, mean over heads"
+    step = -(-n_cells // MOST_LABELS)
+    labels = pl.DataFrame(
+        {
+            "at": [c + 0.5 for c in range(0, n_cells, step)],
+            "token": first_tokens(cell, n_cells)[::step],
+        }
+    )
+    return Figure(
+        name=f"map-{name}",
+        title=f"{cell.meta['document']}, {what}",
+        subject=cell.meta["model"],
+        finding=Finding(""),
+        caption="Attention from every query (rows) to every key (columns).",
+        chart=forms.heat_map(image(matrix), n_cells, labels),
+        data=labels,
+    )

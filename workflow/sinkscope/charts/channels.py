@@ -1,0 +1,113 @@
+"""Encodings, filters and panels that several forms of chart share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts.palette import HEAT_STOPS, model_colour
+from sinkscope.charts.theme import (
+    OF_DOCUMENT,
+    colours,
+    data_source,
+    document_picker,
+    one_row,
+)
+
+LINEAR = alt.Scale(domain=[0, 1], range=list(HEAT_STOPS), interpolate="rgb")
+CLAMPED = alt.Scale(domain=[0, 1], range=list(HEAT_STOPS), interpolate="rgb", clamp=True)
+LEGEND = alt.Legend(gradientLength=200, values=[0, 0.5, 1], format=".1f")
+DASHED = [4, 3]  # of a threshold
+
+
+def tips(*fields: str | tuple[str, ...]) -> list[alt.Tooltip]:
+    """A tooltip. Each field is 'layer:Q', (field, title), or (field, title, format); an empty title
+    stands for the name of the field."""
+    return [tip(field) if isinstance(field, str) else tip(*field) for field in fields]
+
+
+def tip(field: str, title: str = "", form: str = "") -> alt.Tooltip:
+    return alt.Tooltip(field, title=title or alt.Undefined, format=form or alt.Undefined)
+
+
+def heat(field: str, title: str, *, clamp: bool = False) -> alt.Color:
+    """Attention from 0 to 1, linear, in the colours of heat maps.
+
+    clamp: values outside are drawn as the nearest of the two.
+    """
+    return alt.Color(f"{field}:Q", scale=CLAMPED if clamp else LINEAR, title=title, legend=LEGEND)
+
+
+def model_colours(names: Sequence[str]) -> alt.Color:
+    """The colour of each model. names: all models of the tables, sorted."""
+    return colours("model", "model", {name: model_colour(names, name) for name in names})
+
+
+def only(**values: Any) -> alt.Chart:
+    """A chart without a mark, of the rows that have these values: only(model='gpt2', layer=3)."""
+    chart = alt.Chart()
+    for field, value in values.items():
+        chart = chart.transform_filter(alt.FieldEqualPredicate(field=field, equal=value))
+    return chart
+
+
+def rows_axis(
+    field: str, order: Any, *, labels: bool = True, grid: bool = True, title: str | None = None
+) -> alt.Y:
+    """Names along y, one row each. order: the names, or a sort field. grid: a line through each."""
+    axis = alt.Axis(labelFontSize=12, labelLimit=260, labelPadding=8, labels=labels)
+    if grid:
+        axis = alt.Axis(**axis.to_dict(), grid=True, tickBand="center")
+    return alt.Y(f"{field}:N", title=title, sort=order, axis=axis)
+
+
+def panel_title(text: str, subtitle: str | None = None) -> alt.TitleParams:
+    """Title of a panel, smaller than that of the figure."""
+    title = alt.TitleParams(text, fontSize=11, offset=6)
+    if subtitle is None:
+        return title
+    return alt.TitleParams(
+        **title.to_dict(), subtitle=subtitle, subtitleFontSize=10, subtitleColor="currentColor"
+    )
+
+
+def above(text: str) -> alt.Chart:
+    """A layer with the name of a panel, at the left corner of the panel whatever its axes take: a
+    title stands higher and farther left where an axis has labels."""
+    mark = alt.Chart(one_row()).mark_text(align="left", baseline="bottom", fontSize=10)
+    return mark.encode(x=alt.value(0), y=alt.value(-7), text=alt.value(text))
+
+
+def threshold(value: float) -> alt.Chart:
+    """A layer with a dashed vertical rule at a value of x."""
+    rule = alt.Chart(one_row()).mark_rule(strokeDash=DASHED, opacity=0.8)
+    return rule.encode(x=alt.datum(value))
+
+
+def number_text(base: alt.Chart, number: str, *, at_right: bool = False) -> alt.Chart:
+    """A layer with a text per row of `base`: beside its x, or right of the panel. number: a Vega
+    expression."""
+    text = base.transform_calculate(number=number).mark_text(align="left", dx=8 if at_right else 5)
+    text = text.encode(text="number:N")
+    return text.encode(x=alt.value("width")) if at_right else text
+
+
+def panels(
+    chart: alt.Chart | alt.LayerChart,
+    drawn: pl.DataFrame,
+    field: str,
+    columns: int,
+    order: Sequence[str] | None = None,
+) -> alt.FacetChart:
+    """Small multiples: a panel per value of `field`, in this order (by default sorted)."""
+    facet = alt.Facet(f"{field}:N", title=None, sort=list(order) if order else alt.Undefined)
+    return chart.facet(facet=facet, columns=columns, data=data_source(drawn), spacing=16)
+
+
+def by_document(chart: Any, documents: Sequence[str]) -> Any:
+    """The chart with a document picker; it draws the rows of the document picked."""
+    picker = document_picker(list(documents))
+    return chart.add_params(picker).transform_filter(OF_DOCUMENT)

@@ -1,0 +1,83 @@
+"""The attention of one head or layer: queries in rows, keys in columns, on light paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from sinkscope.charts.channels import above, heat
+from sinkscope.charts.palette import HEAT_STOPS
+
+MARGIN = 1  # cells of paper around: key 0, full of attention, is as dark as a dark page
+SIDE = 153  # pixels of a panel, about
+LEAST_DRAWN = 0.005  # attention below it would have the colour of no attention
+GUIDE: dict[str, Any] = {"color": "#d55e00", "strokeWidth": 1}
+# On the paper, which is light in every style of the page.
+EDGE: dict[str, Any] = {"color": "#555", "strokeWidth": 0.7, "strokeDash": [2, 2], "opacity": 0.7}
+
+Segment = tuple[float, float, float, float]  # x, y, x2, y2, in tokens
+
+
+def pattern(
+    base: alt.Chart,
+    length: int,
+    title: str,
+    tooltip: Sequence[alt.Tooltip | str],
+    *,
+    is_left: bool,
+    guides: Sequence[tuple[Sequence[Segment], Mapping[str, Any]]] = (),
+) -> alt.LayerChart:
+    """Cells of `query`, `key`, `attention`. base: the rows of one map (channels.only).
+
+    length: of the text, in tokens. is_left: whether the queries are labelled. guides: lines, each
+    group with its look (GUIDE, EDGE).
+    """
+    side = (length + 2 * MARGIN) * max(1, round(SIDE / length))  # whole pixels a cell: no seams
+    cells = (
+        base.transform_calculate(right="datum.key + 1", below="datum.query + 1")
+        .mark_rect(aria=False)  # thousands of cells: their names would be most of the file
+        .encode(
+            x=key_axis(length, "key:Q"),
+            x2="right:Q",
+            y=query_axis(length, "query:Q", is_left),
+            y2="below:Q",
+            color=heat("attention", "attention (linear)"),
+            tooltip=list(tooltip),
+        )
+    )
+    drawn = [rules(lines, look, length, is_left) for lines, look in guides]
+    paper = alt.ViewBackground(fill=HEAT_STOPS[0])
+    layers = [cells, *drawn, above(title)]
+    return alt.LayerChart(layer=layers, width=side, height=side, view=paper)
+
+
+def rules(
+    lines: Sequence[Segment], look: Mapping[str, Any], length: int, is_left: bool
+) -> alt.Chart:
+    values = [dict(zip(("x", "y", "to_x", "to_y"), one, strict=True)) for one in lines]
+    rule = alt.Chart(alt.Data(values=values)).mark_rule(aria=False, **look)
+    x, y = key_axis(length, "x:Q"), query_axis(length, "y:Q", is_left)
+    return rule.encode(x=x, x2="to_x:Q", y=y, y2="to_y:Q")
+
+
+def column(key: int, length: int) -> list[Segment]:
+    """Both sides of a key's column."""
+    return [(edge, 0, edge, length) for edge in (key, key + 1)]
+
+
+def ticks(length: int) -> list[int]:
+    return list(range(0, length, next(s for s in (10, 20, 50, 100, 1000) if length / s <= 8)))
+
+
+def key_axis(length: int, field: str) -> alt.X:
+    axis = alt.Axis(values=ticks(length), format="d", grid=False, domain=False)
+    return alt.X(field, title="key").scale(domain=[-MARGIN, length + MARGIN], nice=False).axis(axis)
+
+
+def query_axis(length: int, field: str, labels: bool) -> alt.Y:
+    """The first query on top."""
+    axis = alt.Axis(values=ticks(length), format="d", grid=False, labels=labels)
+    title = "query" if labels else None
+    return alt.Y(field, title=title).scale(domain=[length + MARGIN, -MARGIN], nice=False).axis(axis)

@@ -1,0 +1,39 @@
+"""Cells of colour: layers by heads, layers by training, documents by documents, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+
+
+def cell_axis(*, labels: bool = True) -> alt.Axis:
+    """Axis of an ordinal field of cells; labels that would overlap are left out."""
+    return alt.Axis(labelOverlap=True, labelAngle=0, ticks=False, domain=False, labels=labels)
+
+
+def cell_side(number: int, most: int, smallest: int = 7, largest: int = 18) -> int:
+    """Pixels of a cell: `number` of them take at most `most` pixels, unless that is too small."""
+    return max(smallest, min(largest, most // number))
+
+
+def strip(
+    x: alt.X,
+    y: alt.Y,
+    color: alt.Color,
+    tooltip: Sequence[alt.Tooltip | str],
+    *,
+    base: alt.Chart | None = None,
+    named: bool = True,
+    x2: str | None = None,
+) -> alt.Chart:
+    """Cells. x, y: ordinal fields, mostly with cell_axis.
+
+    base: a chart with filters (channels.only). named: whether each cell has a name for screen
+    readers; of thousands, their names would be most of the file. x2: where cells end, if x is
+    quantitative.
+    """
+    chart = alt.Chart() if base is None else base
+    cells = chart.mark_rect() if named else chart.mark_rect(aria=False)
+    cells = cells.encode(x=x, y=y, color=color, tooltip=list(tooltip))
+    return cells.encode(x2=x2) if x2 else cells

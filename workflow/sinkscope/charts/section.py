@@ -1,0 +1,35 @@
+"""The figures of a section of the report: one module each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from sinkscope.charts.figure import Figure
+from sinkscope.charts.select import with_softmax
+from sinkscope.charts.write import write_all
+from sinkscope.discovery import in_order
+from sinkscope.tables.read import read_tables
+
+
+def figures_in(package: str, order: Sequence[str], *arguments: Any) -> list[Figure]:
+    """What `figure(*arguments)` of every module in a package draws; those with nothing to show are
+    left out. order: modules, in the order of the report."""
+    found = [import_module(name).figure(*arguments) for name in in_order(package, order)]
+    return [figure for figure in found if figure is not None]
+
+
+def write_section(
+    package: str, order: Sequence[str], names: Sequence[str], tables: Path, out: Path
+) -> None:
+    """Write the figures of a section into the folder `out`, as write_all does.
+
+    names: tables that they read, from the folder `tables`. With the table `models`, models whose
+    attention is not softmax are left out.
+    """
+    found = read_tables(tables, names)
+    if "models" in found:
+        found = with_softmax(found)
+    write_all(figures_in(package, order, found), out)

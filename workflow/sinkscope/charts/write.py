@@ -1,0 +1,33 @@
+"""Figures as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sinkscope.charts.figure import Figure, write_figure
+from sinkscope.files import read_json, replaced_folder, write_json
+
+
+def write_all(figures: Sequence[Figure], out: Path) -> None:
+    """Write NAME.json, .svg, .png and .csv for each, and figures.json, which lists them in order
+    with title, finding and caption; what was in the folder is replaced as a whole.
+
+    Pictures are kept that the same libraries drew of the same specification.
+    """
+    before = drawn_before(out)
+    drawn: dict[str, dict[str, str]] = {}
+    with replaced_folder(out) as folder:
+        for figure in figures:
+            drawn[figure.name] = write_figure(figure, folder, out, before.get(figure.name))
+        write_json(folder / "figures.json", [figure.words() for figure in figures])
+        write_json(folder / "drawn.json", drawn)
+
+
+def drawn_before(out: Path) -> dict[str, dict[str, str]]:
+    """By figure, what its pictures in a folder were drawn of, and their hashes."""
+    try:
+        found = read_json(out / "drawn.json")
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

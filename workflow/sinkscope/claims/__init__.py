@@ -1,0 +1,24 @@
+"""What the studies claim, held against a run: file, measures, verdicts, figures, page."""
+
+from __future__ import annotations
+
+import pkgutil
+
+from sinkscope.declarations.experiment import Section
+
+__path__ = pkgutil.extend_path(__path__, __name__)
+
+SECTION = Section(
+    title="Claims of the studies",
+    intro=(
+        "What the studies behind this tool say, each statement made checkable before any result "
+        "was seen: a measure, and a condition that decides. A verdict is about the very model that "
+        "a claim speaks about; where that was not in this run, the numbers of its relatives, "
+        "models of the same architecture, are given, and decide nothing. A claim holds if it holds "
+        "for every model that it speaks about, and holds where tested if some of them were not in "
+        "this run."
+    ),
+    tables=("claims", "max_attention_tokens", "max_attention_tokens_padded"),
+    figures=("numbers", "countings"),
+    page="claims.html",
+)

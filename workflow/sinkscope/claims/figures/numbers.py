@@ -1,0 +1,88 @@
+"""Every published number between 0 and 1, with what is measured here."""
+
+from __future__ import annotations
+
+from statistics import median
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import rows_axis, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.marks import Look, mark_looks, marks
+from sinkscope.charts.theme import data_source, rounded
+from sinkscope.claims.summary import NOTES, parts
+from sinkscope.findings.finding import Finding
+
+# Per row: the printed (or noted) number, that of the same model here, those of its relatives.
+KINDS: dict[str, Look] = {
+    "published": ("#8e44dd", "diamond"),
+    "noted by this project": ("#777777", "square"),
+    "measured, same model": ("#0072b2", "circle"),
+    "measured, a relative": ("#c08a00", "triangle-up"),
+}
+FINDING = (
+    "{% if n %}{{ 'One number' if n == 1 else n | counted('number') }} of models that were in this "
+    "run can be compared: the median distance from what is printed is {{ median | decimals(3) }}, "
+    "the largest {{ largest | decimals(3) }}."
+    "{% else %}No model for which a study prints a number was in this run.{% endif %}"
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    """None where no claim prints such a number."""
+    drawn = rounded(compared(tables["claims"]))
+    if drawn.is_empty():
+        return None
+    n_numbers = drawn["label"].n_unique()
+    chart = marks(
+        alt.X("value:Q", title="published and measured number").scale(domain=[0, 1]),
+        rows_axis("label", alt.EncodingSortField("number", op="min")),
+        mark_looks("kind", KINDS),
+        tips(("label:N", "claim"), ("kind:N", "number"), "model:N", ("value:Q", "", ".4f")),
+    )
+    return Figure(
+        name="claims_numbers",
+        title="Published and measured",
+        finding=Finding(FINDING, distances(tables["claims"])),
+        caption=(
+            "Numbers between 0 and 1 that studies print, in the order of the claims, beside those "
+            "of the same model here, or, where it did not run, of its relatives: models of the "
+            "same architecture, which the claim does not speak about. Notes of this project, "
+            "measured when it was designed, are drawn apart and not counted in the sentence. "
+            "Documents are others of the same kinds, and a claim may ask for a lower or an upper "
+            f"limit only. n = {words.counted(n_numbers, 'number')}. Unit: as the claim says, a "
+            "share or a part of attention."
+        ),
+        chart=chart.properties(data=data_source(drawn), width=460, height=22 * n_numbers),
+        data=drawn,
+    )
+
+
+def compared(claims: pl.DataFrame) -> pl.DataFrame:
+    """number, label, model, kind, value: every part that is printed, and what is measured here
+    for it."""
+    several = pl.col("subject").n_unique().over("claim") > 1
+    label = pl.when(several).then(pl.format("{} {}", "claim", "subject")).otherwise("claim")
+    published, noted, measured, relative = KINDS
+    rows = parts(claims).select(
+        "study", "subject", "model", "published", "measured",
+        number=pl.col("number").cast(pl.Int64),
+        label=label,
+        kind=pl.when("is_relative").then(pl.lit(relative)).otherwise(pl.lit(measured)),
+    )  # fmt: skip
+    by_whom = pl.when(pl.col("study") == NOTES).then(pl.lit(noted)).otherwise(pl.lit(published))
+    columns = {"number": "number", "label": "label", "model": "subject", "value": "published"}
+    printed = rows.select(**columns, kind=by_whom).unique()
+    columns |= {"model": "model", "value": "measured", "kind": "kind"}
+    here = rows.drop_nulls("measured").select(**columns)
+    return pl.concat([printed, here]).sort("number", "label", "kind", "model")
+
+
+def distances(claims: pl.DataFrame) -> dict[str, int | float]:
+    """How far numbers of the very models are from those that the studies print: n, median, largest.
+    Notes of this project do not count."""
+    same = parts(claims).filter(~pl.col("is_relative"), pl.col("study") != NOTES)
+    far = same["difference"].drop_nulls().abs().to_list()
+    return {"n": len(far)} | ({"median": median(far), "largest": max(far)} if far else {})

@@ -1,0 +1,113 @@
+"""Measures of the second sink.
+
+They need a layer that holds a second sink (is_second_sink of the table second_sink_layers):
+without one, what a claim says of a second sink does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from sinkscope.claims.measure import (
+    AbsentError,
+    Measure,
+    Tables,
+    aggregated,
+    in_layers,
+    number,
+    shown,
+)
+from sinkscope.experiments.second_sink.constants import OWN
+from sinkscope.experiments.second_sink.derive import drops, expected, profile
+
+TERMINATORS = (".", "!", "?")
+# Cosine of the state of the first terminator to that of key 0 from which it is a near copy.
+NEAR_COPY = 0.9
+
+
+def held(tables: Tables, model: str, layers: Sequence[int] | str = "all") -> pl.DataFrame:
+    """Rows of second_sink_layers of the texts themselves, in these layers. Raises AbsentError where
+    there are rows, but none of them holds a second sink."""
+    rows = tables["second_sink_layers"].filter(model=model, mark=OWN).drop_nulls("second_sink")
+    rows = in_layers(rows, layers)
+    if rows.height and not rows["is_second_sink"].any():
+        most, threshold = number(rows, pl.col("second_sink").max()), rows["threshold"][0]
+        raise AbsentError(
+            f"{model} has no second sink in {shown(layers)}: the first terminator gets at most "
+            f"{most:.3f} of the attention of later queries, below {threshold:g}."
+        )
+    return rows
+
+
+def second_sink(
+    tables: Tables, model: str, *, column: str, layers: Sequence[int] | str,
+    aggregate: str = "mean",
+) -> float | None:  # fmt: skip
+    """A column of second_sink_layers over these layers, one of which holds a second sink."""
+    return number(held(tables, model, layers), aggregated(column, aggregate))
+
+
+def second_sink_contrast(tables: Tables, model: str) -> float | None:
+    """What the first terminator gets, as a multiple of what the next one gets, in the layer
+    where the first gets most."""
+    strongest = held(tables, model).sort("second_sink", "layer", descending=[True, False])
+    return number(strongest, pl.col("second_sink").first() / pl.col("next_terminator").first())
+
+
+def second_sink_marks(tables: Tables, model: str) -> float | None:
+    """How many of . ? ! become a second sink in some layer, each put in the same place."""
+    rows = tables["second_sink_layers"].filter(pl.col("model") == model)
+    rows = rows.filter(pl.col("mark").is_in(TERMINATORS)).drop_nulls("second_sink")
+    if rows["mark"].n_unique() < len(TERMINATORS):
+        return None
+    return float(rows.filter("is_second_sink")["mark"].n_unique())
+
+
+def near_copy_layer(tables: Tables, model: str, *, end: str) -> float | None:
+    """First (or last) layer that the state of the second sink enters as a near copy of key 0's."""
+    rows = held(tables, model)
+    copies = rows.filter(pl.col("cosine") >= NEAR_COPY)
+    most = number(rows, pl.col("cosine").max())
+    if most is not None and most < NEAR_COPY:
+        raise AbsentError(
+            f"In no layer of {model} is the state of the second sink a near copy of the first "
+            f"token's: the largest cosine is {most:.3f}, below {NEAR_COPY}."
+        )
+    return number(copies, {"first": pl.col("layer").min(), "last": pl.col("layer").max()}[end])
+
+
+def naive_drop(tables: Tables, model: str) -> float | None:
+    """Drop of local attention after the second sink, as a part of the drop that the naive line
+    of the report's section expects: 1 on the line, below 1 above it, 0 where nothing drops."""
+    if held(tables, model).is_empty():
+        return None
+    of_model = pl.col("model") == model
+    local, layers = (
+        tables[name].filter(of_model) for name in ("second_sink_local", "second_sink_layers")
+    )
+    found = drops(expected(profile(local, layers)))
+    return number(found, (pl.col("dropped") - 1).first() / (pl.col("factor") - 1).first())
+
+
+LAYERS = ("second_sink_layers",)
+
+MEASURES = {
+    "second_sink": Measure(second_sink, "second sink", LAYERS, False),
+    "second_sink_contrast": Measure(
+        second_sink_contrast, "second sink over the next terminator", LAYERS, False
+    ),
+    "second_sink_marks": Measure(
+        second_sink_marks, "terminators that become a second sink", LAYERS, False
+    ),
+    "near_copy_layer": Measure(
+        near_copy_layer, "layer that a near copy of the first token's state enters", LAYERS, False
+    ),
+    "naive_drop": Measure(
+        naive_drop,
+        "drop of local attention over the naive drop",
+        (*LAYERS, "second_sink_local"),
+        False,
+    ),
+}

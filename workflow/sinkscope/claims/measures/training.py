@@ -1,0 +1,46 @@
+"""Measures of models whose training was recorded."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from sinkscope.claims.measure import AbsentError, Measure, Tables, number
+
+# A sink of a model in training: the sink score of epsilon in Gu et al. 2024.
+TRAINED_SINK, TRAINED_WINDOW = 0.3, 64
+
+
+def first_token_trained(tables: Tables, model: str) -> float | None:
+    """Attention to the first token in the layer where it is strongest, at the end of training.
+
+    Control: a model of the same family, trained with softmax, must have a sink there.
+    """
+    rows = tables["emergence"].filter(pl.col("window") == TRAINED_WINDOW)
+    family = rows.filter(pl.col("model") == model)["family"].unique().implode()
+    last = (
+        rows.filter(pl.col("family").is_in(family))
+        .filter(pl.col("step") == pl.col("step").max().over("model"))
+        .group_by("model", "attention", "layer")
+        .agg(pl.col("first_token").mean())
+        .group_by("model", "attention")
+        .agg(pl.col("first_token").max())
+    )
+    controls = last.filter(pl.col("attention") == "softmax", pl.col("model") != model)
+    control = number(controls, pl.col("first_token").min())
+    if control is None:
+        return None
+    if control < TRAINED_SINK:
+        raise AbsentError(
+            f"Trained alike with softmax, {' and '.join(sorted(controls['model']))} has no sink "
+            f"either: its first token gets {control:.3f}, below {TRAINED_SINK}."
+        )
+    return number(last.filter(pl.col("model") == model), pl.col("first_token").first())
+
+
+MEASURES = {
+    "first_token_trained": Measure(
+        first_token_trained,
+        "attention to the first token, where a softmax model trained alike has a sink",
+        ("emergence",),
+    ),
+}

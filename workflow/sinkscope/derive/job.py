@@ -1,0 +1,48 @@
+"""The tables of one experiment, from what was measured of all models, or recorded in training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+
+import polars as pl
+
+from sinkscope.declarations.experiment import Experiment
+from sinkscope.declarations.found import experiment
+from sinkscope.derive.records import read_records
+from sinkscope.discovery import modules_in
+from sinkscope.tables.contract import write_tables
+from sinkscope.tables.parts import Parts
+from sinkscope.tables.read import read_tables
+
+
+def write_derived(
+    name: str, folders: Sequence[Path], tables: Path, threshold: float | None
+) -> None:
+    """Write the experiment's tables into the folder `tables`, which has those of the atlas.
+
+    folders: one for each part.
+    """
+    declared = experiment(name)
+    parts, package = Parts(folders), f"sinkscope.experiments.{name}"
+    if f"{package}.derive" in modules_in(package):
+        derive = import_module(f"{package}.derive").derive
+        found = derive(parts, read_tables(tables, declared.beside), threshold)
+    else:
+        found = joined(parts, declared)
+    write_tables(found, declared.tables, tables)
+
+
+def joined(parts: Parts, declared: Experiment) -> dict[str, pl.DataFrame]:
+    """Tables whose rows are those of the parts."""
+    return {name: parts.joined(name, table) for name, table in declared.tables.items()}
+
+
+def write_recorded(name: str, folders: Mapping[str, Path], tables: Path) -> None:
+    """Write the tables of an experiment whose parts were recorded when models were trained.
+
+    folders: model, as the grid names it, to the folder of its checkpoint.
+    """
+    declared = experiment(name)
+    write_tables(read_records(folders, declared), declared.tables, tables)

@@ -1,0 +1,36 @@
+"""Modules that are found by themselves: those of a package, and of folders that extend it."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from sinkscope.errors import SinkscopeError
+
+
+def folders_of(package: str) -> tuple[Path, ...]:
+    """The folder of a package, and those that extend it."""
+    return tuple(map(Path, import_module(package).__path__))
+
+
+@cache
+def modules_in(package: str) -> tuple[str, ...]:
+    """Full names of the modules and packages right inside a package, sorted; not its tests."""
+    found = pkgutil.iter_modules(import_module(package).__path__)
+    names = {module.name for module in found if not module.name.startswith("test_")}
+    return tuple(f"{package}.{name}" for name in sorted(names))
+
+
+def in_order(package: str, first: Sequence[str]) -> tuple[str, ...]:
+    """The same, those that are named (without their package) in this order, all others after.
+
+    Raises SinkscopeError for a name that no module has.
+    """
+    names = [f"{package}.{name}" for name in first]
+    if missing := set(names) - set(modules_in(package)):
+        raise SinkscopeError(f"{min(missing)}: is declared, but there is no such module; write it.")
+    others = [module for module in modules_in(package) if module not in names]
+    return (*names, *others)

@@ -1,0 +1,80 @@
+"""Attention to key 0 with the text's own first word, and with other beginnings."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import Look, layer_panels
+from sinkscope.charts.palette import CLASS_COLOURS
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import rounded
+from sinkscope.experiments.bos.means import GROUPS, at_peak, known_content, of_roles
+from sinkscope.findings.finding import Finding
+
+LINES: dict[str, Look] = {
+    "the text as it is": (CLASS_COLOURS["first"], (1, 0)),
+    "another first word": ("#cc79a7", (6, 3)),
+    "a sentence in front": ("#d55e00", (2, 2)),
+}
+INPUTS = dict(zip(("text", "other_first_word", "filler"), LINES, strict=True))
+ALIKE = 0.1  # relative change below which attention is the same
+
+FINDING = (
+    "With another first word attention to key 0, where it is most, changes by less than a tenth in "
+    "{{ n_alike }} of {{ n_models | counted('model') }}; most in {{ most_changed | phrased("
+    "'{model}, from {text:.2f} to {other_first_word:.2f} (layer {layer})') | first }}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    """A panel per model, a line per beginning."""
+    content = known_content(tables)
+    means = of_roles(content)
+    changes = changes_at_peak(means)
+    if changes.is_empty():
+        return None
+    first = means.filter(pl.col("role") == "first_token", pl.col("input").is_in(list(INPUTS)))
+    line = pl.col("input").replace_strict(INPUTS)
+    drawn = rounded(
+        first.select("model", "layer", line=line, value="mass").sort("model", "layer", "line")
+    )
+    y = alt.Y("value:Q", title="attention to key 0").scale(domain=[0, 1])
+    return Figure(
+        name="bos_first_word",
+        title="Position 0, whatever stands there?",
+        finding=finding(changes),
+        caption=(
+            "The first real token exchanged for other ordinary words of the vocabulary (the same "
+            "in all texts), and a sentence put in front of the text. Where a special token "
+            "stands in front, that is key 0. Formula: mean over queries i after the first "
+            "terminator (encoders: all others) of M[l,i,0]. Mean over heads, queries and n = "
+            f"{documents_in(content, GROUPS)}. Unit: part of 1, linear scale. Layers count from 0."
+        ),
+        chart=layer_panels(drawn, y, LINES),
+        data=drawn,
+    )
+
+
+def finding(changes: pl.DataFrame) -> Finding:
+    n_alike, most = changes.filter(pl.col("change") < ALIKE).height, changes.head(1).to_dicts()
+    return Finding(FINDING, {"n_alike": n_alike, "n_models": changes.height, "most_changed": most})
+
+
+def changes_at_peak(means: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, text, other_first_word, change: attention to key 0 in the layer that gives it
+    most; the largest relative change comes first. Without models for which no other word was tried:
+    a vocabulary may have no ordinary words."""
+    if "other_first_word" not in means["input"]:
+        return pl.DataFrame()
+    peak = at_peak(means, "first_token").filter(
+        pl.col("role") == "first_token", pl.col("input").is_in(["text", "other_first_word"])
+    )
+    change = (pl.col("other_first_word") / pl.col("text") - 1).abs()
+    return (
+        peak.pivot("input", index=["model", "layer"], values="mass")
+        .drop_nulls()
+        .with_columns(change=change)
+        .sort("change", "model", descending=[True, False])
+    )

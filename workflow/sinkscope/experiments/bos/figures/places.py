@@ -1,0 +1,101 @@
+"""Where the first terminator's attention goes when another sentence comes first."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import rows_axis, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.marks import mark_looks, marks
+from sinkscope.charts.palette import CLASS_COLOURS
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import data_source, rounded
+from sinkscope.experiments.bos.means import GROUPS, at_peak, known_content, of_roles
+from sinkscope.findings.finding import Finding
+
+# (input, role) of position_content: label, colour and shape of its mark.
+PLACES = {
+    ("text", "first_terminator"): ("as it is", CLASS_COLOURS["terminator"], "circle"),
+    ("other_first_word", "first_terminator"): ("other first word", "#cc79a7", "diamond"),
+    ("filler", "filler_end"): ("sentence in front: its end", "#d55e00", "triangle-up"),
+    ("filler", "first_terminator"): (
+        "sentence in front: the same terminator",
+        CLASS_COLOURS["terminator"],
+        "square",
+    ),
+    ("filler", "same_position"): ("sentence in front: the same place", "#8a8f98", "cross"),
+    ("filler_comma", "first_terminator"): (
+        "ending in a comma: the same terminator",
+        "#0072b2",
+        "triangle-down",
+    ),
+}
+# Role that receives most with a sentence in front: what is said of its models.
+FOLLOWS = {
+    "filler_end": "to the new first terminator in {{ filler_end | names | models_or_number }}",
+    "first_terminator": (
+        "with the same terminator in {{ first_terminator | names | models_or_number }}"
+    ),
+    "same_position": "to the same place in {{ same_position | names | models_or_number }}",
+}
+
+
+def figure(tables: Tables) -> Figure | None:
+    """A row per model, a mark for each key that may take over the second sink."""
+    content = known_content(tables)
+    peak = at_peak(of_roles(content), "first_terminator").join(labels(), on=["input", "role"])
+    if peak.is_empty():
+        return None
+    as_it_is = peak.filter(pl.col("input") == "text")
+    models = as_it_is.sort("mass", "model", descending=[True, False])["model"].to_list()
+    drawn = rounded(peak.select("model", "layer", "place", "mass").sort("model", "place"))
+    return Figure(
+        name="bos_places",
+        title="With a sentence in front, where does the first terminator's attention go?",
+        finding=finding(peak),
+        caption=(
+            "A short sentence is put in front of every text: its end is then the first terminator, "
+            "the text's own one comes later, and what stood in the latter's place is another "
+            "token. As a control the sentence ends in a comma. Formula: mean over queries i after "
+            "all of these keys (encoders: all others) of M[l,i,k], in the layer of each model "
+            "where the first terminator of the text as it is gets most. Mean over heads, queries "
+            f"and n = {documents_in(content, GROUPS)}. Unit: part of 1, linear scale, which does "
+            "not end at 1."
+        ),
+        chart=chart(drawn, models),
+        data=drawn,
+    )
+
+
+def labels() -> pl.DataFrame:
+    """input, role, place: the label of each mark."""
+    rows = [(*place, look[0]) for place, look in PLACES.items()]
+    return pl.DataFrame(rows, schema=["input", "role", "place"], orient="row")
+
+
+def finding(peak: pl.DataFrame) -> Finding:
+    """Which key receives most with a sentence in front, by model."""
+    moved = peak.filter(pl.col("input") == "filler")
+    if moved.is_empty():
+        return Finding("No text has room for a sentence in front.")
+    ordered = moved.sort("model", "mass", "role", descending=[False, True, False])
+    best = ordered.group_by("model", maintain_order=True).first()
+    facts = {
+        role: best.filter(pl.col("role") == role).select("model", "layer", "mass").to_dicts()
+        for role in FOLLOWS
+    }
+    phrases = [phrase for role, phrase in FOLLOWS.items() if facts[role]]
+    return Finding(f"With a sentence in front most goes {words.listed(phrases)}.", facts)
+
+
+def chart(drawn: pl.DataFrame, models: list[str]) -> alt.Chart:
+    chart = marks(
+        alt.X("mass:Q", title="attention of later queries").scale(zero=True, nice=True),
+        rows_axis("model", models),
+        mark_looks("place", {label: (colour, shape) for label, colour, shape in PLACES.values()},
+                   columns=2),
+        tips("model:N", "layer:Q", "place:N", ("mass:Q", "", ".4f")),
+    )  # fmt: skip
+    return chart.properties(data=data_source(drawn), width=520, height=34 * len(models))

@@ -1,0 +1,112 @@
+"""With and without special tokens: does the first real token take over?"""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import Look, layer_panels, long
+from sinkscope.charts.palette import CLASS_COLOURS
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import rounded
+from sinkscope.findings.finding import Facts, Finding
+
+LINES: dict[str, Look] = {
+    "with: special token": (CLASS_COLOURS["bos"], (1, 0)),
+    "with: first real token": (CLASS_COLOURS["first"], (2, 2)),
+    "without: first real token": (CLASS_COLOURS["first"], (1, 0)),
+}
+MASSES = ["first_token", "first_word"]
+TAKES_OVER = 0.5  # fraction of what the special token received
+
+FINDING = (
+    "{% set ends = extremes | phrased("
+    "'{model} ({word:.2f} instead of {special:.2f} in layer {layer})') %}"
+    "Without special tokens the first real token takes over at least half of what the special "
+    "token got, where that was most, in {{ n_over }} of {{ n_models | counted('model') }}"
+    "{{ ': ' ~ ends[0] if n_models == 1 else '; most in ' ~ ends | join(', least in ') }}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    """A panel per model: attention to the special token and to the first real token, by layer."""
+    table = tables["bos"]
+    with_, without = means(table, "with"), means(table, "without")
+    taken = takeover(with_, without)
+    if taken.is_empty():
+        return None
+    by, labels = ["model", "layer"], list(LINES)
+    parts = [
+        long(with_, dict(zip(MASSES, labels, strict=False)), by),
+        long(without, {"first_word": labels[2]}, by),
+    ]
+    drawn = rounded(pl.concat(parts).sort(*by, "line"))
+    y = alt.Y("value:Q", title="attention of later queries").scale(domain=[0, 1])
+    return Figure(
+        name="bos_on_off",
+        title="With and without special tokens",
+        finding=finding(taken),
+        caption=(
+            "The same texts, equally long: with the special tokens of the family around them (or "
+            f"its BOS in front), and without any.{exceptions(tables)} Formula: mean over queries i "
+            "after both (encoders: all others) of M[l,i,k], for the special token k = 0 and for "
+            "the first real token. Mean over heads, queries and "
+            f"n = {documents_in(table)}. Unit: part of 1, linear "
+            "scale. Layers count from 0."
+        ),
+        chart=layer_panels(drawn, y, LINES),
+        data=drawn,
+    )
+
+
+def means(table: pl.DataFrame, name: str) -> pl.DataFrame:
+    """model, layer, first_token, first_word of one input: means over documents."""
+    known = table.filter(pl.col("input") == name).with_columns(pl.col(MASSES).fill_nan(None))
+    by = ["model", "layer"]
+    return known.group_by(by).agg(pl.col(MASSES).mean()).sort(by)
+
+
+def takeover(with_: pl.DataFrame, without: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, special, word, part: what the special token receives in the layer where that is
+    most, and what the first real token receives there without it; the largest part comes first."""
+    best = (
+        with_.drop_nulls("first_token")
+        .sort("model", "first_token", "layer", descending=[False, True, False])
+        .group_by("model", maintain_order=True)
+        .first()
+        .select("model", "layer", special="first_token")
+    )
+    words_alone = without.select("model", "layer", word="first_word")
+    return (
+        best.join(words_alone, on=["model", "layer"])
+        .with_columns(part=pl.col("word") / pl.col("special"))
+        .sort("part", "model", descending=[True, False])
+    )
+
+
+def finding(taken: pl.DataFrame) -> Finding:
+    extremes = taken if taken.height == 1 else taken[[0, -1]]
+    n_over = taken.filter(pl.col("part") >= TAKES_OVER).height
+    facts: Facts = {"n_over": n_over, "n_models": taken.height, "extremes": extremes.to_dicts()}
+    return Finding(FINDING, facts)
+
+
+def exceptions(tables: Tables) -> str:
+    """Models that are not used to a special token in front, and models that are not shown."""
+    table, content = tables["bos"], tables["position_content"]
+    unusual = table.filter(~pl.col("is_usual"))["model"].unique().sort().to_list()
+    absent = sorted(set(content["model"]) - set(table["model"]))
+    text = ""
+    if unusual:
+        text += (
+            f" {words.listed(unusual)} {'was' if len(unusual) == 1 else 'were'} not made to begin "
+            "with one: their BOS stands in front for once."
+        )
+    if absent:
+        text += (
+            " Not shown, for want of a token that the tokenizer puts in front or of room for it: "
+            f"{words.listed(absent)}."
+        )
+    return text

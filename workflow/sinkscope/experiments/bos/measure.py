@@ -1,0 +1,169 @@
+"""Attention of the same text with and without its special tokens, with other first words, and with
+a sentence in front."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from sinkscope.documents import Document
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.encode import Encoded, encode
+from sinkscope.extract.model import Loaded
+from sinkscope.extract.sentences import sentence_ends
+from sinkscope.keys import SPECIAL_CLASSES
+from sinkscope.measure.marks import marked
+from sinkscope.measure.masses import mean_mass
+from sinkscope.measure.passes import Pass, observe, plan_of, readable, shortened
+from sinkscope.measure.task import Task
+from sinkscope.measure.vocabulary import ordinary_ids
+
+FILLER = "The shop was closed that day."
+N_WORDS = 2  # other first words that are tried
+
+
+def encoded_with(loaded: Loaded, document: Document, special: str) -> Encoded:
+    """special: "auto", "true" or "false", as in the table of models."""
+    row = dataclasses.replace(loaded.row, add_special_tokens=special)
+    other = dataclasses.replace(loaded, row=row)
+    return encode(other, document.name, document.text, truncate=True)
+
+
+def ordinary(encoded: Encoded) -> list[int]:
+    """Positions of the tokens that are not special."""
+    return [i for i, name in enumerate(encoded.classes) if name not in SPECIAL_CLASSES]
+
+
+@dataclasses.dataclass(frozen=True)
+class OnAndOff:
+    """One text with (row 0) and without (row 1) its special tokens, equally long. ids: [2, token].
+    word: position of the first real token in row 0; in row 1 it is 0."""
+
+    ids: Tensor
+    word: int
+
+
+def on_and_off(loaded: Loaded, document: Document) -> OnAndOff | None:
+    """None where the tokenizer has no special token to put in front, or the text no room."""
+    with_, without = (encoded_with(loaded, document, special) for special in ("true", "false"))
+    places = ordinary(with_)
+    excess = len(with_.ids) - len(without.ids)
+    if len(places) < excess + 3 or places[0] == 0 or without.classes[0] in SPECIAL_CLASSES:
+        return None
+    end = places[-1] + 1  # what is cut is the end of the text, not the tokens after it
+    ids = [with_.ids[: end - excess] + with_.ids[end:], without.ids]
+    return OnAndOff(torch.tensor(ids), places[0])
+
+
+def of_special(found: Pass, pair: OnAndOff) -> pl.DataFrame:
+    """A row an input and layer: masses of key 0 and of the first real token, over later queries."""
+    mass = found.stacked("query_mass").numpy()  # [layer, input, query, set: key 0, key `word`]
+    keys, causal = [0, pair.word], found.is_causal
+    key_0, word = (mean_mass(mass, keys, i, is_causal=causal) for i in (0, 1))
+    n_layers = len(mass)
+    inputs = {"with": (key_0[:, 0], word[:, 0]), "without": (key_0[:, 1], key_0[:, 1])}
+    return pl.concat(
+        pl.DataFrame(
+            {"layer": np.arange(n_layers), "first_token": first, "first_word": real}
+        ).with_columns(input=pl.lit(name))
+        for name, (first, real) in inputs.items()
+    )
+
+
+def other_first_words(loaded: Loaded, encoded: Encoded) -> Tensor:
+    """[1 + N_WORDS, token]: the text, and with other ordinary tokens in place of its first."""
+    place = ordinary(encoded)[0]
+    vocabulary = torch.tensor(ordinary_ids(loaded.tokenizer))
+    random = torch.Generator().manual_seed(0)
+    chosen = vocabulary[torch.randperm(len(vocabulary), generator=random)[:N_WORDS]]
+    ids = torch.tensor(encoded.ids).repeat(1 + len(chosen), 1)
+    ids[1:, place] = chosen
+    return ids
+
+
+@dataclasses.dataclass(frozen=True)
+class Beginnings:
+    """Inputs of equal length. ids: [row, token]; names: input of every row. keys: role to position,
+    the same in every row."""
+
+    ids: Tensor
+    names: list[str]
+    keys: dict[str, int]
+
+
+def beginnings(loaded: Loaded, document: Document, encoded: Encoded) -> list[Beginnings]:
+    """The text as it is and with other first words; and with FILLER in front, which ends in a
+    terminator or (as a control) a comma. None without a terminator."""
+    text = marked(loaded.tokenizer, encoded)
+    if text is None:
+        return []
+    ids = other_first_words(loaded, encoded)
+    names = ["text", *["other_first_word"] * (len(ids) - 1)]
+    found = [Beginnings(ids, names, {"first_token": 0, "first_terminator": text.key})]
+    try:
+        alone, behind = (
+            marked(loaded.tokenizer, encode(loaded, document.name, joined, truncate=True))
+            for joined in (FILLER, behind_filler(document.text))
+        )
+    except SinkscopeError:  # its vocabulary is of another script than FILLER
+        return found
+    # A tokenizer whose last piece of FILLER is `day.` has no terminator there.
+    if alone is None or behind is None or alone.key != behind.key:
+        return found
+    if behind.following is not None and "," in behind.marks:
+        keys = {
+            "first_token": 0,
+            "filler_end": behind.key,
+            "first_terminator": behind.following,
+            "same_position": text.key,
+        }
+        if text.key == behind.key:
+            del keys["same_position"]
+        rows = [behind.marks.index("."), behind.marks.index(",")]
+        found.append(Beginnings(behind.ids[rows], ["filler", "filler_comma"], keys))
+    return found
+
+
+def behind_filler(text: str) -> str:
+    """FILLER and the text, on a new line where the text goes on in lower case: by the rules of
+    sentences FILLER's full stop would otherwise not end one."""
+    joined = f"{FILLER} {text}"
+    return joined if sentence_ends(joined)[:1] == [len(FILLER) - 1] else f"{FILLER}\n{text}"
+
+
+def of_position(loaded: Loaded, inputs: Beginnings) -> pl.DataFrame:
+    """input, layer, role, mass: over the queries after all of the keys (encoders: all others);
+    rows of the same name are averaged."""
+    ids, keys = inputs.ids.to(loaded.device), inputs.keys
+    found = observe(loaded, ids, plan_of(ids, [[key] for key in keys.values()], by_query=True))
+    mass = found.stacked("query_mass").numpy()
+    parts = []
+    for column, role in enumerate(keys):
+        means = mean_mass(mass, list(keys.values()), column, is_causal=found.is_causal)
+        layer, row = np.indices(means.shape).reshape(2, -1)
+        columns = {"input": np.array(inputs.names)[row], "layer": layer, "mass": means.ravel()}
+        parts.append(pl.DataFrame(columns).with_columns(role=pl.lit(role)))
+    by = ["input", "layer", "role"]
+    return pl.concat(parts).group_by(by).agg(pl.col("mass").mean()).sort(by)
+
+
+def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
+    """Frames by the name of their table; `bos` without rows where there is no special token."""
+    frames: dict[str, list[pl.DataFrame]] = {"bos": [], "position_content": []}
+    loaded = shortened(loaded, task)
+    for document, encoded in readable(loaded, task):
+        name = pl.lit(document.name).alias("document")
+        pair = on_and_off(loaded, document)
+        if pair is not None:
+            ids = pair.ids.to(loaded.device)
+            seen = observe(loaded, ids, plan_of(ids, [[0], [pair.word]], by_query=True))
+            usual = encoded.classes[0] in SPECIAL_CLASSES
+            rows = of_special(seen, pair).with_columns(name, is_usual=pl.lit(usual))
+            frames["bos"].append(rows)
+        for inputs in beginnings(loaded, document, encoded):
+            frames["position_content"].append(of_position(loaded, inputs).with_columns(name))
+    return {name: pl.concat(rows) for name, rows in frames.items() if rows}

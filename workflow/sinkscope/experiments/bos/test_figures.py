@@ -1,0 +1,97 @@
+"""The section on special tokens and beginnings: its sentences of tables whose answer is known."""
+
+import polars as pl
+import pytest
+
+from drawing import figures_of
+from records import bos
+from sinkscope.charts.figure import as_svg
+from sinkscope.derive.job import write_derived
+from sinkscope.experiments.bos import EXPERIMENT
+from sinkscope.tables.read import read_tables
+
+
+def drawn(folder, **models):
+    write([bos(folder, name, **more) for name, more in models.items()], folder)
+    return figures(folder)
+
+
+def write(parts, folder):
+    write_derived("bos", parts, folder, None)
+
+
+def figures(folder):
+    tables = read_tables(folder, EXPERIMENT.tables)
+    return {figure.name: figure for figure in figures_of("bos", **tables)}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    return drawn(tmp_path_factory.mktemp("bos"), a={}, b={"word": 0.05, "moved": 0.02})
+
+
+def test_every_figure_is_there_and_draws(both):
+    assert list(both) == ["bos_on_off", "bos_first_word", "bos_places"]
+    for figure in both.values():
+        assert "n = 2 documents" in figure.caption
+        assert "Unit: " in figure.caption
+        assert "NaN" not in as_svg(figure.spec())
+    assert "a and b were not made to begin with one" in both["bos_on_off"].caption
+
+
+def test_the_first_real_token_takes_over_from_half_on(both):
+    assert both["bos_on_off"].finding.text == (
+        "Without special tokens the first real token takes over at least half of what the special "
+        "token got, where that was most, in 1 of 2 models; most in a (0.40 instead of 0.50 in "
+        "layer 1), least in b (0.05 instead of 0.50 in layer 1)."
+    )
+
+
+def test_a_model_that_puts_nothing_in_front_is_named(tmp_path):
+    without = bos(tmp_path, "c")
+    table = without / "bos.parquet"
+    pl.read_parquet(table).clear().write_parquet(table)
+    write([bos(tmp_path, "a"), without], tmp_path)
+    assert "or of room for it: c. Formula" in figures(tmp_path)["bos_on_off"].caption
+
+
+def test_another_first_word_changes_little(both):
+    assert both["bos_first_word"].finding.text == (
+        "With another first word attention to key 0, where it is most, changes by less than a "
+        "tenth in 2 of 2 models; most in a, from 0.50 to 0.48 (layer 1)."
+    )
+
+
+def test_a_model_without_other_first_words_is_not_counted(tmp_path):
+    """No word was tried where a vocabulary has no ordinary words."""
+    without = bos(tmp_path, "c")
+    table = without / "position_content.parquet"
+    pl.read_parquet(table).filter(pl.col("input") != "other_first_word").write_parquet(table)
+    write([bos(tmp_path, "a"), without], tmp_path)
+    assert "in 1 of 1 model; most in a," in figures(tmp_path)["bos_first_word"].finding.text
+
+
+def test_it_goes_to_the_place_that_gets_most(both):
+    assert both["bos_places"].finding.text == (
+        "With a sentence in front most goes to the new first terminator in a and with the same "
+        "terminator in b."
+    )
+    values = both["bos_places"].data.filter(model="a")
+    assert dict(values.select("place", "mass").rows())["sentence in front: the same place"] == 0.01
+    assert values.height == 6
+
+
+def test_what_was_not_measured_is_not_drawn(tmp_path):
+    part = tmp_path / "part"
+    part.mkdir()
+    for name in EXPERIMENT.tables:
+        pl.DataFrame(schema={"model": pl.String}).write_parquet(part / f"{name}.parquet")
+    write([part], tmp_path)
+    assert figures(tmp_path) == {}
+    table = tmp_path / "position_content.parquet"
+    bos(tmp_path, "a")
+    source = tmp_path / "results/experiments/bos/a/position_content.parquet"
+    pl.read_parquet(source).filter(pl.col("input") == "text").write_parquet(table)
+    assert (
+        figures(tmp_path)["bos_places"].finding.text == "No text has room for a sentence in front."
+    )

@@ -1,0 +1,11 @@
+"""Words that the captions of several figures share."""
+
+from __future__ import annotations
+
+from sinkscope.experiments.emergence.growth import WINDOW
+
+MASS = (
+    "sink mass[l] = mean over heads and queries of the attention to the first token and the "
+    f"special tokens together, over held-out windows of {WINDOW} tokens"
+)
+UNTRAINED = "The leftmost point is the model before training; the axis is logarithmic."

@@ -1,0 +1,119 @@
+"""What the sinks of the trained models attach to: the first position, or a special token."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import rows_axis, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.marks import mark_looks, marks
+from sinkscope.charts.theme import INK, data_source, rounded
+from sinkscope.experiments.emergence import growth
+from sinkscope.experiments.emergence.growth import (
+    MOVED,
+    NO_SINK,
+    OTHER_FIRST,
+    PLAIN,
+    VERDICTS,
+    WINDOW,
+)
+from sinkscope.findings.finding import Finding
+
+# How the texts were given: label, colour and shape of its mark.
+INPUTS = {
+    "reference": ("as trained", INK, "circle"),
+    PLAIN: ("no special tokens", "#0072b2", "square"),
+    OTHER_FIRST: ("another first word", "#009e73", "triangle-up"),
+    MOVED: ("special token, moved", "#d55e00", "diamond"),
+}
+REFERENCE = "datum.input === 'reference'"
+# Verdict: what is said of its models.
+PHRASES = {
+    "position": "to the first position in {{ position | names | listed }}",
+    "token": "to the token in {{ token | names | listed }}",
+    "both": "to both in {{ both | names | listed }}",
+    "neither": "to neither in {{ neither | names | listed }}",
+    "no sink": "no sink by this measure in {{ no_sink | names | listed }}",
+}
+
+
+def figure(tables: Tables) -> Figure | None:
+    """A row per model, a mark per input; the verdict at the right."""
+    evaluation = growth.softmax_evaluation(tables["attachment"])
+    if evaluation.is_empty():
+        return None
+    place = pl.col("verdict").replace_strict({name: i for i, name in enumerate(VERDICTS)})
+    verdicts = growth.verdicts(evaluation).sort(place, "model")
+    drawn = rounded(by_input(verdicts.sort("model")))
+    return Figure(
+        name="emergence_attachment",
+        title="What the sink attaches to",
+        finding=finding(verdicts),
+        caption=(
+            "Sink mass of each trained model at its strongest layer as trained (the reference; "
+            f"layer named at the right), over held-out windows of {WINDOW} tokens, for texts given "
+            "in other ways; the upright tick is half of the reference. Rule: position, where at "
+            "least half of the reference is left without special tokens; token, where the special "
+            "token, moved to the middle, gets at least half of the reference from the queries that "
+            "see it. Where no special token stands in front: position, if half is left with "
+            "another first word, else token. No sink: a "
+            f"reference below {NO_SINK}. n = {words.counted(verdicts.height, 'model')}. "
+            "Unit: part of 1, linear scale."
+        ),
+        chart=chart(drawn, verdicts["model"].to_list()),
+        data=drawn,
+    )
+
+
+def finding(verdicts: pl.DataFrame) -> Finding:
+    """verdicts: of growth.verdicts. One list of facts per verdict."""
+    facts = {
+        verdict.replace(" ", "_"): verdicts.filter(pl.col("verdict") == verdict)
+        .select("model", "layer", *INPUTS)
+        .to_dicts()
+        for verdict in VERDICTS
+    }
+    said = "; ".join(
+        phrase for verdict, phrase in PHRASES.items() if facts[verdict.replace(" ", "_")]
+    )
+    has_sink = said.startswith("to ")
+    return Finding(f"The sink attaches {said}." if has_sink else f"There is {said}.", facts)
+
+
+def by_input(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """A row per model and input that was tried: model, layer, verdict, input, mass, label, says."""
+    rows = verdicts.unpivot(
+        list(INPUTS),
+        index=["model", "layer", "verdict"],
+        variable_name="input",
+        value_name="mass",
+    )
+    labels = {name: label for name, (label, _, _) in INPUTS.items()}
+    return rows.drop_nulls("mass").with_columns(
+        label=pl.col("input").replace_strict(labels),
+        says=pl.format("{} (layer {})", "verdict", "layer"),
+    )
+
+
+def chart(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
+    looks = {label: (colour, shape) for label, colour, shape in INPUTS.values()}
+    tried = {label: look for label, look in looks.items() if label in set(drawn["label"])}
+    y = rows_axis("model", models)
+    x = alt.X("mass:Q", title="sink mass at the strongest layer as trained (part of 1)")
+    x = x.scale(domain=[0, 1]).axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], grid=True)
+    tooltip = tips(
+        "model:N", ("label:N", "input"), ("mass:Q", "sink mass", ".4f"), "layer:Q", "verdict:N"
+    )
+    # Other inputs often leave the mark where it is: the reference shows behind theirs.
+    size = alt.condition(REFERENCE, alt.value(260), alt.value(60))
+    mark = marks(x, y, mark_looks("label", tried, columns=2), tooltip).encode(size=size)
+    reference = alt.Chart().transform_filter(REFERENCE).encode(y=y)
+    half = reference.transform_calculate(half="datum.mass / 2").encode(x="half:Q")
+    half = half.mark_tick(thickness=1.5, height=18, color=INK, opacity=0.6)
+    text = reference.mark_text(align="left", dx=8, fontSize=12)
+    text = text.encode(x=alt.value("width"), text="says:N")
+    height = 30 * len(models)
+    layers = [half, mark, text]
+    return alt.LayerChart(data=data_source(drawn), layer=layers, width=480, height=height)

@@ -1,0 +1,101 @@
+"""When a sink appears: its mass beside the held-out loss during training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import only, panel_title, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.palette import model_colour
+from sinkscope.charts.theme import data_source, limits, one_row, rounded
+from sinkscope.charts.tokens_trained import on_log_axis, tokens_axis
+from sinkscope.experiments.emergence import growth
+from sinkscope.experiments.emergence.captions import MASS, UNTRAINED
+from sinkscope.experiments.emergence.growth import APPEARED
+from sinkscope.findings.finding import Facts, Finding
+
+NO_SINK = "No sink by this measure (a mass of {{ threshold }}) in {{ without | names | listed }}."
+SINKS = (
+    "{% set at = sinks | phrased('in {model} after ') %}"
+    "A sink appears in {{ n_sinks }} of {{ n_models | counted('model') }}: "
+    "{{ 'first ' if n_sinks > 1 }}{{ at[0] }}{{ sinks[0].onset | tokens_trained }}"
+    "{% if n_sinks > 1 %}, last {{ at[-1] }}{{ sinks[-1].onset | tokens_trained }}{% endif %}"
+    "{% set fallen = sinks | map(attribute='fallen') | spread('.0%') %}"
+    "{% if fallen %}; by then held-out loss has made {{ fallen }} of its way down{% endif %}"
+    "{% if without %}; no sink by this measure in {{ without | names | listed }}{% endif %}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    """A panel per model: sink mass of its strongest layer, and the held-out loss below."""
+    log = growth.softmax_log(tables["emergence"])
+    if log.is_empty():
+        return None
+    grown = growth.growth(log)
+    drawn = rounded(on_log_axis(grown))
+    appeared = growth.onsets(grown)
+    models = appeared["model"].to_list()
+    panels = [panel(drawn, row, model_colour(models, row["model"])) for row in appeared.to_dicts()]
+    n_steps = grown.group_by("model").len()["len"].to_list()
+    return Figure(
+        name="emergence_growth",
+        title="Sink mass and held-out loss during training",
+        finding=finding(appeared),
+        caption=(
+            f"Above, the layer of each model that is strongest in the end. Formula: {MASS}. "
+            "Below, the held-out loss: of the next token (decoders) or of masked tokens "
+            "(encoders), which are not to be compared with each other. Dashed: a sink appears, "
+            f"the first measurement with a mass of {APPEARED} (thin line) or more. {UNTRAINED} "
+            f"n = {words.ranged(n_steps)} measurements a model. "
+            "Unit: part of 1; nats a predicted token."
+        ),
+        chart=alt.concat(*panels, columns=4, data=data_source(drawn), spacing=22),
+        data=drawn,
+    )
+
+
+def finding(appeared: pl.DataFrame) -> Finding:
+    """appeared: of growth.onsets."""
+    sinks = appeared.drop_nulls("onset").sort("onset", "model")
+    facts: Facts = {
+        "threshold": APPEARED,
+        "n_models": appeared.height,
+        "n_sinks": sinks.height,
+        "sinks": sinks.select("model", "layer", "onset", "fallen").to_dicts(),
+        "without": appeared.filter(pl.col("onset").is_null()).select("model").to_dicts(),
+    }
+    return Finding(NO_SINK if sinks.is_empty() else SINKS, facts)
+
+
+def panel(drawn: pl.DataFrame, row: dict[str, Any], colour: str) -> alt.VConcatChart:
+    """row: of growth.onsets, the model's."""
+    onset = row["onset"]
+    appears = "no sink" if onset is None else f"sink after {words.tokens_trained(onset)}"
+    base = only(model=row["model"]).encode(
+        tooltip=tips(
+            "model:N",
+            ("tokens:Q", "tokens trained", ","),
+            "layer:Q",
+            ("mass:Q", "sink mass", ".4f"),
+            ("loss:Q", "held-out loss", ".4f"),
+        )
+    )
+    rule = base.transform_filter("isValid(datum.onset)").mark_rule(strokeDash=[3, 3], opacity=0.6)
+    rule = rule.encode(x="onset:Q")
+    line = base.mark_line(color=colour, point={"size": 14, "color": colour})
+    mass = alt.Y("mass:Q", title="sink mass", scale=alt.Scale(domain=[0, 1]))
+    least = alt.Chart(one_row()).mark_rule(opacity=0.4).encode(y=alt.datum(APPEARED))
+    above = line.encode(x=tokens_axis(drawn, labels=False), y=mass.axis(tickCount=3))
+    # The same axis in all panels, so that losses can be compared.
+    loss = alt.Y("loss:Q", scale=alt.Scale(domain=limits(drawn["loss"]), zero=False))
+    below = line.encode(x=tokens_axis(drawn), y=loss.title("loss").axis(tickCount=3))
+    return alt.vconcat(
+        alt.layer(least, above, rule, width=138, height=100),
+        alt.layer(below, rule, width=138, height=80),
+        spacing=6,
+        title=panel_title(row["model"], f"layer {row['layer']}: {appears}"),
+    )

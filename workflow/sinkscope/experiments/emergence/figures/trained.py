@@ -1,0 +1,104 @@
+"""How strong the sinks of the trained models are."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import model_colours, rows_axis, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.bars import bars
+from sinkscope.charts.theme import data_source, limits, rounded
+from sinkscope.experiments.emergence import growth
+from sinkscope.experiments.emergence.captions import MASS
+from sinkscope.experiments.emergence.growth import APPEARED, LONG_WINDOW, TIMES_UNIFORM, WINDOW
+from sinkscope.findings.finding import Facts, Finding
+
+FINDING = (
+    "At {{ window }} tokens {{ threshold }} of the attention or more goes to the sink in "
+    "{{ sinks | phrased('{model} (layer {layer})') | listed if sinks else 'no model' }}"
+    "{% if sinks and without %}, no sink by this measure in {{ without | names | listed }}"
+    "{% endif %}; at {{ long_window }} tokens it is at least {{ times_uniform }} times uniform in "
+    "{{ n_above }} of {{ n_measured | counted('model') }}"
+    "{% if n_above and below %}, not in {{ below | names | listed }}{% endif %}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    """Two bars per model: sink mass, and how many times that of uniform attention."""
+    evaluation = growth.softmax_evaluation(tables["attachment"])
+    if evaluation.is_empty():
+        return None
+    targets = growth.targets(evaluation).sort("mass", "model", descending=[True, False])
+    drawn = rounded(targets)
+    return Figure(
+        name="emergence_trained",
+        title="Sinks of the trained models",
+        finding=finding(drawn),
+        caption=(
+            f"The strongest layer of each trained model, named beside its bar. Formula: {MASS}; "
+            f"on the right over {LONG_WINDOW} tokens, divided by what uniform attention over the "
+            f"visible keys would give the same tokens. Dashed: {APPEARED}, and {TIMES_UNIFORM} "
+            f"times uniform. n = {words.counted(drawn.height, 'model')}. Unit: part of 1; ratio."
+        ),
+        chart=chart(drawn),
+        data=drawn,
+    )
+
+
+def finding(targets: pl.DataFrame) -> Finding:
+    """Which models have a sink, by mass and by times uniform attention."""
+    measured = targets.drop_nulls("times")
+    is_above = pl.col("times") >= TIMES_UNIFORM
+    has_sink = pl.col("mass") >= APPEARED
+    facts: Facts = {
+        "window": WINDOW,
+        "threshold": APPEARED,
+        "sinks": targets.filter(has_sink).select("model", "layer", "mass").to_dicts(),
+        "without": targets.filter(~has_sink).select("model").to_dicts(),
+        "long_window": LONG_WINDOW,
+        "times_uniform": TIMES_UNIFORM,
+        "n_measured": measured.height,
+        "n_above": measured.filter(is_above).height,
+        "below": measured.filter(~is_above).select("model").to_dicts(),
+    }
+    return Finding(FINDING, facts)
+
+
+def chart(drawn: pl.DataFrame) -> alt.ConcatChart:
+    _, most = limits(drawn["times"])
+    panels = [
+        panel(drawn, "mass", f"sink mass at {WINDOW} tokens", [1, APPEARED], "layer", ".2f"),
+        panel(drawn, "times", f"times uniform attention at {LONG_WINDOW} tokens",
+              [most, TIMES_UNIFORM], "long_layer", ".1f"),
+    ]  # fmt: skip
+    return alt.concat(*panels, columns=2, data=data_source(drawn))
+
+
+def panel(
+    drawn: pl.DataFrame, field: str, title: str, ends: list[float], layer: str, form: str
+) -> alt.LayerChart:
+    """Bars with their number and layer. ends: of the axis, and where a dashed line stands."""
+    models = drawn["model"].to_list()
+    x = alt.X(f"{field}:Q", title=title).scale(domain=[0, max(ends)], nice=False)
+    return bars(
+        x.axis(tickCount=5),
+        rows_axis("model", models, grid=False),
+        model_colours(sorted(models)).legend(None),
+        tips(
+            "model:N",
+            ("layer:Q", f"layer at {WINDOW} tokens"),
+            ("mass:Q", "sink mass", ".4f"),
+            ("long_layer:Q", f"layer at {LONG_WINDOW} tokens"),
+            ("times:Q", "times uniform", ".2f"),
+        ),
+        width=230,
+        height=25 * len(models),
+        number=(
+            f"isValid(datum.{field}) ? "
+            f"format(datum.{field}, '{form}') + ', layer ' + datum.{layer} : ''"
+        ),
+        at_right=True,
+        limit=ends[1],
+    )

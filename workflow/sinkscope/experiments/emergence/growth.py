@@ -1,0 +1,149 @@
+"""When the sinks of models in training appear, in which layer, and what they attach to.
+
+Pure functions over the tables `emergence` and `attachment`. Sink mass here is the attention
+that the first token and the special tokens get together, the mean over heads and queries.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+WINDOW = 64  # tokens per window in which sinks are looked for, as in Gu et al. 2024
+LONG_WINDOW = 256
+APPEARED = 0.3  # sink mass from which a model has a sink
+TIMES_UNIFORM = 8  # times uniform attention that a sink receives in the long window
+NO_SINK = 0.1  # sink mass below which a model has nothing that attaches
+VERDICTS = ("position", "token", "both", "neither", "no sink")
+
+AS_TRAINED, PLAIN, OTHER_FIRST, MOVED = "as_trained", "plain", "other_first", "special_moved"
+
+
+def softmax_log(log: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the table `emergence` of models with softmax, over WINDOW tokens."""
+    return log.filter(pl.col("attention") == "softmax", pl.col("window") == WINDOW)
+
+
+def softmax_evaluation(evaluation: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the table `attachment` of models with softmax; none if none is over WINDOW tokens."""
+    rows = evaluation.filter(pl.col("attention") == "softmax")
+    return rows if (rows["window"] == WINDOW).any() else rows.clear()
+
+
+def by_layer(log: pl.DataFrame, window: int = WINDOW) -> pl.DataFrame:
+    """Rows of one window, the mean over heads; a row for every model, step and layer.
+
+    log: the table `emergence`. Losses are those of the whole model.
+    """
+    keys = ["model", "family", "attention", "step", "tokens", "layer"]
+    values = ["first_token", "first_and_special", "row_sum"]
+    return (
+        log.filter(pl.col("window") == window)
+        .group_by(keys)
+        .agg(pl.col("heldout_loss").first(), pl.col(values).mean())
+        .sort("model", "step", "layer")
+    )
+
+
+def finished(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows of each model's last step."""
+    return frame.filter(pl.col("step") == pl.col("step").max().over("model"))
+
+
+def strongest(frame: pl.DataFrame, value: str = "first_and_special") -> pl.DataFrame:
+    """For every model the row of the layer with the largest value; ties to the lowest layer."""
+    ordered = frame.sort("model", value, "layer", descending=[False, True, False], nulls_last=True)
+    return ordered.group_by("model", maintain_order=True).first()
+
+
+def growth(log: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, step, tokens, mass, loss of the layer that is strongest in the end.
+
+    onset: tokens trained where the mass first reaches APPEARED, in that row; else null.
+    """
+    layers = by_layer(log)
+    last = strongest(finished(layers)).select("model", "layer")
+    here = pl.col("mass") >= APPEARED
+    return (
+        layers.join(last, on=["model", "layer"])
+        .select("model", "layer", "step", "tokens", mass="first_and_special", loss="heldout_loss")
+        .sort("model", "step")
+        .with_columns(
+            onset=pl.when(here & (here.cast(pl.UInt32).cum_sum().over("model") == 1)).then("tokens")
+        )
+    )
+
+
+def onsets(grown: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, mass (in the end), onset, and fallen: the part of the way from the first to
+    the last held-out loss that is done at the onset. Null where the sink never appears.
+    """
+    first, last = pl.col("loss").first(), pl.col("loss").last()
+    at = pl.col("loss").filter(pl.col("onset").is_not_null()).first()
+    return (
+        grown.group_by("model", maintain_order=True)
+        .agg(
+            pl.col("layer").first(),
+            pl.col("mass").last(),
+            pl.col("onset").max(),
+            fallen=(first - at) / (first - last),
+        )
+        .with_columns(pl.when(pl.col("fallen").is_finite()).then("fallen"))
+        .sort("model")
+    )
+
+
+def targets(evaluation: pl.DataFrame) -> pl.DataFrame:
+    """model; layer, mass: the strongest layer over WINDOW tokens; long_layer, long_mass, times:
+    the layer that is most times uniform attention over LONG_WINDOW tokens.
+    """
+    plain = evaluation.filter(pl.col("input") == AS_TRAINED)
+    times = plain.with_columns(times=pl.col("first_and_special") / pl.col("uniform"))
+    short = strongest(plain.filter(pl.col("window") == WINDOW))
+    long = strongest(times.filter(pl.col("window") == LONG_WINDOW), "times")
+    return short.select("model", "layer", mass="first_and_special").join(
+        long.select("model", "times", long_layer="layer", long_mass="first_and_special"),
+        on="model",
+        how="left",
+        maintain_order="left",
+    )
+
+
+def verdicts(evaluation: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, reference, plain, other_first, special_moved, verdict (one of VERDICTS).
+
+    All at the layer that is strongest as trained (reference), over WINDOW tokens; null where an
+    input was not tried. The rule: no sink below NO_SINK; position where half of the reference
+    is left without special tokens; token where half of it follows the special token. Where no
+    special token stands in front: position where half is left with another first word, else token.
+    """
+    rows = evaluation.filter(pl.col("window") == WINDOW)
+    best = strongest(rows.filter(pl.col("input") == AS_TRAINED))
+    found = best.select("model", "layer", reference="first_and_special")
+    tried = {PLAIN: "first_and_special", OTHER_FIRST: "first_and_special", MOVED: "moved"}
+    for name, column in tried.items():
+        values = rows.filter(pl.col("input") == name).select(
+            "model", "layer", pl.col(column).alias(name)
+        )
+        found = found.join(values, on=["model", "layer"], how="left", maintain_order="left")
+    half = pl.col("reference") / 2
+    in_front = pl.col(MOVED).is_not_null()
+    stays = pl.when(in_front).then(PLAIN).otherwise(pl.coalesce(OTHER_FIRST, PLAIN)) >= half
+    follows = pl.when(in_front).then(pl.col(MOVED) >= half).otherwise(~stays)
+    stays, follows = stays.fill_null(False), follows.fill_null(False)
+    verdict = (
+        pl.when(pl.col("reference") < NO_SINK)
+        .then(pl.lit("no sink"))
+        .when(stays & follows)
+        .then(pl.lit("both"))
+        .when(stays)
+        .then(pl.lit("position"))
+        .when(follows)
+        .then(pl.lit("token"))
+        .otherwise(pl.lit("neither"))
+    )
+    return found.with_columns(verdict=verdict)
+
+
+def share_of_row(frame: pl.DataFrame) -> pl.DataFrame:
+    """With a column `share`: attention to the first token as a part of the sum of its row."""
+    return frame.with_columns(share=pl.col("first_token") / pl.col("row_sum"))

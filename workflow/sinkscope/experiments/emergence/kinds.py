@@ -1,0 +1,43 @@
+"""Families that were trained with more than one kind of attention."""
+
+from __future__ import annotations
+
+import itertools
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.figure import Tables
+from sinkscope.charts.forms.lines import line_looks
+from sinkscope.charts.palette import LINE_DASHES, model_colour
+from sinkscope.experiments.emergence import growth
+
+
+def compared(tables: Tables) -> pl.DataFrame:
+    """Rows of growth.by_layer of these families, with `share`, and `kind`: the name of the
+    attention. Softmax comes first within its family."""
+    log = tables["emergence"].filter(pl.col("window") == growth.WINDOW)
+    several = log.filter(pl.col("attention").n_unique().over("family") > 1)
+    labels = {name: words.attention_label(name) for name in several["attention"].unique()}
+    rows = growth.share_of_row(growth.by_layer(several))
+    return by_family(rows.with_columns(kind=pl.col("attention").replace(labels)))
+
+
+def by_family(rows: pl.DataFrame) -> pl.DataFrame:
+    """Softmax first within its family."""
+    other = pl.col("attention") != "softmax"
+    return rows.sort("family", other, "model", "step", "layer")
+
+
+def best_layers(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of each trained model, the layer that gives the first token most."""
+    return by_family(growth.strongest(growth.finished(rows), "first_token"))
+
+
+def model_lines(rows: pl.DataFrame) -> dict[str, alt.Color | alt.StrokeDash]:
+    """Colour and dash of every model. rows: of compared."""
+    names = rows["model"].unique(maintain_order=True).to_list()
+    dashes = itertools.cycle(LINE_DASHES)
+    looks = {name: (model_colour(sorted(names), name), next(dashes)) for name in names}
+    return line_looks("model", looks)

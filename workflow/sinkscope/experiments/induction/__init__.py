@@ -1,0 +1,69 @@
+"""Induction heads: heads that attend to what followed the same token the last time.
+
+They show on random tokens that are repeated, where nothing else helps to predict the next one.
+Sources: Olsson et al. 2022, Guo et al. 2024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sinkscope.declarations.experiment import Experiment, Section, Setting
+from sinkscope.documents import Document
+from sinkscope.experiments.induction.tables import TABLES
+
+# Of a token and the space before it: more than tokenizers of large vocabularies take.
+CHARACTERS = 8
+
+
+def ordinary_text(documents: Sequence[Document], settings: Mapping[str, Any]) -> list[Document]:
+    """What induction heads are shown on: the first document, by name, that has room for their
+    patterns, else the longest."""
+    enough = CHARACTERS * (2 * settings["induction_tokens"] + 1)
+    by_name = sorted(documents, key=lambda document: document.name)
+    longest = max(by_name, key=lambda document: len(document.text))
+    return [next((one for one in by_name if len(one.text) >= enough), longest)]
+
+
+EXPERIMENT = Experiment(
+    tables=TABLES,
+    families=("decoder",),
+    chooses=ordinary_text,
+    settings=(
+        Setting(
+            "induction_tokens",
+            25,
+            "Random tokens that are repeated once to find induction heads.",
+            {"type": "integer", "minimum": 2, "maximum": 10_000},
+        ),
+        Setting(
+            "induction_seeds",
+            10,
+            "Sequences of random tokens that scores are averaged over.",
+            {"type": "integer", "minimum": 1, "maximum": 10_000},
+        ),
+    ),
+    threshold=Setting(
+        "induction_threshold",
+        0.4,
+        "Induction score from which a head is an induction head.",
+        {"type": "number", "minimum": 0, "maximum": 1},
+    ),
+    parts=("scores", "patterns"),
+    beside=("heads",),
+    sections={
+        "induction": Section(
+            title="Induction heads, and where they rest",
+            intro=(
+                "An induction head looks at what followed the same token the last time, and so "
+                "predicts that it will follow again. Random tokens, given twice, show which heads "
+                "of the decoders do this, because nothing else helps there. On ordinary text there "
+                "is mostly nothing to repeat: here the same heads are seen on the corpus, to learn "
+                "whether they park their attention on the first token meanwhile."
+            ),
+            tables=("induction", "induction_patterns", "models"),
+            figures=("scores", "patterns", "dormancy", "every_head"),
+        ),
+    },
+)

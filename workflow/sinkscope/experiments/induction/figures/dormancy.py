@@ -1,0 +1,172 @@
+"""Induction heads at rest: what they give the first token of ordinary text."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import number_text, rows_axis, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.marks import mark_looks, marks
+from sinkscope.charts.theme import data_source, rounded
+from sinkscope.experiments.induction.heads import (
+    AT_REST,
+    HALF,
+    INDUCTION,
+    LOOKS,
+    OTHERS,
+    PEERS,
+    SOURCE,
+    at_rest,
+    groups,
+)
+from sinkscope.findings.finding import Facts, Finding
+
+# Titles of the panels' axes.
+TITLES = {
+    "first_token": "attention to the first token",
+    "over_half": "queries that give it more than half",
+}
+
+NO_HEAD = (
+    "No head of {{ without | names | models_or_number }} scores {{ '%g' | format(threshold) }}: "
+    "there is no induction head to compare."
+)
+RESTING = (
+    "On ordinary text {{ n_resting | integer }} of {{ n_heads | counted('induction head') }} "
+    "{{ 'gives' if n_resting == 1 else 'give' }} the first token more than half of "
+    "{{ 'its' if n_resting == 1 else 'their' }} attention, as a mean over queries"
+)
+EACH_MODEL = (
+    "; on average they give it {% for row in models %}{{ loop.index | separator(loop.length) }}"
+    "{{ row.first_token_induction | mass }} in {{ row.model }}"
+    "{% if row.first_token_others is not none %} (other heads {{ row.first_token_others | mass }})"
+    "{% endif %}{% endfor %}"
+)
+MOST_AND_LEAST = (
+    "{% set each = models | phrased("
+    "'{model} ({first_token_induction:.2f} against {first_token_others:.2f})') %}"
+    "; on average they give it more than the other heads do in {{ n_more }} of "
+    "{{ n_models | counted('model') }}"
+    "{% if n_more %}, by most in {{ each | first }}{% endif %}"
+    "{% if n_models > 1 %}"
+    ", {{ 'by least' if n_more == n_models else 'not' }} in {{ each | last }}{% endif %}"
+)
+EACH_LAYER = (
+    "; the other heads of their own layers give it "
+    "{{ beside_peers | phrased('{first_token_peers:.2f} in {model}') | listed }}"
+)
+LAYERS = (
+    "; more than the other heads of their own layers in {{ n_more_than_peers }} of "
+    "{{ n_beside_peers | counted('model') }}"
+)
+WITHOUT = "; no induction heads in {{ without | names | models_or_number }}"
+
+
+def figure(tables: Tables) -> Figure | None:
+    """A row per model: its induction heads, their peers and all other heads, and their numbers."""
+    rest = at_rest(tables)
+    if rest.is_empty():
+        return None
+    means = groups(rest)
+    n_heads = pl.col("n_induction") + pl.col("n_others")
+    label = pl.format("{} ({} of {})", "model", "n_induction", n_heads)
+    drawn = rounded(means.with_columns(label=label))
+    labels = drawn["label"].to_list()
+    panels = [panel(column, labels, is_left=column == AT_REST[0]) for column in AT_REST]
+    chart = alt.concat(*panels, columns=2, spacing=16, data=data_source(drawn))
+    return Figure(
+        name="induction_dormancy",
+        title="Induction heads at rest",
+        finding=finding(means, rest["threshold"][0]),
+        caption=(
+            "Induction heads against all other heads of the same model, on the corpus's ordinary "
+            "text; beside the name, how many of the heads are induction heads; at the right, the "
+            "values of induction heads and others. Triangles: for each induction head the mean of "
+            "the heads of its own layer that are none, since later layers rest more. Formula: mean "
+            "over heads of the mean over queries of A[l,h,i,0] (left) and of the share of queries "
+            f"i > 0 with A[l,h,i,0] > {HALF} (right), mean over documents. {SOURCE}. "
+            f"n = {words.ranged(means.select(n_heads).to_series().to_list())} heads a "
+            "model. Unit: part of 1; percent of queries."
+        ),
+        chart=chart.resolve_scale(color="shared", shape="shared"),
+        data=drawn,
+    )
+
+
+def finding(means: pl.DataFrame, threshold: float) -> Finding:
+    """means: of groups."""
+    induction, others, peers = (
+        pl.col(f"first_token_{group}") for group in ("induction", "others", "peers")
+    )
+    with_heads = means.filter(pl.col("n_induction") > 0)
+    without = means.filter(pl.col("n_induction") == 0).select("model").to_dicts()
+    if with_heads.is_empty():
+        return Finding(NO_HEAD, {"threshold": threshold, "without": without})
+    compared = with_heads.drop_nulls("first_token_others")
+    compared = compared.sort(induction - others, "model", descending=[True, False])
+    beside_peers = with_heads.drop_nulls("first_token_peers")
+    are_few = with_heads.height <= words.FEW
+    models = with_heads if are_few else compared
+    facts: Facts = {
+        "n_heads": int(with_heads["n_induction"].sum()),
+        "n_resting": int(with_heads["n_resting"].sum()),
+        "n_models": compared.height,
+        "n_more": compared.filter(induction > others).height,
+        "models": models.select("model", induction, others).to_dicts(),
+        "n_beside_peers": beside_peers.height,
+        "n_more_than_peers": beside_peers.filter(induction > peers).height,
+        "beside_peers": beside_peers.select("model", induction, peers).to_dicts(),
+        "without": without,
+    }
+    template = RESTING
+    if are_few:
+        template += EACH_MODEL
+    elif facts["n_models"]:
+        template += MOST_AND_LEAST
+    if facts["n_beside_peers"]:
+        template += EACH_LAYER if beside_peers.height <= words.FEW else LAYERS
+    return Finding(f"{template}{WITHOUT if without else ''}.", facts)
+
+
+def panel(column: str, labels: list[str], *, is_left: bool) -> alt.LayerChart:
+    """Marks of the three groups, induction heads and others joined by a line."""
+    one, other, peers = (f"{column}_{group}" for group in ("induction", "others", "peers"))
+    form = ".2f" if column == "first_token" else ".0%"
+    x = alt.X(f"{one}:Q", title=TITLES[column]).scale(domain=[0, 1])
+    x = x.axis(values=[0, 0.25, 0.5, 0.75, 1], grid=True, format=".2~f" if is_left else "%")
+    y = rows_axis("label", labels, labels=is_left)
+    tooltip = tips(
+        "model:N",
+        ("n_induction:Q", "induction heads"),
+        (f"{one}:Q", "their mean", form),
+        ("n_others:Q", "other heads"),
+        (f"{other}:Q", "their mean", form),
+        (f"{peers}:Q", "mean of the same layers", form),
+    )
+    base = alt.Chart().encode(y=y, tooltip=tooltip)
+    line = base.transform_filter(f"isValid(datum.{one}) && isValid(datum.{other})")
+    line = line.mark_rule(strokeWidth=2, opacity=0.35).encode(x=x, x2=f"{other}:Q")
+    spots = [
+        marks(place, y, mark_looks("kind", LOOKS), tooltip, base=group(field, kind), size=110)
+        for place, field, kind in (
+            (f"{other}:Q", other, OTHERS),
+            (f"{peers}:Q", peers, PEERS),
+            (x, one, INDUCTION),
+        )
+    ]
+    numbers = f"{number(one, form)} + ', others ' + {number(other, form)}"
+    text = number_text(base, numbers, at_right=True)
+    return alt.LayerChart(layer=[line, *spots, text], width=210, height=30 * len(labels))
+
+
+def group(field: str, kind: str) -> alt.Chart:
+    """The models that have a value of this group of heads."""
+    known = alt.Chart().transform_filter(f"isValid(datum.{field})")
+    return known.transform_calculate(kind=f"'{kind}'")
+
+
+def number(field: str, form: str) -> str:
+    """A Vega expression."""
+    return f"(isValid(datum.{field}) ? format(datum.{field}, '{form}') : 'none')"

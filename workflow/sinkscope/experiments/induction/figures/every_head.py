@@ -1,0 +1,91 @@
+"""The induction score of every head against what it gives the first token of ordinary text."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import panels, threshold, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.marks import mark_looks, marks
+from sinkscope.charts.theme import rounded
+from sinkscope.experiments.induction.heads import (
+    INDUCTION,
+    LOOKS,
+    OTHERS,
+    SOURCE,
+    at_rest,
+    heads_per_model,
+)
+from sinkscope.findings.finding import Finding
+
+NONE = (
+    "No head is right of the dashed line, at an induction score of {{ '%g' | format(threshold) }}."
+)
+ONE = (
+    "The only induction head, {{ extremes[0] | head_name }}, gives the first token "
+    "{{ extremes[0].first_token | mass }} of its attention."
+)
+SEVERAL = (
+    "{% set most, least = extremes %}"
+    "Of {{ n_heads }} induction heads, {{ most | head_name }} gives the first token most of its "
+    "attention ({{ most.first_token | mass }}), {{ least | head_name }} least "
+    "({{ least.first_token | mass }})."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    """A panel per model, a mark per head."""
+    rest = at_rest(tables)
+    if rest.is_empty():
+        return None
+    kind = pl.when("is_induction").then(pl.lit(INDUCTION)).otherwise(pl.lit(OTHERS))
+    drawn = rounded(rest).with_columns(kind=kind)
+    limit = drawn["threshold"][0]
+    return Figure(
+        name="induction_heads_at_rest",
+        title="Induction score and attention to the first token, head by head",
+        finding=finding(rest),
+        caption=(
+            f"A panel a model, a mark a head; dashed: the score of induction heads, {limit:g}. "
+            "Along x the induction score, on repeated random tokens; along y the mean over queries "
+            f"of A[l,h,i,0], on ordinary text, mean over documents. {SOURCE}. "
+            f"n = {words.ranged(heads_per_model(rest))} heads a model. "
+            "Unit: part of 1, both linear."
+        ),
+        chart=chart(drawn, limit),
+        data=drawn,
+    )
+
+
+def finding(rest: pl.DataFrame) -> Finding:
+    """The induction heads that give the first token most and least."""
+    order = ["first_token", "model", "layer", "head"]
+    heads = rest.filter(pl.col("is_induction")).sort(order, descending=[True, False, False, False])
+    if heads.is_empty():
+        return Finding(NONE, {"threshold": rest["threshold"][0]})
+    several = heads.height > 1
+    extremes = (heads[[0, -1]] if several else heads).select(order).to_dicts()
+    return Finding(SEVERAL if several else ONE, {"n_heads": heads.height, "extremes": extremes})
+
+
+def chart(drawn: pl.DataFrame, limit: float) -> alt.FacetChart:
+    scale = alt.Scale(domain=[0, 1])
+    axis = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f", grid=True)
+    dots = marks(
+        alt.X("induction_score:Q", title="induction score", scale=scale, axis=axis),
+        alt.Y("first_token:Q", title="attention to the first token", scale=scale, axis=axis),
+        mark_looks("kind", LOOKS),
+        tips(
+            "model:N",
+            "layer:O",
+            "head:O",
+            ("induction_score:Q", "induction score", ".4f"),
+            ("first_token:Q", "first token", ".4f"),
+            ("over_half:Q", "queries over half", ".1%"),
+        ),
+        size=34,
+    )
+    panel = alt.LayerChart(layer=[threshold(limit), dots], width=190, height=170)
+    return panels(panel, drawn, "model", 3)

@@ -1,0 +1,85 @@
+"""Heads in the order in which figures show them, and groups of them. Pure functions."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from sinkscope.charts.figure import Tables
+
+HALF = 0.5
+# Columns of the table: what a head gives the first token of ordinary text.
+AT_REST = ("first_token", "over_half")
+
+# Words that several figures say.
+OFFSETS = (
+    "Key i-N is the same token the first time (the duplicate-token pattern), key i-N+1 the one "
+    "that followed it then, which is what helps to predict the next token"
+)
+SOURCE = "Guo et al. 2024 call heads dormant that rest on the first token"
+
+INDUCTION, OTHERS = "induction heads", "all other heads"
+PEERS = "other heads of the same layers"
+# Group of heads: colour and shape of its mark.
+LOOKS = {
+    INDUCTION: ("#d55e00", "circle"),
+    PEERS: ("#009e73", "triangle-up"),
+    OTHERS: ("#0072b2", "diamond"),
+}
+
+
+def measured(tables: Tables) -> pl.DataFrame:
+    """Rows of `induction` with a score, in order; NaN becomes null."""
+    table = tables["induction"]
+    floats = [name for name, kind in table.schema.items() if kind.is_float()]
+    known = table.with_columns(
+        pl.col(floats).fill_nan(None), pl.col("is_induction").fill_null(False)
+    )
+    return known.drop_nulls("induction_score").sort("model", "layer", "head")
+
+
+def at_rest(tables: Tables) -> pl.DataFrame:
+    """The measured heads whose attention on ordinary text is known."""
+    return measured(tables).drop_nulls("first_token")
+
+
+def strongest(heads: pl.DataFrame) -> pl.DataFrame:
+    """The strongest head of each model, ties to the first; the strongest model comes first."""
+    order = ["induction_score", "model", "layer", "head"]
+    ordered = heads.sort(order, descending=[True, False, False, False])
+    return ordered.group_by("model", maintain_order=True).first()
+
+
+def by_strength(heads: pl.DataFrame) -> pl.DataFrame:
+    """The strongest head of each model, then all other induction heads by their score."""
+    best = strongest(heads)
+    keys = ["model", "layer", "head"]
+    others = heads.filter("is_induction").join(best, on=keys, how="anti")
+    others = others.sort("induction_score", *keys, descending=[True, False, False, False])
+    return pl.concat([best, others.select(best.columns)])
+
+
+def groups(rest: pl.DataFrame) -> pl.DataFrame:
+    """One row per model: n_induction, n_others, n_resting, and for each of AT_REST the mean over
+    induction heads (_induction), over all others (_others) and over the induction heads' peers
+    (_peers)."""
+    kinds = {"induction": pl.col("is_induction"), "others": ~pl.col("is_induction")}
+    means = [
+        pl.col(column).filter(kind).mean().alias(f"{column}_{name}")
+        for column in AT_REST
+        for name, kind in kinds.items()
+    ]
+    peers = [pl.col(f"{column}_peers").filter("is_induction").mean() for column in AT_REST]
+    return (
+        rest.group_by("model", maintain_order=True)
+        .agg(
+            *(kind.sum().alias(f"n_{name}") for name, kind in kinds.items()),
+            *means,
+            *peers,
+            n_resting=(pl.col("is_induction") & (pl.col("first_token") > HALF)).sum(),
+        )
+        .sort("model")
+    )
+
+
+def heads_per_model(heads: pl.DataFrame) -> list[int]:
+    return heads.group_by("model").len()["len"].to_list()

@@ -1,0 +1,147 @@
+"""Induction scores of all heads on random tokens given twice, and the patterns of the strongest.
+
+Source: Olsson et al. 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.extract.encode import encode
+from sinkscope.extract.model import Loaded
+from sinkscope.extract.plan import LayerStatistics
+from sinkscope.measure.passes import by_name, statistics_of
+from sinkscope.measure.task import Task
+from sinkscope.measure.vocabulary import ordinary_ids
+
+MOST_PATTERNS = 4  # heads of each model whose patterns are kept, the strongest
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Random tokens, twice. ids: [seed, token]; start: position of the first of them, after
+    the BOS where the family has one; n_tokens: length of one repeat."""
+
+    ids: Tensor
+    start: int
+    n_tokens: int
+
+    @property
+    def queries(self) -> slice:
+        """Those of the second repeat."""
+        first = self.start + self.n_tokens
+        return slice(first, first + self.n_tokens)
+
+
+def repeated(tokenizer: Any, model: str, n_tokens: int, n_seeds: int) -> Repeated:
+    """n_seeds sequences of n_tokens different ordinary tokens, each twice in a row."""
+    vocabulary = torch.tensor(ordinary_ids(tokenizer))
+    if len(vocabulary) < n_tokens:
+        raise ModelError(
+            f"model '{model}': its vocabulary has {len(vocabulary)} ordinary words, but "
+            f"induction_tokens is {n_tokens}; lower it, or leave the experiment out."
+        )
+    rows = []
+    for seed in range(n_seeds):
+        random = torch.Generator().manual_seed(seed)
+        chosen = vocabulary[torch.randperm(len(vocabulary), generator=random)[:n_tokens]]
+        rows.append(torch.cat([chosen, chosen]))
+    ids = torch.stack(rows)
+    bos = tokenizer.bos_token_id
+    if bos is None:
+        return Repeated(ids, 0, n_tokens)
+    front = torch.full((n_seeds, 1), bos)
+    return Repeated(torch.cat([front, ids], 1), 1, n_tokens)
+
+
+def offsets(n_tokens: int) -> tuple[int, int]:
+    """Key minus query of the induction pattern, and of attention to the same token before."""
+    return 1 - n_tokens, -n_tokens
+
+
+def scores(layers: Sequence[LayerStatistics], tokens: Repeated) -> tuple[Tensor, Tensor]:
+    """Induction and duplicate-token score, both [layer, head], means over seeds and queries.
+
+    Of the induction pattern only the queries count whose key is inside the first repeat: the
+    last query would look at the second repeat's first token.
+    """
+    diagonals = torch.stack([layer.diagonals for layer in layers]).double()
+    second = diagonals[:, :, :, tokens.queries]  # [layer, seed, head, query, offset]
+    return second[..., :-1, 0].mean((1, 3)), second[..., 1].mean((1, 3))
+
+
+def patterns(
+    loaded: Loaded, heads: Sequence[tuple[int, int]], inputs: dict[str, Tensor]
+) -> pl.DataFrame:
+    """layer, head, input, query, key, attention of each (layer, head), on the inputs [token]."""
+    frames = []
+    for name, ids in inputs.items():
+        layers = statistics_of(loaded, ids[None], heads=tuple(heads), map_exact=len(ids))
+        seen: dict[int, int] = {}  # layer to the number of its heads that are done
+        for layer, head in heads:
+            place = seen.get(layer, 0)
+            seen[layer] = place + 1
+            matrix = layers[layer].head_maps[0, place].cpu().double()  # [query, key]
+            query, key = torch.meshgrid(*(torch.arange(len(ids)),) * 2, indexing="ij")
+            columns = {
+                "query": query.flatten().numpy(),
+                "key": key.flatten().numpy(),
+                "attention": matrix.flatten().numpy(),
+            }
+            frames.append(
+                pl.DataFrame(columns)
+                .filter(pl.col("key") <= pl.col("query"))
+                .with_columns(input=pl.lit(name), layer=pl.lit(layer), head=pl.lit(head))
+            )
+    return pl.concat(frames)
+
+
+def ordinary(loaded: Loaded, task: Task, n_tokens: int) -> Tensor:
+    """First tokens of the first document, by name, that has so many, else of the longest. A
+    document that the model cannot read is left out: the atlas names it. Raises SinkscopeError
+    where no document is left."""
+    longest: list[int] = []
+    for document in by_name(task.documents):
+        with suppress(SinkscopeError):
+            ids = encode(loaded, document.name, document.text, truncate=True).ids
+            longest = max(longest, ids, key=len)
+        if len(longest) >= n_tokens:
+            break
+    if not longest:
+        raise SinkscopeError(
+            f"model '{loaded.row.model}': it can read none of the documents; add one of its "
+            "language, or take induction out of experiments."
+        )
+    return torch.tensor(longest[:n_tokens])
+
+
+def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
+    """scores of every head, and patterns of the strongest ones."""
+    raw = task.settings
+    tokens = repeated(
+        loaded.tokenizer, loaded.row.model, raw["induction_tokens"], raw["induction_seeds"]
+    )
+    layers = statistics_of(loaded, tokens.ids, offsets=offsets(tokens.n_tokens))
+    induction, duplicate = (score.cpu() for score in scores(layers, tokens))
+    layer, head = torch.meshgrid(*(torch.arange(n) for n in induction.shape), indexing="ij")
+    found = pl.DataFrame(
+        {
+            "layer": layer.flatten().numpy(),
+            "head": head.flatten().numpy(),
+            "induction_score": induction.flatten().numpy(),
+            "duplicate_score": duplicate.flatten().numpy(),
+        }
+    )
+    best = induction.flatten().argsort(descending=True, stable=True)[:MOST_PATTERNS]
+    strongest = [divmod(int(place), induction.shape[1]) for place in best]
+    text = ordinary(loaded, task, tokens.ids.shape[1])
+    shown = patterns(loaded, strongest, {"repeated": tokens.ids[0], "ordinary": text})
+    return {"scores": found, "patterns": shown}

@@ -1,0 +1,168 @@
+"""The section on induction heads: what its figures say of tables whose answer is known."""
+
+import io
+
+import polars as pl
+import pytest
+
+from drawing import write_section
+from induction_heads import BUSY, N_HEADS, N_LAYERS, RESTING, WITHOUT, drawn, heads, patterns
+from report.made import strict_json
+from sinkscope.charts.figure import as_svg
+
+
+@pytest.fixture(scope="module")
+def three():
+    return drawn(RESTING, WITHOUT, BUSY)
+
+
+def test_sentences_of_a_few_models_name_each(three):
+    assert three["induction_scores"].finding.text == (
+        "Induction heads (a score of 0.4 or more) are 2 of 12 heads in a, 1 of 12 heads in c and "
+        "none of 12 heads in b; the strongest is head 2 of layer 1 of a with 0.80."
+    )
+    assert three["induction_dormancy"].finding.text == (
+        "On ordinary text 2 of 3 induction heads give the first token more than half of their "
+        "attention, as a mean over queries; on average they give it 0.80 in a (other heads 0.10) "
+        "and 0.05 in c (other heads 0.30); the other heads of their own layers "
+        "give it 0.10 in a and 0.30 in c; no induction heads in b."
+    )
+    assert three["induction_heads_at_rest"].finding.text == (
+        "Of 3 induction heads, head 2 of layer 1 of a gives the first token most of its attention "
+        "(0.90), head 3 of layer 2 of c least (0.05)."
+    )
+
+
+def test_captions_say_formula_number_unit_and_source(three):
+    for figure in three.values():
+        assert "n = " in figure.caption
+        assert "Unit: " in figure.caption
+        assert "A[l,h,i," in figure.caption
+    assert "Olsson et al. 2022" in three["induction_scores"].caption
+    assert "Guo et al. 2024" in three["induction_dormancy"].caption
+    for name in ("induction_scores", "induction_patterns"):
+        assert "Key i-N is the same token the first time" in three[name].caption
+        assert "key i-N+1 the one that followed it then" in three[name].caption
+
+
+def test_every_head_is_drawn_and_those_at_the_threshold_have_a_dot(three):
+    figure = three["induction_scores"]
+    assert figure.data.height == 3 * N_LAYERS * N_HEADS
+    svg = as_svg(figure.spec())
+    assert svg.count('fill="white" stroke="#15171b"') == 3
+    for text in ("2 of 12 heads", "0 of 12 heads", "1 of 12 heads"):
+        assert text in svg
+
+
+def test_a_score_equal_to_the_threshold_has_a_dot():
+    svg = as_svg(drawn(heads("a", {(0, 0): (0.4, 0.5)}))["induction_scores"].spec())
+    assert svg.count('fill="white" stroke="#15171b"') == 1
+
+
+def test_the_csv_has_what_is_drawn(three):
+    for figure in three.values():
+        spec = figure.spec()
+        assert spec["datasets"]["drawn"] == figure.csv()
+        assert pl.read_csv(io.StringIO(figure.csv())).height == figure.data.height
+    assert set(three["induction_patterns"].data["model"]) == {"a", "b", "c"}
+    rest = three["induction_dormancy"].data
+    assert rest["first_token_induction"].to_list() == pytest.approx([0.8, None, 0.05])
+    assert rest["first_token_others"].to_list() == pytest.approx([0.1, 1.3 / 12, 0.3], abs=1e-6)
+
+
+def test_sentences_of_many_models_name_the_extremes():
+    planted = {(1, 1): (0.5, 0.6), (1, 2): (0.5, 0.8)}
+    figures = drawn(
+        heads("d", planted),
+        *(heads(f"m{i}", {(1, 1): (0.6, 0.2 + i / 10)}) for i in range(3)),
+        WITHOUT,
+    )
+    assert figures["induction_scores"].finding.text == (
+        "4 of 5 models have induction heads (a score of 0.4 or more): from 1 of 12 heads (m2) to "
+        "2 of 12 heads (d); the strongest is head 1 of layer 1 of m0 with 0.60."
+    )
+    text = figures["induction_dormancy"].finding.text
+    assert "more than the other heads do in 4 of 4 models, by most in d (0.70 against 0.10)" in text
+    assert text.endswith(", by least in m0 (0.20 against 0.10); more than the other heads of their "
+                         "own layers in 4 of 4 models; no induction heads in b.")  # fmt: skip
+
+
+def test_the_sentence_names_a_model_whose_induction_heads_rest_less():
+    many = [heads(f"m{i}", {(1, 1): (0.6, 0.2 + i / 10)}) for i in range(3)]
+    text = drawn(BUSY, *many)["induction_dormancy"].finding.text
+    assert "0 of 4 induction heads give" in text
+    assert text.endswith("in 3 of 4 models, by most in m2 (0.40 against 0.10), not in c "
+                         "(0.05 against 0.30); more than the other heads of their own layers in 3 "
+                         "of 4 models.")  # fmt: skip
+
+
+def test_no_induction_heads_at_all():
+    figures = drawn(WITHOUT)
+    assert figures["induction_scores"].finding.text == (
+        "No head of b is an induction head (a score of 0.4 or more); the strongest is head 3 of "
+        "layer 0 of b with 0.30."
+    )
+    assert figures["induction_dormancy"].finding.text == (
+        "No head of b scores 0.4: there is no induction head to compare."
+    )
+    assert "No head is right of the dashed line" in figures["induction_heads_at_rest"].finding.text
+    assert "none, others 0.11" in as_svg(figures["induction_dormancy"].spec())
+    assert "not an induction head" in as_svg(figures["induction_patterns"].spec())
+
+
+def test_a_model_with_induction_heads_only_has_no_others_to_compare():
+    only = heads("a", {(0, 0): (0.9, 0.7)}, size=(1, 1))
+    figures = drawn(only)
+    assert figures["induction_dormancy"].finding.text == (
+        "On ordinary text 1 of 1 induction head gives the first token more than half of its "
+        "attention, as a mean over queries; on average they give it 0.70 in a."
+    )
+    assert figures["induction_heads_at_rest"].finding.text == (
+        "The only induction head, head 0 of layer 0 of a, gives the first token 0.70 of its "
+        "attention."
+    )
+    assert "0.70, others none" in as_svg(figures["induction_dormancy"].spec())
+    many = [heads(f"m{i}", {(0, 0): (0.9, 0.7)}, size=(1, 1)) for i in range(5)]
+    assert drawn(*many)["induction_dormancy"].finding.text == (
+        "On ordinary text 5 of 5 induction heads give the first token more than half of their "
+        "attention, as a mean over queries."
+    )
+
+
+def test_values_that_are_missing_are_left_out():
+    gone = pl.lit(None, pl.Float64)
+    at = (pl.col("layer") == 1) & (pl.col("head") == 2)
+    nothing = float("nan")
+    table = RESTING.with_columns(first_token=pl.when(at).then(nothing).otherwise("first_token"))
+    figures = drawn(table, WITHOUT.with_columns(first_token=gone, over_half=gone))
+    assert "1 of 1 induction head gives" in figures["induction_dormancy"].finding.text
+    assert "0.70 in a (other heads 0.10)" in figures["induction_dormancy"].finding.text
+    assert set(figures["induction_dormancy"].data["model"]) == {"a"}
+    assert figures["induction_scores"].data.height == 2 * N_LAYERS * N_HEADS
+    without_text = RESTING.with_columns(first_token=gone, over_half=gone)
+    assert list(drawn(without_text)) == ["induction_scores", "induction_patterns"]
+    unscored = WITHOUT.with_columns(induction_score=gone, is_induction=pl.lit(None, pl.Boolean))
+    assert "b" not in set(drawn(RESTING, unscored)["induction_scores"].data["model"])
+
+
+def test_nothing_is_drawn_without_decoders(tmp_path):
+    RESTING.clear().write_parquet(tmp_path / "induction.parquet")
+    patterns("a", 0, 0, 0, 0).clear().write_parquet(tmp_path / "induction_patterns.parquet")
+    pl.DataFrame({"model": "a", "attention": "softmax"}).write_parquet(tmp_path / "models.parquet")
+    write_section("induction", tmp_path, tmp_path / "out")
+    assert strict_json((tmp_path / "out" / "figures.json").read_text()) == []
+
+
+def test_names_are_text_wherever_they_stand():
+    name = "<b>'\"\\ x</b>"
+    for figure in drawn(heads(name, {(0, 0): (0.9, 0.7)})).values():
+        svg = as_svg(figure.spec())
+        assert "<b>" not in svg
+        assert "&lt;b&gt;" in svg or figure.name == "induction_heads_at_rest"
+
+
+def test_wide_models_stay_within_the_page():
+    wide = heads("wide", {(40, 3): (0.9, 0.7)}, size=(80, 64))
+    for figure in drawn(wide, *(heads(f"m{i}", {}) for i in range(4))).values():
+        width = float(as_svg(figure.spec()).split('width="')[1].split('"')[0])
+        assert width <= 864, (figure.name, width)

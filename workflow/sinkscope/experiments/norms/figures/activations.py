@@ -1,0 +1,107 @@
+"""Massive activations: the largest entries of residual states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import Look, layer_panels
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import rounded
+from sinkscope.experiments.norms.constants import MASSIVE, TIMES_MEDIAN
+from sinkscope.findings.finding import Finding
+
+LOOKS: dict[str, Look] = {
+    "largest": ("#d55e00", (1, 0)),
+    "limit": ("#8a8f98", (6, 3)),
+    "median": ("#0072b2", (2, 2)),
+}
+SIZE = pl.col("activation").abs()
+WHERE = (
+    "{% for row in massive %}"
+    "{% if loop.first %}"
+    "{{ n_massive }} of {{ n_models|counted('model') }} {{ 'have' if n_massive > 1 else 'has' }} "
+    "massive activations: "
+    "{% else %}; {% endif %}"
+    "in {{ row.model }} dimension{{ 's' if row.n_dimensions > 1 }} "
+    "{{ dimensions|selectattr('model', 'eq', row.model)|phrased('{dimension}')|listed }}"
+    "{% if row.n_more %} and {{ row.n_more }} more{% endif %}"
+    ", layers {{ row.first_layer }} to {{ row.last_layer }}, {{ row.at_first_token|percent }} of "
+    "them at the first token, up to {{ row.largest|decimals(0) }}{{ '.' if loop.last }}"
+    "{% else %}"
+    "{% set row = largest[0] %}"
+    "There is no massive activation in {{ without|names|models_or_number }}; the largest beside "
+    "its layer's median is {{ row.size|decimals(0) }}, in layer {{ row.layer }} of {{ row.model }} "
+    "({{ row.times_median|times(0) }} the median)."
+    "{% endfor %}"
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    activations = tables["activations"]
+    if activations.is_empty():
+        return None
+    limit = pl.max_horizontal(pl.col("median") * TIMES_MEDIAN, MASSIVE)
+    drawn = rounded(
+        activations.group_by("model", "layer")
+        .agg(largest=SIZE.max(), median=pl.col("median").mean())
+        .with_columns(limit=limit)
+        .unpivot(list(LOOKS), index=["model", "layer"], variable_name="line", value_name="value")
+        .sort("model", "layer", "line")
+    )
+    y = alt.Y("value:Q", title="magnitude", scale=alt.Scale(type="log"))
+    return Figure(
+        name="norms_activations",
+        title="Massive activations",
+        finding=Finding(WHERE, facts(activations)),
+        caption=(
+            "The largest magnitude |x| among all entries of the residual states that enter a "
+            "layer (largest over documents), and the median of all. Massive, after Sun et al. "
+            f"2024: over {MASSIVE:g} and over {TIMES_MEDIAN:g} times the median (dashed: the "
+            "limit). Every one, with its dimension and token, is in the table activations. n = "
+            f"{documents_in(tables['norm_weighted'])}. Unit: magnitude, logarithmic scale. Layers "
+            "count from 0."
+        ),
+        chart=layer_panels(drawn, y.axis(format="~g", tickCount=5), LOOKS),
+        data=drawn,
+    )
+
+
+def facts(activations: pl.DataFrame) -> dict[str, Any]:
+    """Massive activations of the first models that have any, and their commonest dimensions; the
+    models without, and the largest entry of all beside the median of its layer."""
+    massive = activations.filter("is_massive")
+    n_dimensions = pl.col("dimension").n_unique().cast(pl.Int64)
+    models = massive.group_by("model").agg(
+        n_dimensions=n_dimensions,
+        n_more=(n_dimensions - words.FEW).clip(0),
+        first_layer=pl.col("layer").min(),
+        last_layer=pl.col("layer").max(),
+        at_first_token=(pl.col("position") == 0).mean(),
+        largest=SIZE.max(),
+    )
+    shown = models.sort("model").head(words.FEW)
+    dimensions = (
+        massive.join(shown, on="model", how="semi")
+        .group_by("model", "dimension")
+        .len()
+        .sort("model", "len", "dimension", descending=[False, True, False])
+        .group_by("model", maintain_order=True)
+        .head(words.FEW)
+    )
+    names = activations.select("model").unique().sort("model")
+    largest = activations.select(
+        "model", "layer", size=SIZE, times_median=SIZE / pl.col("median")
+    ).sort("times_median", "model", "layer", descending=[True, False, False])
+    return {
+        "n_models": names.height,
+        "n_massive": models.height,
+        "massive": shown.to_dicts(),
+        "dimensions": dimensions.select("model", "dimension").to_dicts(),
+        "without": names.join(models, on="model", how="anti").to_dicts(),
+        "largest": largest.head(1).to_dicts(),
+    }

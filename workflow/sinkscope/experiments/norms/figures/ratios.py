@@ -1,0 +1,76 @@
+"""Norms of sink tokens beside those of other tokens, layer by layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import Look, layer_panels, long
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import rounded
+from sinkscope.experiments.norms.constants import QUANTITIES
+from sinkscope.experiments.norms.summary import of_models, of_sets, peaks
+from sinkscope.findings.finding import Finding
+
+SINKS = {"first_token": "first token", "first_terminator": "first terminator"}
+LOOKS: dict[str, Look] = {
+    f"{quantity}, {sink}": (colour, dash)
+    for sink, dash in zip(SINKS.values(), ((1, 0), (3, 3)), strict=True)
+    for quantity, colour in zip(QUANTITIES, ("#0072b2", "#cc79a7", "#d55e00"), strict=True)
+}
+SMALL_VALUES = (
+    "Where the first token gets most attention its value is smaller than those of other tokens in "
+    "{{ n_smaller }} of {{ n_models|counted('model') }}, smallest in {{ smallest[0].model }} "
+    "(layer {{ smallest[0].layer }}: {{ smallest[0].value|times }} theirs); its state is largest "
+    "in layer {{ largest[0].layer }} of {{ largest[0].model }} ({{ largest[0].state|times(1) }} "
+    "theirs)."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    ratios = tables["norm_ratios"].filter(pl.col("sink").is_in(list(SINKS)))
+    if ratios.is_empty():
+        return None
+    means = of_models(ratios)
+    parts = [
+        long(
+            means.filter(pl.col("sink") == sink),
+            {quantity: f"{quantity}, {name}" for quantity in QUANTITIES},
+            ["model", "layer"],
+        )
+        for sink, name in SINKS.items()
+    ]
+    drawn = rounded(pl.concat(parts).sort("model", "layer", "line"))
+    y = alt.Y("value:Q", title="norm, times that of others", scale=alt.Scale(type="log"))
+    return Figure(
+        name="norms_ratios",
+        title="Norms of sinks beside those of other tokens",
+        finding=Finding(SMALL_VALUES, small_values(means, tables["norm_weighted"])),
+        caption=(
+            "Formula: L2 norm of the residual state, the key (mean over heads) and the value of a "
+            "token, over the median of all tokens that are no sinks (first token, special tokens, "
+            "first terminator). The state of a layer is the one that enters it, and of which its "
+            "keys and values are made. 1: like any other token. Geometric mean over n = "
+            f"{documents_in(ratios, ['model', 'sink'])}. Unit: ratio, logarithmic scale. Layers "
+            "count from 0."
+        ),
+        chart=layer_panels(drawn, y.axis(format="~g", tickCount=5), LOOKS),
+        data=drawn,
+    )
+
+
+def small_values(means: pl.DataFrame, weighted: pl.DataFrame) -> dict[str, Any]:
+    """Facts on the first token: its value where its attention peaks, and its largest state."""
+    first = means.filter(pl.col("sink") == "first_token")
+    peak = peaks(of_sets(weighted)).select("model", "layer")
+    values = first.join(peak, on=["model", "layer"]).drop_nulls("value").sort("value", "model")
+    states = first.drop_nulls("state").sort("state", "model", "layer")
+    return {
+        "n_models": values.height,
+        "n_smaller": values.filter(pl.col("value") < 1).height,
+        "smallest": values.head(1).select("model", "layer", "value").to_dicts(),
+        "largest": states.tail(1).select("model", "layer", "state").to_dicts(),
+    }

@@ -1,0 +1,69 @@
+"""Attention on the first token, weighted by the norms of values and not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import Look, layer_panels, long
+from sinkscope.charts.palette import CLASS_COLOURS
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import rounded
+from sinkscope.experiments.norms.summary import of_sets, peaks
+from sinkscope.findings.finding import Finding
+
+COLUMNS = {
+    "mass": "attention to the first token",
+    "norm_mass": "weighted by the norms of values",
+}
+LOOKS: dict[str, Look] = {
+    COLUMNS["mass"]: (CLASS_COLOURS["first"], (1, 0)),
+    COLUMNS["norm_mass"]: ("#d55e00", (6, 3)),
+}
+SURVIVES = 0.5
+KEPT = (
+    "{% set change = '{model} ({mass:.2f} becomes {norm_mass:.2f} in layer {layer})' %}"
+    "Where it is strongest, the first token keeps at least half of its attention in {{ n_kept }} "
+    "of {{ n_models|counted('model') }} when keys are weighted by the norms of their values"
+    "{{ '; least in ' if most else ': ' }}{{ least|phrased(change)|listed }}"
+    "{{ ', most in ' if most }}{{ most|phrased(change)|listed }}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    table = tables["norm_weighted"]
+    if table.is_empty():
+        return None
+    masses = of_sets(table)
+    first = masses.filter(pl.col("key_set") == "first_token")
+    drawn = rounded(long(first, COLUMNS, ["model", "layer"]).sort("model", "layer", "line"))
+    y = alt.Y("value:Q", title="part of attention").scale(domain=[0, 1])
+    return Figure(
+        name="norms_weighted",
+        title="Does the sink survive weighting by the norms of values?",
+        finding=Finding(KEPT, kept(peaks(masses))),
+        caption=(
+            "Formula: A[l,h,i,0] (full line), and A[l,h,i,0] norm(v_0) / sum over j of A[l,h,i,j] "
+            "norm(v_j) (dashed; Kobayashi et al. 2020, with the value itself), mean over heads "
+            f"h, queries i and n = {documents_in(table)}. The first terminator, the special tokens "
+            "and all sinks together are in the table norm_weighted. Unit: part of 1, linear scale. "
+            "Layers count from 0."
+        ),
+        chart=layer_panels(drawn, y, LOOKS),
+        data=drawn,
+    )
+
+
+def kept(peak: pl.DataFrame) -> dict[str, Any]:
+    """Facts. peak: peaks, one row per model."""
+    fraction = pl.col("norm_mass") / pl.col("mass")
+    ordered = peak.sort(fraction, "model").select("model", "layer", "mass", "norm_mass")
+    return {
+        "n_models": ordered.height,
+        "n_kept": ordered.filter(fraction >= SURVIVES).height,
+        "least": ordered.head(1).to_dicts(),
+        "most": ordered[1:].tail(1).to_dicts(),
+    }

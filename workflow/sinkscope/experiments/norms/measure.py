@@ -1,0 +1,150 @@
+"""Norms of residual state, key and value of every token, massive activations, and attention with
+every key weighted by the norm of its value.
+
+Sources: Sun et al. 2024 (massive activations), Guo et al. 2024, Kobayashi et al. 2020 (weighting).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from sinkscope.experiments.norms.constants import MASSIVE, QUANTITIES, TIMES_MEDIAN
+from sinkscope.extract.encode import Encoded
+from sinkscope.extract.model import Loaded
+from sinkscope.keys import key_sets
+from sinkscope.measure.passes import (
+    Pass,
+    observe,
+    plan_of,
+    readable,
+    shortened,
+    shown_documents,
+)
+from sinkscope.measure.task import Task
+
+LARGEST = 3  # entries of a state that are told in any case
+WEIGHTED_SETS = ("first_token", "first_terminator", "special", "sinks")
+
+
+def sinks_of(encoded: Encoded) -> dict[int, str]:
+    """Position to name of the single tokens that are called sinks, as in the key set `sinks`."""
+    sets = key_sets(encoded.classes)
+    named = {position: encoded.classes[position] for position in sets["sinks"]}
+    return named | dict.fromkeys(sets["first_terminator"], "first_terminator") | {0: "first_token"}
+
+
+def norms_of(found: Pass) -> np.ndarray:
+    """[quantity, layer, token] norms of the states, keys and values of one document."""
+    states = torch.stack([states[0].float().norm(dim=-1) for states in found.states])
+    keys, values = (
+        torch.stack([layer[0] for layer in layers])
+        for layers in (found.key_norms, found.value_norms)
+    )
+    return torch.stack([states, keys, values]).cpu().double().numpy()
+
+
+def by_position(norms: np.ndarray, encoded: Encoded) -> pl.DataFrame:
+    """A row a layer and position; norms: [quantity, layer, token]."""
+    layer, position = np.indices(norms.shape[1:]).reshape(2, -1)
+    columns = {name: norms[i].ravel() for i, name in enumerate(QUANTITIES)}
+    tokens = {
+        "token": np.array(encoded.tokens)[position],
+        "key_class": np.array(encoded.classes)[position],
+    }
+    return pl.DataFrame({"layer": layer, "position": position, **tokens, **columns})
+
+
+def ratios(norms: np.ndarray, sinks: dict[int, str]) -> pl.DataFrame:
+    """One row per layer and sink: each norm over the median of all tokens that are not sinks.
+
+    norms: [quantity, layer, token]. sinks: position to name.
+    """
+    others = [i for i in range(norms.shape[2]) if i not in sinks]
+    frames = []
+    for position, sink in sorted(sinks.items()):
+        part = np.full(norms.shape[:2], np.nan)
+        if others:
+            part = norms[:, :, position] / np.median(norms[:, :, others], axis=2)
+        columns = {name: part[i] for i, name in enumerate(QUANTITIES)}
+        frame = pl.DataFrame({"layer": np.arange(norms.shape[1]), **columns})
+        frames.append(frame.with_columns(sink=pl.lit(sink), position=pl.lit(position)))
+    return pl.concat(frames)
+
+
+def activations(states: tuple[Tensor, ...], encoded: Encoded) -> pl.DataFrame:
+    """The LARGEST entries of every layer's state, and all massive ones; largest first.
+
+    states: [1, token, d] of every layer. Massive: over MASSIVE, and over TIMES_MEDIAN times the
+    median magnitude of the layer's state.
+    """
+    rows = []
+    for layer, state in enumerate(states):
+        size = state[0].float().abs().cpu()  # [token, d]
+        median = float(np.median(size.numpy()))
+        limit = max(MASSIVE, TIMES_MEDIAN * median)
+        n_massive = int((size > limit).sum())
+        for rank, (value, place) in enumerate(largest(size, max(LARGEST, n_massive))):
+            position, dimension = divmod(place, size.shape[1])
+            rows.append(
+                {
+                    "layer": layer,
+                    "rank": rank,
+                    "dimension": dimension,
+                    "position": position,
+                    "token": encoded.tokens[position],
+                    "key_class": encoded.classes[position],
+                    "activation": float(state[0, position, dimension]),
+                    "median": median,
+                    "is_massive": value > limit,
+                }
+            )
+    return pl.DataFrame(rows)
+
+
+def largest(size: Tensor, n: int) -> list[tuple[float, int]]:
+    """(value, place in the flattened tensor) of the n largest entries, ties to the first place:
+    of equal entries topk takes any."""
+    flat = size.flatten()
+    least = flat.topk(min(n, len(flat))).values[-1]
+    places = (flat >= least).nonzero()[:, 0]
+    order = flat[places].sort(descending=True, stable=True).indices[:n]
+    return [(float(flat[place]), int(place)) for place in places[order]]
+
+
+def masses(found: Pass, sets: dict[str, list[int]]) -> pl.DataFrame:
+    """One row per layer and key set: n_keys, its plain mass and its norm-weighted one."""
+    plain, weighted = (found.stacked(name)[:, 0].numpy() for name in ("mass", "norm_mass"))
+    layer, column = np.indices(plain.shape).reshape(2, -1)
+    return pl.DataFrame(
+        {
+            "layer": layer,
+            "key_set": np.array(list(sets))[column],
+            "n_keys": np.array([len(keys) for keys in sets.values()])[column],
+            "mass": plain.ravel(),
+            "norm_mass": weighted.ravel(),
+        }
+    )
+
+
+def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
+    """Frames by the name of their table; norms of single positions of the first documents."""
+    shown = shown_documents(task)
+    of_table: dict[str, list[pl.DataFrame]] = {}
+    for document, encoded in readable(shortened(loaded, task), task):
+        sets = {name: key_sets(encoded.classes)[name] for name in WEIGHTED_SETS}
+        ids = torch.tensor([encoded.ids], device=loaded.device)
+        seen = observe(loaded, ids, plan_of(ids, list(sets.values()), weighted=True))
+        norms = norms_of(seen)
+        frames = {
+            "norm_ratios": ratios(norms, sinks_of(encoded)),
+            "norm_weighted": masses(seen, sets),
+            "activations": activations(seen.states, encoded),
+        }
+        if document.name in shown:
+            frames["norms"] = by_position(norms, encoded)
+        for name, frame in frames.items():
+            of_table.setdefault(name, []).append(frame.with_columns(document=pl.lit(document.name)))
+    return {name: pl.concat(parts) for name, parts in of_table.items()}

@@ -1,0 +1,42 @@
+"""The second sink: the first token that ends a sentence, seen as if it were a second BOS.
+
+Source: "Are two dummies better than one?" (2023): in Llama-2 the first . ? ! becomes a near copy of
+the BOS.
+"""
+
+from __future__ import annotations
+
+from sinkscope.declarations.experiment import Experiment, Section, Setting
+from sinkscope.declarations.settings import EXPERIMENT_TOKENS
+from sinkscope.experiments.second_sink.constants import SUMS, UNITS
+from sinkscope.experiments.second_sink.tables import TABLES
+
+EXPERIMENT = Experiment(
+    tables=TABLES,
+    settings=(EXPERIMENT_TOKENS,),
+    reads=("documents_in_report",),
+    threshold=Setting(
+        "second_sink_mass",
+        0.1,
+        "Mean attention of later queries from which a layer holds a second sink.",
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+    ),
+    parts=("second_sink", "second_sink_local", "second_sink_maps", SUMS, UNITS),
+    sections={
+        "second_sink": Section(
+            title="A second sink at the end of the first sentence?",
+            intro=(
+                "In Llama-2 the first token that ends a sentence (. ? !) becomes a near copy of "
+                "the BOS: from then on two columns are bright, its state is the same whatever "
+                "the text, and yet neighbours keep their attention, which a second sink beside "
+                "the first should have cost them. Here the first terminator of every document is "
+                "looked at in the same ways, beside controls: another mark in its place, and "
+                "the next terminator."
+            ),
+            tables=(*TABLES, "models"),
+            figures=(
+                *("maps", "mass", "ratio", "controls", "states", "convergence", "matrix", "local"),
+            ),
+        ),
+    },
+)

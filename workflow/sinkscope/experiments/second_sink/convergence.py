@@ -1,0 +1,72 @@
+"""How alike the states of one token are across documents, from what the shards left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+
+from sinkscope.experiments.second_sink.constants import STEPS
+
+Sums = dict[tuple[str, str, int], tuple[int, np.ndarray]]
+
+
+def summed(parts: Iterable[pl.DataFrame]) -> Sums:
+    """(model, mark, layer) to the number of documents and the sum of their unit vectors, in steps.
+
+    parts: model, mark, layer, n_documents, total, one frame per shard; one at a time, since all of
+    a large grid together may not fit the memory.
+    """
+    sums: Sums = {}
+    for part in parts:
+        if part.is_empty():
+            continue
+        for row in part.iter_slices(1):
+            key = (row["model"][0], row["mark"][0], row["layer"][0])
+            n, total = sums.get(key, (0, np.int64(0)))
+            sums[key] = n + row["n_documents"][0], total + row["total"][0].to_numpy()
+    return sums
+
+
+def convergence(sums: Sums) -> pl.DataFrame:
+    """model, mark, layer, n_documents; cosine, mean over pairs of documents; unit_distance, the
+    root of the mean squared distance of unit vectors over pairs. Missing where there is but one
+    document.
+
+    The sum of unit vectors is enough: |sum u|^2 = n + 2 (sum over pairs of the cosine).
+    """
+    rows = [
+        (model, mark, layer, n, _mean_cosine(n, total / STEPS) if n > 1 else None)
+        for (model, mark, layer), (n, total) in sorted(sums.items())
+    ]
+    schema = {
+        "model": pl.String, "mark": pl.String, "layer": pl.Int64, "n_documents": pl.Int64,
+        "cosine": pl.Float64,
+    }  # fmt: skip
+    found = pl.DataFrame(rows, schema=schema, orient="row")
+    return found.with_columns(unit_distance=(2 - 2 * pl.col("cosine")).clip(0).sqrt())
+
+
+def _mean_cosine(n: int, total: np.ndarray) -> float:
+    return float((np.square(total).sum() - n) / (n * (n - 1)))
+
+
+def pairs(units: pl.DataFrame) -> pl.DataFrame:
+    """model, document, other, layer, cosine: each document with each.
+
+    units: model, document, layer, unit.
+    """
+    frames = []
+    by = ["model", "layer"]
+    for (model, layer), rows in units.sort(*by, "document").group_by(by, maintain_order=True):
+        names = rows["document"].to_numpy()
+        vectors = np.stack(rows["unit"].to_list())  # [document, d]
+        one, other = np.indices((len(names), len(names))).reshape(2, -1)
+        columns = {"document": names[one], "other": names[other]}
+        frames.append(
+            pl.DataFrame(columns | {"cosine": (vectors @ vectors.T).ravel()}).with_columns(
+                model=pl.lit(model), layer=pl.lit(layer)
+            )
+        )
+    return pl.concat(frames)

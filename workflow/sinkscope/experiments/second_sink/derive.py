@@ -1,0 +1,148 @@
+"""The second sink of every model: what documents say together, layer by layer, and whether it
+takes its attention from a query's neighbours. Pure functions, but for derive, which reads parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from sinkscope.experiments.second_sink.constants import OWN, SUMS, UNITS
+from sinkscope.experiments.second_sink.convergence import convergence, pairs, summed
+from sinkscope.experiments.second_sink.tables import TABLES
+from sinkscope.keys import LOCAL_WIDTHS
+from sinkscope.tables.parts import Parts
+
+WIDTH = LOCAL_WIDTHS[-1]
+MEANS = ("first_token", "second_sink", "next_terminator", "strongest", "cosine",
+         "unit_distance", "cosine_others")  # fmt: skip
+
+
+def by_layer(table: pl.DataFrame, converged: pl.DataFrame, threshold: float) -> pl.DataFrame:
+    """Means over documents: a row a model, mark and layer; the mark OWN is the text itself.
+
+    table: second_sink. converged: model, mark, layer; cosine and unit_distance over pairs of
+    documents. A layer holds a second sink from a mean mass of `threshold` on.
+    """
+    own = table.filter("is_own").with_columns(mark=pl.lit(OWN))
+    known = pl.concat([own, table]).with_columns(pl.col(MEANS).fill_nan(None)).sort("document")
+    means = known.group_by("model", "mark", "layer").agg(
+        pl.col(MEANS).mean(), n_documents=pl.col("second_sink").count()
+    )
+    of_pairs = converged.select(
+        *("model", "mark", "layer"),
+        n_states="n_documents",
+        convergence="cosine",
+        convergence_distance="unit_distance",
+    )
+    return means.join(of_pairs, on=["model", "mark", "layer"], how="left").with_columns(
+        ratio=pl.col("second_sink") / pl.col("first_token"),
+        threshold=pl.lit(threshold),
+        is_second_sink=(pl.col("second_sink") >= threshold).fill_null(False),
+    )
+
+
+def spans(layers: pl.DataFrame) -> pl.DataFrame:
+    """One row per model, the strongest second sink first: the number of layers that hold one
+    (n_layers), the first and the last of them (born, ends; null if there are none), and the layer,
+    mass and ratio where the first terminator gets most. layers: second_sink_layers."""
+    own = layers.filter(pl.col("mark") == OWN).drop_nulls("second_sink")
+    there = pl.col("layer").filter("is_second_sink")
+    order = ["model", "second_sink", "layer"]
+    return (
+        own.sort(order, descending=[False, True, False])
+        .group_by("model", maintain_order=True)
+        .agg(
+            n_layers=pl.col("is_second_sink").sum(),
+            born=there.min(),
+            ends=there.max(),
+            layer=pl.col("layer").first(),
+            mass=pl.col("second_sink").first(),
+            ratio=pl.col("ratio").first(),
+        )
+        .sort("mass", "model", descending=[True, False])
+    )
+
+
+def profile(local: pl.DataFrame, layers: pl.DataFrame) -> pl.DataFrame:
+    """The table second_sink_local as means over layers: those that hold the model's second sink,
+    all where none does."""
+    own = layers.filter(pl.col("mark") == OWN)
+    held = own.select("model", "layer", "is_second_sink")
+    return (
+        local.join(held, on=["model", "layer"])
+        .filter(pl.col("is_second_sink") | ~pl.col("is_second_sink").any().over("model"))
+        .group_by("model", "document", "query")
+        .agg(
+            pl.col("key").first(),
+            pl.col("first_token", "second_sink", "local", "local_no_first").mean(),
+        )
+        .sort("model", "document", "query")
+    )
+
+
+def expected(profiles: pl.DataFrame) -> pl.DataFrame:
+    """A row a model and document with enough queries on both sides of the second sink.
+
+    Local attention before it (queries whose window does not reach key 0) and after it (whose
+    window does not reach the second sink), and what a naive reader expects: if the second sink
+    got its share beside a key 0 that gets m0, and the rest stayed in proportion, everything
+    else would be divided by factor = 1 + (m2 / m0) * m0(before).
+    """
+    query, key = pl.col("query").cast(pl.Int64), pl.col("key").cast(pl.Int64)
+    before, after = (query > WIDTH) & (query < key), query > key + WIDTH
+    ratio = pl.col("second_sink").filter(after).mean() / pl.col("first_token").filter(after).mean()
+    return (
+        profiles.group_by("model", "document")
+        .agg(
+            key=pl.col("key").first(),
+            n_queries=pl.len(),
+            first_before=pl.col("first_token").filter(before).mean(),
+            ratio=ratio,
+            **{
+                f"{name}_{side}": pl.col(name).filter(kept).mean()
+                for name in ("local", "local_no_first")
+                for side, kept in (("before", before), ("after", after))
+            },
+        )
+        .drop_nulls(["local_before", "local_after"])
+        .with_columns(factor=1 + pl.col("ratio") * pl.col("first_before"))
+        .sort("model", "document")
+    )
+
+
+def drops(naive: pl.DataFrame) -> pl.DataFrame:
+    """A row per model: local_before, local_after and factor of expected(), means over documents,
+    and `dropped`, the factor by which local attention falls. Above the naive line where dropped
+    is less than factor."""
+    return (
+        naive.group_by("model")
+        .agg(pl.col("local_before", "local_after", "factor").mean())
+        .with_columns(dropped=pl.col("local_before") / pl.col("local_after"))
+        .sort("factor", "model", descending=[True, False])
+    )
+
+
+def of_first_document(maps: pl.DataFrame) -> pl.DataFrame:
+    """Of every model the maps of one document, the first by name: each shard has left one."""
+    return maps.filter(pl.col("document") == pl.col("document").min().over("model"))
+
+
+def derive(
+    parts: Parts, beside: Mapping[str, pl.DataFrame], threshold: float
+) -> dict[str, pl.DataFrame]:
+    """The experiment's tables by name."""
+    table = parts.joined("second_sink", TABLES["second_sink"])
+    units = parts.joined(UNITS, TABLES["second_sink_states"])
+    found = {
+        "second_sink": table,
+        "second_sink_local": parts.joined("second_sink_local", TABLES["second_sink_local"]),
+        "second_sink_maps": of_first_document(
+            parts.joined("second_sink_maps", TABLES["second_sink_maps"])
+        ),
+        "second_sink_states": units if units.is_empty() else pairs(units),
+    }
+    if not table.is_empty():
+        converged = convergence(summed(parts.each(SUMS)))
+        found["second_sink_layers"] = by_layer(table, converged, threshold)
+    return found

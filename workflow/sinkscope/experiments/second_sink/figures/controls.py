@@ -1,0 +1,107 @@
+"""Controls: other marks in the place of the first terminator, and the next terminator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import rows_axis, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.marks import mark_looks, marks
+from sinkscope.charts.palette import CLASS_COLOURS
+from sinkscope.charts.theme import data_source, rounded
+from sinkscope.experiments.second_sink.constants import OWN
+from sinkscope.experiments.second_sink.derive import spans
+from sinkscope.experiments.second_sink.looks import MASS
+from sinkscope.findings.finding import Finding
+
+KINDS = {".": "full stop", "!": "exclamation mark", "?": "question mark", ",": "comma"}
+NEXT = "next terminator"
+POINTS = {
+    "full stop": (CLASS_COLOURS["terminator"], "circle"),
+    "exclamation mark": ("#cc79a7", "triangle-up"),
+    "question mark": ("#009e73", "triangle-down"),
+    NEXT: (CLASS_COLOURS["cls"], "square"),
+    "comma": (CLASS_COLOURS["punctuation"], "cross"),
+}
+AGAINST = (
+    "{% for row in widest %}"
+    "A full stop gets more than a comma in its place in {{ n_above_comma }} of "
+    "{{ n_comma|counted('model') }}, in {{ row.model }} {{ row.full_stop|decimals(3) }} against "
+    "{{ row.comma|decimals(3) }}"
+    "{% endfor %}"
+    "{% if n_next %}"
+    "{{ '; more' if widest else 'More' }} than the next terminator in {{ n_above_next }} of "
+    "{{ n_next }}"
+    "{% endif %}"
+    "{{ '.' if widest or n_next else 'No document has such tokens.' }}"
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    layers = tables["second_sink_layers"].drop_nulls("second_sink")
+    if layers.is_empty():
+        return None
+    strongest = spans(layers).select("model", "layer")
+    drawn = in_rows(layers.join(strongest, on=["model", "layer"]))
+    return Figure(
+        name="second_sink_controls",
+        title="Does it take a terminator, and the first one?",
+        finding=Finding(AGAINST, against(drawn)),
+        caption=(
+            "The same texts with the first terminator exchanged, as a token, for each mark; every "
+            "other token stays what and where it is. Square: the next terminator of the text as it "
+            f"is. Formula: {MASS}, in the layer of each model where the text's own first "
+            "terminator gets most. Mean over heads, queries and documents; n = "
+            f"{words.ranged(layers['n_documents'].to_list())} documents. Unit: part of 1, linear "
+            "scale, which does not end at 1."
+        ),
+        chart=points(drawn, strongest["model"].to_list()),
+        data=drawn,
+    )
+
+
+def in_rows(layers: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, kind, value: one row per model and kind of token. layers: second_sink_layers,
+    one layer per model."""
+    rows = layers.sort("model", "mark")
+    marks = rows.filter(pl.col("mark").is_in(list(KINDS))).select(
+        "model", "layer", kind=pl.col("mark").replace_strict(KINDS), value="second_sink"
+    )
+    following = rows.filter(pl.col("mark") == OWN).select(
+        "model", "layer", kind=pl.lit(NEXT), value="next_terminator"
+    )
+    return rounded(pl.concat([marks, following]).drop_nulls("value"))
+
+
+def against(drawn: pl.DataFrame) -> dict[str, Any]:
+    """Facts: full stops compared with commas, and with the next terminators, where both exist."""
+    names = {"full_stop": "full stop", "comma": "comma", "next": NEXT}
+    values = {
+        name: pl.col("value").filter(pl.col("kind") == kind).first() for name, kind in names.items()
+    }
+    by_model = drawn.group_by("model", maintain_order=True).agg(**values).drop_nulls("full_stop")
+    commas, following = by_model.drop_nulls("comma"), by_model.drop_nulls("next")
+    ratio = pl.col("full_stop") / pl.col("comma")
+    widest = commas.sort(ratio, "model", descending=[True, False], nulls_last=True).head(1)
+    return {
+        "n_comma": commas.height,
+        "n_above_comma": commas.filter(pl.col("full_stop") > pl.col("comma")).height,
+        "widest": widest.select("model", "full_stop", "comma").to_dicts(),
+        "n_next": following.height,
+        "n_above_next": following.filter(pl.col("full_stop") > pl.col("next")).height,
+    }
+
+
+def points(drawn: pl.DataFrame, models: list[str]) -> alt.Chart:
+    """One row per model, one mark for each kind of token."""
+    chart = marks(
+        alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
+        rows_axis("model", models),
+        mark_looks("kind", POINTS),
+        tips("model:N", "layer:Q", ("kind:N", "in its place"), ("value:Q", "", ".4f")),
+    )
+    return chart.properties(data=data_source(drawn), width=520, height=34 * len(models))

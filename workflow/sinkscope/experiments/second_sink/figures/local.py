@@ -1,0 +1,129 @@
+"""Local attention by position: does the first terminator take it from a query's neighbours?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import only, panel_title, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.theme import data_source, rounded
+from sinkscope.experiments.second_sink.derive import WIDTH, drops, expected, profile, spans
+from sinkscope.findings.finding import Finding
+
+MOST_MODELS, N_DOCUMENTS = 4, 2
+FORMS = {"local": "all keys", "local_no_first": "without the first token"}
+COLOURS = ("#0072b2", "#d55e00")
+DROPS = (
+    "{% set row = most_expected[0] %}"
+    "Where most is expected of it, in {{ row.model }}, the first terminator should divide local "
+    "attention by {{ row.factor|decimals(2) }}; it is divided by {{ row.dropped|decimals(2) }} "
+    "({{ row.local_before|mass }} before, {{ row.local_after|mass }} after). It drops by less than "
+    "expected in {{ n_less }} of {{ n_decoders|counted('decoder') }}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    layers = tables["second_sink_layers"]
+    profiles = profile(tables["second_sink_local"], layers)
+    naive = expected(profiles)
+    if naive.is_empty():
+        return None
+    measured = set(naive["model"])
+    models = [name for name in spans(layers)["model"] if name in measured][:MOST_MODELS]
+    documents = longest_documents(naive.filter(pl.col("model").is_in(models)))
+    shown = pl.col("model").is_in(models) & pl.col("document").is_in(documents)
+    profiles = profiles.filter(shown)
+    drawn = rounded(in_rows(profiles, naive))
+    n_tokens = profiles.select(pl.col("query").max()).item() + 1
+    dropped = drops(naive)
+    facts: dict[str, Any] = {
+        "most_expected": dropped.head(1).to_dicts(),
+        "n_less": dropped.filter(pl.col("dropped") < pl.col("factor")).height,
+        "n_decoders": dropped.height,
+    }
+    return Figure(
+        name="second_sink_local",
+        title="Attention to the neighbours, before and after the first terminator",
+        finding=Finding(DROPS, facts),
+        caption=(
+            f"Formula: sum over |i - j| ≤ {WIDTH} of M[l,i,j], by query position i; right: "
+            "without key 0. Mean over the layers that hold the model's second sink, over all "
+            "where none does; the rule stands at the first terminator. Dashed, the naive "
+            "expectation: the mean before it (queries whose window does not reach key 0), and "
+            "after it this value divided by 1 + r m, with r the ratio of what the first "
+            "terminator and key 0 get later and m what key 0 gets before, both measured. "
+            f"Decoders, at most {MOST_MODELS}; n = {words.counted(len(documents), 'document')} "
+            f"({words.listed(documents)}), their first {n_tokens} tokens at most. "
+            "Unit: part of 1, linear scale."
+        ),
+        chart=rows_of(drawn, models),
+        data=drawn,
+    )
+
+
+def longest_documents(naive: pl.DataFrame) -> list[str]:
+    """The longest of the documents that most of these models can show."""
+    return (
+        naive.group_by("document")
+        .agg(n=pl.len(), length=pl.col("n_queries").sum())
+        .sort("n", "length", "document", descending=[True, True, False])
+        .head(N_DOCUMENTS)["document"]
+        .to_list()
+    )
+
+
+def in_rows(profiles: pl.DataFrame, naive: pl.DataFrame) -> pl.DataFrame:
+    """model, document, query, key, form, value, expected: one row per form."""
+    both = profiles.join(
+        naive.select("model", "document", "factor", pl.col("^local.*_before$")),
+        on=["model", "document"],
+    )
+    factor = pl.when(pl.col("query") > pl.col("key")).then("factor").otherwise(1.0)
+    parts = [
+        both.select(
+            *("model", "document", "query", "key"),
+            form=pl.lit(name),
+            value=form,
+            expected=pl.col(f"{form}_before") / factor,
+        )
+        for form, name in FORMS.items()
+    ]
+    return pl.concat(parts).sort("model", "form", "document", "query")
+
+
+def rows_of(drawn: pl.DataFrame, models: list[str]) -> alt.VConcatChart:
+    """One row of panels per model."""
+    rows = [
+        alt.hconcat(
+            *(panel(model, form, model == models[-1]) for form in FORMS.values()),
+            spacing=14,
+            title=panel_title(model),
+        )
+        for model in models
+    ]
+    return alt.vconcat(*rows, spacing=10, data=data_source(drawn)).resolve_scale(color="shared")
+
+
+def panel(model: str, form: str, last: bool) -> alt.LayerChart:
+    is_left = form == FORMS["local"]
+    x = alt.X("query:Q", title=f"query position ({form})" if last else None)
+    x = x.axis(format="d", tickMinStep=1, grid=False).scale(nice=False)
+    y = alt.Y("value:Q", title="local attention" if is_left else None).scale(domain=[0, 1])
+    y = y.axis(labels=is_left, values=[0, 0.5, 1])
+    colour = alt.Color("document:N", title=None).scale(range=list(COLOURS))
+    base = only(model=model, form=form).encode(x=x, color=colour)
+    tooltip = tips(
+        *("document:N", "query:Q"),
+        ("value:Q", "local attention", ".4f"),
+        ("expected:Q", "naive expectation", ".4f"),
+    )
+    line = base.mark_line(strokeWidth=1.2).encode(y=y, tooltip=tooltip)
+    naive = base.mark_line(strokeDash=[5, 3], strokeWidth=1.6, interpolate="step-after")
+    naive = naive.encode(y="expected:Q")
+    rule = base.transform_filter("datum.query == datum.key").mark_rule(opacity=0.6)
+    rule = rule.encode(x="key:Q")
+    return alt.LayerChart(layer=[rule, line, naive], width=340, height=110)

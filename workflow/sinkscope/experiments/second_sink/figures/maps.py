@@ -1,0 +1,106 @@
+"""Head means of two layers, with the columns of the first token and of the second sink marked."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import only, panel_title, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.patterns import GUIDE, LEAST_DRAWN, column, pattern
+from sinkscope.charts.select import axis_length
+from sinkscope.charts.theme import data_source, rounded
+from sinkscope.experiments.second_sink.derive import spans
+from sinkscope.findings.finding import Finding
+
+MOST_MODELS = 4
+COLUMNS = (
+    "{% set row = second[0] %}"
+    "Of these maps the first terminator's column is brightest in layer {{ row.layer }} of "
+    "{{ row.model }}: later queries give it {{ row.mass|mass }} of their attention, and the first "
+    "token {{ row.first_token|mass }}."
+    "{% set row = brightest[0] %}"
+    " The brightest column but the first token's is that of “{{ row.token }}” at {{ row.key }}, in "
+    "layer {{ row.layer }} of {{ row.model }} ({{ row.mass|mass }})."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    maps = tables["second_sink_maps"]
+    measured = set(maps["model"])
+    order = spans(tables["second_sink_layers"])["model"]
+    models = [name for name in order if name in measured][:MOST_MODELS]
+    if not models:
+        return None
+    drawn = maps.filter(pl.col("model").is_in(models))
+    visible = rounded(drawn.filter(pl.col("attention") >= LEAST_DRAWN))
+    pairs = [pair(drawn.filter(pl.col("model") == name)) for name in models]
+    chart = alt.concat(*pairs, columns=2, spacing=26, data=data_source(visible))
+    facts = {"second": second(drawn).to_dicts(), "brightest": brightest(drawn).to_dicts()}
+    return Figure(
+        name="second_sink_maps",
+        title="Two bright columns?",
+        finding=Finding(COLUMNS, facts),
+        caption=(
+            "Attention from every query (rows) to every key (columns), mean over heads, in the "
+            "layers in the middle of the first and of the third quarter, of the first tokens "
+            "of a document. Orange lines: the columns of key 0 and of the first terminator. "
+            f"Formula: M[l,i,j]. Attention below {LEAST_DRAWN} is left blank. "
+            f"n = {words.counted(len(models), 'model')}, those whose first terminator gets "
+            "most, one text each. Unit: part of 1, linear scale. Positions and layers count "
+            "from 0."
+        ),
+        chart=chart.resolve_scale(color="shared"),
+        data=visible,
+    )
+
+
+def second(drawn: pl.DataFrame) -> pl.DataFrame:
+    """The map whose first terminator gets most from later queries, and what key 0 gets there."""
+    later = drawn.filter(pl.col("query") > pl.col("second_sink"))
+    of_first, of_second = pl.col("key") == 0, pl.col("key") == pl.col("second_sink")
+    return (
+        later.group_by("model", "layer")
+        .agg(
+            first_token=pl.col("attention").filter(of_first).mean(),
+            mass=pl.col("attention").filter(of_second).mean(),
+        )
+        .sort("mass", "model", "layer", descending=[True, False, False])
+        .head(1)
+    )
+
+
+def brightest(drawn: pl.DataFrame) -> pl.DataFrame:
+    """The brightest column of a token that is not the first, among the keys of the first half."""
+    half = pl.col("query").max().over("model") // 2
+    order = ["mass", "model", "layer", "key"]
+    return (
+        drawn.filter(
+            (pl.col("key") > 0) & (pl.col("key") <= half) & (pl.col("query") >= pl.col("key"))
+        )
+        .group_by("model", "layer", "key", "token")
+        .agg(mass=pl.col("attention").mean())
+        .sort(order, descending=[True, False, False, False])
+        .head(1)
+    )
+
+
+def pair(rows: pl.DataFrame) -> alt.HConcatChart:
+    """The two layers of one model, side by side."""
+    model, document, key = rows.select("model", "document", "second_sink").row(0)
+    mark = rows.filter(pl.col("key") == key)["token"][0]
+    length = axis_length(rows, "query")
+    panels = [
+        pattern(
+            only(model=model, layer=layer),
+            length,
+            f"layer {layer}",
+            tips("query:Q", "key:Q", "token:N", ("attention:Q", "", ".4f")),
+            is_left=i == 0,
+            guides=[([*column(0, length), *column(key, length)], GUIDE)],
+        )
+        for i, layer in enumerate(rows["layer"].unique().sort().to_list())
+    ]
+    title = panel_title(model, f"{document}: first terminator “{mark}” at {key}")
+    return alt.hconcat(*panels, spacing=10, title=title).resolve_scale(color="shared")

@@ -1,0 +1,135 @@
+"""Attention on the first terminator beside that on the first token, layer by layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import layer_panels
+from sinkscope.experiments.second_sink import looks
+from sinkscope.experiments.second_sink.constants import OWN
+from sinkscope.experiments.second_sink.derive import spans
+from sinkscope.findings.finding import Finding
+
+LINES = {
+    (OWN, "first_token"): "first token",
+    (OWN, "second_sink"): looks.TERMINATOR,
+    (OWN, "next_terminator"): "next terminator",
+    (OWN, "strongest"): "strongest other token",
+    (",", "second_sink"): looks.COMMA,
+}
+TEXTS = (
+    "{% set least = '%g'|format(threshold) %}"
+    "{% if held %}"
+    "The first terminator gets {{ least }} of the attention of later queries in {{ n_held }} of "
+    "{{ n_models|counted('model') }}: "
+    "{{ held|phrased('in {model} it is born in layer {born} and ends in layer {ends}, strongest in "
+    "layer {layer} with {mass:.2f} ({ratio:.2f} \u00d7 what the first token gets)')|listed }}"
+    "{% if without %}; not in {{ without|names|models_or_number }}{% endif %}."
+    "{% else %}"
+    "In the texts as they are there is no second sink: in no layer of "
+    "{{ without|names|models_or_number }} does the first terminator get {{ least }} of the "
+    "attention of later queries; it gets most in layer "
+    "{{ most|phrased('{layer} of {model}, {mass:.2f} ({ratio:.2f} \u00d7 what the first token "
+    "gets)')|listed }}."
+    "{% endif %}"
+)
+EXCHANGED = (
+    "{% if exchanged %}"
+    " With another mark exchanged for it, that place gets {{ least }} or more in "
+    "{{ n_exchanged|counted('model') }} ("
+    "{{ exchanged|phrased('{second_sink:.2f} with “{mark}” in layer {layer} of {model}')|listed }})"
+    "{% else %} No other mark in its place gets {{ least }}{% endif %}"
+    "; with a comma, which ends no sentence, in "
+    "{{ n_comma|counted('model') if n_comma else 'no model' }}."
+)
+OTHER = (
+    "{% for row in strongest_other %}"
+    " Some other token than the first gets as much in {{ n_other }} of "
+    "{{ n_models|counted('model') }}, most in layer {{ row.layer }} of {{ row.model }} "
+    "({{ row.strongest|mass }}; “{{ row.token }}” in {{ row.count }} of "
+    "{{ row.n_documents|counted('document') }})."
+    "{% endfor %}"
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    layers = tables["second_sink_layers"].drop_nulls("second_sink")
+    if layers.is_empty():
+        return None
+    texts = layers.filter(pl.col("mark") == OWN)
+    drawn = looks.lines(layers, LINES)
+    y = alt.Y("value:Q", title="attention of later queries").scale(domain=[0, 1])
+    facts = where_held(layers) | exchanged(layers) | strongest_other(texts, tables["second_sink"])
+    return Figure(
+        name="second_sink_mass",
+        title="The first terminator beside the first token",
+        finding=Finding(TEXTS + EXCHANGED + OTHER, facts),
+        caption=(
+            f"Formula: {looks.MASS}; dashed: the same of the next terminator (over queries after "
+            "it), of whichever token but the first gets most in a document (over the queries that "
+            "see it; only keys that more than half of the queries see), and of the first "
+            "terminator's position with a comma there, all other tokens as they are. Mean over "
+            f"heads, queries and n = {words.ranged(texts['n_documents'].to_list())} documents. "
+            "Unit: part of 1, linear scale. Layers count from 0."
+        ),
+        chart=layer_panels(drawn, y, looks.of_lines(LINES)),
+        data=drawn,
+    )
+
+
+def where_held(layers: pl.DataFrame) -> dict[str, Any]:
+    """Facts on the texts as they are: the models that hold a second sink, and those that do not."""
+    by_model = spans(layers)
+    holds = pl.col("n_layers") > 0
+    held, without = by_model.filter(holds), by_model.filter(~holds)
+    strongest = ["model", "layer", "mass", "ratio"]
+    return {
+        "threshold": layers["threshold"][0],
+        "n_models": by_model.height,
+        "n_held": held.height,
+        "held": held.head(words.FEW).select(*strongest, "born", "ends").to_dicts(),
+        "without": without.select("model").to_dicts(),
+        "most": by_model.head(1).select(strongest).to_dicts(),
+    }
+
+
+def exchanged(layers: pl.DataFrame) -> dict[str, Any]:
+    """Facts on the models in which another mark, in the first terminator's place, gets as much as a
+    second sink. A comma ends no sentence: it shows what the place alone does."""
+    held = layers.filter("is_second_sink", pl.col("mark") != OWN)
+    ends = (
+        held.filter(pl.col("mark") != ",")
+        .select("model", "layer", "mark", "second_sink")
+        .sort("second_sink", "model", "mark", "layer", descending=[True, False, False, False])
+        .unique("model", keep="first", maintain_order=True)
+    )
+    return {
+        "n_exchanged": ends.height,
+        "exchanged": ends.head(words.FEW).to_dicts(),
+        "n_comma": held.filter(pl.col("mark") == ",")["model"].n_unique(),
+    }
+
+
+def strongest_other(texts: pl.DataFrame, documents: pl.DataFrame) -> dict[str, Any]:
+    """Facts on the strongest token that is not the first, terminator or not. documents: the table
+    second_sink, which names the token of each document."""
+    n_other = texts.filter(pl.col("strongest") >= pl.col("threshold"))["model"].n_unique()
+    known = texts.drop_nulls("strongest").select("model", "layer", "strongest")
+    best = known.sort("strongest", "model", "layer", descending=[True, False, False]).head(1)
+    tokens = (
+        documents.filter("is_own")
+        .join(best, on=["model", "layer"])
+        .group_by(token="strongest_token")
+        .agg(count=pl.len())
+        .with_columns(n_documents=pl.col("count").sum())
+        .sort("count", "token", descending=[True, False])
+    )
+    return {
+        "n_other": n_other,
+        "strongest_other": best.join(tokens.head(1), how="cross").to_dicts(),
+    }

@@ -1,0 +1,58 @@
+"""Likeness of the first terminator's residual states, document by document."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import heat, panels, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.strips import cell_axis, strip
+from sinkscope.charts.theme import rounded
+from sinkscope.experiments.second_sink.looks import STATE
+from sinkscope.findings.finding import Finding
+
+LEAST_ALIKE = (
+    "{% set row = least[0] %}"
+    "Least alike are the first terminators of {{ row.document }} and {{ row.other }} in "
+    "{{ row.model }}, with a cosine of {{ row.cosine|decimals(3) }} in layer {{ row.layer }}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    """Each model's layer in the middle of the third quarter."""
+    states = tables["second_sink_states"]
+    if states.filter(pl.col("document") != pl.col("other")).is_empty():
+        return None
+    n_layers = pl.col("layer").max().over("model").cast(pl.Int64) + 1
+    drawn = rounded(
+        states.filter(pl.col("layer") == 5 * n_layers // 8).sort("model", "document", "other")
+    )
+    pairs = drawn.filter(pl.col("document") > pl.col("other"))  # each pair once
+    least = pairs.sort("cosine", "model", "document", "other").head(1)
+    return Figure(
+        name="second_sink_matrix",
+        title="The first terminator's state, document by document",
+        finding=Finding(LEAST_ALIKE, {"least": least.to_dicts()}),
+        caption=(
+            "Formula: cosine of the states of the first terminators of two documents, in the layer "
+            f"in the middle of the third quarter of each model. {STATE}. "
+            f"n = {words.counted(drawn['document'].n_unique(), 'document')}, in alphabetical "
+            "order. Unit: cosine, linear scale."
+        ),
+        chart=squares(drawn),
+        data=drawn,
+    )
+
+
+def squares(drawn: pl.DataFrame) -> alt.FacetChart:
+    side = max(90, min(200, 16 * drawn["document"].n_unique()))
+    axis = cell_axis(labels=False)
+    cells = strip(
+        alt.X("other:O", title="document", axis=axis),
+        alt.Y("document:O", title="document", axis=axis),
+        heat("cosine", "cosine (linear; below 0 as 0)", clamp=True),
+        tips("model:N", "layer:O", "document:N", ("other:N", "and"), ("cosine:Q", "", ".4f")),
+    )
+    return panels(cells.properties(width=side, height=side), drawn, "model", columns=4)

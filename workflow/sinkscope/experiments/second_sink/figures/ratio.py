@@ -1,0 +1,58 @@
+"""Attention on the first terminator as a multiple of that on the first token."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import layer_panels
+from sinkscope.experiments.second_sink import looks
+from sinkscope.experiments.second_sink.constants import OWN
+from sinkscope.findings.finding import Finding
+
+LINES = {(OWN, "ratio"): looks.TERMINATOR, (",", "ratio"): looks.COMMA}
+NEAREST = (
+    "{% set least = '%g'|format(threshold) %}"
+    "{% for row in nearest %}"
+    "Among layers where the first token gets {{ least }} of the attention or more, the first "
+    "terminator comes nearest to it in layer {{ row.layer }} of {{ row.model }}: "
+    "{{ row.ratio|times }} as much ({{ row.second_sink|mass }} to {{ row.first_token|mass }})."
+    "{% else %}"
+    "In no layer does the first token get {{ least }} of the attention: there is no sink to be "
+    "second to."
+    "{% endfor %}"
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    # A ratio of 0 has no place on a logarithmic axis.
+    layers = tables["second_sink_layers"].filter(pl.col("ratio") > 0)
+    texts = layers.filter(pl.col("mark") == OWN)
+    if texts.is_empty():
+        return None
+    drawn = looks.lines(layers, LINES)
+    strong = texts.filter(pl.col("first_token") >= pl.col("threshold"))
+    nearest = strong.sort("ratio", "model", "layer", descending=[True, False, False]).head(1)
+    facts = {
+        "threshold": texts["threshold"][0],
+        "nearest": nearest.select(
+            "model", "layer", "ratio", "second_sink", "first_token"
+        ).to_dicts(),
+    }
+    y = alt.Y("value:Q", title="times the first token's", scale=alt.Scale(type="log"))
+    return Figure(
+        name="second_sink_ratio",
+        title="The first terminator as a part of the first token",
+        finding=Finding(NEAREST, facts),
+        caption=(
+            "Formula: attention of later queries to the first terminator, divided by that to key "
+            "0; both as above, means over heads, queries and n = "
+            f"{words.ranged(texts['n_documents'].to_list())} documents. In Llama-2 it is 0.88. "
+            "Where key 0 gets next to nothing the ratio says little. Unit: ratio, logarithmic "
+            "scale. Layers count from 0."
+        ),
+        chart=layer_panels(drawn, y.axis(format="~g", tickCount=5), looks.of_lines(LINES)),
+        data=drawn,
+    )

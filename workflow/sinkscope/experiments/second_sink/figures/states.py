@@ -1,0 +1,62 @@
+"""Likeness of the first terminator's residual state to that of the first token."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.experiments.second_sink import looks
+from sinkscope.experiments.second_sink.constants import OWN
+from sinkscope.findings.finding import Finding
+
+LINES = {
+    (OWN, "cosine"): looks.TERMINATOR,
+    (",", "cosine"): looks.COMMA,
+    (OWN, "cosine_others"): "median of all other tokens",
+}
+NEAREST = (
+    "{% set row = nearest[0] %}"
+    "Nearest to the first token's state is the first terminator's in layer {{ row.layer }} of "
+    "{{ row.model }}: cosine {{ row.cosine|decimals(3) }}, unit-vector distance "
+    "{{ row.unit_distance|decimals(2) }}; other tokens there have "
+    "{{ row.cosine_others|decimals(3) }}"
+    "{% if row.cosine_comma is not none %}"
+    ", a comma in its place {{ row.cosine_comma|decimals(3) }}"
+    "{% endif %}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    layers = tables["second_sink_layers"]
+    if layers.is_empty():
+        return None
+    drawn = looks.lines(layers, LINES)
+    return Figure(
+        name="second_sink_states",
+        title="How like the first token's state that of the first terminator is",
+        finding=Finding(NEAREST, {"nearest": nearest(layers).to_dicts()}),
+        caption=(
+            "Formula: cosine of the residual states of the first terminator and of key 0. "
+            f"{looks.STATE}: its queries, keys and values are made of it. Mean over n = "
+            f"{words.ranged(layers['n_documents'].to_list())} documents with later queries, and "
+            "those without. The distance of the two as unit vectors, sqrt(2 - 2 cosine), is in the "
+            "table second_sink. Unit: cosine, linear scale. Layers count from 0."
+        ),
+        chart=looks.cosine_panels(drawn, LINES, "cosine to the first token"),
+        data=drawn,
+    )
+
+
+def nearest(layers: pl.DataFrame) -> pl.DataFrame:
+    """The layer, of all models, whose two states are nearest; beside it what a comma has there."""
+    by = ["model", "layer"]
+    commas = layers.filter(pl.col("mark") == ",").select(*by, cosine_comma="cosine")
+    return (
+        layers.filter(pl.col("mark") == OWN)
+        .drop_nulls("unit_distance")
+        .sort("unit_distance", *by)
+        .head(1)
+        .select(*by, "cosine", "unit_distance", "cosine_others")
+        .join(commas, on=by, how="left")
+    )

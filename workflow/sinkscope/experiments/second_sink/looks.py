@@ -1,0 +1,53 @@
+"""Lines and wordings that several figures of the section share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts.forms.lines import Look, layer_panels, long
+from sinkscope.charts.palette import CLASS_COLOURS
+from sinkscope.charts.theme import limits, rounded
+
+MASS = (
+    "mean over queries i after both keys (encoders: all other queries) of M[l,i,k], for k = 0 and "
+    "for the first token that ends a sentence"
+)
+STATE = "The state of a layer is the one that enters it"
+TERMINATOR, COMMA = "first terminator", "a comma in its place"
+
+LineNames = Mapping[tuple[str, str], str]  # mark and column of second_sink_layers to a line's name
+
+LOOKS: dict[str, Look] = {
+    "first token": (CLASS_COLOURS["first"], (1, 0)),
+    TERMINATOR: (CLASS_COLOURS["terminator"], (1, 0)),
+    "next terminator": (CLASS_COLOURS["cls"], (6, 3)),
+    "strongest other token": (CLASS_COLOURS["word"], (8, 3, 2, 3)),
+    "always a full stop": (CLASS_COLOURS["cls"], (6, 3)),
+    COMMA: (CLASS_COLOURS["punctuation"], (2, 2)),
+    "median of all other tokens": (CLASS_COLOURS["word"], (6, 3)),
+}
+
+
+def lines(layers: pl.DataFrame, names: LineNames) -> pl.DataFrame:
+    """model, layer, line, value. layers: second_sink_layers."""
+    parts = [
+        long(layers.filter(pl.col("mark") == mark), {column: name}, ["model", "layer"])
+        for (mark, column), name in names.items()
+    ]
+    return rounded(pl.concat(parts).sort("model", "layer", "line"))
+
+
+def of_lines(names: LineNames) -> dict[str, Look]:
+    """Colour and dash of each line, in the order of the legend."""
+    return {name: LOOKS[name] for name in names.values()}
+
+
+def cosine_panels(drawn: pl.DataFrame, names: LineNames, title: str) -> alt.FacetChart:
+    """Lines of cosines, from 0, or from the lowest tenth that is drawn, to 1."""
+    lowest = math.floor(min(0.0, limits(drawn["value"])[0]) * 10) / 10
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=[lowest, 1], nice=False))
+    return layer_panels(drawn, y, of_lines(names))

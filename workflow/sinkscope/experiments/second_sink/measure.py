@@ -1,0 +1,174 @@
+"""Attention on the first terminator, beside key 0 and with other marks in its place.
+
+For every document four inputs of equal length run as one batch: the text with its first
+terminator as each of MARKS. One of them is the text itself, the comma is the control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from sinkscope.experiments.second_sink.constants import OWN, SUMS, UNITS
+from sinkscope.experiments.second_sink.state_sums import States
+from sinkscope.extract.encode import Encoded
+from sinkscope.extract.model import Loaded
+from sinkscope.measure.marks import Marked, marked
+from sinkscope.measure.masses import counted_queries, mean_mass
+from sinkscope.measure.passes import (
+    Pass,
+    middle_layers,
+    observe,
+    plan_of,
+    readable,
+    shortened,
+    shown_documents,
+    unit,
+)
+from sinkscope.measure.task import Task
+
+MAP_TOKENS = 48
+
+
+def strongest_other(score: np.ndarray, n_queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The key other than 0 with the highest score, and its score (NaN where there is none); both
+    [layer, mark].
+
+    score: [layer, mark, key], head mean over the n_queries, of the same shape, that see the key.
+    Only keys count that more than half of the queries see, as in the sink rate.
+    """
+    counted = np.where(2 * n_queries > score.shape[2], score, -1)
+    counted[..., 0] = -1
+    best = counted.max(-1)
+    return counted.argmax(-1), np.where(best < 0, np.nan, best)
+
+
+def by_layer(found: Pass, text: Marked, tokens: Sequence[Sequence[str]]) -> pl.DataFrame:
+    """One row per mark and layer: masses over later queries, and likeness to key 0's state.
+    tokens: [mark][token], as they are shown."""
+    mass = found.stacked("query_mass").numpy()  # [layer, mark, query, set]
+    likeness = torch.stack([to_first(states, text.key) for states in found.states]).cpu().numpy()
+    keys = [0, text.key]
+    n_layers, n_marks, n_tokens = mass.shape[:3]
+    first, second = (mean_mass(mass, keys, i, is_causal=found.is_causal) for i in (0, 1))
+    following = np.full_like(first, np.nan)
+    if text.following is not None:
+        keys = [*keys, text.following]
+        following = mean_mass(mass, keys, 2, is_causal=found.is_causal)
+    # What key 0 gets while there is no second sink; without a causal mask every query sees it.
+    before = np.full_like(first, np.nan)
+    if found.is_causal and text.key > 1:
+        before = mass[:, :, 1 : text.key, 0].mean(2)
+    best, best_score = strongest_other(
+        found.stacked("sink_score").mean(2).numpy(), found.n_queries.numpy()
+    )
+    layer, mark = np.indices((n_layers, n_marks)).reshape(2, -1)
+    n_queries = int(counted_queries(n_tokens, [0, text.key], is_causal=found.is_causal).sum())
+    return pl.DataFrame(
+        {
+            "mark": np.array(text.marks)[mark],
+            "is_own": mark == text.own,
+            "layer": layer,
+            "key": text.key,
+            "n_queries": n_queries,
+            "first_token": first.ravel(),
+            "second_sink": second.ravel(),
+            "ratio": (second / first).ravel(),
+            "next_terminator": following.ravel(),
+            "first_token_before": before.ravel(),
+            "strongest_key": best.ravel(),
+            "strongest_token": np.array(tokens)[mark, best.ravel()],
+            "strongest": best_score.ravel(),
+            "cosine": likeness[:, 0].ravel(),
+            "unit_distance": likeness[:, 1].ravel(),
+            "cosine_others": likeness[:, 2].ravel(),
+        }
+    )
+
+
+def to_first(states: Tensor, key: int) -> Tensor:
+    """[3, mark]: cosine of the key's state to that of key 0, distance of the two as unit
+    vectors, and the median cosine of all other positions. states: [mark, token, d]."""
+    units = unit(states)
+    cosine = torch.einsum("btd,bd->bt", units, units[:, 0])
+    distance = (units[:, key] - units[:, 0]).norm(dim=-1)
+    other = torch.ones(states.shape[1], dtype=torch.bool, device=states.device)
+    other[[0, key]] = False
+    others = cosine[:, other]
+    # Not torch.median, which takes the lower of two middle values.
+    middle = others.quantile(0.5, 1) if others.shape[1] else torch.full_like(distance, torch.nan)
+    return torch.stack([cosine[:, key], distance, middle])
+
+
+def local(found: Pass, text: Marked) -> pl.DataFrame:
+    """A row a layer and query of the text itself: masses and local attention, head means."""
+    mass = found.stacked("query_mass")[:, text.own].numpy()  # [layer, query, set]
+    layer, query = np.indices(mass.shape[:2]).reshape(2, -1)
+    near = {
+        name: found.stacked(field)[:, text.own].numpy().ravel()
+        for name, field in (("local", "query_local"), ("local_no_first", "query_local_no_sinks"))
+    }
+    masses = {"first_token": mass[..., 0].ravel(), "second_sink": mass[..., 1].ravel()}
+    return pl.DataFrame({"layer": layer, "query": query, "key": text.key, **masses, **near})
+
+
+def head_maps(loaded: Loaded, encoded: Encoded, key: int) -> pl.DataFrame:
+    """Head means of two layers over the first tokens of a document: one row per query and key.
+
+    The model reads the whole document: an encoder's first tokens see all that follow.
+    """
+    ids = torch.tensor([encoded.ids], device=loaded.device)
+    found = observe(loaded, ids, plan_of(ids, map_exact=len(encoded.ids)))
+    parts = []
+    for layer in dict.fromkeys(middle_layers(loaded.n_layers)):
+        matrix = found.layers[layer].map[0, :MAP_TOKENS, :MAP_TOKENS].cpu().double().numpy()
+        query, at = np.indices(matrix.shape).reshape(2, -1)
+        columns = {"layer": layer, "second_sink": key, "query": query, "key": at}
+        tokens = np.array(encoded.tokens)[at]
+        parts.append(pl.DataFrame(columns | {"token": tokens, "attention": matrix.ravel()}))
+    return pl.concat(parts)
+
+
+def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
+    """Frames by name; none where no document has a sentence that ends."""
+    wanted = shown_documents(task)
+    layers: list[pl.DataFrame] = []
+    locals_: list[pl.DataFrame] = []
+    states = States(wanted)
+    example: tuple[str, Encoded, int] | None = None
+    loaded = shortened(loaded, task)
+    for document, encoded in readable(loaded, task):
+        text = marked(loaded.tokenizer, encoded)
+        if text is None:
+            continue
+        name = pl.lit(document.name).alias("document")
+        ids = text.ids.to(loaded.device)
+        found = observe(loaded, ids, plan_of(ids, text.sets, sinks=[0], by_query=True))
+        tokens = text.tokens(loaded.tokenizer, encoded)
+        layers.append(by_layer(found, text, tokens).with_columns(name))
+        # A naive guess at what a second sink takes from its neighbours needs queries before it.
+        if found.is_causal and document.name in wanted:
+            locals_.append(local(found, text).with_columns(name))
+        for row, mark in enumerate(text.marks):
+            at = torch.stack([layer[row, text.key] for layer in found.states]).cpu()
+            states.add(mark, at, document.name)
+            if row == text.own:
+                states.add(OWN, at, document.name)
+        if example is None and text.key < MAP_TOKENS / 2 <= len(encoded.ids) / 2:
+            example = document.name, encoded, text.key
+    if not layers:
+        return {}
+    maps = pl.DataFrame()
+    if example is not None:
+        maps = head_maps(loaded, *example[1:]).with_columns(document=pl.lit(example[0]))
+    return {
+        "second_sink": pl.concat(layers),
+        "second_sink_local": pl.concat(locals_) if locals_ else pl.DataFrame(),
+        "second_sink_maps": maps,
+        SUMS: states.sums(),
+        UNITS: states.units(OWN),
+    }

@@ -1,0 +1,55 @@
+"""The residual states of one token over the documents of a shard, so that shards can be joined."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import polars as pl
+from torch import Tensor
+
+from sinkscope.experiments.second_sink.constants import STEPS
+from sinkscope.measure.passes import unit
+
+
+class States:
+    """Fed with one state per document: sums of unit vectors, and of the documents in `wanted` the
+    unit vectors themselves.
+
+    Sums are integers, in steps of 1 / STEPS: they are the same in whatever order and shards
+    documents come.
+    """
+
+    def __init__(self, wanted: Container[str]) -> None:
+        self.wanted = wanted
+        self._sums: dict[str, Tensor] = {}  # kind to int64 [layer, d]
+        self._counts: dict[str, int] = {}
+        self._kept: dict[str, dict[str, Tensor]] = {}
+
+    def add(self, kind: str, states: Tensor, document: str) -> None:
+        """states: [layer, d] of one document."""
+        units = unit(states)
+        steps = (units * STEPS).round().long()
+        self._sums[kind] = self._sums[kind] + steps if kind in self._sums else steps
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        if document in self.wanted:
+            self._kept.setdefault(kind, {})[document] = units
+
+    def sums(self) -> pl.DataFrame:
+        """mark, layer, n_documents, total (a list of d steps)."""
+        return pl.concat(
+            pl.DataFrame(
+                {"layer": range(len(total)), "total": total.tolist()},
+                schema_overrides={"total": pl.List(pl.Int64)},
+            ).with_columns(mark=pl.lit(kind), n_documents=pl.lit(self._counts[kind]))
+            for kind, total in self._sums.items()
+        )
+
+    def units(self, kind: str) -> pl.DataFrame:
+        """document, layer, unit (a list of d numbers), of the documents that are kept."""
+        parts = [
+            pl.DataFrame({"layer": range(len(units)), "unit": units.tolist()}).with_columns(
+                document=pl.lit(document)
+            )
+            for document, units in self._kept.get(kind, {}).items()
+        ]
+        return pl.concat(parts) if parts else pl.DataFrame()

@@ -1,0 +1,32 @@
+"""Values of the table `findings`, by the figure and the model that they are about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+
+def found_of(findings: pl.DataFrame, figure: str, model: str | None = None) -> dict[str, Any]:
+    """Name to value of one figure (of one model); of a list, its first entry. Empty where the
+    figure was not drawn."""
+    own = findings.filter(
+        pl.col("figure") == figure, pl.col("model").eq_missing(model), pl.col("rank") == 0
+    )
+    return {
+        row["name"]: row["value"] if row["text"] is None else row["text"]
+        for row in own.iter_rows(named=True)
+    }
+
+
+def listed(findings: pl.DataFrame, figure: str, name: str) -> list[dict[str, Any]]:
+    """The entries of a list of values of one figure, in order, each with its model."""
+    own = findings.filter(
+        pl.col("figure") == figure, pl.col("name").str.starts_with(f"{name}.")
+    ).sort("rank")
+    entries: dict[int, dict[str, Any]] = {}
+    for row in own.iter_rows(named=True):
+        entry = entries.setdefault(row["rank"], {"model": row["model"]})
+        key = row["name"].removeprefix(f"{name}.")
+        entry[key] = row["value"] if row["text"] is None else row["text"]
+    return list(entries.values())

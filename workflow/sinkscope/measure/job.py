@@ -1,0 +1,67 @@
+"""One experiment on one model: load it, measure, and leave the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+
+from sinkscope.config import ModelRow
+from sinkscope.declarations.found import experiment
+from sinkscope.documents import Document
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.gpus import own_gpus
+from sinkscope.extract.model import Loaded, family_of, load_model, threads
+from sinkscope.files import replaced_folder, written
+from sinkscope.measure.task import Task
+
+# Fixed, since the order in which float32 numbers are added depends on it; most of a job is starting
+# up, which uses one.
+THREADS = 1
+FAMILIES = ("encoder", "decoder")
+
+
+Measure = Callable[[Loaded, Task], dict[str, pl.DataFrame]]
+
+
+def run(
+    name: str,
+    row: ModelRow,
+    documents: Sequence[Document],
+    settings: dict[str, Any],
+    directory: Path,
+    out: Path,
+) -> None:
+    """Measure one model; frames go to the folder `out`, a Parquet file each. A frame that is not
+    measured has no rows; a model of another family than the experiment is about is not loaded.
+
+    Raises SinkscopeError where that cannot be.
+    """
+    declared, frames = experiment(name), {}
+    if set(declared.families) >= set(FAMILIES) or family_of(row, directory) in declared.families:
+        measure = import_module(f"sinkscope.experiments.{name}.measure").measure
+        frames = measured(measure, row, Task(tuple(documents), settings), directory)
+    with replaced_folder(out) as folder:
+        for frame in declared.frames:
+            with written(folder / f"{frame}.parquet") as temporary:
+                found = frames.get(frame, pl.DataFrame())
+                found.with_columns(model=pl.lit(row.model)).write_parquet(temporary)
+
+
+def measured(
+    measure: Measure, row: ModelRow, task: Task, directory: Path
+) -> dict[str, pl.DataFrame]:
+    with threads(THREADS), own_gpus(row):
+        loaded = load_model(row, directory)
+        try:
+            return measure(loaded, task)
+        except torch.OutOfMemoryError as error:  # in what follows a pass, which says so itself
+            raise SinkscopeError(
+                f"model '{row.model}': {measure.__module__.split('.')[-2]} ran out of GPU "
+                "memory; lower experiment_tokens in the configuration, or give the model a smaller "
+                "dtype."
+            ) from error

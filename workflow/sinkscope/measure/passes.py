@@ -1,0 +1,147 @@
+"""One observed forward pass of an experiment: statistics, residual states, norms of keys and
+values, all of the same run of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sinkscope.documents import Document
+from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.extract.encode import Encoded, encode
+from sinkscope.extract.job import progress
+from sinkscope.extract.masks import Call
+from sinkscope.extract.model import Loaded
+from sinkscope.extract.observation import Observation
+from sinkscope.extract.observe import run_observed
+from sinkscope.extract.plan import LayerStatistics, Plan
+from sinkscope.extract.streaming import Workspace
+from sinkscope.measure.task import Task
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass showed; one entry a layer.
+
+    states: [batch, token, d], the residual state that enters the layer, of which its queries,
+    keys and values are made. (What leaves the last layer is not among them: many families
+    return it only after their last norm.) key_norms, value_norms: [batch, token], L2, mean over
+    key-value heads. n_queries: [layer, batch, key], how many queries see a key.
+    """
+
+    layers: list[LayerStatistics]
+    states: tuple[Tensor, ...]
+    key_norms: list[Tensor]
+    value_norms: list[Tensor]
+    n_queries: Tensor
+    is_causal: bool
+
+    def stacked(self, name: str) -> Tensor:
+        """[layer, batch, ...] of one statistic, float64, on the processor."""
+        return torch.stack([getattr(layer, name) for layer in self.layers]).cpu().double()
+
+
+class Watching(Observation):
+    """An observation that notes the norms of keys and values too."""
+
+    def __init__(self, plan: Plan, workspace: Workspace) -> None:
+        super().__init__(plan, workspace)
+        self.key_norms: list[Tensor] = []
+        self.value_norms: list[Tensor] = []
+
+    def __call__(self, call: Call) -> Tensor:
+        self.key_norms.append(call.key.float().norm(dim=-1).mean(1))
+        self.value_norms.append(call.value.float().norm(dim=-1).mean(1))
+        return super().__call__(call)
+
+    def shown(self, states: Sequence[Tensor]) -> Pass:
+        """states: [batch, token, d] that enters each layer."""
+        n_queries = torch.stack([visible.n_queries.cpu() for visible in self.visible_of])
+        return Pass(
+            self.layers, tuple(states), self.key_norms, self.value_norms, n_queries, self.is_causal
+        )
+
+
+def plan_of(
+    ids: Tensor, key_sets: Sequence[Sequence[int]] = (), sinks: Sequence[int] = (), **wanted: Any
+) -> Plan:
+    """A plan for ids [batch, token] without padding; the sets hold the same keys in every row.
+
+    wanted: other fields of the Plan.
+    """
+    everything = torch.ones_like(ids, dtype=torch.bool)
+    members = torch.zeros(*ids.shape, len(key_sets), dtype=torch.bool, device=ids.device)
+    for column, positions in enumerate(key_sets):
+        members[:, list(positions), column] = True
+    left_out = ~everything
+    left_out[:, list(sinks)] = True
+    return Plan(everything, members, left_out, **{"map_exact": 0, "map_cells": 1} | wanted)
+
+
+def observe(loaded: Loaded, ids: Tensor, plan: Plan) -> Pass:
+    """Run the model over ids [batch, token], on its device."""
+    watching = Watching(plan, Workspace(loaded.device))
+    output = run_observed(loaded, watching, ids, hidden_states=True)
+    states = output.hidden_states
+    if states is None or len(states) <= loaded.n_layers:
+        raise ModelError(
+            f"model '{loaded.row.model}': {type(loaded.network).__name__} does not return the "
+            "hidden states of its layers; take second_sink, norms and bos out of experiments, or "
+            "choose another model."
+        )
+    return watching.shown(states[: loaded.n_layers])
+
+
+def statistics_of(loaded: Loaded, ids: Tensor, **wanted: Any) -> list[LayerStatistics]:
+    """Statistics of every layer over ids [batch, token], without states and key sets. wanted: other
+    fields of the Plan, such as offsets or heads."""
+    ids = ids.to(loaded.device)
+    everything = torch.ones_like(ids, dtype=torch.bool)
+    plan = Plan(everything, everything[..., None][..., :0], ~everything, **wanted)
+    observation = Observation(plan, Workspace(loaded.device))
+    run_observed(loaded, observation, ids)
+    return observation.layers
+
+
+def shortened(loaded: Loaded, task: Task) -> Loaded:
+    """The same model, to which documents are only their first experiment_tokens tokens."""
+    most = task.settings["experiment_tokens"]
+    return replace(loaded, max_length=min(most, loaded.max_length or most))
+
+
+def readable(loaded: Loaded, task: Task) -> Iterator[tuple[Document, Encoded]]:
+    """Every document, by name, as the model reads it, cut where it is longer than the model takes.
+
+    By name, since sums over documents depend on their order in the last digits: the order of the
+    table of documents must not show. A document of which the model makes no token is left out: the
+    atlas, which runs over the same documents, names it.
+    """
+    with progress(loaded.row.model, len(task.documents)) as advance:
+        for document in by_name(task.documents):
+            with suppress(SinkscopeError):
+                yield document, encode(loaded, document.name, document.text, truncate=True)
+            advance()
+
+
+def by_name(documents: Sequence[Document]) -> list[Document]:
+    return sorted(documents, key=lambda document: document.name)
+
+
+def shown_documents(task: Task) -> set[str]:
+    """Names of the documents that the report shows one by one: the first of the table."""
+    return {document.name for document in task.documents[: task.settings["documents_in_report"]]}
+
+
+def middle_layers(n_layers: int) -> tuple[int, int]:
+    """The layers in the middle of the first and of the third quarter."""
+    return n_layers // 8, 5 * n_layers // 8
+
+
+def unit(states: Tensor) -> Tensor:
+    """[..., d] float64, divided by its length."""
+    return torch.nn.functional.normalize(states.double(), dim=-1)

@@ -1,0 +1,1 @@
+"""What the columns of the tables say, on a page and on a terminal."""

@@ -1,0 +1,79 @@
+"""The reference of all tables, as a page and on a terminal: rows, columns, units, meanings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sinkscope.declarations.statistic import Statistic
+from sinkscope.tables.contract import SCHEMA_VERSION
+from sinkscope.tables.table import Table
+
+INTRODUCTION = f"""\
+# The tables
+
+What every column of every table says. This page is made by `sinkscope describe --markdown` from
+the declarations in the code. The Parquet files hold the same texts in their metadata, with the
+version of the schema, {SCHEMA_VERSION}:
+
+```python
+import json
+import polars as pl
+
+said = pl.read_parquet_metadata("results/tables/sink_mass.parquet")
+said["sinkscope_schema_version"]
+json.loads(said["sinkscope_columns"])["mass"]["meaning"]
+```
+
+A[l,h,i,j] is the probability that query i gives key j in head h of layer l; M is the mean of A over
+heads. Layers, heads and positions count from 0. Rows are sorted by the columns in bold, which
+identify a row. A value that does not exist is null.
+"""
+CELLS = """\
+## Cells
+
+A cell is what is kept of one model on one document, `results/cells/MODEL/DOCUMENT.safetensors`:
+these arrays, and as metadata its tokens and their classes. Of the axes, `key_set` are the key sets
+in the order of `sinkscope.keys.KEY_SETS`, `width` the 1 to 5 tokens around a query, and `cell` the
+cells of a map: tokens, or in long documents `map_cells` blocks of tokens.
+"""
+
+
+def page(tables: Mapping[str, Table], statistics: Iterable[Statistic]) -> str:
+    """The page docs/tables.md."""
+    parts = [INTRODUCTION, *(section(name, table) for name, table in tables.items())]
+    return "\n".join([*parts, CELLS, *arrays(statistics)]) + "\n"
+
+
+def section(name: str, table: Table) -> str:
+    """One table of the page."""
+    rows = [
+        f"| {bold(column, table)} | {kind(one.type)} | {one.unit} | {escaped(one.meaning)} |"
+        for column, one in table.columns.items()
+    ]
+    head = ["| column | type | unit | meaning |", "|---|---|---|---|"]
+    about = escaped(table.rows[:1].upper() + table.rows[1:])
+    return "\n".join([f"## {name}", "", about, "", *head, *rows, ""])
+
+
+def arrays(statistics: Iterable[Statistic]) -> list[str]:
+    """The table of the arrays of a cell."""
+    rows = []
+    for one in statistics:
+        meaning = one.definition.format(width="w") + (f" ({one.source})" if one.source else "")
+        axes = ", ".join(one.axes)
+        rows.append(f"| `{one.name}` | {axes} | {one.type} | {one.unit} | {escaped(meaning)} |")
+    return ["| array | axes | type | unit | meaning |", "|---|---|---|---|---|", *rows]
+
+
+def bold(column: str, table: Table) -> str:
+    return f"**`{column}`**" if column in table.sort else f"`{column}`"
+
+
+def kind(type_: object) -> str:
+    """A type as Polars calls it."""
+    return getattr(type_, "__name__", str(type_))
+
+
+def escaped(text: str) -> str:
+    """A text inside a Markdown table."""
+    return text.replace("|", "\\|").replace("_", "\\_")

@@ -1,0 +1,225 @@
+"""Commands of the workflow's jobs. Each is given its request by its rule, with --request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sinkscope.config import ModelRow, Settings
+from sinkscope.errors import SinkscopeError
+from sinkscope.jobs.door import Job
+
+app = typer.Typer()
+
+HERE = Path(".")
+TABLES = Path("results/tables")
+REPORT = Path("reports")
+Parts = Annotated[list[Path], typer.Argument(help="Stamps of the results that are joined.")]
+Table = Annotated[str, typer.Option("--documents", help="The table of documents.")]
+PerJob = Annotated[int, typer.Option(help="How many rows of it are a shard.")]
+Shard = Annotated[str, typer.Option(help="Which documents: 0000, 0001, ...")]
+
+
+def job_of(context: typer.Context) -> Job:
+    """Raises SinkscopeError for a command that was not called by its rule."""
+    if not isinstance(context.obj, Job):
+        raise SinkscopeError(
+            f"{context.info_name} is a job of the workflow, which gives it --log, --stamp and "
+            "--request; run snakemake, or `sinkscope look` for a single text."
+        )
+    return context.obj
+
+
+@app.command()
+def extract(context: typer.Context, table: Table, per_job: PerJob, shard: Shard) -> None:
+    """Run one model over one shard of documents and keep the statistics of its attention."""
+    from sinkscope.extract.job import run_job
+    from sinkscope.jobs.documents import read_part
+
+    job = job_of(context)
+    row, values = model_of(job.request), dict(job.request["settings"])
+    documents = read_part(table, HERE, per_job, shard, job.request)
+    settings = Settings(**values | {"head_maps": tuple(values["head_maps"])})
+    job.facts = run_job(row, documents, settings, job.request["code"], HERE)
+    job.files = {entry["cell"]: entry["cell_sha256"] for entry in job.facts["cells"]}
+
+
+@app.command()
+def measure(context: typer.Context, table: Table, per_job: PerJob, shard: Shard) -> None:
+    """Run one model for one experiment, over one shard of documents or over all."""
+    from sinkscope.jobs.documents import read_part
+    from sinkscope.measure.job import run
+
+    job = job_of(context)
+    row, request = model_of(job.request), job.request
+    documents = read_part(table, HERE, per_job, shard, request)
+    out, settings = job.stamp.parent, request["settings"]
+    job.facts = {"revision": known(row)}
+    run(request["experiment"], row, documents, settings, HERE, out)
+
+
+def model_of(request: dict[str, Any]) -> ModelRow:
+    """The row of the job's model. Raises SinkscopeError where its weights are not those that the
+    request is about."""
+    row = ModelRow(**request["model"])
+    revision = known(row)
+    if request["weights"] is not None and revision != request["weights"]:
+        raise SinkscopeError(
+            f"model '{row.model}': its weights were changed after this run was started (they were "
+            f"{request['weights']}, now {revision}); run again."
+        )
+    return row
+
+
+def known(row: ModelRow) -> str | None:
+    from sinkscope.extract.sources import known_revision
+
+    return known_revision(row.model, row.source, HERE)
+
+
+@app.command()
+def reduce(context: typer.Context, manifests: Parts) -> None:
+    """Reduce the cells of one model to its part of every table."""
+    from sinkscope.atlas.job import reduce_model
+
+    job = job_of(context)
+    reduce_model(manifests, job.stamp.parent, job.request["epsilon"], HERE)
+
+
+@app.command()
+def tables(context: typer.Context, parts: Parts) -> None:
+    """Join the parts of all models to the tables."""
+    from sinkscope.atlas.job import write_tables
+
+    job_of(context)
+    write_tables([part.parent for part in parts], TABLES)
+
+
+@app.command()
+def derive(
+    context: typer.Context,
+    experiment: Annotated[str, typer.Argument(help="induction, second_sink, norms, ...")],
+    parts: Annotated[
+        list[str],
+        typer.Argument(help="Stamps of what was measured; MODEL=FOLDER of what was recorded."),
+    ],
+) -> None:
+    """Derive the tables of an experiment from what was measured of all models, or recorded."""
+    from sinkscope.derive.job import write_derived, write_recorded
+
+    request = job_of(context).request
+    if "threshold" in request:
+        folders = [Path(part).parent for part in parts]
+        write_derived(experiment, folders, TABLES, request["threshold"])
+    else:
+        pairs = (part.partition("=") for part in parts)
+        write_recorded(experiment, {model: Path(folder) for model, _, folder in pairs}, TABLES)
+
+
+@app.command()
+def claims(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The claims (YAML).")],
+    names: Annotated[list[str], typer.Argument(help="Tables of this run, by name.")],
+) -> None:
+    """Say of every claim of the studies whether it holds in the tables of a run."""
+    from sinkscope.claims.verdicts import write_claims
+
+    job_of(context)
+    write_claims(file, TABLES, names, TABLES)
+
+
+@app.command()
+def figures(
+    context: typer.Context,
+    model: Annotated[str | None, typer.Option(help="Of one model; without it, of all.")] = None,
+) -> None:
+    """Draw figures as Vega-Lite, SVG and PNG, each with its data as CSV."""
+    from sinkscope.atlas.figures.job import write_figures_of_all, write_figures_of_model
+
+    job = job_of(context)
+    if model is None:
+        write_figures_of_all(TABLES, job.stamp.parent)
+    else:
+        write_figures_of_model(TABLES, job.stamp.parent, model, job.request["documents"])
+
+
+@app.command()
+def section(context: typer.Context) -> None:
+    """Draw the figures of a section of the report."""
+    from sinkscope.charts.section import write_section
+
+    job, asked = job_of(context), job_of(context).request
+    figures, tables = asked["figures"], asked["tables"]
+    write_section(asked["package"], figures, tables, TABLES, job.stamp.parent)
+
+
+@app.command()
+def findings(context: typer.Context, figures: Parts) -> None:
+    """Join the numbers in the sentences of all figures to the table findings."""
+    from sinkscope.findings.job import write_findings
+
+    job_of(context)
+    write_findings([stamp.parent for stamp in figures], TABLES)
+
+
+@app.command()
+def maps(context: typer.Context, manifests: Parts) -> None:
+    """Draw the heat maps of every layer of one model."""
+    from sinkscope.atlas.maps import write_maps
+
+    job = job_of(context)
+    write_maps(manifests, HERE, job.stamp.parent, job.request["documents"])
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Of the jobs that have finished, whatever is missing.")
+    ] = False,
+    config: Annotated[
+        Path,
+        typer.Option(
+            help="With --partial: the run's configuration (YAML); - reads standard input."
+        ),
+    ] = Path("results/config.yaml"),
+) -> None:
+    """Write the report: index.html and a page for every model."""
+    if partial:
+        from sinkscope.stages.partial import report_finished
+
+        report_finished(config, HERE)
+    else:
+        from sinkscope.stages.partial import write_report_of
+
+        write_report_of(job_of(context).request, HERE, REPORT)
+
+
+@app.command()
+def made(files: Annotated[list[Path], typer.Argument(help="Results, by name.")]) -> None:
+    """Note that these files are there. A file that is gone counts as not made."""
+    from sinkscope.errors import DamagedError
+
+    for file in files:
+        if not file.is_file():
+            raise DamagedError(file, "is missing")
+        file.touch()
+
+
+@app.command()
+def check(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Let the next run make again what is damaged.")
+    ] = False,
+    config: Annotated[Path, typer.Option(help="The run's configuration (YAML).")] = Path(
+        "results/config.yaml"
+    ),
+) -> None:
+    """Hold every file of results and report against its recorded hash, and against what is wanted
+    now. Exit status 1 where something is damaged or stale."""
+    from sinkscope.jobs.check import print_check
+
+    raise typer.Exit(print_check(config, HERE, repair=repair))

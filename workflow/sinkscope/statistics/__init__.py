@@ -1,0 +1,7 @@
+"""Statistics of the attention, each declared once. Every module here is found by itself."""
+
+from __future__ import annotations
+
+import pkgutil
+
+__path__ = pkgutil.extend_path(__path__, __name__)

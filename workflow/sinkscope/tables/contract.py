@@ -1,0 +1,86 @@
+"""Write tables as they are declared: columns, types, order of rows, and the version of the schema.
+
+People rely on the columns: changing or removing one is a break, and raises SCHEMA_VERSION.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sinkscope.files import written
+from sinkscope.spreadsheet import as_csv
+from sinkscope.tables.table import Table
+
+# Of all tables together: the first number counts breaks, the second one additions.
+SCHEMA_VERSION = "1.0"
+
+
+def empty(table: Table) -> pl.DataFrame:
+    """A table without rows."""
+    return pl.DataFrame(schema=table.schema)
+
+
+def conform(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
+    """`frame` with exactly the table's columns, types and order of rows; NaN becomes null."""
+    floats = [name for name, column in table.columns.items() if column.type == pl.Float64]
+    return (
+        frame.select(pl.col(name).cast(column.type) for name, column in table.columns.items())
+        .with_columns(pl.col(floats).fill_nan(None))
+        .sort(table.sort, nulls_last=False)
+    )
+
+
+def write_table(frame: pl.LazyFrame, name: str, table: Table, folder: Path) -> None:
+    """Write `folder`/NAME.parquet, and .csv where the table is small."""
+    complete = conform(frame, table).collect()
+    with written(folder / f"{name}.parquet") as temporary:
+        complete.write_parquet(temporary, metadata=metadata(name, table))
+    if table.csv:
+        with written(folder / f"{name}.csv") as temporary:
+            temporary.write_text(as_csv(complete), encoding="utf-8")
+
+
+def write_tables(
+    frames: Mapping[str, pl.DataFrame], tables: Mapping[str, Table], folder: Path
+) -> None:
+    """Write all of these tables; one that has no frame is without rows."""
+    for name, table in tables.items():
+        write_table(frames.get(name, empty(table)).lazy(), name, table, folder)
+
+
+def metadata(name: str, table: Table) -> dict[str, str]:
+    """What a Parquet file says of itself: the table, the version of the schema, what a row is, and
+    unit and meaning of every column (JSON)."""
+    columns = {
+        column: {"unit": one.unit, "meaning": one.meaning} for column, one in table.columns.items()
+    }
+    return {
+        "sinkscope_table": name,
+        "sinkscope_schema_version": SCHEMA_VERSION,
+        "sinkscope_rows": table.rows,
+        "sinkscope_columns": json.dumps(columns, ensure_ascii=False),
+    }
+
+
+def declared_as(tables: Mapping[str, Table]) -> list[Any]:
+    """All that is declared of these tables, as JSON: what a file of them depends on beside its
+    rows."""
+    return [
+        [SCHEMA_VERSION, name, table.rows, list(table.sort), table.csv]
+        + [[key, str(one.type), one.meaning, one.unit] for key, one in table.columns.items()]
+        for name, table in tables.items()
+    ]
+
+
+def files_of(tables: Mapping[str, Table], folder: str) -> list[str]:
+    """Paths of the files of these tables in a folder."""
+    return [
+        f"{folder}/{name}.{kind}"
+        for name, table in tables.items()
+        for kind in (("parquet", "csv") if table.csv else ("parquet",))
+    ]

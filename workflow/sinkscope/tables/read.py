@@ -1,0 +1,24 @@
+"""Read tables of a run; one that is damaged is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+
+from sinkscope.errors import DamagedError
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Raises DamagedError where the file is missing, or is not a whole Parquet file."""
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        there = "is not a whole Parquet file" if path.exists() else "is missing"
+        raise DamagedError(path, there) from error
+
+
+def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pl.DataFrame]:
+    """These tables of a folder. Raises DamagedError like read_table."""
+    return {name: read_table(folder / f"{name}.parquet") for name in names}

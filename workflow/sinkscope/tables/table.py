@@ -1,0 +1,34 @@
+"""What a table is: its rows, its columns with their units and meanings, the order of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Column:
+    """type: of Polars. meaning: what a value says. unit: what it is measured in; empty for names,
+    indices and truth values."""
+
+    type: type[pl.DataType]
+    meaning: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """rows: what one row is about. columns: by name, in order. sort: columns that order, and
+    identify, the rows. csv: small enough to be written as CSV too."""
+
+    rows: str
+    columns: Mapping[str, Column]
+    sort: tuple[str, ...]
+    csv: bool = True
+
+    @property
+    def schema(self) -> dict[str, type[pl.DataType]]:
+        """Types by name, as Polars takes them."""
+        return {name: column.type for name, column in self.columns.items()}
