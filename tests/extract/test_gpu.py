@@ -15,7 +15,7 @@ from sinkscope.extract import observation
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.cell import read_cell
 from sinkscope.extract.job import make_cells
-from sinkscope.extract.kernels import hopper_launch, room
+from sinkscope.extract.kernels import buffers, hopper_launch
 from sinkscope.extract.model import Loaded, load_model
 from sinkscope.extract.streaming import Workspace
 from sinkscope.shipped import SHIPPED
@@ -107,7 +107,7 @@ def test_the_kernel_for_this_gpu_agrees_with_the_reduction_in_blocks(monkeypatch
     if not hopper_launch.runs_on(DEVICE):
         pytest.skip("this GPU has no kernel of its own")
     monkeypatch.setattr(hopper_launch, "SHORTEST", 1)
-    monkeypatch.setattr(room, "MEANS_BYTES", 16 << 20)  # the longest do not fit at once
+    monkeypatch.setattr(buffers, "MEANS_BYTES", 16 << 20)  # the longest do not fit at once
     made = call(n_tokens, d, torch.bfloat16, n_heads=6, n_kv=2)
     other = call(n_tokens, d, torch.bfloat16, n_heads=6, n_kv=2, seed=1)
     assert hopper_launch.takes([made, other], with_norms=False)
@@ -121,7 +121,7 @@ def test_the_kernel_for_this_gpu_agrees_with_the_reduction_in_blocks(monkeypatch
 def test_a_document_that_does_not_fit_is_analysed_in_smaller_blocks(fused, monkeypatch, capfd):
     """The process may hold as much as the pass has taken with blocks of an eighth, and little more:
     with usual blocks, it does not fit."""
-    if not fused:  # models that the kernels do not take go the way of blocks
+    if not fused:  # as for models that the kernels do not support
         monkeypatch.setattr(observation, "fused_path", lambda *_: None)
     long = Document("long", "long.txt", None, " ".join(one.text for one in documents()) * 12)
     settings = replace(SETTINGS, truncate=True)

@@ -17,9 +17,9 @@ from sinkscope.extract.masks import Call
 
 pytest.importorskip("triton")
 from interpreted import patched_once
-from sinkscope.extract.kernels import room
-from sinkscope.extract.kernels.hopper_launch import Places
-from sinkscope.extract.kernels.pieces import Axis
+from sinkscope.extract.kernels import buffers
+from sinkscope.extract.kernels.hopper_launch import AddressTable
+from sinkscope.extract.kernels.mean_tiles import Axis
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def test_logits_that_are_no_numbers_are_seen():
     assert bad.sum() == 1
 
 
-def test_what_the_kernels_cannot_take_goes_the_other_way():
+def test_calls_that_the_kernels_do_not_support_are_reduced_in_blocks():
     random = torch.Generator().manual_seed(0)
     odd = rows(1, 2, 20, 7, HALF, random)  # rows of 14 bytes
     real = torch.ones(1, 20, dtype=torch.bool)
@@ -162,7 +162,7 @@ def test_what_the_kernels_cannot_take_goes_the_other_way():
 @pytest.mark.parametrize("map_cells", [7, 20])
 def test_head_means_that_do_not_fit_at_once_are_reduced_part_by_part(monkeypatch, map_cells):
     """Of 300 queries 256 fit, and a cell of the map lies across the border."""
-    monkeypatch.setattr(room, "MEANS_BYTES", 0)
+    monkeypatch.setattr(buffers, "MEANS_BYTES", 0)
     assert_same([call(300, 16, HALF, n_heads=2, batch=1)], map_exact=0, map_cells=map_cells)
 
 
@@ -172,16 +172,16 @@ def test_more_sets_of_keys_than_a_word_has_bits():
 
 
 @given(st.integers(1, 3000), st.integers(1, 40), st.sampled_from([1, 4, 8, 128]))
-def test_pieces_are_all_tokens_once_and_none_lies_in_two_cells(n_tokens, n_cells, largest):
+def test_segments_hold_every_token_once_and_none_crosses_a_cell(n_tokens, n_cells, largest):
     n_cells = min(n_cells, n_tokens)
     axis = Axis(n_tokens, n_cells, largest)
     tokens = [range(*borders) for borders in zip(axis.begin, axis.end, strict=True)]
-    assert [token for piece in tokens for token in piece] == list(range(n_tokens))
+    assert [token for segment in tokens for token in segment] == list(range(n_tokens))
     assert max(map(len, tokens)) <= axis.size <= largest
-    for number, piece in enumerate(tokens):
+    for number, segment in enumerate(tokens):
         cell = number // axis.per_cell
-        assert all(cell * n_tokens // n_cells <= token for token in piece)
-        assert all(token < (cell + 1) * n_tokens // n_cells for token in piece)
+        assert all(cell * n_tokens // n_cells <= token for token in segment)
+        assert all(token < (cell + 1) * n_tokens // n_cells for token in segment)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -189,10 +189,10 @@ def test_one_descriptor_reaches_every_document_of_every_layer(batch):
     """Queries of some layers, apart in one storage as those of a joint projection are."""
     storage = torch.zeros(4, batch, 7, 3, 4, 16, dtype=torch.float16)
     layers = [storage[i, :, :, 1].transpose(1, 2) for i in (2, 0, 3)]
-    places = Places(layers)
-    assert places.step % 16 == 0
+    table = AddressTable(layers)
+    assert table.step % 16 == 0
     for layer in layers:
         for document in layer:
-            place, rest = divmod(document.data_ptr() - places.base, places.step)
+            slot, rest = divmod(document.data_ptr() - table.base, table.step)
             assert rest == 0
-            assert 0 <= place < places.n
+            assert 0 <= slot < table.n

@@ -1,7 +1,7 @@
-"""The fused path: the device's own attention, and beside it one kernel for all statistics.
+"""The fused path: torch's attention kernels compute the output, Triton kernels the statistics.
 
-Layers wait until some are there, and are reduced together: short documents then fill the
-device, and a layer costs no launches of its own. Queries and keys are kept for that long.
+Layers wait, with their queries and keys, until several can be reduced together: short documents
+then fill the device, and the number of launches does not grow with the number of layers.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ Kind = tuple[object, ...]
 Operation = Callable[[Call], tuple[Tensor, Tensor]]
 
 
-class Way(NamedTuple):
-    """How layers of a kind are answered, and bytes that one of them holds while it waits."""
+class Backend(NamedTuple):
+    """What computes the output of layers of one kind. n_bytes: memory that one such layer keeps
+    while it waits for its statistics."""
 
     kind: Kind
     operation: Operation
@@ -43,9 +44,10 @@ class Way(NamedTuple):
 
 @dataclass(frozen=True)
 class Waiting:
-    """A layer whose output is made; lse: [batch, head, token]. Where attention is weighted by the
-    norms of the values: norms [batch, kv, token], and their mean under the attention, [batch,
-    head, token]. Layers of one kind are reduced together."""
+    """A layer whose output is computed and whose statistics are not. Layers of one kind are reduced
+    together. lse: [batch, head, token]. norms: None unless attention is weighted by the norms of
+    the values; then these norms [batch, kv, token] and their mean under the attention [batch, head,
+    token]."""
 
     layer: int
     call: Call
@@ -56,7 +58,7 @@ class Waiting:
 
 
 def kind_of(call: Call) -> Kind:
-    """What an operation on the call is chosen by."""
+    """What the choice of a backend depends on."""
     query, key, value = call.query, call.key, call.value
     return (
         query.shape, query.stride(), key.shape, key.stride(), value.shape, value.stride(),
@@ -66,46 +68,47 @@ def kind_of(call: Call) -> Kind:
 
 
 class Fused:
-    """Answers the calls of one forward pass; `finish` gives the statistics of their layers."""
+    """Computes the outputs of one forward pass; `finish` returns the statistics of its layers."""
 
     def __init__(self, plan: Plan, share: float = 1.0) -> None:
         self.plan = plan
-        self.share = share  # of the memory that is usually taken to work in
+        self.share = share  # of the memory that buffers and waiting layers usually take
         self.head_maps: dict[int, Tensor] = {}  # [batch, wanted head, cell, cell], by layer
         self._waiting: list[Waiting] = []
         self._reduced: list[tuple[list[int], LayerStatistics]] = []
-        self._ways: dict[Kind, Way | None] = {}
+        self._backends: dict[Kind, Backend | None] = {}
         self._inputs: tuple[Visible, torch.device, Inputs] | None = None
 
-    def way(self, call: Call) -> Way | None:
-        """How the layer is answered; None where the kernels cannot reduce this call."""
+    def backend(self, call: Call) -> Backend | None:
+        """What computes the call's output; None where the kernels cannot reduce its attention."""
         kind = kind_of(call)
-        if kind not in self._ways:  # finding out costs as much as a launch
-            taken = not self.plan.by_query and taken_by_kernels(call)
-            self._ways[kind] = Way(kind, operation(call), bytes_of(call)) if taken else None
-        # The hardware copies 16 bytes at a time.
+        if kind not in self._backends:  # the choice takes as long as a launch
+            self._backends[kind] = None
+            if not self.plan.by_query and supported_by_kernels(call):
+                self._backends[kind] = Backend(kind, operation(call), bytes_of(call))
+        # The hardware copies 16 bytes at a time. Addresses differ between calls of one kind.
         if (call.query.data_ptr() | call.key.data_ptr()) % 16:
             return None
-        return self._ways[kind]
+        return self._backends[kind]
 
-    def add(self, layer: int, call: Call, visible: Visible, way: Way) -> Tensor:
+    def add(self, layer: int, call: Call, visible: Visible, backend: Backend) -> Tensor:
         """The layer's output [batch, head, token, d]."""
-        output, lse = way.operation(call)
+        output, lse = backend.operation(call)
         lse = lse.reshape(call.query.shape[:3])
         norms = value_norms(call) if self.plan.weighted else None
-        # The values have done their part: the next layer may take their place.
+        # The statistics do not need the values: the next layer may reuse their memory.
         kept = call._replace(value=call.key)
-        self._waiting.append(Waiting(layer, kept, visible, lse, norms, way.kind))
+        self._waiting.append(Waiting(layer, kept, visible, lse, norms, backend.kind))
         heads = [head for at, head in self.plan.heads if at == layer]
         if heads:
             maps = [head_map(call, lse, head, self.plan) for head in heads]
             self.head_maps[layer] = torch.stack(maps, 1)
-        if (len(self._waiting) + 1) * way.n_bytes > self.share * WAITING_BYTES:
+        if (len(self._waiting) + 1) * backend.n_bytes > self.share * WAITING_BYTES:
             self.reduce()
         return output
 
     def reduce(self) -> None:
-        """Run the kernels over the layers that wait, and let go of their queries and keys."""
+        """Run the kernels over the waiting layers, and release their queries and keys."""
         groups: dict[tuple[object, ...], list[Waiting]] = {}
         for one in self._waiting:
             groups.setdefault((*one.kind, id(one.visible)), []).append(one)
@@ -115,33 +118,34 @@ class Fused:
             norms = [one.norms for one in group if one.norms is not None]
             inputs = self.inputs(group[0].visible, calls[0].query.device)
             with on_device(calls[0].query.device):
-                found = launch(calls, lses, self.plan, inputs, norms, self.share)
-            self._reduced.append(([one.layer for one in group], found))
+                statistics = launch(calls, lses, self.plan, inputs, norms, self.share)
+            self._reduced.append(([one.layer for one in group], statistics))
 
     def inputs(self, visible: Visible, device: torch.device) -> Inputs:
-        made = self._inputs
-        if made is None or made[0] is not visible or made[1] != device:
-            made = self._inputs = (visible, device, Inputs(self.plan, visible, device))
-        return made[2]
+        """The kernels' inputs, computed once for layers with the same visible keys and device."""
+        cached = self._inputs
+        if cached is None or cached[0] is not visible or cached[1] != device:
+            cached = self._inputs = (visible, device, Inputs(self.plan, visible, device))
+        return cached[2]
 
     def finish(self) -> list[tuple[list[int], LayerStatistics]]:
-        """Groups of layers, and their statistics, [layer, batch, ...], without head_maps."""
+        """Groups of layers and their statistics, [layer, batch, ...], without head_maps."""
         self.reduce()
         return self._reduced
 
 
 def bytes_of(call: Call) -> int:
-    """What keeping the queries and keys holds; those of a joint projection are kept as a whole."""
+    """Memory that the queries and keys keep; those of a joint projection keep all of it."""
     storages = {rows.untyped_storage().data_ptr(): rows for rows in (call.query, call.key)}
     return sum(rows.untyped_storage().nbytes() for rows in storages.values())
 
 
 def on_device(device: torch.device) -> AbstractContextManager[Any]:
-    """Triton runs its kernels on the device that is current."""
+    """Makes the device current: Triton launches kernels on the current device."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
-def taken_by_kernels(call: Call) -> bool:
+def supported_by_kernels(call: Call) -> bool:
     return (
         call.attention == "softmax"
         and call.query.dtype in TYPES
@@ -153,7 +157,7 @@ def taken_by_kernels(call: Call) -> bool:
 
 
 def aligned(rows: Tensor) -> bool:
-    """Whether tiles of a tensor can be copied by the hardware, if it begins at such a place."""
+    """Whether the hardware can copy tiles of the rows, if the tensor begins at 16 bytes."""
     *outer, last = rows.stride()
     return last == 1 and all(stride * rows.element_size() % 16 == 0 for stride in outer)
 
@@ -170,7 +174,7 @@ def cudnn(call: Call) -> tuple[Tensor, Tensor]:
     )[:2]
 
 
-def own(call: Call) -> tuple[Tensor, Tensor]:
+def with_triton(call: Call) -> tuple[Tensor, Tensor]:
     with on_device(call.query.device):
         output, lse, _ = forward(call, None, output=True)
     assert output is not None
@@ -178,20 +182,20 @@ def own(call: Call) -> tuple[Tensor, Tensor]:
 
 
 def operation(call: Call) -> Operation:
-    """Makes a layer's output, and the log-sum-exp of its rows: what torch would choose for this
-    call, if it also gives these sums."""
+    """What computes a layer's output and the log-sum-exp of its rows: the kernel that torch would
+    choose for this call, if that returns these sums, else a Triton kernel."""
     query, key, value = call.query, call.key, call.value
     half = query.dtype in (torch.float16, torch.bfloat16)
     if call.mask is not None or call.key_bias is not None or not (half and query.is_cuda):
-        return own
+        return with_triton
     if query.shape[-1] % 8 or value.shape[-1] != query.shape[-1]:
-        return own
+        return with_triton
     grouped = query.shape[1] != key.shape[1]
     chosen = torch._fused_sdp_choice(
         query, key, value, None, 0.0, call.is_causal, scale=call.scale, enable_gqa=grouped
     )
     known = {SDPBackend.FLASH_ATTENTION.value: flash, SDPBackend.CUDNN_ATTENTION.value: cudnn}
-    return known.get(chosen, own)
+    return known.get(chosen, with_triton)
 
 
 def value_norms(call: Call) -> tuple[Tensor, Tensor]:
@@ -205,14 +209,14 @@ def value_norms(call: Call) -> tuple[Tensor, Tensor]:
 
 
 def head_map(call: Call, lse: Tensor, head: int, plan: Plan) -> Tensor:
-    """[batch, cell, cell] attention of one head, made in blocks of rows."""
+    """[batch, cell, cell] attention of one head, computed in blocks of rows."""
     batch, n_heads, n_tokens, _ = call.query.shape
     group = n_heads // call.key.shape[1]
     query = call.query[:, head].float() * call.scale
     key = call.key[:, head // group].float()
     n_cells = plan.n_cells(n_tokens)
     pool = block_weights(n_tokens, n_cells, query.device)
-    found = query.new_zeros(batch, n_cells, n_cells)
+    cells = query.new_zeros(batch, n_cells, n_cells)
     future = query.new_full((512, 512), HIDDEN).triu_(1)
     one = Call(
         query[:, None], key[:, None], key[:, None],
@@ -226,5 +230,5 @@ def head_map(call: Call, lse: Tensor, head: int, plan: Plan) -> Tensor:
         hide(logits, one, start, future)
         p = (logits[:, 0] - lse[:, head, rows, None]).exp()
         p = p * plan.real[:, rows, None].to(p.device)
-        found += pool[:, rows] @ (p @ pool.T)
-    return found
+        cells += pool[:, rows] @ (p @ pool.T)
+    return cells

@@ -1,4 +1,4 @@
-"""One forward pass, seen layer by layer."""
+"""Statistics of one forward pass, collected layer by layer."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ from sinkscope.extract.sums import Sums
 
 
 class Observation:
-    """One forward pass: called once a layer in place of the attention, it keeps statistics.
+    """One forward pass: called once per layer in place of the attention, it keeps statistics.
 
-    On a GPU, kernels reduce the attention; where they cannot, on a processor, and with
-    fused=False, it is reduced block by block. A model may be split over several devices:
-    statistics end on that of the workspace.
+    On a GPU, Triton kernels reduce the attention. Calls that they do not support, calls on a CPU,
+    and all calls with fused=False are reduced block by block. A model may be split over several
+    devices; statistics end up on the device of the workspace.
     """
 
     def __init__(self, plan: Plan, workspace: Workspace, *, fused: bool | None = None) -> None:
         self.plan, self.device = plan, workspace.device
-        self.paths: set[str] = set()  # that layers took: triton, torch
+        self.paths: set[str] = set()  # dispatch of the layers: triton, torch
         self._parts: dict[torch.device, tuple[Plan, Workspace]] = {}
         self._workspace = workspace
         self._fused = fused_path(plan, workspace, fused)
         self._blocks: dict[int, LayerStatistics] = {}
         self._frame: Frame | None = None
-        self.visible_of: list[Visible] = []  # what the queries of each layer see
+        self.visible_of: list[Visible] = []  # counts of visible keys and queries, per layer
         self._counted: tuple[Tensor | None, bool, torch.device, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
         layer, device = len(self.visible_of), call.query.device
-        way = None if self._fused is None else self._fused.way(call)
-        # For the kernels, what no mask hides is counted where the plan is, on the processor.
-        visible = self.visible(call, device if way is None else self.plan.real.device)
+        backend = None if self._fused is None else self._fused.backend(call)
+        # Without a mask, the kernels need these counts where the plan is, on the CPU.
+        visible = self.visible(call, device if backend is None else self.plan.real.device)
         self.visible_of.append(visible)
-        if way is not None:
+        if backend is not None:
             self.paths.add("triton")
-            return self._fused.add(layer, call, visible, way)
+            return self._fused.add(layer, call, visible, backend)
         self.paths.add("torch")
         if device not in self._parts:
             own = self._workspace
@@ -60,31 +60,31 @@ class Observation:
 
     @cached_property
     def layers(self) -> list[LayerStatistics]:
-        """The statistics of every layer, once all have been seen."""
-        found = dict(self._blocks)
+        """The statistics of every layer, after the forward pass."""
+        statistics = dict(self._blocks)
         for numbers, group in self._groups:
             names = present(group)
             rows = zip(*(getattr(group, name).unbind(0) for name in names), strict=True)
             for layer, row in zip(numbers, rows, strict=True):
                 maps = self._fused.head_maps.get(layer, group.head_maps[0])
-                found[layer] = LayerStatistics(
+                statistics[layer] = LayerStatistics(
                     **dict(zip(names, row, strict=True)), head_maps=maps.to(self.device)
                 )
-        return [found[layer] for layer in range(len(self.visible_of))]
+        return [statistics[layer] for layer in range(len(self.visible_of))]
 
     @cached_property
     def stacked(self) -> LayerStatistics:
-        """The same with an axis [layer] in front; head_maps: [batch, wanted head, cell, cell], of
-        all layers, one after the other."""
+        """The same with an axis [layer] in front; head_maps: [batch, wanted head, cell, cell],
+        concatenated over the layers."""
         if len(self._groups) == 1 and not self._blocks and not self.plan.heads:
             group = self._groups[0][1]
             return replace(group, head_maps=group.head_maps[0])
-        found = {
+        stacked = {
             name: torch.stack([getattr(layer, name) for layer in self.layers])
             for name in present(self.layers[0])
         }
         head_maps = torch.cat([layer.head_maps for layer in self.layers], 1)
-        return LayerStatistics(**found, head_maps=head_maps)
+        return LayerStatistics(**stacked, head_maps=head_maps)
 
     @cached_property
     def _groups(self) -> list[tuple[list[int], LayerStatistics]]:
@@ -94,14 +94,14 @@ class Observation:
 
     @property
     def is_causal(self) -> bool:
-        """Whether the first query of the documents saw itself alone."""
+        """Whether the first query of every document sees only itself."""
         n_keys = self.visible_of[-1].n_keys.cpu()  # [batch, query]
         first = self.plan.real.cpu().int().argmax(1)[:, None]
         return bool((n_keys.gather(1, first) == 1).all())
 
     def visible(self, call: Call, device: torch.device) -> Visible:
-        """Counted once for all layers that are given the very same mask; without one, on a device
-        of choice."""
+        """Counts of visible keys and queries, computed once for layers that share a mask tensor.
+        They are on the device of the mask; without a mask, on `device`."""
         if call.mask is not None:
             device = call.mask.device
         counted = self._counted
@@ -113,18 +113,18 @@ class Observation:
         return counted[3]
 
     def frame(self, plan: Plan, visible: Visible, call: Call) -> Frame:
-        """Made once for all layers that see the same."""
-        made = self._frame
-        if made is None or made.visible is not visible or made.is_causal != call.is_causal:
-            made = self._frame = Frame(plan, visible, is_causal=call.is_causal)
-        return made
+        """Computed once for layers with the same visible keys."""
+        frame = self._frame
+        if frame is None or frame.visible is not visible or frame.is_causal != call.is_causal:
+            frame = self._frame = Frame(plan, visible, is_causal=call.is_causal)
+        return frame
 
 
 def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:
-    """The kernels, for one pass; None where they are not to be had or not wanted.
+    """The kernels for one pass; None where Triton is missing or the kernels are not wanted.
 
-    wanted: None takes them on a GPU of the maker for whose they are tuned (torch calls others
-    "cuda", too), True also where Triton only interprets them.
+    wanted: None uses the kernels on NVIDIA GPUs, for which they are tuned (torch calls AMD GPUs
+    "cuda", too); True also uses them where Triton only interprets them.
     """
     tuned_for = workspace.device.type == "cuda" and torch.version.hip is None
     if wanted is False or (wanted is None and not tuned_for):
@@ -137,6 +137,7 @@ def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:
 
 
 def present(layer: LayerStatistics) -> list[str]:
-    """Statistics that were asked for, but for head_maps, of which layers have more or fewer."""
+    """Names of the statistics that are not None. Without head_maps, whose number of heads differs
+    between layers."""
     names = [name for name in LayerStatistics.__dataclass_fields__ if name != "head_maps"]
     return [name for name in names if getattr(layer, name) is not None]

@@ -1,11 +1,10 @@
-"""Attention of one layer, made block by block of query rows and reduced on the way.
+"""Attention of one layer, computed and reduced block by block of query rows.
 
-Nothing of size n_tokens x n_tokens per head is ever kept: the softmax rows of one block
-of queries, over all heads, are made, used and overwritten by the next block. The
-histogram of max keys needs the *head mean* of a row, which no per-head sum can give back
-later, so it is taken while the block is there. The layer's output is made from the same
-rows: what is reported is what the model used, and the product of queries and keys, most
-of the work, is done once.
+No matrix of n_tokens x n_tokens per head is ever kept: the softmax rows of one block of queries,
+over all heads, are overwritten by the next block. The histogram of max keys needs the *head mean*
+of a row, which cannot be recovered from sums per head, so it is taken while the block is in memory.
+The layer's output is computed from the same rows: the statistics describe what the model used, and
+the product of queries and keys, most of the work, is computed once.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ from sinkscope.extract.plan import LayerStatistics
 from sinkscope.extract.rows import ALTERNATIVES
 from sinkscope.extract.sums import Sums
 
-# Logits of one block of queries: more leaves a processor's cache, less leaves a GPU idle.
+# Logits of one block of queries: more does not fit a CPU's cache, less leaves a GPU idle.
 CPU_BLOCK_BYTES = 4 << 20
 GPU_BLOCK_BYTES = 256 << 20
-LEAST_ROWS = 128  # of a causal block: calling torch takes longer than what fewer would save
-LEAST_SHARE = 1 / 64  # of these, where memory runs out
+LEAST_ROWS = 128  # of a causal block: fewer save less time than calling torch takes
+LEAST_SHARE = 1 / 64  # of these bytes, after memory ran out
 
 
 class Workspace:
     """Buffers that all blocks of all layers and documents share.
 
     Fresh memory for every layer would cost more (page faults) than the arithmetic on it.
-    share: of the memory that is usually taken to work in.
+    share: fraction of the bytes above that a block takes.
     """
 
     def __init__(self, device: torch.device, share: float = 1.0) -> None:
@@ -46,7 +45,7 @@ class Workspace:
         self.triangle = torch.empty(0, 0, device=device)
 
     def halve(self) -> bool:
-        """After memory ran out: blocks of half the size. False where they are the smallest."""
+        """Halve the blocks after memory ran out; False if they are already the smallest."""
         if self.share <= LEAST_SHARE:
             return False
         self.share /= 2
@@ -85,7 +84,7 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
     query = (call.query.float() * call.scale).reshape(batch, n_kv, -1, n_tokens, d)
     key = call.key.float().reshape(batch * n_kv, n_tokens, d).transpose(1, 2)
     value = call.value.float().reshape(batch * n_kv, n_tokens, d_value)
-    # Laid out as [batch, token, head, d], which the model goes on with.
+    # Laid out as [batch, token, head, d], which the rest of the model expects.
     output = value.new_empty(batch, n_tokens, n_heads, d_value).transpose(1, 2)
     stop = 0
     while stop < n_tokens:
@@ -127,5 +126,5 @@ def block_rows(call: Call, start: int, share: float) -> int:
 
 
 def round_rows(rows: float) -> int:
-    """A multiple of 16, which matrix products like, and at least 16."""
+    """A multiple of 16, for which matrix products are fast, and at least 16."""
     return max(16, int(rows) // 16 * 16)

@@ -1,1 +1,79 @@
-"""Triton kernels of the fused path: statistics of attention without a matrix per head."""
+"""Triton kernels of the fused path: statistics of attention without a matrix per head.
+
+A pass reduces the layers of one shape together. The scores of a head are cut into tiles of some
+queries and some keys; a tile is computed for all heads in turn and is never written for one head.
+
+            one tile, one head                    the same tile over heads
+               keys                                  keys
+            k0 k1 k2 k3                           k0 k1 k2 k3
+           +-----------+                         +-----------+   max_key, max_value, second_value
+        q0 | p  .  .  .|     added over heads,   | m  .  .  .|   per query; strict mass per key set
+queries q1 | p  p  .  .|  -> / n_heads, written  | m  m  .  .|
+        q2 | p  p  p  .|     once: head means    | m  m | m  | -> smaller tiles, each in one map
+        q3 | p  p  p  p|                         | m  m | m  |    cell: tile_sums -> map
+           +-----------+                         +-----------+
+             |  |  |  |
+             v  v  v  v   received, entropy, norm_received: per head and key, summed over queries
+
+p = exp2(logit - log_sum of the query); "." is hidden (the call is causal), so p is 0.
+
+1. `forward` (where torch gives no log-sum-exp) and `collect.prepare_kernel` write one log_sum per
+   query: p then needs no second pass over the keys of a row.
+2. `tiles` or `hopper` computes the tiles. Per key and head it adds to the key sums above; over the
+   heads it adds up the head means, which it writes once per tile.
+3. `means` reads the head means in smaller tiles (`mean_tiles`), a row segment x a key segment, each
+   inside one map cell. Per query it keeps the largest mean, its key and the second largest mean;
+   per key set, the strict mass; per tile, one sum. A map cell is the sum of its tiles over the
+   number of its queries and keys. An exact map is the head means themselves.
+4. `edges` computes again the few scores that belong to one head and not to a head mean:
+
+             key 0
+               |
+            q0 x
+            q1 x n                        x: attention to key 0; over_half counts x > 1/2
+            q2 x n n                      n: at most 5 keys from the query (`near`), summed along
+            q3 x n n n                       each diagonal over a block of queries
+            q4 x . n n n                  o: at a wanted offset (`diagonals`), kept per query
+            q5 o . . n n n                window_received: per key, summed over the first queries
+            q6 x o . . n n n              (drawn with 2 keys near; q5, q6: offset -5)
+
+5. `collect` divides the sums by their counts.
+
+Sums that many programs add to are integers in fixed point (`tiles.FIXED`): they give the same sum
+in every order, so two runs give the same bytes.
+
+Kernels receive packs (`packs`), NamedTuples whose fields they read by name. The symbols, where
+[.., x] stands for [layer, batch, x]:
+
+    name              meaning                                          shape, unit or type
+    ----------------  -----------------------------------------------  ---------------------------
+    n_tokens          tokens per document                              int
+    n_padded          the same, rounded up to a multiple of 256        int
+    n_heads, n_batch  query heads per layer; documents per pass        int
+    d, d_padded       head size; rounded up to a power of two          int
+    group             query heads per key head                         int
+    lb                layer * n_batch + document                       int64
+    stride_x          distance between neighbours along the axis x     int, elements
+    scale             factor on the products of queries and keys       float
+    least             an added mask of at most this hides a key        float, nats
+    log_sums          log2 of the sum of exp2 of a query's logits      [.., head, n_padded], log 2
+    inverse_norms     1 / mean norm of the values under a query's row  [.., head, n_padded]
+    received          attention per key, summed over queries           [.., head, key], fixed
+    entropy           p log2(p) / log(number of visible keys), summed  [.., head, key], fixed
+    norm_received     p * inverse_norms, summed over queries           [.., head, key], fixed
+    largest           upper 32 bits: largest head mean; lower: key     [.., query], int64
+    second            lower 32 bits: second largest head mean          [.., query], int64
+    broken            1 where the logits of a query are not numbers    [.., query], int64
+    strict            mass on a key set from queries outside it        [.., key_set], fixed
+    means             head means of the queries from `start` on        [.., n_rows, key]
+    tile_sums         sums of head means per tile of `mean_tiles`      [.., row, key segment]
+    near              attention per distance; the same without sinks   [.., head, block, 2, 6]
+    over_half         queries that give key 0 more than half           [.., head, block], int32
+    diagonals         attention to the key at each wanted offset       [.., head, query, offset]
+    window_received   attention per key, from the first queries only   [.., head, key]
+    members           a bit per key set: whether it holds a key        [batch, word, token], int32
+    strict_queries    a bit per key set: whether it excludes a query   [batch, word, token], int32
+
+Tensors are float32 unless a type is given; "fixed" is int64 in steps of 2^-44. Logits are in units
+of log 2, so that exp2 replaces exp.
+"""

@@ -1,67 +1,81 @@
-"""How a call of attention is handed to a kernel."""
+"""Packs of kernel arguments, built from calls of attention."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from sinkscope.extract.kernels.packs import Constants, Logits, Matrix
 from sinkscope.extract.masks import Call
 
 TYPES = {torch.float32: tl.float32, torch.float16: tl.float16, torch.bfloat16: tl.bfloat16}
 
 
 def padded_size(d: int) -> int:
-    """Head size as the kernels hold it: a power of two, which matrix products need."""
+    """Head size inside the kernels: a power of two of at least 16, as matrix products require."""
     return max(16, triton.next_power_of_2(d))
 
 
-def precision(dtype: torch.dtype) -> str:
-    """Products of float32 are made in full; the other types are exact in any case."""
-    return "ieee" if dtype == torch.float32 else "tf32"
+def matrix(rows: Tensor, pointer: Tensor | None = None) -> Matrix:
+    """rows: [batch, head, token, d]. pointer: int64 [layer], addresses of tensors of that shape
+    and those strides; without it, the kernel reads or writes `rows` itself."""
+    return Matrix(rows if pointer is None else pointer, *rows.stride()[:3])
 
 
-def mask_arguments(call: Call) -> tuple[Tensor, tuple[int, ...], int, float]:
-    """The mask as [batch, head, query, key] with its strides, its kind (logits.visible), and the
-    number at and below which an added mask hides. Without a mask any tensor stands for it."""
-    if call.mask is None:
-        return call.query, (0, 0, 0, 0), 0, 0.0
+def logits_of(call: Call) -> Logits:
+    """The call's mask and bias, expanded to every document and head without a copy."""
     batch, n_heads, n_tokens, _ = call.query.shape
-    mask = call.mask.expand(batch, n_heads, n_tokens, n_tokens)
-    if mask.dtype == torch.bool:
-        return mask.view(torch.uint8), mask.stride(), 1, 0.0
-    return mask, mask.stride(), 2, torch.finfo(mask.dtype).min / 2
+    # The query stands in for a mask or a bias that is missing; kernels do not read it.
+    mask = bias = call.query
+    of_mask, of_bias, least = [0, 0, 0, 0], [0, 0], 0.0
+    if call.mask is not None:
+        mask = call.mask.expand(batch, n_heads, n_tokens, n_tokens)
+        of_mask = list(mask.stride())
+        if mask.dtype == torch.bool:
+            mask = mask.view(torch.uint8)
+        else:
+            least = torch.finfo(mask.dtype).min / 2
+    if call.key_bias is not None:
+        bias = call.key_bias.expand(batch, n_heads, n_tokens)
+        of_bias = list(bias.stride()[:2])
+    return Logits(
+        scale=call.scale,
+        least=least,
+        mask=mask,
+        stride_mask_batch=of_mask[0],
+        stride_mask_head=of_mask[1],
+        stride_mask_query=of_mask[2],
+        stride_mask_key=of_mask[3],
+        bias=bias,
+        stride_bias_batch=of_bias[0],
+        stride_bias_head=of_bias[1],
+    )
 
 
-def bias_arguments(call: Call) -> tuple[Tensor, tuple[int, ...]]:
-    """The bias of keys as [batch, head, key], with its first two strides."""
-    if call.key_bias is None:
-        return call.query, (0, 0)
-    batch, n_heads, n_tokens, _ = call.query.shape
-    bias = call.key_bias.expand(batch, n_heads, n_tokens)
-    return bias, bias.stride()[:2]
-
-
-def constants(call: Call) -> dict[str, Any]:
+def constants_of(call: Call) -> Constants:
     """What a kernel is compiled for."""
-    d = call.query.shape[-1]
-    return {
-        "D": d,
-        "DP": padded_size(d),
-        "GROUP": call.query.shape[1] // call.key.shape[1],
-        "CAUSAL": call.is_causal,
-        "MASK_KIND": mask_arguments(call)[2],
-        "HAS_BIAS": call.key_bias is not None,
-        "PRECISION": precision(call.query.dtype),
-    }
+    d, mask_kind = call.query.shape[-1], 0
+    if call.mask is not None:
+        mask_kind = 1 if call.mask.dtype == torch.bool else 2
+    return Constants(
+        dtype=TYPES[call.query.dtype],
+        d=d,
+        d_padded=padded_size(d),
+        group=call.query.shape[1] // call.key.shape[1],
+        is_causal=call.is_causal,
+        mask_kind=mask_kind,
+        has_bias=call.key_bias is not None,
+        # Without "ieee", float32 factors would be rounded to TF32; other types are not affected.
+        precision="ieee" if call.query.dtype == torch.float32 else "tf32",
+    )
 
 
 def addresses(*lists: Sequence[Tensor]) -> Sequence[Tensor]:
-    """For each list of tensors int64 [tensor], where they begin, on their device."""
-    found = torch.tensor([[tensor.data_ptr() for tensor in tensors] for tensors in lists])
-    # So few bytes go with the command itself, and wait for nothing.
-    return found.to(lists[0][0].device, non_blocking=True).unbind(0)
+    """int64 [tensor] for each list: the addresses of its tensors, on their device."""
+    table = torch.tensor([[tensor.data_ptr() for tensor in tensors] for tensors in lists])
+    # So few bytes travel with the copy command itself: the copy waits for nothing.
+    return table.to(lists[0][0].device, non_blocking=True).unbind(0)

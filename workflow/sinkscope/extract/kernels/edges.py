@@ -1,166 +1,156 @@
-"""What needs few keys of each query: its neighbours, its first key, the window's queries."""
+"""Statistics that need few keys or few queries of each head, and no head mean: attention near the
+diagonal, to key 0, at given offsets, and from the first queries."""
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import triton
 import triton.language as tl
 
-from sinkscope.extract.kernels.logits import LOG2E, load_rows, visible
+from sinkscope.extract.kernels.logits import LOG2E, load_bias, load_rows, visible
 from sinkscope.keys import LOCAL_WIDTHS
 
 WIDTH = tl.constexpr(LOCAL_WIDTHS[-1])
 
 
-@triton.jit
-def rows_of_head(
-    QS, KS, h, layer, b, s_qb, s_qh, s_kb, s_kh, TYPE: tl.constexpr, GROUP: tl.constexpr
-):  # fmt: skip
-    """Where the queries and the keys of one head begin."""
-    q_of = tl.multiple_of(tl.load(QS + layer).to(tl.pointer_type(TYPE)), 16)
-    k_of = tl.multiple_of(tl.load(KS + layer).to(tl.pointer_type(TYPE)), 16)
-    return q_of + b * s_qb + h * s_qh, k_of + b * s_kb + (h // GROUP) * s_kh
+class Head(NamedTuple):
+    """One head of one document in one layer; made and read inside a kernel.
+
+    queries, keys: pointers to [token, d]. log_sums: pointer to [n_padded]. row: index of the head
+    in [layer, batch, head].
+    """
+
+    queries: Any
+    stride_query: Any
+    keys: Any
+    stride_key: Any
+    log_sums: Any
+    document: Any
+    head: Any
+    row: Any
 
 
 @triton.jit
-def attention_tile(
-    q_of, k_of, bias_of, mask_of, sums_of, key, query, s_qn, s_kn, s_mq, s_mk, least, scale,
-    n_tokens, D: tl.constexpr, DP: tl.constexpr, CAUSAL: tl.constexpr, MASK_KIND: tl.constexpr,
-    HAS_BIAS: tl.constexpr, PRECISION: tl.constexpr,
-):  # fmt: skip
+def head_of_program(queries, keys, log_sums, sizes, constants: tl.constexpr):
+    """The head of this program. Grid: (block of queries or keys, head, layer * batch)."""
+    h = tl.program_id(1)
+    lb = tl.program_id(2).to(tl.int64)
+    layer, b = lb // sizes.n_batch, lb % sizes.n_batch
+    q_of = tl.multiple_of(tl.load(queries.pointer + layer).to(tl.pointer_type(constants.dtype)), 16)
+    k_of = tl.multiple_of(tl.load(keys.pointer + layer).to(tl.pointer_type(constants.dtype)), 16)
+    row = lb * sizes.n_heads + h
+    return Head(
+        q_of + b * queries.stride_batch + h * queries.stride_head,
+        queries.stride_token,
+        k_of + b * keys.stride_batch + (h // constants.group) * keys.stride_head,
+        keys.stride_token,
+        log_sums + row * sizes.n_padded,
+        b,
+        h,
+        row,
+    )
+
+
+@triton.jit
+def attention_tile(head, key, query, logits, n_tokens, constants: tl.constexpr):
     """[key, query] attention of one head; 0 outside the document."""
-    k = load_rows(k_of, key, s_kn, n_tokens, D, DP)
-    q = load_rows(q_of, query, s_qn, n_tokens, D, DP)
-    lowered = tl.load(sums_of + query, mask=query < n_tokens, other=0.0)
-    x = tl.dot(k, tl.trans(q), input_precision=PRECISION) * (scale * LOG2E) - lowered[None, :]
-    if HAS_BIAS:
-        inside = (key >= 0) & (key < n_tokens)
-        x += tl.load(bias_of + key, mask=inside, other=0.0).to(tl.float32)[:, None] * LOG2E
+    k = load_rows(head.keys, key, head.stride_key, n_tokens, constants.d, constants.d_padded)
+    q = load_rows(head.queries, query, head.stride_query, n_tokens, constants.d, constants.d_padded)
+    log_sum = tl.load(head.log_sums + query, mask=query < n_tokens, other=0.0)
+    product = tl.dot(k, tl.trans(q), input_precision=constants.precision)
+    x = product * (logits.scale * LOG2E) - log_sum[None, :]
+    if constants.has_bias:
+        x += load_bias(key, head.document, head.head, logits, n_tokens)[:, None]
     x = visible(
-        x, key[:, None], query[None, :], mask_of, s_mq, s_mk, least, n_tokens, CAUSAL, MASK_KIND
+        x, key[:, None], query[None, :], head.document, head.head, logits, n_tokens, constants
     )
     return tl.exp2(x)
 
 
 @triton.jit
-def attention_to(
-    q, query, key, k_of, bias_of, mask_of, lowered, s_kn, s_mq, s_mk, least, scale, n_tokens,
-    D: tl.constexpr, DP: tl.constexpr, CAUSAL: tl.constexpr, MASK_KIND: tl.constexpr,
-    HAS_BIAS: tl.constexpr,
-):  # fmt: skip
-    """[query] attention of every query to one key of its own; q: [query, DP] float32."""
-    k = load_rows(k_of, key, s_kn, n_tokens, D, DP).to(tl.float32)
-    x = tl.sum(q * k, 1) * (scale * LOG2E) - lowered
-    if HAS_BIAS:
-        inside = (key >= 0) & (key < n_tokens)
-        x += tl.load(bias_of + key, mask=inside, other=0.0).to(tl.float32) * LOG2E
-    x = visible(x, key, query, mask_of, s_mq, s_mk, least, n_tokens, CAUSAL, MASK_KIND)
+def attention_to(q, log_sum, key, query, head, logits, n_tokens, constants: tl.constexpr):
+    """[query] attention of each query to one key per query; q: float32 [query, d_padded]."""
+    k = load_rows(head.keys, key, head.stride_key, n_tokens, constants.d, constants.d_padded)
+    x = tl.sum(q * k.to(tl.float32), 1) * (logits.scale * LOG2E) - log_sum
+    if constants.has_bias:
+        x += load_bias(key, head.document, head.head, logits, n_tokens)
+    x = visible(x, key, query, head.document, head.head, logits, n_tokens, constants)
     return tl.exp2(x)
 
 
 @triton.jit
 def neighbours_kernel(
-    QS, KS, SUMS, MASK, BIAS, COUNTED, SINKS, FIRST, NEAR, OVER_HALF,
-    s_qb, s_qh, s_qn, s_kb, s_kh, s_kn, s_mb, s_mh, s_mq, s_mk, s_bb, s_bh,
-    least, scale, n_tokens, n_heads, n_batch, n_padded,
-    TYPE: tl.constexpr, D: tl.constexpr, DP: tl.constexpr, GROUP: tl.constexpr,
-    CAUSAL: tl.constexpr, MASK_KIND: tl.constexpr, HAS_BIAS: tl.constexpr,
-    PRECISION: tl.constexpr, BM: tl.constexpr,
+    queries, keys, logits, log_sums, counted, sinks, first, edges, sizes,
+    constants: tl.constexpr, n_queries: tl.constexpr,
 ):  # fmt: skip
-    """One block of queries of one head.
+    """One block of n_queries queries of one head: writes edges.near, the attention at each distance
+    to all keys and to those that are not sinks, summed over the block; and edges.over_half.
 
-    NEAR [.., block, 2, distance]: attention to the keys at each distance, of all keys and of
-    those that are no sinks, summed over the block. OVER_HALF [.., block]: how many counted
-    queries give the document's first key more than half.
+    counted, sinks: float32 [batch, n_padded], flags of queries and of keys. first: float64 [batch],
+    position of key 0.
     """
-    start = tl.program_id(0) * BM
-    query = start + tl.arange(0, BM)
-    h = tl.program_id(1)
-    lb = tl.program_id(2).to(tl.int64)
-    b = lb % n_batch
-    q_of, k_of = rows_of_head(QS, KS, h, lb // n_batch, b, s_qb, s_qh, s_kb, s_kh, TYPE, GROUP)
-    sums_of = SUMS + (lb * n_heads + h) * n_padded
-    bias_of, mask_of = BIAS + b * s_bb + h * s_bh, MASK + b * s_mb + h * s_mh
-    key = start - WIDTH + tl.arange(0, 2 * BM)
-    p = attention_tile(
-        q_of, k_of, bias_of, mask_of, sums_of, key, query, s_qn, s_kn, s_mq, s_mk, least, scale,
-        n_tokens, D, DP, CAUSAL, MASK_KIND, HAS_BIAS, PRECISION,
-    )  # fmt: skip
+    start = tl.program_id(0) * n_queries
+    query = start + tl.arange(0, n_queries)
+    head = head_of_program(queries, keys, log_sums, sizes, constants)
+    n_tokens, of_document = sizes.n_tokens, head.document * sizes.n_padded
+    key = start - WIDTH + tl.arange(0, 2 * n_queries)
+    p = attention_tile(head, key, query, logits, n_tokens, constants)
     is_key = (key >= 0) & (key < n_tokens)
-    is_sink = tl.load(SINKS + b * n_padded + key, mask=is_key, other=0.0) != 0.0
+    is_sink = tl.load(sinks + of_document + key, mask=is_key, other=0.0) != 0.0
     distance = tl.abs(key[:, None] - query[None, :])
-    block = (lb * n_heads + h) * tl.num_programs(0) + tl.program_id(0)
-    near = NEAR + block * 2 * (WIDTH + 1)
+    block = head.row * tl.num_programs(0) + tl.program_id(0)
+    near = edges.near + block * 2 * (WIDTH + 1)
     for step in tl.static_range(0, WIDTH + 1):
         received = tl.sum(tl.where(distance == step, p, 0.0), 1)  # [key]
         tl.store(near + step, tl.sum(received, 0))
         tl.store(near + WIDTH + 1 + step, tl.sum(tl.where(is_sink, 0.0, received), 0))
-    # The first key as a tile of its own, of which one row counts.
-    first = tl.load(FIRST + b).to(tl.int32) + tl.arange(0, 16)
-    p = attention_tile(
-        q_of, k_of, bias_of, mask_of, sums_of, first, query, s_qn, s_kn, s_mq, s_mk, least, scale,
-        n_tokens, D, DP, CAUSAL, MASK_KIND, HAS_BIAS, PRECISION,
-    )  # fmt: skip
+    # Matrix products need 16 keys; only the row of key 0 is used.
+    key = tl.load(first + head.document).to(tl.int32) + tl.arange(0, 16)
+    p = attention_tile(head, key, query, logits, n_tokens, constants)
     on_first = tl.sum(tl.where((tl.arange(0, 16) == 0)[:, None], p, 0.0), 0)  # [query]
-    inside = query < n_tokens
-    counted = tl.load(COUNTED + b * n_padded + query, mask=inside, other=0.0) != 0.0
-    tl.store(OVER_HALF + block, tl.sum(tl.where(counted & (on_first > 0.5), 1, 0), 0))
+    is_counted = tl.load(counted + of_document + query, mask=query < n_tokens, other=0.0) != 0.0
+    over_half = tl.sum(tl.where(is_counted & (on_first > 0.5), 1, 0), 0)
+    tl.store(edges.over_half + block, over_half)
 
 
 @triton.jit
 def diagonals_kernel(
-    QS, KS, SUMS, MASK, BIAS, OFFSETS, DIAGONALS,
-    s_qb, s_qh, s_qn, s_kb, s_kh, s_kn, s_mb, s_mh, s_mq, s_mk, s_bb, s_bh,
-    least, scale, n_tokens, n_heads, n_batch, n_padded, n_offsets,
-    TYPE: tl.constexpr, D: tl.constexpr, DP: tl.constexpr, GROUP: tl.constexpr,
-    CAUSAL: tl.constexpr, MASK_KIND: tl.constexpr, HAS_BIAS: tl.constexpr,
-    PRECISION: tl.constexpr, BM: tl.constexpr,
+    queries, keys, logits, log_sums, offsets, n_offsets, edges, sizes,
+    constants: tl.constexpr, n_queries: tl.constexpr,
 ):  # fmt: skip
-    """DIAGONALS [.., query, offset]: attention to the key at each offset from the query."""
-    query = tl.program_id(0) * BM + tl.arange(0, BM)
-    h = tl.program_id(1)
-    lb = tl.program_id(2).to(tl.int64)
-    b = lb % n_batch
-    q_of, k_of = rows_of_head(QS, KS, h, lb // n_batch, b, s_qb, s_qh, s_kb, s_kh, TYPE, GROUP)
-    inside = query < n_tokens
-    lowered = tl.load(SUMS + (lb * n_heads + h) * n_padded + query, mask=inside, other=0.0)
-    q = load_rows(q_of, query, s_qn, n_tokens, D, DP).to(tl.float32)
-    for place in range(n_offsets):
-        p = attention_to(
-            q, query, query + tl.load(OFFSETS + place), k_of, BIAS + b * s_bb + h * s_bh,
-            MASK + b * s_mb + h * s_mh, lowered, s_kn, s_mq, s_mk, least, scale,
-            n_tokens, D, DP, CAUSAL, MASK_KIND, HAS_BIAS,
-        )  # fmt: skip
-        at = ((lb * n_heads + h) * n_tokens + query) * n_offsets + place
-        tl.store(DIAGONALS + at, p, mask=inside)
+    """One block of n_queries queries of one head: writes edges.diagonals, the attention to the key
+    at each offset (int32 [offset], key minus query)."""
+    query = tl.program_id(0) * n_queries + tl.arange(0, n_queries)
+    head = head_of_program(queries, keys, log_sums, sizes, constants)
+    n_tokens, inside = sizes.n_tokens, query < sizes.n_tokens
+    log_sum = tl.load(head.log_sums + query, mask=inside, other=0.0)
+    q = load_rows(head.queries, query, head.stride_query, n_tokens, constants.d, constants.d_padded)
+    q = q.to(tl.float32)
+    for i in range(n_offsets):
+        key = query + tl.load(offsets + i)
+        p = attention_to(q, log_sum, key, query, head, logits, n_tokens, constants)
+        at = (head.row * n_tokens + query) * n_offsets + i
+        tl.store(edges.diagonals + at, p, mask=inside)
 
 
 @triton.jit
 def window_kernel(
-    QS, KS, SUMS, MASK, BIAS, FIRST, RECEIVED,
-    s_qb, s_qh, s_qn, s_kb, s_kh, s_kn, s_mb, s_mh, s_mq, s_mk, s_bb, s_bh,
-    least, scale, n_tokens, n_heads, n_batch, n_padded, window,
-    TYPE: tl.constexpr, D: tl.constexpr, DP: tl.constexpr, GROUP: tl.constexpr,
-    CAUSAL: tl.constexpr, MASK_KIND: tl.constexpr, HAS_BIAS: tl.constexpr,
-    PRECISION: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr,
+    queries, keys, logits, log_sums, first, window, edges, sizes,
+    constants: tl.constexpr, n_queries: tl.constexpr, n_keys: tl.constexpr,
 ):  # fmt: skip
-    """RECEIVED [.., key]: what a block of keys gets from the first `window` queries."""
-    key = tl.program_id(0) * BN + tl.arange(0, BN)
-    h = tl.program_id(1)
-    lb = tl.program_id(2).to(tl.int64)
-    b = lb % n_batch
-    q_of, k_of = rows_of_head(QS, KS, h, lb // n_batch, b, s_qb, s_qh, s_kb, s_kh, TYPE, GROUP)
-    sums_of = SUMS + (lb * n_heads + h) * n_padded
-    bias_of, mask_of = BIAS + b * s_bb + h * s_bh, MASK + b * s_mb + h * s_mh
-    received = tl.zeros([BN], tl.float32)
-    begin = tl.load(FIRST + b).to(tl.int32)
+    """One block of n_keys keys of one head: writes edges.window_received, what each key receives
+    from the first `window` queries, read n_queries at a time. first: as in neighbours_kernel."""
+    key = tl.program_id(0) * n_keys + tl.arange(0, n_keys)
+    head = head_of_program(queries, keys, log_sums, sizes, constants)
+    n_tokens = sizes.n_tokens
+    received = tl.zeros([n_keys], tl.float32)
+    begin = tl.load(first + head.document).to(tl.int32)
     stop = tl.minimum(begin + window, n_tokens)
-    if CAUSAL:  # earlier queries see none of these keys
-        begin = tl.maximum(begin, tl.program_id(0) * BN)
-    for start in range(begin, stop, BM):
-        query = start + tl.arange(0, BM)
-        p = attention_tile(
-            q_of, k_of, bias_of, mask_of, sums_of, key, query, s_qn, s_kn, s_mq, s_mk, least,
-            scale, n_tokens, D, DP, CAUSAL, MASK_KIND, HAS_BIAS, PRECISION,
-        )  # fmt: skip
+    if constants.is_causal:  # these keys are hidden from earlier queries
+        begin = tl.maximum(begin, tl.program_id(0) * n_keys)
+    for start in range(begin, stop, n_queries):
+        query = start + tl.arange(0, n_queries)
+        p = attention_tile(head, key, query, logits, n_tokens, constants)
         received += tl.sum(tl.where((query < stop)[None, :], p, 0.0), 1)
-    tl.store(RECEIVED + (lb * n_heads + h) * n_tokens + key, received, mask=key < n_tokens)
+    tl.store(edges.window_received + head.row * n_tokens + key, received, mask=key < n_tokens)

@@ -1,10 +1,10 @@
-"""The statistics kernel for GPUs of compute capability 9.0, in Triton's language of warps, Gluon.
+"""The statistics kernel for GPUs of compute capability 9.0, in Gluon, Triton's language of warps.
 
-It gives what `tiles.statistics_kernel` gives, of causal calls without mask, bias and norms. There,
-all warps of a program load, multiply and reduce a head together, and wait for one another at each
-step; here, one warp loads and three groups of four multiply and reduce, each its own keys of the
-tile, and wait for the loads alone: while one group's product is made, another takes exponents.
-Programs stay and take tile after tile, so that loads never pause.
+It computes what `tiles.statistics_kernel` computes, for causal calls without mask, bias and norms.
+There, all warps of a program load, multiply and reduce a head together, and wait for one another
+at each step. Here, one warp loads, and three groups of four warps multiply and reduce, each its own
+keys of the tile. A group waits for loads only: while one group waits for its product, another
+computes exponents. A program takes tile after tile, so that loads never pause.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from triton.experimental.gluon.language.nvidia.hopper import (
     warpgroup_mma_wait,
 )
 
+from sinkscope.extract.kernels.hopper_packs import Outputs, Sources, Stages, Table, Work
 from sinkscope.extract.kernels.tiles import FIXED as STEPS
 
 FIXED = gl.constexpr(STEPS.value)
 
-GROUPS_OF_WARPS = gl.constexpr(3)
-OWN = gl.constexpr(64)  # keys of a group: what the hardware multiplies at a time
-BM = gl.constexpr(128)  # queries of a tile
-# Registers of a thread that reduces, and of one that loads: 65,536 for all.
+GROUPS = gl.constexpr(3)  # of four warps that reduce
+GROUP_KEYS = gl.constexpr(64)  # keys of a group: what the hardware multiplies at a time
+QUERIES = gl.constexpr(128)  # queries of a tile
+# Registers per thread that reduces, and per thread that loads: 65,536 for all.
 REGISTERS = gl.constexpr(160)
-FEW = gl.constexpr(24)
+LOADER_REGISTERS = gl.constexpr(24)
 
 
 @gluon.jit
 def uniform(x):
-    """x as the first lane of a warp has it. All have the same, which the compiler now knows:
-    branches on it part no warp, and what they lead to keeps to the registers that warps share."""
+    """x as the first lane of a warp has it. All lanes hold the same value, and now the compiler
+    knows: it does not treat branches on x as divergent, and keeps results in uniform registers."""
     return gl.inline_asm_elementwise(
         "shfl.sync.idx.b32 $0, $1, 0, 0x1f, 0xffffffff;", "=r,r", [x],
         dtype=gl.int32, is_pure=False, pack=1,
@@ -42,48 +43,55 @@ def uniform(x):
 
 @gluon.jit
 def add_fixed(at, values, inside):
+    """Add float values to int64 sums in steps of 1 / FIXED."""
     gl.atomic_add(at, (values * FIXED).to(gl.int64), mask=inside, sem="relaxed")
 
 
 @gluon.jit
-def load_tiles(
-    queries, keys, sums, weights, q_room, k_room, s_room, w_room, full, empty,
-    QS, KS, TILES, q_base, k_base, q_step, k_step, s_qb, s_kb, n_work, n_tiles, n_heads, n_batch,
-    GROUP: gl.constexpr, STAGES: gl.constexpr,
-):  # fmt: skip
-    """Queries, keys and numbers of rows of each head of each tile of this program."""
+def slot_of(table, layer, document):
+    """int32 slot of the address table at which a document of a layer begins."""
+    distance = gl.load(table.starts + layer) - table.base
+    distance += document.to(gl.int64) * table.batch_bytes
+    return (distance // table.step).to(gl.int32)
+
+
+@gluon.jit
+def load_tiles(sources, stages, queries, keys, work, constants: gl.constexpr):
+    """Load queries, keys and numbers of rows, for each head of each tile of this program."""
     n_bytes: gl.constexpr = (
-        queries.block_type.nbytes + GROUPS_OF_WARPS * keys.block_type.nbytes
-        + sums.block_type.nbytes + weights.block_type.nbytes
+        sources.queries.block_type.nbytes + GROUPS * sources.keys.block_type.nbytes
+        + sources.log_sums.block_type.nbytes + sources.weights.block_type.nbytes
     )  # fmt: skip
     n_done = 0
-    for work in range(gl.program_id(0), n_work, gl.num_programs(0)):
-        lb, tile = work // n_tiles, work % n_tiles
-        query, key = gl.load(TILES + 2 * tile), gl.load(TILES + 2 * tile + 1)
-        layer, b = lb // n_batch, lb % n_batch
-        q_at = gl.load(QS + layer) - q_base + b.to(gl.int64) * s_qb
-        k_at = gl.load(KS + layer) - k_base + b.to(gl.int64) * s_kb
-        q_at, k_at = (q_at // q_step).to(gl.int32), (k_at // k_step).to(gl.int32)
-        for h in range(n_heads):
-            stage = n_done % STAGES
-            mbarrier.wait(empty.index(stage), ((n_done // STAGES) & 1) ^ 1)
-            bar = full.index(stage)
-            mbarrier.expect(bar, n_bytes)
-            for part in gl.static_range(GROUPS_OF_WARPS):
+    for item in range(gl.program_id(0), work.n_items, gl.num_programs(0)):
+        lb, tile = item // work.n_tiles, item % work.n_tiles
+        query, key = gl.load(work.tiles + 2 * tile), gl.load(work.tiles + 2 * tile + 1)
+        layer, b = lb // work.n_batch, lb % work.n_batch
+        q_slot, k_slot = slot_of(queries, layer, b), slot_of(keys, layer, b)
+        for h in range(work.n_heads):
+            stage = n_done % constants.stages
+            mbarrier.wait(stages.empty.index(stage), ((n_done // constants.stages) & 1) ^ 1)
+            full = stages.full.index(stage)
+            mbarrier.expect(full, n_bytes)
+            for part in gl.static_range(GROUPS):
                 tma.async_copy_global_to_shared(
-                    keys, [k_at, h // GROUP, key + part * OWN, 0], bar,
-                    k_room.index(GROUPS_OF_WARPS * stage + part),
+                    sources.keys, [k_slot, h // constants.group, key + part * GROUP_KEYS, 0], full,
+                    stages.keys.index(GROUPS * stage + part),
                 )  # fmt: skip
-            tma.async_copy_global_to_shared(queries, [q_at, h, query, 0], bar, q_room.index(stage))
             tma.async_copy_global_to_shared(
-                sums, [lb * n_heads + h, query], bar, s_room.index(stage)
+                sources.queries, [q_slot, h, query, 0], full, stages.queries.index(stage)
             )
-            tma.async_copy_global_to_shared(weights, [b, query], bar, w_room.index(stage))
+            tma.async_copy_global_to_shared(
+                sources.log_sums, [lb * work.n_heads + h, query], full, stages.log_sums.index(stage)
+            )
+            tma.async_copy_global_to_shared(
+                sources.weights, [b, query], full, stages.weights.index(stage)
+            )
             n_done += 1
 
 
 @gluon.jit
-def of_thread(x):
+def sum_thread(x):
     """[key, 4] sums over the queries that one thread holds, of x [key, query]."""
     four = gl.reshape(x, [x.shape[0], x.shape[1] // 8, 4, 2])
     return gl.sum(gl.sum(four, 3), 1)
@@ -91,153 +99,134 @@ def of_thread(x):
 
 @gluon.jit
 def reduce_heads(
-    mean, q_room, k_room, s_room, w_room, full, empty, RECEIVED, ENTROPY, row, first_query,
-    first_key, n_done, n_tokens, n_heads, scale, PART: gl.constexpr, DP: gl.constexpr,
-    STAGES: gl.constexpr, CHECKED: gl.constexpr,
+    mean, stages, work, outputs, row, first_query, first_key, n_done, scale,
+    part: gl.constexpr, constants: gl.constexpr, checked: gl.constexpr,
 ):  # fmt: skip
-    """The attention of all heads added to mean [key, query]; sums over queries are sent off."""
+    """mean [key, query] plus the attention of all heads; adds sums over queries to the outputs."""
     entries: gl.constexpr = mean.type.layout
     of_queries: gl.constexpr = gl.SliceLayout(0, entries)
-    for _head in range(n_heads):
-        stage = n_done % STAGES
-        mbarrier.wait(full.index(stage), (n_done // STAGES) & 1)
-        k = k_room.index(GROUPS_OF_WARPS * stage + PART).reshape([OWN, DP])
-        q = q_room.index(stage).reshape([BM, DP]).permute([1, 0])
-        nothing = gl.zeros([OWN, BM], gl.float32, entries)
+    n_tokens = work.n_tokens
+    for _head in range(work.n_heads):
+        stage = n_done % constants.stages
+        mbarrier.wait(stages.full.index(stage), (n_done // constants.stages) & 1)
+        k = stages.keys.index(GROUPS * stage + part).reshape([GROUP_KEYS, constants.d_padded])
+        q = stages.queries.index(stage).reshape([QUERIES, constants.d_padded]).permute([1, 0])
+        nothing = gl.zeros([GROUP_KEYS, QUERIES], gl.float32, entries)
         product = warpgroup_mma(k, q, nothing, use_acc=False, is_async=True)
         x = warpgroup_mma_wait(0, deps=[product]) * scale
-        x -= gl.expand_dims(s_room.index(stage).reshape([BM]).load(of_queries), 0)
-        if CHECKED:
-            key = gl.expand_dims(first_key + gl.arange(0, OWN, gl.SliceLayout(1, entries)), 1)
-            query = gl.expand_dims(first_query + gl.arange(0, BM, of_queries), 0)
+        log_sum = stages.log_sums.index(stage).reshape([QUERIES]).load(of_queries)
+        x -= gl.expand_dims(log_sum, 0)
+        if checked:
+            of_keys: gl.constexpr = gl.SliceLayout(1, entries)
+            key = gl.expand_dims(first_key + gl.arange(0, GROUP_KEYS, of_keys), 1)
+            query = gl.expand_dims(first_query + gl.arange(0, QUERIES, of_queries), 0)
             x = gl.where((key <= query) & (key < n_tokens), x, -1.0e30)
         p = gl.exp2(x)
         mean += p
-        received = gl.sum(of_thread(p), 1)
-        # Two keys of a thread share the weights of queries: they are added up before.
-        pairs = gl.sum(gl.reshape(p * x, [OWN // 16, 2, 8, BM]), 1)
+        received = gl.sum(sum_thread(p), 1)
+        # Two keys of a thread share the weights of queries: they are added up first.
+        pairs = gl.sum(gl.reshape(p * x, [GROUP_KEYS // 16, 2, 8, QUERIES]), 1)
         of_pairs: gl.constexpr = gl.SliceLayout(0, gl.SliceLayout(1, pairs.type.layout))
-        weight = w_room.index(stage).reshape([BM]).load(of_queries)
-        mbarrier.arrive(empty.index(stage), count=1)
+        weight = stages.weights.index(stage).reshape([QUERIES]).load(of_queries)
+        mbarrier.arrive(stages.empty.index(stage), count=1)
         n_done += 1
         weight = gl.expand_dims(gl.expand_dims(gl.convert_layout(weight, of_pairs), 0), 1)
-        entropy = gl.sum(of_thread(gl.reshape(pairs * weight, [OWN // 2, BM])), 1)
+        entropy = gl.sum(sum_thread(gl.reshape(pairs * weight, [GROUP_KEYS // 2, QUERIES])), 1)
         at = row + first_key
-        key = gl.arange(0, OWN, received.type.layout)
-        add_fixed(RECEIVED + at + key, received, first_key + key < n_tokens)
-        pair = gl.arange(0, OWN // 2, entropy.type.layout)  # kept where keys have their place
-        add_fixed(ENTROPY + at + pair, entropy, first_key + pair < n_tokens)
+        key = gl.arange(0, GROUP_KEYS, received.type.layout)
+        add_fixed(outputs.received + at + key, received, first_key + key < n_tokens)
+        # The sum of two keys is kept at the index of one: only the sum over keys is read.
+        pair = gl.arange(0, GROUP_KEYS // 2, entropy.type.layout)
+        add_fixed(outputs.entropy + at + pair, entropy, first_key + pair < n_tokens)
         row += n_tokens
     return mean
 
 
 @gluon.jit
-def reduce_tiles(
-    q_room, k_room, s_room, w_room, full, empty, TILES, RECEIVED, ENTROPY, MEANS,
-    n_work, n_tiles, n_tokens, n_heads, start, n_rows, scale, share,
-    PART: gl.constexpr, DP: gl.constexpr, STAGES: gl.constexpr,
-):  # fmt: skip
-    """The part of a group of warps in all tiles of this program."""
+def reduce_tiles(stages, work, outputs, scale, part: gl.constexpr, constants: gl.constexpr):
+    """What group `part` of the warps computes: its keys of all tiles of this program."""
     entries: gl.constexpr = gl.NVMMADistributedLayout(
-        version=[3, 0], warps_per_cta=[4, 1], instr_shape=[16, BM, 16]
+        version=[3, 0], warps_per_cta=[4, 1], instr_shape=[16, QUERIES, 16]
     )
+    n_tiles, n_tokens = work.n_tiles, work.n_tokens
     n_done = 0
-    next_tile = gl.program_id(0) % n_tiles
-    next_query, next_key = gl.load(TILES + 2 * next_tile), gl.load(TILES + 2 * next_tile + 1)
-    for work in range(gl.program_id(0), n_work, gl.num_programs(0)):
-        lb = (work // n_tiles).to(gl.int64)
-        first_query, first_key = uniform(next_query), uniform(next_key) + PART * OWN
-        next_tile = (work + gl.num_programs(0)) % n_tiles  # asked for long before it is needed
-        next_query, next_key = gl.load(TILES + 2 * next_tile), gl.load(TILES + 2 * next_tile + 1)
-        mean = gl.zeros([OWN, BM], gl.float32, entries)
-        row = lb * n_heads * n_tokens
-        if first_key + OWN > n_tokens or first_key + OWN - 1 > first_query:
+    tile = gl.program_id(0) % n_tiles
+    next_query, next_key = gl.load(work.tiles + 2 * tile), gl.load(work.tiles + 2 * tile + 1)
+    for item in range(gl.program_id(0), work.n_items, gl.num_programs(0)):
+        lb = (item // n_tiles).to(gl.int64)
+        first_query, first_key = uniform(next_query), uniform(next_key) + part * GROUP_KEYS
+        tile = (item + gl.num_programs(0)) % n_tiles  # loaded long before it is needed
+        next_query, next_key = gl.load(work.tiles + 2 * tile), gl.load(work.tiles + 2 * tile + 1)
+        mean = gl.zeros([GROUP_KEYS, QUERIES], gl.float32, entries)
+        row = lb * work.n_heads * n_tokens
+        if first_key + GROUP_KEYS > n_tokens or first_key + GROUP_KEYS - 1 > first_query:
             mean = reduce_heads(
-                mean, q_room, k_room, s_room, w_room, full, empty, RECEIVED, ENTROPY, row,
-                first_query, first_key, n_done, n_tokens, n_heads, scale,
-                PART, DP, STAGES, True,
+                mean, stages, work, outputs, row, first_query, first_key, n_done, scale,
+                part, constants, True,
             )  # fmt: skip
         else:
             mean = reduce_heads(
-                mean, q_room, k_room, s_room, w_room, full, empty, RECEIVED, ENTROPY, row,
-                first_query, first_key, n_done, n_tokens, n_heads, scale,
-                PART, DP, STAGES, False,
+                mean, stages, work, outputs, row, first_query, first_key, n_done, scale,
+                part, constants, False,
             )  # fmt: skip
-        n_done += n_heads
-        key = gl.expand_dims(first_key + gl.arange(0, OWN, gl.SliceLayout(1, entries)), 1)
-        query = gl.expand_dims(first_query + gl.arange(0, BM, gl.SliceLayout(0, entries)), 0)
-        at = MEANS + (lb * n_rows + query - start) * n_tokens + key
-        gl.store(at, mean * share, mask=(key < n_tokens) & (query < n_tokens))
+        n_done += work.n_heads
+        key = gl.expand_dims(first_key + gl.arange(0, GROUP_KEYS, gl.SliceLayout(1, entries)), 1)
+        query = gl.expand_dims(first_query + gl.arange(0, QUERIES, gl.SliceLayout(0, entries)), 0)
+        at = outputs.means + (lb * outputs.n_rows + query - outputs.start) * n_tokens + key
+        gl.store(at, mean * outputs.mean_factor, mask=(key < n_tokens) & (query < n_tokens))
 
 
-# Else documents of every other length would have the kernel compiled anew.
+# Not packs: Triton recognizes tensor descriptors, and leaves integers unspecialized, only as
+# arguments of their own. Specialized, documents of every other length would need a compilation.
 @gluon.jit(
     do_not_specialize=[
-        "q_base", "k_base", "q_step", "k_step", "s_qb", "s_kb", "n_work", "n_tiles", "n_tokens",
-        "n_heads", "n_batch", "start", "n_rows",
+        "query_base", "query_step", "query_batch_bytes", "key_base", "key_step", "key_batch_bytes",
+        "n_items", "n_tiles", "n_tokens", "n_heads", "n_batch", "start", "n_rows",
     ]
 )  # fmt: skip
 def hopper_kernel(
-    queries, keys, sums, weights, QS, KS, TILES, RECEIVED, ENTROPY, MEANS, q_base, k_base,
-    q_step, k_step, s_qb, s_kb, n_work, n_tiles, n_tokens, n_heads, n_batch, start, n_rows,
-    scale, share, GROUP: gl.constexpr, DP: gl.constexpr, STAGES: gl.constexpr,
+    queries, keys, log_sums, weights,
+    query_starts, query_base, query_step, query_batch_bytes,
+    key_starts, key_base, key_step, key_batch_bytes,
+    tiles, n_items, n_tiles, n_tokens, n_heads, n_batch,
+    received, entropy, means, start, n_rows, mean_factor, scale,
+    constants: gl.constexpr,
 ):  # fmt: skip
-    """Tiles of BM queries x the keys of three groups, one after the other.
+    """Tiles of QUERIES queries x GROUPS * GROUP_KEYS keys, one after the other.
 
-    queries, keys: descriptors of [place, head, token, d], where places lie a step of bytes apart
-    and the first at a base, so that one descriptor serves all layers; QS, KS [layer]: where each
-    begins; s_qb, s_kb: bytes from document to document.
-    sums: [layer * batch * head, n_padded], what every row's logits are lowered by, in units of
-    log 2; weights: [batch, n_padded], of each row's entropy. scale: in units of log 2; share: one
-    over the number of heads. ENTROPY: two keys share the place of one. MEANS [.., n_rows, key]:
-    of the queries from `start` on.
+    queries, keys: descriptors of [slot, head, token, d], where slots are those of an address table,
+    so that one descriptor serves all layers. log_sums: descriptor of [layer * batch * head,
+    n_padded]. weights: descriptor of [batch, n_padded], one over the log of the number of keys that
+    a query sees. The other arguments: as in Table, Work and Outputs. scale: in units of log 2.
     """
-    q_room = gl.allocate_shared_memory(queries.dtype, [STAGES, 1, 1, BM, DP], queries.layout)
-    k_room = gl.allocate_shared_memory(
-        queries.dtype, [GROUPS_OF_WARPS * STAGES, 1, 1, OWN, DP], keys.layout
+    sources = Sources(queries, keys, log_sums, weights)
+    dtype: gl.constexpr = queries.dtype
+    n_stages: gl.constexpr = constants.stages
+    d_padded: gl.constexpr = constants.d_padded
+    stages = Stages(
+        gl.allocate_shared_memory(dtype, [n_stages, 1, 1, QUERIES, d_padded], queries.layout),
+        gl.allocate_shared_memory(
+            dtype, [GROUPS * n_stages, 1, 1, GROUP_KEYS, d_padded], keys.layout
+        ),
+        gl.allocate_shared_memory(gl.float32, [n_stages, 1, QUERIES], log_sums.layout),
+        gl.allocate_shared_memory(gl.float32, [n_stages, 1, QUERIES], weights.layout),
+        gl.allocate_shared_memory(gl.int64, [n_stages, 1], mbarrier.MBarrierLayout()),
+        gl.allocate_shared_memory(gl.int64, [n_stages, 1], mbarrier.MBarrierLayout()),
     )
-    s_room = gl.allocate_shared_memory(gl.float32, [STAGES, 1, BM], sums.layout)
-    w_room = gl.allocate_shared_memory(gl.float32, [STAGES, 1, BM], weights.layout)
-    full = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
-    empty = gl.allocate_shared_memory(gl.int64, [STAGES, 1], mbarrier.MBarrierLayout())
-    for stage in gl.static_range(STAGES):
-        mbarrier.init(full.index(stage), count=1)
-        mbarrier.init(empty.index(stage), count=GROUPS_OF_WARPS)
+    for stage in gl.static_range(n_stages):
+        mbarrier.init(stages.full.index(stage), count=1)
+        mbarrier.init(stages.empty.index(stage), count=GROUPS)
+    query_table = Table(query_starts, query_base, query_step, query_batch_bytes)
+    key_table = Table(key_starts, key_base, key_step, key_batch_bytes)
+    work = Work(tiles, n_items, n_tiles, n_tokens, n_heads, n_batch)
+    outputs = Outputs(received, entropy, means, start, n_rows, mean_factor)
     gl.warp_specialize(
         [
-            (
-                reduce_tiles,
-                (
-                    q_room, k_room, s_room, w_room, full, empty, TILES, RECEIVED, ENTROPY, MEANS,
-                    n_work, n_tiles, n_tokens, n_heads, start, n_rows, scale, share,
-                    0, DP, STAGES,
-                ),
-            ),
-            (
-                reduce_tiles,
-                (
-                    q_room, k_room, s_room, w_room, full, empty, TILES, RECEIVED, ENTROPY, MEANS,
-                    n_work, n_tiles, n_tokens, n_heads, start, n_rows, scale, share,
-                    1, DP, STAGES,
-                ),
-            ),
-            (
-                reduce_tiles,
-                (
-                    q_room, k_room, s_room, w_room, full, empty, TILES, RECEIVED, ENTROPY, MEANS,
-                    n_work, n_tiles, n_tokens, n_heads, start, n_rows, scale, share,
-                    2, DP, STAGES,
-                ),
-            ),
-            (
-                load_tiles,
-                (
-                    queries, keys, sums, weights, q_room, k_room, s_room, w_room, full, empty,
-                    QS, KS, TILES, q_base, k_base, q_step, k_step, s_qb, s_kb,
-                    n_work, n_tiles, n_heads, n_batch, GROUP, STAGES,
-                ),
-            ),
+            (reduce_tiles, (stages, work, outputs, scale, 0, constants)),
+            (reduce_tiles, (stages, work, outputs, scale, 1, constants)),
+            (reduce_tiles, (stages, work, outputs, scale, 2, constants)),
+            (load_tiles, (sources, stages, query_table, key_table, work, constants)),
         ],
         [4, 4, 1],
-        [REGISTERS, REGISTERS, FEW],
-    )  # fmt: skip
+        [REGISTERS, REGISTERS, LOADER_REGISTERS],
+    )

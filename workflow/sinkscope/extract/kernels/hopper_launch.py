@@ -10,19 +10,21 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.kernels.arguments import padded_size
+from sinkscope.extract.kernels.buffers import Buffers
+from sinkscope.extract.kernels.hopper_packs import HopperConstants
 from sinkscope.extract.kernels.inputs import Inputs, pinned
 from sinkscope.extract.kernels.logits import LOG2E
 from sinkscope.extract.masks import Call
 
-SHORTEST = 2048  # tokens; below, `tiles` is as fast
-STAGES = {64: 4, 128: 2}  # heads in flight, by padded head size: as many as fit
-FARTHEST = 1 << 31  # places of a descriptor
-LARGEST_STEP = 4096  # bytes between places
+SHORTEST = 2048  # tokens; below that, `tiles` is as fast
+STAGES = {64: 4, 128: 2}  # heads in flight, by padded head size: the most that fit
+MOST_SLOTS = 1 << 31  # of an address table, as a descriptor counts
+LARGEST_STEP = 4096  # bytes between slots
 
 
 @lru_cache(maxsize=8)
 def runs_on(device: torch.device) -> bool:
-    """Whether the device has the instructions, and Triton the words, that the kernel needs."""
+    """Whether this device and this version of Triton support the kernel."""
     if device.type != "cuda" or torch.cuda.get_device_capability(device) != (9, 0):
         return False
     try:
@@ -33,7 +35,7 @@ def runs_on(device: torch.device) -> bool:
 
 
 def takes(calls: Sequence[Call], *, with_norms: bool) -> bool:
-    """Whether the kernel can reduce these calls, which are alike."""
+    """Whether the kernel can reduce these calls, which differ in their values only."""
     call = calls[0]
     return (
         call.is_causal
@@ -44,7 +46,7 @@ def takes(calls: Sequence[Call], *, with_norms: bool) -> bool:
         and padded_size(call.query.shape[-1]) in STAGES
         and call.query.shape[2] >= SHORTEST
         and runs_on(call.query.device)
-        and all(Places(rows).n < FARTHEST for rows in (queries_of(calls), keys_of(calls)))
+        and all(AddressTable(rows).n < MOST_SLOTS for rows in (queries_of(calls), keys_of(calls)))
     )
 
 
@@ -56,25 +58,26 @@ def keys_of(calls: Sequence[Call]) -> list[Tensor]:
     return [call.key for call in calls]
 
 
-class Places:
-    """Where rows [batch, head, token, d] of several layers lie: all documents begin at one of n
-    places, `step` bytes apart, of which the first is where the layer of the lowest address begins.
-    """
+class AddressTable:
+    """Addresses of rows [batch, head, token, d] of several layers, so that one tensor descriptor
+    reaches all of them: every document of every layer begins at base + slot * step bytes, for a
+    slot below n. The layer `first`, which has the lowest address, begins at slot 0."""
 
     def __init__(self, rows: Sequence[Tensor]) -> None:
         self.first = min(rows, key=lambda row: row.data_ptr())
         self.base = self.first.data_ptr()
         self.batch_bytes = self.first.stride(0) * self.first.element_size()
-        apart = [row.data_ptr() - self.base for row in rows]
-        self.step = math.gcd(LARGEST_STEP, self.batch_bytes, *apart)
-        self.n = (max(apart) + self.batch_bytes * self.first.shape[0]) // self.step
+        distances = [row.data_ptr() - self.base for row in rows]
+        self.step = math.gcd(LARGEST_STEP, self.batch_bytes, *distances)
+        self.n = (max(distances) + self.batch_bytes * self.first.shape[0]) // self.step
 
 
 def launch_hopper(
-    calls: Sequence[Call], pointers: tuple[Tensor, ...], inputs: Inputs, fixed: dict[str, Tensor],
-    means: Tensor, rows: range,
+    calls: Sequence[Call], query_addresses: Tensor, key_addresses: Tensor, inputs: Inputs,
+    buffers: Buffers, rows: range,
 ) -> None:  # fmt: skip
-    """As launch_tiles; means: [layer, batch, query, key]."""
+    """As `launch.launch_tiles`, for the queries in `rows`. query_addresses, key_addresses: int64
+    [layer]."""
     from triton.experimental.gluon import language as gl
     from triton.experimental.gluon.nvidia.hopper import TensorDescriptor
 
@@ -82,49 +85,55 @@ def launch_hopper(
 
     call = calls[0]
     batch, n_heads, n_tokens, d = call.query.shape
-    padded = padded_size(d)
-    of_rows = gl.NVMMASharedLayout(128, 16, 4)
-    of_numbers = gl.NVMMASharedLayout(0, 32, 2)
+    d_padded = padded_size(d)
+    swizzled = gl.NVMMASharedLayout(128, 16, 4)
+    plain = gl.NVMMASharedLayout(0, 32, 2)
 
-    def descriptor(places: Places, block: int) -> TensorDescriptor:
-        first = places.first
-        strides = [places.step // first.element_size(), *first.stride()[1:]]
-        shape, box = [FARTHEST - 1, *first.shape[1:]], [1, 1, block, padded]
-        return TensorDescriptor(first, shape, strides, box, of_rows)
+    def of_rows(table: AddressTable, block: int) -> TensorDescriptor:
+        first = table.first
+        strides = [table.step // first.element_size(), *first.stride()[1:]]
+        shape, box = [MOST_SLOTS - 1, *first.shape[1:]], [1, 1, block, d_padded]
+        return TensorDescriptor(first, shape, strides, box, swizzled)
 
-    def numbers(rows: Tensor) -> TensorDescriptor:
-        rows = rows.view(-1, inputs.n_padded)
-        return TensorDescriptor(
-            rows, list(rows.shape), [inputs.n_padded, 1], [1, hopper.BM.value], of_numbers
-        )
+    def of_numbers(numbers: Tensor) -> TensorDescriptor:
+        numbers = numbers.view(-1, inputs.n_padded)
+        box = [1, hopper.QUERIES.value]
+        return TensorDescriptor(numbers, list(numbers.shape), [inputs.n_padded, 1], box, plain)
 
-    queries, keys = Places(queries_of(calls)), Places(keys_of(calls))
-    starts, key_starts, sums = pointers
-    tiles = hopper_tiles(n_tokens, rows, sums.device)
-    n_work = len(tiles) * len(calls) * batch
-    n_programs = torch.cuda.get_device_properties(sums.device).multi_processor_count
-    hopper.hopper_kernel[(min(n_work, n_programs),)](
-        descriptor(queries, hopper.BM.value), descriptor(keys, hopper.OWN.value),
-        numbers(sums), numbers(inputs.entropy_weight), starts, key_starts, tiles,
-        fixed["received"], fixed["entropy"], means,
-        queries.base, keys.base, queries.step, keys.step, queries.batch_bytes, keys.batch_bytes,
-        n_work, len(tiles), n_tokens, n_heads, batch, rows.start, means.shape[2],
-        call.scale * LOG2E.value, 1 / n_heads, GROUP=n_heads // call.key.shape[1], DP=padded,
-        STAGES=STAGES[padded], num_warps=4,
+    queries, keys = AddressTable(queries_of(calls)), AddressTable(keys_of(calls))
+    tiles = hopper_tiles(n_tokens, rows, query_addresses.device)
+    n_items = len(tiles) * len(calls) * batch
+    processors = torch.cuda.get_device_properties(query_addresses.device).multi_processor_count
+    head_means = buffers.head_means(rows)
+    constants = HopperConstants(n_heads // call.key.shape[1], d_padded, STAGES[d_padded])
+    hopper.hopper_kernel[(min(n_items, processors),)](
+        queries=of_rows(queries, hopper.QUERIES.value),
+        keys=of_rows(keys, hopper.GROUP_KEYS.value),
+        log_sums=of_numbers(buffers.normalizers.log_sums),
+        weights=of_numbers(inputs.entropy_weight),
+        query_starts=query_addresses, query_base=queries.base, query_step=queries.step,
+        query_batch_bytes=queries.batch_bytes,
+        key_starts=key_addresses, key_base=keys.base, key_step=keys.step,
+        key_batch_bytes=keys.batch_bytes,
+        tiles=tiles, n_items=n_items, n_tiles=len(tiles), n_tokens=n_tokens, n_heads=n_heads,
+        n_batch=batch, received=buffers.key_sums.received, entropy=buffers.key_sums.entropy,
+        means=head_means.means, start=head_means.start, n_rows=head_means.n_rows,
+        mean_factor=1 / n_heads, scale=call.scale * LOG2E.value,
+        constants=constants, num_warps=4,
     )  # fmt: skip
 
 
 @lru_cache(maxsize=64)
 def hopper_tiles(n_tokens: int, rows: range, device: torch.device) -> Tensor:
-    """int32 [tile, 2] first query and key of all tiles of the queries in `rows` of which some query
-    sees a key, in an order as that of `tiles.tiles`."""
+    """int32 [tile, 2] first query and first key of the tiles of the queries in `rows`, in an order
+    like that of `tiles.tiles_of`. Tiles whose keys are hidden from every query are left out."""
     from sinkscope.extract.kernels import hopper
 
-    n_queries, n_keys = hopper.BM.value, hopper.OWN.value * hopper.GROUPS_OF_WARPS.value
-    found = []
+    n_queries, n_keys = hopper.QUERIES.value, hopper.GROUP_KEYS.value * hopper.GROUPS.value
+    tiles = []
     for top in range(rows.start, rows.stop, 8 * n_queries):
         for key in range(0, n_tokens, n_keys):
             for query in range(top, min(top + 8 * n_queries, rows.stop), n_queries):
                 if key <= query + n_queries - 1:
-                    found.append((query, key))
-    return pinned(torch.tensor(found, dtype=torch.int32), device)
+                    tiles.append((query, key))
+    return pinned(torch.tensor(tiles, dtype=torch.int32), device)

@@ -1,4 +1,7 @@
-"""Run the statistics kernels over layers of one shape."""
+"""Run the statistics kernels over layers of one shape.
+
+Arguments are passed by keyword, and most are packs: names are the contract with a kernel.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +13,21 @@ import torch
 import triton
 from torch import Tensor
 
-from sinkscope.extract.kernels.arguments import (
-    TYPES,
-    addresses,
-    bias_arguments,
-    constants,
-    mask_arguments,
-)
+from sinkscope.extract.kernels.arguments import addresses, constants_of, logits_of, matrix
+from sinkscope.extract.kernels.buffers import NEAR_ROWS, Buffers
 from sinkscope.extract.kernels.collect import masses_kernel, prepare_kernel, summary_kernel
 from sinkscope.extract.kernels.edges import diagonals_kernel, neighbours_kernel, window_kernel
 from sinkscope.extract.kernels.hopper_launch import launch_hopper, takes
 from sinkscope.extract.kernels.inputs import ROWS, Inputs
+from sinkscope.extract.kernels.mean_tiles import SIZE, SPAN
 from sinkscope.extract.kernels.means import means_kernel
-from sinkscope.extract.kernels.pieces import SIZE, SPAN
-from sinkscope.extract.kernels.room import NEAR_ROWS, Room
-from sinkscope.extract.kernels.tiles import FIXED, statistics_kernel, tiles, tiling
+from sinkscope.extract.kernels.packs import MeansConstants, Sizes, Summary
+from sinkscope.extract.kernels.tiles import FIXED, statistics_kernel, tiles_of, tiling_of
 from sinkscope.extract.masks import Call
 from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.keys import LOCAL_WIDTHS
 
-KEYS = 1024  # keys that the last kernels take at a time
+KEYS = 1024  # keys that the masses kernel reads at a time
 
 
 def launch(
@@ -38,169 +36,175 @@ def launch(
     plan: Plan,
     inputs: Inputs,
     norms: Sequence[tuple[Tensor, Tensor]] = (),
-    share: float = 1.0,
+    memory_fraction: float = 1.0,
 ) -> LayerStatistics:
-    """All statistics of the calls, which are alike but for their numbers, as [layer, batch, ...].
+    """All statistics of the calls, as [layer, batch, ...]; the calls differ in their values only.
 
-    lses: for each call the log-sum-exp of its rows, [batch, head, token]. norms: none, or for each
-    call those of the values [batch, kv, token], and their mean under the attention, as lses.
-    share: of the memory that head means usually take. Maps of single heads are left empty.
+    lses: per call, float32 [batch, head, token], the log-sum-exp of each row. norms: empty, or per
+    call those of the values [batch, kv, token] and their mean under the attention, shaped as lses.
+    memory_fraction: of the memory that head means usually take. Maps of single heads stay empty.
     """
-    room = Room(calls, plan, inputs, with_norms=len(norms) > 0, share=share)
-    n_layers, batch, n_heads, n_tokens = room.shape
+    buffers = Buffers(
+        calls, plan, inputs, with_norms=len(norms) > 0, memory_fraction=memory_fraction
+    )
+    n_layers, batch, n_heads, n_tokens = buffers.shape
     means = [mean for _, mean in norms] or lses
-    queries, keys, sums_of, means_of = addresses(
+    query_addresses, key_addresses, lse_addresses, mean_addresses = addresses(
         [call.query for call in calls], [call.key for call in calls], lses, means
     )
+    sizes = Sizes(n_tokens, n_heads, batch, inputs.n_padded)
+    shared = {
+        "queries": matrix(calls[0].query, query_addresses),
+        "keys": matrix(calls[0].key, key_addresses),
+        "logits": logits_of(calls[0]),
+        "sizes": sizes,
+        "constants": constants_of(calls[0]),
+    }
     prepare_kernel[(inputs.n_padded // ROWS, n_heads, n_layers * batch)](
-        sums_of, means_of, inputs.real, room.sums, room.shares, room.fixed["broken"],
-        n_tokens, n_heads, batch, inputs.n_padded,
-        HAS_NORMS=len(norms) > 0, BLOCK=ROWS, num_warps=2,
+        lses=lse_addresses, norm_means=mean_addresses, real=inputs.real,
+        normalizers=buffers.normalizers, broken=buffers.maxima.broken, sizes=sizes,
+        has_norms=len(norms) > 0, n_queries=ROWS, num_warps=2,
     )  # fmt: skip
-    device = room.sums.device
-    if device.type == "cuda":  # Triton holds on to this, and so to all that it mentions
+    device = buffers.means.device
+    if device.type == "cuda":  # Triton keeps this function, and all that it refers to
         triton.set_allocator(lambda size, *_: torch.empty(size, dtype=torch.int8, device=device))
-    pointers = (queries, keys, room.sums)
-    by_hopper = takes(calls, with_norms=len(norms) > 0)
-    for rows in room.bands():
-        if by_hopper:
-            launch_hopper(calls, pointers, inputs, room.fixed, room.means, rows)
+    on_hopper = takes(calls, with_norms=len(norms) > 0)
+    for queries in buffers.ranges():
+        if on_hopper:
+            launch_hopper(calls, query_addresses, key_addresses, inputs, buffers, queries)
         else:
-            launch_tiles(calls[0], pointers, inputs, room, rows)
-        launch_means(calls[0], inputs, room, rows)
-    launch_edges(calls[0], pointers, inputs, room)
-    found = collect(room, inputs)
+            launch_tiles(calls[0], shared, inputs, buffers, queries, has_norms=len(norms) > 0)
+        launch_means(calls[0], sizes, inputs, buffers, queries)
+    launch_edges(shared, inputs, buffers)
+    statistics = collect(buffers, sizes, inputs)
     if not norms:
-        return found
-    return replace(found, norm_mass=norm_mass(room, inputs, torch.stack([one for one, _ in norms])))
+        return statistics
+    value_norms = torch.stack([one for one, _ in norms])
+    return replace(statistics, norm_mass=norm_mass(buffers, inputs, value_norms))
 
 
-def norm_mass(room: Room, inputs: Inputs, norms: Tensor) -> Tensor:
+def norm_mass(buffers: Buffers, inputs: Inputs, norms: Tensor) -> Tensor:
     """[layer, batch, key_set] mass of attention weighted by norms [layer, batch, kv, key]."""
-    _, batch, n_heads, n_tokens = room.shape
+    _, batch, n_heads, n_tokens = buffers.shape
+    sets = inputs.key_sets
     weight = norms.repeat_interleave(n_heads // norms.shape[2], 2).double()
-    received = room.fixed["norm_received"].double() * (weight / (FIXED.value * n_heads))
+    received = buffers.key_sums.norm_received.double() * (weight / (FIXED.value * n_heads))
     bits = torch.arange(32, device=weight.device)[:, None]
-    members = (inputs.in_sets.view(batch, -1, 1, inputs.n_padded) >> bits & 1).flatten(1, 2)
-    members = members[:, : inputs.n_sets, :n_tokens].double()
+    members = (sets.members.view(batch, -1, 1, inputs.n_padded) >> bits & 1).flatten(1, 2)
+    members = members[:, : sets.n_sets, :n_tokens].double()
     mass = torch.einsum("lbk,bsk->lbs", received.sum(2), members)
-    return (mass / inputs.n_real[:, None]).float()
-
-
-def shared_arguments(call: Call, inputs: Inputs) -> tuple[list[Any], list[Any], dict[str, Any]]:
-    """Mask and bias, numbers, and constants, as all kernels take them."""
-    mask, mask_strides, _, least = mask_arguments(call)
-    bias, bias_strides = bias_arguments(call)
-    batch, n_heads, n_tokens, _ = call.query.shape
-    numbers = [
-        *call.query.stride()[:3], *call.key.stride()[:3], *mask_strides, *bias_strides,
-        least, call.scale, n_tokens, n_heads, batch, inputs.n_padded,
-    ]  # fmt: skip
-    return [mask, bias], numbers, {"TYPE": TYPES[call.query.dtype]} | constants(call)
+    return (mass / inputs.counts.n_real[:, None]).float()
 
 
 def launch_tiles(
-    call: Call, pointers: tuple[Tensor, ...], inputs: Inputs, room: Room, rows: range
-) -> None:
-    """The head means of some queries, and what keys receive from them."""
-    n_layers, batch, _, n_tokens = room.shape
-    both, numbers, shared = shared_arguments(call, inputs)
-    blocks = tiling(shared["DP"], n_tokens, call.query.dtype)
-    fixed = room.fixed
-    found = tiles(
-        n_tokens, rows, blocks, room.sums.device,
+    call: Call, shared: dict[str, Any], inputs: Inputs, buffers: Buffers, queries: range,
+    *, has_norms: bool,
+) -> None:  # fmt: skip
+    """Write the head means of some queries, and add to the key sums."""
+    n_layers, batch, _, n_tokens = buffers.shape
+    tiling = tiling_of(shared["constants"].d_padded, n_tokens, call.query.dtype)
+    lists = tiles_of(
+        n_tokens, queries, tiling, buffers.means.device,
         is_causal=call.is_causal, all_checked=call.mask is not None,
     )  # fmt: skip
-    for chosen, checked in zip(found, (False, True), strict=True):
-        if len(chosen) == 0:
+    head_means = buffers.head_means(queries)
+    for tiles, checked in zip(lists, (False, True), strict=True):
+        if len(tiles) == 0:
             continue
-        statistics_kernel[(len(chosen), n_layers * batch)](
-            *pointers, room.shares, *both, chosen, inputs.entropy_weight,
-            fixed["received"], fixed["entropy"], fixed.get("norm_received", fixed["received"]),
-            room.means, *numbers, rows.start, room.means.shape[2],
-            HAS_NORMS="norm_received" in fixed, CHECKED=checked,
-            BN=blocks.keys, BM=blocks.queries, STAGES=blocks.stages, HEADS=blocks.heads,
-            num_warps=blocks.warps, maxnreg=blocks.registers, **shared,
+        statistics_kernel[(len(tiles), n_layers * batch)](
+            normalizers=buffers.normalizers, entropy_weight=inputs.entropy_weight, tiles=tiles,
+            key_sums=buffers.key_sums, head_means=head_means,
+            tiling=tiling, has_norms=has_norms, checked=checked,
+            num_warps=tiling.warps, maxnreg=tiling.registers, **shared,
         )  # fmt: skip
 
 
-def launch_means(call: Call, inputs: Inputs, room: Room, rows: range) -> None:
+def launch_means(
+    call: Call, sizes: Sizes, inputs: Inputs, buffers: Buffers, queries: range
+) -> None:
     """Reduce the head means of some queries."""
-    n_layers, batch, _, n_tokens = room.shape
-    pieces, band = room.pieces, room.pieces.band(rows)
-    at_once = SIZE // (pieces.rows.size * pieces.keys.size)
-    n_spans = triton.cdiv(pieces.keys.n, SPAN * at_once)
-    means_kernel[(len(band), n_spans, n_layers * batch)](
-        room.means, inputs.in_sets, inputs.others, pieces.of_rows, pieces.of_keys,
-        room.fixed["best"], room.fixed["second"], room.fixed["strict"], room.map_sums,
-        rows.start, rows.stop, room.means.shape[2], band.start, pieces.rows.n, pieces.keys.n,
-        n_tokens, batch, inputs.n_padded, inputs.n_sets,
-        CAUSAL=call.is_causal, HAS_MAP=not room.exact,
-        ROWS=pieces.rows.size, KEYS=pieces.keys.size, AT_ONCE=at_once, SPAN=SPAN * at_once,
-        SETS=triton.next_power_of_2(max(inputs.n_sets, 1)), num_warps=1, maxnreg=128,
+    n_layers, batch, _, _ = buffers.shape
+    tiles, row_segments = buffers.tiles, buffers.tiles.row_segments(queries)
+    at_once = SIZE // (tiles.rows.size * tiles.keys.size)
+    n_spans = triton.cdiv(tiles.keys.n, SPAN * at_once)
+    constants = MeansConstants(
+        is_causal=call.is_causal,
+        has_map=not buffers.exact,
+        n_queries=tiles.rows.size,
+        n_keys=tiles.keys.size,
+        at_once=at_once,
+        span=SPAN * at_once,
+        n_sets=triton.next_power_of_2(max(inputs.key_sets.n_sets, 1)),
+    )
+    means_kernel[(len(row_segments), n_spans, n_layers * batch)](
+        head_means=buffers.head_means(queries), sets=inputs.key_sets, segments=tiles.segments,
+        maxima=buffers.maxima, strict=buffers.strict, tile_sums=buffers.tile_sums, sizes=sizes,
+        first_segment=row_segments.start, constants=constants, num_warps=1, maxnreg=128,
     )  # fmt: skip
 
 
-def launch_edges(call: Call, pointers: tuple[Tensor, ...], inputs: Inputs, room: Room) -> None:
-    n_layers, batch, n_heads, n_tokens = room.shape
-    both, numbers, shared = shared_arguments(call, inputs)
-    neighbours_kernel[(room.near.shape[3], n_heads, n_layers * batch)](
-        *pointers, *both, inputs.counted, inputs.sinks, inputs.first, room.near, room.over_half,
-        *numbers, BM=NEAR_ROWS, num_warps=1, **shared,
+def launch_edges(shared: dict[str, Any], inputs: Inputs, buffers: Buffers) -> None:
+    """Write the statistics of single heads that need few scores."""
+    n_layers, batch, n_heads, n_tokens = buffers.shape
+    constants, edges, log_sums = shared["constants"], buffers.edges, buffers.normalizers.log_sums
+    neighbours_kernel[(edges.near.shape[3], n_heads, n_layers * batch)](
+        log_sums=log_sums, counted=inputs.counted, sinks=inputs.sinks, first=inputs.first,
+        edges=edges, n_queries=NEAR_ROWS, num_warps=1, **shared,
     )  # fmt: skip
     if inputs.offsets is not None:
         diagonals_kernel[(triton.cdiv(n_tokens, 32), n_heads, n_layers * batch)](
-            *pointers, *both, inputs.offsets, room.diagonals, *numbers, len(inputs.offsets),
-            BM=32, num_warps=4, **shared,
+            log_sums=log_sums, offsets=inputs.offsets, n_offsets=len(inputs.offsets),
+            edges=edges, n_queries=32, num_warps=4, **shared,
         )  # fmt: skip
-    rows = 32 if call.query.dtype == torch.float32 or shared["DP"] > 128 else 64
-    window_kernel[(triton.cdiv(n_tokens, rows), n_heads, n_layers * batch)](
-        *pointers, *both, inputs.first, room.window_received, *numbers, inputs.window,
-        BM=rows, BN=rows, num_warps=4, **shared,
+    is_wide = constants.precision == "ieee" or constants.d_padded > 128
+    block = 32 if is_wide else 64
+    window_kernel[(triton.cdiv(n_tokens, block), n_heads, n_layers * batch)](
+        log_sums=log_sums, first=inputs.first, window=inputs.window, edges=edges,
+        n_queries=block, n_keys=block, num_warps=4, **shared,
     )  # fmt: skip
 
 
-def collect(room: Room, inputs: Inputs) -> LayerStatistics:
-    """The statistics; the sums they were made of are left behind."""
-    n_layers, batch, n_heads, n_tokens = room.shape
-    fixed = room.fixed
+def collect(buffers: Buffers, sizes: Sizes, inputs: Inputs) -> LayerStatistics:
+    """The statistics, in new tensors: nothing keeps the sums."""
+    n_layers, batch, n_heads, n_tokens = buffers.shape
+    key_sums, n_sets = buffers.key_sums, inputs.key_sets.n_sets
 
     def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        return torch.empty((n_layers, batch, *shape), dtype=dtype, device=room.sums.device)
+        return torch.empty((n_layers, batch, *shape), dtype=dtype, device=buffers.means.device)
 
-    found = {
-        "sink_score": empty(n_heads, n_tokens),
-        "window_score": empty(n_heads, n_tokens),
-        "row_sum": empty(n_heads),
-        "entropy": empty(n_heads),
-        "over_half": empty(n_heads),
-        "local": empty(n_heads, len(LOCAL_WIDTHS)),
-        "local_no_sinks": empty(n_heads, len(LOCAL_WIDTHS)),
-        "max_key": empty(n_tokens, dtype=torch.int64),
-        "max_value": empty(n_tokens),
-        "second_value": empty(n_tokens),
-    }
+    summary = Summary(
+        sink_score=empty(n_heads, n_tokens),
+        window_score=empty(n_heads, n_tokens),
+        row_sum=empty(n_heads),
+        entropy=empty(n_heads),
+        over_half=empty(n_heads),
+        local=empty(n_heads, len(LOCAL_WIDTHS)),
+        local_no_sinks=empty(n_heads, len(LOCAL_WIDTHS)),
+        max_key=empty(n_tokens, dtype=torch.int64),
+        max_value=empty(n_tokens),
+        second_value=empty(n_tokens),
+    )
     summary_kernel[(n_heads, n_layers * batch)](
-        fixed["received"], fixed["entropy"], room.window_received, room.near, room.over_half,
-        fixed["best"], fixed["second"], fixed["broken"], inputs.n_queries, inputs.n_window_queries,
-        inputs.n_real, inputs.n_entropy, inputs.n_later, *found.values(),
-        n_tokens, n_heads, batch, inputs.n_padded, room.near.shape[3],
-        BLOCK=min(max(triton.next_power_of_2(n_tokens), 512), 4096), BLOCKS=256, num_warps=8,
+        key_sums=key_sums, maxima=buffers.maxima, edges=buffers.edges, counts=inputs.counts,
+        summary=summary, sizes=sizes, n_blocks=buffers.edges.near.shape[3],
+        n_keys=min(max(triton.next_power_of_2(n_tokens), 512), 4096), blocks_at_once=256,
+        num_warps=8,
     )  # fmt: skip
-    mass, strict_mass = empty(inputs.n_sets), empty(inputs.n_sets)
-    if inputs.n_sets:
+    mass, strict_mass = empty(n_sets), empty(n_sets)
+    if n_sets:
         # In float64: the sum over heads would leave the range of the integers.
-        of_all_heads = fixed["received"].sum(2, dtype=torch.float64)
-        masses_kernel[(inputs.n_sets, n_layers * batch)](
-            of_all_heads, fixed["strict"], inputs.in_sets, inputs.n_real, inputs.n_strict,
-            mass, strict_mass, n_tokens, n_heads, batch, inputs.n_padded, BLOCK=KEYS, num_warps=4,
+        of_all_heads = key_sums.received.sum(2, dtype=torch.float64)
+        masses_kernel[(n_sets, n_layers * batch)](
+            received=of_all_heads, strict=buffers.strict, sets=inputs.key_sets,
+            n_real=inputs.counts.n_real, n_strict=inputs.n_strict,
+            mass=mass, strict_mass=strict_mass, sizes=sizes, n_keys=KEYS, num_warps=4,
         )  # fmt: skip
-    map_of = room.map()
+    head_mean_map = buffers.map()
     return LayerStatistics(
-        **found,
+        **summary._asdict(),
         mass=mass,
         strict_mass=strict_mass,
-        diagonals=room.diagonals,
-        map=map_of,
-        head_maps=empty(0, *map_of.shape[2:]),
+        diagonals=buffers.edges.diagonals,
+        map=head_mean_map,
+        head_maps=empty(0, *head_mean_map.shape[2:]),
     )

@@ -1,14 +1,14 @@
-"""The statistics kernel: every tile of keys x queries once, all heads of it in turn.
+"""The statistics kernel: computes every tile of keys x queries once, for all heads in turn.
 
-The head mean of a tile stays in registers while its heads go by, and is written once, for `means`
-to reduce. Sums that many tiles add to are integers of a fixed point: their order, which no GPU
-keeps, changes nothing.
+The head mean of a tile stays in registers until all heads are added, and is written once; `means`
+reduces it. Sums that many tiles add to are integers in fixed point: the order in which a GPU adds
+them does not change the sum.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 import triton
@@ -16,7 +16,7 @@ import triton.language as tl
 from torch import Tensor
 
 from sinkscope.extract.kernels.inputs import pinned
-from sinkscope.extract.kernels.logits import LOG2E, visible
+from sinkscope.extract.kernels.logits import LOG2E, load_bias, visible
 
 # 2^44: sums of up to 2^19 stay inside an int64, and steps of 6e-14 are far below float32's.
 FIXED = tl.constexpr(17592186044416.0)
@@ -24,94 +24,100 @@ FIXED = tl.constexpr(17592186044416.0)
 
 @triton.jit
 def add_fixed(at, values, inside):
+    """Add float values to int64 sums in steps of 1 / FIXED."""
     tl.atomic_add(at, (values * FIXED).to(tl.int64), mask=inside, sem="relaxed")
 
 
 @triton.jit
 def statistics_kernel(
-    QS, KS, SUMS, SHARES, MASK, BIAS, TILES, ENTROPY_WEIGHT,
-    RECEIVED, ENTROPY, NORM_RECEIVED, MEANS,
-    s_qb, s_qh, s_qn, s_kb, s_kh, s_kn, s_mb, s_mh, s_mq, s_mk, s_bb, s_bh,
-    least, scale, n_tokens, n_heads, n_batch, n_padded, start, n_rows,
-    TYPE: tl.constexpr, D: tl.constexpr, DP: tl.constexpr, GROUP: tl.constexpr,
-    CAUSAL: tl.constexpr, MASK_KIND: tl.constexpr, HAS_BIAS: tl.constexpr,
-    PRECISION: tl.constexpr, HAS_NORMS: tl.constexpr, CHECKED: tl.constexpr,
-    BN: tl.constexpr, BM: tl.constexpr, STAGES: tl.constexpr, HEADS: tl.constexpr,
+    queries, keys, logits, normalizers, entropy_weight, tiles, key_sums, head_means, sizes,
+    constants: tl.constexpr, tiling: tl.constexpr, has_norms: tl.constexpr, checked: tl.constexpr,
 ):  # fmt: skip
-    """One tile of BN keys x BM queries.
+    """One tile of keys x queries, all heads: key sums and head means. Grid: (tile, layer * batch).
 
-    SUMS [.., head, n_padded]: what every row's logits are lowered by, in units of log 2.
-    MEANS [.., n_rows, key]: head means of the queries from `start` on.
-    SHARES, alike: one over the mean norm of the values that a row attends to.
+    queries, keys: packs.Matrix of addresses. entropy_weight: float32 [batch, n_padded], one over
+    the log of the number of keys a query sees, 0 where a query has no entropy. tiles: int32 [tile,
+    2], first query and first key. checked: whether the tile has hidden scores.
     """
-    first_query = tl.load(TILES + 2 * tl.program_id(0))
-    first_key = tl.load(TILES + 2 * tl.program_id(0) + 1)
-    query, key = first_query + tl.arange(0, BM), first_key + tl.arange(0, BN)
+    n_queries: tl.constexpr = tiling.queries
+    n_keys: tl.constexpr = tiling.keys
+    at_once: tl.constexpr = tiling.heads
+    first_query = tl.load(tiles + 2 * tl.program_id(0))
+    first_key = tl.load(tiles + 2 * tl.program_id(0) + 1)
+    query = first_query + tl.arange(0, n_queries)
+    key = first_key + tl.arange(0, n_keys)
+    n_tokens, n_heads, n_padded = sizes.n_tokens, sizes.n_heads, sizes.n_padded
     inside_query, inside_key = query < n_tokens, key < n_tokens
     lb = tl.program_id(1).to(tl.int64)
-    layer, b = lb // n_batch, lb % n_batch
-    q_of = tl.multiple_of(tl.load(QS + layer).to(tl.pointer_type(TYPE)), 16) + b * s_qb
-    k_of = tl.multiple_of(tl.load(KS + layer).to(tl.pointer_type(TYPE)), 16) + b * s_kb
-    queries = tl.make_tensor_descriptor(q_of, [n_heads, n_tokens, D], [s_qh, s_qn, 1], [1, BM, DP])
-    keys = tl.make_tensor_descriptor(
-        k_of, [n_heads // GROUP, n_tokens, D], [s_kh, s_kn, 1], [1, BN, DP]
-    )
+    layer, b = lb // sizes.n_batch, lb % sizes.n_batch
+    q_of = tl.load(queries.pointer + layer).to(tl.pointer_type(constants.dtype))
+    k_of = tl.load(keys.pointer + layer).to(tl.pointer_type(constants.dtype))
+    q_tiles = tl.make_tensor_descriptor(
+        tl.multiple_of(q_of, 16) + b * queries.stride_batch,
+        [n_heads, n_tokens, constants.d], [queries.stride_head, queries.stride_token, 1],
+        [1, n_queries, constants.d_padded],
+    )  # fmt: skip
+    k_tiles = tl.make_tensor_descriptor(
+        tl.multiple_of(k_of, 16) + b * keys.stride_batch,
+        [n_heads // constants.group, n_tokens, constants.d],
+        [keys.stride_head, keys.stride_token, 1],
+        [1, n_keys, constants.d_padded],
+    )  # fmt: skip
     # Not loaded as vectors: every thread would fetch the numbers of a quarter of the queries.
-    sums = tl.make_tensor_descriptor(
-        SUMS + lb * n_heads * n_padded, [n_heads, n_padded], [n_padded, 1], [1, BM]
+    of_rows = lb * n_heads * n_padded
+    log_sums = tl.make_tensor_descriptor(
+        normalizers.log_sums + of_rows, [n_heads, n_padded], [n_padded, 1], [1, n_queries]
     )
-    if HAS_NORMS:
-        shares = tl.make_tensor_descriptor(
-            SHARES + lb * n_heads * n_padded, [n_heads, n_padded], [n_padded, 1], [1, BM]
-        )
-    weight = tl.load(ENTROPY_WEIGHT + b * n_padded + query)
-    mean = tl.zeros([BN, BM], tl.float32)
-    place = tl.arange(0, HEADS)[None, :]
-    for first_head in range(0, n_heads, HEADS):
-        # What each head gives, by [key, head]: written once for all of them, since a write
-        # would have the warps wait for one another.
-        received = tl.zeros([BN, HEADS], tl.float32)
-        entropy = tl.zeros([BN, HEADS], tl.float32)
-        weighted = tl.zeros([BN, HEADS], tl.float32)
-        last_head = tl.minimum(first_head + HEADS, n_heads)
-        for h in tl.range(first_head, last_head, num_stages=STAGES):
-            k = keys.load([h // GROUP, first_key, 0]).reshape([BN, DP])
-            q = queries.load([h, first_query, 0]).reshape([BM, DP])
-            x = tl.dot(k, tl.trans(q), input_precision=PRECISION) * (scale * LOG2E)
-            x -= sums.load([h, first_query])
-            if HAS_BIAS:
-                bias = tl.load(BIAS + b * s_bb + h * s_bh + key, mask=inside_key, other=0.0)
-                x += bias.to(tl.float32)[:, None] * LOG2E
-            if CHECKED:
-                x = visible(
-                    x, key[:, None], query[None, :], MASK + b * s_mb + h * s_mh, s_mq, s_mk,
-                    least, n_tokens, CAUSAL, MASK_KIND,
-                )  # fmt: skip
+    if has_norms:
+        inverse_norms = tl.make_tensor_descriptor(
+            normalizers.inverse_norms + of_rows,
+            [n_heads, n_padded], [n_padded, 1], [1, n_queries],
+        )  # fmt: skip
+    weight = tl.load(entropy_weight + b * n_padded + query)
+    mean = tl.zeros([n_keys, n_queries], tl.float32)
+    column = tl.arange(0, at_once)[None, :]
+    for first_head in range(0, n_heads, at_once):
+        # Sums of each head, [key, head], are written once for several heads: every write makes
+        # the warps wait for one another.
+        received = tl.zeros([n_keys, at_once], tl.float32)
+        entropy = tl.zeros([n_keys, at_once], tl.float32)
+        weighted = tl.zeros([n_keys, at_once], tl.float32)
+        last_head = tl.minimum(first_head + at_once, n_heads)
+        for h in tl.range(first_head, last_head, num_stages=tiling.stages):
+            k = k_tiles.load([h // constants.group, first_key, 0])
+            k = k.reshape([n_keys, constants.d_padded])
+            q = q_tiles.load([h, first_query, 0]).reshape([n_queries, constants.d_padded])
+            x = tl.dot(k, tl.trans(q), input_precision=constants.precision) * (logits.scale * LOG2E)
+            x -= log_sums.load([h, first_query])
+            if constants.has_bias:
+                x += load_bias(key, b, h, logits, n_tokens)[:, None]
+            if checked:
+                x = visible(x, key[:, None], query[None, :], b, h, logits, n_tokens, constants)
             p = tl.exp2(x)
             mean += p
-            is_head = place == h - first_head
+            is_head = column == h - first_head
             received += tl.where(is_head, tl.sum(p, 1)[:, None], 0.0)
-            of_rows = tl.sum(p * x * weight[None, :], 1)
-            entropy += tl.where(is_head, of_rows[:, None], 0.0)
-            if HAS_NORMS:
-                of_norms = tl.sum(p * shares.load([h, first_query]), 1)
+            of_head = tl.sum(p * x * weight[None, :], 1)
+            entropy += tl.where(is_head, of_head[:, None], 0.0)
+            if has_norms:
+                of_norms = tl.sum(p * inverse_norms.load([h, first_query]), 1)
                 weighted += tl.where(is_head, of_norms[:, None], 0.0)
-        row = (lb * n_heads + first_head + place) * n_tokens + key[:, None]
-        inside = inside_key[:, None] & (first_head + place < n_heads)
-        add_fixed(RECEIVED + row, received, inside)
-        add_fixed(ENTROPY + row, entropy, inside)
-        if HAS_NORMS:
-            add_fixed(NORM_RECEIVED + row, weighted, inside)
-    at = MEANS + (lb * n_rows + query[None, :] - start) * n_tokens + key[:, None]
+        row = (lb * n_heads + first_head + column) * n_tokens + key[:, None]
+        inside = inside_key[:, None] & (first_head + column < n_heads)
+        add_fixed(key_sums.received + row, received, inside)
+        add_fixed(key_sums.entropy + row, entropy, inside)
+        if has_norms:
+            add_fixed(key_sums.norm_received + row, weighted, inside)
+    row = lb * head_means.n_rows + query[None, :] - head_means.start
+    at = head_means.means + row * n_tokens + key[:, None]
     tl.store(at, mean / n_heads, mask=inside_query[None, :] & inside_key[:, None])
 
 
-@dataclass(frozen=True)
-class Tiling:
-    """Blocks of a tile, and how it runs.
+class Tiling(NamedTuple):
+    """Shape of a tile, in keys and queries, and how a program computes it.
 
-    stages: heads in flight. heads: whose sums are written together. registers: most that a
-    thread may use, so that two tiles fit a multiprocessor (None: any).
+    stages: heads whose loads are in flight. heads: heads whose sums are written together.
+    registers: most registers per thread, so that two programs fit a multiprocessor (None: any).
     """
 
     keys: int
@@ -122,16 +128,17 @@ class Tiling:
     registers: int | None = None
 
 
-def tiling(padded_d: int, n_tokens: int, dtype: torch.dtype) -> Tiling:
-    """Fixed, as measured on an H100: trying tilings at run time would add to sums many times.
+def tiling_of(d_padded: int, n_tokens: int, dtype: torch.dtype) -> Tiling:
+    """The fastest tiling measured on an H100. It is fixed: Triton's autotuning would run the kernel
+    several times, and each run adds to the sums.
 
-    Large tiles read each query and key fewer times; small ones fill the device on short texts.
+    Large tiles read each query and key fewer times; small tiles fill the device on short texts.
     """
     if dtype == torch.float32:
         return Tiling(32, 32, 4, 1, 8)
-    if padded_d > 128:
+    if d_padded > 128:
         return Tiling(64, 64, 4, 2, 8)
-    if padded_d <= 64:
+    if d_padded <= 64:
         return Tiling(64, 64, 4, 2, 8, registers=128)
     if n_tokens <= 4096:
         return Tiling(128, 64, 8, 2, 8, registers=128)
@@ -139,26 +146,26 @@ def tiling(padded_d: int, n_tokens: int, dtype: torch.dtype) -> Tiling:
 
 
 @lru_cache(maxsize=64)
-def tiles(
-    n_tokens: int, rows: range, blocks: Tiling, device: torch.device,
+def tiles_of(
+    n_tokens: int, rows: range, tiling: Tiling, device: torch.device,
     *, is_causal: bool, all_checked: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """int32 [tile, 2] first query and key of the tiles that need no check, and of those that do,
-    of the queries in `rows`.
+    """int32 [tile, 2] first query and first key of the tiles of the queries in `rows`: those
+    without hidden scores, then those whose scores need a check.
 
-    Tiles on the diagonal or at the end need one, with a mask all do; those of which no query
-    sees a key are left out. Neighbours in time are neighbours in place, so that they find each
-    other's rows in the cache.
+    Tiles on the diagonal or at the end need the check; with a mask (all_checked) all do. Tiles
+    whose keys are hidden from every query are left out. Tiles that run at the same time lie close
+    together, so that they read each other's queries and keys from the cache.
     """
     whole, checked = [], []
-    band = 8 * blocks.queries
+    band = 8 * tiling.queries
     for top in range(rows.start, rows.stop, band):
-        for key in range(0, n_tokens, blocks.keys):
-            for query in range(top, min(top + band, rows.stop), blocks.queries):
-                fits = query + blocks.queries <= n_tokens and key + blocks.keys <= n_tokens
-                if not all_checked and fits and (not is_causal or key + blocks.keys - 1 <= query):
+        for key in range(0, n_tokens, tiling.keys):
+            for query in range(top, min(top + band, rows.stop), tiling.queries):
+                fits = query + tiling.queries <= n_tokens and key + tiling.keys <= n_tokens
+                if not all_checked and fits and (not is_causal or key + tiling.keys - 1 <= query):
                     whole.append((query, key))
-                elif not is_causal or key <= query + blocks.queries - 1:
+                elif not is_causal or key <= query + tiling.queries - 1:
                     checked.append((query, key))
-    found = [torch.tensor(some, dtype=torch.int32).reshape(-1, 2) for some in (whole, checked)]
-    return pinned(found[0], device), pinned(found[1], device)
+    lists = [torch.tensor(tiles, dtype=torch.int32).reshape(-1, 2) for tiles in (whole, checked)]
+    return pinned(lists[0], device), pinned(lists[1], device)

@@ -1,4 +1,4 @@
-"""In which parts head means are reduced."""
+"""How head means are cut into tiles for the means kernel, none of which crosses a map cell."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ import triton
 from torch import Tensor
 
 from sinkscope.extract.kernels.inputs import pinned
+from sinkscope.extract.kernels.packs import Segments
 
-QUERIES, SIZE = 8, 1024  # queries, and head means, that a program reduces at a time
-SPAN = 8  # so many times
+QUERIES = 8  # most queries per tile
+SIZE = 1024  # head means that a program reads at a time
+SPAN = 8  # times that it reads so many
 
 
 class Axis:
-    """n_tokens lie in cells of the map, and cells in pieces of at most `size` tokens: as many for
-    each cell, n in all, of which some may be empty. begin, end: int [piece]."""
+    """One axis of a map: n_tokens tokens in n_cells cells. Each cell is split into the same number
+    of segments, of at most `size` tokens each; some segments may be empty. begin, end: int
+    [segment]; n: number of segments; cell_sizes: tokens per cell."""
 
     def __init__(self, n_tokens: int, n_cells: int, largest: int) -> None:
         borders = np.arange(n_cells + 1) * n_tokens // n_cells
@@ -32,27 +35,28 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """of_rows: int32 [row piece, 3], first and last query, and how many pieces of keys its last
-    query sees; of_keys: int32 [key piece, 2]; share: [cell], one over its number of tokens."""
+class MeanTiles:
+    """A tile is a row segment x a key segment. segments: for the kernel, with rows: int32 [row
+    segment, 3], first query, query after the last, and number of key segments that the last query
+    sees; keys: int32 [key segment, 2], first key and key after the last. cell_weights: [cell], one
+    over the number of tokens of a cell."""
 
     rows: Axis
     keys: Axis
-    of_rows: Tensor
-    of_keys: Tensor
-    share: Tensor
+    segments: Segments
+    cell_weights: Tensor
 
-    def band(self, queries: range) -> range:
-        """The pieces of rows in which the queries lie."""
+    def row_segments(self, queries: range) -> range:
+        """The row segments that hold these queries."""
         first, last = np.searchsorted(self.rows.end, [queries.start, queries.stop - 1], "right")
         return range(int(first), int(last) + 1)
 
 
 @lru_cache(maxsize=64)
-def pieces(
+def mean_tiles(
     n_tokens: int, n_cells: int, device: torch.device, *, exact: bool, is_causal: bool
-) -> Pieces:
-    """The pieces of a map of n_cells x n_cells; exact: of one that is not reduced."""
+) -> MeanTiles:
+    """The tiles of a map of n_cells x n_cells; exact: the map has one cell per token."""
     rows = Axis(n_tokens, triton.cdiv(n_tokens, QUERIES) if exact else n_cells, QUERIES)
     keys = Axis(n_tokens, n_cells, SIZE // rows.size)
     n_seen = np.searchsorted(keys.begin, rows.end) if is_causal else np.full(rows.n, keys.n)
@@ -61,4 +65,5 @@ def pieces(
         np.stack([keys.begin, keys.end], 1).astype(np.int32),
         (1 / keys.cell_sizes).astype(np.float32),
     ]
-    return Pieces(rows, keys, *(pinned(torch.from_numpy(table), device) for table in tables))
+    of_rows, of_keys, weights = (pinned(torch.from_numpy(table), device) for table in tables)
+    return MeanTiles(rows, keys, Segments(of_rows, of_keys, rows.n, keys.n), weights)

@@ -1,0 +1,180 @@
+"""Packs of kernel arguments: each is one argument, whose fields a kernel reads by name.
+
+Triton (3.6 and 3.7) takes NamedTuples as arguments, and jit functions read their fields as
+attributes. It specializes each field as it does a single argument (divisible by 16; equal to 1), so
+a pack compiles to the code that its fields would. Packs of constants are one `tl.constexpr` each;
+their fields are plain Python values inside a kernel, and `tl.zeros` takes them only once they are
+assigned to a `tl.constexpr`. A kernel cannot have an argument named `options`: Triton's launcher
+has a name of its own for that.
+
+Two limits of Triton shape the rest. A tensor descriptor is only recognized as an argument of its
+own, and `do_not_specialize` does not reach into a tuple. `hopper.hopper_kernel` needs both: its
+arguments are passed by keyword, and it makes packs of them for its own functions.
+
+Packs are built once per pass, that of head means once per range of queries. The package docstring
+lists what the fields mean. Strides are in elements.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+
+class Matrix(NamedTuple):
+    """Queries, keys, values or output: [batch, head, token, d], contiguous along d. pointer: the
+    tensor itself, or int64 [layer], the address of one such tensor per layer."""
+
+    pointer: Tensor
+    stride_batch: int
+    stride_head: int
+    stride_token: int
+
+
+class Logits(NamedTuple):
+    """What turns products of queries and keys into logits: mask [batch, head, query, key] and bias
+    [batch, head, key]. Where a call lacks one, another tensor takes its place and is not read."""
+
+    scale: float
+    least: float
+    mask: Tensor
+    stride_mask_batch: int
+    stride_mask_head: int
+    stride_mask_query: int
+    stride_mask_key: int
+    bias: Tensor
+    stride_bias_batch: int
+    stride_bias_head: int
+
+
+class Sizes(NamedTuple):
+    n_tokens: int
+    n_heads: int
+    n_batch: int
+    n_padded: int
+
+
+class Constants(NamedTuple):
+    """Constants of a call. dtype: of queries and keys, in Triton. mask_kind: 0 no mask, 1 boolean,
+    2 added to the logits. precision: of float32 products, as `tl.dot` names it."""
+
+    dtype: Any
+    d: int
+    d_padded: int
+    group: int
+    is_causal: bool
+    mask_kind: int
+    has_bias: bool
+    precision: str
+
+
+class ForwardConstants(NamedTuple):
+    """Constants of the forward kernel, whose tiles have n_queries x n_keys scores."""
+
+    d_value: int
+    d_value_padded: int
+    has_norms: bool
+    has_output: bool
+    n_queries: int
+    n_keys: int
+
+
+class Normalizers(NamedTuple):
+    """float32 [layer, batch, head, n_padded], one number per query."""
+
+    log_sums: Tensor
+    inverse_norms: Tensor
+
+
+class KeySums(NamedTuple):
+    """int64 [layer, batch, head, key] in steps of 1 / FIXED, 0 before a pass."""
+
+    received: Tensor
+    entropy: Tensor
+    norm_received: Tensor
+
+
+class QueryMaxima(NamedTuple):
+    """int64 [layer, batch, query], 0 before a pass."""
+
+    largest: Tensor
+    second: Tensor
+    broken: Tensor
+
+
+class HeadMeans(NamedTuple):
+    """means: float32 [layer, batch, n_rows, key] of the queries start, start + 1, ..."""
+
+    means: Tensor
+    start: int
+    n_rows: int
+
+
+class KeySets(NamedTuple):
+    """int32 [batch, word, n_padded]: bit s % 32 of word s // 32 belongs to key set s. members: the
+    sets that hold a key. strict_queries: the sets whose strict mass counts a query."""
+
+    members: Tensor
+    strict_queries: Tensor
+    n_sets: int
+
+
+class Segments(NamedTuple):
+    """Segments of queries and of keys, as in `mean_tiles.MeanTiles`."""
+
+    rows: Tensor
+    keys: Tensor
+    n_rows: int
+    n_keys: int
+
+
+class MeansConstants(NamedTuple):
+    """Constants of the means kernel. n_queries, n_keys: most tokens per segment. at_once: key
+    segments that a program reads together; span: key segments that it reads in all. n_sets: the
+    number of key sets, rounded up to a power of two."""
+
+    is_causal: bool
+    has_map: bool
+    n_queries: int
+    n_keys: int
+    at_once: int
+    span: int
+    n_sets: int
+
+
+class Edges(NamedTuple):
+    """near: float32 [layer, batch, head, block, 2, distance]; over_half: int32 [layer, batch, head,
+    block]; diagonals: float32 [layer, batch, head, query, offset]; window_received: float32 [layer,
+    batch, head, key]."""
+
+    near: Tensor
+    over_half: Tensor
+    diagonals: Tensor
+    window_received: Tensor
+
+
+class Counts(NamedTuple):
+    """What sums are divided by: float32 [batch, n_padded] queries that see a key, of all and of the
+    window; float64 [batch] queries of the document, those with an entropy, all but the first."""
+
+    n_queries: Tensor
+    n_window_queries: Tensor
+    n_real: Tensor
+    n_entropy: Tensor
+    n_later: Tensor
+
+
+class Summary(NamedTuple):
+    """Statistics as in `plan.LayerStatistics`, under the same names."""
+
+    sink_score: Tensor
+    window_score: Tensor
+    row_sum: Tensor
+    entropy: Tensor
+    over_half: Tensor
+    local: Tensor
+    local_no_sinks: Tensor
+    max_key: Tensor
+    max_value: Tensor
+    second_value: Tensor
