@@ -121,13 +121,14 @@ class Observation:
 
 
 def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:
-    """The kernels for one pass; None where Triton is missing or the kernels are not wanted.
+    """The kernels for one pass; None where Triton is missing, the kernels are not wanted, or the
+    plan has statistics that they do not know.
 
     wanted: None uses the kernels on NVIDIA GPUs, for which they are tuned (torch calls AMD GPUs
     "cuda", too); True also uses them where Triton only interprets them.
     """
     tuned_for = workspace.device.type == "cuda" and torch.version.hip is None
-    if wanted is False or (wanted is None and not tuned_for):
+    if wanted is False or plan.added or (wanted is None and not tuned_for):
         return None
     if importlib.util.find_spec("triton") is None:
         return None
