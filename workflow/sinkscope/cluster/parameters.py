@@ -16,7 +16,7 @@ from sinkscope.shipped import SHIPPED
 
 # Formats of weights, the one that is loaded first in front; and the bytes that a parameter takes
 # at least, where no header counts them.
-LEAST_BYTES = {".safetensors": 2.0, ".bin": 2.0, ".gguf": 0.5}
+LEAST_BYTES = {".safetensors": 2.0, ".bin": 2.0, ".gguf": 0.5, ".onnx": 1.0}
 
 
 def n_parameters(row: ModelRow, directory: Path) -> int | None:

@@ -14,7 +14,7 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.files import noted, read_json, sha256_of, write_json
 
 # Endings of the files that a model is loaded from.
-LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".gguf")
+LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".gguf", ".onnx")
 LARGE = 2**20  # bytes from which on a hash is remembered
 
 

@@ -23,7 +23,7 @@ from sinkscope.extract.architecture import (
     read_architecture,
     text_config,
 )
-from sinkscope.extract.gguf import as_safetensors
+from sinkscope.extract.converted import as_safetensors
 from sinkscope.extract.sources import Weights, check_index, find_weights
 from sinkscope.extract.tokenizer import check_fits, load_tokenizer
 
@@ -96,8 +96,7 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     transformers.logging.disable_progress_bar()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     try:
-        if weights.gguf is not None:
-            weights = as_safetensors(row.model, weights)
+        weights = as_safetensors(row.model, weights)
         check_index(row.model, Path(weights.location))
         config = read_architecture(f"model '{row.model}'", weights.location)
         family = row.family or detect_family(row.model, config)
@@ -129,9 +128,7 @@ def family_of(row: ModelRow, directory: Path) -> str:
     load_model."""
     if row.family:
         return row.family
-    weights = find_weights(row.model, row.source, directory)
-    if weights.gguf is not None:
-        weights = as_safetensors(row.model, weights)
+    weights = as_safetensors(row.model, find_weights(row.model, row.source, directory))
     config = read_architecture(f"model '{row.model}'", weights.location)
     return detect_family(row.model, config)
 

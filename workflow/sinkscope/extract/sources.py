@@ -15,18 +15,20 @@ from sinkscope.hub.fetch import fetch, locked
 from sinkscope.hub.lock import NAME, lock_path, read_lock, repository_of
 from sinkscope.shipped import SHIPPED
 
+TOKENIZER = "tokenizer.json"
+
 
 @dataclass(frozen=True)
 class Weights:
     """A folder that transformers can load from.
 
-    gguf: file in that folder where the weights are GGUF. revision: what pins these weights: a
-    commit, a package version, or a hash of the files.
+    convert: file in that folder that must be converted first (GGUF, ONNX). revision: what pins
+    these weights: a commit, a package version, or a hash of the files.
     """
 
     location: str
     revision: str | None
-    gguf: str | None = None
+    convert: str | None = None
 
 
 def find_weights(model: str, source: str, directory: Path) -> Weights:
@@ -88,7 +90,8 @@ def check_index(model: str, folder: Path) -> None:
 
 
 def find_config(model: str, source: str, directory: Path) -> Path | None:
-    """The config.json of a source on this machine; None of the hub's, and of GGUF weights.
+    """The config.json of a source on this machine; None of the hub's, and of weights that must be
+    converted first.
 
     Cheap: no weights are read. Raises SinkscopeError where the source is not there.
     """
@@ -145,10 +148,18 @@ def _package(model: str, name: str, hashes: FileHashes) -> Weights:
         if file.name == "config.json" and any(folder.glob("*.safetensors")):
             return Weights(str(folder.absolute()), f"{revision} {hashes.of_folder(folder)}")
     for file in files:
-        if file.suffix == ".gguf" and file.is_file():
+        if is_convertible(file):
             folder = file.parent.absolute()
             return Weights(str(folder), f"{revision} {hashes.of_folder(folder)}", file.name)
     raise SinkscopeError(
         f"model '{model}': the package '{name}' carries no weights (safetensors with a "
-        "config.json, or GGUF); name another package."
+        f"config.json, GGUF, or ONNX with a {TOKENIZER}); name another package."
     )
+
+
+def is_convertible(file: Path) -> bool:
+    """Whether a file has weights that converted.as_safetensors takes: GGUF holds its tokenizer,
+    ONNX has it beside."""
+    if file.suffix == ".onnx":
+        return file.is_file() and file.with_name(TOKENIZER).is_file()
+    return file.suffix == ".gguf" and file.is_file()

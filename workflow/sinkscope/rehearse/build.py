@@ -23,7 +23,7 @@ from sinkscope.extract.architecture import (
     read_architecture,
 )
 from sinkscope.extract.model import Loaded, longest_input, placement
-from sinkscope.extract.sources import find_weights
+from sinkscope.extract.sources import Weights, find_weights
 from sinkscope.hub.fetch import cached
 from sinkscope.hub.lock import lock_path, read_lock, repository_of
 
@@ -39,9 +39,7 @@ def architecture(row: ModelRow, directory: Path) -> Any:
     what = f"model '{row.model}'"
     repository = repository_of(row.model, row.source)
     if repository is None:
-        weights = find_weights(row.model, row.source, directory)
-        gguf = {"gguf_file": weights.gguf} if weights.gguf else {}
-        return read_architecture(what, weights.location, **gguf)
+        return local_architecture(what, row, find_weights(row.model, row.source, directory))
     lock = read_lock(lock_path(directory, repository))
     folder = cached(lock, "config.json") if lock else None
     if folder is not None:
@@ -54,6 +52,20 @@ def architecture(row: ModelRow, directory: Path) -> Any:
         )
     values = dict(known[repository.id])
     config = AutoConfig.for_model(values.pop("model_type"), **values)
+    check_observable(what, config)
+    return config
+
+
+def local_architecture(what: str, row: ModelRow, weights: Weights) -> Any:
+    """The configuration of weights on this machine, which are not converted for it."""
+    if weights.convert is None:
+        return read_architecture(what, weights.location)
+    path = Path(weights.location) / weights.convert
+    if path.suffix != ".onnx":
+        return read_architecture(what, weights.location, gguf_file=path.name)
+    from sinkscope.extract.onnx_distilbert import read_onnx_config
+
+    config = read_onnx_config(row.model, path)
     check_observable(what, config)
     return config
 

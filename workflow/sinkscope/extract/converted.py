@@ -1,0 +1,135 @@
+"""Weights in other formats, turned into safetensors once and kept in the user's cache.
+
+Reading GGUF dequantises every tensor (tens of seconds), and a model that came from it
+refuses to be saved; ONNX has weights but no model of the library. Loading the safetensors
+afterwards takes a second.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from safetensors import SafetensorError
+
+from sinkscope.errors import PassingError, SinkscopeError
+from sinkscope.extract.sources import TOKENIZER, Weights
+from sinkscope.files import PART, read_json, sha256_of, share, write_json
+
+LAYOUT = "1"  # raise when what is kept changes
+SUMS = "sha256.json"  # of a converted folder: file name to SHA-256
+
+# Reads the weights of a model, named in errors, from a file: the network and its tokenizer.
+Reader = Callable[[str, Path], tuple[Any, Any]]
+
+
+def reader_of(path: Path) -> tuple[Reader, tuple[Path, ...]]:
+    """What reads weights of this format, and the files that it reads beside `path`."""
+    if path.suffix == ".onnx":
+        from sinkscope.extract.onnx_distilbert import read_onnx
+
+        return read_onnx, (path.with_name(TOKENIZER),)
+    from sinkscope.extract.gguf import read_gguf
+
+    return read_gguf, ()
+
+
+def cache_folder() -> Path:
+    """SINKSCOPE_CACHE, or the platform's usual place below the home directory.
+
+    Raises SinkscopeError for a user without one.
+    """
+    if own := os.environ.get("SINKSCOPE_CACHE"):
+        return Path(own)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sinkscope"
+    except RuntimeError as error:
+        raise SinkscopeError(
+            "there is no home directory to keep weights in; set SINKSCOPE_CACHE to a folder that "
+            "can be written."
+        ) from error
+
+
+def as_safetensors(model: str, weights: Weights) -> Weights:
+    """The same weights, dequantised exactly (float32), as a folder with a tokenizer; weights
+    that the library loads as they are, unchanged.
+
+    A folder whose files are not as they were written is made again. Raises SinkscopeError where
+    the cache cannot be written and for ONNX that cannot be converted; whatever the library raises
+    for GGUF that it cannot read.
+    """
+    if weights.convert is None:
+        return weights
+    source = Path(weights.location) / weights.convert
+    read, beside = reader_of(source)
+    folder = cache_folder() / "models" / f"{source.stem}-{_key(source, beside)}"
+    if not is_whole(folder):  # else a cache that others have made is only read
+        lock = FileLock(f"{folder}.lock")
+        with cache_errors(model, folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
+            if not is_whole(folder):
+                _convert(model, source, read, folder)
+        finally:
+            lock.release()
+    return Weights(str(folder), weights.revision)
+
+
+def _key(source: Path, beside: tuple[Path, ...]) -> str:
+    """12 digits of a hash of the files that are converted, and of how they are kept."""
+    key = hashlib.sha256(f"{LAYOUT} {source.name} {source.stat().st_size} ".encode())
+    for path in (source, *beside):
+        key.update(bytes.fromhex(sha256_of(path)))
+    return key.hexdigest()[:12]
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a converted folder has all of its files, as they were written."""
+    try:
+        return all(
+            sha256_of(folder / name) == sha for name, sha in read_json(folder / SUMS).items()
+        )
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+@contextmanager
+def cache_errors(model: str, folder: Path) -> Iterator[None]:
+    """Raises SinkscopeError where the block cannot write to the cache."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PassingError(
+            f"model '{model}': its weights cannot be kept in {folder.parent} ({reason}); free "
+            "space there or set SINKSCOPE_CACHE to a folder that can be written."
+        ) from error
+
+
+def _convert(model: str, source: Path, read: Reader, folder: Path) -> None:
+    """Under the lock of `folder`, so that what others have left unfinished is of no use."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*{PART}"):
+        shutil.rmtree(left, ignore_errors=True)
+    network, tokenizer = read(model, source)
+    with cache_errors(model, folder):
+        temporary = Path(tempfile.mkdtemp(PART, f".{folder.name}.", folder.parent))
+        try:
+            network.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+            files = sorted(temporary.iterdir())
+            write_json(temporary / SUMS, {path.name: sha256_of(path) for path in files})
+            for path in (*files, temporary):
+                share(path)
+            shutil.rmtree(folder, ignore_errors=True)  # one that is damaged
+            os.replace(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
