@@ -62,8 +62,8 @@ def test_the_repositorys_own_configuration_is_sound():
     mapping = read_config(ROOT / "config" / "config.yaml")
     config = load(mapping, ROOT)
     models = [row.model for row in config.models]
-    assert models[:2] == ["minilm-l6", "smollm2-135m"]
-    assert all(name.startswith("zoo-") for name in models[2:])
+    assert models[:3] == ["minilm-l6", "distilbert-grammar", "smollm2-135m"]
+    assert all(name.startswith("zoo-") for name in models[3:])
     assert len(config.documents) == 8
     keys = properties("config")
     assert mapping.keys() == keys.keys()

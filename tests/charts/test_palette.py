@@ -70,11 +70,11 @@ def test_the_models_of_this_repository_keep_their_colours_in_every_grid():
     together = sorted([*palette.OWN_MODELS, "another", "zzz"])
     assert alone == {name: palette.model_colour(together, name) for name in alone}
     compared = [name for name in alone if name not in palette.OWN_MODELS[-2:]]
-    assert len({alone[name] for name in compared}) == len(compared) == 9
+    assert len({alone[name] for name in compared}) == len(compared) == 10
 
 
 def test_other_models_take_the_colours_that_are_left():
-    names = [*(f"m{i}" for i in range(8)), "smollm2-135m"]
-    assert len({palette.model_colour(names, name) for name in names}) == 9
+    names = [*(f"m{i}" for i in range(9)), "smollm2-135m"]
+    assert len({palette.model_colour(names, name) for name in names}) == 10
     assert palette.model_colour(["a", "b"], "a") == palette.MODEL_COLOURS[0]
-    assert palette.model_colour([f"m{i}" for i in range(10)], "m9") == palette.MODEL_COLOURS[0]
+    assert palette.model_colour([f"m{i:02}" for i in range(11)], "m10") == palette.MODEL_COLOURS[0]

@@ -22,16 +22,18 @@ MODEL_COLOURS = (
     "#a39a4a",  # khaki
     "#ee66ee",  # orchid
     "#4b2dff",  # indigo
+    "#b02078",  # raspberry
 )
 # Lines of one chart, beside their colour.
 LINE_DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
 
 # The models of this repository have the same colour in every grid, whatever is beside them; its
-# variants of zoo-gpt2 are never drawn beside the two published models.
+# variants of zoo-gpt2 are never drawn beside the first two published models.
 OWN_MODELS = (
     *("minilm-l6", "smollm2-135m"),
     *("zoo-distilbert", "zoo-bert", "zoo-roberta"),
     *("zoo-opt", "zoo-gpt2", "zoo-falcon", "zoo-llama"),
+    "distilbert-grammar",
     *("zoo-gpt2-off-by-one", "zoo-gpt2-sigmoid"),
 )
 
@@ -81,7 +83,7 @@ HEAT_FLOOR = 1e-3
 def model_place(models: Sequence[str], model: str) -> int:
     """Place of a model among the colours: its own, or the next that `models` leave free.
 
-    models: all models of the tables, sorted. A tenth starts the colours again.
+    models: all models of the tables, sorted. An eleventh starts the colours again.
     """
     own = {name: OWN_MODELS.index(name) for name in models if name in OWN_MODELS}
     free = (place for place in itertools.count() if place not in own.values())
