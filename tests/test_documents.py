@@ -99,7 +99,7 @@ def test_other_kinds_of_file_are_an_error(file, name):
 )
 def test_a_line_that_is_no_object_with_text_is_an_error_with_its_row(file, line):
     message = complaint(file("a.jsonl", '{"text": "one"}\n' + line + '\n{"text": "two"}\n'))
-    assert message.startswith("texts/a.jsonl row 1: no JSON object with a text under 'text'")
+    assert message.startswith("texts/a.jsonl row 1: is not a JSON object with a text under 'text'")
     assert "text_column" in message
 
 
@@ -124,7 +124,7 @@ def test_half_of_a_surrogate_pair_is_an_error(file):
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        ({"other": ["a"]}, "no Parquet file with a column 'text'"),
+        ({"other": ["a"]}, "is not a Parquet file with a column 'text'"),
         ({"text": [1]}, "row 0: 'text' is not text"),
         ({"text": ["a", None]}, "row 1: 'text' is not text"),
         ({"text": ["a", " "]}, "row 1 is empty"),

@@ -11,7 +11,8 @@ from sinkscope.tables.table import Column, Table
 
 
 def columns_of(axes: tuple[str, ...]) -> dict[str, Column]:
-    """Columns for all statistics with these axes, and for each width of those with one more."""
+    """Columns of all statistics with these axes, and one column per width of statistics that also
+    have the axis `width`."""
     columns = {}
     for one in statistics():
         if one.axes == axes or one.axes == (*axes, "width"):
@@ -228,6 +229,6 @@ TABLES: dict[str, Table] = {
 
 
 def tables_of_atlas() -> dict[str, Table]:
-    """All tables that a run of the atlas makes, with those of the experiments that feed it."""
-    fed = [one.tables for one in experiments().values() if one.feeds_atlas]
-    return TABLES | {name: table for tables in fed for name, table in tables.items()}
+    """All tables that a run of the atlas makes, including those of experiments that feed it."""
+    feeding = [one.tables for one in experiments().values() if one.feeds_atlas]
+    return TABLES | {name: table for tables in feeding for name, table in tables.items()}

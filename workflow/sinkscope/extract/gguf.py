@@ -22,17 +22,17 @@ from sinkscope.errors import PassingError, SinkscopeError
 from sinkscope.extract.sources import Weights
 from sinkscope.files import PART, read_json, sha256_of, share, write_json
 
-LAYOUT = "1"  # raise when what is kept changes
+LAYOUT = "1"  # increase when the content of a converted folder changes
 SUMS = "sha256.json"  # of a converted folder: file name to SHA-256
 
 
 def cache_folder() -> Path:
     """SINKSCOPE_CACHE, or the platform's usual place below the home directory.
 
-    Raises SinkscopeError for a user without one.
+    Raises SinkscopeError for a user without a home directory.
     """
-    if own := os.environ.get("SINKSCOPE_CACHE"):
-        return Path(own)
+    if folder := os.environ.get("SINKSCOPE_CACHE"):
+        return Path(folder)
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sinkscope"
     except RuntimeError as error:
@@ -45,8 +45,8 @@ def cache_folder() -> Path:
 def as_safetensors(model: str, weights: Weights) -> Weights:
     """The same weights, dequantised exactly (float32), as a folder with a tokenizer.
 
-    A folder whose files are not as they were written is made again. Raises SinkscopeError where
-    the cache cannot be written; whatever the library raises for GGUF that it cannot read.
+    A damaged folder is converted again. Raises SinkscopeError if the cache cannot be written, and
+    what the library raises for GGUF that it cannot read.
     """
     assert weights.gguf is not None
     source = Path(weights.location) / weights.gguf
@@ -54,7 +54,7 @@ def as_safetensors(model: str, weights: Weights) -> Weights:
     with source.open("rb") as stream:
         key.update(hashlib.file_digest(stream, "sha256").digest())
     folder = cache_folder() / "models" / f"{source.stem}-{key.hexdigest()[:12]}"
-    if not is_whole(folder):  # else a cache that others have made is only read
+    if not is_whole(folder):  # an existing folder is only read: the cache may be another user's
         lock = FileLock(f"{folder}.lock")
         with cache_errors(model, folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def as_safetensors(model: str, weights: Weights) -> Weights:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a converted folder has all of its files, as they were written."""
+    """Whether a converted folder has all of its files, with the hashes that were written."""
     try:
         return all(
             sha256_of(folder / name) == sha for name, sha in read_json(folder / SUMS).items()
@@ -91,11 +91,12 @@ def cache_errors(model: str, folder: Path) -> Iterator[None]:
 
 
 def _convert(model: str, weights: Weights, folder: Path) -> None:
-    """Under the lock of `folder`, so that what others have left unfinished is of no use."""
+    """Runs under the lock of `folder`, so that unfinished folders of other processes can be
+    deleted."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*{PART}"):
-        shutil.rmtree(left, ignore_errors=True)
+    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.*{PART}"):
+        shutil.rmtree(leftover, ignore_errors=True)
     tokenizer = AutoTokenizer.from_pretrained(weights.location, gguf_file=weights.gguf)
     loaded = AutoModelForCausalLM.from_pretrained(weights.location, gguf_file=weights.gguf)
     config = loaded.config

@@ -1,4 +1,5 @@
-"""What a table is: its rows, its columns with their units and meanings, the order of its rows."""
+"""The declaration of a table: its rows, its columns with units and meanings, the order of its
+rows."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Column:
-    """type: of Polars. meaning: what a value says. unit: what it is measured in; empty for names,
-    indices and truth values."""
+    """type: a Polars type. meaning: what a value means. unit: unit of measurement; empty for names,
+    indices and booleans."""
 
     type: type[pl.DataType]
     meaning: str
