@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from sinkscope.catalogue import sections
-from sinkscope.declarations.found import STATISTICS, measured
+from sinkscope.declarations.registry import STATISTICS, measured
 from sinkscope.discovery import modules_in
 from sinkscope.jobs import code
 from sinkscope.shipped import PACKAGE

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from sinkscope.atlas.max_keys import count_keys, is_tie
-from sinkscope.declarations.found import statistics
+from sinkscope.declarations.registry import statistics
 from sinkscope.extract.cell import Cell
 from sinkscope.keys import KEY_CLASSES, KEY_SETS, LOCAL_WIDTHS, key_sets
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from sinkscope.atlas.derive import tables_of_model
 from sinkscope.atlas.tables import tables_of_atlas
-from sinkscope.declarations.found import statistics
+from sinkscope.declarations.registry import statistics
 from sinkscope.errors import DamagedError
 from sinkscope.extract.cell import Cell, read_cell
 from sinkscope.files import read_json, sha256_of, written

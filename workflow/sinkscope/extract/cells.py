@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sinkscope.config import Settings
-from sinkscope.declarations.found import added, statistics
+from sinkscope.declarations.registry import added, statistics
 from sinkscope.declarations.statistic import Statistic
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.cell import Cell

@@ -11,7 +11,7 @@ import polars as pl
 import torch
 
 from sinkscope.config import ModelRow
-from sinkscope.declarations.found import experiment
+from sinkscope.declarations.registry import experiment
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.gpus import own_gpus

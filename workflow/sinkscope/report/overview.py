@@ -1,4 +1,4 @@
-"""The models of a report in groups, each with what a reader wants to know of it first."""
+"""The models of a report in groups, with a note per group."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sinkscope.config import ModelRow
 
 @dataclass(frozen=True)
 class Group:
-    """note: a sentence that a reader must not miss; empty where there is none."""
+    """A group of models. note: an important sentence about the group; may be empty."""
 
     title: str
     note: str
@@ -32,16 +32,20 @@ NOTES = {
 
 
 def attention_kinds(tables: Tables) -> dict[str, str]:
-    """Model to its kind of attention, of the models with results."""
+    """Kind of attention by model, for the models with results."""
     return dict(tables["models"].select("model", "attention").iter_rows())
 
 
 def groups(rows: Sequence[ModelRow], kinds: dict[str, str]) -> list[Group]:
-    """Groups that have models, in the order of NOTES; models in the order of the grid."""
-    found: dict[str, list[str]] = {title: [] for title in NOTES}
+    """Groups with at least one model, in the order of NOTES; models in the order of the grid."""
+    models_by_title: dict[str, list[str]] = {title: [] for title in NOTES}
     for row in rows:
-        found[group_of(row.source, kinds.get(row.model, "softmax"))].append(row.model)
-    return [Group(title, NOTES[title], tuple(models)) for title, models in found.items() if models]
+        models_by_title[group_of(row.source, kinds.get(row.model, "softmax"))].append(row.model)
+    return [
+        Group(title, NOTES[title], tuple(models))
+        for title, models in models_by_title.items()
+        if models
+    ]
 
 
 def group_of(source: str, attention: str) -> str:
@@ -53,6 +57,6 @@ def group_of(source: str, attention: str) -> str:
 
 
 def card(source: str) -> str | None:
-    """Where in the repository a model of the zoo is described; None for other models."""
+    """Path of the card of a zoo model in the repository; None for other models."""
     kind, _, name = source.partition(":")
     return f"zoo/{name}/README.md" if kind == "zoo" else None

@@ -27,9 +27,9 @@ def empty(table: Table) -> pl.DataFrame:
 
 def conform(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
     """`frame` with exactly the table's columns, types and order of rows; NaN becomes null."""
-    floats = [name for name, column in table.columns.items() if column.type == pl.Float64]
+    floats = [name for name, type_ in table.schema.items() if type_ == pl.Float64]
     return (
-        frame.select(pl.col(name).cast(column.type) for name, column in table.columns.items())
+        frame.select(pl.col(name).cast(type_) for name, type_ in table.schema.items())
         .with_columns(pl.col(floats).fill_nan(None))
         .sort(table.sort, nulls_last=False)
     )
@@ -71,7 +71,7 @@ def declared_as(tables: Mapping[str, Table]) -> list[Any]:
     """The declaration of these tables as JSON: what their files depend on besides their rows."""
     return [
         [SCHEMA_VERSION, name, table.rows, list(table.sort), table.csv]
-        + [[key, str(one.type), one.meaning, one.unit] for key, one in table.columns.items()]
+        + [[key, one.type, one.meaning, one.unit] for key, one in table.columns.items()]
         for name, table in tables.items()
     ]
 
