@@ -2,7 +2,7 @@
 
 import tiny
 from sinkscope.config import read_config
-from sinkscope.declarations.found import experiment
+from sinkscope.declarations.registry import experiment
 from sinkscope.documents import Document
 from sinkscope.measure.task import Task
 

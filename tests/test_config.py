@@ -127,7 +127,7 @@ def test_a_missing_key_is_an_error(tmp_path):
         ("truncate", 1, "1; it must be true or false"),
         ("truncate", "maybe", "'maybe'; it must be true or false"),
         ("models", None, "empty; it must be text"),
-        ("groups", "studies", "'studies'; it must be a list [...] of which each entry is text"),
+        ("groups", "studies", "'studies'; it must be a list [...] in which each entry is text"),
         ("experiments", ["bos", "x"], "'x'; it must be one of emergence, second_sink, norms, bos"),
         ("head_maps", ["first/0"], "'first/0'; it must be MODEL/LAYER/HEAD"),
     ],
@@ -229,7 +229,7 @@ def test_an_id_that_the_hub_cannot_have_is_an_error_of_its_line(complaint):
     assert [line.partition(": ")[0] for line in message.splitlines()] == [
         "models.tsv line 2", "models.tsv line 3",
     ]  # fmt: skip
-    assert "'a/b/c' is no id of the hub; write hub:OWNER/NAME" in message
+    assert "'a/b/c' is not a Hub model id; write hub:OWNER/NAME" in message
 
 
 @pytest.mark.parametrize("name", ["a/b", "../a", "a..b", "..", ".", "-a", "a b", "é", "a\\b"])

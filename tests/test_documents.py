@@ -99,7 +99,7 @@ def test_other_kinds_of_file_are_an_error(file, name):
 )
 def test_a_line_that_is_no_object_with_text_is_an_error_with_its_row(file, line):
     message = complaint(file("a.jsonl", '{"text": "one"}\n' + line + '\n{"text": "two"}\n'))
-    assert message.startswith("texts/a.jsonl row 1: no JSON object with a text under 'text'")
+    assert message.startswith("texts/a.jsonl row 1: is not a JSON object with a text under 'text'")
     assert "text_column" in message
 
 
@@ -124,7 +124,7 @@ def test_half_of_a_surrogate_pair_is_an_error(file):
 @pytest.mark.parametrize(
     ("frame", "expected"),
     [
-        ({"other": ["a"]}, "no Parquet file with a column 'text'"),
+        ({"other": ["a"]}, "is not a Parquet file with a column 'text'"),
         ({"text": [1]}, "row 0: 'text' is not text"),
         ({"text": ["a", None]}, "row 1: 'text' is not text"),
         ({"text": ["a", " "]}, "row 1 is empty"),
@@ -143,7 +143,7 @@ def test_a_parquet_file_without_rows_is_an_error(tmp_path):
 
 
 def test_a_file_that_is_no_parquet_is_an_error(file):
-    assert "texts/a.parquet: no Parquet file" in complaint(file("a.parquet", "not columns"))
+    assert "texts/a.parquet: is not a Parquet file" in complaint(file("a.parquet", "not columns"))
 
 
 def test_documents_with_one_name_or_one_text_as_an_earlier_one_are_left_out():
@@ -164,5 +164,5 @@ def test_a_bad_row_of_a_file_leaves_the_others(file):
     one, second, third, two = read_entries("essay", path, "a.jsonl", "text")
     assert (one.name, one.text, two.name, two.row) == ("essay-000000", "one", "essay-000003", 3)
     assert second.name == "essay-000001"
-    assert second.reason.startswith("a.jsonl row 1: no JSON object")
+    assert second.reason.startswith("a.jsonl row 1: is not a JSON object")
     assert third.reason == "document 'essay-000002': a.jsonl row 2 is empty; add text or remove it."

@@ -198,7 +198,7 @@ def another_model(graph):
 
 DAMAGES = {
     without_a_bias: r"it lacks the weight 'transformer\.layer\.1\.ffn\.lin1\.bias'",
-    with_another_weight: r"it has a weight 'extra\.x', which DistilBERT has not",
+    with_another_weight: r"it has a weight 'extra\.x', which DistilBERT does not have",
     short_bias: r"its weight '.*lin1\.bias' has the shape \(3,\), not \(64,\)",
     cut_tensor: r"its tensor 'distilbert\..*weight_quantized' is damaged",
     external: "it keeps the tensor '.*word_embeddings.weight_quantized' in another file",

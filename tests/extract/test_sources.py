@@ -54,7 +54,7 @@ def test_a_hub_id_may_name_a_revision():
 
 @pytest.mark.parametrize("source", ["hub:/etc/x", "hub:a/b/c", "hub:../x", "hub:a@../b"])
 def test_what_is_no_id_of_the_hub_is_an_error(tmp_path, source):
-    with pytest.raises(SinkscopeError, match=r"model 'm': '.*' is no id of the hub; write hub:"):
+    with pytest.raises(SinkscopeError, match=r"model 'm': '.*' is not a Hub model id; write hub:"):
         find_weights("m", source, tmp_path)
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from sinkscope.catalogue import sections
-from sinkscope.declarations.found import STATISTICS, measured
+from sinkscope.declarations.registry import STATISTICS, measured
 from sinkscope.discovery import modules_in
 from sinkscope.jobs import code
 from sinkscope.shipped import PACKAGE
@@ -62,7 +62,7 @@ def test_a_job_does_not_depend_on_what_it_does_not_run():
     )
     assert "sinkscope.experiments.bos.measure" not in closures["norms"] | closures["extract"]
     for name in ("extract", "reduce", "figures"):
-        for other in ("cli", "look", "zoo.train", "jobs.door", "bench.gpu"):
+        for other in ("cli", "look", "zoo.train", "jobs.execution", "bench.gpu"):
             assert f"sinkscope.{other}" not in closures[name]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinkscope.files import write_json
-from sinkscope.jobs.request import Request, changes, digest_of, place_of, stamps_of
+from sinkscope.jobs.request import Request, changes, digest_of, prefix_of, stamps_of
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
@@ -29,11 +29,11 @@ def test_a_stamp_is_named_after_its_request(tmp_path):
     one, two = (Request("extract/m/0000", "results/shards/m/0000", {"w": w}) for w in (1, 2))
     assert one.stamp.startswith("results/shards/m/0000.")
     assert one.stamp != two.stamp
-    assert place_of(Path(one.stamp)) == "0000"
+    assert prefix_of(Path(one.stamp)) == "0000"
     assert one.log == f"extract/m/0000.{one.digest}"
     for name in (one.stamp, two.stamp, "results/shards/m/0000.json", "results/shards/m/00001.json"):
         write_json(tmp_path / name, {})
-    found = [path.relative_to(tmp_path).as_posix() for path in stamps_of(tmp_path / one.place)]
+    found = [path.relative_to(tmp_path).as_posix() for path in stamps_of(tmp_path / one.prefix)]
     assert found == sorted([one.stamp, two.stamp])
     assert stamps_of(tmp_path / "nowhere" / "0000") == []
 

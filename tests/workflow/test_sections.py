@@ -41,5 +41,5 @@ def test_a_record_that_cannot_be_read_is_named(with_zoo):
     (with_zoo.workflow / "zoo/made/evaluation.parquet").write_text("no table")
     done = with_zoo.snakemake("results/tables/attachment.parquet")
     assert done.returncode != 0
-    assert "zoo/made/evaluation.parquet: is no record of training" in done.stdout
+    assert "zoo/made/evaluation.parquet: is not a record of training" in done.stdout
     assert "Traceback" not in done.stdout

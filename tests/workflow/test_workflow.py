@@ -103,14 +103,15 @@ def test_editing_the_package_reruns_what_depends_on_it(tmp_path):
         finally:
             path.write_text(text, encoding="utf-8")
 
-    of_figures = {"report": 1, "report_files": 1, "all": 1}
-    for module in ("charts/heads.py", "extract/gpus.py", "reduce/tables.py"):
+    of_figures = {"findings": 1, "findings_files": 1, "report": 1, "report_files": 1, "all": 1}
+    heads, special = "atlas/figures/of_model/heads.py", "experiments/bos/figures/special.py"
+    for module in (heads, "extract/gpus.py", "atlas/derive.py"):
         assert planned(module, '"""', '"""Edited. ') == {}
         assert planned(module, "\n\n\n", "\n\n\n# edited\n") == {}
-    assert planned("charts/heads.py", "\n\n\n", "\n\n\nEDITED = 1\n") == of_figures | {"figures": 1}
-    edited = planned("charts/bos.py", "\n\n\n", "\n\n\nEDITED = 1\n")
+    assert planned(heads, "\n\n\n", "\n\n\nEDITED = 1\n") == of_figures | {"figures": 1}
+    edited = planned(special, "\n\n\n", "\n\n\nEDITED = 1\n")
     assert edited == of_figures | {"section_bos": 1}
-    edited = planned("reduce/frames.py", "\n\n\n", "\n\n\nEDITED = 1\n")
+    edited = planned("atlas/frames.py", "\n\n\n", "\n\n\nEDITED = 1\n")
     assert "extract" not in edited
     assert edited["reduce"] == edited["tables"] == edited["figures"] == 1
     edited = planned("extract/gpus.py", "\n\n\n", "\n\n\nEDITED = 1\n")

@@ -32,7 +32,7 @@ def test_no_name_can_be_taken_for_a_published_model(recipes):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"hidden_size": 161}, "hidden_size 161 is no multiple of its 5 heads"),
+        ({"hidden_size": 161}, "hidden_size 161 is not a multiple of its 5 heads"),
         ({"attention": "sigmoid", "family": "opt"}, "exists for the family gpt2 only"),
         ({"family": "mamba"}, "family is 'mamba'"),
         ({"stesp": 3}, "unknown key 'stesp'; did you mean 'steps'?"),

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 import torch
 from safetensors.numpy import load_file
-from sinkscope.experiments.emergence.derive import write_records
 
 from sinkscope.config import ModelRow
+from sinkscope.derive.job import write_recorded
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.model import load_model
 from sinkscope.files import sha256_of
@@ -110,7 +110,7 @@ def test_a_published_folder_is_complete_and_the_report_reads_it(finished, made, 
     }
     row = ModelRow("zoo-llama", "path:zoo/llama", None, "float32", "cpu", None, "auto")
     assert load_model(row, tmp_path).n_layers == recipe.n_layers
-    write_records({"zoo-llama": tmp_path / "zoo" / "llama"}, tmp_path / "tables")
+    write_recorded("emergence", {"zoo-llama": tmp_path / "zoo" / "llama"}, tmp_path / "tables")
     inputs = pl.read_parquet(tmp_path / "tables" / "attachment.parquet")["input"].unique()
     assert set(inputs) == {"as_trained", "plain", "other_first", "special_moved"}
 

@@ -15,7 +15,7 @@ from sinkscope.bench.cli import app as bench
 from sinkscope.diff.cli import app as diff
 from sinkscope.errors import DamagedError, SinkscopeError, sentences
 from sinkscope.init.cli import app as init
-from sinkscope.jobs.door import at_work
+from sinkscope.jobs.execution import at_work
 from sinkscope.jobs.failures import recorded
 from sinkscope.jobs.stamps import discard
 from sinkscope.options import print_version
@@ -120,28 +120,28 @@ def look(
 
     document = text_of(text, file)
     row, settings, epsilon = request(model, head or [], device, config, directory)
-    found = look_at(row, document, settings, epsilon, directory)
+    result = look_at(row, document, settings, epsilon, directory)
     if html is not None:  # before anything is printed: the reader may close the pipe
-        found.save(html)
-    found.print(Console())
+        result.save(html)
+    result.print(Console())
     if html is not None:
         print(f"One-page view: {html}")
 
 
 def main() -> None:
-    """Run a command; a problem that the user can mend is one line a sentence, not a traceback."""
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a character shows its code
+    """Run a command. A problem that the user can fix is printed as one line per sentence."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # an unsupported character is shown as its code
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             app()
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:  # such as `| head -1`: nobody reads on
+    except BrokenPipeError:  # such as `| head -1`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except SinkscopeError as error:
-        if isinstance(error, DamagedError):  # the next run makes it again
+        if isinstance(error, DamagedError):  # so that the next run computes it again
             discard(Path("."), error.path)
         print(sentences(error), file=sys.stderr)
         sys.exit(1)

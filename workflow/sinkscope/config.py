@@ -11,7 +11,7 @@ from sinkscope.documents import Document, Refused, distinct, read_entries
 from sinkscope.errors import SinkscopeError, collected
 from sinkscope.files import check_braces
 from sinkscope.hub.lock import repository_of
-from sinkscope.mapping import places, read_mapping
+from sinkscope.mapping import key_locations, read_mapping
 from sinkscope.schema import check, checked
 from sinkscope.tsv import read_tsv
 
@@ -20,8 +20,8 @@ from sinkscope.tsv import read_tsv
 class ModelRow:
     """A row of models.tsv, defaults of the configuration filled in.
 
-    n_gpus: over how many GPUs the model is split. mem_mb: memory that its jobs ask for, None
-    where that of the configuration does.
+    n_gpus: number of GPUs that the model is split over. mem_mb: memory that its jobs request; None:
+    the value of the configuration applies.
     """
 
     model: str
@@ -35,16 +35,16 @@ class ModelRow:
     mem_mb: int | None = None
 
     def identity(self) -> dict[str, Any]:
-        """What results depend on: all but what a job asks a scheduler for."""
+        """The fields that results depend on: all except those for the scheduler."""
         return {key: value for key, value in asdict(self).items() if key != "mem_mb"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What extraction depends on beside its model and its documents.
+    """The settings that extraction depends on, besides its model and documents.
 
-    threads: processor threads. They are fixed, not what a scheduler allots: the order in which
-    float32 numbers are added depends on them.
+    threads: number of processor threads. It is fixed, whatever the scheduler allots, because the
+    order in which float32 numbers are added depends on it.
     """
 
     threads: int
@@ -59,7 +59,7 @@ class Settings:
 class Config:
     """Everything of one run, checked. raw: the merged mapping it came from, with defaults.
 
-    entries: the table of documents, those that cannot be read among them.
+    entries: the table of documents, including those that cannot be read.
     """
 
     raw: dict[str, Any]
@@ -72,9 +72,9 @@ class Config:
         return settings_of(self.raw)
 
     def settings_of(self, model: str) -> Settings:
-        """The settings that concern one model."""
-        own = tuple(head for head in self.settings.head_maps if head.split("/")[0] == model)
-        return replace(self.settings, head_maps=own)
+        """The settings for one model: head_maps has only the heads of that model."""
+        head_maps = tuple(head for head in self.settings.head_maps if head.split("/")[0] == model)
+        return replace(self.settings, head_maps=head_maps)
 
     def model(self, name: str) -> ModelRow:
         return find_model(self.models, name)
@@ -101,10 +101,10 @@ def read_config(path: Path) -> dict[str, Any]:
 def load(mapping: dict[str, Any], directory: Path, files: Sequence[Path] = ()) -> Config:
     """Check the merged configuration and read its tables and documents from `directory`.
 
-    files: those that were merged, for the lines of keys, the ones that take precedence last.
-    Raises SinkscopeError with all that is wrong, a line each.
+    files: the merged files, in increasing precedence; messages give the lines of their keys.
+    Raises SinkscopeError with one line per problem.
     """
-    raw, problems = check(mapping, "config", "config", places(mapping, files))
+    raw, problems = check(mapping, "config", "config", key_locations(mapping, files))
     models: tuple[ModelRow, ...] = ()
     entries: tuple[Document | Refused, ...] = ()
     if "models" in raw:
@@ -122,19 +122,19 @@ def load(mapping: dict[str, Any], directory: Path, files: Sequence[Path] = ()) -
 
 def check_head_maps(raw: dict[str, Any], models: Sequence[ModelRow]) -> None:
     names = [row.model for row in models]
-    wrong = [wanted for wanted in raw["head_maps"] if wanted.split("/")[0] not in names]
+    wrong = [head_map for head_map in raw["head_maps"] if head_map.split("/")[0] not in names]
     if wrong:
         raise SinkscopeError(
             "\n".join(
-                f"config: head_maps names '{wanted}', but there is no such model; "
+                f"config: head_maps names '{head_map}', but there is no such model; "
                 f"models are {', '.join(names)}."
-                for wanted in wrong
+                for head_map in wrong
             )
         )
 
 
 def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
-    """The rows of the groups that are wanted, or (groups: []) all of them."""
+    """The rows of the groups that the configuration selects; all rows if `groups` is empty."""
     rows: list[ModelRow] = []
     groups: dict[str, list[str]] = {}
     problems: list[str] = []
@@ -153,10 +153,10 @@ def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
     if problems:
         raise SinkscopeError("\n".join(problems))
     known = dict.fromkeys(group for of_row in groups.values() for group in of_row if group)
-    for wanted in raw["groups"]:
-        if wanted not in known:
+    for name in raw["groups"]:
+        if name not in known:
             raise SinkscopeError(
-                f"config: groups names '{wanted}', but {raw['models']} has no such group; "
+                f"config: groups names '{name}', but {raw['models']} has no such group; "
                 f"groups are {', '.join(known) or 'not given there'}."
             )
     if not raw["groups"]:
@@ -172,28 +172,28 @@ def check_hub_id(row: ModelRow, where: str) -> None:
 
 
 def read_document_table(table: str, directory: Path) -> tuple[Document | Refused, ...]:
-    """All documents, in order, and in the place of each that cannot be read, why.
+    """All documents in order; a Refused stands for each document that cannot be read.
 
-    Raises SinkscopeError for a table that is wrong itself, and where no document is left.
+    Raises SinkscopeError if the table itself is wrong, or if no document can be read.
     """
     entries: list[Document | Refused] = []
-    told: list[str] = []  # in the order of the table
+    problems: list[str] = []  # in the order of the table
     is_wrong = False  # the table itself
     for where, cells in read_tsv(table, directory, "documents"):
         try:
             row = checked(cells, "documents", where)
             check_braces(row["path"], where)
         except SinkscopeError as error:
-            told.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
+            problems.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
             is_wrong = True
             continue
         path, name = directory / row["path"], row["document"]
         for entry in read_entries(name, path, row["path"], row["text_column"]):
             if isinstance(entry, Refused):
                 entry = Refused(entry.name, f"{where}: {entry.reason}")
-                told.append(entry.reason)
+                problems.append(entry.reason)
             entries.append(entry)
-    found = distinct(entries, table)
-    if is_wrong or not any(isinstance(entry, Document) for entry in found):
-        raise SinkscopeError("\n".join(told))
-    return tuple(found)
+    distinct_entries = distinct(entries, table)
+    if is_wrong or not any(isinstance(entry, Document) for entry in distinct_entries):
+        raise SinkscopeError("\n".join(problems))
+    return tuple(distinct_entries)

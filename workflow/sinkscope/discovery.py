@@ -1,4 +1,4 @@
-"""Modules that are found by themselves: those of a package, and of folders that extend it."""
+"""Discovery of the modules of a package, and of the folders that extend it."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from sinkscope.errors import SinkscopeError
 
 
 def folders_of(package: str) -> tuple[Path, ...]:
-    """The folder of a package, and those that extend it."""
+    """The folder of a package, and the folders that extend it."""
     return tuple(map(Path, import_module(package).__path__))
 
 
 @cache
 def modules_in(package: str) -> tuple[str, ...]:
-    """Full names of the modules and packages right inside a package, sorted; not its tests."""
-    found = pkgutil.iter_modules(import_module(package).__path__)
-    names = {module.name for module in found if not module.name.startswith("test_")}
+    """Full names of the direct submodules and subpackages, sorted, without tests."""
+    modules = pkgutil.iter_modules(import_module(package).__path__)
+    names = {module.name for module in modules if not module.name.startswith("test_")}
     return tuple(f"{package}.{name}" for name in sorted(names))
 
 
 def in_order(package: str, first: Sequence[str]) -> tuple[str, ...]:
-    """The same, those that are named (without their package) in this order, all others after.
+    """The modules of `modules_in`: first those named in `first`, in that order, then the others.
 
-    Raises SinkscopeError for a name that no module has.
+    first: names without their package. Raises SinkscopeError for a name that no module has.
     """
     names = [f"{package}.{name}" for name in first]
     if missing := set(names) - set(modules_in(package)):

@@ -37,45 +37,43 @@ class Refused:
 
 
 def read_documents(name: str, path: Path, shown_path: str, column: str) -> list[Document]:
-    """The documents of one row of documents.tsv. Raises SinkscopeError where one of them cannot be
-    read."""
-    found: list[Document] = []
+    """The documents of one row of documents.tsv. Raises SinkscopeError if one cannot be read."""
+    documents: list[Document] = []
     for entry in read_entries(name, path, shown_path, column):
         if isinstance(entry, Refused):
             raise SinkscopeError(entry.reason)
-        found.append(entry)
-    return found
+        documents.append(entry)
+    return documents
 
 
 def read_entries(name: str, path: Path, shown_path: str, column: str) -> list[Document | Refused]:
-    """The documents of one row of documents.tsv, or why there is none; line ends at a text's end
-    are dropped.
+    """The documents of one row of documents.tsv; a Refused stands for each that cannot be read.
 
-    Rows of a table are named after the row, counted from 0 in names and errors: `news` gives
-    `news-000000`, `news-000001`, ...
+    Line ends at the end of a text are dropped. A document of a .jsonl or .parquet file is named
+    after its row: `news` gives `news-000000`, `news-000001`, ... Rows count from 0.
     """
     try:
         texts = list(_texts(name, path, shown_path, column))
     except SinkscopeError as error:
         return [Refused(name, str(error))]
-    found: list[Document | Refused] = []
+    entries: list[Document | Refused] = []
     for row, text in texts:
-        own = name if row is None else f"{name}-{row:06d}"
-        place = shown_path if row is None else f"{shown_path} row {row}"
+        document = name if row is None else f"{name}-{row:06d}"
+        location = shown_path if row is None else f"{shown_path} row {row}"
         if isinstance(text, SinkscopeError):
-            found.append(Refused(own, str(text)))
+            entries.append(Refused(document, str(text)))
         elif not text.strip():
-            reason = f"document '{own}': {place} is empty; add text or remove it."
-            found.append(Refused(own, reason))
+            reason = f"document '{document}': {location} is empty; add text or remove it."
+            entries.append(Refused(document, reason))
         else:
-            found.append(Document(own, shown_path, row, text))
-    return found
+            entries.append(Document(document, shown_path, row, text))
+    return entries
 
 
 def _texts(
     name: str, path: Path, shown_path: str, column: str
 ) -> Iterator[tuple[int | None, str | SinkscopeError]]:
-    """(row, text or what is wrong with it) of a file. Raises SinkscopeError for the whole file."""
+    """(row, text or error) of each text of a file. Raises SinkscopeError for the whole file."""
     if not os.path.isfile(path):  # also where the name is too long for a file
         raise SinkscopeError(f"document '{name}': {shown_path} does not exist; correct the path.")
     if path.suffix not in SUFFIXES:
@@ -109,7 +107,7 @@ def _jsonl(path: Path, shown_path: str, column: str) -> Iterator[str | Sinkscope
             value = json.loads(line)[column]
         except (ValueError, KeyError, TypeError, RecursionError):
             yield SinkscopeError(
-                f"{shown_path} row {row}: no JSON object with a text under '{column}'; "
+                f"{shown_path} row {row}: is not a JSON object with a text under '{column}'; "
                 "correct it, or name the column in text_column."
             )
         else:
@@ -123,32 +121,32 @@ def _parquet(path: Path, shown_path: str, column: str) -> Iterator[str | Sinksco
         values = pl.read_parquet(path, columns=[column])[column]
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SinkscopeError(
-            f"{shown_path}: no Parquet file with a column '{column}'; "
+            f"{shown_path}: is not a Parquet file with a column '{column}'; "
             "correct the file, or name the column in text_column."
         ) from error
     for row, value in enumerate(values):
         yield _as_text(value, f"{shown_path} row {row}", column)
 
 
-def _as_text(value: object, place: str, column: str) -> str | SinkscopeError:
+def _as_text(value: object, location: str, column: str) -> str | SinkscopeError:
     if not isinstance(value, str):
-        return SinkscopeError(f"{place}: '{column}' is not text; correct the row.")
+        return SinkscopeError(f"{location}: '{column}' is not text; correct the row.")
     try:
         value.encode()
     except UnicodeEncodeError:
         return SinkscopeError(
-            f"{place}: '{column}' holds half of a surrogate pair, which is no character; "
+            f"{location}: '{column}' holds half of a surrogate pair, which is not a character; "
             "correct the row."
         )
     return value
 
 
 def distinct(entries: Iterable[Document | Refused], table: str) -> list[Document | Refused]:
-    """The same entries; refused is every document whose name or text an earlier one has.
+    """The same entries; a document with the name or text of an earlier one becomes a Refused.
 
-    table: the file that names the documents, for the reasons.
+    table: the file that names the documents, for the messages.
     """
-    found: list[Document | Refused] = []
+    results: list[Document | Refused] = []
     names: set[str] = set()
     texts: dict[str, str] = {}
     for entry in entries:
@@ -160,6 +158,6 @@ def distinct(entries: Iterable[Document | Refused], table: str) -> list[Document
             if other != entry.name:
                 both = f"documents '{other}' and '{entry.name}'"
                 reason = f"{table}: {both} hold the same text; remove one."
-        found.append(entry if reason is None else Refused(entry.name, reason))
+        results.append(entry if reason is None else Refused(entry.name, reason))
         names.add(entry.name)
-    return found
+    return results

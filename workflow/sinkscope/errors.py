@@ -1,4 +1,4 @@
-"""The exceptions that a user is meant to read."""
+"""The exceptions whose messages are written for users."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sinkscope.printable import printable
 class SinkscopeError(Exception):
     """One clear sentence: the file, row or model, what is wrong, and what to do about it.
 
-    document: the one that the sentence is about, where it is about one.
+    document: the document that the sentence is about, if there is one.
     """
 
     def __init__(self, sentence: str, document: str | None = None) -> None:
@@ -21,15 +21,15 @@ class SinkscopeError(Exception):
 
 
 class ModelError(SinkscopeError):
-    """A fault of the model itself, which every document would meet."""
+    """A fault of the model itself, which affects every document."""
 
 
 class PassingError(SinkscopeError):
-    """A fault of the machine (memory, disk, GPU, network): another attempt may not meet it."""
+    """A fault of the machine (memory, disk, GPU, network): another attempt may succeed."""
 
 
 class DocumentsError(PassingError):
-    """Faults of the machine that some documents of a job met. of_document: its error by name."""
+    """Faults of the machine for some documents of a job. of_document: error by document name."""
 
     def __init__(self, of_document: Mapping[str, SinkscopeError]) -> None:
         super().__init__("\n".join(str(error) for error in of_document.values()))
@@ -37,7 +37,7 @@ class DocumentsError(PassingError):
 
 
 class DamagedError(SinkscopeError):
-    """A result that is not what its job wrote. path: of the file that is damaged."""
+    """A result that differs from what its job wrote. path: the damaged file."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}; run again, and it is made again.")
@@ -45,14 +45,14 @@ class DamagedError(SinkscopeError):
 
 
 def error_class(cause: Exception) -> type[SinkscopeError]:
-    """The class for a sentence about what a library raised: is the machine at fault?"""
+    """PassingError if the machine is at fault for a library's exception, else SinkscopeError."""
     words = str(cause)
     at_fault = isinstance(cause, MemoryError) or "allocate memory" in words or "CUDA" in words
     return PassingError if at_fault else SinkscopeError
 
 
 def about(document: str, error: SinkscopeError) -> SinkscopeError:
-    """An error that a document met, of the same class, with a sentence that names the document."""
+    """The error with a sentence that names the document, in the same class."""
     if error.document == document:
         return error
     return type(error)(f"document '{document}': {error}", document)
@@ -60,7 +60,7 @@ def about(document: str, error: SinkscopeError) -> SinkscopeError:
 
 @contextmanager
 def collected(problems: list[str]) -> Iterator[None]:
-    """Add the sentences of a SinkscopeError within the block to `problems`, and go on after it."""
+    """Catch a SinkscopeError of the block and add its sentences to `problems`."""
     try:
         yield
     except SinkscopeError as error:
@@ -68,5 +68,5 @@ def collected(problems: list[str]) -> Iterator[None]:
 
 
 def sentences(error: SinkscopeError) -> str:
-    """What is printed of an error: a line for each of its sentences."""
+    """The error as it is printed: one line per sentence."""
     return "\n".join(f"sinkscope: {printable(line)}" for line in str(error).splitlines())

@@ -1,7 +1,7 @@
-"""Files that are either whole or not there.
+"""Atomic files: a file is either complete or absent.
 
-What is being written has a hidden name beside its final one, `.NAME.RANDOM.part`. A process that is
-killed leaves that behind; its job takes it away when it runs again (`sinkscope.jobs.door`).
+While a file is written, it has a hidden name beside its final one, `.NAME.RANDOM.part`. A killed
+process leaves that file behind; its job removes it when it runs again (`sinkscope.jobs.execution`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _noted: ContextVar[list[Path] | None] = ContextVar("noted", default=None)
 
 @contextmanager
 def noted() -> Iterator[list[Path]]:
-    """The files and folders that are written within the block, as they are finished."""
+    """The list of files and folders written within the block, each added when it is complete."""
     paths: list[Path] = []
     token = _noted.set(paths)
     try:
@@ -45,9 +45,9 @@ def _note(path: Path) -> None:
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; moved there when the block ends well, else removed.
+    """A temporary path beside `path`; it is moved to `path` if the block succeeds, else removed.
 
-    Raises SinkscopeError where the disk is full or the folder cannot be written.
+    Raises SinkscopeError if the disk is full or the folder cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,9 +85,9 @@ def _unwritable(path: Path, error: OSError) -> PassingError:
 
 @contextmanager
 def replaced_folder(out: Path) -> Iterator[Path]:
-    """A new folder beside `out`; it takes the place of `out` when the block ends well.
+    """A new folder beside `out`; it replaces `out` if the block succeeds.
 
-    Raises SinkscopeError where the disk is full.
+    Raises SinkscopeError if the disk is full.
     """
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -107,17 +107,21 @@ def replaced_folder(out: Path) -> Iterator[Path]:
 
 
 def leftovers(folder: Path, names: Iterable[str] | None = None) -> list[Path]:
-    """What killed processes had begun in a folder, of these final names or of any. To be called
-    only where no other process is at work on these."""
+    """Unfinished files of killed processes in a folder, for these final names or for all names.
+    Call it only if no other process works on these files."""
     if not folder.is_dir():
         return []
-    found = [path for path in sorted(folder.glob(f".*{PART}")) if path.name.count(".") >= 3]
-    kept = None if names is None else set(names)
-    return [path for path in found if kept is None or path.name[1:].rsplit(".", 2)[0] in kept]
+    paths = [path for path in sorted(folder.glob(f".*{PART}")) if path.name.count(".") >= 3]
+    final_names = None if names is None else set(names)
+    return [
+        path
+        for path in paths
+        if final_names is None or path.name[1:].rsplit(".", 2)[0] in final_names
+    ]
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder and all that is in it; one that is not there is no error."""
+    """Remove a file, or a folder with its contents. A missing path is not an error."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -135,7 +139,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Raises ValueError for what is no JSON, or nested deeper than Python reads."""
+    """The value of a JSON file. Raises ValueError if it is not JSON, or is nested too deep."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError as error:
@@ -143,7 +147,7 @@ def read_json(path: Path) -> Any:
 
 
 def check_braces(path: str, where: str) -> None:
-    """Refuse a path of an input of the workflow in which Snakemake would see a wildcard."""
+    """Refuse an input path that Snakemake would read as a pattern with a wildcard."""
     if re.search(r"\{.*\}", path):
         raise SinkscopeError(
             f"{where}: the path '{path}' has braces, which Snakemake reads as a wildcard; rename "

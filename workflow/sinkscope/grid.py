@@ -11,7 +11,7 @@ import yaml
 
 from sinkscope.config import Config
 from sinkscope.declarations.experiment import ALL
-from sinkscope.declarations.found import experiment as declared
+from sinkscope.declarations.registry import experiment as declared
 from sinkscope.documents import Document, Refused
 from sinkscope.errors import SinkscopeError
 from sinkscope.hub.lock import repository_of
@@ -20,7 +20,7 @@ from sinkscope.hub.lock import repository_of
 class Grid:
     """Models x shards of documents. A shard is named by its number: 0000, 0001, ...
 
-    cells: the shards of every model, by its name.
+    cells: shards by model name.
     """
 
     def __init__(self, config: Config) -> None:
@@ -31,14 +31,14 @@ class Grid:
         self.shards = shards_of(entries, size)
         self.cells = {row.model: list(self.shards) for row in config.models}
         ends = accumulate(len(part) for part in self.shards.values())
-        self._first = dict(zip(self.shards, [0, *ends], strict=False))  # place of a shard's first
+        self._first = dict(zip(self.shards, [0, *ends], strict=False))  # index of a shard's first
 
     def documents(self, shard: str) -> tuple[Document, ...]:
         if shard not in self.shards:
             raise SinkscopeError(f"there is no shard '{shard}'; shards are {list(self.shards)}.")
         return self.shards[shard]
 
-    # What jobs depend on beside code and weights.
+    # What jobs depend on besides code and weights.
 
     def model(self, name: str) -> dict[str, Any]:
         return self.config.model(name).identity()
@@ -48,19 +48,19 @@ class Grid:
         return settings | {"head_maps": list(settings["head_maps"])}
 
     def settings_of_part(self, keys: Sequence[str], shard: str) -> dict[str, Any]:
-        """These keys of the configuration; of documents_in_report, how many of the shard's."""
-        found = {key: self.config.raw[key] for key in keys}
-        if "documents_in_report" in found:
-            shown = found["documents_in_report"] - self._first[shard]
-            found["documents_in_report"] = min(max(0, shown), len(self.documents(shard)))
-        return found
+        """These keys of the configuration. documents_in_report is the number within the shard."""
+        settings = {key: self.config.raw[key] for key in keys}
+        if "documents_in_report" in settings:
+            n_shown = settings["documents_in_report"] - self._first[shard]
+            settings["documents_in_report"] = min(max(0, n_shown), len(self.documents(shard)))
+        return settings
 
     def shards_of(self, experiment: str) -> list[str]:
-        """Parts of a measurement: one per shard, or ALL where it chooses among all documents."""
+        """Parts of a measurement: one per shard, or ALL if it chooses among all documents."""
         return [ALL] if declared(experiment).chooses else list(self.shards)
 
     def shown_documents(self) -> list[str]:
-        """Documents that the report shows one by one."""
+        """Names of the documents that the report shows individually."""
         names = [document.name for document in self.config.documents]
         return names[: self.config.raw["documents_in_report"]]
 
@@ -71,23 +71,23 @@ class Grid:
         return experiment in self.config.raw["experiments"]
 
     def n_gpus(self, model: str) -> int:
-        """GPUs that a job of this model asks for."""
+        """Number of GPUs that a job of this model requests."""
         row = self.config.model(model)
         return row.n_gpus if row.device.startswith("cuda") else 0
 
     def repository(self, model: str) -> str | None:
-        """The hub model of a row, as its lock file is called; None for other sources."""
+        """Name of the lock file of a row's Hub model; None for other sources."""
         row = self.config.model(model)
         repository = repository_of(row.model, row.source)
         return repository.name if repository else None
 
     def repositories(self) -> list[str]:
-        """Every hub model of the grid, once."""
-        found = [self.repository(row.model) for row in self.config.models]
-        return list(dict.fromkeys(name for name in found if name))
+        """The distinct Hub models of the grid."""
+        names = [self.repository(row.model) for row in self.config.models]
+        return list(dict.fromkeys(name for name in names if name))
 
     def source(self, repository: str) -> str:
-        """The source of the rows that have this hub model."""
+        """The source of the rows that use this Hub model."""
         rows = self.config.models
         return next(row.source for row in rows if self.repository(row.model) == repository)
 
@@ -97,8 +97,10 @@ class Grid:
 
 
 def shards_of(entries: Sequence[Document | Refused], size: int) -> dict[str, tuple[Document, ...]]:
-    """Documents by shard, `size` rows of the table each. A document that is mended, or spoilt,
-    leaves the others in their shards."""
+    """Documents by shard, `size` rows of the table per shard.
+
+    Documents that cannot be read are counted too. A repaired or broken document therefore does not
+    move the others to other shards."""
     parts = [
         tuple(entry for entry in entries[i : i + size] if isinstance(entry, Document))
         for i in range(0, len(entries), size)

@@ -1,4 +1,4 @@
-"""Classes and sets of keys: which tokens attention is said to land on."""
+"""Classes and sets of keys: the categories of tokens that attention lands on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")
 # Widths, in tokens, of the local window around a query.
 LOCAL_WIDTHS = (1, 2, 3, 4, 5)
 
-# Key sets may overlap. `sinks` is what the local mass "without sinks" leaves out.
+# Key sets may overlap. The local mass "without sinks" leaves out the set `sinks`.
 KEY_SETS = ("first_token", "first_four", *KEY_CLASSES, "special", "first_terminator", "sinks")
 
 
@@ -39,10 +39,10 @@ def key_class(
     *,
     ends_sentence: bool = False,
 ) -> str:
-    """Class of one token. text: what the token stands for, white space included.
+    """Class of one token. text: the text of the token, white space included.
 
-    special_ids: token id of each special class that the tokenizer has. ends_sentence: one of its
-    marks ends a sentence of the document.
+    special_ids: token id of each special class that the tokenizer has. ends_sentence: whether a
+    mark in the token ends a sentence of the document.
     """
     for name in SPECIAL_CLASSES:
         if special_ids.get(name) == token_id:
@@ -52,15 +52,15 @@ def key_class(
 
 @functools.lru_cache(maxsize=65_536)
 def text_class(text: str, ends_sentence: bool) -> str:
-    """Class of an ordinary token; an accent or joiner in it has that of what it modifies."""
-    seen = [
+    """Class of an ordinary token. Accents and joiners count as the character they modify."""
+    categories = [
         unicodedata.category(char)
         for char in text
         if not char.isspace() and unicodedata.category(char) != "Cf"
     ]
-    if not seen:
+    if not categories:
         return "newline" if LINE_ENDS & set(text) else "space"
-    kinds = {category[0] for category in seen} - {"M"}
+    kinds = {category[0] for category in categories} - {"M"}
     if ends_sentence and not kinds & {"L", "N"}:
         return "terminator"
     if kinds and kinds <= {"P", "S"}:
@@ -69,21 +69,18 @@ def text_class(text: str, ends_sentence: bool) -> str:
 
 
 def modifies(char: str) -> bool:
-    """A combining mark, or a format character such as the joiner of emoji."""
+    """Whether `char` is a combining mark, or a format character such as the joiner of emoji."""
     category = unicodedata.category(char)
     return category[0] == "M" or category == "Cf"
 
 
 def key_sets(classes: Sequence[str]) -> dict[str, list[int]]:
-    """Positions of every key set in a document, in the order of KEY_SETS; empty for a set that the
-    document lacks.
+    """Positions of every key set in a document, in the order of KEY_SETS. A set that does not occur
+    in the document is empty.
 
-    The mask token ends an encoder's document by design of the study: it is special, but
-    nobody calls it a sink.
+    The mask token ends an encoder's document by design of the study. It is special, but not a sink.
     """
-    of_class = {
-        name: [i for i, found in enumerate(classes) if found == name] for name in KEY_CLASSES
-    }
+    of_class = {name: [i for i, kind in enumerate(classes) if kind == name] for name in KEY_CLASSES}
     first_terminator = of_class["terminator"][:1]
     special = sorted(i for name in SPECIAL_CLASSES for i in of_class[name])
     sinks = {0, *special, *first_terminator} - set(of_class["mask"])

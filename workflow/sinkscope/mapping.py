@@ -12,9 +12,9 @@ from sinkscope.errors import SinkscopeError
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which no key may be given twice: a parser would silently keep the last one.
+    """A YAML loader that refuses duplicate keys: a parser would silently keep the last one.
 
-    Not the faster loader in C: deep nesting crashes it.
+    The faster loader in C is not used, because deep nesting crashes it.
     """
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -35,8 +35,8 @@ class _UniqueKeys(yaml.SafeLoader):
 def read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """The mapping of a YAML file, and the line of each of its keys.
 
-    Raises SinkscopeError, with the line where it is known, for a file that is not there, is no
-    mapping, or gives a key twice.
+    Raises SinkscopeError, with the line if it is known, for a file that does not exist, is not a
+    mapping, or has a duplicate key.
     """
     try:
         loader = _UniqueKeys(path.read_text(encoding="utf-8-sig"))
@@ -59,18 +59,18 @@ def read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
         raise SinkscopeError(f"{path}: is not a YAML mapping ({reason}); correct it.") from error
 
 
-def places(mapping: dict[str, Any], files: Sequence[Path]) -> dict[str, str]:
-    """Key to "FILE line N", of the keys of a merged mapping whose value comes from a file.
+def key_locations(mapping: dict[str, Any], files: Sequence[Path]) -> dict[str, str]:
+    """Key to "FILE line N", for the keys of a merged mapping whose value comes from a file.
 
-    files: those that were merged, the ones that take precedence last; a file that does not exist
-    is passed over. Raises SinkscopeError like read_mapping.
+    files: the merged files, in increasing precedence; a file that does not exist is skipped.
+    Raises SinkscopeError like read_mapping.
     """
-    found: dict[str, str] = {}
+    locations: dict[str, str] = {}
     for path in files:
         if path.is_file():
             values, lines = read_mapping(path)
             for key in values.keys() & mapping.keys():
-                found.pop(key, None)
+                locations.pop(key, None)
                 if repr(values[key]) == repr(mapping[key]):
-                    found[key] = f"{path} line {lines[str(key)]}"
-    return found
+                    locations[key] = f"{path} line {lines[str(key)]}"
+    return locations

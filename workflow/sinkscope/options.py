@@ -1,4 +1,4 @@
-"""Callbacks of options."""
+"""Callbacks of command-line options."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import typer
 
 
 def above_zero(value: float | None) -> float | None:
-    """Of an option: its bounds would let nan pass, and 0 where it is divided by."""
+    """Check a number that is divided by. The bounds of an option would accept nan and 0."""
     if value is not None and not 0 < value < math.inf:
         raise typer.BadParameter(f"it is {value}; it must be a finite number above 0.")
     return value
 
 
-def print_version(wanted: bool) -> None:
-    """Of `--version`: print the version of the installed package, and end."""
-    if wanted:
+def print_version(value: bool) -> None:
+    """Callback of `--version`: print the version of the installed package and exit."""
+    if value:
         from importlib.metadata import version
 
         typer.echo(f"sinkscope {version('sinkscope')}")
@@ -24,7 +24,7 @@ def print_version(wanted: bool) -> None:
 
 
 def not_negative(value: float) -> float:
-    """Of an option: as above_zero, but it may be 0."""
+    """Like above_zero, but 0 is allowed."""
     if not 0 <= value < math.inf:
         raise typer.BadParameter(f"it is {value}; it must be a finite number, 0 or above.")
     return value

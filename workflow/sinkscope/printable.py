@@ -1,7 +1,7 @@
 """Characters that a terminal, a page or a figure cannot show as they are.
 
-Control characters steer a terminal and are not allowed in XML, so not in an SVG figure either;
-an HTML page drops some of them and reorders the text around others.
+Control characters steer a terminal. XML, and therefore an SVG figure, does not allow them. An HTML
+page drops some of them and reorders the text around others.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 NONCHARACTERS = "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
-# Controls but the tab and the line feed, separators of lines and paragraphs, controls of the
-# direction of writing, halves of surrogate pairs, and code points that are no characters.
+# Control characters except the tab and the line feed, line and paragraph separators, controls of
+# the writing direction, halves of surrogate pairs, and noncharacters.
 UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
     f"{NONCHARACTERS}]"
@@ -18,8 +18,8 @@ UNPRINTABLE = re.compile(
 
 
 def printable(text: str) -> str:
-    """`text` with such characters replaced: ␛ for an escape, `<U+FFFE>` where Unicode has no
-    picture. Tabs and line feeds stay."""
+    """`text` with such characters replaced: ␛ for an escape, `<U+FFFE>` if Unicode has no symbol
+    for the character. Tabs and line feeds stay."""
     return UNPRINTABLE.sub(_picture, text)
 
 

@@ -1,7 +1,7 @@
-"""A run of the workflow: what Snakemake is told of it, and what is done when it starts and ends.
+"""A run of the workflow: its plan for Snakemake, and the handlers of its start and end.
 
-A Snakefile that takes the workflow as a module calls `begin`, `succeed` and `fail` in its own
-handlers, since Snakemake runs those of the main Snakefile alone.
+A Snakefile that uses the workflow as a module calls `begin`, `succeed` and `fail` in its own
+handlers, because Snakemake runs only the handlers of the main Snakefile.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sinkscope.config import load
 from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.files import check_braces, write_text
 from sinkscope.grid import Grid
-from sinkscope.jobs.door import ASKED
+from sinkscope.jobs.execution import ASKED
 from sinkscope.jobs.failures import (
     attempt_to_plan,
     begin_run,
@@ -45,21 +45,21 @@ Result = TypeVar("Result")
 
 
 class Run:
-    """A run: its grid, its requests, and what its jobs ask a scheduler for."""
+    """A run: its grid, its requests, and the resources that its jobs request."""
 
     def __init__(self, config: Mapping[str, Any], files: Sequence[Path]) -> None:
-        """Raises SinkscopeError with all that is wrong."""
+        """Raises SinkscopeError with one line per problem."""
         here = Path.cwd()
         self.grid = Grid(load(dict(config), here, files))
         self.wanted = Wanted(self.grid, here)
-        self.wanted.report()  # of which all others are parts: what cannot be read is said here
+        self.wanted.report()  # covers all other requests, so unreadable inputs raise here
         self.asks = Requests(self.grid, here)
         self.cannot_run = unready(self.wanted)
         self.used: set[str] = set()  # models of the jobs that Snakemake has asked for
         self._earlier: dict[str, int] = {}
 
     def announce(self) -> None:
-        """Say what cannot run, and that this run replaces the tables of another grid."""
+        """Print what cannot run, and whether this run replaces the tables of another grid."""
         note = other_grid(self.grid, Path.cwd())
         left_out = [f"left out: {entry.reason}" for entry in self.grid.refused]
         for line in [*left_out, *chain(*self.cannot_run.values()), *([note] if note else [])]:
@@ -75,11 +75,11 @@ class Run:
         self._earlier = changes(Path.cwd())
         os.environ[CHILD] = begin_run(Path.cwd())
         os.environ[ASKED] = str(time.time_ns())
-        # For a reader, and for `sinkscope check`; no job reads it.
+        # For readers, and for `sinkscope check`; no job reads it.
         write_text(Path("results/config.yaml"), self.grid.snapshot())
 
     def succeed(self) -> None:
-        """List the cells that could not be made, and why; not those that were not asked for."""
+        """List the cells without a result, and why, except those whose job was not run."""
         of_reason: dict[str, list[str]] = {}
         for cells in missing(self.wanted):
             if cells.reason != NOT_RUN:
@@ -88,11 +88,11 @@ class Run:
             print(printable(f"No result of {', '.join(models)}: {why}"), file=sys.stderr)
 
     def fail(self) -> None:
-        """Report what has finished, and list all that failed."""
+        """Write the report of the finished jobs, and list the failed jobs."""
         if Wanted(self.grid, Path.cwd(), finished_only=True).cells():
             command = [sys.executable, "-m", "sinkscope", "report", "--partial", "--config", "-"]
-            done = subprocess.run(command, input=self.grid.snapshot(), text=True, check=False)
-            if done.returncode:
+            process = subprocess.run(command, input=self.grid.snapshot(), text=True, check=False)
+            if process.returncode:
                 print("There is no report of what has finished.", file=sys.stderr)
         failed = failed_since(Path.cwd(), self._earlier)
         names = {
@@ -102,8 +102,8 @@ class Run:
         print("\n".join(closing_list(failed, names)), file=sys.stderr)
 
     def attempt(self, log: str, attempt: int) -> int:
-        """The attempt that a job's resources are for: what has failed for good asks for no more
-        than at first, since it only repeats its sentence."""
+        """The attempt that a job's resources are planned for. A job that failed for good only
+        repeats its message, so it requests no more than for its first attempt."""
         return attempt_to_plan(Path.cwd(), log, attempt)
 
 
@@ -111,9 +111,10 @@ _runs: dict[str, Run] = {}  # by configuration; handlers are given the configura
 
 
 def checked_files(*paths: str | Path) -> list[Path]:
-    """Configuration files that are there, those that take precedence last. Where one of them is
-    wrong the process ends: Snakemake does not say where YAML is wrong, and keeps the last of two
-    equal keys."""
+    """The configuration files that exist, in increasing precedence.
+
+    The process exits if one of them is wrong: Snakemake does not say where the YAML is wrong, and
+    keeps the last of two equal keys."""
     files = [Path(path) for path in paths if Path(path).is_file()]
     or_exit(check_braces, str(SHIPPED), "the clone")
     for path in files:
@@ -122,8 +123,8 @@ def checked_files(*paths: str | Path) -> list[Path]:
 
 
 def planned(config: Mapping[str, Any], files: Sequence[Path] = ()) -> Run:
-    """The run of a merged configuration, checked; what is wrong ends the process with a sentence
-    for each. files: those that were merged, as of checked_files."""
+    """The checked run of a merged configuration. If anything is wrong, the process exits with one
+    line per problem. files: the merged files, as checked_files returns them."""
     run = _runs[_key(config)] = or_exit(Run, config, files)
     if CHILD not in os.environ:
         run.announce()
@@ -133,8 +134,8 @@ def planned(config: Mapping[str, Any], files: Sequence[Path] = ()) -> Run:
 
 
 def or_exit(function: Callable[..., Result], *arguments: Any) -> Result:
-    """What a function returns; a SinkscopeError ends the process with its sentences. (A
-    WorkflowError would name lines of the Snakefile.)"""
+    """The function's result. A SinkscopeError ends the process with its sentences; a WorkflowError
+    would name lines of the Snakefile."""
     try:
         return function(*arguments)
     except SinkscopeError as error:
@@ -142,18 +143,18 @@ def or_exit(function: Callable[..., Result], *arguments: Any) -> Result:
 
 
 def begin(config: Mapping[str, Any], *, keep_going: bool = False) -> None:
-    """When a run starts."""
+    """The handler of the start of a run."""
     run = _of(config)
     or_exit(partial(run.begin, keep_going=keep_going))
 
 
 def succeed(config: Mapping[str, Any]) -> None:
-    """When a run has ended well."""
+    """The handler of the successful end of a run."""
     _of(config).succeed()
 
 
 def fail(config: Mapping[str, Any]) -> None:
-    """When a job of a run has failed."""
+    """The handler of a run with a failed job."""
     _of(config).fail()
 
 

@@ -1,4 +1,4 @@
-"""Check a mapping against a JSON schema, and say what is wrong, a sentence for every key."""
+"""Check a mapping against a JSON schema, with one sentence per wrong key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sinkscope.declarations.found import experiments, settings
+from sinkscope.declarations.registry import experiments, settings
 from sinkscope.errors import SinkscopeError
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -24,28 +24,28 @@ def checked(
     value: Mapping[str, Any],
     schema_name: str,
     where: str,
-    places: Mapping[str, str] | None = None,
+    locations: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """`value` with the schema's defaults filled in, and whole numbers and booleans that are
-    written otherwise (8.0, "true") as what they are.
+    """`value` with the schema's defaults filled in, and with other notations of whole numbers and
+    booleans (8.0, "true") converted.
 
-    Raises SinkscopeError, one sentence for every key that is wrong; each begins with the key's
-    place, or with `where`.
+    Raises SinkscopeError with one sentence per wrong key. Each begins with the key's location, or
+    with `where` if it has none.
     """
-    filled, problems = check(value, schema_name, where, places or {})
+    filled, problems = check(value, schema_name, where, locations or {})
     if problems:
         raise SinkscopeError("\n".join(problems))
     return filled
 
 
 def check(
-    value: Mapping[str, Any], schema_name: str, where: str, places: Mapping[str, str]
+    value: Mapping[str, Any], schema_name: str, where: str, locations: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The same, what is wrong left out; and the sentences."""
+    """The same without the wrong keys, and the sentences about them."""
     known = properties(schema_name)
-    value = {key: converted(given, known.get(key, {})) for key, given in value.items()}
+    value = {key: converted(item, known.get(key, {})) for key, item in value.items()}
     problems = [
-        f"{places.get(key, where)}: {sentence}"
+        f"{locations.get(key, where)}: {sentence}"
         for key in value
         for sentence in unknown("key", [key], known)
     ]
@@ -61,8 +61,8 @@ def check(
         expected = kind_of(known.get(path[0], {})) if len(path) == 1 else ""
         sentence = f"{'.'.join(path)} is {number}; it must be {expected or 'a finite number'}."
         wrong.setdefault(path[0], sentence)
-    problems += [f"{places.get(key, where)}: {sentence}" for key, sentence in wrong.items()]
-    right = {key: given for key, given in value.items() if key in known and key not in wrong}
+    problems += [f"{locations.get(key, where)}: {sentence}" for key, sentence in wrong.items()]
+    right = {key: item for key, item in value.items() if key in known and key not in wrong}
     defaults = {k: copy.deepcopy(part["default"]) for k, part in known.items() if "default" in part}
     return defaults | right, problems
 
@@ -77,15 +77,15 @@ def _schema(name: str) -> dict[str, Any]:
 
 @functools.cache
 def _validator(name: str) -> Any:
-    """Made once: a table has many rows."""
+    """The validator of a schema; cached, because a table has many rows."""
     from jsonschema import Draft202012Validator
 
     return Draft202012Validator(_schema(name))
 
 
 def with_experiments(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of the configuration with the names of the experiments, and their settings."""
-    own = {
+    """The schema of the configuration, completed with the experiments' names and settings."""
+    declared = {
         key: {**setting.schema, "default": setting.default, "description": setting.about}
         for key, setting in settings().items()
     }
@@ -93,7 +93,7 @@ def with_experiments(schema: dict[str, Any]) -> dict[str, Any]:
     listed = schema["properties"]["experiments"]
     items = {"enum": [*listed["default"], *(n for n in names if n not in listed["default"])]}
     return schema | {
-        "properties": schema["properties"] | own | {"experiments": listed | {"items": items}}
+        "properties": schema["properties"] | declared | {"experiments": listed | {"items": items}}
     }
 
 
@@ -106,7 +106,7 @@ def required(schema_name: str) -> list[str]:
 
 
 def unknown(what: str, names: Iterable[Any], known: Iterable[str]) -> Iterator[str]:
-    """A sentence for every name that is not known. what: a key or a column."""
+    """One sentence per unknown name. what: a key or a column."""
     known = list(known)
     for name in names:
         if name not in known:
@@ -115,21 +115,21 @@ def unknown(what: str, names: Iterable[Any], known: Iterable[str]) -> Iterator[s
             yield f"unknown {what} '{name}'; {hint}"
 
 
-def converted(given: Any, part: Mapping[str, Any]) -> Any:
-    """A whole number or a boolean that is written as a text, as tables and --config write all
-    values, or as 8.0; anything else as it is."""
+def converted(value: Any, part: Mapping[str, Any]) -> Any:
+    """The value of a whole number or a boolean that is written as text or as 8.0; anything else is
+    returned unchanged. Tables and --config write all values as text."""
     kind = part.get("type")
-    if kind == "integer" and isinstance(given, float) and given.is_integer():
-        return int(given)
-    if kind == "integer" and isinstance(given, str) and WHOLE.fullmatch(given):
-        return int(given)
-    if kind == "boolean" and isinstance(given, str):
-        return BOOLEANS.get(given.lower(), given)
-    return given
+    if kind == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if kind == "integer" and isinstance(value, str) and WHOLE.fullmatch(value):
+        return int(value)
+    if kind == "boolean" and isinstance(value, str):
+        return BOOLEANS.get(value.lower(), value)
+    return value
 
 
 def not_finite(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], float]]:
-    """Paths to the numbers that are nan or infinite: comparisons with them are silently false."""
+    """Paths of the numbers that are nan or infinite; comparisons with nan are silently false."""
     if isinstance(value, float) and not math.isfinite(value):
         yield path, value
     elif isinstance(value, Mapping):
@@ -160,7 +160,7 @@ def shown(value: Any) -> str:
 
 
 def kind_of(part: Mapping[str, Any]) -> str:
-    """What a value must be: its type and range; "" where its description says it better."""
+    """What a value must be: its type and range; "" if its description says it better."""
     if "title" in part:
         return part["title"]
     if "enum" in part:
@@ -168,7 +168,7 @@ def kind_of(part: Mapping[str, Any]) -> str:
     kind = part.get("type")
     if kind == "array":
         unique = ", each at most once" if part.get("uniqueItems") else ""
-        return f"a list [...] of which each entry is {kind_of(part['items'])}{unique}"
+        return f"a list [...] in which each entry is {kind_of(part['items'])}{unique}"
     if kind == "integer" or kind == "number":
         return f"{'an integer' if kind == 'integer' else 'a number'}{_range(part)}"
     if kind == "string" and "pattern" not in part:

@@ -1,7 +1,7 @@
 """Files that come with the package: the zoo, the corpus, the default configuration, the workflow.
 
-A clone has them beside the package, in the folders of the repository; a wheel has the same
-folders inside the package, in `data/`.
+In a clone they are beside the package, in the folders of the repository. In a wheel the same
+folders are inside the package, in `data/`.
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ SHIPPED = _IN_WHEEL if _IN_WHEEL.is_dir() else PACKAGE.parents[1]
 
 
 def snakefile() -> str:
-    """Path of the workflow's Snakefile, for those who take it as a Snakemake module."""
+    """Path of the workflow's Snakefile, for use as a Snakemake module."""
     return str(SHIPPED / "workflow" / "Snakefile")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-# What makes a spreadsheet take a text as a formula, or skip to such a character:
+# First characters that make a spreadsheet run a text as a formula, or skip to such a character:
 # https://owasp.org/www-community/attacks/CSV_Injection
 FORMULA = r"^[=+\-@\t\r]"
 
 
 def as_csv(frame: pl.DataFrame) -> str:
-    """`frame` as CSV. A text that a spreadsheet would run as a formula, such as the token
-    `=1+1`, has an apostrophe in front; numbers stay as they are."""
+    """`frame` as CSV. A text that a spreadsheet would run as a formula, such as the token `=1+1`,
+    gets a leading apostrophe. Numbers are unchanged."""
     text = pl.col(pl.String)
     safe = pl.when(text.str.contains(FORMULA)).then(pl.lit("'") + text).otherwise(text)
     return frame.with_columns(safe.name.keep()).write_csv()

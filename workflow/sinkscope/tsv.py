@@ -1,4 +1,4 @@
-"""Tables of the configuration: tab-separated fields under a header, as an editor shows them."""
+"""Tables of the configuration: tab-separated fields under a header line."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.printable import UNPRINTABLE, printable
 from sinkscope.schema import properties, required, unknown
 
-LONGEST = 4096  # characters of a field: what a path may have
+LONGEST = 4096  # characters of a field: the limit of a path
 
 
 def read_tsv(table: str, directory: Path, schema: str) -> list[tuple[str, dict[str, Any]]]:
-    """("FILE line N", row without its empty fields) of every row. Lines are those of the file;
-    empty ones and those that begin with # are passed over.
+    """("FILE line N", row without its empty fields) per row. Empty lines and lines that begin with
+    # are skipped, but counted in N.
 
-    Raises SinkscopeError, one sentence for every line that is bad. schema: of a row, which knows
-    the columns.
+    schema: name of the schema of a row, which has the columns. Raises SinkscopeError with one
+    sentence per wrong line.
     """
     lines = read_lines(table, directory)
     if len(lines) < 2:
@@ -40,7 +40,7 @@ def read_tsv(table: str, directory: Path, schema: str) -> list[tuple[str, dict[s
 
 
 def read_lines(table: str, directory: Path) -> list[tuple[int, str]]:
-    """(number, line) of the lines that say something."""
+    """(number, line) of the lines that are not empty and not comments."""
     path = directory / table
     if not os.path.isfile(path):  # also where the name is too long for a file
         raise SinkscopeError(f"{table} does not exist in {directory}; create it or correct config.")

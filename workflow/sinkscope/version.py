@@ -1,4 +1,4 @@
-"""Which version of this repository made a result."""
+"""The version of this repository, as results record it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from pathlib import Path
 
 
 def commit(repository: Path) -> str:
-    """Commit of the clone, with `-dirty` after it where tracked files differ from it.
+    """Commit of the clone, followed by `-dirty` if tracked files differ from it.
 
-    Of an installed package, which is no clone, its version; "unknown" where git is not there to
-    ask.
+    For an installed package, which is not a clone: its version. "unknown" if git cannot be run.
     """
-    if not (repository / ".git").exists():  # another repository may have it within
+    if not (repository / ".git").exists():  # the package may lie inside another repository
         return package_version()
     command = ["git", "-C", str(repository), "describe", "--always", "--abbrev=40", "--dirty"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True)
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return found.stdout.strip()
+    return result.stdout.strip()
 
 
 def package_version() -> str:

@@ -1,4 +1,4 @@
-"""Numbers and names as sentences show them."""
+"""Formatting of numbers and names in sentences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 TIMES = "\u00d7"
-FEW = 3  # models that a sentence names one by one
+FEW = 3  # largest number of models that a sentence names individually
 KEY_SET_LABELS = {
     "first_token": "first token",
     "first_four": "first four tokens",
@@ -30,7 +30,7 @@ def percent(share: float) -> str:
 
 
 def mass(value: float) -> str:
-    """Attention mass, two decimals: it is a part of 1."""
+    """Attention mass with two decimals; it is a fraction of 1."""
     return f"{value:.2f}"
 
 
@@ -54,7 +54,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def mean_over(n_documents: int) -> str:
-    """The end of a sentence about a mean; nothing where there is one document only."""
+    """The end of a sentence about a mean; empty for a single document."""
     return f", mean over {counted(n_documents, 'document')}" if n_documents > 1 else ""
 
 
@@ -79,13 +79,13 @@ def tokens_trained(number: int) -> str:
 
 
 def ranged(values: Sequence[int]) -> str:
-    """'12', or '12 to 3,400' where they differ."""
+    """'12', or '12 to 3,400' if the values differ."""
     low, high = min(values), max(values)
     return integer(low) if low == high else f"{integer(low)} to {integer(high)}"
 
 
 def attention_label(attention: str) -> str:
-    """What turns logits into attention, as a reader says it."""
+    """Readable name of the function that turns logits into attention."""
     return attention.replace("_", " ").replace("off by one", "off-by-one")
 
 
@@ -96,12 +96,12 @@ def joined(phrases: Sequence[str]) -> str:
 
 
 def window_text(window: int | None) -> str:
-    """What part of a document a sink rate covers; window as in the table sink_rate."""
+    """The part of a document that a sink rate covers; window as in the table sink_rate."""
     return "whole documents" if window is None else f"the first {window} tokens"
 
 
 def models_or_number(names: Sequence[str]) -> str:
-    """The models by name where they are few."""
+    """The models by name, or their number if there are more than FEW."""
     return listed(names) if len(names) <= FEW else counted(len(names), "model")
 
 
@@ -116,12 +116,12 @@ def phrased(entries: Iterable[Mapping[str, Any]], phrase: str) -> list[str]:
 
 
 def separator(place: int, n: int) -> str:
-    """What stands before an item of a list of n, counted from 1: nothing, a comma, or 'and'."""
+    """Separator before item `place` (from 1) of a list of n: nothing, a comma, or 'and'."""
     return "" if place == 1 else " and " if place == n else ", "
 
 
 def spread(values: Iterable[float | None], form: str) -> str:
-    """'0.52', or '0.52 to 0.87'; nothing where no value is known. form: such as '.2f'."""
+    """'0.52', or '0.52 to 0.87'; empty if no value is known. form: such as '.2f'."""
     known = sorted(value for value in values if value is not None)
     return " to ".join(dict.fromkeys(format(value, form) for value in known[:1] + known[-1:]))
 

@@ -1,1 +1,1 @@
-"""What `import sinkscope` offers: observe a model in place, look at one text."""
+"""The Python API: observe a model in place, look at one text."""

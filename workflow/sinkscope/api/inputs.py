@@ -1,4 +1,4 @@
-"""What one forward pass was given: its rows, and which of their tokens are real."""
+"""Inputs of one forward pass: its rows, and the mask of their real tokens."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sinkscope.errors import SinkscopeError
 
 @dataclass(frozen=True)
 class Inputs:
-    """ids: [row, token], None where embeddings were given; real: [row, token] bool, False at
-    padding. Both are on the processor."""
+    """Inputs of one forward pass, on the processor. ids: [row, token]; None if the model got
+    embeddings. real: [row, token] bool, False at padding."""
 
     ids: Tensor | None
     real: Tensor
@@ -29,21 +29,21 @@ class Inputs:
 def arguments_of(
     forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
 ) -> dict[str, Any] | None:
-    """The arguments of a call by name; None for a call that `forward` itself will refuse."""
+    """The arguments of a call by name; None for a call that `forward` itself refuses."""
     signature = inspect.signature(forward)
     try:
         bound = signature.bind(*args, **options).arguments
     except TypeError:
         return None
-    named: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for name, value in bound.items():
         kind = signature.parameters[name].kind
-        named |= value if kind is inspect.Parameter.VAR_KEYWORD else {name: value}
-    return named
+        by_name |= value if kind is inspect.Parameter.VAR_KEYWORD else {name: value}
+    return by_name
 
 
 def has_cache(arguments: Mapping[str, Any]) -> bool:
-    """Whether the queries attend to keys of an earlier pass, as when text is generated."""
+    """Whether the queries attend to keys of an earlier pass, as in generation."""
     cache = arguments.get("past_key_values")
     if cache is None:
         return False
@@ -52,10 +52,10 @@ def has_cache(arguments: Mapping[str, Any]) -> bool:
 
 
 def inputs_of(model: str, arguments: Mapping[str, Any]) -> Inputs:
-    """Raises SinkscopeError for what cannot be observed row by row."""
+    """The inputs of a pass. Raises SinkscopeError if they cannot be observed row by row."""
     ids, embeddings = arguments.get("input_ids"), arguments.get("inputs_embeds")
-    given = ids if ids is not None else embeddings
-    if given is None:
+    inputs = ids if ids is not None else embeddings
+    if inputs is None:
         raise SinkscopeError(
             f"model '{model}': its forward pass was given neither input_ids nor inputs_embeds; "
             "observe the part of the model that reads text."
@@ -66,7 +66,7 @@ def inputs_of(model: str, arguments: Mapping[str, Any]) -> Inputs:
                 f"model '{model}': with {name} it attends to another input, which cannot be "
                 "observed; leave it out, or observe an encoder or a decoder alone."
             )
-    shape = given.shape[:2] if given.dim() > 1 else (1, *given.shape)
+    shape = inputs.shape[:2] if inputs.dim() > 1 else (1, *inputs.shape)
     mask = arguments.get("attention_mask")
     real = torch.ones(shape, dtype=torch.bool) if mask is None else real_tokens(model, mask, shape)
     check_whole(model, real, arguments.get("position_ids"))
@@ -74,7 +74,7 @@ def inputs_of(model: str, arguments: Mapping[str, Any]) -> Inputs:
 
 
 def real_tokens(model: str, mask: Any, shape: tuple[int, ...]) -> Tensor:
-    """[row, token] bool."""
+    """[row, token] bool: True at real tokens, False at padding."""
     if not isinstance(mask, Tensor) or mask.dim() != 2:
         raise SinkscopeError(
             f"model '{model}': its attention_mask does not say which tokens are padding; give one "
@@ -89,9 +89,9 @@ def real_tokens(model: str, mask: Any, shape: tuple[int, ...]) -> Tensor:
 
 
 def check_whole(model: str, real: Tensor, positions: Any) -> None:
-    """real: [row, token]. positions: None, or [row or 1, token], whose jumps are ends of texts.
+    """Raises SinkscopeError unless each row is one text, with padding only at its ends.
 
-    Raises SinkscopeError where a row is not one text, with padding at its ends only.
+    real: [row, token]. positions: None, or [row or 1, token]; a jump in them is the end of a text.
     """
     n_runs = real[:, :1].int().sum(1) + (real[:, 1:] & ~real[:, :-1]).sum(1)
     for row, n in enumerate(n_runs.tolist()):

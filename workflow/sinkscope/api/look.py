@@ -1,4 +1,4 @@
-"""`sinkscope.look`: one text, read by one model, as something to look at."""
+"""`sinkscope.look`: a view of the attention of one model on one text."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from sinkscope.shipped import SHIPPED
 
 BASE = '<base href="about:srcdoc">'
 HEIGHT = 800  # pixels of the page in a notebook
-TERMINAL = 100  # columns of the tables where nothing says how wide the reader's are
+TERMINAL = 100  # width of the tables in columns, if the width of the terminal is unknown
 
 
 class Look(AttentionStatistics):
     """The attention of one model on one text.
 
-    In Jupyter it is the page of `sinkscope look --html`; printed, the tables of `sinkscope look`.
-    cell: everything that is kept of the text. tables: every table that follows from it, by name.
+    Jupyter shows it as the page of `sinkscope look --html`; printing it gives the tables of
+    `sinkscope look`. cell: all statistics of the text. tables: all tables of this cell by name.
     """
 
     def __init__(self, cell: Cell, tables: dict[str, pl.DataFrame]) -> None:
@@ -55,11 +55,11 @@ class Look(AttentionStatistics):
         return single_page(self.cell, self.tables)
 
     def save(self, path: str | Path) -> None:
-        """Write the page to a file. Raises SinkscopeError where it cannot be written."""
+        """Write the page to a file. Raises SinkscopeError if it cannot be written."""
         write_text(Path(path), self.page())
 
     def print(self, console: Console) -> None:
-        """The tables on a terminal, as wide as it is."""
+        """Print the tables to a terminal, in its width."""
         print_look(console, self.cell, self.tables)
 
     def __repr__(self) -> str:
@@ -69,9 +69,9 @@ class Look(AttentionStatistics):
         return console.file.getvalue().rstrip("\n")
 
     def _repr_html_(self) -> str:
-        """The page in a frame of its own, so that neither its styles nor its scripts reach the
-        notebook, and the text's own markup stays text."""
-        # Else links to a part of the page would lead to the notebook's address.
+        """The page in an iframe: its styles and scripts do not affect the notebook, and markup in
+        the text stays text."""
+        # Without the base, links within the page would lead to the notebook's address.
         page = self.page().replace("<head>", f"<head>{BASE}", 1)
         return (
             f'<iframe title="Attention of {html.escape(self.model, quote=True)}" width="100%" '
@@ -112,10 +112,11 @@ def look(
 ) -> Look:
     """Run one text through a model: look(NAME, text) or look(model, tokenizer, text).
 
-    NAME is a row of config/models.tsv in the directory (the current one), or where it has no such
-    file of the table that comes with the package; or a source: zoo:gpt2, package:NAME, path:DIR,
-    hub:ID. With objects, the model runs once in evaluation mode and is left as it was. heads:
-    (layer, head) whose maps are kept too. device: in place of the table's.
+    NAME is a model of config/models.tsv in the directory (default: the current one), or, if that
+    file does not exist, of the table that comes with the package. It may also be a source:
+    zoo:gpt2, package:NAME, path:DIR, hub:ID. A model object runs once in evaluation mode and is
+    left unchanged. heads: (layer, head) pairs whose maps are kept too. device: overrides the
+    table's.
 
     Raises SinkscopeError for an unknown model, an empty text, and what `sinkscope look` refuses.
     """
@@ -130,15 +131,15 @@ def look(
     here = Path.cwd() if directory is None else Path(directory)
     has_table = (here / TABLES["models"]).is_file()
     table = here if has_table or ":" in model else SHIPPED
-    wanted = [f"{layer}/{head}" for layer, head in heads]
-    row, settings, epsilon = request(model, wanted, device, None, table)
+    head_maps = [f"{layer}/{head}" for layer, head in heads]
+    row, settings, epsilon = request(model, head_maps, device, None, table)
     return look_at(row, document, settings, epsilon, table)
 
 
 def look_at(
     row: ModelRow, document: Document, settings: Settings, epsilon: float, directory: Path
 ) -> Look:
-    """The look of one text: what the command line and `look` with a name make.
+    """The Look of one text, for the command line and for `look` with a name.
 
     Raises SinkscopeError like load_model and Analyser.
     """
@@ -148,7 +149,7 @@ def look_at(
 
 
 def look_of(loaded: Loaded, document: Document, settings: Settings, epsilon: float) -> Look:
-    """The cell of one text, and every table reduced from it alone."""
+    """The Look of one text: its cell, and every table reduced from it."""
     with threads(settings.threads):
         cell = Analyser(loaded, settings, Workspace(loaded.device)).analyse(document)
     entry = {
@@ -166,8 +167,8 @@ def look_of(loaded: Loaded, document: Document, settings: Settings, epsilon: flo
 def look_with(
     model: torch.nn.Module, tokenizer: Any, document: Document, heads: Sequence[tuple[int, int]]
 ) -> Look:
-    """With the objects of a notebook; the model without its output head, which no attention
-    depends on."""
+    """The Look of one text with a model and a tokenizer object. The model runs without its output
+    head, because attention does not depend on it."""
     network: Any = getattr(model, "base_model", model)
     target = observable(network)
     check_fits(target.name, tokenizer, int(network.config.get_text_config().vocab_size))
@@ -176,15 +177,15 @@ def look_with(
     family = detect_family(target.name, network.config)
     loaded = Loaded(row, network, tokenizer, family, positions(network), None)
     raw = configuration(None, SHIPPED)
-    wanted = tuple(f"{target.name}/{layer}/{head}" for layer, head in heads)
-    settings = settings_of(raw | {"head_maps": wanted})
+    head_maps = tuple(f"{target.name}/{layer}/{head}" for layer, head in heads)
+    settings = settings_of(raw | {"head_maps": head_maps})
     with evaluating(network), through_sdpa(target):
         return look_of(loaded, document, settings, raw["epsilon"])
 
 
 @contextmanager
 def evaluating(network: torch.nn.Module) -> Iterator[None]:
-    """Within the block in evaluation mode; each module is then as it was."""
+    """Evaluation mode within the block; each module is restored afterwards."""
     before = [(module, module.training) for module in network.modules()]
     network.eval()
     try:

@@ -1,4 +1,4 @@
-"""Whether a model can be observed as it is, and how it is set for that."""
+"""Check whether a model can be observed, and set its attention to sdpa."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sinkscope.printable import printable
 
 @dataclass(frozen=True)
 class Observable:
-    """A model that can be observed. name: in the tables' column `model`."""
+    """A model that can be observed. name: its name in the column `model` of the tables."""
 
     network: torch.nn.Module
     name: str
@@ -36,7 +36,7 @@ class Observable:
 
 
 def observable(network: Any, name: str | None = None) -> Observable:
-    """Raises ModelError, with what to do, for what cannot be observed."""
+    """The model as Observable. Raises ModelError, with what to do, if it cannot be observed."""
     config = getattr(network, "config", None)
     kind = type(network).__name__
     if not isinstance(network, torch.nn.Module) or not isinstance(config, PreTrainedConfig):
@@ -65,7 +65,7 @@ def observable(network: Any, name: str | None = None) -> Observable:
 
 
 def name_of(network: Any) -> str:
-    """Last part of where the weights came from, else the name of the class."""
+    """Last part of the path or id of the weights, else the name of the class."""
     origin = str(getattr(network.config, "name_or_path", "") or "").replace("\\", "/")
     return printable(origin.rstrip("/").rpartition("/")[2]) or type(network).__name__
 
@@ -79,10 +79,10 @@ def is_compiled(network: torch.nn.Module) -> bool:
 
 @contextmanager
 def through_sdpa(model: Observable) -> Iterator[None]:
-    """Within the block the model's attention goes through the door; after it, as before.
+    """Set the model's attention to sdpa within the block, which is where it is observed.
 
-    Raises ModelError where it cannot, and in training mode, where another attention would change
-    the numbers of the loop.
+    Raises ModelError if the model does not support sdpa. Raises it also in training mode, because
+    another attention would change the numbers of the training loop.
     """
     network: Any = model.network
     configs = configs_of(network.config)
@@ -103,7 +103,7 @@ def through_sdpa(model: Observable) -> Iterator[None]:
         logger.setLevel(logging.ERROR)
         try:
             network.set_attn_implementation("sdpa")
-        except Exception as error:  # whatever the library raises where a model has no sdpa
+        except Exception as error:  # any exception of the library for a model without sdpa
             raise ModelError(f"{refusal}cannot be observed; {remedy}") from error
         finally:
             logger.setLevel(level)
@@ -116,6 +116,6 @@ def through_sdpa(model: Observable) -> Iterator[None]:
 
 
 def configs_of(config: PreTrainedConfig) -> list[PreTrainedConfig]:
-    """A configuration and those nested in it."""
+    """A configuration and all configurations nested in it."""
     nested = [part for part in vars(config).values() if isinstance(part, PreTrainedConfig)]
     return [config, *(inner for part in nested for inner in configs_of(part))]

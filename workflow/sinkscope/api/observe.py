@@ -1,4 +1,4 @@
-"""`sinkscope.observe`: see the attention of a model as it is, while it runs."""
+"""`sinkscope.observe`: measure the attention of a model in place, while it runs."""
 
 from __future__ import annotations
 
@@ -39,33 +39,34 @@ def observe(
 ) -> Iterator[AttentionStatistics]:
     """Within the block, measure the attention of every forward pass of a transformers model.
 
-    Each row of a batch is one document. Give the model its attention mask where the batch is
-    padded, on either side: statistics are of the real tokens alone. Nothing that the model
-    computes changes: outputs, gradients and random numbers are bitwise what they were, in
-    training too, and the model is left as it was, also after an exception.
+    Each row of a batch is one document. If the batch is padded, on either side, pass its attention
+    mask to the model: statistics cover real tokens only. The model's computation does not change:
+    outputs, gradients and random numbers are bitwise equal, also in training. The model is restored
+    after the block, also after an exception.
 
-    tokenizer: gives tokens and key classes, as in the atlas; without it ids are the tokens.
-    documents: names of the rows, in the order in which they run; else "0", "1", ... tokens, texts:
-    of each row, in the same order: its tokens without padding, in place of a tokenizer's; the text
-    it was made of, for tokenizers that drop case or white space. heads: (layer, head) whose own
-    maps are kept. name: of the model in the frames; else where its weights came from.
+    tokenizer: gives tokens and key classes, as in the atlas; without it the ids are the tokens.
+    documents: names of the rows, in the order in which they run; default "0", "1", ... tokens: per
+    row, in the same order, its tokens without padding, instead of the tokenizer's. texts: per row,
+    the text that was tokenized, for tokenizers that drop case or white space. heads: (layer, head)
+    pairs whose maps are kept too. name: name of the model in the frames; by default the last part
+    of the path or id of its weights.
 
     A model whose attention is not sdpa is set to sdpa within the block (outputs then differ by
-    rounding); in training mode it is refused. Forward passes over a filled cache (all but the
-    first of `generate`) run as ever and are not observed: a warning and `n_skipped` count them.
+    rounding); in training mode it is refused. Forward passes over a filled cache (all except the
+    first of `generate`) run unchanged and are not observed; a warning and `n_skipped` count them.
 
-    Raises ModelError for a model that cannot be observed, at the start or in its forward pass;
-    SinkscopeError in the forward pass for inputs that are not one text per row.
+    Raises ModelError for a model that cannot be observed, at the start or in its forward pass.
+    Raises SinkscopeError in the forward pass for inputs that are not one text per row.
     """
     target = observable(model, name)
     where = "observe: heads names"
-    wanted = checked_heads(heads, target.name, target.n_layers, target.n_heads, where)
+    checked = checked_heads(heads, target.name, target.n_layers, target.n_heads, where)
     check_names(documents)
     rows = Rows(tokenizer, documents, tokens, texts)
     statistics = AttentionStatistics(
         target.name, target.n_layers, has_classes=tokenizer is not None
     )
-    observer = Observer(target, rows, wanted, statistics)
+    observer = Observer(target, rows, checked, statistics)
     with through_sdpa(target), watched(model, observer.around):
         yield statistics
     if statistics.n_skipped:
@@ -83,7 +84,7 @@ def check_names(documents: Sequence[str] | None) -> None:
 
 
 class Rows:
-    """Names and tokens of the rows that are observed, counted from the first pass on."""
+    """Names and tokens of the observed rows, numbered over all passes in the block."""
 
     def __init__(
         self,
@@ -101,7 +102,7 @@ class Rows:
         return str(self._of("documents", row, str(row)))
 
     def encoded(self, row: int, ids: list[int] | None, n_tokens: int) -> Encoded:
-        """Raises SinkscopeError where what was given does not fit the row."""
+        """The tokens of a row. Raises SinkscopeError if the given tokens or texts do not fit it."""
         name, tokens = self.name(row), self._of("tokens", row)
         if tokens is not None and len(tokens) != n_tokens:
             raise SinkscopeError(
@@ -119,19 +120,19 @@ class Rows:
         return encoded if tokens is None else replace(encoded, tokens=list(tokens))
 
     def _of(self, kind: str, row: int, default: Any = None) -> Any:
-        given = self._given[kind]
-        if given is None:
+        entries = self._given[kind]
+        if entries is None:
             return default
-        if row >= len(given):
+        if row >= len(entries):
             raise SinkscopeError(
-                f"observe: {kind} has {len(given)} entries, but the model is given row {row + 1}; "
-                "give one per row of all forward passes in the block."
+                f"observe: {kind} has {len(entries)} entries, but the model is given row "
+                f"{row + 1}; give one per row of all forward passes in the block."
             )
-        return given[row]
+        return entries[row]
 
 
 class Observer:
-    """Makes a Pass of every forward pass, and keeps what it measured."""
+    """Creates a Pass for every forward pass, and adds its cells to the statistics."""
 
     def __init__(
         self,
@@ -143,17 +144,17 @@ class Observer:
         self._model, self._rows, self._heads = model, rows, heads
         self._statistics = statistics
         self._lock, self._n_rows = threading.Lock(), 0
-        self._workspaces: list[Workspace] = []  # those that no pass is using
+        self._workspaces: list[Workspace] = []  # workspaces that no pass is using
 
     def around(
         self, forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
     ) -> AbstractContextManager:
-        """The block around one forward pass."""
+        """The context manager around one forward pass."""
         return self._around(arguments_of(forward, args, options))
 
     @contextmanager
     def _around(self, arguments: dict[str, Any] | None) -> Iterator[None]:
-        if arguments is None:  # the model says what is wrong with them
+        if arguments is None:  # the model raises its own error
             yield
             return
         if has_cache(arguments):
@@ -179,7 +180,7 @@ class Observer:
         return Pass(self._model, inputs.real, encoded, self._heads, workspace)
 
     def _finish(self, current: Pass) -> None:
-        """Raises ModelError where the model did not call the attention once per layer."""
+        """Add the cells of a pass. Raises ModelError unless attention was called once per layer."""
         model = self._model
         if current.n_calls != model.n_layers:
             reason = f"it calls scaled_dot_product_attention {current.n_calls} times in one pass"

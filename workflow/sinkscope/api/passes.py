@@ -1,4 +1,4 @@
-"""One forward pass of a model that is observed beside its own work."""
+"""The observation of one forward pass, beside the model's own computation."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ SETTINGS = Settings(
 
 
 class Pass:
-    """Called once per layer, after the layer's own attention; `cells` gives what it saw.
+    """Called once per layer, after the layer's own attention; `cells` returns the results.
 
-    real: [row, token] bool on the processor. encoded: of each row, its real tokens.
+    real: [row, token] bool on the processor. encoded: the real tokens per row.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Pass:
         self._observation = Observation(plan, workspace)
 
     def __call__(self, call: Call) -> None:
-        """Raises SinkscopeError for a call that is not over the rows of the batch."""
+        """Observe one layer. Raises SinkscopeError if the call does not have the batch's shape."""
         self.n_calls += 1
         rows, n_tokens = self.real.shape
         if self.cached:
@@ -72,9 +72,9 @@ class Pass:
         )
 
     def cells(self, documents: Sequence[str]) -> list[Cell | SinkscopeError]:
-        """A cell per row, or why there is none. documents: names of the rows."""
+        """One cell per row, or the error of the row. documents: names of the rows."""
         with torch.inference_mode():
-            try:  # on a GPU the last layers are reduced only now
+            try:  # on a GPU, the last layers are reduced here
                 layers, column = self._observation.stacked, self._column
                 arrays = arrays_of(layers, self._observation, column, lazy_maps=True)
             except torch.OutOfMemoryError as error:

@@ -1,4 +1,4 @@
-"""What a call of `look` asks for: a model, a text, and how to read them."""
+"""The arguments of a call of `look`: a model, a text, and the settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.printable import printable
 from sinkscope.schema import checked
 
-# Where a clone has them; what is read where no configuration names others.
+# Paths of the tables in a clone; the defaults if no configuration names others.
 TABLES = {
     "config": "config/config.yaml",
     "models": "config/models.tsv",
@@ -31,15 +31,15 @@ TABLES = {
 def text_of(text: str | None, file: Path | None) -> Document:
     """The text to look at, from an option, a file or (`-`) standard input.
 
-    Raises SinkscopeError where none or two are given, and for an empty or unreadable one.
+    Raises SinkscopeError if none or both are given, and for an empty or unreadable text.
     """
     if (text is None) == (file is None):
         raise SinkscopeError("look: give either --text or --file.")
     if file is None:
         document = Document("text", "--text", None, as_unicode(text or ""))
     elif str(file) == "-":
-        read = decode(sys.stdin.buffer.read(), "standard input")
-        document = Document("text", "standard input", None, read)
+        contents = decode(sys.stdin.buffer.read(), "standard input")
+        document = Document("text", "standard input", None, contents)
     else:
         document, *others = read_documents("text", file, str(file), "text")
         if others:
@@ -52,7 +52,7 @@ def text_of(text: str | None, file: Path | None) -> Document:
 def request(
     model: str, heads: list[str], device: str | None, config: Path | None, directory: Path
 ) -> tuple[ModelRow, Settings, float]:
-    """What a call of `look` asks for beside its text, and the epsilon of its sink rate.
+    """The model row and settings of a call of `look`, and the epsilon of its sink rate.
 
     model: a name in the table of models, or a source. Raises SinkscopeError for an unknown model,
     a head that is not LAYER/HEAD, and a bad device.
@@ -71,13 +71,13 @@ def request(
             "give a source (zoo:gpt2, package:NAME, path:DIR), or --directory."
         )
     row = replace(row, device=device or row.device)
-    wanted = [f"{row.model}/{head}" for head in heads]
-    raw = checked(raw | {"head_maps": wanted}, "config", "--head")
+    head_maps = [f"{row.model}/{head}" for head in heads]
+    raw = checked(raw | {"head_maps": head_maps}, "config", "--head")
     return row, settings_of(raw), raw["epsilon"]
 
 
 def configuration(config: Path | None, directory: Path) -> dict[str, Any]:
-    """The checked configuration; where none is named and there is none, the defaults."""
+    """The checked configuration; the defaults if none is named and no default file exists."""
     path = directory / (config or TABLES["config"])
     if config is None and not path.is_file():
         return checked({key: TABLES[key] for key in ("models", "documents")}, "config", "defaults")
@@ -85,7 +85,10 @@ def configuration(config: Path | None, directory: Path) -> dict[str, Any]:
 
 
 def as_unicode(text: str) -> str:
-    """Bytes of the command line that are not UTF-8 come as halves of surrogate pairs."""
+    """The text of --text; refused if it is not UTF-8.
+
+    Python turns other bytes of the command line into halves of surrogate pairs.
+    """
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""What was measured of the attention of one model, as Polars frames and arrays."""
+"""Statistics of the attention of one model, as Polars frames and arrays."""
 
 from __future__ import annotations
 
@@ -17,25 +17,24 @@ from sinkscope.extract.cells import MAPS
 class AttentionStatistics:
     """The attention of one model over one or more documents.
 
-    A document is one row of a batch. The frames have the columns, types and order of rows of the
-    tables of the same name that a run writes (README, "The tables"); layers, heads and positions
-    count from 0. Without a tokenizer no token has a class: `key_class` and the local masses
-    without sinks are null, and of the key sets only first_token and first_four are there.
+    A document is one row of a batch. The frames have the columns, types and row order of the tables
+    of the same name that a run writes (README, "The tables"). Layers, heads and positions count
+    from 0. Without a tokenizer, tokens have no classes: `key_class` and the local masses without
+    sinks are null, and first_token and first_four are the only key sets.
     """
 
     def __init__(self, model: str, n_layers: int, *, has_classes: bool) -> None:
         self.model, self.n_layers = model, n_layers
-        self.n_skipped = 0  # forward passes over a filled cache, which are not observed
-        self.problems: list[str] = []  # why rows that ran have no statistics
+        self.n_skipped = 0  # forward passes over a filled cache, not observed
+        self.problems: list[str] = []  # errors of rows without statistics
         self._cells: list[Cell] = []
         self._has_classes = has_classes
 
     @property
     def cells(self) -> list[Cell]:
-        """Everything that is kept of each document (see extract/cell.py for its arrays).
+        """One cell per document, with all of its statistics (see extract/cell.py for its arrays).
 
-        Raises SinkscopeError where no document was observed, and for one whose attention is
-        NaN.
+        Raises SinkscopeError if no document was observed, or if the attention of one is NaN.
         """
         if self.problems:
             raise SinkscopeError("\n".join(self.problems))
@@ -50,7 +49,7 @@ class AttentionStatistics:
 
     @property
     def documents(self) -> list[str]:
-        """Names, in the order in which they were observed."""
+        """Names of the documents, in the order in which they were observed."""
         return [cell.meta["document"] for cell in self.cells]
 
     def tokens(self, document: int | str = 0) -> list[str]:
@@ -58,7 +57,7 @@ class AttentionStatistics:
         return list(self._cell(document).meta["tokens"])
 
     def sink_mass(self) -> pl.DataFrame:
-        """Mean attention that each key set gets: model, document, layer, key_set, n_keys, mass,
+        """Mean attention to each key set: model, document, layer, key_set, n_keys, mass,
         strict_mass (only from queries that are neither in the set nor the first).
 
         Source: study 1 (Pramodith 2023).
@@ -66,7 +65,7 @@ class AttentionStatistics:
         return self._table("sink_mass").filter(self._known_sets())
 
     def heads(self) -> pl.DataFrame:
-        """One row per document, layer and head: sink_score at key 0 (mean attention from the
+        """One row per document, layer and head: sink_score at key 0 (mean attention over the
         n_queries that see it; Gu et al. 2024), entropy (1 = uniform; Guo et al. 2024), row_sum,
         over_half, and the attention within 1 to 5 tokens."""
         frame = self._table("heads")
@@ -89,9 +88,9 @@ class AttentionStatistics:
     def map(self, layer: int, head: int | None = None, document: int | str = 0) -> np.ndarray:
         """Attention [query, key], float32 (kept in 16 bits: 3 digits), of one document.
 
-        head: None for the mean over heads; else one that was asked for (`heads=`). Documents of
-        over 512 tokens have maps of 256 x 256 block averages. Raises SinkscopeError for a layer,
-        head or document that is not there.
+        head: None for the mean over heads; else a head that was requested with `heads=`. Documents
+        of over 512 tokens have maps of 256 x 256 block averages. Raises SinkscopeError for an
+        unknown layer, head or document.
         """
         cell = self._cell(document)
         if not 0 <= layer < self.n_layers:
@@ -106,16 +105,16 @@ class AttentionStatistics:
             )
         if head is None:
             return cell["map"][layer].astype(np.float32)
-        wanted = f"{layer}/{head}"
-        if wanted not in cell.meta["heads"]:
+        head_name = f"{layer}/{head}"
+        if head_name not in cell.meta["heads"]:
             raise SinkscopeError(
-                f"model '{self.model}': the map of head {wanted} was not kept; ask for it with "
+                f"model '{self.model}': the map of head {head_name} was not kept; ask for it with "
                 f"heads=[({layer}, {head})]."
             )
-        return cell["head_map"][cell.meta["heads"].index(wanted)].astype(np.float32)
+        return cell["head_map"][cell.meta["heads"].index(head_name)].astype(np.float32)
 
     def add(self, results: Sequence[Cell | SinkscopeError]) -> None:
-        """Keep the documents of one more forward pass."""
+        """Add the documents of one forward pass."""
         self._cells += [one for one in results if isinstance(one, Cell)]
         self.problems += [str(one) for one in results if isinstance(one, SinkscopeError)]
 

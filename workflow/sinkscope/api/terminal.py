@@ -1,4 +1,4 @@
-"""The tables of one text as something to read on a terminal."""
+"""The tables of one text for a terminal."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from rich.text import Text
 from sinkscope.extract.cell import Cell
 
 BAR = 24  # characters of a mass of 1
-WIDE = 80  # columns of a terminal that has room for bars
-QUERIES, KEYS = 32, 3  # of a head, that are shown
+WIDE = 80  # smallest width of a terminal with bars, in columns
+QUERIES, KEYS = 32, 3  # numbers that are shown per head
 SHOWN_SETS = {
     "first_token": "first token",
     "special": "special",
@@ -23,7 +23,7 @@ SHOWN_SETS = {
 
 
 def print_look(console: Console, cell: Cell, tables: dict[str, pl.DataFrame]) -> None:
-    """Top max keys, sink mass by layer, best heads, and the heads whose maps the cell keeps."""
+    """Print top max keys, sink mass by layer, best heads, and the heads with maps in the cell."""
     model = tables["models"].row(0, named=True)
     plain = console.options.ascii_only
     console.print(
@@ -39,7 +39,7 @@ def print_look(console: Console, cell: Cell, tables: dict[str, pl.DataFrame]) ->
     ]
     for table in parts:
         table.padding = (0, 2) if console.width >= WIDE else (0, 1)
-        # Over a table, its title would be folded to the table's width.
+        # As a title of the table, rich would fold it to the table's width.
         title, table.title = str(table.title), None
         console.print()
         console.print(Text(title, style="bold"))
@@ -47,9 +47,9 @@ def print_look(console: Console, cell: Cell, tables: dict[str, pl.DataFrame]) ->
 
 
 def shown(token: str, *, plain: bool) -> Text:
-    """A token on a terminal; plain: one that shows ASCII alone.
+    """A token for a terminal. plain: the terminal shows only ASCII.
 
-    A Text, not a string: a token such as [SEP] is no mark-up.
+    It is a Text, because rich would read a token such as [SEP] as markup in a string.
     """
     if plain:
         token = token.replace("\u2581", "_").replace("\u23ce", "\\n")
@@ -71,9 +71,9 @@ def top_keys(tables: dict[str, pl.DataFrame], n: int = 10, *, plain: bool) -> Ta
 
 
 def mass_by_layer(tables: dict[str, pl.DataFrame], mark: str | None) -> Table:
-    """mark: what bars of the mass of all sinks are made of; None for no bars."""
-    there = tables["sink_mass"].filter(pl.col("n_keys") > 0)
-    masses = there.pivot("key_set", index="layer", values="mass").sort("layer")
+    """Sink mass by layer. mark: character of the bars of the mass of all sinks; None: no bars."""
+    with_keys = tables["sink_mass"].filter(pl.col("n_keys") > 0)
+    masses = with_keys.pivot("key_set", index="layer", values="mass").sort("layer")
     sets = [name for name in SHOWN_SETS if name in masses.columns]
     table = _table("Sink mass by layer: mean attention to a set of keys")
     table.add_column("layer", justify="right")
@@ -100,10 +100,11 @@ def best_heads(tables: dict[str, pl.DataFrame], n: int = 10) -> Table:
 
 
 def head_queries(cell: Cell, head: str, *, plain: bool) -> Table:
-    """Where the queries of one head (LAYER/HEAD) look; of many, QUERIES spread over the text.
+    """The keys with the most attention per query of one head (LAYER/HEAD).
 
-    Of a text that is too long for an exact map, rows and keys are blocks of tokens, each named by
-    its first token, and attention is the mean over a block.
+    At most QUERIES queries, spread over the text, are shown. If the text is too long for an exact
+    map, queries and keys are blocks of tokens, named after their first token, and attention is the
+    mean over a block.
     """
     matrix = cell["head_map"][cell.meta["heads"].index(head)].astype(np.float32)
     n = len(matrix)

@@ -1,9 +1,9 @@
-"""From the ids that a model was given to readable tokens and key classes, as in the atlas.
+"""Readable tokens and key classes from the ids of a forward pass, as in the atlas.
 
-The atlas reads a text and knows where each token stands in it. Here only ids are there: their
-text is decoded, part by part between special tokens, and tokenized again for the positions.
-Where the tokenizer keeps case and white space, the classes are those of the atlas; where it drops
-them (an uncased vocabulary), give the text itself.
+The atlas reads a text, so it knows the position of each token in the text. Here only ids are known:
+each part between special tokens is decoded to text and tokenized again for the positions. If the
+tokenizer keeps case and white space, the classes equal those of the atlas. If it drops them (an
+uncased vocabulary), pass the text itself.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from sinkscope.extract.pieces import Piece, pieces_of
 from sinkscope.extract.sentences import sentence_ends
 from sinkscope.extract.tokenizer import Span
 
-# Key sets that positions alone decide; all others need the tokenizer.
+# Key sets that depend on positions alone; all others need the tokenizer.
 POSITION_SETS = ("first_token", "first_four")
 
 
 def encoded_of(
     tokenizer: Any, ids: Sequence[int], document: str, text: str | None = None
 ) -> Encoded:
-    """A row of a batch, without padding. text: what was tokenized, where it is known.
+    """The tokens of a row of a batch, without padding. text: the text that was tokenized, if known.
 
     Raises SinkscopeError for an id that the tokenizer does not have, and for a text that does not
-    give these ids.
+    tokenize to these ids.
     """
     pieces = known_pieces(tokenizer, ids, document)
     special = set(special_ids_of(tokenizer).values())
@@ -37,23 +37,25 @@ def encoded_of(
         parts = parts_between(is_special)
     else:
         parts = [[i for i, of_special in enumerate(is_special) if not of_special]]
-    read = [InPlace(piece.text or piece.shown, piece.shown, None) for piece in pieces]
+    tokens = [InPlace(piece.text or piece.shown, piece.shown, None) for piece in pieces]
     ends_sentence = [False] * len(ids)
     for part in parts:
         part_ids = [ids[i] for i in part]
-        given = decoded(tokenizer, part_ids) if text is None else text
-        spans = spans_of(tokenizer, part_ids, [pieces[i] for i in part], given)
+        part_text = decoded(tokenizer, part_ids) if text is None else text
+        spans = spans_of(tokenizer, part_ids, [pieces[i] for i in part], part_text)
         if text is not None and spans is None:
             raise SinkscopeError(
                 f"document '{document}': its text does not give the ids that the model was given; "
                 "name the texts in the order of the rows, as they were tokenized."
             )
-        spans = spans or align([pieces[i].text for i in part], given)
-        ends = sentence_ends(given)
-        for i, token in zip(part, in_place([pieces[i] for i in part], spans, given), strict=True):
-            read[i], ends_sentence[i] = token, token.holds(ends)
-    classes = classes_of(tokenizer, ids, read, ends_sentence)
-    return Encoded(list(ids), [token.shown for token in read], classes, len(ids))
+        spans = spans or align([pieces[i].text for i in part], part_text)
+        ends = sentence_ends(part_text)
+        for i, token in zip(
+            part, in_place([pieces[i] for i in part], spans, part_text), strict=True
+        ):
+            tokens[i], ends_sentence[i] = token, token.holds(ends)
+    classes = classes_of(tokenizer, ids, tokens, ends_sentence)
+    return Encoded(list(ids), [token.shown for token in tokens], classes, len(ids))
 
 
 def known_pieces(tokenizer: Any, ids: Sequence[int], document: str) -> list[Piece]:
@@ -86,8 +88,8 @@ def decoded(tokenizer: Any, ids: Sequence[int]) -> str:
 def spans_of(
     tokenizer: Any, ids: Sequence[int], pieces: Sequence[Piece], text: str
 ) -> list[Span] | None:
-    """Where each token stands in the text; None where the text does not give these ids. A row that
-    was cut has the first ids of its text."""
+    """The span of each token in the text; None if the text does not tokenize to these ids. A
+    truncated row has the first ids of its text."""
     if not tokenizer.is_fast:
         of_text = tokenizer(text, add_special_tokens=False)["input_ids"][: len(ids)]
         if of_text != list(ids):
@@ -101,6 +103,6 @@ def spans_of(
 
 
 def nameless(ids: Sequence[int], tokens: Sequence[str] | None) -> Encoded:
-    """A row without a tokenizer: its tokens, else its ids as strings, and no classes."""
+    """A row without a tokenizer: the given tokens, or its ids as strings, and no classes."""
     names = [str(token_id) for token_id in ids] if tokens is None else list(tokens)
     return Encoded(list(ids), names, [None] * len(names), len(names))  # type: ignore[list-item]

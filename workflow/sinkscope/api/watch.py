@@ -1,4 +1,4 @@
-"""Knowing when a model's forward pass runs, whoever calls it, and with what."""
+"""A wrapper around a model's `forward` that runs context managers around every pass."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 
 import torch
 
-# From (forward, args, options) to a block around the pass.
+# From (forward, args, options) to a context manager around the pass.
 Around = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], AbstractContextManager]
 
 
 class Watched:
-    """Stands in a model's `forward`: the pass, in all blocks that are open around it.
+    """Replaces a model's `forward`: runs the pass inside all context managers in `blocks`.
 
-    Not a hook: torch runs no hook after a KeyboardInterrupt, and the hooks of others may change
-    what the model is given; `forward` gets what is left. A copy or a pickle of the model has its
-    own forward back. Code that torch.compile compiled around the model runs it uncompiled.
+    It is not a hook: torch runs no hook after a KeyboardInterrupt, and the hooks of others may
+    change the inputs, while `forward` gets the final ones. A copy or a pickle of the model has the
+    original forward. Code that torch.compile compiled around the model runs it uncompiled.
     """
 
     def __init__(self, network: torch.nn.Module) -> None:
         functools.update_wrapper(self, network.forward)
         self._network, self._forward = network, network.forward
-        self.before = vars(network).get("forward")  # accelerate gives instances one
+        self.before = vars(network).get("forward")  # accelerate sets one on instances
         self.blocks: list[Around] = []
 
     @torch.compiler.disable
@@ -41,25 +41,25 @@ class Watched:
 
 @contextmanager
 def watched(network: torch.nn.Module, around: Around) -> Iterator[None]:
-    """Within the block every forward pass of the model, in any thread, runs inside `around`.
+    """Within the block, every forward pass of the model, in any thread, runs inside `around`.
 
-    Blocks may end in any order; the last one gives the model its forward back.
+    Blocks may end in any order; the last one restores the model's forward.
     """
     with _lock:
-        there = vars(network).get("forward")
-        here = there if isinstance(there, Watched) else Watched(network)
-        network.forward = here
-        here.blocks.append(around)
+        current = vars(network).get("forward")
+        wrapper = current if isinstance(current, Watched) else Watched(network)
+        network.forward = wrapper
+        wrapper.blocks.append(around)
     try:
         yield
     finally:
         with _lock:
-            here.blocks.remove(around)
-            # Another wrapper that was put over ours stays, and ours below it does nothing more.
-            if not here.blocks and vars(network).get("forward") is here:
+            wrapper.blocks.remove(around)
+            # A later wrapper over this one stays; this one then only calls the original forward.
+            if not wrapper.blocks and vars(network).get("forward") is wrapper:
                 del network.forward
-                if here.before is not None:
-                    network.forward = here.before
+                if wrapper.before is not None:
+                    network.forward = wrapper.before
 
 
 _lock = threading.Lock()

@@ -15,8 +15,8 @@ from sinkscope.tables.contract import conform, empty
 
 
 def sink_rate(scores: pl.LazyFrame, epsilon: float) -> pl.LazyFrame:
-    """layer, key_set, window, n_documents, rate: fraction of (document, head) whose score is above
-    epsilon, over the n_documents that have a score; missing where none has."""
+    """layer, key_set, window, n_documents, rate: fraction of (document, head) pairs whose score is
+    above epsilon, over the n_documents that have a score; null if none has."""
     score = pl.col("score")
     n_heads = pl.col("head").n_unique()
     return (
@@ -27,7 +27,7 @@ def sink_rate(scores: pl.LazyFrame, epsilon: float) -> pl.LazyFrame:
 
 
 def of_documents(parts: Sequence[pl.LazyFrame], cells: Sequence[Cell]) -> pl.LazyFrame:
-    """Frames of the cells, one below the other, with a column that names the document."""
+    """The frames of all cells, concatenated, with a column that names the document."""
     return pl.concat(
         part.with_columns(document=pl.lit(cell.meta["document"]))
         for part, cell in zip(parts, cells, strict=True)
@@ -53,32 +53,32 @@ def tables_of_model(
     entries: Sequence[dict[str, Any]],
     epsilon: float,
 ) -> dict[str, pl.LazyFrame]:
-    """Every table's rows of one model, none of a model without cells.
+    """The rows of one model in every table; none for a model without cells.
 
-    model: its facts; entries: its cells' manifest entries.
+    model: its facts. entries: its cells' entries in the manifest.
     """
     if not cells:
         return {name: empty(table).lazy() for name, table in TABLES.items()}
-    found = {
+    rows = {
         "documents": documents(cells, entries),
         "models": pl.LazyFrame([model], infer_schema_length=None),
     }
-    described = {
+    metadata = {
         name: conform(frame.with_columns(model=pl.lit(model["model"])), TABLES[name])
-        for name, frame in found.items()
+        for name, frame in rows.items()
     }
-    measured = {name: table_of_cells(name, model["model"], cells, epsilon) for name in MEASURED}
-    return measured | described
+    statistics = {name: table_of_cells(name, model["model"], cells, epsilon) for name in MEASURED}
+    return statistics | metadata
 
 
 def table_of_cells(
     name: str, model: str, cells: Sequence[Cell], epsilon: float = 0.3
 ) -> pl.LazyFrame:
-    """The rows of one model of one table of MEASURED, in the table's columns, types and order."""
+    """The rows of one model in one table of MEASURED, with the table's columns, types and order."""
     return conform(MEASURED[name](cells, epsilon).with_columns(model=pl.lit(model)), TABLES[name])
 
 
-# The tables that cells alone are enough for: from cells and epsilon to rows without a model.
+# Tables computed from cells alone: from cells and epsilon to rows without a model.
 MEASURED: dict[str, Callable[[Sequence[Cell], float], pl.LazyFrame]] = {
     "max_attention_tokens": lambda cells, _: histogram(
         [frames.max_key_counts(cell) for cell in cells]

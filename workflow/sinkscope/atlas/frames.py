@@ -1,4 +1,4 @@
-"""One cell's arrays as long frames, one row an entry. Pure functions, no files."""
+"""One cell's arrays as long frames, one row per entry. Pure functions, no files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from sinkscope.atlas.max_keys import count_keys, is_tie
-from sinkscope.declarations.found import statistics
+from sinkscope.declarations.registry import statistics
 from sinkscope.extract.cell import Cell
 from sinkscope.keys import KEY_CLASSES, KEY_SETS, LOCAL_WIDTHS, key_sets
 
@@ -24,8 +24,8 @@ def max_key_counts(cell: Cell) -> pl.LazyFrame:
 
 
 def masses(cell: Cell) -> pl.LazyFrame:
-    """layer, key_set, n_keys, and a column for each statistic of key sets; n_keys is 0 for a set
-    that the document lacks."""
+    """layer, key_set, n_keys, and one column per statistic of key sets; n_keys is 0 for a set that
+    the document lacks."""
     index = _indices(cell["mass"].shape, "layer", "key_set")
     n_keys = np.array([len(keys) for keys in key_sets(cell.meta["classes"]).values()])
     return pl.LazyFrame(
@@ -39,7 +39,7 @@ def masses(cell: Cell) -> pl.LazyFrame:
 
 
 def heads(cell: Cell) -> pl.LazyFrame:
-    """layer, head, sink_score at key 0 with its n_queries, and a column for each statistic of
+    """layer, head, sink_score at key 0 with its n_queries, and one column per statistic of
     heads."""
     index = _indices(cell["entropy"].shape, "layer", "head")
     return pl.LazyFrame(
@@ -53,7 +53,8 @@ def heads(cell: Cell) -> pl.LazyFrame:
 
 
 def _columns(cell: Cell, axes: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """By column: the statistics with these axes, and each width of those with one more."""
+    """By column: the statistics with these axes, and each width of statistics that also have the
+    axis `width`."""
     columns = {}
     for one in statistics():
         if one.axes == axes:
@@ -67,10 +68,10 @@ def _columns(cell: Cell, axes: tuple[str, ...]) -> dict[str, np.ndarray]:
 def best_sink_scores(cell: Cell) -> pl.LazyFrame:
     """layer, head, key_set, window, score: of key 0, and of the best key of every key class.
 
-    window: null for all queries, else the number of first tokens; no rows where the document is
-    shorter. Only keys count that more than half of these queries see; score is missing where a
-    set has none. Under a causal mask few queries see the last keys, the last query alone the last
-    key, which would look like a sink; a sliding window hides every key from most queries.
+    window: null for all queries, else the number of first tokens; no rows if the document is
+    shorter. Only keys that more than half of these queries see are counted; score is null if a set
+    has none. Under a causal mask few queries see the last keys, and only the last query sees the
+    last key, which would look like a sink; a sliding window hides every key from most queries.
     """
     window, n_tokens = cell.meta["window"], cell.n_tokens
     parts = [_best(cell["sink_score"], cell["n_queries"], n_tokens, cell, None)]
@@ -82,14 +83,16 @@ def best_sink_scores(cell: Cell) -> pl.LazyFrame:
 def _best(
     scores: np.ndarray, n_seeing: np.ndarray, n_queries: int, cell: Cell, window: int | None
 ) -> pl.LazyFrame:
-    """scores: [layer, head, key]. n_seeing: [layer, key], how many of n_queries see the key."""
-    counted = np.where((2 * n_seeing > n_queries)[:, None], scores, np.nan)
+    """scores: [layer, head, key]. n_seeing: [layer, key], number of the n_queries that see the
+    key."""
+    candidates = np.where((2 * n_seeing > n_queries)[:, None], scores, np.nan)
     classes = np.array(cell.meta["classes"][: scores.shape[2]])
     positions = {"first_token": [0]}
     positions |= {name: np.flatnonzero(classes == name).tolist() for name in KEY_CLASSES}
     none = np.full(scores.shape[:2], np.nan)
     best = np.stack(  # [layer, head, key_set]
-        [np.fmax.reduce(counted[..., keys], 2) if keys else none for keys in positions.values()], 2
+        [np.fmax.reduce(candidates[..., keys], 2) if keys else none for keys in positions.values()],
+        2,
     )
     index = _indices(best.shape, "layer", "head", "key_set")
     names = np.array(list(positions))[index.pop("key_set")]
@@ -101,8 +104,8 @@ def _best(
 def last_layer_keys(cell: Cell) -> pl.LazyFrame:
     """layer, key, token, key_class, n_queries, received, share, of the last layer.
 
-    received: head mean of the sink score, over the n_queries that see the key; share: the part of
-    all max keys of the layer.
+    received: head mean of the sink score, over the n_queries that see the key. share: fraction of
+    the layer's queries whose max key it is.
     """
     layer = len(cell["max_key"]) - 1
     received = cell["sink_score"][layer].mean(0, dtype=np.float64)  # [key]

@@ -1,4 +1,4 @@
-"""One heat map as a figure of its own: a layer's head mean, or a single head."""
+"""One heat map as a separate figure: a layer's head mean, or a single head."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ MOST_LISTED = 20  # names in an error
 
 
 def write_heat_map(cell: Cell, name: str, out: Path) -> None:
-    """Write map `name` of a cell ('12', or '12-3' for head 3 of layer 12) as out's ending says:
-    .svg, .png, .json (Vega-Lite) or .csv (all numbers).
+    """Write map `name` of a cell ('12', or '12-3' for head 3 of layer 12) in the format of out's
+    ending: .svg, .png, .json (Vega-Lite) or .csv (all numbers).
 
-    Raises SinkscopeError for a map that the cell does not keep, and for another ending.
+    Raises SinkscopeError for a map that the cell does not have, and for another ending.
     """
     maps = dict(named_maps(cell))
     if name not in maps:
         layer, _, head = name.partition("-")
-        kept = listed(cell.meta["heads"]) if cell.meta["heads"] else "none"
+        heads = listed(cell.meta["heads"]) if cell.meta["heads"] else "none"
         what = f"layer {layer}, head {head}" if head else f"layer {layer}"
         raise SinkscopeError(
             f"model '{cell.meta['model']}': no map of {what} is kept of "
             f"'{cell.meta['document']}'; layers are 0 to {len(cell['map']) - 1}, single heads "
-            f"(LAYER/HEAD) {kept}. Name one of them, or add the head to head_maps in the "
+            f"(LAYER/HEAD) {heads}. Name one of them, or add the head to head_maps in the "
             "configuration and run again."
         )
     figure = heat_map(cell, name, maps[name])
@@ -75,18 +75,18 @@ def find_cell(results: Path, model: str, document: str) -> Path:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The names, or the first of them where they are many."""
+    """The names, or the first of them if there are many."""
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
     return ", ".join(names[:MOST_LISTED]) + more
 
 
 def first_tokens(cell: Cell, n_cells: int) -> list[str]:
-    """Token of every row of a map; of a block average, the first of its block."""
+    """Token of every row of a map; for a block average, the first token of the block."""
     return [cell.meta["tokens"][c * cell.n_tokens // n_cells] for c in range(n_cells)]
 
 
 def numbers(cell: Cell, matrix: np.ndarray) -> pl.DataFrame:
-    """query, key, their tokens, and attention; a row for every entry of the map."""
+    """query, key, their tokens, and attention; one row per entry of the map."""
     query, key = np.indices(matrix.shape, dtype=np.uint32).reshape(2, -1)
     tokens = np.array(first_tokens(cell, len(matrix)))
     return pl.DataFrame(

@@ -1,4 +1,4 @@
-"""Read cells, write tables: a part for every model, then all models together."""
+"""Read cells and write tables: one part per model, then the tables of all models."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import polars as pl
 
 from sinkscope.atlas.derive import tables_of_model
 from sinkscope.atlas.tables import tables_of_atlas
-from sinkscope.declarations.found import statistics
+from sinkscope.declarations.registry import statistics
 from sinkscope.errors import DamagedError
 from sinkscope.extract.cell import Cell, read_cell
 from sinkscope.files import read_json, sha256_of, written
 from sinkscope.tables.contract import empty, write_table
 from sinkscope.tables.read import read_table
 
-# What is read of a cell: its maps are most of its bytes, and no table needs them.
+# Arrays read from a cell: all except its maps, which are most of its bytes and in no table.
 ARRAYS = [one.name for one in statistics() if "cell" not in one.axes]
 
 
 def reduce_model(manifests: Sequence[Path], out: Path, epsilon: float, directory: Path) -> None:
     """Write one model's part of every table, as `out`/TABLE.parquet."""
-    found = [read_json(manifest) for manifest in manifests]
-    entries = [entry for manifest in found for entry in manifest["cells"]]
+    contents = [read_json(manifest) for manifest in manifests]
+    entries = [entry for content in contents for entry in content["cells"]]
     cells = [_read(entry, directory) for entry in entries]
-    parts = tables_of_model(found[0]["model"], cells, entries, epsilon)
+    parts = tables_of_model(contents[0]["model"], cells, entries, epsilon)
     for name, frame in parts.items():
         with written(out / f"{name}.parquet") as temporary:
             frame.collect().write_parquet(temporary)
@@ -41,7 +41,7 @@ def _read(entry: dict[str, str], directory: Path) -> Cell:
 def write_tables(parts: Sequence[Path], out: Path) -> None:
     """Join the parts of all models to `out`/TABLE.parquet and .csv.
 
-    parts: folders with one file for each of some tables; a table that none has is without rows.
+    parts: folders with one file each for some tables. A table without any file gets no rows.
     """
     for name, table in tables_of_atlas().items():
         files = [file for folder in parts if (file := folder / f"{name}.parquet").is_file()]
@@ -49,11 +49,11 @@ def write_tables(parts: Sequence[Path], out: Path) -> None:
             filled = [frame for frame in map(pl.scan_parquet, files) if has_rows(frame)]
             write_table(pl.concat(filled or [empty(table).lazy()]), name, table, out)
         except (OSError, pl.exceptions.PolarsError):
-            for file in files:  # the one that is damaged is named
+            for file in files:  # read_table names the damaged one
                 read_table(file)
             raise
 
 
 def has_rows(frame: pl.LazyFrame) -> bool:
-    """A part without rows may lack the columns too: nothing was measured."""
+    """Whether a part has rows; one without rows may lack the columns too."""
     return bool(frame.select(pl.len()).collect().item())

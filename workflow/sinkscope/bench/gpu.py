@@ -1,8 +1,8 @@
-"""What observing costs on a GPU, at the true sizes of published models with random weights.
+"""The cost of observing on a GPU, at the true sizes of published models with random weights.
 
 Three ways, as on the processor: `forward`, the plain pass; `sinkscope`, with every statistic;
 `output_attentions`, the pass that returns all matrices, followed by the same reductions. Rounds
-are interleaved after a warm-up; times are from an idle GPU to an idle GPU.
+are interleaved after a warm-up. The GPU is idle at the start and the end of each measured time.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ CASES = (
     Case("GPT-2-large", 8, 1024),
 )
 
-# The published sizes; 32,768 positions are more than Llama-2 was trained for, which costs the same.
+# The published sizes. Llama-2 was trained for fewer than 32,768 positions; the cost is the same.
 SHAPES: dict[str, tuple[str, Any]] = {
     "Llama-2-7B": ("decoder", LlamaConfig(max_position_embeddings=32768)),
     "RoBERTa-large": (
@@ -68,7 +68,7 @@ SHAPES: dict[str, tuple[str, Any]] = {
 
 
 def build(model: str) -> Loaded:
-    """The model with random weights in bfloat16, made on the GPU."""
+    """The model with random weights in bfloat16, created on the GPU."""
     family, config = SHAPES[model]
     torch.manual_seed(0)
     with torch.device("cuda"):
@@ -78,7 +78,7 @@ def build(model: str) -> Loaded:
     return Loaded(row, network, None, family, None, None)
 
 
-def made_plan(case: Case) -> Plan:
+def plan_of(case: Case) -> Plan:
     """The plan of documents whose tokens are of the usual classes."""
     classes = ["word"] * case.n_tokens
     classes[7::8] = ["punctuation"] * len(classes[7::8])
@@ -96,9 +96,9 @@ def made_plan(case: Case) -> Plan:
 def passes(loaded: Loaded, case: Case) -> dict[str, Callable[[], Any]]:
     """The three ways to run the model over the documents."""
     vocabulary = loaded.network.config.vocab_size
-    # No id that stands for padding: RoBERTa finds its positions by it.
+    # No padding id, because RoBERTa computes its positions from it.
     ids = torch.randint(10, vocabulary, (case.batch, case.n_tokens), device="cuda")
-    plan, workspace = made_plan(case), Workspace(torch.device("cuda"))
+    plan, workspace = plan_of(case), Workspace(torch.device("cuda"))
     options = {"use_cache": False} if loaded.family == "decoder" else {}
 
     def forward() -> None:
@@ -130,7 +130,7 @@ def seconds_of(run: Callable[[], Any]) -> float:
 
 
 def peak_of(run: Callable[[], Any]) -> float | None:
-    """Peak GPU memory in GiB, weights included; None where it does not fit."""
+    """Peak GPU memory in GiB, weights included; None if it does not fit."""
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
@@ -143,16 +143,16 @@ def peak_of(run: Callable[[], Any]) -> float | None:
 
 
 def measure(loaded: Loaded, case: Case, n_rounds: int, ways: Sequence[str]) -> list[dict[str, Any]]:
-    """One row a way: peak memory, median seconds, and both against the plain pass."""
+    """One row per way: peak memory, median milliseconds, and both relative to the plain pass."""
     run = passes(loaded, case)
     peaks = {way: peak_of(run[way]) for way in ways}  # warms up too
     fitting = [way for way in ways if peaks[way] is not None]
     started = time.perf_counter()
-    while time.perf_counter() - started < 0.2:  # the clocks rise to where they stay
+    while time.perf_counter() - started < 0.2:  # until the clocks have reached a steady state
         run["forward"]()
     seconds: dict[str, list[float]] = {way: [] for way in fitting}
     for number in range(n_rounds):
-        # To and fro: what follows the same way each time finds the card as that one leaves it.
+        # The order alternates, so that no way always runs after the same one.
         for way in fitting if number % 2 == 0 else fitting[::-1]:
             seconds[way].append(seconds_of(run[way]))
     floor, lowest = statistics.median(seconds["forward"]), peaks["forward"]
@@ -175,7 +175,7 @@ def measure(loaded: Loaded, case: Case, n_rounds: int, ways: Sequence[str]) -> l
 
 
 def run_bench(out: Path, n_rounds: int, cases: Sequence[Case] = CASES) -> None:
-    """Measure every case; device, versions and rows are kept as JSON."""
+    """Measure every case; write device, versions and rows as JSON."""
     if not torch.cuda.is_available():
         raise SinkscopeError("bench gpu: torch sees no GPU here; run it on a machine that has one.")
     rows: list[dict[str, Any]] = []
@@ -186,7 +186,7 @@ def run_bench(out: Path, n_rounds: int, cases: Sequence[Case] = CASES) -> None:
                 rows.extend(measure(loaded, case, n_rounds, WAYS))
                 Console(width=100).print(as_table(rows[-len(WAYS) :]))
         del loaded
-    found = {
+    results = {
         "device": torch.cuda.get_device_name(),
         "torch": torch.__version__,
         "triton": importlib.metadata.version("triton"),
@@ -195,7 +195,7 @@ def run_bench(out: Path, n_rounds: int, cases: Sequence[Case] = CASES) -> None:
         "rows": rows,
     }
     with written(out) as temporary:
-        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(f"Kept as {out}")
 
 

@@ -1,11 +1,11 @@
-"""What observing costs a training loop: the zoo's GPT-2, AdamW, on one device.
+"""The cost of observing in a training loop: the zoo's GPT-2, AdamW, on one device.
 
-Steps that are observed and steps that are not alternate in one loop, so that whatever else the
-machine does falls on both alike. A loop that observes one step in `every` takes
+Observed and plain steps alternate in one loop, so that other load of the machine affects both
+equally. A loop that observes one step in `every` takes
 
     1 + (median observed step / median plain step - 1) / every
 
-times as long as one that observes none.
+times the time of a loop that observes none.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ WARM_UP = 2  # steps of each kind
 
 
 def run_bench(n_steps: int, every: int, n_threads: int) -> None:
-    """Print the medians of a plain and of an observed step, and what that means for a loop.
+    """Print the medians of a plain and of an observed step, and the resulting time of a loop.
 
-    More than one thread counts the processor time of all of them, also while they wait.
+    With several threads, times are the processor time of all threads, also while they wait.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     where = torch.cuda.get_device_name() if device == "cuda" else f"cpu, threads: {n_threads}"
@@ -45,7 +45,7 @@ def run_bench(n_steps: int, every: int, n_threads: int) -> None:
 
 
 def step_of(device: str, n_rows: int, n_tokens: int) -> Callable[[bool], None]:
-    """One training step, observed (with its frames) or not."""
+    """A function that runs one training step, observed (with its frames) or not."""
     torch.manual_seed(0)
     folder = SHIPPED / "zoo" / "gpt2"
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
@@ -54,33 +54,33 @@ def step_of(device: str, n_rows: int, n_tokens: int) -> Callable[[bool], None]:
     ids = torch.randint(model.config.vocab_size, (n_rows, n_tokens), device=device)
 
     def step(is_observed: bool) -> None:
-        with observe(model) if is_observed else nullcontext() as found:
+        with observe(model) if is_observed else nullcontext() as attention:
             loss = model(input_ids=ids, labels=ids).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        if found is not None:
-            found.sink_mass()
-            found.heads()
-            found.max_keys()
+        if attention is not None:
+            attention.sink_mass()
+            attention.heads()
+            attention.max_keys()
 
     return step
 
 
 def measure(step: Callable[[bool], None], n_steps: int) -> tuple[float, float]:
-    """Median seconds of a plain and of an observed step, which alternate."""
+    """Median seconds of plain and of observed steps, which alternate."""
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for number in range(n_steps + WARM_UP):
-        for is_observed, taken in seconds.items():
+        for is_observed, durations in seconds.items():
             started = clock()
             step(is_observed)
             if number >= WARM_UP:
-                taken.append(clock() - started)
+                durations.append(clock() - started)
     return statistics.median(seconds[False]), statistics.median(seconds[True])
 
 
 def clock() -> float:
-    """Seconds: of this process on a processor, which others may share; of the wall on a GPU."""
+    """Seconds: processor time on a CPU, which others may share; wall time on a GPU."""
     if not torch.cuda.is_available():
         return time.process_time()
     torch.cuda.synchronize()

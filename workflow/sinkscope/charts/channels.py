@@ -20,7 +20,7 @@ from sinkscope.charts.theme import (
 LINEAR = alt.Scale(domain=[0, 1], range=list(HEAT_STOPS), interpolate="rgb")
 CLAMPED = alt.Scale(domain=[0, 1], range=list(HEAT_STOPS), interpolate="rgb", clamp=True)
 LEGEND = alt.Legend(gradientLength=200, values=[0, 0.5, 1], format=".1f")
-DASHED = [4, 3]  # of a threshold
+DASHED = [4, 3]  # dashes of a threshold
 
 
 def tips(*fields: str | tuple[str, ...]) -> list[alt.Tooltip]:
@@ -57,7 +57,8 @@ def only(**values: Any) -> alt.Chart:
 def rows_axis(
     field: str, order: Any, *, labels: bool = True, grid: bool = True, title: str | None = None
 ) -> alt.Y:
-    """Names along y, one row each. order: the names, or a sort field. grid: a line through each."""
+    """Names along y, one row each. order: the names, or a sort field. grid: a line through each
+    row."""
     axis = alt.Axis(labelFontSize=12, labelLimit=260, labelPadding=8, labels=labels)
     if grid:
         axis = alt.Axis(**axis.to_dict(), grid=True, tickBand="center")
@@ -75,8 +76,8 @@ def panel_title(text: str, subtitle: str | None = None) -> alt.TitleParams:
 
 
 def above(text: str) -> alt.Chart:
-    """A layer with the name of a panel, at the left corner of the panel whatever its axes take: a
-    title stands higher and farther left where an axis has labels."""
+    """A layer with the name of a panel, at the left corner of the panel regardless of its axes: a
+    title would move up and left where an axis has labels."""
     mark = alt.Chart(one_row()).mark_text(align="left", baseline="bottom", fontSize=10)
     return mark.encode(x=alt.value(0), y=alt.value(-7), text=alt.value(text))
 
@@ -88,7 +89,7 @@ def threshold(value: float) -> alt.Chart:
 
 
 def number_text(base: alt.Chart, number: str, *, at_right: bool = False) -> alt.Chart:
-    """A layer with a text per row of `base`: beside its x, or right of the panel. number: a Vega
+    """A layer with one text per row of `base`: beside its x, or right of the panel. number: a Vega
     expression."""
     text = base.transform_calculate(number=number).mark_text(align="left", dx=8 if at_right else 5)
     text = text.encode(text="number:N")
@@ -102,12 +103,12 @@ def panels(
     columns: int,
     order: Sequence[str] | None = None,
 ) -> alt.FacetChart:
-    """Small multiples: a panel per value of `field`, in this order (by default sorted)."""
+    """Small multiples: one panel per value of `field`, in this order (by default sorted)."""
     facet = alt.Facet(f"{field}:N", title=None, sort=list(order) if order else alt.Undefined)
     return chart.facet(facet=facet, columns=columns, data=data_source(drawn), spacing=16)
 
 
 def by_document(chart: Any, documents: Sequence[str]) -> Any:
-    """The chart with a document picker; it draws the rows of the document picked."""
+    """The chart with a document picker; it draws the rows of the picked document."""
     picker = document_picker(list(documents))
     return chart.add_params(picker).transform_filter(OF_DOCUMENT)

@@ -1,4 +1,4 @@
-"""A figure: a chart with its sentence, its caption and the very data it draws."""
+"""A figure: a chart with its finding, its caption and exactly the data it draws."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ AltairChart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | a
 
 @dataclass(frozen=True)
 class Figure:
-    """chart: without data of its own; it draws `data` under the name DATA_NAME.
-    subject: the model, where the figure is of one; drawn in the title.
+    """chart: has no data of its own; it draws `data` under the name DATA_NAME. subject: the model,
+    if the figure is about one; part of the title.
 
-    finding: what the data say, a sentence with its numbers. caption: n, unit and formula.
+    finding: a sentence about the data, with its numbers. caption: n, unit and formula.
     """
 
     name: str
@@ -52,7 +52,9 @@ class Figure:
         inside = spec.get("spec", {}).pop("params", [])
         spec["params"] = spec.get("params", []) + inside
         spec["config"] = CONFIG
-        spec["datasets"] = {DATA_NAME: self.data.write_csv()}  # as it is: it is drawn
+        spec["datasets"] = {
+            DATA_NAME: self.data.write_csv()
+        }  # not escaped for spreadsheets: it is drawn
         return spec
 
     def csv(self) -> str:
@@ -60,7 +62,7 @@ class Figure:
         return as_csv(self.data)
 
     def words(self) -> dict[str, Any]:
-        """What is said of it beside its picture; facts: its rows of the table `findings`."""
+        """The texts of the figure; facts: its rows of the table `findings`."""
         return {
             "name": self.name,
             "title": self.title,
@@ -88,18 +90,19 @@ def write_figure(
     before: Path | None = None,
     drawn: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """NAME.json, .svg, .png and .csv in a folder that exists. Returns the hash of what the pictures
-    are drawn of, and theirs.
+    """Write NAME.json, .svg, .png and .csv into an existing folder. Returns the hash of what the
+    pictures are drawn from, and the hashes of the pictures.
 
-    before: a folder whose pictures of the figure are kept, if `drawn` says that they are these.
+    before: a folder whose pictures of the figure are reused, if `drawn` shows that they are the
+    same.
     """
     spec, name = figure.spec(), figure.name
     write_json(folder / f"{name}.json", spec)
     (folder / f"{name}.csv").write_text(figure.csv(), encoding="utf-8")
     pictures = [f"{name}.{ending}" for ending in PICTURES]
     drawn_of = hashlib.sha256((folder / f"{name}.json").read_bytes() + drawn_by()).hexdigest()
-    there = before is not None and all((before / picture).is_file() for picture in pictures)
-    if before and there and drawn == {"of": drawn_of, **hashes(before, pictures)}:
+    has_pictures = before is not None and all((before / picture).is_file() for picture in pictures)
+    if before and has_pictures and drawn == {"of": drawn_of, **hashes(before, pictures)}:
         for picture in pictures:
             shutil.copyfile(before / picture, folder / picture)
     else:
@@ -110,7 +113,7 @@ def write_figure(
 
 
 def drawn_by() -> bytes:
-    """What pictures depend on beside their specification."""
+    """What pictures depend on besides their specification."""
     return f"{version('vl-convert-python')} {SVG_FONT} {inspect.getsource(as_svg)}".encode()
 
 

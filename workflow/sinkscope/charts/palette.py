@@ -2,7 +2,7 @@
 
 Models and classes have colours of middle lightness, so that they hold on white and on
 near-black; neighbours in the lists stay apart under the common colour-vision deficiencies
-(tests/charts/test_palette.py). No chart tells things apart by colour alone.
+(tests/charts/test_palette.py). No chart distinguishes things by colour alone.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ MODEL_COLOURS = (
     "#4b2dff",  # indigo
     "#b02078",  # raspberry
 )
-# Lines of one chart, beside their colour.
+# Dashes of the lines of one chart, in addition to their colour.
 LINE_DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
 
-# The models of this repository have the same colour in every grid, whatever is beside them; its
-# variants of zoo-gpt2 are never drawn beside the first two published models.
+# The models of this repository have the same colour in every grid. The variants of zoo-gpt2 share
+# the colours of minilm-l6 and smollm2-135m: they are never drawn together.
 OWN_MODELS = (
     *("minilm-l6", "smollm2-135m"),
     *("zoo-distilbert", "zoo-bert", "zoo-roberta"),
@@ -37,7 +37,7 @@ OWN_MODELS = (
     *("zoo-gpt2-off-by-one", "zoo-gpt2-sigmoid"),
 )
 
-# What opens a text (bos, cls) has one colour, and so has what closes it (sep, eos).
+# Tokens that open a text (bos, cls) share a colour, and so do tokens that close it (sep, eos).
 CLASS_COLOURS = {
     "bos": "#0072b2",
     "cls": "#0072b2",
@@ -81,13 +81,14 @@ HEAT_FLOOR = 1e-3
 
 
 def model_place(models: Sequence[str], model: str) -> int:
-    """Place of a model among the colours: its own, or the next that `models` leave free.
+    """Index of a model's colour: of OWN_MODELS its fixed one, else the next that `models` leave
+    free.
 
-    models: all models of the tables, sorted. An eleventh starts the colours again.
+    models: all models of the tables, sorted. After the last colour the first is used again.
     """
-    own = {name: OWN_MODELS.index(name) for name in models if name in OWN_MODELS}
-    free = (place for place in itertools.count() if place not in own.values())
-    return (own | {name: next(free) for name in models if name not in own})[model]
+    places = {name: OWN_MODELS.index(name) for name in models if name in OWN_MODELS}
+    free_places = (place for place in itertools.count() if place not in places.values())
+    return (places | {name: next(free_places) for name in models if name not in places})[model]
 
 
 def model_colour(models: Sequence[str], model: str) -> str:

@@ -15,10 +15,10 @@ from sinkscope.tables.read import read_tables
 
 
 def figures_in(package: str, order: Sequence[str], *arguments: Any) -> list[Figure]:
-    """What `figure(*arguments)` of every module in a package draws; those with nothing to show are
-    left out. order: modules, in the order of the report."""
-    found = [import_module(name).figure(*arguments) for name in in_order(package, order)]
-    return [figure for figure in found if figure is not None]
+    """The results of `figure(*arguments)` of every module in a package, without None. order:
+    modules, in the order of the report."""
+    figures = [import_module(name).figure(*arguments) for name in in_order(package, order)]
+    return [figure for figure in figures if figure is not None]
 
 
 def write_section(
@@ -26,10 +26,10 @@ def write_section(
 ) -> None:
     """Write the figures of a section into the folder `out`, as write_all does.
 
-    names: tables that they read, from the folder `tables`. With the table `models`, models whose
+    names: tables that they read, from the folder `tables`. If `models` is among them, models whose
     attention is not softmax are left out.
     """
-    found = read_tables(tables, names)
-    if "models" in found:
-        found = with_softmax(found)
-    write_all(figures_in(package, order, found), out)
+    frames = read_tables(tables, names)
+    if "models" in frames:
+        frames = with_softmax(frames)
+    write_all(figures_in(package, order, frames), out)

@@ -10,7 +10,7 @@ from sinkscope import words
 from sinkscope.charts.figure import Tables
 from sinkscope.charts.theme import ALL_DOCUMENTS
 
-# A picker with more entries than this helps nobody, and each entry costs its rows.
+# Longer pickers are hard to use, and each entry adds its rows to the file.
 MOST_DOCUMENTS = 20
 MOST_ROWS = 20_000
 
@@ -21,7 +21,7 @@ def axis_length(frame: pl.DataFrame, axis: str) -> int:
 
 
 def model_names(tables: Tables) -> list[str]:
-    """Models with results, sorted: their places decide their colours."""
+    """Models with results, sorted: their order decides their colours."""
     return tables["models"]["model"].unique().sort().to_list()
 
 
@@ -30,21 +30,20 @@ def of_model(tables: Tables, model: str) -> dict[str, pl.DataFrame]:
 
 
 def with_softmax(tables: Tables) -> dict[str, pl.DataFrame]:
-    """Without the rows of models whose attention is not softmax: they are not to be compared."""
+    """The tables without models whose attention is not softmax, which are not comparable."""
     others = tables["models"].filter(pl.col("attention") != "softmax")["model"].to_list()
     return {name: frame.filter(~pl.col("model").is_in(others)) for name, frame in tables.items()}
 
 
 def documents_of(tables: Tables, wanted: Sequence[str] | None) -> list[str]:
-    """Documents that pickers offer: those of `wanted` that are there, or the first by name."""
-    found = tables["documents"]["document"].unique().sort().to_list()
-    chosen = found if wanted is None else [name for name in wanted if name in found]
-    return chosen[:MOST_DOCUMENTS]
+    """Documents that pickers offer: those of `wanted` that exist, or the first by name."""
+    names = tables["documents"]["document"].unique().sort().to_list()
+    offered = names if wanted is None else [name for name in wanted if name in names]
+    return offered[:MOST_DOCUMENTS]
 
 
 def documents_in(frame: pl.DataFrame, by: Sequence[str] = ("model",)) -> str:
-    """'8 documents', or '5 to 8 documents' where the groups that a figure averages have more or
-    fewer."""
+    """'8 documents', or '5 to 8 documents' if the groups that a figure averages differ."""
     counts = frame.group_by(by).agg(pl.col("document").n_unique())["document"].to_list()
     if not counts:
         return words.counted(0, "document")
@@ -56,8 +55,8 @@ def with_mean(
 ) -> pl.DataFrame:
     """Mean of `values` over all documents, then the rows of `documents`, if they are few.
 
-    by: columns that identify a row of one document. Rows come in the order of the documents,
-    then of `by`.
+    by: columns that identify a row of one document. Rows are in the order of the documents, then of
+    `by`.
     """
     columns = ["document", *by, *values]
     mean = (
@@ -80,15 +79,15 @@ def drawn_documents(frame: pl.DataFrame) -> list[str]:
 
 
 def distinct_key_sets(mass: pl.DataFrame, names: Sequence[str]) -> list[str]:
-    """Those of `names` that some document has; where [CLS] or BOS is the first token, not both.
+    """Those of `names` that some document has; if [CLS] or BOS is the first token, not both.
 
-    mass: rows of the table sink_mass of one model.
+    mass: rows of one model of the table sink_mass.
     """
     present = set(mass.filter(pl.col("n_keys") > 0)["key_set"].unique())
-    kept = [name for name in names if name in present]
+    key_sets = [name for name in names if name in present]
     wide = mass.pivot("key_set", index=["document", "layer"], values="mass")
     for special in ("bos", "cls"):
-        both = {"first_token", special} <= set(kept)
+        both = {"first_token", special} <= set(key_sets)
         if both and wide.filter(pl.col("first_token").ne_missing(pl.col(special))).is_empty():
-            kept.remove("first_token")
-    return kept
+            key_sets.remove("first_token")
+    return key_sets

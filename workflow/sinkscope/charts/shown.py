@@ -1,4 +1,4 @@
-"""Figures as pages show them: read back from the folder that write_all left."""
+"""Figures as pages show them: read from the folder that write_all wrote."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class ShownFigure:
 
 @dataclass(frozen=True)
 class ShownSection:
-    """What an experiment adds to the index, or (page) as a page of its own; name: its address."""
+    """The section of an experiment, on the index or (page) on a page of its own. name: its
+    address."""
 
     name: str
     title: str
@@ -44,7 +45,7 @@ def address(path: Path, base: Path) -> str:
 
 
 def read_figures(folder: Path, base: Path) -> list[ShownFigure]:
-    """Figures that charts.write left in `folder`; none where it did not run."""
+    """Figures that charts.write wrote into `folder`; none if it did not run."""
     if not (folder / "figures.json").is_file():
         return []
     try:

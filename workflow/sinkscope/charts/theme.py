@@ -1,7 +1,8 @@
-"""What all charts share: type, grid, sizes, and how data, layers and documents are encoded.
+"""The style that all charts share: type, grid, sizes, and how data, layers and documents are
+encoded.
 
-Text and rules have the colour `currentColor`: on a page they follow its light, dark or print
-style without being drawn again; in an SVG or PNG by itself they are black.
+Text and rules have the colour `currentColor`: on a page they follow its light, dark or print style
+without being drawn again; in a separate SVG or PNG they are black.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ ALL_DOCUMENTS = "all documents"
 ALL_MODELS = "all models"
 TOKEN_FONT = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
-# Of an SVG: the layout is measured with the first, which the renderer brings, and the others are as
-# wide. On a page the browser measures, with the font that it has.
+# Fonts of an SVG. The renderer brings the first and measures the layout with it; the others have
+# the same widths. On a page the browser measures with its own font.
 SVG_FONT = "'Liberation Sans', Arial, Helvetica, sans-serif"
 INK = "currentColor"
 
@@ -73,13 +74,13 @@ CONFIG: dict[str, Any] = {
 
 
 def data_source(frame: pl.DataFrame) -> alt.NamedData:
-    """`frame`, whose text is put into the specification by Figure.spec, with its types."""
+    """The data of a chart: `frame` under DATA_NAME, with its types. Figure.spec adds the values."""
     parse = {name: "number" if kind.is_numeric() else "string" for name, kind in _types(frame)}
     return alt.NamedData(name=DATA_NAME, format=alt.CsvDataFormat(type="csv", parse=parse))
 
 
 def one_row() -> alt.Data:
-    """For a mark that is drawn once, not once a row of the data: a line at a threshold."""
+    """Data for a mark that is drawn once, not once per row: a line at a threshold."""
     return alt.Data(values=[{}])
 
 
@@ -88,21 +89,21 @@ def _types(frame: pl.DataFrame) -> list[tuple[str, pl.DataType]]:
 
 
 def known(frame: pl.DataFrame) -> pl.DataFrame:
-    """With missing values in place of NaN."""
+    """The frame with null in place of NaN."""
     floats = [name for name, kind in frame.schema.items() if kind.is_float()]
     return frame.with_columns(pl.col(floats).fill_nan(None))
 
 
 def rounded(frame: pl.DataFrame) -> pl.DataFrame:
-    """Floats to six decimals, as they are drawn and offered as CSV; NaN becomes missing."""
+    """Floats rounded to six decimals, as they are drawn and offered as CSV; NaN becomes null."""
     floats = [name for name, kind in frame.schema.items() if kind.is_float()]
     return known(frame).with_columns(pl.col(floats).round(6))
 
 
 def limits(values: pl.Series) -> list[float]:
-    """Smallest and largest; 0 and 0 where there is none."""
-    known = values.drop_nulls().to_list()
-    return [float(min(known, default=0)), float(max(known, default=0))]
+    """Smallest and largest value; 0 and 0 if there are none."""
+    numbers = values.drop_nulls().to_list()
+    return [float(min(numbers, default=0)), float(max(numbers, default=0))]
 
 
 def layer_width(n_layers: int) -> int:
@@ -125,7 +126,7 @@ def colours(field: str, title: str | None, by_name: dict[str, str]) -> alt.Color
 
 
 def document_picker(documents: list[str]) -> alt.Parameter:
-    """The parameter `document`; the page binds its own picker to it. First entry is shown."""
+    """The parameter `document`; the page binds its own picker to it. The first entry is shown."""
     bind = alt.binding_select(options=documents, name="document ")
     return alt.param(name="document", value=documents[0], bind=bind)
 

@@ -1,4 +1,4 @@
-"""The logarithmic axis of tokens trained, on which the untrained model has a place too."""
+"""The logarithmic axis of tokens trained, on which the untrained model has a position too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from sinkscope.charts.theme import limits
 
 
 def on_log_axis(frame: pl.DataFrame) -> pl.DataFrame:
-    """With a column `at`: tokens trained; for the untrained model, half of the next value."""
+    """Adds a column `at`: tokens trained; for the untrained model, half of the smallest other
+    value."""
     least, _ = limits(frame.filter(pl.col("tokens") > 0)["tokens"])
     tokens = pl.col("tokens").cast(pl.Float64)
     return frame.with_columns(at=pl.when(tokens > 0).then(tokens).otherwise(max(least, 2) / 2))

@@ -1,4 +1,4 @@
-"""Figures as files."""
+"""Write figures as files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sinkscope.files import read_json, replaced_folder, write_json
 
 
 def write_all(figures: Sequence[Figure], out: Path) -> None:
-    """Write NAME.json, .svg, .png and .csv for each, and figures.json, which lists them in order
-    with title, finding and caption; what was in the folder is replaced as a whole.
+    """Write NAME.json, .svg, .png and .csv for each figure, and figures.json, which lists them in
+    order with title, finding and caption. The folder is replaced as a whole.
 
-    Pictures are kept that the same libraries drew of the same specification.
+    Pictures are reused if the same libraries drew them from the same specification.
     """
     before = drawn_before(out)
     drawn: dict[str, dict[str, str]] = {}
@@ -25,9 +25,9 @@ def write_all(figures: Sequence[Figure], out: Path) -> None:
 
 
 def drawn_before(out: Path) -> dict[str, dict[str, str]]:
-    """By figure, what its pictures in a folder were drawn of, and their hashes."""
+    """By figure, the hash of what its pictures in a folder were drawn from, and their hashes."""
     try:
-        found = read_json(out / "drawn.json")
+        content = read_json(out / "drawn.json")
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""What the studies claim, held against a run: file, measures, verdicts, figures, page."""
+"""Claims of the studies, tested on a run: file, measures, verdicts, figures, page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file of claims: what the studies say, as data, read and checked."""
+"""The file of claims: statements of the studies as data, read and checked."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ KINDS = ("encoder", "decoder")
 
 @dataclass(frozen=True)
 class Subject:
-    """A published model that claims speak about. sources: what a row of the table of models
-    may say for it, without a revision; architecture: what its relatives share with it; kind:
+    """A published model that claims speak about. sources: the sources that a row of the table of
+    models may have for it, without a revision. architecture: shared with its relatives. kind:
     encoder or decoder."""
 
     name: str
@@ -30,7 +30,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Claim:
-    """published: number by model's name, where one is printed. number: its place in the file."""
+    """A claim. number: its position in the file. published: printed numbers by model name."""
 
     number: int
     claim: str
@@ -45,9 +45,9 @@ class Claim:
     published: dict[str, float]
 
     def tables(self) -> tuple[str, ...]:
-        """What the measure reads."""
-        named = self.options.get("table")
-        return (*measures()[self.measure].tables, *([named] if named else []))
+        """Names of the tables that the measure reads."""
+        table = self.options.get("table")
+        return (*measures()[self.measure].tables, *([table] if table else []))
 
 
 def read_claims(path: Path) -> list[Claim]:
@@ -79,9 +79,9 @@ def read_subjects(models: Any, file: str) -> dict[str, Subject]:
         )
     subjects = {}
     for name, entry in models.items():
-        given = entry if isinstance(entry, dict) else {}
+        fields = entry if isinstance(entry, dict) else {}
         sources, architecture, kind = (
-            given.get(key) for key in ("sources", "architecture", "kind")
+            fields.get(key) for key in ("sources", "architecture", "kind")
         )
         if (
             not isinstance(sources, list)

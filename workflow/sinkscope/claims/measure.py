@@ -1,10 +1,10 @@
-"""What a measure of claims is, how measures are found, and what all of them use to choose rows.
+"""Measures of claims: their definition, their discovery, and shared functions to choose rows.
 
-A measure takes the tables, a model's name and the claim's options. It returns a number; None
-where the tables lack what it needs of the model (the claim is then not tested); and it raises
-AbsentError where the thing that the claim speaks about does not exist in the model (the claim then
-does not hold). A claim names its measure. A module in `sinkscope.claims.measures` has a mapping
-MEASURES of measures by name. Pure functions. Layers count from 0.
+A measure takes the tables, a model's name and the claim's options, and returns a number. It returns
+None if the tables lack what it needs of the model (the claim is then not tested). It raises
+AbsentError if what the claim speaks about does not exist in the model (the claim then does not
+hold). A claim names its measure. A module in `sinkscope.claims.measures` has a mapping MEASURES of
+measures by name. Measures are pure functions. Layers count from 0.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class AbsentError(Exception):
 
 @dataclass(frozen=True)
 class Measure:
-    """about: what the number is, for the reader. tables: those it reads (beside these, the one
-    that the option `table` names). is_part: whether it is a share or a part of attention."""
+    """about: the number in words. tables: the tables that it reads, besides the one that the option
+    `table` names. is_part: whether it is a fraction between 0 and 1."""
 
     compute: Callable[..., float | None]
     about: str
@@ -40,18 +40,18 @@ class Measure:
 
 @cache
 def measures() -> dict[str, Measure]:
-    """Every measure by name. Raises SinkscopeError where two have one name."""
-    found: dict[str, Measure] = {}
+    """Every measure by name. Raises SinkscopeError if two measures have the same name."""
+    by_name: dict[str, Measure] = {}
     for module in modules_in("sinkscope.claims.measures"):
-        own = getattr(import_module(module), "MEASURES", {})
-        if twice := sorted(found.keys() & own.keys()):
+        of_module = getattr(import_module(module), "MEASURES", {})
+        if twice := sorted(by_name.keys() & of_module.keys()):
             raise SinkscopeError(f"{module}: a second measure is named '{twice[0]}'; rename it.")
-        found |= own
-    return found
+        by_name |= of_module
+    return by_name
 
 
 def number(frame: pl.DataFrame, what: pl.Expr) -> float | None:
-    """One number of the rows of a frame; None where the rows do not give a finite one."""
+    """One number computed from the rows of a frame; None if it does not exist or is not finite."""
     value = frame.select(what).item() if frame.height else None
     return float(value) if value is not None and math.isfinite(value) else None
 
@@ -62,8 +62,8 @@ def aggregated(column: str, how: str) -> pl.Expr:
 
 
 def in_layers(frame: pl.DataFrame, layers: Sequence[int] | str) -> pl.DataFrame:
-    """Rows of these layers: [first, last], both counted in, from 0 or (negative) from the end;
-    or `all`, or `intermediate`: all but the first and the last."""
+    """Rows of these layers: [first, last], both included, counted from 0 or (negative) from the
+    end; `all`; or `intermediate`, all except the first and the last."""
     layer, last = pl.col("layer").cast(pl.Int64), pl.col("layer").cast(pl.Int64).max()
     if layers == "all":
         return frame

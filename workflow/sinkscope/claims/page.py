@@ -1,4 +1,4 @@
-"""The page of the claims: every statement with its verdict, and the numbers behind it."""
+"""The page of the claims: every statement with its verdict and its numbers."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from sinkscope.claims.measure import shown as shown_layers
 from sinkscope.claims.summary import NOTES, sentence
 from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY, UNTESTED
 
-# Titles of the page's parts, in its order; a study that is not here goes by its key.
+# Titles of the page's parts, in order; the title of any other study is its key.
 STUDIES = {
     "atlas": "Sink atlas (study 1, Pramodith 2023)",
     "second-sink": "Second sink (study 2, \u201cAre two dummies better than one?\u201d)",
     "dormant-heads": "Dormant induction heads (study 3)",
     "literature": "The literature",
 }
-# What a style sheet calls each verdict.
+# CSS class per verdict.
 MARKS = {HOLDS: "holds", PARTLY: "partly", FAILS: "fails", UNTESTED: "untested"}
 
 
 @dataclass(frozen=True)
 class ShownClaim:
-    """One claim. brief: its numbers in a line. rows: of the table `claims`, one for each model
-    that it was held against."""
+    """One claim. brief: its numbers on one line. rows: its rows of the table `claims`, one per
+    model that it was tested on."""
 
     claim: str
     kind: str
@@ -45,7 +45,7 @@ class ShownClaim:
 
 
 def measured_as(measure: str, options: str) -> str:
-    """A measure and its options, as a reader may take them in."""
+    """A measure and its options in words."""
     parts = [shown_option(key, value) for key, value in json.loads(options).items()]
     about = measures()[measure].about
     return f"{about} ({', '.join(parts)})" if parts else about
@@ -66,7 +66,7 @@ def shown_option(key: str, value: Any) -> str:
 
 
 def number(value: float | None, *, signed: bool = False) -> str:
-    """Four significant digits, more only just below 1; a dash where there is none."""
+    """A number with 4 significant digits, 5 just below 1; a dash for None."""
     if value is None:
         return "\u2013"
     digits = 5 if 0.9995 <= value < 1 else 4
@@ -74,19 +74,19 @@ def number(value: float | None, *, signed: bool = False) -> str:
 
 
 def by_whom(study: str) -> str:
-    """What a number is called that this page holds against the measured one."""
+    """Word for the number that the page compares with the measured one."""
     return "noted" if study == NOTES else "published"
 
 
 def brief(rows: Sequence[dict[str, Any]]) -> str:
-    """The models that the claim speaks about, where they ran, else their relatives, each with
-    its number; and what is published (or noted), where that is one number."""
-    own = [row for row in rows if row["measured"] is not None and not row["is_relative"]]
-    kin = [row for row in rows if row["measured"] is not None and row["is_relative"]]
-    parts = [f"{row['model']} {number(row['measured'])}" for row in own]
+    """The numbers of the models that the claim speaks about, and of their relatives; then the
+    published (or noted) number, if there is only one."""
+    subjects = [row for row in rows if row["measured"] is not None and not row["is_relative"]]
+    relatives = [row for row in rows if row["measured"] is not None and row["is_relative"]]
+    parts = [f"{row['model']} {number(row['measured'])}" for row in subjects]
     parts += [row["why"].rstrip(".") for row in rows if row["verdict"] == FAILS and row["why"]]
-    if kin:
-        names = {row["model"]: number(row["measured"]) for row in kin}
+    if relatives:
+        names = {row["model"]: number(row["measured"]) for row in relatives}
         listed = ", ".join(f"{model} {value}" for model, value in names.items())
         parts.append(f"{'relative' if len(names) == 1 else 'relatives'}: {listed}")
     published = {row["published"] for row in rows}
@@ -96,7 +96,7 @@ def brief(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def shown(rows: Sequence[dict[str, Any]]) -> ShownClaim:
-    """rows: all of one claim."""
+    """The claim of these rows; rows: all rows of one claim."""
     first, verdict = rows[0], rows[0]["overall"]
     return ShownClaim(
         first["claim"],
@@ -114,7 +114,7 @@ def shown(rows: Sequence[dict[str, Any]]) -> ShownClaim:
 
 
 def coverage(rows: Sequence[dict[str, Any]]) -> str:
-    """How many of the models that a claim speaks about were tested; nothing where it is one."""
+    """How many of the claim's models were tested; empty for a claim about one model."""
     subjects = {row["subject"] for row in rows}
     n_tested = len({row["subject"] for row in rows if row["verdict"] != UNTESTED})
     if len(subjects) == 1:
@@ -126,7 +126,7 @@ def coverage(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def page(claims: pl.DataFrame, section: ShownSection) -> dict[str, Any]:
-    """What the template is given beside what all pages share."""
+    """The values for the template, besides those that all pages share."""
     by_study: dict[str, list[ShownClaim]] = {study: [] for study in STUDIES}
     for _, rows in claims.group_by("number", maintain_order=True):
         by_study.setdefault(rows["study"][0], []).append(shown(rows.rows(named=True)))
@@ -135,7 +135,11 @@ def page(claims: pl.DataFrame, section: ShownSection) -> dict[str, Any]:
         "title": section.title,
         "section": section,
         "sentence": sentence(claims),
-        "studies": {STUDIES.get(study, study): found for study, found in by_study.items() if found},
+        "studies": {
+            STUDIES.get(study, study): shown_claims
+            for study, shown_claims in by_study.items()
+            if shown_claims
+        },
         "notes": notes,
         "number": number,
         "page": {},

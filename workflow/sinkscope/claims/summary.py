@@ -1,6 +1,6 @@
-"""What a run says of the claims together, in a sentence, and which of them print a part of 1.
+"""The summary of all claims in a sentence, and the claims whose printed number is a fraction.
 
-Notes of this project (the study `design`) are not claims of a study: they are counted apart.
+Notes of this project (the study `design`) are not claims of a study and are counted separately.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from sinkscope.claims.measure import measures
 from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY
 
 NOTES = "design"
-# A verdict over all models, of one claim and of several.
-SAID = {
+# A verdict over all models, for one claim and for several.
+VERBS = {
     HOLDS: ("holds", "hold"),
     PARTLY: (
         "holds for those of its models that were tested",
@@ -24,7 +24,7 @@ SAID = {
 
 
 def sentence(claims: pl.DataFrame) -> str:
-    """What this run says of the studies' claims together, and of the notes of this project."""
+    """The verdicts on the studies' claims, then on the notes of this project."""
     is_note = pl.col("study") == NOTES
     groups = [
         (claims.filter(~is_note), "statement", "of the studies"),
@@ -36,12 +36,12 @@ def sentence(claims: pl.DataFrame) -> str:
 def tested(claims: pl.DataFrame, noun: str, whose: str) -> str:
     """How many of these claims were tested, and their verdicts over all models."""
     verdicts = claims.unique("number")["overall"].to_list()
-    counts = {verdict: verdicts.count(verdict) for verdict in SAID}
+    counts = {verdict: verdicts.count(verdict) for verdict in VERBS}
     n_tested, n_claims = sum(counts.values()), len(verdicts)
-    said = [f"{words.integer(n)} {SAID[verdict][n != 1]}" for verdict, n in counts.items() if n]
+    phrases = [f"{words.integer(n)} {VERBS[verdict][n != 1]}" for verdict, n in counts.items() if n]
     verb = "was" if n_tested == 1 else "were"
     text = f"Of {words.counted(n_claims, noun)} {whose}, {words.integer(n_tested)} {verb} tested"
-    text += f" by this run: {words.listed(said)}." if said else " by this run."
+    text += f" by this run: {words.listed(phrases)}." if phrases else " by this run."
     if n_tested == n_claims:
         return text
     rest = "The others" if n_tested else "They"
@@ -49,6 +49,6 @@ def tested(claims: pl.DataFrame, noun: str, whose: str) -> str:
 
 
 def parts(claims: pl.DataFrame) -> pl.DataFrame:
-    """Rows about a share, or a part of attention, that is printed: from 0 to 1."""
-    wanted = [name for name, measure in measures().items() if measure.is_part]
-    return claims.filter(pl.col("measure").is_in(wanted), pl.col("published").is_between(0, 1))
+    """Rows of measures that are fractions, with a printed number from 0 to 1."""
+    names = [name for name, measure in measures().items() if measure.is_part]
+    return claims.filter(pl.col("measure").is_in(names), pl.col("published").is_between(0, 1))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from sinkscope.tables.table import Column, Table
 
 OF_MEASURE = "unit of the measure"
@@ -13,66 +11,66 @@ TABLES: dict[str, Table] = {
         "one row per claim, subject and model of the run that stands for it. A claim is a "
         "statement of a study, tested by one number per model against a condition.",
         {
-            "number": Column(pl.UInt16, "position of the claim in the file of claims, from 0"),
-            "claim": Column(pl.String, "short name of the claim"),
+            "number": Column("UInt16", "position of the claim in the file of claims, from 0"),
+            "claim": Column("String", "short name of the claim"),
             "study": Column(
-                pl.String,
+                "String",
                 'study that makes the claim: atlas (Pramodith 2023), second-sink ("Are two '
                 'dummies better than one?", 2023), dormant-heads (the post on dormant induction '
                 "heads, 2025), literature (other papers, named in source), or design (notes of "
                 "this project)",
             ),
             "kind": Column(
-                pl.String,
+                "String",
                 "conclusion or hypothesis of the study, number that it prints, or setting of its "
                 "experiments",
             ),
-            "statement": Column(pl.String, "what is claimed, in a sentence"),
-            "source": Column(pl.String, "where the study says it"),
-            "subject": Column(pl.String, "published model that the claim speaks about"),
+            "statement": Column("String", "what is claimed, in a sentence"),
+            "source": Column("String", "where the study says it"),
+            "subject": Column("String", "published model that the claim speaks about"),
             "model": Column(
-                pl.String,
+                "String",
                 "model of the run that is the subject, or a relative of it; null if the run has "
                 "neither, or lacks a table that the measure reads",
             ),
             "is_relative": Column(
-                pl.Boolean,
+                "Boolean",
                 "whether model is only a relative: another softmax model of the same "
                 "architecture, which decides nothing",
             ),
-            "measure": Column(pl.String, "name of the function that computes the number"),
-            "options": Column(pl.String, "arguments of the measure, as a JSON object"),
-            "condition": Column(pl.String, "what the measured number must satisfy, in words"),
+            "measure": Column("String", "name of the function that computes the number"),
+            "options": Column("String", "arguments of the measure, as a JSON object"),
+            "condition": Column("String", "what the measured number must satisfy, in words"),
             "published": Column(
-                pl.Float64,
+                "Float64",
                 "number that the study prints for the subject; null if it prints none",
                 OF_MEASURE,
             ),
             "measured": Column(
-                pl.Float64,
+                "Float64",
                 "number that the measure gives for model; null if model is null, if the run lacks "
                 "what the measure needs, or if what the claim speaks about (a sink, an induction "
                 "head) does not exist in the model",
                 OF_MEASURE,
             ),
             "difference": Column(
-                pl.Float64, "measured minus published; null if either is null", OF_MEASURE
+                "Float64", "measured minus published; null if either is null", OF_MEASURE
             ),
             "meets": Column(
-                pl.Boolean,
+                "Boolean",
                 "whether measured satisfies the condition; false if what the claim speaks about "
                 "does not exist in the model; null if it could not be measured",
             ),
             "verdict": Column(
-                pl.String,
+                "String",
                 "for this row: holds, does not hold, or not tested here (always for a relative)",
             ),
             "why": Column(
-                pl.String,
+                "String",
                 "why the row has no number or decides nothing, in sentences; empty otherwise",
             ),
             "overall": Column(
-                pl.String,
+                "String",
                 "for the claim over all subjects: does not hold (for one subject or more), holds "
                 "(for every subject), holds where tested (some subjects were not tested), or not "
                 "tested here (also if a claim about encoders and decoders was tested on one kind "

@@ -1,4 +1,4 @@
-"""What a run says of the claims of the studies. Verdicts are computed, never typed."""
+"""Verdicts of a run on the claims of the studies. Verdicts are computed, never typed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sinkscope.tables.contract import write_table
 from sinkscope.tables.read import read_tables
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested here"
-# Of a claim as a whole: it holds for every model that was tested, but not every one was.
+# For a claim as a whole: it holds for every tested model, but not every model was tested.
 PARTLY = "holds where tested"
 TESTS = {
     "above": (lambda x, limit: x > limit, "above {}"),
@@ -38,16 +38,16 @@ def condition_text(condition: Mapping[str, float]) -> str:
 
 
 def meets(claim: Claim, subject: Subject, measured: float) -> bool:
-    kept = all(
+    in_limits = all(
         TESTS[key][0](measured, limit) for key, limit in claim.condition.items() if key in TESTS
     )
     if "within" not in claim.condition:
-        return kept
-    return kept and abs(measured - claim.published[subject.name]) <= claim.condition["within"]
+        return in_limits
+    return in_limits and abs(measured - claim.published[subject.name]) <= claim.condition["within"]
 
 
-def measured_of(claim: Claim, tables: Tables, model: str) -> float | None:
-    """The claim's number of one model of the run; all tables that it needs are there."""
+def number_of(claim: Claim, tables: Tables, model: str) -> float | None:
+    """The claim's number for one model of the run, if all tables that it needs exist."""
     try:
         return measures()[claim.measure].compute(tables, model, **claim.options)
     except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
@@ -59,80 +59,86 @@ def measured_of(claim: Claim, tables: Tables, model: str) -> float | None:
 
 
 def models_like(subject: Subject, models: pl.DataFrame) -> tuple[list[str], list[str]]:
-    """Models of the run that are the subject, and its relatives: of the same architecture and
-    with softmax, the largest first."""
+    """Models of the run that are the subject, and its relatives: other softmax models of the same
+    architecture, the largest first."""
     source = pl.col("source").str.split("@").list.first()
-    own = models.filter(source.is_in(list(subject.sources)))["model"].to_list()
-    kin = models.filter(
+    subjects = models.filter(source.is_in(list(subject.sources)))["model"].to_list()
+    relatives = models.filter(
         pl.col("architecture") == subject.architecture,
         pl.col("attention") == "softmax",
-        ~pl.col("model").is_in(own),
+        ~pl.col("model").is_in(subjects),
     ).sort("n_parameters", "model", descending=[True, False])
-    return own, kin["model"].to_list()
+    return subjects, relatives["model"].to_list()
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a model of the run says of a claim: number and meets are None where it says nothing.
-    why: a sentence where there is no number."""
+class Measurement:
+    """The number of a claim for one model of the run, and whether it meets the condition. Both are
+    None if it could not be measured. why: a sentence if number is None."""
 
     number: float | None
     meets: bool | None
     why: str = ""
 
 
-def finding(claim: Claim, subject: Subject, tables: Tables, model: str) -> Finding:
+def measure_model(claim: Claim, subject: Subject, tables: Tables, model: str) -> Measurement:
     try:
-        number = measured_of(claim, tables, model)
+        number = number_of(claim, tables, model)
     except AbsentError as absent:
-        return Finding(None, False, str(absent))
+        return Measurement(None, False, str(absent))
     if number is None:
         names = " and ".join(claim.tables())
-        return Finding(None, None, f"The run does not have what this needs of {model} in {names}.")
-    return Finding(number, meets(claim, subject, number))
+        return Measurement(
+            None, None, f"The run does not have what this needs of {model} in {names}."
+        )
+    return Measurement(number, meets(claim, subject, number))
 
 
-def judged(claim: Claim, subject: Subject, tables: Tables) -> list[dict[str, Any]]:
-    """The claim's rows about one published model: of itself where it ran, else of its
-    relatives, else one without a number."""
-    own, kin = models_like(subject, tables["models"])
+def rows_about(claim: Claim, subject: Subject, tables: Tables) -> list[dict[str, Any]]:
+    """The claim's rows about one published model: its own rows if it ran, else those of its
+    relatives, else one row without a number."""
+    subjects, relatives = models_like(subject, tables["models"])
     missing = [name for name in claim.tables() if name not in tables]
     if missing:
         return [row(claim, subject, why=f"This run has no table {missing[0]}.")]
-    if own:
-        return [judged_itself(claim, subject, tables, model) for model in own]
+    if subjects:
+        return [row_of_subject(claim, subject, tables, model) for model in subjects]
     absent = f"{subject.name} was not in this run"
-    if not kin:
+    if not relatives:
         why = f"{absent}, nor was another model of its architecture ({subject.architecture})."
         return [row(claim, subject, why=why)]
-    return [judged_relative(claim, subject, tables, model) for model in kin]
+    return [row_of_relative(claim, subject, tables, model) for model in relatives]
 
 
-def judged_itself(claim: Claim, subject: Subject, tables: Tables, model: str) -> dict[str, Any]:
-    found = finding(claim, subject, tables, model)
-    verdict = UNTESTED if found.meets is None else HOLDS if found.meets else FAILS
-    return row(claim, subject, model, found, why=found.why, verdict=verdict)
+def row_of_subject(claim: Claim, subject: Subject, tables: Tables, model: str) -> dict[str, Any]:
+    measurement = measure_model(claim, subject, tables, model)
+    verdict = UNTESTED if measurement.meets is None else HOLDS if measurement.meets else FAILS
+    return row(claim, subject, model, measurement, why=measurement.why, verdict=verdict)
 
 
-def judged_relative(claim: Claim, subject: Subject, tables: Tables, model: str) -> dict[str, Any]:
-    """A relative decides nothing."""
-    found = finding(claim, subject, tables, model)
-    outcome = {True: "would meet", False: "would not meet", None: "does not test"}[found.meets]
+def row_of_relative(claim: Claim, subject: Subject, tables: Tables, model: str) -> dict[str, Any]:
+    """The row of a relative, which decides nothing."""
+    measurement = measure_model(claim, subject, tables, model)
+    outcome = {True: "would meet", False: "would not meet", None: "does not test"}[
+        measurement.meets
+    ]
     why = f"{subject.name} was not in this run; its relative {model} {outcome} the condition."
-    return row(claim, subject, model, found, why=f"{why} {found.why}".strip(), is_relative=True)
+    return row(
+        claim, subject, model, measurement, why=f"{why} {measurement.why}".strip(), is_relative=True
+    )
 
 
 def row(
     claim: Claim,
     subject: Subject,
     model: str | None = None,
-    found: Finding = Finding(None, None),
+    measurement: Measurement = Measurement(None, None),
     *,
     why: str,
     verdict: str = UNTESTED,
     is_relative: bool = False,
 ) -> dict[str, Any]:
-    published, measured = claim.published.get(subject.name), found.number
+    published, measured = claim.published.get(subject.name), measurement.number
     both = published is not None and measured is not None
     return {
         "number": claim.number,
@@ -150,27 +156,29 @@ def row(
         "published": published,
         "measured": measured,
         "difference": measured - published if both else None,  # type: ignore[operator]
-        "meets": found.meets,
+        "meets": measurement.meets,
         "verdict": verdict,
         "why": why,
     }
 
 
 def evaluate(claims: Sequence[Claim], tables: Tables) -> pl.DataFrame:
-    """The rows of the table `claims`. tables: those of this run, by name; `models` among them."""
+    """The table `claims`. tables: the tables of this run by name, including `models`."""
     rows = []
     for claim in claims:
-        of_claim = [entry for subject in claim.subjects for entry in judged(claim, subject, tables)]
+        of_claim = [
+            entry for subject in claim.subjects for entry in rows_about(claim, subject, tables)
+        ]
         verdict = overall(claim, of_claim)
         rows += [entry | {"overall": verdict} for entry in of_claim]
     return pl.DataFrame(rows, schema=TABLES["claims"].schema)
 
 
 def overall(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
-    """The verdict over all models that a claim speaks about: one for which it does not hold
-    decides. What is said of encoders and decoders alike is untested until one of each was tested.
+    """The verdict over all models that a claim speaks about: it fails if it fails for one model. A
+    claim about encoders and decoders is untested until at least one of each was tested.
 
-    rows: those of the claim.
+    rows: all rows of the claim.
     """
     by_verdict = {
         verdict: {entry["subject"] for entry in rows if entry["verdict"] == verdict}
@@ -186,7 +194,7 @@ def overall(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def write_claims(path: Path, tables: Path, names: Sequence[str], out: Path) -> None:
-    """Evaluate the claims of a file over these tables of a folder; write the table `claims`."""
-    found = read_tables(tables, names)
-    rows = evaluate(read_claims(path), found)
+    """Evaluate the claims of a file on these tables of a folder; write the table `claims`."""
+    tables_of_run = read_tables(tables, names)
+    rows = evaluate(read_claims(path), tables_of_run)
     write_table(rows.lazy(), "claims", TABLES["claims"], out)

@@ -1,4 +1,4 @@
-"""How many parameters a model has, without loading it: from headers and sizes of its files."""
+"""Number of parameters of a model without loading it, from headers and sizes of its files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.hub.lock import NAME, lock_path, read_lock, repository_of
 from sinkscope.shipped import SHIPPED
 
-# Formats of weights, the one that is loaded first in front; and the bytes that a parameter takes
-# at least, where no header counts them.
+# Formats of weights in the order of loading, each with the smallest number of bytes per parameter.
+# The sizes are used if no header has the number of parameters.
 LEAST_BYTES = {".safetensors": 2.0, ".bin": 2.0, ".gguf": 0.5, ".onnx": 1.0}
 
 
 def n_parameters(row: ModelRow, directory: Path) -> int | None:
-    """Parameters of a row's model, rather too many; None where its files are not here.
+    """Upper estimate of the parameters of a row's model; None if its files are not here.
 
-    Files that are missing or broken are no error here: the job that needs them says so.
+    Missing or broken files are not an error here: the job that needs them reports them.
     """
     repository = repository_of(row.model, row.source)
     if repository is not None:
@@ -42,7 +42,7 @@ def n_parameters(row: ModelRow, directory: Path) -> int | None:
 
 
 def local_files(source: str, directory: Path) -> list[Path]:
-    """Files of a source that is no hub's."""
+    """Files of a source that is not on the Hub."""
     kind, _, name = source.partition(":")
     if kind == "package":
         try:
@@ -57,19 +57,19 @@ def local_files(source: str, directory: Path) -> list[Path]:
 
 
 def by_header(path: Path) -> int:
-    """Numbers in a safetensors file: its first 8 bytes say how long its JSON header is."""
+    """Count of numbers in a safetensors file; its first 8 bytes are the length of its header."""
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         if length > path.stat().st_size:
-            raise ValueError(f"{path}: is no safetensors file.")
+            raise ValueError(f"{path}: is not a safetensors file.")
         header = json.loads(stream.read(length))
     return sum(math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
 
 
 def by_size(sizes: Mapping[str, int]) -> int | None:
-    """Most parameters that files of these sizes can hold, in the format that is loaded."""
+    """Largest number of parameters in files of these sizes, in the format that is loaded."""
     for suffix, least in LEAST_BYTES.items():
-        found = [size for name, size in sizes.items() if name.endswith(suffix)]
-        if found:
-            return math.ceil(sum(found) / least)
+        of_format = [size for name, size in sizes.items() if name.endswith(suffix)]
+        if of_format:
+            return math.ceil(sum(of_format) / least)
     return None

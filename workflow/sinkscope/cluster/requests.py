@@ -1,6 +1,7 @@
-"""What a job asks a scheduler for: memory and minutes, from weights, texts and the attempt.
+"""The resources of a job for a scheduler: memory and minutes, from weights, texts and the attempt.
 
-Reckoned on the safe side, with nothing loaded: the workflow asks whenever it is read.
+The estimates are conservative. They load nothing, because the workflow computes them whenever it is
+read.
 """
 
 from __future__ import annotations
@@ -11,29 +12,29 @@ from pathlib import Path
 
 from sinkscope.cluster.parameters import n_parameters
 from sinkscope.config import ModelRow
-from sinkscope.declarations.found import experiment
+from sinkscope.declarations.registry import experiment
 from sinkscope.grid import Grid
 from sinkscope.rehearse.needs import MARGIN, needs, operations
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 CHARACTERS_PER_TOKEN = 3
 CPU_TFLOPS, GPU_TFLOPS = 0.02, 20.0
-# Float32 numbers that a layer holds of every token, in widths of the model.
+# Float32 activations of a layer per token, in multiples of the width of the model.
 WIDTHS = 20
-# Before a job does anything: its libraries are read from a shared disk.
+# Start of a job, while its libraries are read from a shared disk.
 START_MINUTES = 5
-# An experiment runs over the first tokens of a document at most so many times.
+# Largest number of passes of an experiment over the first tokens of a document.
 PASSES = 8
-# Jobs without a model: libraries, and what they read, a cell or the rows that it became.
+# Jobs without a model: MB of the libraries, MB per cell or its rows, and cells per minute.
 TABLES_MB, MB_PER_CELL, CELLS_PER_MINUTE = 1000, 0.1, 600
 
 
 class Requests:
-    """What the jobs of a grid ask for. attempt: 1, 2, ...; a repeated job asks for more."""
+    """Resources of the jobs of a grid. attempt: 1, 2, ...; a repeated job requests more."""
 
     def __init__(self, grid: Grid, directory: Path) -> None:
         self.grid, self.raw = grid, grid.config.raw
-        # Of thousands of jobs, each model's files are read once.
+        # Cached, so that each model's files are read once for thousands of jobs.
         self._parameters = cache(lambda row: n_parameters(row, directory) or 0)
         self._of_shard = cache(self._shard)
         self._of_experiment = cache(self._experiment)
@@ -42,21 +43,21 @@ class Requests:
         self._n_characters = max(len(document.text) for document in grid.config.documents)
 
     def mem_mb(self, model: str, attempt: int) -> int:
-        """Of any job that runs the model."""
+        """Memory of any job that runs the model."""
         return attempt * self._of_shard(model)[0]
 
     def minutes(self, model: str, attempt: int) -> int:
-        """Of an extraction job."""
+        """Minutes of an extraction job."""
         return attempt * self._of_shard(model)[1]
 
     def measure_minutes(self, name: str, model: str, attempt: int) -> int:
-        """Of a job that runs the model over the first tokens of a shard's documents, or where an
-        experiment reads whole documents, over all of them."""
+        """Minutes of a job that runs the model over the first tokens of a shard's documents, or
+        over all whole documents if the experiment reads whole documents."""
         whole = experiment(name).tokens is None
         return attempt * (self._of_all if whole else self._of_experiment)(model)[1]
 
     def tables_mb(self, n_models: int, attempt: int) -> int:
-        """Of a job that reads the cells of so many models, or tables made of them."""
+        """Memory of a job that reads the cells of n_models models, or tables of these cells."""
         return attempt * round_up(TABLES_MB + MB_PER_CELL * n_models * self._n_documents)
 
     def tables_minutes(self, n_models: int, attempt: int) -> int:
@@ -67,7 +68,7 @@ class Requests:
         return self._whole(model, min(self.raw["documents_per_job"], self._n_documents))
 
     def _whole(self, model: str, n_documents: int) -> tuple[int, int]:
-        """Of a job over so many whole documents, each taken to be as long as the longest."""
+        """MB and minutes of a job over n_documents whole documents, all as long as the longest."""
         n_tokens = math.ceil(self._n_characters / CHARACTERS_PER_TOKEN)
         row = self.grid.config.model(model)
         return self._asks(row, min(n_tokens, row.max_length or n_tokens), n_documents)
@@ -78,8 +79,8 @@ class Requests:
         return self._asks(row, self.raw["experiment_tokens"], PASSES * n_documents)
 
     def _asks(self, row: ModelRow, n_tokens: int, n_documents: int) -> tuple[int, int]:
-        """MB and minutes. Layers and width are taken as what models of a size mostly have: a
-        hundred times as wide as they are deep, and twelve squares of the width in a layer."""
+        """MB and minutes of a job. Layers and width are estimated from the number of parameters:
+        the width is 100 times the number of layers, and a layer has 12 * width**2 parameters."""
         n = self._parameters(row)
         width = (100 * n / 12) ** (1 / 3)
         on_gpu = row.device.startswith("cuda")
@@ -88,8 +89,8 @@ class Requests:
         weights = n * BYTES[row.dtype]
         minutes = START_MINUTES + needs(weights, None, seconds, n_documents).minutes
         activations = 0 if on_gpu else 4 * WIDTHS * width * n_tokens
-        reckoned = round_up(self.raw["mem_mb"] + (weights + activations) / 1e6)
-        return row.mem_mb or reckoned, minutes
+        estimate = round_up(self.raw["mem_mb"] + (weights + activations) / 1e6)
+        return row.mem_mb or estimate, minutes
 
 
 def round_up(megabytes: float) -> int:

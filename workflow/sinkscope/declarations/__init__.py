@@ -1,1 +1,1 @@
-"""What an experiment, a section of the report and a setting are, and how they are found."""
+"""Declarations of experiments, statistics, report sections and settings, and their registry."""

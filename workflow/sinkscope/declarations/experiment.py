@@ -1,4 +1,4 @@
-"""What an experiment declares: everything that can be known of it before anything is measured.
+"""The declaration of an experiment: everything that is known before anything is measured.
 
 An experiment is a package in `sinkscope.experiments` whose `EXPERIMENT` is one of these. Beside it:
   measure.py  measure(loaded, task) -> frames by name; runs a model over the documents of a part
@@ -16,13 +16,13 @@ from typing import Any
 from sinkscope.documents import Document
 from sinkscope.tables.table import Table
 
-ALL = "all"  # the part of an experiment that is not of a shard
+ALL = "all"  # the single part of an experiment that is not split into shards
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A key of the configuration. about: what it does, a sentence. schema: of its values (JSON
-    schema)."""
+    """A key of the configuration. about: its description, a sentence. schema: JSON schema of its
+    values."""
 
     key: str
     default: Any
@@ -32,13 +32,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report. intro: a paragraph. tables: names of those that its figures read.
-    figures: modules of its package in the order of the report; modules that are not named come
-    last. package: of these modules, below that of the experiment. page: where the section is shown,
-    if it has a page of its own.
+    """A part of the report. intro: a paragraph. tables: names of the tables that its figures read.
+    figures: modules of its package in the order of the report; other modules come last. package:
+    package of these modules, below that of the experiment. page: file of the section's own page, if
+    it has one.
 
-    With the table `models`, the figures compare models: those whose attention is not softmax are
-    left out.
+    If `tables` includes `models`, the figures compare models, and models whose attention is not
+    softmax are left out.
     """
 
     title: str
@@ -50,26 +50,27 @@ class Section:
 
     @property
     def words(self) -> list[str]:
-        """What the report says of it."""
+        """The section's own texts in the report."""
         return [self.title, self.intro, self.page or ""]
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """tables: by name, those that it makes. sections: of the report, by name.
+    """An experiment. tables: its tables by name. sections: its sections of the report by name.
 
-    settings: keys of the configuration that only experiments have. reads: other keys that its
-    measurement reads; a measurement is given these and its settings, and no others. threshold: the
-    setting that its tables depend on, but no measurement.
+    settings: keys of the configuration that the experiment adds. reads: other keys that its
+    measurement reads; a measurement gets these and the settings, and no others. threshold: a
+    setting that its tables depend on, but not its measurements.
 
-    parts: frames that a measurement leaves; those of its tables unless given. families: the kinds
-    of model that it is about; for a model of another one, parts have no rows. chooses: of an
-    experiment that is not about single documents, what it reads of all of them, by its settings.
-    tokens: the key that says how many first tokens of a document are read; None for whole ones.
+    parts: names of the frames that a measurement writes; by default the names of its tables.
+    families: the kinds of model that it is about; for other models, parts have no rows. chooses:
+    for an experiment that is not about single documents, the function from all documents and the
+    settings to the documents that it reads. tokens: the key for the number of first tokens that are
+    read of a document; None for whole documents.
 
-    beside: tables of the atlas that its derivation reads. records: of an experiment that runs no
-    model, by table, the file in the folder of a trained checkpoint that holds the model's part.
-    feeds_atlas: its tables are joined with those of the atlas, whose figures show them.
+    beside: atlas tables that its derivation reads. records: for an experiment that runs no model,
+    the file by table in the folder of a trained checkpoint. feeds_atlas: whether its tables are
+    joined with the atlas tables, whose figures show them.
     """
 
     tables: Mapping[str, Table]
@@ -87,10 +88,10 @@ class Experiment:
 
     @property
     def frames(self) -> tuple[str, ...]:
-        """Names of the frames that a measurement leaves."""
+        """Names of the frames that a measurement writes."""
         return self.parts or tuple(self.tables)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys of the configuration that a measurement is given."""
+        """Keys of the configuration that a measurement gets."""
         return (*(setting.key for setting in self.settings), *self.reads)

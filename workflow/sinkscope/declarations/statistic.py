@@ -1,4 +1,4 @@
-"""What a statistic of the attention declares, and how one is added.
+"""The declaration of a statistic of the attention.
 
 A module in `sinkscope.statistics` has a tuple `STATISTICS` of these. The arrays of a cell, the
 columns of the tables `heads` and `sink_mass`, and the reference of all columns follow from them.
@@ -18,9 +18,9 @@ AXES = ("layer", "head", "query", "key", "key_set", "width", "cell")
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of the attention of one layer. attention: [batch, head, query, key]. start: column
-    of the first of these queries among the keys. first: [batch] column of each document's key 0;
-    what is before it is padding."""
+    """Some rows of the attention of one layer. attention: [batch, head, query, key]. start: key
+    index of the first of these queries. first: [batch] index of each document's key 0; keys before
+    it are padding."""
 
     attention: Tensor
     start: int
@@ -29,17 +29,18 @@ class Rows:
 
 @dataclass(frozen=True)
 class Statistic:
-    """name: of its array in a cell. axes: of AXES, in order. type: of NumPy. definition: what it
-    is, with its formula; {width} stands for the width, and {{ for a brace. source: of the
-    definition, by author and year.
+    """A statistic. name: name of its array in a cell. axes: a subset of AXES, in order. type: NumPy
+    type. definition: a definition with its formula; {width} is the width, and {{ is a brace.
+    source: source of the definition, by author and year.
 
-    A statistic with the axes (layer, head), or these and a width, is a column of the table `heads`;
-    with (layer, key_set) one of `sink_mass`. column: its name there, {} standing for the width.
+    A statistic with the axes (layer, head), with or without a width, is a column of the table
+    `heads`. With (layer, key_set) it is a column of `sink_mass`. column: name of that column; {} is
+    the width.
 
-    by_query: computes what is new: Rows to a number for each query, [batch, head, query]. Its mean
-    over the queries of a document is the statistic, whose axes are then (layer, head). Statistics
-    without it are computed by `extract`, which says how. The kernels of GPUs know only those: with
-    another one, attention is reduced block by block.
+    by_query: the computation of a new statistic, from Rows to one number per query,
+    [batch, head, query]. The statistic is its mean over the queries of a document, and its axes are
+    (layer, head). Statistics without it are computed by `extract`. The GPU kernels compute only
+    those; with any other statistic, attention is reduced block by block.
     """
 
     name: str

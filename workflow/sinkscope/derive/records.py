@@ -1,4 +1,4 @@
-"""What the training of models recorded: files in the folders of their checkpoints."""
+"""Records of the training of models: files in the folders of their checkpoints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sinkscope.tables.table import Table
 def recorded(
     rows: Sequence[ModelRow], declared: Experiment, zoo: Path = SHIPPED / "zoo"
 ) -> dict[str, Path]:
-    """Model to folder, of the zoo's models among `rows` whose training was recorded."""
+    """Folder by model, for the zoo models among `rows` whose training was recorded."""
     kinds = {row.model: row.source.partition(":") for row in rows}
     folders = {model: zoo / name for model, (kind, _, name) in kinds.items() if kind == "zoo"}
     first = next(iter(declared.records.values()))
@@ -26,7 +26,7 @@ def recorded(
 
 
 def read_records(folders: Mapping[str, Path], declared: Experiment) -> dict[str, pl.DataFrame]:
-    """The records of all models by table. Raises SinkscopeError for a file that is not such a
+    """The records of all models by table. Raises SinkscopeError if a file is not a valid
     record."""
     return {
         name: pl.concat(

@@ -11,14 +11,14 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Differences:
-    """What `compare` found. Rows are numbers of rows in `a` and in `b`, counted from 0.
+    """The result of `compare`. Rows are given as row numbers in `a` and in `b`, from 0.
 
-    key: the columns that matched the rows; () where they were matched by position.
-    columns: name, and type in `a` and in `b` (None where it has no such column), of the columns
-    that only one table has or whose types differ. Their values are not compared.
-    pairs: columns `a` and `b`, the rows that were matched. values: a column of booleans per
-    compared column, true where the values of a pair differ. only_a, only_b: rows without a match.
-    duplicates: how many rows of `a` and of `b` share their key with another row of their table.
+    key: the columns that rows were matched by; () if they were matched by position.
+    columns: name, type in `a` and type in `b` (None if the table lacks it) per column that only one
+    table has or whose types differ. Their values are not compared.
+    pairs: columns `a` and `b`, the matched rows. values: one boolean column per compared column,
+    true where the values of a pair differ. only_a, only_b: rows without a match. duplicates: number
+    of rows of `a` and of `b` that share their key with another row of their table.
     """
 
     a: pl.DataFrame
@@ -44,8 +44,8 @@ class Differences:
         return bool(self.columns or self.n_rows or self.n_values)
 
     def changes(self, limit: int | None = None) -> Iterator[tuple[int, int, str]]:
-        """Row of `a`, row of `b` and column of the values that differ, in the order of `a`;
-        limit: of so many rows at most."""
+        """Row of `a`, row of `b` and column of each value that differs, in the order of `a`. limit:
+        the largest number of rows."""
         if not self.n_values:
             return
         differ = self.values.select(pl.any_horizontal(pl.all())).to_series().arg_true()
@@ -55,8 +55,8 @@ class Differences:
                     yield self.pairs["a"][pair], self.pairs["b"][pair], column.name
 
     def largest(self) -> dict[str, float]:
-        """The largest |a - b| of each column of floats in which numbers differ."""
-        found = {}
+        """The largest |a - b| per float column with differing numbers."""
+        largest = {}
         for differ in self.values:
             if differ.any() and self.a.schema[differ.name].is_float():
                 pairs = self.pairs.filter(differ)
@@ -66,8 +66,8 @@ class Differences:
                 )
                 numbers = _distance(a, b).drop_nulls().drop_nans()
                 if len(numbers):
-                    found[differ.name] = float(numbers.to_numpy().max())
-        return found
+                    largest[differ.name] = float(numbers.to_numpy().max())
+        return largest
 
 
 def compare(
@@ -75,13 +75,13 @@ def compare(
 ) -> Differences:
     """The differences of two tables. The order of their columns does not count.
 
-    key: columns that identify a row; then the order of rows does not count either. Without a key,
-    or where a table lacks such a column or has it in another type, rows are matched by position.
+    key: columns that identify a row; the order of rows then does not count either. Rows are matched
+    by position without a key, or if a table lacks a key column or has it in another type.
     tolerance: floats within it (|a - b| <= tolerance) are equal. NaN equals NaN, null equals null,
     and -0.0 equals 0.0; NaN and null differ.
 
-    Rows that share a key are matched so that none is lost: equal rows first, the others in the
-    order of their values.
+    Every row that shares its key with others is matched too: equal rows first, then the others in
+    the order of their values.
     """
     common = [name for name in a.columns if b.schema.get(name) == a.schema[name]]
     columns = [
@@ -109,7 +109,7 @@ def compare(
 
 
 def _differ(a: pl.Series, b: pl.Series, tolerance: float) -> pl.Series:
-    """Whether each value of `a` differs from that of `b`; never null."""
+    """Boolean series, never null: whether each value of `a` differs from that of `b`."""
     differ = a.ne_missing(b)
     if tolerance and a.dtype.is_float():
         differ &= ~(_distance(a, b) <= tolerance).fill_null(False)
@@ -121,21 +121,21 @@ def _distance(a: pl.Series, b: pl.Series) -> pl.Series:
 
 
 def _numbered(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The columns of `frame` as 0, 1, ..., which no column called `name` can clash with, and the
-    number of each row."""
+    """`frame` with its columns renamed 0, 1, ... and its row numbers in the column `name`. The new
+    names cannot clash with `name`."""
     columns = {str(i): column for i, column in enumerate(frame)}
     return pl.DataFrame({**columns, name: pl.int_range(frame.height, eager=True)})
 
 
 def _by_position(n_a: int, n_b: int) -> pl.DataFrame:
-    """Columns `a` and `b`: numbers of rows that are matched; null where a row has no match."""
+    """Columns `a` and `b`: numbers of matched rows; null if a row has no match."""
     rows = pl.DataFrame({"row": pl.int_range(max(n_a, n_b), eager=True)})
     row = pl.col("row")
     return rows.select(a=pl.when(row < n_a).then(row), b=pl.when(row < n_b).then(row))
 
 
 def _match(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
-    """The same of rows that agree in all columns but `a` and `b`, which number them."""
+    """Like `_by_position`, for rows that agree in all columns except their numbers `a` and `b`."""
     on = [name for name in a.columns if name != "a"]
     return a.join(b, on=on, how="full", nulls_equal=True).select("a", "b")
 
@@ -147,7 +147,7 @@ def _n_duplicates(frame: pl.DataFrame, key: Sequence[str]) -> int:
 def _match_duplicates(
     a: pl.DataFrame, b: pl.DataFrame, key: Sequence[str], others: list[str]
 ) -> pl.DataFrame:
-    """The same by key, where several rows may have the same."""
+    """Like `_match` by key, where several rows may share a key."""
     floats = {name for name in others if a.schema[name].is_float()}
     # Floats last: with a tolerance, they may differ where all else is equal.
     columns = [*key, *sorted(others, key=lambda name: name in floats)]
@@ -166,5 +166,5 @@ def _match_duplicates(
 
 
 def _copies(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """`frame`, and in `copy` how many rows with the same values in `columns` are before each."""
+    """`frame` with the column `copy`: number of earlier rows with equal values in `columns`."""
     return frame.with_columns(copy=pl.int_range(pl.len()).over(columns))

@@ -1,4 +1,4 @@
-"""Two folders of results: what is printed of their differences."""
+"""The printed comparison of two folders of results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sinkscope.printable import printable
 
 
 def diff_folders(a: Path, b: Path, tolerance: float, say: Callable[[str], None]) -> bool:
-    """Print every table that differs, and a summary; return whether any does."""
+    """Print every table that differs, and a summary; returns whether any table differs."""
     folder_a, folder_b = tables_folder(a), tables_folder(b)
     files_a, files_b = table_files(folder_a), table_files(folder_b)
     say(printable(f"A: {folder_a}\nB: {folder_b}"))
@@ -24,9 +24,11 @@ def diff_folders(a: Path, b: Path, tolerance: float, say: Callable[[str], None])
             say(printable(f"{name}: only in {'A' if name in files_a else 'B'}"))
             continue
         key = known[name].sort if name in known else None
-        found = compare(read_table(files_a[name]), read_table(files_b[name]), key or (), tolerance)
-        total.add(found)
-        for line in table_lines(name, found, key):
+        differences = compare(
+            read_table(files_a[name]), read_table(files_b[name]), key or (), tolerance
+        )
+        total.add(differences)
+        for line in table_lines(name, differences, key):
             say(line)
     say(summary(total, tolerance))
     return total.differ > 0

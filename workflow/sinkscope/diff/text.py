@@ -15,8 +15,8 @@ LINES = 10  # per table and kind of difference
 
 @dataclass
 class Total:
-    """What all tables together have. differ: tables that differ; alone: those of them that only
-    one folder has. rows, columns, values: how many differences of each kind."""
+    """Totals over all tables. differ: number of tables that differ. alone: number of tables that
+    only one folder has. rows, columns, values: number of differences of each kind."""
 
     tables: int = 0
     differ: int = 0
@@ -26,13 +26,13 @@ class Total:
     values: int = 0
     compared: int = 0  # rows of A
 
-    def add(self, found: Differences) -> None:
+    def add(self, differences: Differences) -> None:
         self.tables += 1
-        self.differ += bool(found)
-        self.columns += len(found.columns)
-        self.rows += found.n_rows
-        self.values += found.n_values
-        self.compared += found.a.height
+        self.differ += bool(differences)
+        self.columns += len(differences.columns)
+        self.rows += differences.n_rows
+        self.values += differences.n_values
+        self.compared += differences.a.height
 
     def add_alone(self) -> None:
         self.tables += 1
@@ -52,61 +52,63 @@ def summary(total: Total, tolerance: float) -> str:
     return f"{tables}, {total.differ:,} {_verb(total.differ)}: {', '.join(parts)}"
 
 
-def table_lines(name: str, found: Differences, key: Sequence[str] | None) -> Iterator[str]:
-    """Lines about one table; none where there is nothing to say.
+def table_lines(name: str, differences: Differences, key: Sequence[str] | None) -> Iterator[str]:
+    """Lines about one table; none if it is equal and needs no note.
 
-    key: what identifies the table's rows; None where Sinkscope does not know the table.
+    key: the columns that identify a row; None if Sinkscope does not know the table.
     """
-    notes = list(_notes(found, key))
-    if not found and not notes:
+    notes = list(_notes(differences, key))
+    if not differences and not notes:
         return
-    counts = _counts(values=found.n_values, rows=found.n_rows, columns=len(found.columns))
+    counts = _counts(
+        values=differences.n_values, rows=differences.n_rows, columns=len(differences.columns)
+    )
     yield printable(f"{name}: {', '.join(counts) or 'equal'}")
-    for line in (*notes, *_columns(found), *_rows(found), *_values(found)):
+    for line in (*notes, *_columns(differences), *_rows(differences), *_values(differences)):
         yield printable(f"  {line}")
 
 
-def _notes(found: Differences, key: Sequence[str] | None) -> Iterator[str]:
+def _notes(differences: Differences, key: Sequence[str] | None) -> Iterator[str]:
     if key is None:
         yield "not a table of Sinkscope: rows are matched by position"
-    elif not found.key:
+    elif not differences.key:
         yield f"rows are matched by position: {', '.join(key)} are not the same columns in A and B"
-    if any(found.duplicates):
-        a, b = found.duplicates
+    if any(differences.duplicates):
+        a, b = differences.duplicates
         yield f"{count(a, 'row')} in A and {b:,} in B share their key with another row"
 
 
-def _columns(found: Differences) -> Iterator[str]:
-    for name, a, b in found.columns[:LINES]:
+def _columns(differences: Differences) -> Iterator[str]:
+    for name, a, b in differences.columns[:LINES]:
         if a is None or b is None:
             yield f"column {name}: only in {'A' if b is None else 'B'}"
         else:
             yield f"column {name}: {a} in A, {b} in B"
-    yield from _more(len(found.columns) - LINES, "column")
+    yield from _more(len(differences.columns) - LINES, "column")
 
 
-def _rows(found: Differences) -> Iterator[str]:
-    first = [("A", found.a, row) for row in found.only_a.head(LINES)]
-    first += [("B", found.b, row) for row in found.only_b.head(LINES)]
+def _rows(differences: Differences) -> Iterator[str]:
+    first = [("A", differences.a, row) for row in differences.only_a.head(LINES)]
+    first += [("B", differences.b, row) for row in differences.only_b.head(LINES)]
     for letter, frame, row in first[:LINES]:
-        yield f"{_row(found, frame, row)}: only in {letter}"
-    yield from _more(found.n_rows - LINES, "row")
+        yield f"{_row(differences, frame, row)}: only in {letter}"
+    yield from _more(differences.n_rows - LINES, "row")
 
 
-def _values(found: Differences) -> Iterator[str]:
-    for a, b, column in list(found.changes(LINES))[:LINES]:
-        values = f"{_value(found.a[column][a])} in A, {_value(found.b[column][b])} in B"
-        yield f"{_row(found, found.a, a)}: {column} {values}"
-    if found.n_values > LINES:
-        sizes = ", ".join(f"{column} {size:.3g}" for column, size in found.largest().items())
+def _values(differences: Differences) -> Iterator[str]:
+    for a, b, column in list(differences.changes(LINES))[:LINES]:
+        values = f"{_value(differences.a[column][a])} in A, {_value(differences.b[column][b])} in B"
+        yield f"{_row(differences, differences.a, a)}: {column} {values}"
+    if differences.n_values > LINES:
+        sizes = ", ".join(f"{column} {size:.3g}" for column, size in differences.largest().items())
         largest = f"; largest |a - b|: {sizes}" if sizes else ""
-        yield f"... and {count(found.n_values - LINES, 'more value')}{largest}"
+        yield f"... and {count(differences.n_values - LINES, 'more value')}{largest}"
 
 
-def _row(found: Differences, frame: pl.DataFrame, row: int) -> str:
-    if not found.key:
+def _row(differences: Differences, frame: pl.DataFrame, row: int) -> str:
+    if not differences.key:
         return f"row {row}"
-    return ", ".join(f"{name} {_value(frame[name][row])}" for name in found.key)
+    return ", ".join(f"{name} {_value(frame[name][row])}" for name in differences.key)
 
 
 def _value(value: object) -> str:
@@ -121,7 +123,7 @@ def _more(n: int, noun: str) -> Iterator[str]:
 
 
 def _counts(**differences: int) -> list[str]:
-    """Of each kind that there is: `2 rows`."""
+    """The counts above 0 in words: `2 rows`."""
     return [count(n, kind.removesuffix("s")) for kind, n in differences.items() if n]
 
 

@@ -1,4 +1,4 @@
-"""What is measured beside the atlas: one folder per experiment, each found by itself."""
+"""Measurements beyond the atlas: one folder per experiment, each discovered automatically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run a model over one document, and keep the statistics as a cell."""
+"""Run a model over documents and return the statistics as cells."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sinkscope.extract.streaming import Workspace
 
 @dataclass(frozen=True)
 class Analyser:
-    """A loaded model with the settings of a run; analyse(document) gives its cell."""
+    """A loaded model with the settings of a run; analyse(document) returns its cell."""
 
     loaded: Loaded
     settings: Settings
@@ -45,33 +45,33 @@ class Analyser:
     def analyse_together(
         self, documents: Sequence[Document], encoded: Sequence[Encoded]
     ) -> list[Cell | SinkscopeError]:
-        """The cells of documents of one length, from one forward pass; in place of a cell that
-        cannot be made, why. Raises SinkscopeError where the pass itself fails."""
-        ids = torch.tensor([one.ids for one in encoded], device=self.loaded.device)
+        """The cells of documents of one length, from one forward pass; if a cell cannot be made,
+        its error instead. Raises SinkscopeError if the pass itself fails."""
+        ids = torch.tensor([tokens.ids for tokens in encoded], device=self.loaded.device)
         # Sets that hold the same keys, and those that no document has, are reduced once.
         distinct, column = members_of(encoded).unique(dim=2, return_inverse=True)
         observation, statistics = self.observed(self.plan(distinct, column), ids)
         arrays = arrays_of(statistics, observation, column)
-        found: list[Cell | SinkscopeError] = []
-        for document, one, own in zip(documents, encoded, arrays, strict=True):
+        cells: list[Cell | SinkscopeError] = []
+        for document, tokens, values in zip(documents, encoded, arrays, strict=True):
             try:
-                found.append(self.cell(document, one, own, observation))
+                cells.append(self.cell(document, tokens, values, observation))
             except SinkscopeError as error:
-                found.append(error)
-        return found
+                cells.append(error)
+        return cells
 
     def observed(
         self, plan: Plan, ids: Tensor, attention_mask: Tensor | None = None
     ) -> tuple[Observation, LayerStatistics]:
-        """One forward pass, and its statistics, stacked. Where GPU memory runs out on a single
-        document, it begins again with blocks of half the size, which later documents keep."""
+        """One forward pass and its stacked statistics. If GPU memory runs out on a single document,
+        the pass is repeated with blocks of half the size, which later documents keep."""
         while True:
             try:
                 return self.one_pass(plan, ids, attention_mask)
             except SinkscopeError as error:
                 if len(ids) > 1 or not isinstance(error.__cause__, torch.OutOfMemoryError):
                     raise
-                problem = str(error)  # the error itself would hold on to the memory
+                problem = str(error)  # the error itself would keep the memory alive
             if not self.workspace.halve():
                 raise SinkscopeError(problem)
             print(
@@ -102,12 +102,12 @@ class Analyser:
         return cell_of(row.model, document.name, row.dtype, encoded, arrays, observation)
 
     def heads(self) -> tuple[tuple[int, int], ...]:
-        """(layer, head) of the single heads that are wanted of this model."""
+        """(layer, head) of the single heads whose maps the settings ask for."""
         loaded, name = self.loaded, self.loaded.row.model
         items = [item.split("/") for item in self.settings.head_maps]
-        wanted = [(int(i), int(j)) for model, i, j in items if model == name]
+        pairs = [(int(i), int(j)) for model, i, j in items if model == name]
         where = "config: head_maps names"
-        return checked_heads(wanted, name, loaded.n_layers, loaded.n_heads, where)
+        return checked_heads(pairs, name, loaded.n_layers, loaded.n_heads, where)
 
     def plan(self, distinct: Tensor, column: Tensor) -> Plan:
         """For documents of one length. distinct, column: as of plan_of."""

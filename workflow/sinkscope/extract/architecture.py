@@ -36,7 +36,7 @@ def read_architecture(what: str, location: str | Path, **options: Any) -> Any:
         config = AutoConfig.from_pretrained(location, trust_remote_code=False, **options)
     except ModelError:
         raise
-    except Exception as error:  # whatever the library raises for a file that it cannot read
+    except Exception as error:  # the library raises many kinds for a file that it cannot read
         reason = " ".join(str(error).split())[:300]
         raise SinkscopeError(
             f"{what}: the configuration in {location} cannot be read ({type(error).__name__}: "
@@ -48,8 +48,8 @@ def read_architecture(what: str, location: str | Path, **options: Any) -> Any:
 
 
 def check_known(what: str, kind: str) -> None:
-    """kind: model_type of a config.json. Raises ModelError where transformers has none of that
-    name; a model may bring the code of its own, which is never run."""
+    """kind: model_type of a config.json. Raises ModelError if transformers does not have that model
+    type; code that a model brings along is never run."""
     if kind not in CONFIG_MAPPING:
         raise ModelError(
             f"{what}: transformers {transformers.__version__} does not know the architecture "
@@ -61,7 +61,7 @@ def check_known(what: str, kind: str) -> None:
 def as_observed(config: Any) -> None:
     """Set how a model is run, in its configuration and in all nested ones.
 
-    A config.json may name an attention, of the model or of a part of it, which beats what the
+    A config.json may name an attention, of the model or of a part of it, which overrides what the
     loader is asked for; one such as `kernels-community/flash-attn` is code to download.
     """
     for part in vars(config).values():
@@ -74,9 +74,9 @@ def as_observed(config: Any) -> None:
 
 
 def check_observable(what: str, config: Any) -> None:
-    """Raises ModelError where the library does not run this architecture, on text, through
-    scaled_dot_product_attention. A model that passes may still call it more or less than once
-    per layer, which only a forward pass shows."""
+    """Raises ModelError if the library does not run this architecture, on text, through
+    scaled_dot_product_attention. Whether a model calls it exactly once per layer only shows in a
+    forward pass."""
     kind = config.model_type
     if config.is_encoder_decoder:
         raise ModelError(
@@ -107,7 +107,7 @@ def check_observable(what: str, config: Any) -> None:
 
 
 def says(config: Any, size: str) -> bool:
-    """Whether a configuration has one number of that name, for all layers."""
+    """Whether a configuration has this size as one number for all layers."""
     try:
         int(getattr(config, size))
         return True
@@ -116,9 +116,9 @@ def says(config: Any, size: str) -> bool:
 
 
 def text_config(config: Any) -> Any:
-    """The configuration of the part that reads text: of most models, all of it.
+    """The configuration of the part that reads text; for most models the whole configuration.
 
-    Models of images and text (Gemma-3, LLaVA) have one for each part.
+    Models of images and text (Gemma-3, LLaVA) have one per part.
     """
     try:
         return config.get_text_config()
@@ -141,15 +141,15 @@ def detect_family(model: str, config: Any) -> str:
 
 
 def attention_of(config: Any) -> str:
-    """softmax, or what a variant of this package has in its place."""
+    """softmax, or the attention of a variant of this package."""
     return config.attention if isinstance(config, VariantGPT2Config) else "softmax"
 
 
 def key_value_heads(config: Any) -> int:
-    """Heads that hold keys and values: fewer than query heads where these are grouped.
+    """Number of heads that hold keys and values: fewer than query heads if these are grouped.
 
-    config: of the part that reads text. GPTBigCode and Falcon say `multi_query` for one head;
-    Falcon's newer architecture says a number all the same.
+    config: of the part that reads text. GPTBigCode and Falcon state one head as `multi_query`;
+    Falcon's newer architecture states a number although `multi_query` is set.
     """
     if getattr(config, "multi_query", False) and not getattr(
         config, "new_decoder_architecture", False
@@ -160,10 +160,10 @@ def key_value_heads(config: Any) -> int:
 
 
 def positions(network: Any) -> int | None:
-    """Longest input the model has positions for; None where it is not limited.
+    """Longest input the model has positions for; None if it is not limited.
 
-    RoBERTa's kind numbers positions from padding_idx + 1, so that its table is longer than
-    its longest input.
+    RoBERTa and similar models number positions from padding_idx + 1, so their table is longer than
+    their longest input.
     """
     limit = getattr(text_config(network.config), "max_position_embeddings", None)
     if limit is None:

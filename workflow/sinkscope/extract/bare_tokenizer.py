@@ -21,9 +21,9 @@ SPECIALS = {
 def bare_tokenizer(model: str, path: Path, longest: int) -> PreTrainedTokenizerFast:
     """The tokenizer of a model of BERT's kind, for texts of up to `longest` tokens.
 
-    The file may cut and pad texts to what its own application reads; both are lifted. It does not
-    say what its special tokens are for: they are declared. Raises ModelError where it cannot be
-    read or lacks one of them.
+    Truncation and padding that the file sets for its own application are removed. The roles of the
+    special tokens are not in the file and are declared here. Raises ModelError if the file cannot
+    be read or lacks a special token.
     """
     try:
         tokenizer = Tokenizer.from_file(str(path))
@@ -32,10 +32,10 @@ def bare_tokenizer(model: str, path: Path, longest: int) -> PreTrainedTokenizerF
             f"model '{model}': {path} cannot be read as a tokenizer ({error}); install its "
             "package again."
         ) from error
-    lacking = [token for token in SPECIALS.values() if tokenizer.token_to_id(token) is None]
-    if lacking:
+    missing = [token for token in SPECIALS.values() if tokenizer.token_to_id(token) is None]
+    if missing:
         raise ModelError(
-            f"model '{model}': {path} has no token '{lacking[0]}', which a tokenizer of BERT's "
+            f"model '{model}': {path} has no token '{missing[0]}', which a tokenizer of BERT's "
             "kind has; choose another model."
         )
     tokenizer.no_truncation()

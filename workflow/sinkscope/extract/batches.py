@@ -1,4 +1,4 @@
-"""Documents on their way to the model: tokenised ahead, and together where they fill a GPU."""
+"""Batches of documents: tokenised ahead of the model, and grouped by length on a GPU."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.encode import Encoded
 
-AHEAD = 64  # documents that are tokenised before their turn
+AHEAD = 64  # documents that are tokenised ahead of the model
 TOGETHER = 16_384  # tokens of a batch on a GPU
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Documents of one length; problem: why the one document of it could not be encoded."""
+    """Documents of one length. problem: the error if the batch's only document could not be
+    encoded."""
 
     documents: list[Document]
     encoded: list[Encoded]
@@ -27,7 +28,7 @@ class Batch:
 def encoded_ahead(
     encode: Callable[[Document], Encoded], documents: Iterable[Document]
 ) -> Iterator[tuple[Document, Encoded | SinkscopeError]]:
-    """The documents in order, tokenised in a thread of its own while others are analysed."""
+    """The documents in order, tokenised in a separate thread while others are analysed."""
     with ThreadPoolExecutor(max_workers=1) as thread:
         waiting: deque[tuple[Document, Future[Encoded]]] = deque()
         for document in documents:
@@ -50,10 +51,10 @@ def outcome(
 def batches(
     encode: Callable[[Document], Encoded], documents: Iterable[Document], *, on_gpu: bool
 ) -> Iterator[Batch]:
-    """All documents: one at a time on a processor, on a GPU those of one length together.
+    """Batches of all documents: one document each on a CPU, documents of one length on a GPU.
 
-    Of one length, since padding would cost time and could change what is seen. Documents that
-    come up to AHEAD places apart can meet.
+    Only documents of one length are batched, since padding costs time and could change the
+    attention. Documents at most AHEAD places apart can share a batch.
     """
     waiting: dict[int, Batch] = {}
     n_waiting = 0

@@ -1,10 +1,10 @@
-"""A cell, one model on one document: what is kept of it, and its file.
+"""A cell, the statistics of one model on one document, and its file.
 
 Its arrays are the statistics of `sinkscope.statistics`, which say what each is; docs/tables.md
 lists them. Of their axes, `key_set` is KEY_SETS, `width` LOCAL_WIDTHS, and `cell` the cells of a
 map: tokens, or for long documents map_cells blocks of them. NaN: no query can see the key.
 `meta` is JSON: model, document, tokens, classes, n_tokens_full, window, is_causal, heads, path
-(what reduced the attention: triton, torch, or both), fingerprint, sha256 (of the arrays).
+(backend that reduced the attention: triton, torch, or both), fingerprint, sha256 (of the arrays).
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ def read_cell(path: Path, names: list[str] | None = None) -> Cell:
     try:
         with safe_open(path, framework="numpy") as file:
             meta = json.loads((file.metadata() or {})["cell"])
-            kept = [name for name in file.keys() if names is None or name in names]  # noqa: SIM118
-            return Cell(meta, {name: file.get_tensor(name) for name in kept})
+            keys = [name for name in file.keys() if names is None or name in names]  # noqa: SIM118
+            return Cell(meta, {name: file.get_tensor(name) for name in keys})
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise DamagedError(path, f"is not a complete cell ({error})") from error
 
 
 def digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """Hash of the numbers: what was changed since they were written does not have it."""
+    """Hash of the names, types, shapes and values of the arrays, which detects later changes."""
     total = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         total.update(f"{name} {array.dtype} {array.shape} ".encode() + array.tobytes())
@@ -73,13 +73,13 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def fingerprint_of(path: Path) -> str | None:
-    """Fingerprint of the finished cell at `path`; None where there is none, or where it is not
-    what its job wrote."""
+    """Fingerprint of the finished cell at `path`; None if there is no cell, or if its arrays are
+    not those that its job wrote."""
     if not path.is_file():
         return None
     try:
         cell = read_cell(path)
     except SinkscopeError:
         return None
-    whole = cell.meta.get("sha256") == digest(cell.arrays)
-    return str(cell.meta.get("fingerprint")) if whole else None
+    is_whole = cell.meta.get("sha256") == digest(cell.arrays)
+    return str(cell.meta.get("fingerprint")) if is_whole else None

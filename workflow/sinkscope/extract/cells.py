@@ -1,7 +1,7 @@
 """From one observed forward pass to a cell per document.
 
-A batch may be padded on either side. What a cell holds is its document's alone: positions count
-from its first token, and nothing of the padding is kept.
+A batch may be padded on either side. A cell holds no padding: its positions count from the first
+token of its document.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sinkscope.config import Settings
-from sinkscope.declarations.found import added, statistics
+from sinkscope.declarations.registry import added, statistics
 from sinkscope.declarations.statistic import Statistic
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.cell import Cell
@@ -65,8 +65,8 @@ def plan_of(
 
 
 class LazyMaps(dict[str, np.ndarray]):
-    """The arrays of a document whose maps stay on the device until one of them is asked for: they
-    are most of the bytes, and a training loop may want none."""
+    """The arrays of a document. Its maps stay on the device until one of them is read: they are
+    most of the bytes, and a training loop may not need them."""
 
     def __init__(self, arrays: Mapping[str, Any]) -> None:
         super().__init__({name: array for name, array in arrays.items() if name not in MAPS})
@@ -83,8 +83,8 @@ class LazyMaps(dict[str, np.ndarray]):
 def arrays_of(
     layers: LayerStatistics, observation: Observation, column: Tensor, *, lazy_maps: bool = False
 ) -> list[dict[str, np.ndarray]]:
-    """For each document its arrays, [layer, ...]. layers: stacked, [layer, batch, ...].
-    column: for each of KEY_SETS its column among those of the plan. lazy_maps: as in LazyMaps."""
+    """The arrays of each document, [layer, ...]. layers: stacked, [layer, batch, ...]. column: for
+    each of KEY_SETS its column among those of the plan. lazy_maps: as in LazyMaps."""
     arrays: dict[str, Any] = {
         one.name: array_of(one, layers, observation, column)
         for one in statistics()
@@ -109,7 +109,7 @@ def arrays_of(
 def array_of(
     one: Statistic, layers: LayerStatistics, observation: Observation, column: Tensor
 ) -> np.ndarray:
-    """[layer, batch, ...]: one statistic of all layers."""
+    """[layer, batch, ...]: one statistic, all layers."""
     if one in observation.plan.added:
         assert layers.added is not None
         values = layers.added[..., observation.plan.added.index(one)]
@@ -122,9 +122,9 @@ def array_of(
 
 
 def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, Any]:
-    """One document without its padding. real: [token] bool.
+    """The arrays of one document without its padding. real: [token] bool.
 
-    A map in blocks of a padded document would mix tokens and padding: it is left out.
+    A block-averaged map of a padded document would mix tokens and padding, so it is left out.
     """
     if not real.all():
         start, stop = np.flatnonzero(real)[[0, -1]] + (0, 1)
@@ -133,8 +133,10 @@ def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, A
         over_tokens = {"query", "key", "cell"}
         for one in statistics():
             if one.name in arrays:
-                own = [slice(start, stop) if ax in over_tokens else slice(None) for ax in one.axes]
-                arrays[one.name] = arrays[one.name][tuple(own)]
+                slices = [
+                    slice(start, stop) if ax in over_tokens else slice(None) for ax in one.axes
+                ]
+                arrays[one.name] = arrays[one.name][tuple(slices)]
         arrays["max_key"] = arrays["max_key"] - start
     # A causal window ends long before its document does.
     last = np.flatnonzero(arrays["n_window_queries"].any(0)).max() + 1
@@ -144,7 +146,7 @@ def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, A
 
 
 def check_numbers(model: str, document: str, dtype: str, max_value: np.ndarray) -> None:
-    """max_value: [layer, query]. Raises SinkscopeError where one is no number."""
+    """max_value: [layer, query]. Raises SinkscopeError if one is not a finite number."""
     for layer, values in enumerate(max_value):
         if not np.isfinite(values).all():
             raise SinkscopeError(
@@ -162,7 +164,7 @@ def cell_of(
     arrays: dict[str, np.ndarray],
     observation: Observation,
 ) -> Cell:
-    """One document's part of a pass. Raises SinkscopeError for attention that is no number."""
+    """One document's part of a pass. Raises SinkscopeError for attention that is not finite."""
     check_numbers(model, document, dtype, arrays["max_value"])
     meta = {
         "model": model,
@@ -179,16 +181,16 @@ def cell_of(
 
 
 def checked_heads(
-    wanted: Sequence[tuple[int, int]], model: str, n_layers: int, n_heads: int, where: str
+    heads: Sequence[tuple[int, int]], model: str, n_layers: int, n_heads: int, where: str
 ) -> tuple[tuple[int, int], ...]:
     """The (layer, head) pairs, sorted. where: names their source in errors.
 
-    Raises ModelError for one that the model does not have.
+    Raises ModelError for a pair that the model does not have.
     """
-    for layer, head in wanted:
+    for layer, head in heads:
         if not (0 <= layer < n_layers and 0 <= head < n_heads):
             raise ModelError(
                 f"{where} '{model}/{layer}/{head}', but the model has layers 0 to {n_layers - 1} "
                 f"and heads 0 to {n_heads - 1}; correct it."
             )
-    return tuple(sorted(set(wanted)))
+    return tuple(sorted(set(heads)))

@@ -1,8 +1,7 @@
-"""Weights in other formats, turned into safetensors once and kept in the user's cache.
+"""Weights in other formats (GGUF, ONNX), converted to safetensors once and cached per user.
 
-Reading GGUF dequantises every tensor (tens of seconds), and a model that came from it
-refuses to be saved; ONNX has weights but no model of the library. Loading the safetensors
-afterwards takes a second.
+Reading GGUF dequantises every tensor (tens of seconds), and transformers cannot load ONNX. Loading
+the converted safetensors takes a second.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ from sinkscope.errors import PassingError, SinkscopeError
 from sinkscope.extract.sources import TOKENIZER, Weights
 from sinkscope.files import PART, read_json, sha256_of, share, write_json
 
-LAYOUT = "1"  # raise when what is kept changes
+LAYOUT = "1"  # increase when the content of a converted folder changes
 SUMS = "sha256.json"  # of a converted folder: file name to SHA-256
 
-# Reads the weights of a model, named in errors, from a file: the network and its tokenizer.
+# Returns the network and the tokenizer of a file; the model's name is for error messages.
 Reader = Callable[[str, Path], tuple[Any, Any]]
 
 
 def reader_of(path: Path) -> tuple[Reader, tuple[Path, ...]]:
-    """What reads weights of this format, and the files that it reads beside `path`."""
+    """The reader for the format of a file, and the other files in its folder that it reads."""
     if path.suffix == ".onnx":
         from sinkscope.extract.onnx_distilbert import read_onnx
 
@@ -45,10 +44,10 @@ def reader_of(path: Path) -> tuple[Reader, tuple[Path, ...]]:
 def cache_folder() -> Path:
     """SINKSCOPE_CACHE, or the platform's usual place below the home directory.
 
-    Raises SinkscopeError for a user without one.
+    Raises SinkscopeError for a user without a home directory.
     """
-    if own := os.environ.get("SINKSCOPE_CACHE"):
-        return Path(own)
+    if folder := os.environ.get("SINKSCOPE_CACHE"):
+        return Path(folder)
     try:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sinkscope"
     except RuntimeError as error:
@@ -59,19 +58,18 @@ def cache_folder() -> Path:
 
 
 def as_safetensors(model: str, weights: Weights) -> Weights:
-    """The same weights, dequantised exactly (float32), as a folder with a tokenizer; weights
-    that the library loads as they are, unchanged.
+    """The same weights, dequantised exactly (float32), as a folder with a tokenizer. Weights that
+    need no conversion are returned unchanged.
 
-    A folder whose files are not as they were written is made again. Raises SinkscopeError where
-    the cache cannot be written and for ONNX that cannot be converted; whatever the library raises
-    for GGUF that it cannot read.
+    A damaged folder is converted again. Raises SinkscopeError if the cache cannot be written or
+    ONNX weights cannot be converted, and what the library raises for GGUF that it cannot read.
     """
     if weights.convert is None:
         return weights
     source = Path(weights.location) / weights.convert
     read, beside = reader_of(source)
     folder = cache_folder() / "models" / f"{source.stem}-{_key(source, beside)}"
-    if not is_whole(folder):  # else a cache that others have made is only read
+    if not is_whole(folder):  # an existing folder is only read: the cache may be another user's
         lock = FileLock(f"{folder}.lock")
         with cache_errors(model, folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +83,7 @@ def as_safetensors(model: str, weights: Weights) -> Weights:
 
 
 def _key(source: Path, beside: tuple[Path, ...]) -> str:
-    """12 digits of a hash of the files that are converted, and of how they are kept."""
+    """First 12 digits of a hash of the files that are converted and of the layout."""
     key = hashlib.sha256(f"{LAYOUT} {source.name} {source.stat().st_size} ".encode())
     for path in (source, *beside):
         key.update(bytes.fromhex(sha256_of(path)))
@@ -93,7 +91,7 @@ def _key(source: Path, beside: tuple[Path, ...]) -> str:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a converted folder has all of its files, as they were written."""
+    """Whether a converted folder has all of its files, with the hashes that were written."""
     try:
         return all(
             sha256_of(folder / name) == sha for name, sha in read_json(folder / SUMS).items()
@@ -116,9 +114,10 @@ def cache_errors(model: str, folder: Path) -> Iterator[None]:
 
 
 def _convert(model: str, source: Path, read: Reader, folder: Path) -> None:
-    """Under the lock of `folder`, so that what others have left unfinished is of no use."""
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*{PART}"):
-        shutil.rmtree(left, ignore_errors=True)
+    """Runs under the lock of `folder`, so that unfinished folders of other processes can be
+    deleted."""
+    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.*{PART}"):
+        shutil.rmtree(leftover, ignore_errors=True)
     network, tokenizer = read(model, source)
     with cache_errors(model, folder):
         temporary = Path(tempfile.mkdtemp(PART, f".{folder.name}.", folder.parent))

@@ -1,4 +1,4 @@
-"""A model that is split over several GPUs: its layers' statistics are taken where they run."""
+"""Models that are split over several GPUs: each layer's statistics are computed where it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Record = TypeVar("Record", Plan, LayerStatistics, Visible)
 
 
 def moved(record: Record, device: torch.device) -> Record:
-    """The same record with all of its tensors on `device`; those that are there are shared."""
+    """The same record with all of its tensors on `device`; tensors already there are shared."""
     if all(
         not isinstance(value, Tensor) or value.device == device
         for value in (getattr(record, field.name) for field in fields(record))

@@ -30,15 +30,16 @@ _CALL = torch.nn.Module._call_impl.__code__
 
 
 class UnobservableError(Exception):
-    """The attention went another way than one call a layer over the whole document."""
+    """The model does not call the attention exactly once per layer over the whole document."""
 
 
 @dataclass(frozen=True, eq=False)
 class Listener:
-    """attend: gets each call. modules: ids of the modules whose calls it gets; None for all.
+    """attend: called with each attention call. modules: ids of the modules whose calls it gets;
+    None for all.
 
-    beside: False where `attend` returns the layer's output; True where the model makes its output
-    itself, as ever, and `attend` only looks on.
+    beside: False if `attend` returns the layer's output; True if the model computes its own output
+    as usual and `attend` only observes.
     """
 
     attend: Attend
@@ -47,8 +48,8 @@ class Listener:
 
 
 class _Thread(threading.local):
-    """Of one thread: the open blocks, the innermost last; whether a call is being served, and
-    whether torch's attention is running for it."""
+    """State of one thread: the listeners of its open blocks, the innermost last; whether a call is
+    being served, and whether torch's attention is running for it."""
 
     def __init__(self) -> None:
         self.listeners: list[Listener] = []
@@ -83,10 +84,11 @@ def answered(
 
 
 class _Patch:
-    """Puts the router in place while any thread has a block open, and torch's function back after.
+    """Installs the router while any thread has a block open, and restores torch's function
+    afterwards.
 
-    Another patch that was put over ours and not yet taken away is left alone: calls that it hands
-    on find no listener and go to torch.
+    If another patch was installed over ours and is still there, it is left in place: the calls that
+    it passes on reach no listener and go to torch.
     """
 
     def __init__(self) -> None:
@@ -127,7 +129,7 @@ def _attention(
     """Takes the place of torch's scaled_dot_product_attention."""
 
     def run() -> Tensor:
-        # A patch over ours may lead back here: the second time, torch itself answers.
+        # A patch over ours may lead back here: the second time, torch's own function runs.
         original = _TORCH if _thread.in_original else _patch.attention
         before, _thread.in_original = _thread.in_original, True
         try:
@@ -145,8 +147,8 @@ def _attention(
     if mask is not None:
         while mask.dim() < 4:  # [query, key] or [batch or head, query, key]
             mask = mask[None]
-    number = query.shape[-1] ** -0.5 if scale is None else scale
-    return _serve(listeners, Call(query, key, value, mask, is_causal, number), dropout_p, run)
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    return _serve(listeners, Call(query, key, value, mask, is_causal, factor), dropout_p, run)
 
 
 def _variant(call: Call) -> Tensor:
@@ -158,7 +160,7 @@ def _variant(call: Call) -> Tensor:
 
 
 def _listening() -> list[Listener]:
-    """The listeners that get the call which is being made, the innermost block first."""
+    """The listeners that get the current call, the innermost block first."""
     if not _thread.listeners or _thread.is_serving:
         return []
     module: torch.nn.Module | None = None
@@ -174,7 +176,7 @@ def _listening() -> list[Listener]:
 def calling_module() -> torch.nn.Module | None:
     """The innermost module whose __call__ runs in this thread.
 
-    torch passes no caller to a function, so the stack is asked: a dozen frames a layer.
+    torch passes no caller to a function, so the stack is searched: about a dozen frames per layer.
     """
     frame = sys._getframe(1)
     while frame is not None:
@@ -200,11 +202,11 @@ def _serve(
                 answer = one.attend(call)
                 output = answer if output is None else output
         output = run() if output is None else output
-        looking_on = [one for one in listeners if one.beside]
-        if looking_on:
+        observers = [one for one in listeners if one.beside]
+        if observers:
             device = call.query.device.type
             with torch.inference_mode(), torch.autocast(device, enabled=False):
-                for one in looking_on:
+                for one in observers:
                     one.attend(call)
         return output
     finally:

@@ -36,14 +36,16 @@ class Encoded:
 
 @dataclass(frozen=True)
 class InPlace:
-    """A token as part of its text. text: what it stands for; shown: the same to read."""
+    """A token as part of its text. text: the characters that it stands for. shown: the same,
+    readable."""
 
     text: str
     shown: str
     span: Span
 
     def holds(self, ends: Sequence[int]) -> bool:
-        """Whether one of its marks ends a sentence. ends: of the whole text, in rising order."""
+        """Whether one of its marks ends a sentence. ends: positions in the whole text,
+        ascending."""
         if self.span is None:
             return bool(sentence_ends(self.text))
         start, stop = self.span
@@ -53,28 +55,30 @@ class InPlace:
 def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encoded:
     """Tokenize a text; an encoder gets its mask token at the end, as in study 1.
 
-    Raises SinkscopeError where the text is longer than the model takes (unless truncate,
-    which drops tokens before the mask token, or at the end), where it gives no token, and where
-    the tokenizer does not know most of it;
-    ModelError where the model does not take even one token of a text.
+    Raises SinkscopeError if the text is longer than the model takes (unless truncate, which drops
+    tokens before the mask token, or at the end), if it gives no token, and if the tokenizer does
+    not know most of it; ModelError if the model cannot take even one token of a text.
     """
     tokenizer, row = loaded.tokenizer, loaded.row
     mask = tokenizer.mask_token if loaded.family == "encoder" else None
-    given = f"{text} {mask}" if mask else text
-    ids, spans = tokenized(loaded, given)
+    full_text = f"{text} {mask}" if mask else text
+    ids, spans = tokenized(loaded, full_text)
     check_text(row.model, document, text, ids, spans, tokenizer, loaded.n_ids)
     pieces = pieces_of(tokenizer)
-    read = in_place([pieces[i] for i in ids], spans, given)
-    # Of the text alone: a mask token behind the last full stop does not change what it ends.
+    tokens = in_place([pieces[i] for i in ids], spans, full_text)
+    # Of the text alone: the mask token after the last full stop must not change what it ends.
     ends = sentence_ends(text)
-    classes = classes_of(tokenizer, ids, read, [token.holds(ends) for token in read])
+    classes = classes_of(tokenizer, ids, tokens, [token.holds(ends) for token in tokens])
     if all(name in SPECIAL_CLASSES for name in classes):
         raise SinkscopeError(
             f"document '{document}': model '{row.model}' makes no token of it; add text.", document
         )
-    kept = _kept(loaded, ids, classes, truncate=truncate, document=document)
+    positions = _positions_that_fit(loaded, ids, classes, truncate=truncate, document=document)
     return Encoded(
-        [ids[i] for i in kept], [read[i].shown for i in kept], [classes[i] for i in kept], len(ids)
+        [ids[i] for i in positions],
+        [tokens[i].shown for i in positions],
+        [classes[i] for i in positions],
+        len(ids),
     )
 
 
@@ -88,13 +92,13 @@ def special_ids_of(tokenizer: Any) -> dict[str, int]:
 
 
 def classes_of(
-    tokenizer: Any, ids: Sequence[int], read: Sequence[InPlace], ends_sentence: Sequence[bool]
+    tokenizer: Any, ids: Sequence[int], tokens: Sequence[InPlace], ends_sentence: Sequence[bool]
 ) -> list[str]:
     """The key class of each token of one document; all three have one entry per token."""
     special_ids = special_ids_of(tokenizer)
     return [
         key_class(i, token_id, token.text, special_ids, ends_sentence=ends)
-        for i, (token_id, token, ends) in enumerate(zip(ids, read, ends_sentence, strict=True))
+        for i, (token_id, token, ends) in enumerate(zip(ids, tokens, ends_sentence, strict=True))
     ]
 
 
@@ -104,9 +108,9 @@ def shown(tokenizer: Any, token_id: int) -> str:
 
 
 def tokenized(loaded: Loaded, text: str) -> tuple[list[int], list[Span]]:
-    """Ids of a text, special tokens included, and the place of each in it.
+    """Ids of a text, special tokens included, and the span of each in the text.
 
-    Raises ModelError for a tokenizer in Python that cuts the text into bytes.
+    Raises ModelError for a tokenizer in Python that cuts characters into bytes.
     """
     tokenizer, row = loaded.tokenizer, loaded.row
     special = row.add_special_tokens != "false"
@@ -132,10 +136,10 @@ def tokenized(loaded: Loaded, text: str) -> tuple[list[int], list[Span]]:
 
 
 def in_place(pieces: Sequence[Piece], spans: Sequence[Span], text: str) -> list[InPlace]:
-    """Every piece as part of the text: what only the text can tell of it is filled in.
+    """Every piece as part of the text, completed with what only the text shows.
 
-    A part of a character stands for the whole of it, and is shown as `河[1/3]`; what modifies a
-    character (an accent, a joiner of emoji) stands for both.
+    A part of a character stands for the whole character, and is shown as `河[1/3]`; a modifier (an
+    accent, a joiner of emoji) stands for itself and the character that it modifies.
     """
     covered = [
         range(span[0] + piece.spaces * (text[span[0]] == " "), span[1])
@@ -144,14 +148,14 @@ def in_place(pieces: Sequence[Piece], spans: Sequence[Span], text: str) -> list[
         for piece, span in zip(pieces, spans, strict=True)
     ]
     n_parts = Counter(at for places in covered for at in places)
-    so_far: Counter[int] = Counter()
-    found = []
+    n_before: Counter[int] = Counter()
+    tokens = []
     for piece, span, places in zip(pieces, spans, covered, strict=True):
         stands_for, to_read = piece.text or piece.shown, piece.shown
         if places and span:
-            so_far.update(places)
+            n_before.update(places)
             chars = [
-                f"{visible(text[at])}[{so_far[at]}/{n_parts[at]}]"
+                f"{visible(text[at])}[{n_before[at]}/{n_parts[at]}]"
                 if n_parts[at] > 1
                 else readable(text[at])
                 for at in places
@@ -161,23 +165,23 @@ def in_place(pieces: Sequence[Piece], spans: Sequence[Span], text: str) -> list[
         if span and all(modifies(char) for char in stands_for):
             span = modified(text, span)
             stands_for = text[slice(*span)]
-        found.append(InPlace(stands_for, to_read, span))
-    return found
+        tokens.append(InPlace(stands_for, to_read, span))
+    return tokens
 
 
 def modified(text: str, span: tuple[int, int]) -> tuple[int, int]:
-    """The span with the character in front that what it holds modifies."""
+    """The span, extended to the left to the character that its content modifies."""
     start, end = span
     while start > 0 and modifies(text[start]):
         start -= 1
     return start, end
 
 
-def _kept(
+def _positions_that_fit(
     loaded: Loaded, ids: list[int], classes: list[str], *, truncate: bool, document: str
 ) -> list[int]:
-    """Positions that fit into the model: all, or all but the end of the text. An encoder keeps the
-    special tokens that follow it."""
+    """Positions of the tokens that fit into the model: all, or all except the end of the text. An
+    encoder keeps the special tokens after the text."""
     full, limit, model = len(ids), loaded.max_length, loaded.row.model
     if limit is None or full <= limit:
         return list(range(full))

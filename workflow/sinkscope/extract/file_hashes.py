@@ -1,7 +1,7 @@
-"""Hashes of the files that models are loaded from, read once and remembered.
+"""Hashes of the files that models are loaded from, computed once and cached.
 
-A large file is known by its path, size and time: while these stay, it is not read again. What is
-remembered is kept below results/, and only jobs write it.
+A large file is identified by its path, size and time: while these are unchanged, it is not read
+again. The cache is below results/, and only jobs write it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from sinkscope.files import noted, read_json, sha256_of, write_json
 
 # Endings of the files that a model is loaded from.
 LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".gguf", ".onnx")
-LARGE = 2**20  # bytes from which on a hash is remembered
+LARGE = 2**20  # least size in bytes of a file whose hash is cached
 
 
 class FileHashes:
-    """Hashes that are known in the folder of a run; on leaving, those that are new are kept, if
-    they are to be remembered."""
+    """Hashes cached in the folder of a run. On exit new hashes are added to the cache, if
+    `remember` is set."""
 
     def __init__(self, directory: Path, *, remember: bool) -> None:
         self._path = directory / "results" / "weights.json"
@@ -38,33 +38,33 @@ class FileHashes:
         trace: TracebackType | None,
     ) -> None:
         if self._remember and self._new:
-            with noted():  # it is no result of the job that is at work
-                # What another job has written meanwhile stays.
+            with noted():  # the cache is not a result of the running job
+                # Hashes that another job has written meanwhile are kept.
                 write_json(self._path, dict(sorted((self._read() | self._new).items())))
 
     def _read(self) -> dict[str, list[int | str]]:
         try:
-            found = read_json(self._path)
+            content = read_json(self._path)
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return content if isinstance(content, dict) else {}
 
     def of_file(self, path: Path) -> str:
-        """sha256. Raises SinkscopeError where the file cannot be read."""
+        """SHA-256 of a file. Raises SinkscopeError if the file cannot be read."""
         try:
             status = path.stat()
             now: list[int | str] = [status.st_size, status.st_mtime_ns]
             known = self._known.get(str(path))
             if isinstance(known, list) and known[:2] == now:
                 return str(known[2])
-            found = sha256_of(path)
+            digest = sha256_of(path)
         except OSError as error:
             raise SinkscopeError(
                 f"{path}: cannot be read ({error.strerror}); check its permissions."
             ) from error
         if status.st_size >= LARGE:
-            self._new[str(path)] = [*now, found]
-        return found
+            self._new[str(path)] = [*now, digest]
+        return digest
 
     def of_folder(self, folder: Path) -> str:
         """First 12 digits of a hash of the folder's weights, tokenizer and configuration."""

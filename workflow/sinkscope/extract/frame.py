@@ -1,4 +1,4 @@
-"""What the reductions of all layers of one forward pass share."""
+"""Values that the reductions of all layers of one forward pass share."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sinkscope.keys import LOCAL_WIDTHS
 
 
 class Frame:
-    """Made once of the plan and of what its queries see: layers of short documents take less time
-    than these many small steps.
+    """Computed once per pass from the plan and the visible keys: on short documents these many
+    small steps take longer than a layer.
 
-    first: [batch] position of each document's key 0. window: [batch, query], 1 for the first ones,
-    of which the last is before window_end. near: [query, offset] keys beside a query, has_near
-    whether it sees them; beside: [2, batch, query, near offset] 1 for those, and for those that are
-    no sinks. within: [near offset, width]. strict: [batch, query, key_set] 1 where a query counts
-    for a strict mass, n_strict how many do. entropy_weight: [batch, query] one over the most that
-    the row's entropy can be, of n_entropy rows that have one. later: [batch, query] all but the
-    first. pool: [cell, token] weights of a map's cells, None where it is exact. n_real, n_entropy,
-    n_later: [batch, 1].
+    first: [batch] position of each document's key 0. window: [batch, query] 1 for the first
+    queries, the last of which is before window_end. near: [query, offset] keys beside a query;
+    has_near: whether the query sees them. beside: [2, batch, query, near offset] 1 for keys that
+    are seen, and for those that are also not sinks. within: [near offset, width]. strict: [batch,
+    query, key_set] 1 where a query counts for a strict mass; n_strict: number of such queries.
+    entropy_weight: [batch, query] one over the maximum entropy of the row, for the n_entropy rows
+    that have an entropy. later: [batch, query] all queries except the first. pool: [cell, token]
+    weights of a map's cells, None if the map is exact. n_real, n_entropy, n_later: [batch, 1].
     """
 
     def __init__(self, plan: Plan, visible: Visible, *, is_causal: bool) -> None:
@@ -42,7 +42,7 @@ class Frame:
         self.later = real & (plan.rank() > 0)
         self.strict = (self.later[..., None] & ~plan.key_sets).double()
         self.n_strict = self.strict.sum(1)
-        has_entropy = self.later & (visible.n_keys > 1)  # a row that sees one key has none
+        has_entropy = self.later & (visible.n_keys > 1)  # a row that sees one key has no entropy
         self.entropy_weight = (has_entropy / visible.n_keys.clamp(min=2).log()).double()
         self.n_real, self.n_later, self.n_entropy = (
             rows.double().sum(1)[:, None] for rows in (real, self.later, has_entropy)

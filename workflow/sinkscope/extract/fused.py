@@ -97,8 +97,8 @@ class Fused:
         lse = lse.reshape(call.query.shape[:3])
         norms = value_norms(call) if self.plan.weighted else None
         # The statistics do not need the values: the next layer may reuse their memory.
-        kept = call._replace(value=call.key)
-        self._waiting.append(Waiting(layer, kept, visible, lse, norms, backend.kind))
+        without_value = call._replace(value=call.key)
+        self._waiting.append(Waiting(layer, without_value, visible, lse, norms, backend.kind))
         heads = [head for at, head in self.plan.heads if at == layer]
         if heads:
             maps = [head_map(call, lse, head, self.plan) for head in heads]
@@ -135,7 +135,7 @@ class Fused:
 
 
 def bytes_of(call: Call) -> int:
-    """Memory that the queries and keys keep; those of a joint projection keep all of it."""
+    """Memory that the queries and keys keep alive: views of a joint projection keep all of it."""
     storages = {rows.untyped_storage().data_ptr(): rows for rows in (call.query, call.key)}
     return sum(rows.untyped_storage().nbytes() for rows in storages.values())
 
@@ -183,7 +183,7 @@ def with_triton(call: Call) -> tuple[Tensor, Tensor]:
 
 def operation(call: Call) -> Operation:
     """What computes a layer's output and the log-sum-exp of its rows: the kernel that torch would
-    choose for this call, if that returns these sums, else a Triton kernel."""
+    choose for this call if it returns the log-sum-exp, else a Triton kernel."""
     query, key, value = call.query, call.key, call.value
     half = query.dtype in (torch.float16, torch.bfloat16)
     if call.mask is not None or call.key_bias is not None or not (half and query.is_cuda):
@@ -191,11 +191,11 @@ def operation(call: Call) -> Operation:
     if query.shape[-1] % 8 or value.shape[-1] != query.shape[-1]:
         return with_triton
     grouped = query.shape[1] != key.shape[1]
-    chosen = torch._fused_sdp_choice(
+    choice = torch._fused_sdp_choice(
         query, key, value, None, 0.0, call.is_causal, scale=call.scale, enable_gqa=grouped
     )
-    known = {SDPBackend.FLASH_ATTENTION.value: flash, SDPBackend.CUDNN_ATTENTION.value: cudnn}
-    return known.get(chosen, with_triton)
+    operations = {SDPBackend.FLASH_ATTENTION.value: flash, SDPBackend.CUDNN_ATTENTION.value: cudnn}
+    return operations.get(choice, with_triton)
 
 
 def value_norms(call: Call) -> tuple[Tensor, Tensor]:
@@ -218,7 +218,7 @@ def head_map(call: Call, lse: Tensor, head: int, plan: Plan) -> Tensor:
     pool = block_weights(n_tokens, n_cells, query.device)
     cells = query.new_zeros(batch, n_cells, n_cells)
     future = query.new_full((512, 512), HIDDEN).triu_(1)
-    one = Call(
+    head_call = Call(
         query[:, None], key[:, None], key[:, None],
         call.mask if call.mask is None or call.mask.shape[1] == 1 else call.mask[:, head, None],
         call.is_causal, call.scale,
@@ -227,7 +227,7 @@ def head_map(call: Call, lse: Tensor, head: int, plan: Plan) -> Tensor:
     for start in range(0, n_tokens, 512):
         rows = slice(start, min(start + 512, n_tokens))
         logits = (query[:, rows] @ key.transpose(1, 2))[:, None]  # [batch, 1, query, key]
-        hide(logits, one, start, future)
+        hide(logits, head_call, start, future)
         p = (logits[:, 0] - lse[:, head, rows, None]).exp()
         p = p * plan.real[:, rows, None].to(p.device)
         cells += pool[:, rows] @ (p @ pool.T)

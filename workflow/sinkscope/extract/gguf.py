@@ -1,4 +1,4 @@
-"""Models of the library from GGUF weights."""
+"""Reads GGUF weights with transformers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 def read_gguf(model: str, path: Path) -> tuple[Any, Any]:
     """The network (float32, dequantised exactly) and the tokenizer of a GGUF file.
 
-    model: its name, which the errors do not need. Raises whatever the library raises for a file
-    that it cannot read.
+    model: not used; readers of other formats name it in errors. Raises what the library raises
+    for a file that it cannot read.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

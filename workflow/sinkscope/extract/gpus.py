@@ -1,10 +1,10 @@
-"""A GPU of its own for every job on a host.
+"""Exclusive GPUs for each job on a host.
 
-Neither a shell nor Snakemake tells jobs that start together which GPU is whose: all would take the
-first. So a job whose device is `cuda` takes GPUs that no other has, and holds them by a lock on a
-file until it ends, however it ends. Where a scheduler or the user shows it only some
-(CUDA_VISIBLE_DEVICES), it takes one of these. A job whose device is `cuda:0` asks for that one,
-and shares it with whoever is there.
+Neither a shell nor Snakemake assigns GPUs to jobs that start together: all would take the first. A
+job whose device is `cuda` therefore takes GPUs that no other job holds, and holds them by a lock on
+a file until the process ends. If a scheduler or the user makes only some GPUs visible
+(CUDA_VISIBLE_DEVICES), it takes them from these. A job whose device is `cuda:0` uses that GPU, and
+shares it with other jobs.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from pathlib import Path
 from sinkscope.config import ModelRow
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-PAUSE = 1.0  # seconds between two looks for a free GPU
+PAUSE = 1.0  # seconds between two attempts to get a free GPU
 
 
 @contextmanager
 def own_gpus(row: ModelRow) -> Iterator[None]:
-    """Within the block, CUDA, if it was not used before, shows only GPUs of the process's own, as
-    many as the row asks for. Waits for them. Does nothing where the host has too few, or no tool
-    that lists them: loading the model says so."""
+    """Within the block, CUDA (if it was not used before) sees only exclusive GPUs, as many as the
+    row's n_gpus. Waits for them. Does nothing if the host has too few GPUs or no nvidia-smi:
+    loading the model reports that."""
     candidates = visible_gpus() if row.device == "cuda" else []
     if len(candidates) < row.n_gpus:
         yield
@@ -47,47 +47,49 @@ def own_gpus(row: ModelRow) -> Iterator[None]:
 
 
 def visible_gpus() -> list[str]:
-    """Names (UUIDs) of the GPUs that this process may use; CUDA is not touched."""
+    """UUIDs of the GPUs that this process may use; CUDA is not initialised."""
     try:
         query = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
-        listed = subprocess.run(query, capture_output=True, text=True, check=True, timeout=120)
+        output = subprocess.run(query, capture_output=True, text=True, check=True, timeout=120)
     except (OSError, subprocess.SubprocessError):
         return []
-    there = listed.stdout.split()
-    shown = os.environ.get(VISIBLE)
-    if shown is None:
-        return there
-    # Numbers count as nvidia-smi does; what else is named there (a part of a GPU) stays as it is.
-    wanted = [name.strip() for name in shown.split(",") if name.strip()]
-    if any(name.isdigit() and int(name) >= len(there) for name in wanted):
+    uuids = output.stdout.split()
+    setting = os.environ.get(VISIBLE)
+    if setting is None:
+        return uuids
+    # Numbers are nvidia-smi's indices; other names (a part of a GPU) are kept as they are.
+    names = [name.strip() for name in setting.split(",") if name.strip()]
+    if any(name.isdigit() and int(name) >= len(uuids) for name in names):
         return []
-    return [there[int(name)] if name.isdigit() else name for name in wanted]
+    return [uuids[int(name)] if name.isdigit() else name for name in names]
 
 
 @contextmanager
 def claimed(candidates: Sequence[str], n: int, who: str) -> Iterator[list[str]]:
-    """n of the candidates that no other process has, held until the block ends."""
-    told = False
+    """n of the candidates that no other process holds, held until the block ends."""
+    has_reported = False
     while True:
-        with ExitStack() as held:
+        with ExitStack() as locks:
             names: list[str] = []
             for name in candidates:
-                if len(names) < n and held.enter_context(_lock(name)):
+                if len(names) < n and locks.enter_context(_lock(name)):
                     names.append(name)
             if len(names) == n:
                 yield names
                 return
-        if not told:
+        if not has_reported:
             print(f"{who}: waiting for a GPU that no other job has", file=sys.stderr, flush=True)
-            told = True
+            has_reported = True
         time.sleep(PAUSE)
 
 
 @contextmanager
 def _lock(name: str) -> Iterator[bool]:
-    """Whether the GPU of that name is now this process's. The system ends the lock with it."""
+    """Whether this process now holds the GPU of that name. The system releases the lock with the
+    process."""
     path = Path(tempfile.gettempdir()) / f"sinkscope-{name.replace('/', '-')}.lock"
-    # Another user's file is opened for reading, which is enough for a lock; no link is followed.
+    # Opened for reading only, which is enough for a lock, also on another user's file. Links are
+    # not followed.
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""One extraction job: a model over a shard of documents, finished cells kept."""
+"""One extraction job: a model over a shard of documents. Finished cells are kept."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def versions() -> dict[str, str]:
 
 
 def fingerprint(loaded: Loaded, settings: Settings, document: Document, code: str) -> str:
-    """Hash of all that a cell depends on; a finished cell with the same one is kept."""
+    """Hash of everything that a cell depends on; a finished cell with the same fingerprint is
+    kept."""
     parts: list[Any] = [
         code,
         versions(),
@@ -55,36 +56,38 @@ def fingerprint(loaded: Loaded, settings: Settings, document: Document, code: st
 def run_job(
     row: ModelRow, documents: Sequence[Document], settings: Settings, code: str, directory: Path
 ) -> dict[str, Any]:
-    """Make the cells of one model over one shard below results/cells; what the manifest says.
+    """Make the cells of one model over one shard below results/cells. Returns the job's manifest.
 
-    A cell that is there with the same fingerprint is kept. A document that the model cannot take
-    is listed with the reason, and stops nothing. code: hash of what extraction runs. Raises
-    SinkscopeError for a fault of the model, and DocumentsError for those of the machine, which
-    another attempt may not meet; cells are kept.
+    A cell with the same fingerprint is kept. A document that the model cannot take is listed with
+    the reason, and does not stop the job. code: hash of the code that extraction runs. Raises
+    SinkscopeError for a fault of the model, and DocumentsError for faults of the machine that
+    another attempt may not meet; cells are kept in both cases.
     """
     started = time.monotonic()
     folder = cell_path(directory / "results", row.model, "any").parent
-    for begun in leftovers(folder, [f"{document.name}.safetensors" for document in documents]):
-        remove(begun)
+    for leftover in leftovers(folder, [f"{document.name}.safetensors" for document in documents]):
+        remove(leftover)
     with threads(settings.threads), own_gpus(row):
         loaded = load_model(row, directory)
         analyser = Analyser(loaded, settings, Workspace(loaded.device))
-        made = make_cells(analyser, documents, code, directory)
+        entries = make_cells(analyser, documents, code, directory)
     refused = {
-        name: about(name, one) for name, one in made.items() if isinstance(one, SinkscopeError)
+        name: about(name, error)
+        for name, error in entries.items()
+        if isinstance(error, SinkscopeError)
     }
-    passing = {name: one for name, one in refused.items() if isinstance(one, PassingError)}
+    passing = {name: error for name, error in refused.items() if isinstance(error, PassingError)}
     if passing:
         raise DocumentsError(passing)
     names = [document.name for document in documents]
-    lacking = [name for name in names if name in refused]
-    missing = [{"document": name, "reason": str(refused[name])} for name in lacking]
+    refused_names = [name for name in names if name in refused]
+    missing = [{"document": name, "reason": str(refused[name])} for name in refused_names]
     for entry in missing:
         print(entry["reason"], file=sys.stderr)
     return {
         "revision": loaded.revision,
         "model": loaded.facts(),
-        "cells": [made[name] for name in names if name not in refused],
+        "cells": [entries[name] for name in names if name not in refused],
         "missing": missing,
         "job": {
             "seconds": round(time.monotonic() - started, 2),
@@ -96,30 +99,35 @@ def run_job(
     }
 
 
-# An entry in the manifest, or why there is none.
-Made = dict[str, Any] | SinkscopeError
+# Entry of a document in the manifest, or the error if it has no cell.
+Entry = dict[str, Any] | SinkscopeError
 
 
 def make_cells(
     analyser: Analyser, documents: Sequence[Document], code: str, directory: Path
-) -> dict[str, Made]:
-    """By document, its entry; those that have a cell already are not analysed again.
+) -> dict[str, Entry]:
+    """The manifest entry of each document; documents that have a cell are not analysed again.
 
-    Raises ModelError where no document could be analysed.
+    Raises ModelError if no document can be analysed.
     """
-    loaded, made = analyser.loaded, dict[str, Made]()
+    loaded, entries = analyser.loaded, dict[str, Entry]()
     results = directory / "results"
-    wanted = {one.name: fingerprint(loaded, analyser.settings, one, code) for one in documents}
-    paths = {one.name: cell_path(results, loaded.row.model, one.name) for one in documents}
+    fingerprints = {
+        document.name: fingerprint(loaded, analyser.settings, document, code)
+        for document in documents
+    }
+    paths = {
+        document.name: cell_path(results, loaded.row.model, document.name) for document in documents
+    }
     with progress(loaded.row.model, len(documents)) as advance:
 
         def finished(document: Document) -> None:
-            made[document.name] = entry(document, paths[document.name], directory)
+            entries[document.name] = entry(document, paths[document.name], directory)
             advance()
 
         pending = []
         for document in documents:
-            if fingerprint_of(paths[document.name]) == wanted[document.name]:
+            if fingerprint_of(paths[document.name]) == fingerprints[document.name]:
                 finished(document)
             else:
                 pending.append(document)
@@ -129,17 +137,17 @@ def make_cells(
                 try:
                     if isinstance(cell, SinkscopeError):
                         raise cell
-                    cell.meta["fingerprint"] = wanted[document.name]
+                    cell.meta["fingerprint"] = fingerprints[document.name]
                     write_cell(paths[document.name], cell)
                     finished(document)
                 except SinkscopeError as error:
-                    made[document.name] = error
+                    entries[document.name] = error
                     advance()
-    return made
+    return entries
 
 
 def together(analyser: Analyser, batch: Batch) -> list[Cell | SinkscopeError]:
-    """A cell for each document, or why there is none."""
+    """The cell of each document, or the error if it has none."""
     if batch.problem is not None:
         return [batch.problem]
     try:
@@ -149,7 +157,7 @@ def together(analyser: Analyser, batch: Batch) -> list[Cell | SinkscopeError]:
     except SinkscopeError as error:
         if len(batch.documents) == 1:
             return [error]
-    # One of them, or their number, was too much: each on its own.
+    # One of them, or all together, were too much: each document gets its own pass.
     single = [
         Batch([document], [encoded])
         for document, encoded in zip(batch.documents, batch.encoded, strict=True)
@@ -158,7 +166,7 @@ def together(analyser: Analyser, batch: Batch) -> list[Cell | SinkscopeError]:
 
 
 def entry(document: Document, path: Path, directory: Path) -> dict[str, Any]:
-    """What the manifest says of a finished cell."""
+    """The manifest entry of a finished cell."""
     return {
         "document": document.name,
         "path": document.path,
@@ -174,8 +182,8 @@ def entry(document: Document, path: Path, directory: Path) -> dict[str, Any]:
 
 @contextmanager
 def progress(model: str, n_documents: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal; in a log file, a line for every tenth of the way. What is given is
-    called once a document."""
+    """A bar on a terminal; in a log file, one line per tenth of the documents. The yielded function
+    is called once per document."""
     console = Console(stderr=True)
     if console.is_terminal:
         with Progress(console=console) as bar:

@@ -1,4 +1,4 @@
-"""What a query may see: causal and padding masks, boolean or added to the logits."""
+"""What a query may see: causal and padding masks, either boolean or added to the logits."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ HIDDEN = torch.finfo(torch.float32).min / 2
 
 
 class Call(NamedTuple):
-    """One call of scaled dot-product attention, as the model made it. A tuple, since one is made a
-    layer, and a dataclass would take longer than some layers' launches.
+    """One call of scaled dot-product attention, as the model made it. A NamedTuple: one is made per
+    layer, and a dataclass would take longer than the launches of some layers.
 
-    query: [batch, head, token, d]; key, value: [batch, key_value_head, token, d];
-    mask: None, or broadcastable to [batch, head, token, token], boolean (True = visible)
-    or a number added to the logits; scale: factor on the dot products; attention: how logits
-    become rows, "softmax" or one of rows.ALTERNATIVES; key_bias: None, or a number for each key,
-    broadcastable to [batch, head, token], added to the logits (ALiBi).
+    query: [batch, head, token, d]; key, value: [batch, key_value_head, token, d]; mask: None, or
+    broadcastable to [batch, head, token, token], boolean (True = visible) or a number added to the
+    logits; scale: factor on the dot products; attention: how logits become rows, "softmax" or one
+    of rows.ALTERNATIVES; key_bias: None, or a number for each key, broadcastable to [batch, head,
+    token], added to the logits (ALiBi).
     """
 
     query: Tensor
@@ -37,8 +37,8 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Visible:
-    """n_keys: [batch, query], how many keys a query sees; n_queries, n_window_queries:
-    [batch, key], how many real queries (of the document, of the window) see a key."""
+    """n_keys: [batch, query] number of keys that a query sees. n_queries, n_window_queries: [batch,
+    key] number of real queries (of the document, of the window) that see a key."""
 
     n_keys: Tensor
     n_queries: Tensor
@@ -74,7 +74,7 @@ def hide(logits: Tensor, call: Call, start: int, future: Tensor) -> None:
 
 
 def count_visible(call: Call, real: Tensor, window: Tensor) -> Visible:
-    """Count what is visible; real, window: [batch, token] bool, the queries that count.
+    """Count visible keys and queries. real, window: [batch, token] bool, the queries that count.
 
     A mask hides the same keys from every head (ALiBi differs by head, but hides nothing).
     """
@@ -91,14 +91,14 @@ def count_visible(call: Call, real: Tensor, window: Tensor) -> Visible:
         if call.is_causal:
             visible = visible & (position <= position[start:stop, None])
         visible = visible & shown(rows_of(call.mask, start, stop)[:, 0])
-        counted = visible.expand(batch, -1, -1).float()  # [batch, query, key]
-        n_keys[:, start:stop] = counted.sum(-1)
-        n_queries += weight[:, :, start:stop] @ counted
+        sees = visible.expand(batch, -1, -1).float()  # [batch, query, key]
+        n_keys[:, start:stop] = sees.sum(-1)
+        n_queries += weight[:, :, start:stop] @ sees
     return Visible(n_keys, n_queries[:, 0], n_queries[:, 1])
 
 
 def count_unmasked(real: Tensor, window: Tensor, *, is_causal: bool) -> Visible:
-    """The same in closed form where no mask hides anything."""
+    """The same in closed form, without a mask."""
     n_tokens = real.shape[1]
     counts = torch.stack([real, window]).float()  # [2, batch, query]
     if is_causal:

@@ -62,7 +62,8 @@ class Loaded:
         return next(self.network.parameters()).device
 
     def facts(self) -> dict[str, Any]:
-        """What the table of models says; the same for the same weights and row."""
+        """The model's row of the table of models; the same for the same weights and configuration
+        row."""
         return {
             "model": self.row.model,
             "source": self.row.source,
@@ -83,8 +84,8 @@ class Loaded:
 def load_model(row: ModelRow, directory: Path) -> Loaded:
     """Load the model of one row, without its output head, on its device.
 
-    Raises SinkscopeError naming the model where the source, the package, the weights or the
-    device cannot be had. Weights load as safetensors, or weights-only; no code is executed.
+    Raises SinkscopeError naming the model if the source, the package, the weights or the device is
+    not available. Weights load as safetensors, or weights-only; no code is executed.
     """
     weights = find_weights(row.model, row.source, directory)
     if row.device.startswith("cuda") and not torch.cuda.is_available():
@@ -104,8 +105,8 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
         check_fits(row.model, tokenizer, text_config(config).vocab_size)
         network, info = AutoModel.from_pretrained(
             weights.location,
-            # It names the attention: Falcon chooses its class when it is built. A variant takes
-            # its own in its place.
+            # The configuration names the attention: Falcon chooses its class when it is built.
+            # A variant replaces it with its own.
             config=config,
             dtype=getattr(torch, row.dtype),
             output_loading_info=True,
@@ -114,7 +115,7 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
         )
     except SinkscopeError:
         raise
-    except Exception as error:  # whatever a library raises for weights it cannot read
+    except Exception as error:  # libraries raise many kinds for weights that they cannot read
         raise error_class(error)(_unreadable(row, weights, error)) from error
     check_complete(row, weights, info["missing_keys"])
     network = network.eval().requires_grad_(False)
@@ -124,8 +125,7 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
 
 
 def family_of(row: ModelRow, directory: Path) -> str:
-    """encoder or decoder, known without loading the weights. Raises SinkscopeError like
-    load_model."""
+    """encoder or decoder, without loading the weights. Raises SinkscopeError like load_model."""
     if row.family:
         return row.family
     weights = as_safetensors(row.model, find_weights(row.model, row.source, directory))
@@ -136,25 +136,25 @@ def family_of(row: ModelRow, directory: Path) -> str:
 def placement(row: ModelRow) -> dict[str, Any]:
     """How the library spreads the weights of a model over its row's GPUs, in equal parts.
 
-    Raises SinkscopeError where there are not as many.
+    Raises SinkscopeError if there are fewer GPUs than n_gpus.
     """
     if row.n_gpus == 1:  # from the file to the device, with no copy in between
         return {"device_map": row.device} if row.device.startswith("cuda") else {}
-    n_there = torch.cuda.device_count()
-    if not row.device.startswith("cuda") or n_there < row.n_gpus:
+    n_visible = torch.cuda.device_count()
+    if not row.device.startswith("cuda") or n_visible < row.n_gpus:
         raise PassingError(
             f"model '{row.model}': n_gpus is {row.n_gpus}, but its device is {row.device} and "
-            f"torch sees {n_there} GPUs here; run on a node that has them, or lower n_gpus."
+            f"torch sees {n_visible} GPUs here; run on a node that has them, or lower n_gpus."
         )
     memory = {i: torch.cuda.get_device_properties(i).total_memory for i in range(row.n_gpus)}
     return {"device_map": "balanced", "max_memory": memory}
 
 
 def check_complete(row: ModelRow, weights: Weights, missing: Iterable[str]) -> None:
-    """Refuse weights that lack some: the library fills them with random numbers.
+    """Refuse incomplete weights: the library fills missing ones with random numbers.
 
-    A pooler reads the last layer's output, which no attention depends on, and many
-    checkpoints come without.
+    A missing pooler is accepted: it reads the last layer's output, no attention depends on it, and
+    many checkpoints come without.
     """
     needed = sorted(name for name in missing if "pooler" not in name)
     if needed:
@@ -165,7 +165,7 @@ def check_complete(row: ModelRow, weights: Weights, missing: Iterable[str]) -> N
 
 
 def longest_input(row: ModelRow, network: torch.nn.Module) -> int | None:
-    """The row's max_length, else the model's number of positions."""
+    """The row's max_length, else the model's number of positions; None if neither is limited."""
     limit = positions(network)
     if row.max_length and limit and row.max_length > limit:
         raise SinkscopeError(

@@ -104,13 +104,13 @@ class Observation:
         They are on the device of the mask; without a mask, on `device`."""
         if call.mask is not None:
             device = call.mask.device
-        counted = self._counted
+        cached = self._counted
         kind = (call.is_causal, device)
-        if counted is None or counted[0] is not call.mask or counted[1:3] != kind:
+        if cached is None or cached[0] is not call.mask or cached[1:3] != kind:
             plan = moved(self.plan, device)
             visible = count_visible(call, plan.real, plan.window_rows())
-            counted = self._counted = (call.mask, *kind, visible)
-        return counted[3]
+            cached = self._counted = (call.mask, *kind, visible)
+        return cached[3]
 
     def frame(self, plan: Plan, visible: Visible, call: Call) -> Frame:
         """Computed once for layers with the same visible keys."""

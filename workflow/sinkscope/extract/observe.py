@@ -1,7 +1,7 @@
-"""Run a model over ids and see every layer's attention: what the workflow's extraction uses.
+"""Run a model over ids and observe the attention of every layer, as the extraction jobs do.
 
 The library's own output_attentions is wrong for Falcon with ALiBi (transformers 4.45 to 5.23 add
-it twice) and holds all matrices at once; see `door` for how attention is seen here.
+it twice) and holds all matrices at once; see `door` for how attention is intercepted here.
 """
 
 from __future__ import annotations
@@ -27,16 +27,15 @@ def run_observed(
     *,
     hidden_states: bool = False,
 ) -> Any:
-    """One forward pass over ids [batch, token], each layer's attention done by `attend`.
+    """One forward pass over ids [batch, token], with each layer's attention computed by `attend`.
 
-    attention_mask: [batch, token], 0 at padding; None where there is none. Returns the model's
-    output, with the hidden states of all layers if they are wanted.
-    Raises ModelError where the model does not call the attention once a layer, SinkscopeError
-    where the pass itself fails.
+    attention_mask: [batch, token], 0 at padding; None without padding. Returns the model's output,
+    with the hidden states of all layers if `hidden_states`. Raises ModelError if the model does not
+    call the attention once per layer, SinkscopeError if the pass itself fails.
     """
     n_calls = 0
 
-    def counted(call: Call) -> Tensor:
+    def count_and_attend(call: Call) -> Tensor:
         nonlocal n_calls
         n_calls += 1
         return attend(with_bias(call))
@@ -51,7 +50,7 @@ def run_observed(
         padded = attention_mask is not None
         with (
             torch.inference_mode(),
-            answered(counted),
+            answered(count_and_attend),
             by_key(loaded.network, padded=padded) as with_bias,
         ):
             output = loaded.network(**options)
@@ -75,7 +74,7 @@ def unobservable(model: str, network: Any, reason: str, n_layers: int) -> ModelE
 
 
 def failed_pass(loaded: Loaded, ids: Tensor, error: Exception) -> str:
-    """The sentence for a model that cannot run: its own fault, or the device's."""
+    """The error message for a pass that failed, by a fault of the model or of the device."""
     what = f"model '{loaded.row.model}': the forward pass over {ids.shape[1]} tokens failed"
     if isinstance(error, torch.OutOfMemoryError):
         return f"{what} for want of GPU memory; use a smaller dtype or max_length."

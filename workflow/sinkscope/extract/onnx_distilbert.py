@@ -1,7 +1,7 @@
 """A DistilBERT from an ONNX file and the tokenizer.json beside it.
 
-Such a package has no config.json. Its sizes are those of the weights; the size of a head is that
-of the shape into which the graph brings the queries of a layer.
+Such a package has no config.json. The sizes are taken from the shapes of the weights, and the head
+size from the shape to which the graph reshapes the queries.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sinkscope.extract.bare_tokenizer import bare_tokenizer
 from sinkscope.extract.onnx_graph import Graph, OnnxError, attributes
 from sinkscope.extract.sources import TOKENIZER
 
-PREFIX = "distilbert."  # of the weights that are not those of an output head
+PREFIX = "distilbert."  # of all weights except those of the output head
 EPSILON = np.float32(1e-12)  # of the library's layer norms
 QUERY = "transformer.layer.{}.attention.q_lin"
 
@@ -27,8 +27,8 @@ QUERY = "transformer.layer.{}.attention.q_lin"
 def read_onnx(model: str, path: Path) -> tuple[DistilBertModel, PreTrainedTokenizerFast]:
     """The network (float32, dequantised exactly, without its output head) and the tokenizer.
 
-    Raises SinkscopeError for what is no ONNX file or no DistilBERT, and for a tokenizer.json
-    that cannot be read.
+    model: its name in error messages. Raises SinkscopeError if the file is not ONNX, its model is
+    not a DistilBERT, or tokenizer.json cannot be used.
     """
     try:
         graph = Graph(path)
@@ -36,7 +36,7 @@ def read_onnx(model: str, path: Path) -> tuple[DistilBertModel, PreTrainedTokeni
         network = DistilBertModel(config_of(graph, weights))
         check_same(weights, network)
     except OnnxError as error:
-        raise _unfit(model, path, error) from error
+        raise _unreadable(model, path, error) from error
     network.load_state_dict({name: torch.tensor(values) for name, values in weights.items()})
     config = network.config
     tokenizer = bare_tokenizer(model, path.with_name(TOKENIZER), config.max_position_embeddings)
@@ -44,15 +44,15 @@ def read_onnx(model: str, path: Path) -> tuple[DistilBertModel, PreTrainedTokeni
 
 
 def read_onnx_config(model: str, path: Path) -> DistilBertConfig:
-    """The configuration of the network that read_onnx makes. Raises SinkscopeError like it."""
+    """The configuration of read_onnx's network. Raises SinkscopeError like read_onnx."""
     try:
         graph = Graph(path)
         return config_of(graph, body(graph.parameters()))
     except OnnxError as error:
-        raise _unfit(model, path, error) from error
+        raise _unreadable(model, path, error) from error
 
 
-def _unfit(model: str, path: Path, error: OnnxError) -> SinkscopeError:
+def _unreadable(model: str, path: Path, error: OnnxError) -> SinkscopeError:
     return SinkscopeError(
         f"model '{model}': {path} cannot be read as a DistilBERT ({error}); install its package "
         "again, or choose another model."
@@ -60,22 +60,22 @@ def _unfit(model: str, path: Path, error: OnnxError) -> SinkscopeError:
 
 
 def body(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights that are no output head's, as DistilBertModel names them."""
-    found = {
+    """The weights of the network without its output head, as DistilBertModel names them."""
+    weights = {
         name.removeprefix(PREFIX): values
         for name, values in parameters.items()
         if name.startswith(PREFIX)
     }
-    if not found:
+    if not weights:
         raise OnnxError(f"no weight of it has a name in '{PREFIX}'")
-    return found
+    return weights
 
 
 def config_of(graph: Graph, weights: Mapping[str, np.ndarray]) -> DistilBertConfig:
-    """Sizes from the weights. Raises OnnxError where they do not say them, or the graph does not
-    compute what the library's DistilBERT does."""
-    layers = [re.match(r"transformer\.layer\.(\d+)\.", name) for name in weights]
-    n_layers = 1 + max((int(layer[1]) for layer in layers if layer), default=-1)
+    """Raises OnnxError if weights that determine the sizes are missing, or if the graph computes
+    something else than the library's DistilBERT."""
+    matches = [re.match(r"transformer\.layer\.(\d+)\.", name) for name in weights]
+    n_layers = 1 + max((int(match[1]) for match in matches if match), default=-1)
     names = ("embeddings.word_embeddings", "embeddings.position_embeddings")
     try:
         (n_ids, dim), (n_positions, _) = (weights[f"{name}.weight"].shape for name in names)
@@ -95,8 +95,8 @@ def config_of(graph: Graph, weights: Mapping[str, np.ndarray]) -> DistilBertConf
 
 
 def check_operations(graph: Graph, n_layers: int) -> None:
-    """Raises OnnxError for a graph whose layers do not have one softmax and one GELU each, or
-    whose norms have another epsilon: names and shapes of the weights would not show it."""
+    """Raises OnnxError unless each layer has one softmax and one GELU and the layer norms have the
+    library's epsilon. Names and shapes of the weights do not show these."""
     for kind, what in (("Softmax", "softmax"), ("Erf", "GELU")):
         if (n_nodes := len(graph.of_type(kind))) != n_layers:
             raise OnnxError(
@@ -109,12 +109,13 @@ def check_operations(graph: Graph, n_layers: int) -> None:
 
 
 def head_size(graph: Graph, n_layers: int, dim: int) -> int:
-    """Size of the heads: queries plus their bias are reshaped to [batch, query, head, size]."""
+    """Head size: the graph adds a bias to the queries, then reshapes them to [batch, query, head,
+    size]."""
     sizes = {
-        graph.last_number(shaped.input[1])
+        graph.last_number(reshape.input[1])
         for layer in range(n_layers)
-        for added in graph.users(f"{PREFIX}{QUERY.format(layer)}.bias", "Add")
-        for shaped in graph.users(added.output[0], "Reshape")
+        for add in graph.users(f"{PREFIX}{QUERY.format(layer)}.bias", "Add")
+        for reshape in graph.users(add.output[0], "Reshape")
     }
     size = sizes.pop() if len(sizes) == 1 else None
     if size is None:
@@ -125,12 +126,12 @@ def head_size(graph: Graph, n_layers: int, dim: int) -> int:
 
 
 def check_same(weights: Mapping[str, np.ndarray], network: DistilBertModel) -> None:
-    """Raises OnnxError where the weights are not exactly those of the network."""
-    wanted = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    if lacking := sorted(wanted.keys() - weights.keys()):
-        raise OnnxError(f"it lacks the weight '{lacking[0]}'")
-    if more := sorted(weights.keys() - wanted.keys()):
-        raise OnnxError(f"it has a weight '{more[0]}', which DistilBERT has not")
-    for name, shape in wanted.items():
+    """Raises OnnxError unless the weights have exactly the names and shapes of the network's."""
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    if missing := sorted(expected.keys() - weights.keys()):
+        raise OnnxError(f"it lacks the weight '{missing[0]}'")
+    if extra := sorted(weights.keys() - expected.keys()):
+        raise OnnxError(f"it has a weight '{extra[0]}', which DistilBERT does not have")
+    for name, shape in expected.items():
         if weights[name].shape != shape:
             raise OnnxError(f"its weight '{name}' has the shape {weights[name].shape}, not {shape}")

@@ -1,9 +1,9 @@
-"""The weights in an ONNX file, dequantised and under the names that they had in torch.
+"""The weights in an ONNX file, dequantised, by their parameter names in torch.
 
-torch's exporter keeps the names of biases, norms and embeddings. The weight of a linear layer it
-transposes, and calls it `onnx::MatMul_753`; the layer's name is that of the node that uses it,
-`/distilbert/transformer/layer.0/attention/q_lin/MatMul`. Static quantisation (QDQ) then stores a
-tensor `x` as `x_quantized`, which a DequantizeLinear node reads.
+torch's exporter keeps the names of biases, norms and embeddings. It transposes the weight of a
+linear layer and names it `onnx::MatMul_753`; the node that uses it is named after the layer,
+`/distilbert/transformer/layer.0/attention/q_lin/MatMul`. Static quantisation (QDQ) stores a tensor
+`x` as `x_quantized`, the input of a DequantizeLinear node.
 """
 
 from __future__ import annotations
@@ -20,92 +20,91 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 DEQUANTIZE = "DequantizeLinear"
-PARAMETER = re.compile(r"[A-Za-z_]\w*(\.\w+)+")  # a name in torch
-QUANTIZED = "_quantized"  # what onnxruntime's quantiser adds to a name
+PARAMETER = re.compile(r"[A-Za-z_]\w*(\.\w+)+")  # a parameter name in torch
+QUANTIZED = "_quantized"  # suffix added by onnxruntime's quantiser
 
 
 class OnnxError(ValueError):
-    """Why an ONNX file cannot be converted: what is wrong with it, without a full stop."""
+    """Why an ONNX file cannot be converted: a clause that is part of an error message."""
 
 
 class Graph:
-    """The graph of an ONNX file, and what makes and what uses each of its tensors."""
+    """The graph of an ONNX file: nodes, stored tensors, and the producer and users of each."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OnnxError for a file that is no ONNX, OSError for one that cannot be read."""
+        """Raises OnnxError if the file is not ONNX, OSError if it cannot be read."""
         try:
-            # Paths within the file are not followed: they may lead anywhere.
+            # External data is not loaded: its paths come from the file and may point anywhere.
             graph = onnx.load(path, load_external_data=False).graph
         except DecodeError as error:
             raise OnnxError("it is not an ONNX file") from error
-        if not graph.node:  # an empty file, and many another, can be read as an empty message
+        if not graph.node:  # protobuf parses an empty file as an empty message
             raise OnnxError("it is not an ONNX file")
         self.nodes = list(graph.node)
         self._stored = {tensor.name: tensor for tensor in graph.initializer}
-        self._maker = {name: node for node in self.nodes for name in node.output}
+        self._producer = {name: node for node in self.nodes for name in node.output}
         self._users: dict[str, list[onnx.NodeProto]] = defaultdict(list)
         for node in self.nodes:
             for name in dict.fromkeys(node.input):
                 self._users[name].append(node)
 
     def users(self, name: str, kind: str) -> list[onnx.NodeProto]:
-        """Nodes of one type of operation that read a tensor."""
+        """The nodes of one operation type that read a tensor."""
         return [node for node in self._users.get(name, ()) if node.op_type == kind]
 
     def of_type(self, kind: str) -> list[onnx.NodeProto]:
         return [node for node in self.nodes if node.op_type == kind]
 
     def parameters(self) -> dict[str, np.ndarray]:
-        """Weights by their names in torch, float32, in torch's layout ([out, in] for a linear
-        layer). Raises OnnxError for one that is not in the file or has no name."""
+        """Weights by parameter name, float32, in torch's layout ([out, in] for a linear layer).
+
+        Raises OnnxError for a weight that is not stored in the file or cannot be named.
+        """
         quantising = [*self.of_type("QuantizeLinear"), *self.of_type(DEQUANTIZE)]
         scales = {name for node in quantising for name in node.input[1:]}
-        found: dict[str, np.ndarray] = {}
+        weights: dict[str, np.ndarray] = {}
         for name, stored in self._stored.items():
             if stored.data_type == onnx.TensorProto.FLOAT and name not in scales:
-                found |= self._named(name, name, self._array(name))
+                weights |= self._named(name, name, self._array(name))
         for node in self.of_type(DEQUANTIZE):
             if node.input[0] in self._stored:
                 plain = node.input[0].removesuffix(QUANTIZED)
-                found |= self._named(plain, node.output[0], self._dequantised(node))
-        return found
+                weights |= self._named(plain, node.output[0], self._dequantised(node))
+        return weights
 
     def last_number(self, name: str) -> int | None:
-        """The last entry of a constant, or of a shape that is put together with one at its end;
-        None where it depends on the input."""
+        """The last entry of a constant, or of a concatenated shape that ends with a constant; None
+        if it depends on the input."""
+        node = self._producer.get(name)
         if name in self._stored:
             values = self._array(name)
+        elif node is not None and node.op_type == "Concat":
+            return self.last_number(node.input[-1])
+        elif node is not None and node.op_type == "Constant" and node.attribute[0].name == "value":
+            values = numpy_helper.to_array(node.attribute[0].t)
         else:
-            node = self._maker.get(name)
-            if node is None:
-                return None
-            if node.op_type == "Concat":
-                return self.last_number(node.input[-1])
-            held = [a.t for a in node.attribute if node.op_type == "Constant" and a.name == "value"]
-            if not held:
-                return None
-            values = numpy_helper.to_array(held[0])
+            return None
         return int(values.flat[-1]) if values.size else None
 
     def _named(self, plain: str, tensor: str, values: np.ndarray) -> dict[str, np.ndarray]:
-        """A tensor under its name in torch; nothing for what is not a weight, such as a scale.
+        """A tensor by its parameter name; empty for a constant that is not a weight.
 
-        plain: its name in the file; tensor: what the nodes call it that use it.
+        plain: the name of the stored tensor; tensor: the name under which nodes use it.
         """
         if PARAMETER.fullmatch(plain):
             return {plain: values}
-        right = [node for node in self.users(tensor, "MatMul") if node.input[1] == tensor]
-        if not right and values.ndim > 1:
+        layers = [node for node in self.users(tensor, "MatMul") if node.input[1] == tensor]
+        if not layers and values.ndim > 1:
             users = ", ".join(sorted({node.op_type for node in self._users.get(tensor, ())}))
             raise OnnxError(
                 f"its tensor '{plain}' is used by {users or 'no node'}, not by a MatMul that names "
                 "its layer"
             )
-        return {_layer(node.name): values.T for node in right}
+        return {_layer(node.name): values.T for node in layers}
 
     def _dequantised(self, node: onnx.NodeProto) -> np.ndarray:
-        """(x - zero point) * scale, by the reference implementation that ONNX comes with: of its
-        newest version of the operation, which reads what older ones wrote alike."""
+        """(x - zero point) * scale, computed by ONNX's reference implementation of the newest
+        version of the operation, which gives the same result for nodes of older versions."""
         inputs = {name: self._array(name) for name in node.input if name}
         return np.asarray(ReferenceEvaluator(node).run(None, inputs)[0], np.float32)
 
@@ -127,5 +126,5 @@ def _layer(node: str) -> str:
 
 
 def attributes(nodes: Iterable[onnx.NodeProto], name: str) -> list[float]:
-    """A float attribute of nodes, where they have it."""
+    """The values of a float attribute, for the nodes that have it."""
     return [a.f for node in nodes for a in node.attribute if a.name == name]

@@ -1,7 +1,8 @@
 """What the entries of a vocabulary stand for, and how they are shown.
 
 Tokenizers write a space as Ġ or ▁, mark the continuation (`##ing`, `com@@`) or the end of a word
-(`cat</w>`), and write bytes as other characters or as `<0xE6>`. Each is asked for its own way.
+(`cat</w>`), and write bytes as other characters or as `<0xE6>`. The form is
+read from each tokenizer.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from typing import Any
 from sinkscope.printable import printable
 
 BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
-ANCHOR = "x"  # a piece on either side: a tokenizer in Python decodes whole texts only
+ANCHOR = "x"  # put on either side of a piece: a tokenizer in Python decodes whole texts only
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One entry. text: what it stands for, white space included. shown: the same to read.
+    """One entry. text: the characters that it stands for, white space included. shown: the same,
+    readable.
 
-    is_part: its bytes are not whole characters; its text is then unknown ("") without the
-    document. spaces: number of spaces in front of such bytes.
+    is_part: its bytes are not whole characters; its text is then unknown ("") without the document.
+    spaces: number of spaces in front of such bytes.
     """
 
     text: str
@@ -64,12 +66,12 @@ class Pieces:
                 raise KeyError(token_id)
             is_added = token_id in self._added
             self._read[token_id] = (
-                self._asked(token) if self._form is None else read(token, self._form, is_added)
+                self._decoded(token) if self._form is None else read(token, self._form, is_added)
             )
         return self._read[token_id]
 
-    def _asked(self, token: str) -> Piece:
-        """The piece of a tokenizer in Python, by its own way back to text."""
+    def _decoded(self, token: str) -> Piece:
+        """The piece of a tokenizer in Python, from the tokenizer's own decoding."""
         text = self._tokenizer.convert_tokens_to_string([ANCHOR, token, ANCHOR])
         if not (len(text) > 2 and text.startswith(ANCHOR) and text.endswith(ANCHOR)):
             return Piece(token, readable(token))
@@ -80,18 +82,19 @@ class Pieces:
 
 
 def pieces_of(tokenizer: Any) -> Pieces:
-    """The pieces of a tokenizer; what was read stays in memory for its next document."""
+    """The pieces of a tokenizer; pieces already read are cached for its next document."""
     return _pieces(tokenizer, len(tokenizer))
 
 
 @functools.lru_cache(maxsize=2)
 def _pieces(tokenizer: Any, _size: int) -> Pieces:
-    """_size: a tokenizer that has grown is read again."""
+    """_size: part of the cache key, so that a tokenizer that has grown is read again."""
     return Pieces(tokenizer)
 
 
 def read(token: str, form: Form, is_added: bool) -> Piece:
-    """An entry of a tokenizer of the tokenizers library. is_added: it is written as it is."""
+    """An entry of a tokenizer of the tokenizers library. is_added: added tokens are written as they
+    are."""
     if is_added and form.is_byte_level:
         return Piece(token, readable(token))
     prefix = form.prefix if form.prefix != token and token.startswith(form.prefix) else ""
@@ -110,7 +113,7 @@ def read(token: str, form: Form, is_added: bool) -> Piece:
 
 
 def bytes_of(bare: str, form: Form) -> bytes | None:
-    """None of a piece that is not written as bytes."""
+    """The bytes of a piece; None if it is not written as bytes."""
     if not form.is_byte_level:
         match = BYTE.fullmatch(bare)
         return bytes([int(match[1], 16)]) if match else None
@@ -129,7 +132,7 @@ def byte_alphabet() -> dict[str, int]:
 
 
 def form_of(backend: Any) -> Form:
-    """Asks the model and the steps of a tokenizer of the tokenizers library."""
+    """The form that the model and the steps of a tokenizer of the tokenizers library declare."""
     steps = {
         name: list(_steps(getattr(backend, name)))
         for name in ("normalizer", "pre_tokenizer", "decoder")
@@ -147,10 +150,11 @@ def form_of(backend: Any) -> Form:
 
 
 def _steps(step: Any) -> Iterator[dict[str, Any]]:
-    """All parts of one step, sequences opened. A step written in Python says nothing."""
+    """All parts of one step, with sequences expanded. A step written in Python has no
+    description."""
     try:
         waiting = [json.loads(step.__getstate__())] if step is not None else []
-    except Exception:  # the library has no exception of its own for it
+    except Exception:  # the library raises a plain Exception
         return
     while waiting:
         part = waiting.pop()
@@ -160,7 +164,7 @@ def _steps(step: Any) -> Iterator[dict[str, Any]]:
 
 
 def _spaces(steps: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
-    """What stands for a space, by every step that says so."""
+    """The string that stands for a space, from every step that declares one."""
     for part in (part for parts in steps.values() for part in parts):
         if part["type"] == "Metaspace":
             yield part["replacement"]
@@ -180,7 +184,8 @@ def readable(text: str) -> str:
 
 
 def visible(char: str) -> str:
-    """A single character to read: a combining mark on a circle, an invisible one as its number."""
+    """A single character to read: a combining mark on a circle, an invisible one as its code
+    point."""
     kind = unicodedata.category(char)
     if kind[0] == "M":
         return f"\u25cc{char}"

@@ -1,4 +1,4 @@
-"""What to reduce each layer's attention to, and what comes of it."""
+"""What each layer's attention is reduced to, and the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Plan:
     offsets: key minus query of the diagonals that are wanted of every head. by_query: also keep
     the masses of every single query. weighted: also weigh attention by the norms of the values.
     added: statistics beside those of LayerStatistics.
-    block: query rows a block (None: as many as fit the processor's cache).
+    block: query rows per block (None: as many as fit the CPU's cache).
     """
 
     real: Tensor
@@ -38,11 +38,11 @@ class Plan:
     block: int | None = None
 
     def exact(self, n_tokens: int) -> bool:
-        """Whether maps of so many tokens are not averaged."""
+        """Whether maps of n_tokens tokens are exact, not block averages."""
         return n_tokens <= max(self.map_exact, self.map_cells)
 
     def n_cells(self, n_tokens: int) -> int:
-        """Rows and columns of the maps of so many tokens."""
+        """Rows and columns of the maps of n_tokens tokens."""
         return n_tokens if self.exact(n_tokens) else self.map_cells
 
     def rank(self) -> Tensor:
@@ -56,8 +56,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class LayerStatistics:
-    """The reductions of one layer, on the device of the model; stacked, of all, with an axis
-    [layer] in front.
+    """The statistics of one layer, on the device of the model; or of all layers, stacked along a
+    leading axis [layer].
 
     max_key, max_value: [batch, query] argmax over keys of the head mean (ties to the lowest
     key) and its value; second_value: that of the second key, 0 where there is none. sink_score,

@@ -8,24 +8,24 @@ from torch import Tensor
 from sinkscope.keys import LOCAL_WIDTHS
 
 VANISHING = 1e-30  # float32 keeps the logarithm of what is larger to its usual precision
-LARGE = 100.0  # nats of a log-sum-exp from which its rounding would show in an entropy
+LARGE = 100.0  # nats; rounding of a larger log-sum-exp would show in the entropy
 N_NEAR = 2 * LOCAL_WIDTHS[-1] + 1  # keys within the widest local window of a query
 
 
 def row_entropy(logits: Tensor, p: Tensor, *, is_softmax: bool) -> Tensor:
-    """[batch, head, query] entropy, in nats, of rows divided by their sum; logits are used up.
+    """[batch, head, query] entropy, in nats, of rows divided by their sum. Overwrites logits.
 
     logits, p: [batch, head, query, key].
     """
     if is_softmax:
         # log p = logit - log-sum-exp, so a row's entropy is log-sum-exp - sum p * logit, and
-        # the log-sum-exp is read off one entry: no second exponential. The first will do where
-        # it is not vanishingly small; the largest always does, but has to be looked for.
+        # the log-sum-exp follows from one entry, without a second exponential. The first entry
+        # works unless it is vanishingly small; the largest always works, but must be searched.
         lse = logits[..., 0] - p[..., 0].log()
         if p[..., 0].min() < VANISHING:
             lse = logits.amax(-1) - p.amax(-1).log()
         if lse.abs().max() < LARGE:
-            # Rounding can leave a row that is all on one key below 0.
+            # Rounding can make the entropy of a row that is all on one key negative.
             return (lse - logits.mul_(p).sum(-1)).clamp_(min=0.0)
     total = p.sum(-1).clamp(min=torch.finfo(p.dtype).tiny)  # a row that sees nothing
     return (total.log() - torch.xlogy(p, p).sum(-1) / total).clamp_(min=0.0)
@@ -34,8 +34,8 @@ def row_entropy(logits: Tensor, p: Tensor, *, is_softmax: bool) -> Tensor:
 def neighbours(
     n_tokens: int, offsets: tuple[int, ...], device: torch.device, *, is_causal: bool
 ) -> tuple[Tensor, Tensor]:
-    """[query, offset] the keys next to every query, then those at the offsets that are wanted;
-    and whether the query sees such a key."""
+    """[query, offset] the keys next to every query, then those at `offsets`; and whether the query
+    sees such a key."""
     width = LOCAL_WIDTHS[-1]
     query = torch.arange(n_tokens, device=device)[:, None]
     key = query + torch.tensor([*range(-width, width + 1), *offsets], device=device)

@@ -1,8 +1,8 @@
 """Two alternatives to softmax: how logits become rows of attention that need not sum to 1.
 
-A softmax row sums to 1, so a head that has nothing to say must put its attention somewhere.
+A softmax row sums to 1, so a head without a relevant key must put its attention somewhere.
 logits: [batch, head, query, key], very negative where a key is hidden; n_keys: [batch, query],
-how many keys each query sees. Both are differentiable: models are trained with them too.
+number of keys that each query sees. Both are differentiable: models are trained with them too.
 """
 
 from __future__ import annotations

@@ -32,10 +32,10 @@ class Weights:
 
 
 def find_weights(model: str, source: str, directory: Path) -> Weights:
-    """Resolve the source of a row of models.tsv; paths count from `directory`. Hashes of large
-    files are remembered there, below results/.
+    """Resolve the source of a row of models.tsv; paths are relative to `directory`. Hashes of large
+    files are cached there, below results/.
 
-    Raises SinkscopeError for an unknown kind of source and for weights that are not there.
+    Raises SinkscopeError for an unknown kind of source and for weights that are not available.
     """
     repository = repository_of(model, source)
     if repository is not None:
@@ -48,8 +48,8 @@ def find_weights(model: str, source: str, directory: Path) -> Weights:
 
 
 def known_revision(model: str, source: str, directory: Path) -> str | None:
-    """What pins the weights of a source, as in Weights, with nothing downloaded or written: None
-    of a hub model that is not locked yet. Raises SinkscopeError like find_weights."""
+    """The revision of a source, as in Weights, without downloading or writing anything; None for a
+    Hub model that is not locked yet. Raises SinkscopeError like find_weights."""
     repository = repository_of(model, source)
     if repository is not None:
         lock = read_lock(lock_path(directory, repository))
@@ -74,8 +74,8 @@ def local_weights(model: str, source: str, directory: Path, hashes: FileHashes) 
 
 
 def check_index(model: str, folder: Path) -> None:
-    """Raises SinkscopeError where an index of weights in parts names a file outside the folder,
-    which the library would load. An index that cannot be read is left to the library."""
+    """Raises SinkscopeError if an index of weights in parts names a file outside the folder, which
+    the library would load. An index that cannot be read is left to the library."""
     for index in sorted(folder.glob("*.index.json")):
         try:
             parts = {str(part) for part in read_json(index)["weight_map"].values()}
@@ -90,10 +90,10 @@ def check_index(model: str, folder: Path) -> None:
 
 
 def find_config(model: str, source: str, directory: Path) -> Path | None:
-    """The config.json of a source on this machine; None of the hub's, and of weights that must be
-    converted first.
+    """The config.json of a source on this machine; None for Hub models and for weights that must be
+    converted first (GGUF, ONNX).
 
-    Cheap: no weights are read. Raises SinkscopeError where the source is not there.
+    Reads no weights. Raises SinkscopeError if the source is not available.
     """
     kind, _, name = source.partition(":")
     if kind == "path":
@@ -135,8 +135,8 @@ def installed(model: str, name: str) -> importlib.metadata.Distribution:
 
 def _package_config(package: importlib.metadata.Distribution) -> Path | None:
     files = [Path(str(package.locate_file(file))) for file in package.files or []]
-    found = (file for file in files if file.name == "config.json")
-    return next((file for file in found if any(file.parent.glob("*.safetensors"))), None)
+    configs = (file for file in files if file.name == "config.json")
+    return next((file for file in configs if any(file.parent.glob("*.safetensors"))), None)
 
 
 def _package(model: str, name: str, hashes: FileHashes) -> Weights:
@@ -158,8 +158,8 @@ def _package(model: str, name: str, hashes: FileHashes) -> Weights:
 
 
 def is_convertible(file: Path) -> bool:
-    """Whether a file has weights that converted.as_safetensors takes: GGUF holds its tokenizer,
-    ONNX has it beside."""
+    """Whether converted.as_safetensors can convert a file. GGUF includes the tokenizer; ONNX needs
+    a tokenizer.json in the same folder."""
     if file.suffix == ".onnx":
         return file.is_file() and file.with_name(TOKENIZER).is_file()
     return file.suffix == ".gguf" and file.is_file()

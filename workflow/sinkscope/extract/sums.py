@@ -1,4 +1,4 @@
-"""Running sums over the softmax rows of one layer, and what they come to."""
+"""Running sums over the attention rows of one layer, and the statistics computed from them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from sinkscope.extract.reductions import N_NEAR, row_entropy
 
 
 class Sums:
-    """Fed with the rows of one layer block by block.
+    """Takes the rows of one layer block by block.
 
-    What is a number per query is only written down in `add`, and summed once in `finish`,
-    in float64: few operations per block matter more than few bytes.
+    Values per query are only stored in `add`, and summed once in `finish`, in float64: few
+    operations per block matter more than few bytes.
     """
 
     def __init__(self, frame: Frame, call: Call, layer: int) -> None:
@@ -43,11 +43,12 @@ class Sums:
         self.window_received = torch.zeros_like(self.received)
         self.added = empty(len(self.plan.added), batch, n_heads, n_tokens)
         self.heads = [head for at, head in self.plan.heads if at == layer]
-        # Queries are averaged as they come, keys at the end: one product instead of many.
+        # Queries are averaged block by block, keys once at the end: one product instead of many.
         self.maps = empty(batch, 1 + len(self.heads), frame.n_cells, n_tokens).zero_()
 
     def add(self, start: int, logits: Tensor, p: Tensor) -> None:
-        """Rows start, start + 1, ... of the attention p made of the logits; both are used up.
+        """Add the rows start, start + 1, ... of the attention p, computed from the logits.
+        Overwrites both.
 
         logits, p: [batch, head, query, key].
         """
@@ -81,10 +82,10 @@ class Sums:
             self.window_received[..., :n_keys] += in_window.sum(2)
         near = frame.near[rows].clamp(max=n_keys - 1).expand(*p.shape[:2], -1, -1)
         self.near_attention[:, :, rows] = p.gather(-1, near)
-        wanted = mean[:, None]  # [batch, map, query, key]
+        matrices = mean[:, None]  # [batch, map, query, key]
         if self.heads:
-            wanted = torch.cat([wanted, p[:, self.heads]], 1)
-        self.add_maps(wanted, rows)
+            matrices = torch.cat([matrices, p[:, self.heads]], 1)
+        self.add_maps(matrices, rows)
 
     def weighted(self, p: Tensor) -> Tensor:
         """[batch, query, key] head mean of rows weighted by the norms of the values."""
@@ -136,25 +137,25 @@ class Sums:
         )
 
     def optional(self) -> dict[str, Tensor]:
-        """What a plan may leave out."""
-        found = {}
+        """Statistics that only some plans ask for."""
+        statistics = {}
         if self.plan.weighted:
-            found["norm_mass"] = (self.norm_mass.double().sum(1) / self.frame.n_real).float()
+            statistics["norm_mass"] = (self.norm_mass.double().sum(1) / self.frame.n_real).float()
         if self.plan.added:
             of_real = torch.einsum("sbhq,bq->bhs", self.added.double(), self.plan.real.double())
-            found["added"] = (of_real / self.frame.n_real[..., None]).float()
+            statistics["added"] = (of_real / self.frame.n_real[..., None]).float()
         if self.plan.by_query:
             near = self.near_attention[..., :N_NEAR].mean(1)
-            found["query_mass"] = self.mass
+            statistics["query_mass"] = self.mass
             for name, beside in zip(
                 ("query_local", "query_local_no_sinks"), self.frame.beside, strict=True
             ):
-                found[name] = (near * beside).sum(-1)
-        return found
+                statistics[name] = (near * beside).sum(-1)
+        return statistics
 
     def local(self, beside: Tensor) -> Tensor:
-        """[batch, head, width] attention within each width, of the keys beside [batch, query,
-        near offset] that count."""
+        """[batch, head, width] attention within each width, on the keys with a 1 in `beside`
+        [batch, query, near offset]."""
         near = self.near_attention[..., :N_NEAR] * beside[:, None]
         within = near.sum(2, dtype=torch.float64) @ self.frame.within
         return (within / self.frame.n_real[..., None]).float()

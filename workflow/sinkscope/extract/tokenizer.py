@@ -1,8 +1,8 @@
 """The tokenizer that belongs to a model's weights.
 
-A folder without tokenizer files (`save_pretrained` of the model alone) is no error for the
-library: it makes a tokenizer whose vocabulary is empty but for special tokens, which reads every
-text as unknown or as nothing.
+A folder without tokenizer files (`save_pretrained` of the model alone) is not an error for the
+library: it makes a tokenizer whose vocabulary has special tokens only, and which reads every text
+as unknown or as nothing.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from transformers import AutoTokenizer
 from sinkscope.errors import ModelError, SinkscopeError
 
 MOST_UNKNOWN = 0.5  # fraction of a text
-# An invented vocabulary may hold one more entry than special tokens: the mark of a space.
+# Such a vocabulary may hold one entry besides special tokens: the mark of a space.
 LEAST_ENTRIES = 2
 
-Span = tuple[int, int] | None  # [start, end) in the text; None where a token has no place there
+Span = tuple[int, int] | None  # [start, end) in the text; None if a token has no place there
 
 
 def load_tokenizer(model: str, source: str, location: str) -> Any:
-    """Raises ModelError where the folder has no tokenizer, or only a part of one."""
+    """Raises ModelError if the folder has no tokenizer, or only a part of one."""
     what = f"model '{model}': {source} has no tokenizer that can be loaded from {location}"
     remedy = "save the model's tokenizer in this folder (tokenizer.save_pretrained)."
     try:
         tokenizer = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
         vocabulary = tokenizer.get_vocab()
-    except Exception as error:  # whatever the library raises for files that it cannot read
+    except Exception as error:  # the library raises many kinds for files that it cannot read
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
         if isinstance(error, ImportError):
             remedy = "install what it names, or save it as a tokenizer.json in this folder."
@@ -40,10 +40,11 @@ def load_tokenizer(model: str, source: str, location: str) -> Any:
 
 
 def check_fits(model: str, tokenizer: Any, n_ids: int) -> None:
-    """n_ids: token ids that the network takes. Raises ModelError for a tokenizer of another model.
+    """n_ids: number of token ids that the network takes. Raises ModelError for another model's
+    tokenizer.
 
-    Tokens that were added to a vocabulary may lie beyond: many published tokenizers have one
-    for padding, which no text holds. `check_text` looks for them.
+    Added tokens may have larger ids: many published tokenizers have a padding token beyond the
+    vocabulary, which no text contains. `check_text` checks each text.
     """
     added = tokenizer.added_tokens_decoder
     largest = max((i for i in tokenizer.get_vocab().values() if i not in added), default=0)
@@ -65,7 +66,7 @@ def check_text(
     n_ids: int,
 ) -> None:
     """Raises SinkscopeError for a text that the tokenizer mostly does not know, and for an id that
-    the network does not take. spans: of each id in the text."""
+    the network does not take. spans: place of each id in the text."""
     largest = max(ids, default=0)
     if largest >= n_ids:
         raise SinkscopeError(
@@ -87,9 +88,9 @@ def check_text(
 
 
 def unknown_fraction(text: str, ids: Sequence[int], spans: Sequence[Span], tokenizer: Any) -> float:
-    """Fraction of a text that is in no token, or in the unknown one: of its characters that can be
-    seen (a single unknown token may stand for many), or of its tokens where a tokenizer in Python
-    does not say where they are."""
+    """Fraction of a text that is in no token, or in the unknown token. Counts visible characters,
+    since a single unknown token may stand for many; counts tokens if the tokenizer, in Python, does
+    not report offsets."""
     specials = set(tokenizer.all_special_ids)
     unknown = tokenizer.unk_token_id
     if not tokenizer.is_fast:
@@ -100,6 +101,6 @@ def unknown_fraction(text: str, ids: Sequence[int], spans: Sequence[Span], token
         if span and token_id != unknown:
             start, stop = span[0], min(span[1], len(text))
             known[start:stop] = b"\1" * (stop - start)
-    # Neither white space nor control characters, which tokenizers may drop.
-    seen = [flag for char, flag in zip(text, known, strict=True) if category(char)[0] not in "CZ"]
-    return 1 - sum(seen) / len(seen) if seen else 0.0
+    # Without white space and control characters, which tokenizers may drop.
+    flags = [flag for char, flag in zip(text, known, strict=True) if category(char)[0] not in "CZ"]
+    return 1 - sum(flags) / len(flags) if flags else 0.0

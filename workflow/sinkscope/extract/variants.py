@@ -1,8 +1,8 @@
 """GPT-2 with another attention than softmax, as model classes that transformers can load.
 
 A checkpoint says `"model_type": "sinkscope_gpt2"` and, as `"attention"`, one of
-rows.ALTERNATIVES. Its own model type keeps the library from loading it as plain GPT-2, which
-would run it with softmax without a word.
+rows.ALTERNATIVES. The separate model type keeps the library from loading it as plain GPT-2, which
+would silently run it with softmax.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sinkscope.extract.rows import ALTERNATIVES
 
 
 class VariantGPT2Config(GPT2Config):
-    """GPT-2's, and `attention`: one of rows.ALTERNATIVES."""
+    """The configuration of GPT-2, with `attention`: one of rows.ALTERNATIVES."""
 
     model_type = "sinkscope_gpt2"
 
@@ -42,7 +42,7 @@ class VariantGPT2Model(GPT2Model):
     config_class = VariantGPT2Config
 
     def __init__(self, config: VariantGPT2Config) -> None:
-        config._attn_implementation = config.attention  # whatever was asked for
+        config._attn_implementation = config.attention  # overrides the loader's choice
         super().__init__(config)
 
 
@@ -55,11 +55,12 @@ class VariantGPT2LMHeadModel(GPT2LMHeadModel):
 
 
 def attention(call: Call) -> Tensor:
-    """The layer's output [batch, head, token, d]. The observer takes this function's place."""
+    """The layer's output [batch, head, token, d]. While a model is observed, `door` replaces this
+    function."""
     if call.attention == "softmax_off_by_one":
         return with_null_key(call)
     batch, _, n_queries, _ = call.query.shape
-    # float32, also under autocast: a softmax runs there too.
+    # float32, also under autocast, as for softmax.
     logits = (call.query @ call.key.transpose(-1, -2)).float() * call.scale
     device = logits.device
     visible = torch.ones(1, 1, n_queries, logits.shape[-1], dtype=torch.bool, device=device)
@@ -76,8 +77,8 @@ def attention(call: Call) -> Tensor:
 def with_null_key(call: Call) -> Tensor:
     """Softmax-off-by-one as softmax over one more key, of logit 0 and value 0, in front.
 
-    So torch's fused attention can make it. A query in front too keeps the causal shape; its
-    row is dropped again. [batch, head, 1 + token, d]
+    torch's fused attention can compute this. A query is added in front too, which keeps the causal
+    shape; its row is dropped again. [batch, head, token, d]
     """
     query, key, value = (F.pad(t, (0, 0, 1, 0)) for t in (call.query, call.key, call.value))
     mask = call.mask

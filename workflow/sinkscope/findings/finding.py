@@ -18,8 +18,8 @@ Facts = Mapping[str, Value | Sequence[Mapping[str, Value]]]
 
 @dataclass(frozen=True)
 class Finding:
-    """template: a sentence (Jinja; the filters are the functions of `words`). facts: the values
-    that it names; a list of mappings where it goes through several models, layers, ..."""
+    """A finding. template: a sentence (Jinja; the filters are the functions of `words`). facts: the
+    values that it uses; a list of mappings if it iterates over models, layers, ..."""
 
     template: str
     facts: Facts = field(default_factory=dict)
@@ -29,18 +29,18 @@ class Finding:
         return sentences().from_string(self.template).render(self.facts).strip()
 
     def rows(self, figure: str, subject: str | None = None) -> list[dict[str, Any]]:
-        """Rows of the table `findings`. subject: the model of the figure, if it is of one."""
+        """Rows of the table `findings`. subject: the model of the figure, if it is about one."""
         return list(rows_of(self.facts, figure, subject or None))
 
 
 @cache
 def sentences() -> jinja2.Environment:
-    """What templates are rendered with; a name that a template lacks is an error."""
-    found = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
-    found.filters |= {
+    """The Jinja environment of the templates; an undefined name is an error."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    environment.filters |= {
         name: value for name, value in vars(words).items() if callable(value) and name[0].islower()
     }
-    return found
+    return environment
 
 
 def rows_of(facts: Facts, figure: str, subject: str | None) -> Iterator[dict[str, Any]]:
@@ -48,7 +48,7 @@ def rows_of(facts: Facts, figure: str, subject: str | None) -> Iterator[dict[str
         if isinstance(fact, (list, tuple)):
             for rank, entry in enumerate(fact):
                 model = entry.get("model", subject)
-                if set(entry) == {"model"}:  # that it is in the list is all that is said of it
+                if set(entry) == {"model"}:  # the model's membership in the list is the only fact
                     yield row(figure, model, name, rank, True)
                 for key, value in entry.items():
                     if key != "model":

@@ -17,7 +17,7 @@ LISTED = "figures.json"  # in a folder of figures
 
 
 def write_findings(folders: Sequence[Path], out: Path) -> None:
-    """Write the table `findings` into the folder `out`. folders: of figures."""
+    """Write the table `findings` into the folder `out`. folders: the folders of figures."""
     rows = [row for folder in folders for row in rows_in(folder)]
     table = TABLES["findings"]
     write_table(pl.LazyFrame(rows, schema=table.schema), "findings", table, out)

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from sinkscope.tables.table import Column, Table
 
 TABLES: dict[str, Table] = {
     "findings": Table(
         "one row per number or name in the sentence of a figure",
         {
-            "figure": Column(pl.String, "name of the figure, as its files are called"),
+            "figure": Column("String", "name of the figure, as its files are called"),
             "model": Column(
-                pl.String, "model that the value is about; null where it is about several"
+                "String", "model that the value is about; null where it is about several"
             ),
             "name": Column(
-                pl.String,
+                "String",
                 "name of the value in the sentence's template; in a list, the name of the list, a "
                 "full stop, and the name of the value",
             ),
             "rank": Column(
-                pl.UInt32, "place in the list, counted from 0; 0 for a value that is not in a list"
+                "UInt32", "place in the list, counted from 0; 0 for a value that is not in a list"
             ),
             "value": Column(
-                pl.Float64, "the value, if it is a number; truth values are 0 and 1", "own"
+                "Float64", "the value, if it is a number; truth values are 0 and 1", "own"
             ),
-            "text": Column(pl.String, "the value, if it is a name: a token, a model, a document"),
+            "text": Column("String", "the value, if it is a name: a token, a model, a document"),
         },
         sort=("figure", "model", "name", "rank"),
     ),

@@ -1,6 +1,6 @@
-"""The files of hub models: in the cache, or downloaded to it.
+"""The files of Hub models, from the cache or downloaded into it.
 
-Where all files of the locked commit are in the hub's cache (HF_HOME), the network is not asked.
+If all files of the locked commit are in the Hub's cache (HF_HOME), the network is not used.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from sinkscope.hub.lock import Lock, Repository, lock_path, needed, read_lock
 
 Check = Callable[[str, Path], Any]
 
-# Bytes from which a model's configuration is asked first: to import the library that reads it
-# takes as long as to download fewer.
+# Smallest size in bytes of a download that is preceded by a check of the model's configuration.
+# Importing the library for the check takes as long as a smaller download.
 CHECKED_FROM = 50e6
 
 
 def resolve(repository: Repository) -> Lock:
-    """Ask the hub which commit the revision is now, and which files it has.
+    """Ask the Hub for the current commit of the revision, and for its files.
 
-    Raises SinkscopeError with what to do where the hub cannot or will not say.
+    Raises SinkscopeError, with what to do, if the Hub does not answer or refuses.
     """
     from huggingface_hub import HfApi
 
@@ -37,18 +37,18 @@ def resolve(repository: Repository) -> Lock:
     except Exception as error:  # whatever the client and the network raise
         raise refusal(repository, error) from error
     sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or []}
-    wanted = needed(sizes)
-    if not wanted or "config.json" not in wanted:
+    names = needed(sizes)
+    if not names or "config.json" not in names:
         raise SinkscopeError(
             f"hub model '{repository.id}': it has no config.json with safetensors or .bin weights; "
             "name another model or revision."
         )
-    files = {name: sizes[name] for name in wanted}
+    files = {name: sizes[name] for name in names}
     return Lock(repository.id, repository.revision, str(info.sha), files)
 
 
 def locked(repository: Repository, directory: Path) -> Lock:
-    """The lock of a repository; made now, and kept, where there is none."""
+    """The lock of a repository; if it does not exist, it is created and written."""
     path = lock_path(directory, repository)
     lock = read_lock(path)
     if lock is None:
@@ -58,7 +58,7 @@ def locked(repository: Repository, directory: Path) -> Lock:
 
 
 def in_cache(lock: Lock, name: str) -> Path | None:
-    """A file of this commit in the cache, whole or damaged."""
+    """Path of a file of this commit in the cache, complete or damaged; None if it is not there."""
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(lock.id, name, revision=lock.commit)
@@ -66,8 +66,8 @@ def in_cache(lock: Lock, name: str) -> Path | None:
 
 
 def cached(lock: Lock, *names: str) -> Path | None:
-    """The folder of this commit in the cache, if all of its files (or those of these names) are
-    there with their sizes."""
+    """The folder of this commit in the cache, if all of its files (or these files) are there with
+    the right sizes; else None."""
     paths = {name: in_cache(lock, name) for name in names or lock.files}
     for name, path in paths.items():
         if path is None or problem_of(path, lock.files.get(name, 0)) is not None:
@@ -76,12 +76,12 @@ def cached(lock: Lock, *names: str) -> Path | None:
 
 
 def fetch(lock: Lock, check: Check, *, hashes: bool = False) -> Path:
-    """The folder of this commit; what the cache lacks, or has damaged, is downloaded. check: called
-    with a name for the model and the folder of its configuration, before any large download.
+    """The folder of this commit; files that the cache lacks or has damaged are downloaded.
 
-    A connection that breaks is taken up where it broke, and files that are complete stay for
-    the next try. hashes: read what is in the cache, and compare its SHA-256 too. Raises
-    SinkscopeError with what to do where a file cannot be had, and what `check` raises.
+    check: called with a name for the model and the folder of its configuration, before any large
+    download. hashes: also read the files in the cache and compare their SHA-256. A broken download
+    is resumed, and complete files are kept for the next attempt. Raises SinkscopeError, with what
+    to do, if a file cannot be downloaded, and any exception of `check`.
     """
     from huggingface_hub.utils import disable_progress_bars
 
@@ -89,19 +89,19 @@ def fetch(lock: Lock, check: Check, *, hashes: bool = False) -> Path:
     if folder is not None and not hashes:
         return folder
     if not sys.stderr.isatty():
-        disable_progress_bars()  # in a log file they are a line for every step
+        disable_progress_bars()  # in a log file they print one line per step
     if folder is None and sum(lock.files.values()) > CHECKED_FROM and "config.json" in lock.files:
         path = bring(lock, "config.json", hashes=hashes)
         check(f"hub model '{lock.id}'", path.parent)
-    # The smallest first: what refuses a model refuses all of its files.
+    # The smallest first: a refusal concerns all files of a model, so it comes early.
     for name in sorted(lock.files, key=lambda name: (lock.files[name], name)):
         path = bring(lock, name, hashes=hashes)
     return path.parent
 
 
 def bring(lock: Lock, name: str, *, hashes: bool) -> Path:
-    """One file of a commit, in the cache. Raises SinkscopeError where it cannot be had, or is not
-    as large as its lock says."""
+    """Path of one file of a commit in the cache; downloaded if needed. Raises SinkscopeError if it
+    cannot be downloaded, or differs in size from its lock."""
     size, path = lock.files[name], in_cache(lock, name)
     if path is None:
         path = download(lock, name, f"{name} ({size / 1e6:,.1f} MB)")
@@ -119,7 +119,7 @@ def bring(lock: Lock, name: str, *, hashes: bool) -> Path:
 
 
 def download(lock: Lock, name: str, message: str, *, damage: str = "") -> Path:
-    """message: for the terminal. damage: of a file that is there, and is replaced."""
+    """Download one file. message: for the terminal. damage: problem of the file it replaces."""
     from huggingface_hub import hf_hub_download
 
     print(f"{lock.id}: {message}", file=sys.stderr, flush=True)
@@ -128,19 +128,19 @@ def download(lock: Lock, name: str, message: str, *, damage: str = "") -> Path:
             hf_hub_download(lock.id, name, revision=lock.commit, force_download=bool(damage))
         )
     except Exception as error:  # whatever the client and the network raise
-        refused = refusal(Repository(lock.id, lock.revision), error)
-        raise type(refused)(f"{damage}; {refused}" if damage else str(refused)) from error
+        problem = refusal(Repository(lock.id, lock.revision), error)
+        raise type(problem)(f"{damage}; {problem}" if damage else str(problem)) from error
 
 
 def problem_of(path: Path, size: int, *, hashes: bool = False) -> str | None:
-    """What is wrong with a file of the cache; None where nothing is.
+    """What is wrong with a file of the cache; None if it is intact.
 
-    size: in bytes; 0 where it is not known. Large files have their SHA-256 as the name of what
-    the link in a snapshot leads to.
+    size: in bytes; 0 if unknown. The link in a snapshot points to a file that, for large files, has
+    the SHA-256 as its name.
     """
-    there = path.stat().st_size
-    if size and there != size:
-        return f"{path.name} in the cache has {there:,} bytes instead of {size:,}"
+    n_bytes = path.stat().st_size
+    if size and n_bytes != size:
+        return f"{path.name} in the cache has {n_bytes:,} bytes instead of {size:,}"
     sha = path.resolve().name
     if hashes and re.fullmatch("[0-9a-f]{64}", sha) and sha256_of(path) != sha:
         return f"{path.name} in the cache has another SHA-256 than on the hub"
@@ -148,7 +148,7 @@ def problem_of(path: Path, size: int, *, hashes: bool = False) -> str | None:
 
 
 def refusal(repository: Repository, error: Exception) -> SinkscopeError:
-    """The sentence for what the client raised: what is wrong, and what to do. Never a token."""
+    """The error for an exception of the client: what is wrong, what to do. Never a token."""
     from huggingface_hub import constants, errors
 
     what = f"hub model '{repository.id}'"

@@ -1,7 +1,7 @@
-"""Which commit of a hub model is used, and which of its files.
+"""Lock files: the commit of a Hub model that is used, and its files.
 
-The first use asks the hub for the commit of a model's revision and for the names of its files,
-and keeps both in a lock file of the model. From then on only that commit is used.
+The first use asks the Hub for the commit of a model's revision and for the names of its files, and
+writes both to a lock file of the model. From then on only that commit is used.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ HUB_ID = rf"{NAME}(/{NAME})?"
 COMMIT = r"[0-9a-f]{40}"
 DEFAULT_REVISION = "main"
 
-# The formats of weights, best first; each with the index that names its parts. Safetensors
-# cannot hold code; .bin is read with torch's weights-only reader, which runs none.
+# The formats of weights, preferred first: the name of a single file, and the pattern of its parts.
+# Safetensors cannot hold code; .bin is read with torch's weights-only reader, which runs no code.
 WEIGHTS = (
     ("model.safetensors", r"model-\d+-of-\d+\.safetensors"),
     ("pytorch_model.bin", r"pytorch_model-\d+-of-\d+\.bin"),
 )
-# What beside the weights is loaded: the architecture and the tokenizer.
+# Files that are loaded besides the weights: the architecture and the tokenizer.
 BESIDES = re.compile(
     r"config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json"
     r"|added_tokens\.json|vocab\.(json|txt)|merges\.txt|(tokenizer|spiece|sentencepiece.*)\.model"
@@ -34,21 +34,21 @@ BESIDES = re.compile(
 
 @dataclass(frozen=True)
 class Repository:
-    """A model of the hub, and the branch, tag or commit that is wanted of it."""
+    """A model of the Hub, and the branch, tag or commit of it that is used."""
 
     id: str
     revision: str = DEFAULT_REVISION
 
     @property
     def name(self) -> str:
-        """As the name of a file: OWNER--NAME, with @REVISION where it is not the main one."""
+        """The model as a file name: OWNER--NAME, with @REVISION if it is not the main one."""
         suffix = "" if self.revision == DEFAULT_REVISION else f"@{self.revision}"
         return f"{self.id}{suffix}".replace("/", "--")
 
 
 @dataclass(frozen=True)
 class Lock:
-    """files: name to size in bytes, of all that is loaded of this commit."""
+    """A locked commit. files: size in bytes by name, for all files that are loaded."""
 
     id: str
     revision: str
@@ -57,9 +57,9 @@ class Lock:
 
 
 def repository_of(model: str, source: str) -> Repository | None:
-    """What a row's source names on the hub; None where it is no source of the hub.
+    """The Hub repository of a row's source; None if the source is not on the Hub.
 
-    Raises SinkscopeError for what cannot be an id of the hub.
+    Raises SinkscopeError if the source is not a valid Hub model id.
     """
     kind, _, name = source.partition(":")
     if kind != "hub":
@@ -68,7 +68,7 @@ def repository_of(model: str, source: str) -> Repository | None:
     revision = revision or DEFAULT_REVISION
     if not re.fullmatch(HUB_ID, location) or not re.fullmatch(f"{NAME}(/{NAME})*", revision):
         raise SinkscopeError(
-            f"model '{model}': '{name}' is no id of the hub; "
+            f"model '{model}': '{name}' is not a Hub model id; "
             "write hub:OWNER/NAME or hub:OWNER/NAME@REVISION, or path:DIR for a folder."
         )
     return Repository(location, revision)
@@ -79,14 +79,14 @@ def lock_path(directory: Path, repository: Repository) -> Path:
 
 
 def read_lock(path: Path) -> Lock | None:
-    """The lock file at `path`; None where there is none. Raises SinkscopeError for a bad one."""
+    """The lock file at `path`; None if it does not exist. Raises SinkscopeError if it is wrong."""
     if not path.is_file():
         return None
     try:
         lock = Lock(**read_json(path))
         good = re.fullmatch(COMMIT, lock.commit) and all(map(_plain, lock.files)) and lock.files
     except (ValueError, TypeError, AttributeError) as error:
-        raise SinkscopeError(f"{path}: is no lock file ({error}); delete it.") from error
+        raise SinkscopeError(f"{path}: is not a lock file ({error}); delete it.") from error
     if not good:
         raise SinkscopeError(
             f"{path}: has no commit of 40 hexadecimal digits, or names no files or files outside "
@@ -100,16 +100,16 @@ def _plain(file: str) -> bool:
 
 
 def needed(files: Iterable[str]) -> list[str]:
-    """Of a repository's files those that are loaded: weights in one format, and the rest.
+    """The files of a repository that are loaded: weights in one format, and BESIDES.
 
-    Empty where there are no weights that can be loaded safely.
+    Empty if no weights can be loaded safely.
     """
-    there = set(files)
-    besides = sorted(name for name in there if BESIDES.fullmatch(name))
+    names = set(files)
+    besides = sorted(name for name in names if BESIDES.fullmatch(name))
     for whole, part in WEIGHTS:
-        if whole in there:
+        if whole in names:
             return sorted([whole, *besides])
-        parts = [name for name in there if re.fullmatch(part, name)]
-        if f"{whole}.index.json" in there and parts:
+        parts = [name for name in names if re.fullmatch(part, name)]
+        if f"{whole}.index.json" in names and parts:
             return sorted([*parts, f"{whole}.index.json", *besides])
     return []

@@ -1,4 +1,4 @@
-"""The command that writes a project."""
+"""The command `sinkscope init`, which writes a project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a project: the files in `project/`, and those that every clone has too."""
+"""Write a project: the files in `project/`, and files that every clone has too."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sinkscope.shipped import SHIPPED
 
 TEMPLATES = Path(__file__).parent / "project"
 
-# Files of the project, and where each is copied from. What a clone has is copied from there, so
-# that a project begins with all settings and their current defaults.
+# Files of the project, and the source of each. Files that a clone has are copied from it, so that a
+# project starts with all settings and their current defaults.
 FILES = {
     "README.md": TEMPLATES / "README.md",
     "Snakefile": TEMPLATES / "Snakefile",
-    ".gitignore": TEMPLATES / "gitignore",  # under its own name, git would follow it here
+    ".gitignore": TEMPLATES / "gitignore",  # under the name .gitignore, git would apply it here
     "config/config.yaml": SHIPPED / "config/config.yaml",
     "config/README.md": SHIPPED / "config/README.md",
     "config/models.tsv": TEMPLATES / "config/models.tsv",
@@ -31,8 +31,8 @@ FILES = {
 def write_project(folder: Path) -> list[Path]:
     """Write the project's files to `folder`; returns their paths.
 
-    Raises SinkscopeError, before anything is written, where a file is there already or the folder
-    cannot hold a project.
+    Raises SinkscopeError, before anything is written, if a file exists already or the folder cannot
+    hold a project.
     """
     check_braces(str(folder.absolute()), "init")
     for name in FILES:
@@ -46,7 +46,7 @@ def write_project(folder: Path) -> list[Path]:
 
 
 def check_free(path: Path) -> None:
-    """Refuse to overwrite `path`, also where it is a link to nothing, and to write below a file."""
+    """Refuse to overwrite `path`, even if it is a broken link, and to write below a file."""
     if os.path.lexists(path):
         raise SinkscopeError(
             f"init: {path} exists and is not overwritten; name another folder, or move it away."

@@ -1,9 +1,9 @@
-"""The code that a job runs, as a hash: of what its modules import, whatever their comments say.
+"""The hash of the code that a job runs; comments and docstrings do not change it.
 
 A job's modules are those that its entry module imports, directly or through others, at the top or
-inside a function. Each is hashed by its syntax tree without docstrings, so that only what changes
-the program changes the hash. Files beside the modules that are no Python (templates, scripts)
-count with their bytes.
+inside a function. Each module is hashed by its syntax tree without docstrings, so the hash changes
+only if the program changes. Other files beside the modules (templates, scripts) are hashed by their
+bytes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROOTS = folders_of(NAME)
 
 @cache
 def code_hash(*entries: str) -> str:
-    """Hash of all that these modules run, 12 hexadecimal digits. entries: dotted names."""
+    """Hash of the code that these modules run, 12 hexadecimal digits. entries: dotted names."""
     total = hashlib.sha256()
     for module in closure(entries):
         total.update(f"{module} {program_of(module)}\n".encode())
@@ -36,19 +36,19 @@ def code_hash(*entries: str) -> str:
 
 @cache
 def closure(entries: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of the package's modules that these import, and they themselves, sorted."""
-    seen: set[str] = set()
+    """Sorted names of these modules and of all modules of the package that they import."""
+    modules: set[str] = set()
     waiting = list(entries)
     while waiting:
         module = waiting.pop()
-        if module not in seen:
-            seen.add(module)
+        if module not in modules:
+            modules.add(module)
             waiting += imports_of(module)
-    return tuple(sorted(seen))
+    return tuple(sorted(modules))
 
 
 def path_of(module: str) -> Path | None:
-    """The file of a module or package of ours; None where there is none of that name."""
+    """The file of one of this package's modules; None if there is no module of that name."""
     if module == NAME:
         return None
     for root in ROOTS:
@@ -74,23 +74,23 @@ def tree_of(module: str) -> ast.Module:
 
 @cache
 def imports_of(module: str) -> tuple[str, ...]:
-    """Modules of ours that one imports itself. `from package import name` is an import of
-    `package.name` where that is a module, else of the package."""
-    found: list[str] = []
+    """Modules of this package that `module` imports directly. `from package import name` imports
+    `package.name` if that is a module, else the package."""
+    imports: list[str] = []
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            imports += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             inner = [f"{node.module}.{alias.name}" for alias in node.names]
             modules = [name for name in inner if name.startswith(f"{NAME}.") and path_of(name)]
-            found += modules
-            found += [node.module] if len(modules) < len(inner) else []
-    return tuple(name for name in found if name.startswith(f"{NAME}.") and path_of(name))
+            imports += modules
+            imports += [node.module] if len(modules) < len(inner) else []
+    return tuple(name for name in imports if name.startswith(f"{NAME}.") and path_of(name))
 
 
 @cache
 def program_of(module: str) -> str:
-    """Hash of a module's syntax tree without docstrings; comments and layout are not in it."""
+    """Hash of a module's syntax tree without docstrings; comments and layout do not count."""
     tree = tree_of(module)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -114,10 +114,10 @@ def below_root(path: Path) -> Path:
 
 
 def data_files(modules: Sequence[str]) -> Iterator[Path]:
-    """Files that are no Python, in the packages of these modules and in their plain folders."""
+    """Files other than Python, in the packages of these modules and in their plain folders."""
     packages = {path.parent for module in modules if (path := path_of(module))} - set(ROOTS)
     for package in sorted(packages):
         for path in sorted(package.rglob("*")):
-            is_own = path.parent == package or not (path.parent / "__init__.py").is_file()
-            if is_own and path.is_file() and path.suffix not in (".py", ".pyc"):
+            belongs = path.parent == package or not (path.parent / "__init__.py").is_file()
+            if belongs and path.is_file() and path.suffix not in (".py", ".pyc"):
                 yield path

@@ -1,4 +1,4 @@
-"""The documents of a job, and the hash that its request holds for them."""
+"""The documents of a job, and their hash for its request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from sinkscope.config import read_document_table
 from sinkscope.declarations.experiment import ALL
-from sinkscope.declarations.found import experiment as declared
+from sinkscope.declarations.registry import experiment as declared
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.grid import shards_of
@@ -18,7 +18,7 @@ from sinkscope.jobs.request import digest_of
 
 @dataclass(frozen=True)
 class Part:
-    """The documents that a job reads. digest: a hash of their names, places and texts."""
+    """The documents that a job reads. digest: hash of their names, paths, rows and texts."""
 
     documents: tuple[Document, ...]
 
@@ -30,8 +30,8 @@ class Part:
 def part_of(
     shards: Mapping[str, Sequence[Document]], shard: str, experiment: str, settings: dict[str, Any]
 ) -> Part:
-    """Those of one shard; of an experiment that is not about single documents (shard: ALL), those
-    that it chooses of all."""
+    """The documents of one shard. shard: ALL for an experiment that is not about single documents;
+    it chooses from the documents of all shards."""
     if shard != ALL:
         if shard not in shards:
             raise SinkscopeError(f"there is no shard '{shard}'; shards are {', '.join(shards)}.")
@@ -46,8 +46,8 @@ def read_part(
 ) -> tuple[Document, ...]:
     """The documents of a job, read from the table of documents.
 
-    Raises SinkscopeError where they are not those that the request is about: the table or a file
-    was changed after the run had planned the job.
+    Raises SinkscopeError if they differ from those of the request: the table or a file was changed
+    after the run had planned the job.
     """
     shards = shards_of(read_document_table(table, directory), per_job)
     part = part_of(shards, shard, request.get("experiment", "extract"), request["settings"])

@@ -1,9 +1,8 @@
-"""Why jobs failed: `results/logs/JOB.failed`, beside the log of each job.
+"""Failure records of jobs: `results/logs/JOB.failed`, beside the log of each job.
 
 JOB is the rule and its wildcards, as in the path of the log: `extract/minilm/0000.3fa9c1d2e4b5`. A
-job writes the file when it starts, saying that it was killed, and removes it when it has succeeded.
-What raises an error puts the reason there. A job that is killed cannot, so that the first text
-stays.
+job writes the record when it starts, with the reason that it was killed, and removes it when it
+succeeds. An error replaces the reason. A killed job cannot replace it, so the first reason stays.
 """
 
 from __future__ import annotations
@@ -32,9 +31,11 @@ KILLED = (
 
 @dataclass(frozen=True)
 class Failure:
-    """problems: each {"document": name or None, "reason": sentence}. final: another attempt would
-    end in the same way; reasons then are complete sentences for the user. run: the run of Snakemake
-    that the job was part of. where: the machine, process and cluster job.
+    """The failure of one job.
+
+    problems: each {"document": name or None, "reason": sentence}. final: whether another attempt
+    would fail in the same way; the reasons are then complete sentences for the user. run: the
+    Snakemake run that the job belonged to. where: the machine, process and cluster job.
     """
 
     problems: list[dict[str, str | None]]
@@ -52,25 +53,25 @@ def failure_path(directory: Path, job: str) -> Path:
 
 
 def read_failure(directory: Path, job: str) -> Failure | None:
-    """None where the job did not run or succeeded, or where its file is cut short."""
+    """The failure of a job; None if it did not run, succeeded, or its record is truncated."""
     with suppress(OSError, ValueError, TypeError):
         return Failure(**read_json(failure_path(directory, job)))
     return None
 
 
 def reason(directory: Path, job: str, document: str | None = None) -> str | None:
-    """One text for the report: why a job failed (of a document: why it, where that is known), and
-    its log where that says more."""
+    """One text for the report: why a job failed, for one document if that is known, and its log if
+    the log says more."""
     failure = read_failure(directory, job)
     if failure is None:
         return None
-    own = [str(one["reason"]) for one in failure.problems if one["document"] == document]
-    text = " ".join(own or failure.reasons)
+    reasons = [str(one["reason"]) for one in failure.problems if one["document"] == document]
+    text = " ".join(reasons or failure.reasons)
     return text if failure.final else f"{text}; see {LOGS / job}.log"
 
 
 def begin_run(directory: Path) -> str:
-    """To be called when a run of Snakemake starts: what failed before may succeed now. Its name."""
+    """Register the start of a run of Snakemake, so that failed jobs may run again; its name."""
     name = uuid.uuid4().hex
     write_text(directory / RUN, name)
     return name
@@ -82,9 +83,9 @@ def _current_run() -> str:
 
 @contextmanager
 def recorded(log: Path) -> Iterator[None]:
-    """Keep why the block fails, beside the job's log; what was raised goes on.
+    """Record why the block fails, beside the job's log; the exception propagates.
 
-    A job whose failure in this run is final is not run again: SinkscopeError says the same.
+    A job whose failure in this run is final is not run again: the same SinkscopeError is raised.
     """
     path, run = log.with_suffix(".failed"), _current_run()
     with suppress(OSError, ValueError, TypeError):
@@ -104,15 +105,15 @@ def recorded(log: Path) -> Iterator[None]:
 
 
 def where() -> str:
-    """This process, for someone who wants to end it."""
+    """This process in words, for a user who wants to end it."""
     job = os.environ.get("SLURM_JOB_ID")
     on_cluster = f"cluster job {job}, " if job else ""
     return f"{on_cluster}process {os.getpid()} on {socket.gethostname()}"
 
 
 def problems_of(error: Exception) -> list[dict[str, str | None]]:
-    """What an error of ours says, of each document where it does; else the type and the first line
-    of the message."""
+    """The problems of an error. A SinkscopeError gives its sentences, per document if it has them;
+    any other exception gives its type and the first line of its message."""
     if isinstance(error, DocumentsError):
         return [{"document": name, "reason": str(one)} for name, one in error.of_document.items()]
     lines = str(error).strip().splitlines()
@@ -122,14 +123,14 @@ def problems_of(error: Exception) -> list[dict[str, str | None]]:
 
 
 def attempt_to_plan(directory: Path, job: str, attempt: int) -> int:
-    """The attempt that memory and time are reckoned for: 1 where the last one failed for good, so
-    that the job only repeats its sentence."""
+    """The attempt that memory and time are planned for: 1 if the last one failed for good, because
+    the job then only repeats its message."""
     failure = read_failure(directory, job) if attempt > 1 else None
     return 1 if failure is not None and failure.final else attempt
 
 
 def changes(directory: Path) -> dict[str, int]:
-    """When the failure of each job was written, to tell those of a run from earlier ones."""
+    """Time of each failure record by job, to distinguish those of a run from earlier ones."""
     folder = directory / LOGS
     return {
         path.relative_to(folder).with_suffix("").as_posix(): path.stat().st_mtime_ns
@@ -138,14 +139,14 @@ def changes(directory: Path) -> dict[str, int]:
 
 
 def failed_since(directory: Path, earlier: Mapping[str, int]) -> dict[str, Failure]:
-    """Job to failure, of the failures that are not those of `earlier`."""
+    """Job to failure, for the records that are new or changed since `earlier`."""
     jobs = [job for job, when in changes(directory).items() if earlier.get(job) != when]
-    found = {job: read_failure(directory, job) for job in jobs}
-    return {job: failure for job, failure in found.items() if failure is not None}
+    failures = {job: read_failure(directory, job) for job in jobs}
+    return {job: failure for job, failure in failures.items() if failure is not None}
 
 
 def closing_list(failed: Mapping[str, Failure], shards: Mapping[str, Sequence[str]]) -> list[str]:
-    """Lines for the end of a run: every reason once, with the jobs that failed for it.
+    """Lines for the end of a run: each reason once, with the jobs that failed for it.
 
     shards: names of the documents of each shard.
     """
@@ -168,7 +169,7 @@ def without_digest(job: str) -> str:
 
 
 def _shown(job: str, shards: Mapping[str, Sequence[str]]) -> str:
-    """`extract minilm 0000 (one, two)`; of many documents, the first and the last."""
+    """`extract minilm 0000 (one, two)`; of more than 4 documents, the first and the last."""
     rule, *wildcards = without_digest(job).split("/")
     names = list(shards.get(wildcards[-1], [])) if len(wildcards) > 1 else []
     if len(names) > 4:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sinkscope.declarations.experiment import ALL
-from sinkscope.declarations.found import STATISTICS, experiment
+from sinkscope.declarations.registry import STATISTICS, experiment
 from sinkscope.discovery import modules_in
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.sources import known_revision
@@ -16,12 +16,12 @@ from sinkscope.hub.lock import repository_of
 from sinkscope.jobs.code import code_hash
 from sinkscope.jobs.documents import part_of
 from sinkscope.jobs.request import Request, stamps_of
-from sinkscope.jobs.stamps import stated
+from sinkscope.jobs.stamps import read_stamp
 
 
 class OfModels:
-    """Requests of a grid's jobs that run a model. Paths count from `directory`, the folder of the
-    run."""
+    """Requests of a grid's jobs that run a model. Paths are relative to `directory`, the folder of
+    the run."""
 
     def __init__(self, grid: Grid, directory: Path) -> None:
         self.grid, self.directory, self.raw = grid, directory, grid.config.raw
@@ -35,7 +35,7 @@ class OfModels:
         return (self.directory / request.stamp).is_file()
 
     def _revision(self, model: str) -> str | None:
-        """What pins a model's weights; None where they are not here (yet)."""
+        """Revision of a model's weights; None if the weights are not here (yet)."""
         try:
             row = self.grid.config.model(model)
             return known_revision(row.model, row.source, self.directory)
@@ -55,7 +55,7 @@ class OfModels:
         )
 
     def _measure(self, name: str, model: str, shard: str) -> Request:
-        """Of one experiment; shard: ALL of those that are not about single documents."""
+        """Request of one experiment. shard: ALL if the experiment is not about single documents."""
         modules = ["sinkscope.measure.job", f"sinkscope.experiments.{name}.measure"]
         return self._of_model(
             f"{name}/{model}/{shard}",
@@ -71,27 +71,27 @@ class OfModels:
 
     def _documents(self, experiment: str, shard: str) -> str:
         if shard != ALL and experiment != "extract":
-            return self.documents("extract", shard)  # the same
+            return self.documents("extract", shard)  # the same documents
         return part_of(self.grid.shards, shard, experiment, self.raw).digest
 
-    def _of_model(self, job: str, place: str, content: dict[str, Any]) -> Request:
+    def _of_model(self, job: str, prefix: str, content: dict[str, Any]) -> Request:
         """The request with the revision of its model's weights.
 
-        A hub model that is new has none before it is locked, which happens in the same run: what
-        was made then counts if it states the revision that is locked now. Of weights that are not
-        here (any more), what was made of them counts.
+        A new Hub model has no revision before it is locked, which happens in the same run. A result
+        from before the lock counts if its stamp states the revision that is locked now. If the
+        weights are not here (any more), a result from any revision counts.
         """
         model = content["model"]["model"]
         row, revision = self.grid.config.model(model), self.revision(model)
-        wanted = Request(job, place, content | {"weights": revision})
+        request = Request(job, prefix, content | {"weights": revision})
         is_local = revision is not None and repository_of(row.model, row.source) is None
-        if is_local or self.is_made(wanted):
-            return wanted
-        for path in stamps_of(self.directory / place):
-            said = stated(path)
-            before = said.get("request", {})
-            before_lock = before.get("weights") is None and said.get("revision") == revision
+        if is_local or self.is_made(request):
+            return request
+        for path in stamps_of(self.directory / prefix):
+            stated = read_stamp(path)
+            before = stated.get("request", {})
+            before_lock = before.get("weights") is None and stated.get("revision") == revision
             same = before | {"weights": None} == content | {"weights": None}
             if same and (revision is None or before_lock):
-                return Request(job, place, before)
-        return wanted
+                return Request(job, prefix, before)
+        return request

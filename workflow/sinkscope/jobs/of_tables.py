@@ -10,7 +10,7 @@ from typing import Any
 
 from sinkscope.atlas.tables import TABLES, tables_of_atlas
 from sinkscope.catalogue import tables_of
-from sinkscope.declarations.found import STATISTICS, experiment, experiments
+from sinkscope.declarations.registry import STATISTICS, experiment, experiments
 from sinkscope.derive.records import recorded
 from sinkscope.discovery import modules_in
 from sinkscope.errors import SinkscopeError
@@ -21,13 +21,13 @@ from sinkscope.jobs.request import Request, digest_of
 from sinkscope.shipped import SHIPPED
 from sinkscope.tables.contract import declared_as
 
-MADE = "results/made"  # stamps of jobs whose results are single files of a shared folder
+STAMPS = "results/made"  # stamps of jobs whose results are single files of a shared folder
 
 
 class OfTables(OfModels):
     """Requests of the jobs that make tables.
 
-    finished_only: of what is there already; tables are then of finished jobs alone.
+    finished_only: only finished jobs count, so the tables cover their results alone.
     """
 
     def __init__(self, grid: Grid, directory: Path, *, finished_only: bool = False) -> None:
@@ -40,20 +40,20 @@ class OfTables(OfModels):
         self.cells = cache(self._cells)
         self.measured = cache(self._measured)
 
-    # What tables and report are made of.
+    # Inputs of the tables and the report.
 
     def _cells(self) -> Mapping[str, list[str]]:
-        """Model to shards."""
+        """Shards by model; with finished_only, those whose extraction is finished."""
         if not self._finished_only:
             return self.grid.cells
-        found = {
+        finished = {
             model: [s for s in shards if self.is_made(self.extract(model, s))]
             for model, shards in self.grid.cells.items()
         }
-        return {model: shards for model, shards in found.items() if shards}
+        return {model: shards for model, shards in finished.items() if shards}
 
     def _measured(self, name: str) -> list[Request]:
-        """The parts of an experiment, none where it is switched off or runs no models."""
+        """The parts of an experiment; none if it is switched off or runs no models."""
         if not self.grid.runs(name) or experiment(name).records:
             return []
         parts = [
@@ -68,22 +68,22 @@ class OfTables(OfModels):
         return [self.extract(model, shard) for shard in self.cells()[model]]
 
     def _joins(self) -> list[str]:
-        """Experiments of which there are tables, in the order of the configuration; claims, which
-        are held against all others, last."""
-        wanted = self.raw["experiments"]
-        found = [
+        """Experiments that have tables, in the order of the configuration; then claims, which read
+        the tables of all others."""
+        configured = self.raw["experiments"]
+        with_tables = [
             name
-            for name in wanted
+            for name in configured
             if name in experiments() and (self.measured(name) or self.recorded(name))
         ]
-        return found + (["claims"] if "claims" in wanted else [])
+        return with_tables + (["claims"] if "claims" in configured else [])
 
     def derived(self) -> list[str]:
-        """Of these, the experiments."""
+        """The experiments among `joins`."""
         return [name for name in self.joins() if name != "claims"]
 
     def recorded(self, name: str) -> dict[str, Path]:
-        """Of an experiment on training: model to folder, of the models whose training was
+        """For an experiment on training: model to folder, for the models whose training was
         recorded."""
         declared = experiment(name)
         return recorded(self.grid.config.models, declared) if declared.records else {}
@@ -109,10 +109,10 @@ class OfTables(OfModels):
             "schema": digest_of(declared_as(tables_of_atlas())),
             "parts": digests(self.parts_of_tables()),
         }
-        return Request("tables", f"{MADE}/tables", content)
+        return Request("tables", f"{STAMPS}/tables", content)
 
     def _join(self, name: str) -> Request:
-        """The job that makes the tables of an experiment, or of the claims."""
+        """The request of the tables of an experiment, or of the claims."""
         content: dict[str, Any] = {"schema": digest_of(declared_as(tables_of(name)))}
         if name == "claims":
             measures = modules_in("sinkscope.claims.measures")
@@ -128,14 +128,14 @@ class OfTables(OfModels):
             else:
                 content["threshold"] = self.threshold(name)
                 content["parts"] = digests([*self.beside(name), *self.measured(name)])
-        return Request(f"{name}_tables", f"{MADE}/{name}", content)
+        return Request(f"{name}_tables", f"{STAMPS}/{name}", content)
 
     def beside(self, name: str) -> list[Request]:
-        """The job whose tables the derivation of an experiment reads too."""
+        """The request of the tables of the atlas, if the experiment's derivation reads them."""
         return [self.tables()] if experiment(name).beside else []
 
     def table(self, name: str) -> Request:
-        """The job that makes a table."""
+        """The request of the job that writes a table."""
         for join in self.joins():
             if name in tables_of(join):
                 return self.join(join)
@@ -144,7 +144,7 @@ class OfTables(OfModels):
         raise SinkscopeError(f"this run has no table '{name}'; experiments may be switched off.")
 
     def records(self, name: str) -> dict[str, list[Path]]:
-        """Model to its records, of the models whose training was recorded."""
+        """Record files by model, for the models whose training was recorded."""
         files = experiment(name).records.values()
         return {
             model: [folder / file for file in files]
@@ -156,21 +156,21 @@ class OfTables(OfModels):
         return None if threshold is None else self.raw[threshold.key]
 
     def tables_of_claims(self) -> list[str]:
-        """Names of the tables that claims are held against: all of the run."""
-        found = [name for join in self.joins()[:-1] for name in tables_of(join)]
-        return [*tables_of_atlas(), *found]
+        """Names of the tables that the claims read: all tables of the run."""
+        names = [name for join in self.joins()[:-1] for name in tables_of(join)]
+        return [*tables_of_atlas(), *names]
 
     def claims_file(self) -> Path:
-        """That of the folder of the run, else the one that is shipped."""
-        own = Path("config/claims.yaml")
-        return own if (self.directory / own).is_file() else SHIPPED / own
+        """The file of claims in the folder of the run, else the shipped one."""
+        path = Path("config/claims.yaml")
+        return path if (self.directory / path).is_file() else SHIPPED / path
 
 
 def derived_by(name: str) -> list[str]:
-    """The module of an experiment's own derivation, if it has one."""
+    """The module `derive` of an experiment, if it has one."""
     package = f"sinkscope.experiments.{name}"
-    own = f"{package}.derive"
-    return [own] if own in modules_in(package) else []
+    module = f"{package}.derive"
+    return [module] if module in modules_in(package) else []
 
 
 def digests(requests: Sequence[Request]) -> list[str]:
@@ -181,4 +181,4 @@ def sha256(path: Path) -> str | None:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
-        return None  # its job says so
+        return None  # the job reports it

@@ -1,4 +1,4 @@
-"""What can be said of a run before any job starts. Cheap: no weights and no library of models."""
+"""Checks of a run before any job starts. They are cheap: nothing loads weights or transformers."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from sinkscope.grid import Grid
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.mapping import read_mapping
 
-# How architectures call them in config.json; where none is there, the class has a default.
+# Names of the sizes in config.json, by architecture; without any, the class has a default.
 LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
 HEADS = ("num_attention_heads", "n_head", "n_heads")
 
 
 def unready(wanted: Wanted) -> dict[str, list[str]]:
-    """Models that cannot run, each with the sentences that say why: a source that is not there, or
-    a head that the model does not have. Models whose extraction jobs have all finished are passed
-    over."""
-    found: dict[str, list[str]] = {}
+    """Models that cannot run, each with the sentences that say why: its source does not exist, or
+    it lacks a head. Models whose extraction jobs have all finished are skipped."""
+    problems_of_model: dict[str, list[str]] = {}
     grid, directory = wanted.grid, wanted.directory
     for row in grid.config.models:
         if not all(wanted.is_made(wanted.extract(row.model, shard)) for shard in grid.shards):
@@ -33,13 +32,13 @@ def unready(wanted: Wanted) -> dict[str, list[str]]:
                 if path is not None:
                     check_config(row, path, grid.config)
             if problems:
-                found[row.model] = problems
-    return found
+                problems_of_model[row.model] = problems
+    return problems_of_model
 
 
 def check_config(row: ModelRow, path: Path, config: Config) -> None:
-    """Raises SinkscopeError where config.json cannot be read, says that the model has no layers
-    or heads, or fewer than head_maps names."""
+    """Raises SinkscopeError if config.json cannot be read, or if it states fewer than one layer or
+    head, or fewer than head_maps needs."""
     try:
         values = read_json(path)
         n_layers, n_heads = first_of(values, LAYERS), first_of(values, HEADS)
@@ -51,26 +50,26 @@ def check_config(row: ModelRow, path: Path, config: Config) -> None:
     for what, size in (("layers", n_layers), ("attention heads", n_heads)):
         if size is not None and size < 1:
             problems.append(f"model '{row.model}': its config.json says {size} {what}; correct it.")
-    for wanted in config.raw["head_maps"] if n_layers and n_heads and not problems else ():
-        model, layer, head = wanted.split("/")
+    for head_map in config.raw["head_maps"] if n_layers and n_heads and not problems else ():
+        model, layer, head = head_map.split("/")
         if model == row.model and (int(layer) >= n_layers or int(head) >= n_heads):
             problems.append(
-                f"config: head_maps names '{wanted}', but the model has layers 0 to {n_layers - 1} "
-                f"and heads 0 to {n_heads - 1}; correct it."
+                f"config: head_maps names '{head_map}', but the model has layers 0 to "
+                f"{n_layers - 1} and heads 0 to {n_heads - 1}; correct it."
             )
     if problems:
         raise SinkscopeError("\n".join(problems))
 
 
 def first_of(values: dict[str, Any], names: Sequence[str]) -> Any:
-    """The integer that the configuration gives under one of these names; None without any."""
-    found = [values[name] for name in names if isinstance(values.get(name), int)]
-    return found[0] if found else None
+    """The integer under the first of these names that has one; None if none has."""
+    numbers = [values[name] for name in names if isinstance(values.get(name), int)]
+    return numbers[0] if numbers else None
 
 
 def other_grid(grid: Grid, directory: Path) -> str | None:
-    """A sentence where the results in `directory` are those of another table of models, whose
-    tables and report this run replaces."""
+    """A warning if the results in `directory` belong to another table of models, because this run
+    replaces its tables and report."""
     try:
         before = read_mapping(directory / "results" / "config.yaml")[0]["models"]
     except (SinkscopeError, KeyError):

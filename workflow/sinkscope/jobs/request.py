@@ -1,9 +1,9 @@
-"""What a job is asked for: all that its result depends on, as data, and the file that says so.
+"""The request of a job: everything that its result depends on, as data.
 
-A job's result has a stamp beside it: a JSON file that states the request it was made from. The
-name of the stamp ends in a hash of the request (`0000.3fa9c1d2e4b5.json`). That file is the output
-that Snakemake looks for, so that a result counts as finished only if it was made from exactly what
-is wanted now, whoever made it and whatever Snakemake has recorded.
+A stamp lies beside the result of a job: a JSON file with the request that the result was computed
+from. The name of the stamp ends in a hash of the request (`0000.3fa9c1d2e4b5.json`). The stamp is
+the output that Snakemake looks for. A result therefore counts as finished only if its request
+equals the current one, whoever computed it and whatever Snakemake has recorded.
 """
 
 from __future__ import annotations
@@ -20,18 +20,21 @@ DIGEST = "[0-9a-f]{12}"
 
 
 def digest_of(value: Any) -> str:
-    """12 hexadecimal digits that are the same for equal JSON values only."""
+    """Hash of a JSON value, 12 hexadecimal digits; equal values have equal hashes."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class Request:
-    """job: its name, as in results/logs (`extract/minilm/0000`). place: path of its stamp without
-    the digest and the suffix. content: what the result depends on; JSON."""
+    """The request of one job.
+
+    job: name of the job, as in results/logs (`extract/minilm/0000`). prefix: path of the stamp
+    without the digest and the suffix. content: everything that the result depends on (JSON).
+    """
 
     job: str
-    place: str
+    prefix: str
     content: dict[str, Any]
 
     @cached_property
@@ -41,7 +44,7 @@ class Request:
     @property
     def stamp(self) -> str:
         """Path of the stamp, from the folder of the run."""
-        return f"{self.place}.{self.digest}.json"
+        return f"{self.prefix}.{self.digest}.json"
 
     @property
     def log(self) -> str:
@@ -54,32 +57,32 @@ class Request:
         return json.dumps(self.content, sort_keys=True, ensure_ascii=False)
 
 
-def place_of(stamp: Path) -> str:
+def prefix_of(stamp: Path) -> str:
     """File name of a stamp without the digest and the suffix."""
     return re.sub(rf"\.{DIGEST}\.json$", "", stamp.name)
 
 
-def stamps_of(place: Path) -> list[Path]:
-    """Stamps of a job in the file system, whatever they were made from."""
-    found = place.parent.glob(f"{place.name}.*.json") if place.parent.is_dir() else ()
-    return sorted(path for path in found if path != place and place_of(path) == place.name)
+def stamps_of(prefix: Path) -> list[Path]:
+    """Existing stamps of a job, for any request. prefix: path of its stamp, as in Request."""
+    paths = prefix.parent.glob(f"{prefix.name}.*.json") if prefix.parent.is_dir() else ()
+    return sorted(path for path in paths if path != prefix and prefix_of(path) == prefix.name)
 
 
 def changes(before: dict[str, Any], now: dict[str, Any], inside: str = "") -> list[str]:
-    """What differs between two requests, in words: `window: 64, now 32`."""
-    found: list[str] = []
+    """The differences of two requests, in words: `window: 64, now 32`."""
+    differences: list[str] = []
     for key in sorted(before.keys() | now.keys()):
         old, new = before.get(key), now.get(key)
         if old == new:
             continue
         if isinstance(old, dict) and isinstance(new, dict):
-            found += changes(old, new, f"{inside}{key}.")
+            differences += changes(old, new, f"{inside}{key}.")
         elif isinstance(old, (list, dict)) or isinstance(new, (list, dict)) or key in HASHES:
-            found.append(f"{inside}{key}")
+            differences.append(f"{inside}{key}")
         else:
-            found.append(f"{inside}{key}: {json.dumps(old)}, now {json.dumps(new)}")
-    return found
+            differences.append(f"{inside}{key}: {json.dumps(old)}, now {json.dumps(new)}")
+    return differences
 
 
-# Keys whose values say nothing to a reader.
+# Keys whose values are not readable: hashes, or lists of hashes.
 HASHES = ("code", "weights", "documents", "sha256", "tables", "parts", "commit")

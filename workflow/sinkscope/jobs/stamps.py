@@ -1,4 +1,4 @@
-"""Stamps: what the results of a folder were made from, and the hash of each of their files."""
+"""Stamps: the requests that results were computed from, and the hash of each of their files."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sinkscope.files import read_json
-from sinkscope.jobs.request import place_of
+from sinkscope.jobs.request import prefix_of
 
-# Below these, a name that ends in a digest is that of a stamp.
-PLACES = (
+# Folders with stamps. A name that ends in a digest is the name of a stamp.
+FOLDERS = (
     "results/shards/*",
     "results/experiments/*/*/*",
     "results/reduced/*",
@@ -23,38 +23,38 @@ PLACES = (
 
 def stamps(directory: Path) -> Iterator[Path]:
     """Every stamp of a run's folder, in the order of the jobs."""
-    for pattern in PLACES:
+    for pattern in FOLDERS:
         for path in sorted(directory.glob(f"{pattern}/*.json")):
-            if place_of(path) != path.name:
+            if prefix_of(path) != path.name:
                 yield path
 
 
-def stated(stamp: Path) -> dict[str, Any]:
-    """What a stamp says; nothing where it cannot be read."""
+def read_stamp(stamp: Path) -> dict[str, Any]:
+    """The content of a stamp; empty if it cannot be read."""
     try:
-        found = read_json(stamp)
+        content = read_json(stamp)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def files_of(stamp: Path) -> dict[str, str]:
-    """Path to sha256 of the files that a stamp answers for."""
-    files = stated(stamp).get("files")
+    """Path to SHA-256 of the files that a stamp lists."""
+    files = read_stamp(stamp).get("files")
     return files if isinstance(files, dict) else {}
 
 
 def discard(directory: Path, path: Path) -> None:
-    """Let the jobs count as not done that answer for a damaged file."""
+    """Mark the jobs that wrote a damaged file as not done."""
     name = path.relative_to(directory).as_posix() if path.is_absolute() else path.as_posix()
     withdraw(directory, [stamp for stamp in stamps(directory) if name in files_of(stamp)])
 
 
-def withdraw(directory: Path, found: Iterable[Path]) -> None:
-    """Remove these stamps, and those of all results that were made of theirs: Snakemake makes what
-    is missing again only where something that it is asked for is missing too."""
+def withdraw(directory: Path, stamp_paths: Iterable[Path]) -> None:
+    """Remove these stamps, and the stamps of all results that depend on theirs. Snakemake repeats a
+    job only if a requested file that depends on it is missing."""
     parts = {stamp: parts_of(stamp) for stamp in stamps(directory)}
-    waiting = list(found)
+    waiting = list(stamp_paths)
     while waiting:
         stamp = waiting.pop()
         stamp.unlink(missing_ok=True)
@@ -63,6 +63,6 @@ def withdraw(directory: Path, found: Iterable[Path]) -> None:
 
 
 def parts_of(stamp: Path) -> list[str]:
-    """Digests of the requests whose results a result was made of."""
-    request = stated(stamp).get("request")
+    """Digests of the requests whose results a result was computed from."""
+    request = read_stamp(stamp).get("request")
     return request.get("parts", []) if isinstance(request, dict) else []

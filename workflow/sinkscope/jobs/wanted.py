@@ -1,8 +1,8 @@
-"""What is wanted now: the request of every job of a run, from its configuration and its files.
+"""The current request of every job of a run, from its configuration and its files.
 
-A request holds the hashes of the requests that it builds on, so that the request of the report
-covers all of them. Nothing is written here, no model is loaded, and no library that draws or
-computes: Snakemake asks whenever the workflow is read, also for a dry run.
+A request holds the hashes of the requests that it depends on, so the request of the report covers
+all of them. This module writes nothing and loads no model and no library for drawing or computing,
+because Snakemake calls it whenever it reads the workflow, also for a dry run.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from sinkscope.atlas.tables import tables_of_atlas
-from sinkscope.catalogue import Place, all_tables, sections, tables_of
-from sinkscope.declarations.found import measured
+from sinkscope.catalogue import ReportSection, all_tables, sections, tables_of
+from sinkscope.declarations.registry import measured
 from sinkscope.discovery import in_order, modules_in
 from sinkscope.findings.table import TABLES as FINDINGS
 from sinkscope.grid import Grid
 from sinkscope.jobs.code import code_hash
-from sinkscope.jobs.of_tables import MADE, OfTables, digests
+from sinkscope.jobs.of_tables import STAMPS, OfTables, digests
 from sinkscope.jobs.request import Request, digest_of
 from sinkscope.shipped import SHIPPED
 from sinkscope.tables.contract import declared_as, files_of
@@ -31,7 +31,7 @@ TABLES = "results/tables"
 class Wanted(OfTables):
     """Requests of all jobs of a grid.
 
-    finished_only: of what is there already; reports are then of finished jobs alone.
+    finished_only: only finished jobs count, so the report covers their results alone.
     """
 
     def __init__(self, grid: Grid, directory: Path, *, finished_only: bool = False) -> None:
@@ -43,7 +43,7 @@ class Wanted(OfTables):
         self.findings = cache(self._findings)
         self.report = cache(self._report)
 
-    def sections(self) -> dict[str, Place]:
+    def sections(self) -> dict[str, ReportSection]:
         """Sections of the report, in its order."""
         return sections(self.joins())
 
@@ -51,27 +51,27 @@ class Wanted(OfTables):
 
     def _figures(self, model: str) -> Request:
         modules = ("sinkscope.atlas.figures.job", *modules_in("sinkscope.atlas.figures.of_model"))
-        shown = self.grid.shown_documents()
-        return self._drawn(f"figures/{model}", modules, [self.tables()], documents=shown)
+        documents = self.grid.shown_documents()
+        return self._drawn(f"figures/{model}", modules, [self.tables()], documents=documents)
 
     def _compare(self) -> Request:
         modules = ("sinkscope.atlas.figures.job", *modules_in("sinkscope.atlas.figures.of_all"))
         return self._drawn("figures/all", modules, [self.tables()])
 
     def _maps(self, model: str) -> Request:
-        modules, shown = ("sinkscope.atlas.maps",), self.raw["documents_in_report"]
-        return self._drawn(f"maps/{model}", modules, self.manifests(model), documents=shown)
+        modules, n_documents = ("sinkscope.atlas.maps",), self.raw["documents_in_report"]
+        return self._drawn(f"maps/{model}", modules, self.manifests(model), documents=n_documents)
 
     def _section(self, name: str) -> Request:
-        place = self.sections()[name]
-        figures = in_order(place.package, place.section.figures)
-        content = {"package": place.package, "figures": list(place.section.figures)}
-        content["tables"] = list(place.section.tables)
+        entry = self.sections()[name]
+        figures = in_order(entry.package, entry.section.figures)
+        content = {"package": entry.package, "figures": list(entry.section.figures)}
+        content["tables"] = list(entry.section.tables)
         modules = ("sinkscope.charts.section", *figures)
         return self._drawn(f"sections/{name}", modules, self.parts_of_section(name), **content)
 
     def parts_of_section(self, name: str) -> list[Request]:
-        """The jobs that make its tables, each once."""
+        """The requests of the section's tables, each once."""
         parts = [self.table(table) for table in self.sections()[name].section.tables]
         return list({request.job: request for request in parts}.values())
 
@@ -82,7 +82,7 @@ class Wanted(OfTables):
         return Request(job, f"reports/{job}/made", content)
 
     def figures_of_run(self) -> list[Request]:
-        """The jobs that draw figures with a sentence."""
+        """The requests of the jobs that draw figures with a sentence."""
         models = map(self.figures, self.cells())
         return [self.compare(), *models, *map(self.section, self.sections())]
 
@@ -92,13 +92,13 @@ class Wanted(OfTables):
             "schema": digest_of(declared_as(FINDINGS)),
             "parts": digests(self.figures_of_run()),
         }
-        return Request("findings", f"{MADE}/findings", content)
+        return Request("findings", f"{STAMPS}/findings", content)
 
     def parts_of_report(self) -> list[Request]:
         return [
             *(self.tables(), *map(self.join, self.joins())),
             *(*self.figures_of_run(), self.findings(), *map(self.maps, self.cells())),
-            # Tables stand for them; asked for by name, a lost one is made again.
+            # The tables depend on these already. Listed by name, a lost one is computed again.
             *(part for model in self.cells() for part in self.manifests(model)),
         ]
 
@@ -115,10 +115,10 @@ class Wanted(OfTables):
             "left_out": [[entry.name, entry.reason] for entry in self.grid.refused],
             "parts": digests(self.parts_of_report()),
         }
-        return Request("report", f"{MADE}/report", content)
+        return Request("report", f"{STAMPS}/report", content)
 
     def unfinished(self) -> list[list[str]]:
-        """Model and shard of the extraction jobs that a report is made without."""
+        """Model and shard of the extraction jobs that the report lacks."""
         cells = self.cells()
         return [
             [model, shard]
@@ -128,13 +128,13 @@ class Wanted(OfTables):
         ]
 
     def of_job(self, job: str) -> Request:
-        """The request of a job whose files are in a shared folder."""
+        """The request of a job that writes into a shared folder."""
         if job in ("report", "findings"):
             return self.report() if job == "report" else self.findings()
         return self.tables() if job == "tables" else self.join(job.removesuffix("_tables"))
 
     def files(self) -> dict[str, list[str]]:
-        """The files that such jobs write, by job."""
+        """The files of the jobs that write into a shared folder, by job."""
         pages = [f"reports/{name}.html" for name in ("index", *self.cells())]
         if "claims" in self.sections():
             pages.append("reports/claims.html")
@@ -146,7 +146,7 @@ class Wanted(OfTables):
         }
 
     def all(self) -> list[Request]:
-        """Every job of the run, each after those that it builds on."""
+        """Every request of the run, each after those that it depends on."""
         models = list(self.cells())
         return [
             *(request for model in models for request in self.manifests(model)),

@@ -1,4 +1,4 @@
-"""One experiment on one model: load it, measure, and leave the frames."""
+"""One experiment on one model: load it, measure it, and write the frames."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 import torch
 
 from sinkscope.config import ModelRow
-from sinkscope.declarations.found import experiment
+from sinkscope.declarations.registry import experiment
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.gpus import own_gpus
@@ -19,8 +19,8 @@ from sinkscope.extract.model import Loaded, family_of, load_model, threads
 from sinkscope.files import replaced_folder, written
 from sinkscope.measure.task import Task
 
-# Fixed, since the order in which float32 numbers are added depends on it; most of a job is starting
-# up, which uses one.
+# Fixed, since the order in which float32 numbers are added depends on it. One is enough: most of a
+# job is starting up.
 THREADS = 1
 FAMILIES = ("encoder", "decoder")
 
@@ -36,10 +36,10 @@ def run(
     directory: Path,
     out: Path,
 ) -> None:
-    """Measure one model; frames go to the folder `out`, a Parquet file each. A frame that is not
-    measured has no rows; a model of another family than the experiment is about is not loaded.
+    """Measure one model; frames go to the folder `out`, one Parquet file each. A frame that is not
+    measured has no rows. A model of a family that the experiment does not cover is not loaded.
 
-    Raises SinkscopeError where that cannot be.
+    Raises SinkscopeError if the model cannot be loaded or measured.
     """
     declared, frames = experiment(name), {}
     if set(declared.families) >= set(FAMILIES) or family_of(row, directory) in declared.families:
@@ -48,8 +48,8 @@ def run(
     with replaced_folder(out) as folder:
         for frame in declared.frames:
             with written(folder / f"{frame}.parquet") as temporary:
-                found = frames.get(frame, pl.DataFrame())
-                found.with_columns(model=pl.lit(row.model)).write_parquet(temporary)
+                rows = frames.get(frame, pl.DataFrame())
+                rows.with_columns(model=pl.lit(row.model)).write_parquet(temporary)
 
 
 def measured(
@@ -59,7 +59,7 @@ def measured(
         loaded = load_model(row, directory)
         try:
             return measure(loaded, task)
-        except torch.OutOfMemoryError as error:  # in what follows a pass, which says so itself
+        except torch.OutOfMemoryError as error:  # after a pass; a pass reports it itself
             raise SinkscopeError(
                 f"model '{row.model}': {measure.__module__.split('.')[-2]} ran out of GPU "
                 "memory; lower experiment_tokens in the configuration, or give the model a smaller "

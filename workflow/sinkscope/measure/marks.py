@@ -19,10 +19,10 @@ MARKS = (".", "!", "?", ",")
 
 @dataclass(frozen=True)
 class Marked:
-    """One document, its first terminator as several marks.
+    """One document, with several marks in place of its first terminator.
 
-    ids: [mark, token]. marks: of every row. own: row of the text itself. key: position of the
-    mark. following: position of the next terminator, None where there is none.
+    ids: [mark, token]. marks: mark of each row. own: row of the text itself. key: position of the
+    mark. following: position of the next terminator, None if there is none.
     """
 
     ids: Tensor
@@ -41,40 +41,43 @@ class Marked:
 
     @property
     def sets(self) -> list[list[int]]:
-        """Key 0, the second sink, the terminator after it."""
+        """Key sets: key 0, the second sink, the terminator after it."""
         return [[0], [self.key], [] if self.following is None else [self.following]]
 
 
 def marked(tokenizer: Any, encoded: Encoded) -> Marked | None:
-    """None where no sentence of the document ends.
+    """None if no sentence of the document ends.
 
-    A mark is exchanged as a token, so that all other tokens stay what and where they are; a mark
-    that is no token of the vocabulary in the same form (`."` as `!"`) is left out. Marks of other
-    scripts, and tokens of several marks (`?!`), are not exchanged: the text itself is all.
+    A mark is exchanged as a token, so that all other tokens stay the same, at the same positions. A
+    mark that the vocabulary does not have as a token of the same form (`."` as `!"`) is left out.
+    Marks of other scripts, and tokens of several marks (`?!`), are not exchanged: the only row is
+    the text itself.
     """
     terminators = key_sets(encoded.classes)["terminator"]
     if not terminators:
         return None
     key = terminators[0]
-    # Terminators that touch are the parts of one character, and what modifies it.
+    # Adjacent terminators are parts of one character, and its modifiers.
     later = [b for a, b in itertools.pairwise(terminators) if b > a + 1]
-    held = end_marks(encoded.tokens[key])
-    own = held[-1]
-    ids = {own: encoded.ids[key]}
-    if own in MARKS and set(held) == {own}:
-        ids |= exchanged(tokenizer, encoded.ids[key], own)
-    marks = tuple(sorted(ids, key=[*MARKS, own].index))
+    marks_in_token = end_marks(encoded.tokens[key])
+    own_mark = marks_in_token[-1]
+    ids = {own_mark: encoded.ids[key]}
+    if own_mark in MARKS and set(marks_in_token) == {own_mark}:
+        ids |= exchanged(tokenizer, encoded.ids[key], own_mark)
+    marks = tuple(sorted(ids, key=[*MARKS, own_mark].index))
     rows = [[*encoded.ids[:key], ids[mark], *encoded.ids[key + 1 :]] for mark in marks]
-    return Marked(torch.tensor(rows), marks, marks.index(own), key, later[0] if later else None)
+    return Marked(
+        torch.tensor(rows), marks, marks.index(own_mark), key, later[0] if later else None
+    )
 
 
-def exchanged(tokenizer: Any, token_id: int, own: str) -> dict[str, int]:
-    """Ids of the tokens that hold another of MARKS where this one holds `own`, by their mark."""
+def exchanged(tokenizer: Any, token_id: int, own_mark: str) -> dict[str, int]:
+    """Mark to token id: the tokens with another of MARKS in place of `own_mark`."""
     token, text = tokenizer.convert_ids_to_tokens(token_id), pieces_of(tokenizer)[token_id].text
     others = {}
     for mark in MARKS:
-        # An unknown token is the id of what a vocabulary does not have.
-        other = tokenizer.convert_tokens_to_ids(token.replace(own, mark))
-        if other is not None and pieces_of(tokenizer)[other].text == text.replace(own, mark):
+        # A token that the vocabulary does not have gets the id of the unknown token.
+        other = tokenizer.convert_tokens_to_ids(token.replace(own_mark, mark))
+        if other is not None and pieces_of(tokenizer)[other].text == text.replace(own_mark, mark):
             others[mark] = other
     return others

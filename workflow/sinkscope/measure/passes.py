@@ -1,5 +1,5 @@
-"""One observed forward pass of an experiment: statistics, residual states, norms of keys and
-values, all of the same run of the model."""
+"""One observed forward pass of an experiment: statistics, residual states, and norms of keys and
+values, all from the same run of the model."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from sinkscope.measure.task import Task
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass showed; one entry a layer.
+    """Results of one pass, one entry per layer.
 
-    states: [batch, token, d], the residual state that enters the layer, of which its queries,
-    keys and values are made. (What leaves the last layer is not among them: many families
-    return it only after their last norm.) key_norms, value_norms: [batch, token], L2, mean over
-    key-value heads. n_queries: [layer, batch, key], how many queries see a key.
+    states: [batch, token, d], the residual state that enters the layer, from which its queries,
+    keys and values are computed. (The output of the last layer is not included: many families
+    return it only after their final norm.) key_norms, value_norms: [batch, token], L2, mean over
+    key-value heads. n_queries: [layer, batch, key], number of queries that see a key.
     """
 
     layers: list[LayerStatistics]
@@ -42,12 +42,12 @@ class Pass:
     is_causal: bool
 
     def stacked(self, name: str) -> Tensor:
-        """[layer, batch, ...] of one statistic, float64, on the processor."""
+        """[layer, batch, ...] of one statistic, float64, on the CPU."""
         return torch.stack([getattr(layer, name) for layer in self.layers]).cpu().double()
 
 
 class Watching(Observation):
-    """An observation that notes the norms of keys and values too."""
+    """An observation that also records the norms of keys and values."""
 
     def __init__(self, plan: Plan, workspace: Workspace) -> None:
         super().__init__(plan, workspace)
@@ -60,7 +60,7 @@ class Watching(Observation):
         return super().__call__(call)
 
     def shown(self, states: Sequence[Tensor]) -> Pass:
-        """states: [batch, token, d] that enters each layer."""
+        """The results as a Pass. states: [batch, token, d] that enters each layer."""
         n_queries = torch.stack([visible.n_queries.cpu() for visible in self.visible_of])
         return Pass(
             self.layers, tuple(states), self.key_norms, self.value_norms, n_queries, self.is_causal
@@ -68,25 +68,25 @@ class Watching(Observation):
 
 
 def plan_of(
-    ids: Tensor, key_sets: Sequence[Sequence[int]] = (), sinks: Sequence[int] = (), **wanted: Any
+    ids: Tensor, key_sets: Sequence[Sequence[int]] = (), sinks: Sequence[int] = (), **options: Any
 ) -> Plan:
     """A plan for ids [batch, token] without padding; the sets hold the same keys in every row.
 
-    wanted: other fields of the Plan.
+    options: other fields of the Plan.
     """
-    everything = torch.ones_like(ids, dtype=torch.bool)
+    is_real = torch.ones_like(ids, dtype=torch.bool)
     members = torch.zeros(*ids.shape, len(key_sets), dtype=torch.bool, device=ids.device)
     for column, positions in enumerate(key_sets):
         members[:, list(positions), column] = True
-    left_out = ~everything
-    left_out[:, list(sinks)] = True
-    return Plan(everything, members, left_out, **{"map_exact": 0, "map_cells": 1} | wanted)
+    sink_mask = ~is_real
+    sink_mask[:, list(sinks)] = True
+    return Plan(is_real, members, sink_mask, **{"map_exact": 0, "map_cells": 1} | options)
 
 
 def observe(loaded: Loaded, ids: Tensor, plan: Plan) -> Pass:
     """Run the model over ids [batch, token], on its device."""
-    watching = Watching(plan, Workspace(loaded.device))
-    output = run_observed(loaded, watching, ids, hidden_states=True)
+    observation = Watching(plan, Workspace(loaded.device))
+    output = run_observed(loaded, observation, ids, hidden_states=True)
     states = output.hidden_states
     if states is None or len(states) <= loaded.n_layers:
         raise ModelError(
@@ -94,32 +94,32 @@ def observe(loaded: Loaded, ids: Tensor, plan: Plan) -> Pass:
             "hidden states of its layers; take second_sink, norms and bos out of experiments, or "
             "choose another model."
         )
-    return watching.shown(states[: loaded.n_layers])
+    return observation.shown(states[: loaded.n_layers])
 
 
-def statistics_of(loaded: Loaded, ids: Tensor, **wanted: Any) -> list[LayerStatistics]:
-    """Statistics of every layer over ids [batch, token], without states and key sets. wanted: other
-    fields of the Plan, such as offsets or heads."""
+def statistics_of(loaded: Loaded, ids: Tensor, **options: Any) -> list[LayerStatistics]:
+    """Statistics of every layer over ids [batch, token], without states and key sets. options:
+    other fields of the Plan, such as offsets or heads."""
     ids = ids.to(loaded.device)
-    everything = torch.ones_like(ids, dtype=torch.bool)
-    plan = Plan(everything, everything[..., None][..., :0], ~everything, **wanted)
+    is_real = torch.ones_like(ids, dtype=torch.bool)
+    plan = Plan(is_real, is_real[..., None][..., :0], ~is_real, **options)
     observation = Observation(plan, Workspace(loaded.device))
     run_observed(loaded, observation, ids)
     return observation.layers
 
 
 def shortened(loaded: Loaded, task: Task) -> Loaded:
-    """The same model, to which documents are only their first experiment_tokens tokens."""
+    """The same model, limited to the first experiment_tokens tokens of a document."""
     most = task.settings["experiment_tokens"]
     return replace(loaded, max_length=min(most, loaded.max_length or most))
 
 
 def readable(loaded: Loaded, task: Task) -> Iterator[tuple[Document, Encoded]]:
-    """Every document, by name, as the model reads it, cut where it is longer than the model takes.
+    """Every document, by name, as the model reads it, cut to the length that the model takes.
 
-    By name, since sums over documents depend on their order in the last digits: the order of the
-    table of documents must not show. A document of which the model makes no token is left out: the
-    atlas, which runs over the same documents, names it.
+    By name, since sums over documents depend on their order in the last digits, and must not depend
+    on the order of the table of documents. Documents that the model cannot read are skipped; the
+    atlas, which runs over the same documents, reports them.
     """
     with progress(loaded.row.model, len(task.documents)) as advance:
         for document in by_name(task.documents):
@@ -133,7 +133,7 @@ def by_name(documents: Sequence[Document]) -> list[Document]:
 
 
 def shown_documents(task: Task) -> set[str]:
-    """Names of the documents that the report shows one by one: the first of the table."""
+    """Names of the documents that the report shows individually: the first of the table."""
     return {document.name for document in task.documents[: task.settings["documents_in_report"]]}
 
 

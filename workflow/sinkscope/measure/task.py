@@ -1,4 +1,4 @@
-"""What a measurement is given."""
+"""The input of a measurement."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sinkscope.documents import Document
 
 @dataclass(frozen=True)
 class Task:
-    """What a measurement is given beside its model: documents, and the keys of the configuration
+    """The input of a measurement besides its model: documents, and the keys of the configuration
     that its experiment declares."""
 
     documents: tuple[Document, ...]

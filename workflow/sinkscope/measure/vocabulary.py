@@ -1,4 +1,4 @@
-"""Ordinary words of a vocabulary, from which texts are made up."""
+"""Ordinary words of a vocabulary, from which random inputs are composed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SHORTEST_WORD = 3  # letters of a vocabulary piece that counts as a word
 
 @functools.lru_cache(maxsize=1)
 def ordinary_ids(tokenizer: Any) -> tuple[int, ...]:
-    """Ids of vocabulary pieces that are words, or beginnings of words, of letters alone.
+    """Ids of vocabulary pieces that are words, or beginnings of words, of letters only.
 
-    A vocabulary may leave ids unused: only those with a piece are among them.
+    Ids that the vocabulary does not use are left out.
     """
     special, pieces = set(tokenizer.all_special_ids), pieces_of(tokenizer)
     texts = {

@@ -1,1 +1,1 @@
-"""What the columns of the tables say, on a page and on a terminal."""
+"""The reference of the tables' columns, as a page and on a terminal."""

@@ -1,4 +1,4 @@
-"""The command `sinkscope describe`: what the columns of the tables say."""
+"""The command `sinkscope describe`: the reference of the tables' columns."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def describe(
     from rich.table import Table as Printed
 
     from sinkscope.catalogue import all_tables
-    from sinkscope.declarations.found import statistics
-    from sinkscope.reference.page import kind, page
+    from sinkscope.declarations.registry import statistics
+    from sinkscope.reference.page import page
 
     tables = all_tables()
     if markdown:
@@ -40,7 +40,7 @@ def describe(
     if name is not None:
         columns = tables[name].columns
         heads = ("column", "type", "unit", "meaning")
-        rows = [(c, kind(one.type), one.unit, one.meaning) for c, one in columns.items()]
+        rows = [(c, one.type, one.unit, one.meaning) for c, one in columns.items()]
     for head in heads:
         printed.add_column(head, overflow="fold", no_wrap=head in ("table", "column", "type"))
     for row in rows:

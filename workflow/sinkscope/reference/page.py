@@ -11,7 +11,7 @@ from sinkscope.tables.table import Table
 INTRODUCTION = f"""\
 # The tables
 
-What every column of every table says. This page is made by `sinkscope describe --markdown` from
+The meaning of every column of every table. `sinkscope describe --markdown` writes this page from
 the declarations in the code. The Parquet files hold the same texts in their metadata, with the
 version of the schema, {SCHEMA_VERSION}:
 
@@ -19,9 +19,9 @@ version of the schema, {SCHEMA_VERSION}:
 import json
 import polars as pl
 
-said = pl.read_parquet_metadata("results/tables/sink_mass.parquet")
-said["sinkscope_schema_version"]
-json.loads(said["sinkscope_columns"])["mass"]["meaning"]
+metadata = pl.read_parquet_metadata("results/tables/sink_mass.parquet")
+metadata["sinkscope_schema_version"]
+json.loads(metadata["sinkscope_columns"])["mass"]["meaning"]
 ```
 
 A[l,h,i,j] is the probability that query i gives key j in head h of layer l; M is the mean of A over
@@ -31,15 +31,15 @@ identify a row. A value that does not exist is null.
 CELLS = """\
 ## Cells
 
-A cell is what is kept of one model on one document, `results/cells/MODEL/DOCUMENT.safetensors`:
-these arrays, and as metadata its tokens and their classes. Of the axes, `key_set` are the key sets
-in the order of `sinkscope.keys.KEY_SETS`, `width` the 1 to 5 tokens around a query, and `cell` the
-cells of a map: tokens, or in long documents `map_cells` blocks of tokens.
+A cell, `results/cells/MODEL/DOCUMENT.safetensors`, holds the statistics of one model on one
+document: these arrays, and as metadata its tokens and their classes. The axis `key_set` lists the
+key sets in the order of `sinkscope.keys.KEY_SETS`, `width` the windows of 1 to 5 tokens around a
+query, and `cell` the cells of a map: tokens, or in long documents `map_cells` blocks of tokens.
 """
 
 
 def page(tables: Mapping[str, Table], statistics: Iterable[Statistic]) -> str:
-    """The page docs/tables.md."""
+    """The text of the page docs/tables.md."""
     parts = [INTRODUCTION, *(section(name, table) for name, table in tables.items())]
     return "\n".join([*parts, CELLS, *arrays(statistics)]) + "\n"
 
@@ -47,7 +47,7 @@ def page(tables: Mapping[str, Table], statistics: Iterable[Statistic]) -> str:
 def section(name: str, table: Table) -> str:
     """One table of the page."""
     rows = [
-        f"| {bold(column, table)} | {kind(one.type)} | {one.unit} | {escaped(one.meaning)} |"
+        f"| {bold(column, table)} | {one.type} | {one.unit} | {escaped(one.meaning)} |"
         for column, one in table.columns.items()
     ]
     head = ["| column | type | unit | meaning |", "|---|---|---|---|"]
@@ -69,11 +69,6 @@ def bold(column: str, table: Table) -> str:
     return f"**`{column}`**" if column in table.sort else f"`{column}`"
 
 
-def kind(type_: object) -> str:
-    """A type as Polars calls it."""
-    return getattr(type_, "__name__", str(type_))
-
-
 def escaped(text: str) -> str:
-    """A text inside a Markdown table."""
+    """A text, escaped for a Markdown table."""
     return text.replace("|", "\\|").replace("_", "\\_")

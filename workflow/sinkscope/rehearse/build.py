@@ -1,6 +1,6 @@
-"""A model of the true architecture with random weights, on a device, on several, or on none.
+"""A model of the true architecture with random weights, on one device, on several, or on "meta".
 
-On none ("meta"): its tensors have shapes and types, but no memory and no values.
+On "meta", its tensors have shapes and types, but no memory and no values.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ ARCHITECTURES = Path(__file__).with_name("architectures.yaml")
 
 
 def architecture(row: ModelRow, directory: Path) -> Any:
-    """The configuration of a row's model; the hub and its weights are not asked.
+    """The configuration of a row's model; neither the network nor its weights are used.
 
-    Of a hub model: what its cached config.json says, else what architectures.yaml does.
-    Raises SinkscopeError where it is not known here, ModelError where it cannot be observed.
+    For a Hub model: its cached config.json, else its entry in architectures.yaml. Raises
+    SinkscopeError if the architecture is not known here, ModelError if it cannot be observed.
     """
     what = f"model '{row.model}'"
     repository = repository_of(row.model, row.source)
@@ -57,7 +57,7 @@ def architecture(row: ModelRow, directory: Path) -> Any:
 
 
 def local_architecture(what: str, row: ModelRow, weights: Weights) -> Any:
-    """The configuration of weights on this machine, which are not converted for it."""
+    """The configuration of weights on this machine; it is read without converting them."""
     if weights.convert is None:
         return read_architecture(what, weights.location)
     path = Path(weights.location) / weights.convert
@@ -73,17 +73,17 @@ def local_architecture(what: str, row: ModelRow, weights: Weights) -> Any:
 def build(row: ModelRow, config: Any, device: str) -> Loaded:
     """The row's model with random weights on `device`, ready to be run.
 
-    For meta it must be made, and run, within `without_values`. A model that is split over
-    several GPUs is made on the first of them if it fits, then spread as the library spreads
-    weights that it loads.
+    For meta, build and run it within `without_values`. A model that is split over several GPUs is
+    created on the first GPU if it fits, then distributed as the library distributes weights that
+    it loads.
     """
     torch.manual_seed(0)
     transformers.logging.set_verbosity_error()
     row = replace(row, device="cpu" if device == "meta" else device)
-    # Bytes of each GPU, of a model that is split over several.
+    # Bytes per GPU, for a model that is split over several.
     memory = placement(row).get("max_memory") if device != "meta" else None
     dtype = getattr(torch, row.dtype)
-    with torch.device(first_place(config, dtype, device, memory)):
+    with torch.device(first_device(config, dtype, device, memory)):
         network = AutoModel.from_config(
             config, attn_implementation="sdpa", dtype=dtype, trust_remote_code=False
         )
@@ -95,16 +95,20 @@ def build(row: ModelRow, config: Any, device: str) -> Loaded:
 
 
 def without_values() -> FakeTensorMode:
-    """Within the block, every tensor that is made has a shape and a type, and no memory.
+    """A context in which new tensors have shapes and types, but no memory.
 
-    Unlike on torch's own device meta, code that looks at values (is this mask all True?) is
-    told by the library that it is being traced, and goes on.
+    Unlike torch's device meta, the library reports that it is being traced. Code that depends on
+    values (is this mask all True?) then takes a branch without values instead of failing.
     """
     return FakeTensorMode()
 
 
-def first_place(config: Any, dtype: torch.dtype, device: str, memory: dict[int, int] | None) -> str:
-    """Where the weights are made; of a split model, the processor if one GPU is too small."""
+def first_device(
+    config: Any, dtype: torch.dtype, device: str, memory: dict[int, int] | None
+) -> str:
+    """The device on which the weights are created.
+
+    For a split model: the first GPU, or the processor if that GPU is too small."""
     if memory is None:
         return "cpu" if device == "meta" else device
     with without_values():
@@ -117,7 +121,7 @@ def weight_bytes(network: torch.nn.Module) -> int:
 
 
 def spread(network: Any, memory: dict[int, int], dtype: torch.dtype) -> Any:
-    """The network, its layers shared out over GPUs in equal parts; no layer is cut."""
+    """The network with its layers distributed evenly over GPUs; no layer is split."""
     from accelerate import dispatch_model, infer_auto_device_map
     from accelerate.utils import get_balanced_memory
 

@@ -1,4 +1,4 @@
-"""The command that rehearses a grid: what its models need, with no weights."""
+"""The command that rehearses a grid: the resources of its models, without their weights."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def rehearse(
     tokens: Annotated[int, typer.Option(min=2, max=10**8, help="Length of a document.")] = 512,
     n_gpus: Annotated[
         int | None,
-        typer.Option(min=1, max=1024, help="Split over so many, whatever the table says."),
+        typer.Option(min=1, max=1024, help="Split over this many GPUs, whatever the table says."),
     ] = None,
     gpu_gib: Annotated[
         float | None, typer.Option(callback=above_zero, help="Memory of a GPU to plan for.")
     ] = None,
     tflops: Annotated[
-        float, typer.Option(callback=above_zero, help="Speed to reckon with on meta.")
+        float, typer.Option(callback=above_zero, help="Speed for the estimates on meta.")
     ] = 20.0,
     directory: Directory = Path("."),
 ) -> None:

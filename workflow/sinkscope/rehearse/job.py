@@ -1,4 +1,4 @@
-"""The rehearsal: every model of a configuration, one after the other, as a table."""
+"""The rehearsal of every model of a configuration, as a table."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from sinkscope.rehearse import observe
 from sinkscope.rehearse.build import architecture, build, weight_bytes, without_values
 from sinkscope.rehearse.needs import GIB, WORKING_BYTES, Needs, needs, operations
 
-CARD_GIB = 80  # of a GPU that is not here
+CARD_GIB = 80  # assumed memory of a GPU
 
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """One model. peaks: bytes that each GPU held at most (expected where none ran)."""
+    """The result for one model. peaks: peak bytes per GPU (expected if nothing ran)."""
 
     model: str
     dtype: str
@@ -41,8 +41,8 @@ class Rehearsed:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where and with what: device (meta for none), tokens of a document, documents of a grid,
-    a GPU's memory, and the speed that is reckoned with where nothing runs."""
+    """Settings of a rehearsal: device (meta runs nothing), tokens of a document, documents of the
+    grid, memory of a GPU, and the assumed speed on meta."""
 
     device: str
     n_tokens: int
@@ -56,7 +56,7 @@ def rehearse(row: ModelRow, stage: Stage, directory: Path) -> Rehearsed:
     config = architecture(row, directory)
     with without_values() if stage.device == "meta" else nullcontext():
         loaded = build(row, config, stage.device)
-        observe.forget_peaks()  # making random numbers takes memory that a job does not
+        observe.forget_peaks()  # creating random weights uses memory that a job does not
         n_tokens = min(stage.n_tokens, loaded.max_length or stage.n_tokens)
         if stage.device == "meta":
             n_observed = observe.on_nothing(loaded, n_tokens)
@@ -92,7 +92,7 @@ def expected_seconds(loaded: Loaded, n_tokens: int, tflops: float) -> float:
 
 
 def card_bytes(device: str, gib: float | None) -> int:
-    """Memory of the GPUs to plan for: as told, else of the one here, else CARD_GIB."""
+    """Memory of the GPUs to plan for: `gib` if given, else that of the GPU here, else CARD_GIB."""
     if gib is None and device.startswith("cuda") and torch.cuda.is_available():
         return int(torch.cuda.get_device_properties(torch.device(device)).total_memory)
     return round((CARD_GIB if gib is None else gib) * GIB)
@@ -114,10 +114,10 @@ def rehearse_all(
     n_gpus: int | None,
     say: Callable[[str], None],
 ) -> list[str]:
-    """Rehearse the models (none named: all), and say the table line by line (Markdown).
+    """Rehearse the models, and print a Markdown table line by line.
 
-    n_gpus: split every model over so many, whatever its row says. Returns a sentence for every
-    model that failed; the others are rehearsed all the same.
+    models: names of models; empty for all. n_gpus: number of GPUs to split every model over,
+    whatever its row says. Returns one sentence per failed model; the others are rehearsed anyway.
     """
     check_device(stage.device)
     rows = [config.model(name) for name in models] or list(config.models)
@@ -135,7 +135,7 @@ def rehearse_all(
                 f"model '{row.model}': does not fit the memory of {stage.device}; use a smaller "
                 "dtype, or more GPUs (--n-gpus)."
             )
-        gc.collect()  # the last model goes before the next one comes
+        gc.collect()  # free the model before the next one is built
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
     return problems
@@ -143,14 +143,14 @@ def rehearse_all(
 
 def heading(stage: Stage) -> list[str]:
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
-    reckoned = f"Memory is the weights and {WORKING_BYTES / GIB:.1f} GiB to work with."
+    memory = f"Memory is the weights and {WORKING_BYTES / GIB:.1f} GiB to work with."
     if stage.device == "meta":
         where = (
-            f"Nothing ran: shapes alone ({versions}). {reckoned} Time is what {stage.tflops:g} "
+            f"Nothing ran: shapes alone ({versions}). {memory} Time is what {stage.tflops:g} "
             "TFLOP/s would take."
         )
     elif stage.device == "cpu":
-        where = f"Ran on {platform.machine()} processors ({versions}). {reckoned}"
+        where = f"Ran on {platform.machine()} processors ({versions}). {memory}"
     else:
         names = {
             torch.cuda.get_device_name(i): torch.cuda.get_device_properties(i).total_memory
@@ -162,7 +162,7 @@ def heading(stage: Stage) -> list[str]:
             "torch held on each GPU."
         )
     ask = (
-        f"{stage.n_documents} documents a job; GPUs of {stage.card_bytes / GIB:.0f} GiB; minutes "
+        f"{stage.n_documents} documents per job; GPUs of {stage.card_bytes / GIB:.0f} GiB; minutes "
         "hold the reading of the weights and a margin of two."
     )
     return [
@@ -171,25 +171,25 @@ def heading(stage: Stage) -> list[str]:
         ask,
         "",
         "| model | parameters | layers x heads | type | weights, GiB | memory, GiB | observed "
-        "| tokens | s a document | ask: n_gpus | mem_mb | minutes |",
+        "| tokens | s per document | ask: n_gpus | mem_mb | minutes |",
         "|---|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
 
 
-def line_of(done: Rehearsed) -> str:
-    seconds = f"{done.seconds:.3g}" if done.seconds < 100 else f"{done.seconds:.0f}"
+def line_of(result: Rehearsed) -> str:
+    seconds = f"{result.seconds:.3g}" if result.seconds < 100 else f"{result.seconds:.0f}"
     cells = [
-        done.model,
-        f"{done.n_parameters:,}",
-        f"{done.n_layers} x {done.n_heads}",
-        done.dtype,
-        f"{done.weight_bytes / GIB:.2f}",
-        " + ".join(f"{peak / GIB:.2f}" for peak in done.peaks),
-        f"{done.n_observed} of {done.n_layers}",
-        str(done.n_tokens),
+        result.model,
+        f"{result.n_parameters:,}",
+        f"{result.n_layers} x {result.n_heads}",
+        result.dtype,
+        f"{result.weight_bytes / GIB:.2f}",
+        " + ".join(f"{peak / GIB:.2f}" for peak in result.peaks),
+        f"{result.n_observed} of {result.n_layers}",
+        str(result.n_tokens),
         seconds,
-        str(done.needs.n_gpus),
-        str(done.needs.mem_mb),
-        str(done.needs.minutes),
+        str(result.needs.n_gpus),
+        str(result.needs.mem_mb),
+        str(result.needs.minutes),
     ]
     return f"| {' | '.join(cells)} |"

@@ -1,4 +1,4 @@
-"""Run a model once over random tokens, and see that every layer's attention is seen."""
+"""Run a model once over random tokens, and check that every layer's attention is observed."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ ROW_SUM_ERROR = 0.01  # rows of softmax sum to 1
 
 
 def tokens(loaded: Loaded, n_tokens: int, device: torch.device) -> Tensor:
-    """[1, token] random ids (seeded by build), as many as wanted and as the model takes."""
+    """[1, token] random ids (seeded by `build`), n_tokens or the model's maximum."""
     length = min(n_tokens, loaded.max_length or n_tokens)
     return torch.randint(loaded.n_ids, (1, length)).to(device)
 
 
 def on_nothing(loaded: Loaded, n_tokens: int) -> int:
-    """Layers whose attention was called, with the shapes that it must have; nothing is computed.
+    """Number of calls of attention, whose shapes are checked; nothing is computed.
 
-    Raises ModelError where the model cannot be observed.
+    Raises ModelError if the model cannot be observed.
     """
     n_calls = 0
 
@@ -40,8 +40,8 @@ def on_nothing(loaded: Loaded, n_tokens: int) -> int:
         nonlocal n_calls
         n_calls += 1
         batch, n_heads, length, _ = call.query.shape
-        wanted = (1, loaded.n_heads)
-        if (batch, n_heads) != wanted or call.key.shape[2] != length:
+        expected = (1, loaded.n_heads)
+        if (batch, n_heads) != expected or call.key.shape[2] != length:
             raise ModelError(
                 f"model '{loaded.row.model}': layer {n_calls - 1} attends with queries "
                 f"{tuple(call.query.shape)} to keys {tuple(call.key.shape)}, which is not "
@@ -54,7 +54,7 @@ def on_nothing(loaded: Loaded, n_tokens: int) -> int:
 
 
 def plan_of(n_tokens: int, device: torch.device) -> Plan:
-    """What an extraction reduces a document to: the first token is the one sink."""
+    """A plan for documents whose only sink is the first token."""
     everything = torch.ones(1, n_tokens, dtype=torch.bool, device=device)
     sinks = torch.zeros_like(everything)
     sinks[0, 0] = True
@@ -62,9 +62,9 @@ def plan_of(n_tokens: int, device: torch.device) -> Plan:
 
 
 def on_device(loaded: Loaded, n_tokens: int) -> tuple[int, float]:
-    """Layers that were observed, and seconds for one document (median; a first run is left out).
+    """Number of observed layers, and seconds per document (median without the first run).
 
-    Raises ModelError where the model cannot be observed or its rows do not sum to 1.
+    Raises ModelError if the model cannot be observed, or if its rows do not sum to 1.
     """
     ids = tokens(loaded, n_tokens, loaded.device)
     workspace = Workspace(loaded.device)
@@ -73,8 +73,8 @@ def on_device(loaded: Loaded, n_tokens: int) -> tuple[int, float]:
     for _ in range(1 + ROUNDS):
         observation = Observation(plan_of(ids.shape[1], loaded.device), workspace)
         seconds.append(timed(partial(run_observed, loaded, observation, ids)))
-    for layer, found in enumerate(observation.layers):
-        worst = float((found.row_sum.float() - 1).abs().max())
+    for layer, layer_statistics in enumerate(observation.layers):
+        worst = float((layer_statistics.row_sum.float() - 1).abs().max())
         if not worst < ROW_SUM_ERROR:  # also NaN
             raise ModelError(
                 f"model '{loaded.row.model}': rows of attention in layer {layer} do not sum to 1 "
@@ -84,7 +84,7 @@ def on_device(loaded: Loaded, n_tokens: int) -> tuple[int, float]:
 
 
 def timed(run: Callable[[], None]) -> float:
-    """Seconds, with everything that GPUs were asked to do finished."""
+    """Seconds of a run, until all work on GPUs has finished."""
     wait()
     started = time.perf_counter()
     run()
@@ -98,9 +98,9 @@ def wait() -> None:
 
 
 def peak_bytes() -> list[int]:
-    """Of every GPU that was used, the most memory it has held since `forget_peaks`."""
-    n_there = torch.cuda.device_count() if torch.cuda.is_initialized() else 0
-    peaks = [torch.cuda.max_memory_allocated(i) for i in range(n_there)]
+    """Peak memory in bytes since `forget_peaks`, per GPU that was used."""
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_initialized() else 0
+    peaks = [torch.cuda.max_memory_allocated(i) for i in range(n_gpus)]
     return [peak for peak in peaks if peak > 2**20]
 
 

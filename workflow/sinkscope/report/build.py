@@ -1,4 +1,4 @@
-"""The report: an index, a page for every model, and the data they offer for download."""
+"""The report: an index, a page per model, and the data that they offer for download."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ def write_report(
 ) -> None:
     """Write index.html, MODEL.html, claims.html, assets/ and data/ into the folder `out`.
 
-    wanted: the requests of the run, whose configuration is shown as provenance. figures, maps:
-    folders with one subfolder per model (and `all`), linked from the pages.
-    sections: those of experiments, whose figures are in `out`/sections/. What earlier reports left
-    of models and experiments that the configuration no longer has is removed.
+    wanted: the requests of the run; their configuration is shown as provenance. figures, maps:
+    folders with one subfolder per model (and `all`), linked from the pages. sections: names of the
+    sections of experiments, whose figures are in `out`/sections/. Files that earlier reports wrote
+    for models and experiments that the configuration no longer has are removed.
     """
-    found = read_tables(tables, tables_of_atlas())
+    atlas_tables = read_tables(tables, tables_of_atlas())
     report = Report(
-        wanted, found, read_table(tables / "findings.parquet"), figures, maps, out, commit
+        wanted, atlas_tables, read_table(tables / "findings.parquet"), figures, maps, out, commit
     )
     in_order = every_section(wanted.grid.config.raw["experiments"])
-    places = {name: place for name, place in in_order.items() if name in sections}
-    report.sections = shown_sections(places, out)
+    entries = {name: entry for name, entry in in_order.items() if name in sections}
+    report.sections = shown_sections(entries, out)
     if "claims" in sections:
         report.claims = read_table(tables / "claims.parquet")
     write_assets(out / "assets")
-    of_sections = [table for place in places.values() for table in place.section.tables]
+    of_sections = [table for entry in entries.values() for table in entry.section.tables]
     names = list(dict.fromkeys([*tables_of_atlas(), *of_sections, "findings"]))
     downloads = copy_tables(tables, out / "data", names)
     templates = environment()
@@ -83,7 +83,7 @@ def write_assets(folder: Path) -> None:
 
 
 def copy_tables(tables: Path, folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Copy these tables; one entry a table: its name, rows and files by kind."""
+    """Copy these tables; returns one entry per table: its name, number of rows and links."""
     entries = []
     for name in names:
         links = {}
@@ -99,7 +99,7 @@ def copy_tables(tables: Path, folder: Path, names: Sequence[str]) -> list[dict[s
 
 
 class Report:
-    """What the templates are given. Pages are made of this alone."""
+    """The values for the templates; pages depend on nothing else."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class Report:
         return model_colour(self.names, model) if model in self.names else "#8a8f98"
 
     def facts(self, model: str) -> dict[str, Any] | None:
-        """The model's row of the table of models, with the number of its documents."""
+        """The model's row of the table `models`, with the numbers of its documents and tokens."""
         rows = self.tables["models"].filter(pl.col("model") == model)
         if rows.is_empty():
             return None
@@ -182,7 +182,7 @@ class Report:
         }
 
     def documents(self) -> list[dict[str, Any]]:
-        """Documents of the grid, in order, with their number of tokens for every model."""
+        """Documents of the grid, in order, with their number of tokens per model."""
         counts = {
             (row["document"], row["model"]): row
             for row in self.tables["documents"].iter_rows(named=True)
@@ -200,7 +200,7 @@ class Report:
         figures = read_figures(self.figures / model, self.out)
         index_path = self.maps / model / "index.json"
         index = read_json(index_path) if index_path.is_file() else []
-        # Documents with maps first: they are what every panel can show.
+        # Only documents with maps, if there are maps: every panel can show these.
         names = [entry["document"] for entry in index]
         return self.common() | {
             "title": model,
@@ -224,14 +224,14 @@ class Report:
         }
 
     def analysed(self, model: str) -> list[str]:
-        there = self.tables["documents"].filter(pl.col("model") == model)["document"].to_list()
-        return [item.name for item in self.grid.config.documents if item.name in there]
+        names = self.tables["documents"].filter(pl.col("model") == model)["document"].to_list()
+        return [item.name for item in self.grid.config.documents if item.name in names]
 
 
 def first_document(index: list[dict[str, Any]]) -> str | None:
-    """What panels of a single document show at first: the one of middle length.
+    """The document that panels of a single document show first: the one of middle length.
 
-    The shortest has no room for a pattern, the longest none for its tokens.
+    The shortest is too short to show a pattern, and the tokens of the longest are too small.
     """
     by_length = sorted(index, key=lambda entry: entry["n_tokens"])
     return by_length[len(by_length) // 2]["document"] if by_length else None

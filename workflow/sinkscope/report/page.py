@@ -19,7 +19,7 @@ from sinkscope.report import findings, site
 
 
 def single_page(cell: Cell, tables: dict[str, pl.DataFrame]) -> str:
-    """HTML that needs no other file. tables: those of the cell, collected."""
+    """A page of HTML that needs no other file. tables: the collected tables of the cell."""
     model, document = cell.meta["model"], cell.meta["document"]
     figures = [inlined(figure) for figure in figures_of_model(tables, model)]
     facts = tables["models"].row(0, named=True)
@@ -48,7 +48,7 @@ def single_page(cell: Cell, tables: dict[str, pl.DataFrame]) -> str:
 
 
 def inlined(figure: Figure) -> ShownFigure:
-    """A figure whose downloads are inside the page."""
+    """A figure whose downloads are embedded in the page as data URIs."""
     spec = figure.spec()
     text = json.dumps(spec, allow_nan=False)
     svg = as_svg(spec)
@@ -70,7 +70,7 @@ def data_uri(kind: str, content: bytes) -> str:
 
 
 def data_scripts(cell: Cell) -> list[str]:
-    """The calls that the data files of a report make, for a page that has them inside."""
+    """The calls in the data files of a report, for a page that embeds them."""
     prefix = f"{cell.meta['model']}/{cell.meta['document']}"
     maps = [script(f"{prefix}/{name}", packed(matrix)) for name, matrix in named_maps(cell)]
     return [script(f"{prefix}/tokens", tokens_of(cell)), *maps]

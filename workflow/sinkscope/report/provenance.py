@@ -1,4 +1,4 @@
-"""Where the numbers come from: jobs, versions, and the cells that are missing."""
+"""Provenance of the numbers: jobs, versions, and missing cells."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib.metadata
 from dataclasses import dataclass
 from typing import Any
 
-from sinkscope.declarations.found import measured
+from sinkscope.declarations.registry import measured
 from sinkscope.files import read_json
 from sinkscope.grid import Grid
 from sinkscope.jobs.failures import reason
@@ -20,7 +20,7 @@ NOT_RUN = "no result: its job was not run"
 
 @dataclass(frozen=True)
 class Missing:
-    """Documents of one model that have no result, for the same reason."""
+    """Documents of one model without a result, for the same reason."""
 
     model: str
     documents: tuple[str, ...]
@@ -28,12 +28,12 @@ class Missing:
 
 
 def model_names(grid: Grid) -> list[str]:
-    """All models of the configuration, in its order, with results or without."""
+    """All models of the configuration, in its order, with or without results."""
     return [row.model for row in grid.config.models]
 
 
 def manifests(wanted: Wanted) -> dict[tuple[str, str], dict[str, Any]]:
-    """(model, shard) to the manifest of its job, for the jobs that finished."""
+    """Manifest by (model, shard), for the finished extraction jobs."""
     requests = {
         (model, shard): wanted.extract(model, shard)
         for model in model_names(wanted.grid)
@@ -48,27 +48,27 @@ def manifests(wanted: Wanted) -> dict[tuple[str, str], dict[str, Any]]:
 
 def missing(wanted: Wanted) -> list[Missing]:
     """Cells of the grid that no manifest lists, in the order of the grid."""
-    found: list[Missing] = []
+    missing_cells: list[Missing] = []
     grid, finished = wanted.grid, manifests(wanted)
     for model in model_names(grid):
-        found += [Missing(model, (entry.name,), entry.reason) for entry in grid.refused]
+        missing_cells += [Missing(model, (entry.name,), entry.reason) for entry in grid.refused]
         for shard in grid.shards:
             if (model, shard) in finished:
-                found += [
+                missing_cells += [
                     Missing(model, (entry["document"],), entry["reason"])
                     for entry in finished[model, shard]["missing"]
                 ]
             else:
-                found += unfinished(wanted, model, shard)
-    return found
+                missing_cells += unfinished(wanted, model, shard)
+    return missing_cells
 
 
 def unfinished(wanted: Wanted, model: str, shard: str) -> list[Missing]:
-    """Why a job left no manifest, as it or its download says itself; documents of the same reason
-    together."""
+    """The documents of a job without a manifest, grouped by the reason that the job or its download
+    recorded."""
     repository = wanted.grid.repository(model)
-    own = wanted.extract(model, shard).log
-    jobs = [*([f"lock/{repository}", f"download/{repository}"] if repository else []), own]
+    extract_log = wanted.extract(model, shard).log
+    jobs = [*([f"lock/{repository}", f"download/{repository}"] if repository else []), extract_log]
     of_reason: dict[str, list[str]] = {}
     for document in wanted.grid.documents(shard):
         reasons = (reason(wanted.directory, job, document.name) for job in jobs)
@@ -78,7 +78,7 @@ def unfinished(wanted: Wanted, model: str, shard: str) -> list[Missing]:
 
 
 def failed_experiments(wanted: Wanted) -> list[dict[str, str]]:
-    """experiment, model and reason of every part that an experiment could not measure."""
+    """experiment, model and reason of each part that could not be measured."""
     parts = [
         (experiment, model, wanted.measure(experiment, model, shard))
         for experiment in measured()
@@ -86,16 +86,16 @@ def failed_experiments(wanted: Wanted) -> list[dict[str, str]]:
         for model in model_names(wanted.grid)
         for shard in wanted.grid.shards_of(experiment)
     ]
-    found = [
+    failures = [
         {"experiment": experiment, "model": model, "reason": why}
         for experiment, model, request in parts
         if (why := reason(wanted.directory, request.log)) is not None
     ]
-    return [entry for i, entry in enumerate(found) if entry not in found[:i]]
+    return [entry for i, entry in enumerate(failures) if entry not in failures[:i]]
 
 
 def jobs(finished: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the table of jobs: run time, memory, device and documents of each."""
+    """Rows of the table of jobs: run time, memory, device and number of documents."""
     return [
         {"model": model, "shard": shard, "n_documents": len(manifest["cells"]), **manifest["job"]}
         for (model, shard), manifest in finished.items()
@@ -103,13 +103,13 @@ def jobs(finished: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]
 
 
 def versions(finished: dict[tuple[str, str], dict[str, Any]]) -> dict[str, str]:
-    """Package to version; extraction jobs may have run with several."""
+    """Version by package; several versions if extraction jobs ran with different ones."""
     of_jobs: dict[str, set[str]] = {}
     for manifest in finished.values():
         for name, version in manifest["job"]["versions"].items():
             of_jobs.setdefault(name, set()).add(version)
     here = {name: importlib.metadata.version(name) for name in PACKAGES if _installed(name)}
-    return {name: ", ".join(sorted(found)) for name, found in of_jobs.items()} | here
+    return {name: ", ".join(sorted(numbers)) for name, numbers in of_jobs.items()} | here
 
 
 def _installed(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What all pages share: templates, assets, and figures as a template wants them."""
+"""Templates, assets and sections that all pages share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import jinja2
 import vl_convert
 
 from sinkscope import words
-from sinkscope.catalogue import Place
+from sinkscope.catalogue import ReportSection
 from sinkscope.charts.palette import CLASS_COLOURS, HEAT_FLOOR, heat_table
 from sinkscope.charts.shown import ShownSection, read_figures
 from sinkscope.printable import printable
@@ -23,8 +23,8 @@ SCRIPTS = ("vega.js", "report.js", "maps.js", "dialog.js")
 
 
 def environment() -> jinja2.Environment:
-    """Templates with every value escaped and printable, an unknown name an error, strict JSON."""
-    found = jinja2.Environment(
+    """The Jinja environment: values are escaped and printable, unknown names are errors."""
+    templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -32,10 +32,14 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
-    found.filters |= {"integer": words.integer, "percent": words.percent, "counted": words.counted}
-    found.filters |= {"mass": words.mass, "attention": words.attention_label}
-    return found
+    templates.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
+    templates.filters |= {
+        "integer": words.integer,
+        "percent": words.percent,
+        "counted": words.counted,
+    }
+    templates.filters |= {"mass": words.mass, "attention": words.attention_label}
+    return templates
 
 
 def style(name: str) -> str:
@@ -43,32 +47,32 @@ def style(name: str) -> str:
 
 
 def script(name: str) -> str:
-    """The text of a script; none of them can end the element it stands in."""
+    """The text of a script, safe inside a script element."""
     if name != "vega.js":
         return (HERE / "static" / name).read_text(encoding="utf-8")
-    # The bundle declares one-letter names: kept to itself, and the version with the pages.
+    # The bundle declares one-letter global names, so it is wrapped in a function.
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return re.sub("</(script)", r"<\\/\1", f"(() => {{\n{bundle}\n}})();\n", flags=re.IGNORECASE)
 
 
-def shown_sections(places: Mapping[str, Place], out: Path) -> list[ShownSection]:
-    """Sections in their order, without those that have nothing to show; their figures are in
+def shown_sections(entries: Mapping[str, ReportSection], out: Path) -> list[ShownSection]:
+    """Sections in their order, without those that have neither figures nor a page. Figures are in
     `out`/sections/NAME."""
-    found = [
+    sections = [
         ShownSection(
             name,
-            place.section.title,
-            place.section.intro,
+            entry.section.title,
+            entry.section.intro,
             read_figures(out / "sections" / name, out),
-            place.section.page,
+            entry.section.page,
         )
-        for name, place in places.items()
+        for name, entry in entries.items()
     ]
-    return [section for section in found if section.figures or section.page]
+    return [section for section in sections if section.figures or section.page]
 
 
 def map_data(index: Sequence[dict[str, Any]], folder: str, steps: int) -> dict[str, Any]:
-    """What maps.js and dialog.js need: where maps are, and the very colours of thumbnails."""
+    """Data for maps.js and dialog.js: where the maps are, and the colours of the thumbnails."""
     return {
         "folder": folder,
         "documents": list(index),

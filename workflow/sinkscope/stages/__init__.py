@@ -1,1 +1,1 @@
-"""The stages of a run: the commands of its jobs, and all of them called as functions."""
+"""The stages of a run: the commands of its jobs, and the functions behind them."""

@@ -1,4 +1,4 @@
-"""Commands of the workflow's jobs. Each is given its request by its rule, with --request."""
+"""Commands of the workflow's jobs. The rule of a job passes its request with --request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from sinkscope.config import ModelRow, Settings
 from sinkscope.errors import SinkscopeError
-from sinkscope.jobs.door import Job
+from sinkscope.jobs.execution import Job
 
 app = typer.Typer()
 
@@ -23,7 +23,7 @@ Shard = Annotated[str, typer.Option(help="Which documents: 0000, 0001, ...")]
 
 
 def job_of(context: typer.Context) -> Job:
-    """Raises SinkscopeError for a command that was not called by its rule."""
+    """The running job. Raises SinkscopeError if the command was not called by its rule."""
     if not isinstance(context.obj, Job):
         raise SinkscopeError(
             f"{context.info_name} is a job of the workflow, which gives it --log, --stamp and "
@@ -61,8 +61,8 @@ def measure(context: typer.Context, table: Table, per_job: PerJob, shard: Shard)
 
 
 def model_of(request: dict[str, Any]) -> ModelRow:
-    """The row of the job's model. Raises SinkscopeError where its weights are not those that the
-    request is about."""
+    """The row of the job's model. Raises SinkscopeError if its weights are not those of the
+    request."""
     row = ModelRow(**request["model"])
     revision = known(row)
     if request["weights"] is not None and revision != request["weights"]:
@@ -151,9 +151,9 @@ def section(context: typer.Context) -> None:
     """Draw the figures of a section of the report."""
     from sinkscope.charts.section import write_section
 
-    job, asked = job_of(context), job_of(context).request
-    figures, tables = asked["figures"], asked["tables"]
-    write_section(asked["package"], figures, tables, TABLES, job.stamp.parent)
+    job, request = job_of(context), job_of(context).request
+    figures, tables = request["figures"], request["tables"]
+    write_section(request["package"], figures, tables, TABLES, job.stamp.parent)
 
 
 @app.command()

@@ -21,13 +21,13 @@ def find_repository(source: str) -> Repository:
 
 
 def lock_repository(source: str, directory: Path) -> None:
-    """Make the lock file of a repository; one that is there already is kept."""
+    """Write the lock file of a repository, unless it exists already."""
     lock = locked(find_repository(source), directory)
     print(f"{lock.id}: commit {lock.commit}", file=sys.stderr)
 
 
 def download_repository(source: str, directory: Path, out: Path) -> None:
-    """Bring a locked repository into the cache, then say so in `out`."""
+    """Download a locked repository into the cache, then write its lock to `out`."""
     lock = locked(find_repository(source), directory)
     fetch(lock, read_architecture, hashes=True)
     write_json(out, asdict(lock))

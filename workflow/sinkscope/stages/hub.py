@@ -1,4 +1,4 @@
-"""Commands about models of the hub: which commit is used, and its files."""
+"""Commands for Hub models: lock a commit, and download its files."""
 
 from __future__ import annotations
 

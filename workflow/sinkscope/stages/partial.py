@@ -1,4 +1,4 @@
-"""The report of what has finished, without Snakemake: each stage is called as a function."""
+"""The report of the finished jobs, without Snakemake: each stage is called as a function."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from sinkscope.config import load, read_config
 from sinkscope.errors import SinkscopeError
 from sinkscope.grid import Grid
-from sinkscope.jobs.door import at_work
+from sinkscope.jobs.execution import at_work
 from sinkscope.jobs.failures import LOGS
 from sinkscope.jobs.request import Request
 from sinkscope.jobs.wanted import Wanted
@@ -23,10 +23,9 @@ REPORT = Path("reports")
 
 
 def write_report_of(request: dict[str, Any], directory: Path, out: Path) -> None:
-    """The report that a request is about, of the tables and figures that are there.
+    """Write the report of a request from the existing tables and figures.
 
-    Raises SinkscopeError where the tables of models and documents are no longer those of the
-    request.
+    Raises SinkscopeError if the tables of models and documents are no longer those of the request.
     """
     wanted = Wanted(Grid(load(request["config"], directory)), directory)
     now = wanted.report().content
@@ -47,9 +46,9 @@ def write_pages(wanted: Wanted, request: dict[str, Any], out: Path) -> None:
 
 
 def report_finished(config: Path, directory: Path) -> None:
-    """Reduce, join, draw and report what has finished of a run; what is missing is listed.
+    """Reduce, join, draw and report the finished jobs of a run; the report lists missing cells.
 
-    config: the run's configuration; `-` is standard input. Raises SinkscopeError where nothing has
+    config: the run's configuration; `-` is standard input. Raises SinkscopeError if no job has
     finished.
     """
     grid = Grid(load(read_config(Path("/dev/stdin") if str(config) == "-" else config), directory))
@@ -60,7 +59,7 @@ def report_finished(config: Path, directory: Path) -> None:
             "first."
         )
     for request, work in steps(wanted):
-        # The report gives the reasons of failures too, which are no part of its request.
+        # The report also gives the reasons of failures, which are not part of its request.
         if request.job == "report" or not wanted.is_made(request):
             print(f"Making {request.job}", file=sys.stderr)
             with at_work(LOGS / f"{request.log}.log", Path(request.stamp), request.content):
@@ -69,7 +68,7 @@ def report_finished(config: Path, directory: Path) -> None:
 
 
 def steps(wanted: Wanted) -> Iterator[Step]:
-    """Jobs without a model, each with what it does."""
+    """The requests of jobs that run no model, each with the function that does its work."""
     yield from steps_of_tables(wanted)
     yield from steps_of_figures(wanted)
     report = wanted.report()
@@ -109,18 +108,18 @@ def steps_of_figures(wanted: Wanted) -> Iterator[Step]:
     request = wanted.compare()
     yield request, partial(write_figures_of_all, TABLES, folder_of(request))
     for model in wanted.cells():
-        drawn = wanted.figures(model)
-        documents, out = drawn.content["documents"], folder_of(drawn)
-        yield drawn, partial(write_figures_of_model, TABLES, out, model, documents)
-        shown = wanted.maps(model)
+        request = wanted.figures(model)
+        documents, out = request.content["documents"], folder_of(request)
+        yield request, partial(write_figures_of_model, TABLES, out, model, documents)
+        request = wanted.maps(model)
         stamps = [Path(part.stamp) for part in wanted.manifests(model)]
-        n_documents, out = shown.content["documents"], folder_of(shown)
-        yield shown, partial(maps.write_maps, stamps, wanted.directory, out, n_documents)
-    for name, place in wanted.sections().items():
-        drawn, one = wanted.section(name), place.section
-        out = folder_of(drawn)
-        yield drawn, partial(write_section, place.package, one.figures, one.tables, TABLES, out)
-    folders = [folder_of(drawn) for drawn in wanted.figures_of_run()]
+        n_documents, out = request.content["documents"], folder_of(request)
+        yield request, partial(maps.write_maps, stamps, wanted.directory, out, n_documents)
+    for name, entry in wanted.sections().items():
+        request, one = wanted.section(name), entry.section
+        out = folder_of(request)
+        yield request, partial(write_section, entry.package, one.figures, one.tables, TABLES, out)
+    folders = [folder_of(request) for request in wanted.figures_of_run()]
     yield wanted.findings(), partial(write_findings, folders, TABLES)
 
 

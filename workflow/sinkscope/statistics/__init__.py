@@ -1,4 +1,5 @@
-"""Statistics of the attention, each declared once. Every module here is found by itself."""
+"""Statistics of the attention, each declared once. Every module here is discovered
+automatically."""
 
 from __future__ import annotations
 

@@ -27,16 +27,16 @@ def empty(table: Table) -> pl.DataFrame:
 
 def conform(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
     """`frame` with exactly the table's columns, types and order of rows; NaN becomes null."""
-    floats = [name for name, column in table.columns.items() if column.type == pl.Float64]
+    floats = [name for name, type_ in table.schema.items() if type_ == pl.Float64]
     return (
-        frame.select(pl.col(name).cast(column.type) for name, column in table.columns.items())
+        frame.select(pl.col(name).cast(type_) for name, type_ in table.schema.items())
         .with_columns(pl.col(floats).fill_nan(None))
         .sort(table.sort, nulls_last=False)
     )
 
 
 def write_table(frame: pl.LazyFrame, name: str, table: Table, folder: Path) -> None:
-    """Write `folder`/NAME.parquet, and .csv where the table is small."""
+    """Write `folder`/NAME.parquet, and NAME.csv if the table is declared with csv."""
     complete = conform(frame, table).collect()
     with written(folder / f"{name}.parquet") as temporary:
         complete.write_parquet(temporary, metadata=metadata(name, table))
@@ -48,14 +48,14 @@ def write_table(frame: pl.LazyFrame, name: str, table: Table, folder: Path) -> N
 def write_tables(
     frames: Mapping[str, pl.DataFrame], tables: Mapping[str, Table], folder: Path
 ) -> None:
-    """Write all of these tables; one that has no frame is without rows."""
+    """Write all of these tables; a table without a frame gets no rows."""
     for name, table in tables.items():
         write_table(frames.get(name, empty(table)).lazy(), name, table, folder)
 
 
 def metadata(name: str, table: Table) -> dict[str, str]:
-    """What a Parquet file says of itself: the table, the version of the schema, what a row is, and
-    unit and meaning of every column (JSON)."""
+    """What a Parquet file states about itself: the table, the version of the schema, what a row is,
+    and unit and meaning of every column (JSON)."""
     columns = {
         column: {"unit": one.unit, "meaning": one.meaning} for column, one in table.columns.items()
     }
@@ -68,11 +68,10 @@ def metadata(name: str, table: Table) -> dict[str, str]:
 
 
 def declared_as(tables: Mapping[str, Table]) -> list[Any]:
-    """All that is declared of these tables, as JSON: what a file of them depends on beside its
-    rows."""
+    """The declaration of these tables as JSON: what their files depend on besides their rows."""
     return [
         [SCHEMA_VERSION, name, table.rows, list(table.sort), table.csv]
-        + [[key, str(one.type), one.meaning, one.unit] for key, one in table.columns.items()]
+        + [[key, one.type, one.meaning, one.unit] for key, one in table.columns.items()]
         for name, table in tables.items()
     ]
 

@@ -1,4 +1,5 @@
-"""What jobs left of each model, one folder per part, to be joined to the tables of all."""
+"""The frames that jobs wrote for each model, one folder per part, to be joined to the tables of all
+models."""
 
 from __future__ import annotations
 
@@ -15,16 +16,16 @@ from sinkscope.tables.table import Table
 
 @dataclass(frozen=True)
 class Parts:
-    """folders: one for each part, which holds a Parquet file for each frame."""
+    """folders: one per part, with one Parquet file per frame."""
 
     folders: Sequence[Path]
 
     def each(self, frame: str) -> Iterator[pl.DataFrame]:
-        """The frame of every part, one at a time: all of a large grid together may not fit the
+        """The frame of every part, one at a time: all frames of a large grid may not fit into
         memory."""
         return (read_table(folder / f"{frame}.parquet") for folder in self.folders)
 
     def joined(self, frame: str, table: Table) -> pl.DataFrame:
-        """Rows of all parts that have any; a table without rows where none has."""
-        filled = [one for one in self.each(frame) if not one.is_empty()]
-        return pl.concat(filled) if filled else empty(table)
+        """The rows of all parts; a table without rows if no part has any."""
+        parts = [one for one in self.each(frame) if not one.is_empty()]
+        return pl.concat(parts) if parts else empty(table)

@@ -1,19 +1,25 @@
-"""What a table is: its rows, its columns with their units and meanings, the order of its rows."""
+"""The declaration of a table: its rows, its columns with units and meanings, the order of its
+rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
+
+# Names of Polars types: declarations are read without that library.
+Type = Literal["String", "Boolean", "UInt16", "UInt32", "UInt64", "Float64"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """type: of Polars. meaning: what a value says. unit: what it is measured in; empty for names,
-    indices and truth values."""
+    """type: name of a Polars type. meaning: what a value means. unit: unit of measurement; empty
+    for names, indices and booleans."""
 
-    type: type[pl.DataType]
+    type: Type
     meaning: str
     unit: str = ""
 
@@ -31,4 +37,6 @@ class Table:
     @property
     def schema(self) -> dict[str, type[pl.DataType]]:
         """Types by name, as Polars takes them."""
-        return {name: column.type for name, column in self.columns.items()}
+        import polars as pl
+
+        return {name: getattr(pl, column.type) for name, column in self.columns.items()}

@@ -1,6 +1,6 @@
-"""Files inside packages, read in memory: nothing is ever unpacked to a disk.
+"""Files inside packages, read in memory: nothing is unpacked to disk.
 
-So a member that names itself ../../x is a name like any other.
+A member with a name such as ../../x is therefore harmless.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Wanted = Callable[[str], bool]
 
 
 def members(archive: Path, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
-    """(path inside, content) of the regular files of a package that `wanted` says yes to.
+    """(path inside, content) of the regular files of a package for which `wanted` is true.
 
-    A .deb, .whl, .zip or tar file; members that are themselves gzipped come unpacked. Raises
-    SinkscopeError where the package cannot be read.
+    A .deb, .whl, .zip or tar file; members that are gzipped are decompressed. Raises SinkscopeError
+    if the package cannot be read.
     """
     try:
         for name, content in _opened(archive, wanted):
@@ -50,7 +50,7 @@ def _opened(archive: Path, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
 
 
 def _deb(archive: Path, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
-    """dpkg-deb writes the package's tar file into a pipe, which is read as it comes."""
+    """dpkg-deb writes the package's tar file into a pipe, which is read as a stream."""
     command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
     if shutil.which("dpkg-deb") is None:
         raise SinkscopeError(f"{archive}: there is no dpkg-deb to open it; install dpkg.")

@@ -1,4 +1,4 @@
-"""Rows of tokens out of a stream, as each family reads them in training."""
+"""Rows of tokens from a stream, as each family reads them in training."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 from sinkscope.zoo.families import Family
 from sinkscope.zoo.tokens import Stream, wrapping
 
-MASKED = 0.15  # share of the tokens that an encoder predicts, as BERT
-ALIGNED = 0.5  # share of a decoder's rows that begin where a document does
+MASKED = 0.15  # fraction of the tokens that an encoder predicts, as in BERT
+ALIGNED = 0.5  # fraction of a decoder's rows that begin where a document begins
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Batch:
 
 
 class Batches:
-    """Draws batches of a family out of a stream, which is longer than a row, at random."""
+    """Draws random batches of a family from a stream, which is longer than a row."""
 
     def __init__(
         self, stream: Stream, family: Family, tokenizer: Any, seed: int, device: torch.device
@@ -44,7 +44,7 @@ class Batches:
         self.front, _ = wrapping(tokenizer)
 
     def draw(self, n_rows: int, length: int) -> Batch:
-        """n_rows rows of `length` tokens, special ones counted."""
+        """n_rows rows of `length` tokens, special tokens included."""
         if self.family.kind == "decoder":
             ids = self.windows(self.decoder_starts(n_rows, length), length)
             return Batch(ids, ids[:, 1:], None, None)
@@ -55,7 +55,7 @@ class Batches:
         return self.masked(ids, types)
 
     def reseeded(self, seed: int) -> Batches:
-        """The same stream, drawn from by a generator of its own."""
+        """The same stream with a separate random generator."""
         other = copy.copy(self)
         other.random = torch.Generator(self.device).manual_seed(seed)
         return other
@@ -67,10 +67,10 @@ class Batches:
         return (self.rand(n_rows) * (len(self.ids) - length)).long()
 
     def decoder_starts(self, n_rows: int, length: int) -> Tensor:
-        """[row] Half of the rows begin with a document, as every text does that is analysed.
+        """[row] Half of the rows begin with a document, as every analysed text does.
 
-        There the special token stands in front only where the tokenizer puts one; the other
-        rows begin anywhere, so that first position and special token are told apart.
+        There the special token is in front only if the tokenizer puts one; the other rows begin
+        anywhere, which separates the first position from the special token.
         """
         document = (self.rand(n_rows) * len(self.starts)).long()
         begin = self.starts[document]

@@ -49,9 +49,9 @@ VERDICTS = {
 def log_frame(
     arrays: dict[str, np.ndarray], recipe: Recipe, measures: Sequence[str]
 ) -> pl.DataFrame:
-    """The training log, one row a step, window, layer and head.
+    """The training log, one row per step, window, layer and head.
 
-    arrays: as train.arrays_of gives them; measures: the names along its third axis.
+    arrays: as returned by train.arrays_of. measures: the names along its third axis.
     """
     values = arrays["sinks"]  # [step, window, measure, layer, head]
     shape = (*values.shape[:2], *values.shape[3:])
@@ -79,9 +79,10 @@ def log_frame(
 def facts(
     recipe: Recipe, log: pl.DataFrame, evaluation: pl.DataFrame, sources: pl.DataFrame
 ) -> dict[str, Any]:
-    """What the card says. log, evaluation: of this checkpoint; sources: of the corpus."""
-    shown = evaluation.filter(pl.col("input") == growth.AS_TRAINED)
-    masses = shown.pivot("window", index="layer", values="first_and_special").sort("layer")
+    """The values that the card shows. log, evaluation: of this checkpoint. sources: of the
+    corpus."""
+    rows = evaluation.filter(pl.col("input") == growth.AS_TRAINED)
+    masses = rows.pivot("window", index="layer", values="first_and_special").sort("layer")
     licences = sources.group_by("licence").agg(pl.len(), pl.col("bytes").sum())
     return {
         "recipe": recipe,
@@ -89,10 +90,10 @@ def facts(
         "published": PUBLISHED[recipe.family],
         "attention": ATTENTION[recipe.attention],
         "n_tokens": int(log["tokens"].max()),  # type: ignore[arg-type]
-        "loss": shown["loss"][0],
-        "windows": sorted(shown["window"].unique()),
+        "loss": rows["loss"][0],
+        "windows": sorted(rows["window"].unique()),
         "masses": masses.rows(),
-        "uniform": dict(shown.select("window", "uniform").unique().iter_rows()),
+        "uniform": dict(rows.select("window", "uniform").unique().iter_rows()),
         "target": growth.targets(evaluation).row(0, named=True),
         "appeared": growth.APPEARED,
         "times_uniform": growth.TIMES_UNIFORM,
@@ -106,7 +107,7 @@ def facts(
     }
 
 
-def render(said: dict[str, Any]) -> str:
+def render(values: dict[str, Any]) -> str:
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -114,21 +115,21 @@ def render(said: dict[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return templates.get_template(TEMPLATE).render(said)
+    return templates.get_template(TEMPLATE).render(values)
 
 
 def write_folder(recipe: Recipe, trained: Path, evaluation: Path, corpus: Path, out: Path) -> None:
-    """Put a finished checkpoint together in the folder `out`, its card last."""
+    """Write a finished checkpoint into the folder `out`, its card last."""
     log = log_frame(load_file(trained / "log.safetensors"), recipe, MEASURES)
-    measured = pl.read_parquet(evaluation)
+    evaluation_frame = pl.read_parquet(evaluation)
     sources = pl.read_csv(corpus / "sources.tsv", separator="\t")
     for name in CHECKPOINT:
         with written(out / name) as temporary:
             shutil.copyfile(trained / name, temporary)
-    for name, frame in (("training_log.parquet", log), ("evaluation.parquet", measured)):
+    for name, frame in (("training_log.parquet", log), ("evaluation.parquet", evaluation_frame)):
         with written(out / name) as temporary:
             frame.write_parquet(temporary)
-    write_text(out / "README.md", render(facts(recipe, log, measured, sources)))
+    write_text(out / "README.md", render(facts(recipe, log, evaluation_frame, sources)))
 
 
 def publish(folders: Sequence[Path], sources: Path, zoo: Path) -> None:

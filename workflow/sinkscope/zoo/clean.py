@@ -1,11 +1,11 @@
-"""What every text of the corpus goes through: one spelling, and prose only."""
+"""Cleaning of every text of the corpus: one spelling, and prose only."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# One sign for each meaning: a small vocabulary has no room for four quotation marks.
+# One sign per meaning: a small vocabulary should not hold four quotation marks.
 SIGNS = str.maketrans(
     {
         "\u2018": "'",
@@ -38,15 +38,15 @@ SIGNS = str.maketrans(
 )
 UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ue000-\uf8ff]")
 WORD = re.compile(r"[a-z']+")
-# The commonest English words: in English prose every fourth word is one of them; tables,
-# signatures, lists of names and other languages have few.
+# The most frequent English words: a quarter of the words of English prose. Tables, signatures,
+# lists of names and other languages have few.
 COMMON = """
 a an and are as at be but by for from had has have he her his i in is it not of on or that the
 they this to was we were which with you
 """
 COMMON_WORDS = frozenset(COMMON.split())
 
-SHORTEST = 50  # characters: below that are headings, captions and labels
+SHORTEST = 50  # characters: shorter paragraphs are headings, captions and labels
 FEWEST_WORDS = 8
 FEWEST_COMMON = 2
 COMMON_SHARE = 0.12
@@ -58,7 +58,7 @@ LONGEST_WORD = 60
 def normalise(paragraph: str) -> str:
     """One spelling: Unicode's compatible form, plain quotes and dashes, single spaces.
 
-    Applied twice it changes nothing more.
+    Applying it twice changes nothing more.
     """
     plain = UNSEEN.sub("", paragraph.translate(SIGNS))
     plain = unicodedata.normalize("NFKC", plain).translate(SIGNS)
@@ -66,10 +66,10 @@ def normalise(paragraph: str) -> str:
 
 
 def is_prose(paragraph: str) -> bool:
-    """Whether a normalised paragraph is English prose, by what distinguishes it cheaply.
+    """Whether a normalised paragraph is English prose, by simple counts.
 
-    Code, formulas and tables have few letters; signatures and lists few common words; other
-    scripts many characters beyond ASCII; addresses and paths overlong words.
+    Code, formulas and tables have few letters; signatures and lists have few common words; other
+    scripts have many characters beyond ASCII; addresses and paths have overlong words.
     """
     size = len(paragraph)
     if size < SHORTEST:

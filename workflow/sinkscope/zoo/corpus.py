@@ -1,4 +1,4 @@
-"""The zoo's training text: read from packages, cleaned, without repetitions, split in two."""
+"""The zoo's training text: read from packages, cleaned, deduplicated, split in two."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from sinkscope.zoo.packages import Source, check_hash, read_sources
 from sinkscope.zoo.readers import READERS
 from sinkscope.zoo.unique import Unique, keys_of
 
-OWN_TEXTS = SHIPPED / "corpus"  # what models are measured on
+OWN_TEXTS = SHIPPED / "corpus"  # the texts that models are measured on
 SHORTEST = 500  # characters of a document
 LONGEST = 12_000  # characters: a longer file (a Bible is one) becomes several documents
-HELD_OUT = 0.015  # share of the documents
+HELD_OUT = 0.015  # fraction of the documents
 PRESET = 6  # of xz, fixed: equal text is equal bytes
 
 
 @dataclass(frozen=True)
 class Text:
-    """A document: the package it is from, the file in it (and which part), its paragraphs."""
+    """A document: its package, its file in the package (and the part of it), its paragraphs."""
 
     source: str
     name: str
@@ -44,7 +44,7 @@ class Text:
         return self.drawn("held out") < HELD_OUT
 
     def drawn(self, purpose: str) -> float:
-        """A number from 0 to 1 that only the purpose and the document's name decide."""
+        """A number from 0 to 1 that depends only on the purpose and the document's name."""
         text = f"{purpose}/{self.source}/{self.name}"
         digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
         return int.from_bytes(digest, "big") / 2**64
@@ -55,24 +55,25 @@ def build_corpus(
 ) -> None:
     """Write train.jsonl.xz, heldout.jsonl.xz and sources.tsv into the folder `out`.
 
-    sources: the table; packages: the folder of its files; own_texts: the folder of texts (.txt)
-    that no document may share a paragraph with. Raises SinkscopeError for a package that is
-    missing or not the one of the table.
+    sources: the table. packages: the folder of its files. own_texts: the folder of texts (.txt)
+    that no document may share a paragraph with. Raises SinkscopeError for a package that is missing
+    or differs from the table.
     """
     rows = read_sources(sources)
-    found = _read_packages(rows, packages, _own_keys(own_texts), n_processes)
-    kept = _kept(rows, found)
-    documents = [document for texts in kept for document in texts]
+    texts_of_packages = _read_packages(rows, packages, _own_keys(own_texts), n_processes)
+    selected = _selected(rows, texts_of_packages)
+    documents = [document for texts in selected for document in texts]
     _say(f"{len(documents)} documents, {_size(documents) / 1e6:.1f} MB of text")
     _write_documents(out / "train.jsonl.xz", (d for d in documents if not d.is_held_out))
     _write_documents(out / "heldout.jsonl.xz", (d for d in documents if d.is_held_out))
-    write_text(out / "sources.tsv", _summary(rows, found, kept))
+    write_text(out / "sources.tsv", _summary(rows, texts_of_packages, selected))
 
 
 def _read_packages(
-    rows: Sequence[Source], packages: Path, own: frozenset[bytes], n_processes: int
+    rows: Sequence[Source], packages: Path, excluded: frozenset[bytes], n_processes: int
 ) -> list[list[Text]]:
-    """The documents of every package; the largest go first, so that none is waited for alone."""
+    """The documents of every package; the largest packages are read first, so that none runs last
+    alone."""
     for row in rows:
         path = packages / row.file
         if not path.is_file():
@@ -80,28 +81,31 @@ def _read_packages(
         check_hash(row, path)
     by_size = sorted(rows, key=lambda row: -(packages / row.file).stat().st_size)
     with ProcessPoolExecutor(n_processes) as pool:
-        futures = {row.package: pool.submit(read_package, row, packages, own) for row in by_size}
+        futures = {
+            row.package: pool.submit(read_package, row, packages, excluded) for row in by_size
+        }
         for row in by_size:
             futures[row.package].result()
             _say(f"read {row.file}")
         return [futures[row.package].result() for row in rows]
 
 
-def read_package(source: Source, packages: Path, own: frozenset[bytes]) -> list[Text]:
-    """Documents of one package in the order of their names: prose, none with a key of `own`."""
+def read_package(source: Source, packages: Path, excluded: frozenset[bytes]) -> list[Text]:
+    """Documents of one package, sorted by name: prose, without those that have a key of
+    `excluded`."""
     read = READERS[source.reader]
     documents: list[Text] = []
     for name, content in sorted(members(packages / source.file, source.wants)):
         paragraphs = [normalise(paragraph) for paragraph in read(content)]
         documents += _parts(source.package, name, filter(is_prose, paragraphs))
-    apart = [document for document in documents if not _shares(document, own)]
-    if len(apart) < len(documents):
-        _say(f"{source.package}: {len(documents) - len(apart)} documents share text with ours")
-    return apart
+    separate = [document for document in documents if not _shares(document, excluded)]
+    if len(separate) < len(documents):
+        _say(f"{source.package}: {len(documents) - len(separate)} documents share text with ours")
+    return separate
 
 
-def _shares(document: Text, own: frozenset[bytes]) -> bool:
-    return any(not own.isdisjoint(keys_of(paragraph)) for paragraph in document.paragraphs)
+def _shares(document: Text, excluded: frozenset[bytes]) -> bool:
+    return any(not excluded.isdisjoint(keys_of(paragraph)) for paragraph in document.paragraphs)
 
 
 def _parts(source: str, name: str, paragraphs: Iterable[str]) -> list[Text]:
@@ -119,24 +123,27 @@ def _parts(source: str, name: str, paragraphs: Iterable[str]) -> list[Text]:
     return [Text(source, f"{name}#{i:04}", tuple(group)) for i, group in enumerate(groups)]
 
 
-def _kept(rows: Sequence[Source], found: Sequence[Sequence[Text]]) -> list[list[Text]]:
-    """What is left of every package: nothing that came before, nothing short, within limits.
+def _selected(
+    rows: Sequence[Source], texts_of_packages: Sequence[Sequence[Text]]
+) -> list[list[Text]]:
+    """The remaining documents of every package: no repeated paragraphs, none short, within limits.
 
-    Earlier rows of the table win: of two packages with the same text the second loses it.
+    Earlier rows of the table have precedence: of two packages with the same text the second loses
+    it.
     """
     unique = Unique()
-    kept = []
-    for row, documents in zip(rows, found, strict=True):
+    selected = []
+    for row, documents in zip(rows, texts_of_packages, strict=True):
         fresh = [
             Text(d.source, d.name, tuple(filter(unique.is_new, d.paragraphs))) for d in documents
         ]
         long_enough = [document for document in fresh if len(document.text) >= SHORTEST]
-        kept.append(_within(long_enough, row.limit_mb))
-    return kept
+        selected.append(_within(long_enough, row.limit_mb))
+    return selected
 
 
 def _within(documents: Sequence[Text], limit_mb: float | None) -> list[Text]:
-    """All documents, or as many as the limit allows, drawn by name and left in order."""
+    """All documents, or those that fit into the limit, drawn by name and kept in order."""
     if limit_mb is None:
         return list(documents)
     left = limit_mb * 1e6
@@ -170,10 +177,12 @@ def _write_documents(path: Path, documents: Iterable[Text]) -> None:
 
 
 def _summary(
-    rows: Sequence[Source], found: Sequence[Sequence[Text]], kept: Sequence[Sequence[Text]]
+    rows: Sequence[Source],
+    texts_of_packages: Sequence[Sequence[Text]],
+    selected: Sequence[Sequence[Text]],
 ) -> str:
     lines = ["package\tversion\tlicence\tdocuments\tbytes\tbytes_before\theld_out"]
-    for row, before, documents in zip(rows, found, kept, strict=True):
+    for row, before, documents in zip(rows, texts_of_packages, selected, strict=True):
         numbers = (
             len(documents),
             _size(documents),

@@ -1,4 +1,4 @@
-"""DistilBERT is made of BERT: every second layer to start from, BERT's predictions to match.
+"""DistilBERT from BERT: initialised with every second layer, trained to match BERT's predictions.
 
 Source: Sanh et al., "DistilBERT, a distilled version of BERT" (2019). Its third loss, on the
 direction of hidden states, is left out.
@@ -38,42 +38,42 @@ AROUND = {
 
 
 def start_from(student: Any, teacher: Any) -> None:
-    """Give a DistilBERT the weights of a BERT with twice its layers, in place.
+    """Copy the weights of a BERT with twice the layers into a DistilBERT, in place.
 
-    The second of every two layers is taken. DistilBERT has no segments: the teacher's first
-    segment, which single texts have, joins the positions.
-    Raises SinkscopeError where their shapes do not fit.
+    The second of every two layers is taken. DistilBERT has no segments: the teacher's embedding of
+    the first segment, which single texts have, is added to the positions. Raises SinkscopeError if
+    their shapes do not fit.
     """
-    named, given = student.state_dict(), teacher.state_dict()
+    weights, teacher_weights = student.state_dict(), teacher.state_dict()
     n_layers = student.config.num_hidden_layers
     pairs = dict(AROUND)
     for i in range(n_layers):
-        for own, other in LAYER.items():
-            pairs[f"distilbert.transformer.layer.{i}.{own}"] = (
-                f"bert.encoder.layer.{2 * i + 1}.{other}"
+        for name, teacher_name in LAYER.items():
+            pairs[f"distilbert.transformer.layer.{i}.{name}"] = (
+                f"bert.encoder.layer.{2 * i + 1}.{teacher_name}"
             )
-    segment = given["bert.embeddings.token_type_embeddings.weight"][0]
-    for own, other in pairs.items():
+    segment = teacher_weights["bert.embeddings.token_type_embeddings.weight"][0]
+    for name, teacher_name in pairs.items():
         for part in ("weight", "bias"):
-            if f"{own}.{part}" not in named:
+            if f"{name}.{part}" not in weights:
                 continue
-            value = given.get(f"{other}.{part}")
-            if value is None or value.shape != named[f"{own}.{part}"].shape:
+            value = teacher_weights.get(f"{teacher_name}.{part}")
+            if value is None or value.shape != weights[f"{name}.{part}"].shape:
                 raise SinkscopeError(
-                    f"the teacher has no {other}.{part} that fits {own}.{part}; give the student "
-                    "half of the teacher's layers, and its other sizes."
+                    f"the teacher has no {teacher_name}.{part} that fits {name}.{part}; give the "
+                    "student half of the teacher's layers, and its other sizes."
                 )
-            named[f"{own}.{part}"].copy_(value)
-    named["distilbert.embeddings.position_embeddings.weight"].add_(segment)
+            weights[f"{name}.{part}"].copy_(value)
+    weights["distilbert.embeddings.position_embeddings.weight"].add_(segment)
 
 
 def distillation_loss(logits: Tensor, target: Tensor, labels: Tensor) -> Tensor:
-    """Mean over predicted tokens, in nats, of both losses by their weights.
+    """Weighted mean of both losses, in nats, over predicted tokens.
 
     logits, target: [batch, n, vocabulary] of student and teacher; labels: [batch, n].
     """
     hard = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
-    own = (logits / TEMPERATURE).log_softmax(-1).flatten(0, 1)
-    other = (target / TEMPERATURE).log_softmax(-1).flatten(0, 1)
-    soft = F.kl_div(own, other, reduction="batchmean", log_target=True) * TEMPERATURE**2
+    student = (logits / TEMPERATURE).log_softmax(-1).flatten(0, 1)
+    teacher = (target / TEMPERATURE).log_softmax(-1).flatten(0, 1)
+    soft = F.kl_div(student, teacher, reduction="batchmean", log_target=True) * TEMPERATURE**2
     return (SOFT * soft + HARD * hard) / (SOFT + HARD)

@@ -27,12 +27,12 @@ from sinkscope.zoo.measure import (
 from sinkscope.zoo.recipes import Recipe
 from sinkscope.zoo.tokens import load_tokenizer, read_documents, token_stream, wrapping
 
-N_WINDOWS = 256  # held-out documents, of every length of windows
+N_WINDOWS = 256  # held-out documents per length of windows
 N_ROWS, N_BATCHES = 8, 8  # of the held-out loss
 
 
 def as_trained(ids: list[list[int]], tokenizer: Any, length: int) -> Windows:
-    """Every text as the tokenizer gives it, its special tokens in their places."""
+    """Every text as the tokenizer returns it, with special tokens in their places."""
     front, back = wrapping(tokenizer)
     return windows_of(
         [[*front, *text, *back] for text in ids], tokenizer, length, torch.device("cpu")
@@ -40,13 +40,13 @@ def as_trained(ids: list[list[int]], tokenizer: Any, length: int) -> Windows:
 
 
 def plain(ids: list[list[int]], tokenizer: Any, length: int) -> Windows:
-    """No special token at all: an ordinary word stands first."""
+    """No special tokens: an ordinary word is first."""
     cut = torch.tensor([text[:length] for text in ids])
     return Windows(cut, first_and_special(cut, tokenizer))
 
 
 def other_first(ids: list[list[int]], tokenizer: Any, length: int) -> Windows:
-    """The first word of every text taken from the next text's first."""
+    """The first word of every text is replaced by the first word of another text."""
     swapped = [[ids[i - 1][0], *text[1:]] for i, text in enumerate(ids)]
     return as_trained(swapped, tokenizer, length)
 
@@ -77,9 +77,9 @@ INPUTS: dict[str, Callable[[list[list[int]], Any, int], Windows | None]] = {
 def evaluate(
     network: Any, tokenizer: Any, recipe: Recipe, texts: Sequence[str], device: torch.device
 ) -> pl.DataFrame:
-    """One row an input, window and layer, means over heads and held-out texts.
+    """One row per input, window and layer, mean over heads and held-out texts.
 
-    uniform: what uniform attention would give to the first and special tokens. loss: of the
+    uniform: attention of first and special tokens if every query attended uniformly. loss: of the
     held-out rows, nats per predicted token, as in training but in float32.
     """
     loaded = observed(network, tokenizer, recipe)
@@ -94,17 +94,17 @@ def evaluate(
             if windows is None:
                 continue
             windows.ids, windows.special = windows.ids.to(device), windows.special.to(device)
-            found = sinks(loaded, windows)
+            values = sinks(loaded, windows)
             uniform = windows.uniform(is_causal=loaded.family == "decoder")
             for layer in range(recipe.n_layers):
                 means = {
-                    key: float(getattr(found, key)[layer].mean())
+                    key: float(getattr(values, key)[layer].mean())
                     for key in ("first_token", "first_and_special", "moved")
                 }
-                named = {"input": name, "window": length, "layer": layer}
-                rows.append(named | means | {"uniform": uniform, "loss": loss})
-    who = {"model": recipe.model, "family": recipe.family, "attention": recipe.attention}
-    frame = pl.DataFrame([who | row for row in rows], schema=TABLES["attachment"].schema)
+                where = {"input": name, "window": length, "layer": layer}
+                rows.append(where | means | {"uniform": uniform, "loss": loss})
+    model_columns = {"model": recipe.model, "family": recipe.family, "attention": recipe.attention}
+    frame = pl.DataFrame([model_columns | row for row in rows], schema=TABLES["attachment"].schema)
     return frame.with_columns(pl.col("moved").fill_nan(None))
 
 
@@ -119,7 +119,7 @@ def loss_on(
 
 
 def run_evaluation(recipe: Recipe, checkpoint: Path, corpus: Path, out: Path) -> None:
-    """Evaluate the checkpoint of a folder on the corpus's held-out documents, on the CPU."""
+    """Evaluate the checkpoint in a folder on the corpus's held-out documents, on the CPU."""
     kind = FAMILIES[recipe.family].kind
     loader = AutoModelForMaskedLM if kind == "encoder" else AutoModelForCausalLM
     network = loader.from_pretrained(

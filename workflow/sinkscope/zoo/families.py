@@ -31,13 +31,13 @@ from sinkscope.zoo.recipes import Recipe
 
 @dataclass(frozen=True)
 class Family:
-    """What tells a family from the others.
+    """The properties of a family.
 
-    pieces: which of the three vocabularies its tokenizer is made of. kind: encoder (predicts
-    masked tokens) or decoder (the next one). document_token: the special token, by its role in
-    the tokenizer, that stands in front of every document in training. pairs: half of the rows
-    are two segments with token types. build(recipe, tokenizer): a fresh network.
-    head(network, hidden): logits over the vocabulary.
+    pieces: which of the three vocabularies its tokenizer uses. kind: encoder (predicts masked
+    tokens) or decoder (the next one). document_token: the special token, by its role in the
+    tokenizer, that is in front of every document in training. pairs: half of the rows are two
+    segments with token types. build(recipe, tokenizer): a new network. head(network, hidden):
+    logits over the vocabulary.
     """
 
     pieces: str
@@ -144,7 +144,7 @@ def _falcon(recipe: Recipe, tokenizer: Any) -> nn.Module:
             hidden_size=recipe.hidden_size,
             num_hidden_layers=recipe.n_layers,
             num_attention_heads=recipe.n_heads,
-            # As falcon-rw: ALiBi, one key head a query head, layers in sequence, biases.
+            # As falcon-rw: ALiBi, one key head per query head, layers in sequence, biases.
             alibi=True,
             multi_query=False,
             parallel_attn=False,
@@ -165,7 +165,7 @@ def _llama(recipe: Recipe, tokenizer: Any) -> nn.Module:
         LlamaConfig(
             vocab_size=recipe.vocabulary,
             hidden_size=recipe.hidden_size,
-            # 8/3 of the width in three matrices: as many weights as four in two.
+            # 8/3 of the width, three matrices: the same number of weights as 4 in two matrices.
             intermediate_size=round(recipe.hidden_size * 8 / 3 / 16) * 16,
             num_hidden_layers=recipe.n_layers,
             num_attention_heads=recipe.n_heads,

@@ -1,4 +1,4 @@
-"""Sinks and held-out loss of a network, seen through the same observer as every model."""
+"""Sinks and held-out loss of a network, measured by the same observer as every model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sinkscope.zoo.batches import Batch
 from sinkscope.zoo.families import FAMILIES, Family, hidden_states, predicting, prediction_loss
 from sinkscope.zoo.recipes import Recipe
 
-# Lengths in tokens of the windows that sinks are measured in: sinks dilute with length.
+# Lengths in tokens of the windows in which sinks are measured: sink mass falls with length.
 WINDOWS = (64, 256)
 
 
@@ -46,7 +46,7 @@ class Windows:
         self.ids, self.special, self.moved = ids, special, list(moved)
 
     def uniform(self, *, is_causal: bool) -> float:
-        """What uniform attention over the visible keys would give to first and special tokens."""
+        """Attention of first and special tokens if it were uniform over the visible keys."""
         n_tokens = self.ids.shape[1]
         visible = torch.ones(n_tokens, n_tokens).double()
         if is_causal:
@@ -58,7 +58,7 @@ class Windows:
 def windows_of(
     documents: Sequence[Sequence[int]], tokenizer: Any, length: int, device: torch.device
 ) -> Windows:
-    """The first `length` tokens of token lists; an encoder's closing token is kept at the end."""
+    """The first `length` tokens of token lists; an encoder's closing token stays at the end."""
     last = [ids[-1] for ids in documents]
     ids = torch.tensor([list(ids[:length]) for ids in documents], device=device)
     if tokenizer.sep_token_id is not None and all(i == tokenizer.sep_token_id for i in last):
@@ -76,7 +76,7 @@ def first_and_special(ids: Tensor, tokenizer: Any) -> Tensor:
 
 
 def observed(network: Any, tokenizer: Any, recipe: Recipe) -> Loaded:
-    """The network as the observer takes models."""
+    """The network in the form that the observer takes."""
     row = ModelRow(recipe.model, f"zoo:{recipe.name}", None, "float32", "cpu", None, "auto")
     kind = FAMILIES[recipe.family].kind
     return Loaded(row, network.base_model, tokenizer, kind, recipe.max_length, None)

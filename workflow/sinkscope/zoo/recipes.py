@@ -13,9 +13,9 @@ from sinkscope.schema import checked
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that a checkpoint depends on beside the corpus and the code.
+    """Everything that a checkpoint depends on besides the corpus and the code.
 
-    Lengths are in tokens, warm_up and steps in steps, decay is a share of the steps.
+    Lengths are in tokens, warm_up and steps in steps; decay is a fraction of the steps.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Recipe:
 
     @property
     def model(self) -> str:
-        """Name in tables and the report: never to be taken for the published model's."""
+        """Name in tables and the report, distinct from the published model's."""
         return f"zoo-{self.name}"
 
     @property
@@ -49,13 +49,13 @@ class Recipe:
         return max(*self.row_lengths, *self.last_row_lengths)
 
     def batch_sizes(self) -> list[tuple[int, int]]:
-        """(rows, tokens of a row) of every kind of batch that the training takes."""
+        """(rows, tokens per row) of every kind of batch in the training."""
         lengths = dict.fromkeys((*self.row_lengths, *self.last_row_lengths))
         return [(max(1, self.tokens_per_step // n), n) for n in lengths]
 
     def batch_size(self, step: int) -> tuple[int, int]:
-        """(rows, tokens of a row) of one step: lengths are taken in turn, and others while the
-        learning rate falls."""
+        """(rows, tokens per row) of one step. Lengths take turns; last_row_lengths are used while
+        the learning rate falls."""
         falling = step >= self.steps - self.decay * self.steps
         lengths = self.last_row_lengths if falling else self.row_lengths
         length = lengths[step % len(lengths)]
@@ -66,8 +66,8 @@ def read_recipes(path: Path) -> dict[str, Recipe]:
     """All recipes by name. Raises SinkscopeError naming the file, the checkpoint and the key."""
     raw = read_shared(path)
     recipes = {}
-    for name, own in raw["checkpoints"].items():
-        values = checked(raw["defaults"] | own, "recipes", f"{path}, checkpoint '{name}'")
+    for name, overrides in raw["checkpoints"].items():
+        values = checked(raw["defaults"] | overrides, "recipes", f"{path}, checkpoint '{name}'")
         recipes[name] = recipe_of(name, values, raw, path)
     return recipes
 
@@ -84,8 +84,8 @@ def read_shared(path: Path) -> dict[str, Any]:
 def recipe_of(name: str, values: dict[str, Any], raw: dict[str, Any], path: Path) -> Recipe:
     if values["hidden_size"] % values["n_heads"]:
         raise SinkscopeError(
-            f"{path}, checkpoint '{name}': hidden_size {values['hidden_size']} is no multiple of "
-            f"its {values['n_heads']} heads; change one of them."
+            f"{path}, checkpoint '{name}': hidden_size {values['hidden_size']} is not a multiple "
+            f"of its {values['n_heads']} heads; change one of them."
         )
     if values["attention"] != "softmax" and values["family"] != "gpt2":
         raise SinkscopeError(

@@ -22,29 +22,29 @@ from sinkscope.zoo.families import (
 )
 from sinkscope.zoo.recipes import Recipe
 
-# What the library computes anew in every pass although rows of equal length share it.
+# Functions that the library calls in every pass although rows of equal length share their result.
 CONSTANT = ("create_causal_mask", "create_bidirectional_mask", "build_alibi_tensor")
 
 
 @contextmanager
 def constant_masks(network: nn.Module) -> Iterator[None]:
-    """Within the block, masks and ALiBi of a network are made once for each shape of input.
+    """Within the block, masks and ALiBi of a network are computed once per shape of input.
 
-    While a CUDA graph is captured the library would build full masks, which rules out the
-    fast attention kernels, and copy numbers from the host, which a graph cannot.
+    While a CUDA graph is captured the library would build full masks, which rules out the fast
+    attention kernels, and would copy numbers from the host, which a graph cannot do.
     """
     modules = [sys.modules[kind.__module__] for kind in type(network).__mro__]
     module = next(m for m in modules if any(hasattr(m, name) for name in CONSTANT))
     originals = {name: getattr(module, name) for name in CONSTANT if hasattr(module, name)}
-    made: dict[Any, Any] = {}
+    cache: dict[Any, Any] = {}
 
     def once(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def answer(*args: Any, **options: Any) -> Any:
             first: Any = options.get("inputs_embeds", args[0] if args else None)
             key = (name, tuple(first.shape))
-            if key not in made:
-                made[key] = original(*args, **options)
-            return made[key]
+            if key not in cache:
+                cache[key] = original(*args, **options)
+            return cache[key]
 
         return answer
 
@@ -58,12 +58,12 @@ def constant_masks(network: nn.Module) -> Iterator[None]:
 
 
 class Trainer:
-    """A network with its optimizer; `step(batch, learning_rate)` gives the loss.
+    """A network with its optimizer; `step(batch, learning_rate)` returns the loss.
 
-    With a teacher, a BERT, the loss is that of matching its predictions.
+    With a teacher, a BERT, the loss is the distillation loss.
 
-    On a GPU every step runs in bfloat16 and as a CUDA graph, one for each length of rows: the
-    networks are so small that launching their kernels would take longer than running them.
+    On a GPU every step runs in bfloat16 and as a CUDA graph, one per length of rows: the networks
+    are so small that launching their kernels would take longer than running them.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Trainer:
     def prepare(self, batches: list[Batch]) -> None:
         """Compile the network and capture the step, for a batch of every length of rows.
 
-        Weights and optimizer are as before afterwards.
+        Restores the weights and resets the optimizer afterwards.
         """
         if not self.on_gpu:
             return

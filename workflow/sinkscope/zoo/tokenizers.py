@@ -1,4 +1,4 @@
-"""Tokenizers of the zoo: three vocabularies learned from the corpus, seven ways to use them."""
+"""Tokenizers of the zoo: three vocabularies learned from the corpus, used by seven families."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
-# Characters of the corpus that vocabularies are learned from: more changes no frequent piece.
+# Characters of the corpus that vocabularies are learned from: more do not change frequent pieces.
 SAMPLE = 30_000_000
 N_BYTES = 256
 
@@ -42,9 +42,9 @@ def sample(texts: Sequence[str], seed: int) -> list[str]:
 
 
 def alphabet(texts: Iterable[str], size: int) -> list[str]:
-    """The `size` commonest characters, ties to the lowest, in order.
+    """The `size` most frequent characters, ties to the lowest, sorted.
 
-    The trainers find them too, but of equally common ones they take any, another each time.
+    The trainers choose them too, but among equally frequent ones their choice varies between runs.
     """
     counts: Counter[str] = Counter()
     for text in texts:
@@ -54,14 +54,14 @@ def alphabet(texts: Iterable[str], size: int) -> list[str]:
 
 
 def without_added(tokenizer: Tokenizer, special: Sequence[str]) -> Tokenizer:
-    """The tokenizer with no other added tokens than the special ones: the rest are pieces."""
+    """The tokenizer without added tokens other than the special ones: the rest are pieces."""
     content = json.loads(tokenizer.to_str())
     content["added_tokens"] = [t for t in content["added_tokens"] if t["content"] in special]
     return Tokenizer.from_str(json.dumps(content))
 
 
 def learn_wordpiece(texts: Sequence[str], size: int) -> Tokenizer:
-    """Lower-case WordPiece, as BERT uncased."""
+    """Lower-case WordPiece, as in BERT uncased."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -74,17 +74,17 @@ def learn_wordpiece(texts: Sequence[str], size: int) -> Tokenizer:
         min_frequency=2,
         initial_alphabet=letters,
         limit_alphabet=len(letters),
-        # Named here, inner letters have fixed ids, which decide between equally common pairs.
+        # Listed here, inner letters get fixed ids, which decide between equally frequent pairs.
         special_tokens=special + [f"##{letter}" for letter in letters],
         show_progress=False,
     )
-    # Paragraph by paragraph: no word of theirs spans two.
+    # Paragraph by paragraph: no word spans two paragraphs.
     tokenizer.train_from_iterator((p for text in texts for p in text.split("\n")), trainer)
     return without_added(tokenizer, special)
 
 
 def learn_byte_bpe(texts: Sequence[str], size: int) -> Tokenizer:
-    """Byte-level BPE as GPT-2's; places for six special tokens are left free."""
+    """Byte-level BPE as in GPT-2; ids for six special tokens are left free."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -99,13 +99,13 @@ def learn_byte_bpe(texts: Sequence[str], size: int) -> Tokenizer:
 
 
 def learn_llama_bpe(texts: Sequence[str], size: int) -> Tokenizer:
-    """BPE with ▁ for spaces, single digits, and bytes for what it has no piece of."""
+    """BPE with ▁ for spaces, single digits, and bytes for characters without a piece."""
     tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="first", split=True),
             pre_tokenizers.Digits(individual_digits=True),
-            # A full stop stays a token of its own, whatever follows.
+            # A full stop is always a separate token.
             pre_tokenizers.Split(Regex(r"[^\w\s▁]|\n"), "isolated"),
         ]
     )
@@ -128,7 +128,7 @@ def learn_llama_bpe(texts: Sequence[str], size: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    # The bytes are pieces, not special tokens: text that says <0x0A> is not a line end.
+    # The bytes are pieces, not special tokens: the text "<0x0A>" is not a line end.
     return without_added(tokenizer, special)
 
 
@@ -145,21 +145,21 @@ def _bert(pieces: Tokenizer) -> PreTrainedTokenizerFast:
 
 
 def _roberta(pieces: Tokenizer) -> PreTrainedTokenizerFast:
-    own = _with_special(pieces, ["<s>", "<pad>", "</s>", "<unk>"], ["<mask>"])
-    _template(own, "<s> $A </s>", "<s> $A </s> </s> $B </s>", "<s>", "</s>")
+    tokenizer = _with_special(pieces, ["<s>", "<pad>", "</s>", "<unk>"], ["<mask>"])
+    _template(tokenizer, "<s> $A </s>", "<s> $A </s> </s> $B </s>", "<s>", "</s>")
     names = {"bos": "<s>", "eos": "</s>", "cls": "<s>", "sep": "</s>"}
-    return _wrapped(own, unk="<unk>", pad="<pad>", mask="<mask>", **names)
+    return _wrapped(tokenizer, unk="<unk>", pad="<pad>", mask="<mask>", **names)
 
 
 def _opt(pieces: Tokenizer) -> PreTrainedTokenizerFast:
-    own = _with_special(pieces, ["<s>", "<pad>", "</s>", "<unk>"], [])
-    _template(own, "</s> $A", "</s> $A </s> $B", "</s>")
-    return _wrapped(own, bos="</s>", eos="</s>", unk="</s>", pad="<pad>")
+    tokenizer = _with_special(pieces, ["<s>", "<pad>", "</s>", "<unk>"], [])
+    _template(tokenizer, "</s> $A", "</s> $A </s> $B", "</s>")
+    return _wrapped(tokenizer, bos="</s>", eos="</s>", unk="</s>", pad="<pad>")
 
 
 def _gpt2(pieces: Tokenizer) -> PreTrainedTokenizerFast:
-    own = _with_special(pieces, [], ["<|endoftext|>"])
-    return _wrapped(own, bos="<|endoftext|>", eos="<|endoftext|>", unk="<|endoftext|>")
+    tokenizer = _with_special(pieces, [], ["<|endoftext|>"])
+    return _wrapped(tokenizer, bos="<|endoftext|>", eos="<|endoftext|>", unk="<|endoftext|>")
 
 
 def _llama(pieces: Tokenizer) -> PreTrainedTokenizerFast:
@@ -184,14 +184,14 @@ def _with_special(pieces: Tokenizer, first: list[str], last: list[str]) -> Token
     by_id = sorted(content["model"]["vocab"].items(), key=lambda item: item[1])
     names = [*first, *(piece for piece, _ in by_id), *last]
     content["model"]["vocab"] = {name: i for i, name in enumerate(names)}
-    own = Tokenizer.from_str(json.dumps(content))
-    own.add_special_tokens(
+    tokenizer = Tokenizer.from_str(json.dumps(content))
+    tokenizer.add_special_tokens(
         [
             AddedToken(name, special=True, normalized=False, lstrip=name == "<mask>")
             for name in first + last
         ]
     )
-    return own
+    return tokenizer
 
 
 def _template(tokenizer: Tokenizer, single: str, pair: str, *special: str) -> None:
@@ -212,9 +212,9 @@ def make_tokenizers(texts: Sequence[str], size: int, seed: int, out: Path) -> No
     """Learn the vocabularies and write the tokenizer of every family into a folder of `out`."""
     from sinkscope.zoo.families import FAMILIES
 
-    chosen = sample(texts, seed)
-    learned = {name: learn(chosen, size) for name, learn in LEARN.items()}
+    documents = sample(texts, seed)
+    learned = {name: learn(documents, size) for name, learn in LEARN.items()}
     for family, style in STYLES.items():
-        # A copy: every style sets special tokens and a template of its own.
+        # A copy: every style sets different special tokens and a different template.
         pieces = Tokenizer.from_str(learned[FAMILIES[family].pieces].to_str())
         style(pieces).save_pretrained(out / family)

@@ -1,4 +1,4 @@
-"""The corpus as token ids: one long stream a family, documents one after the other."""
+"""The corpus as token ids: one long stream per family, one document after the other."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CHUNK = 2048
 
 @dataclass(frozen=True)
 class Stream:
-    """ids: uint16 [token]. starts: int64 [document], positions of the document tokens that
-    stand in front of every document."""
+    """ids: uint16 [token]. starts: int64 [document], positions of the document tokens, one in front
+    of every document."""
 
     ids: np.ndarray
     starts: np.ndarray
@@ -46,7 +46,7 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def wrapping(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Special tokens that the tokenizer puts in front of every text, and behind it."""
+    """Special tokens that the tokenizer puts in front of every text, and after it."""
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]
     wrapped = tokenizer("a")["input_ids"]
     front = next(i for i in range(len(wrapped)) if wrapped[i : i + len(bare)] == bare)

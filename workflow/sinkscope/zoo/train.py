@@ -1,4 +1,4 @@
-"""Train one checkpoint of the zoo, and write down when its sinks appear."""
+"""Train one checkpoint of the zoo, and record when its sinks appear."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from sinkscope.zoo.recipes import Recipe
 from sinkscope.zoo.step import Trainer, constant_masks
 from sinkscope.zoo.tokens import load_tokenizer, read_documents, read_stream, token_stream
 
-N_LOGGED = 20  # steps at which sinks and loss are measured, beside step 0
+N_LOGGED = 20  # steps at which sinks and loss are measured, besides step 0
 N_WINDOWS = 64  # held-out documents that sinks are measured on
 N_HELDOUT = 8  # batches of held-out rows for the loss
-LOWEST_RATE = 0.05  # of the learning rate, reached at the last step
+LOWEST_RATE = 0.05  # fraction of the learning rate, reached at the last step
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known at one step. sinks: [window, measure, layer, head]."""
+    """The measurements at one step. sinks: [window, measure, layer, head]."""
 
     step: int
     tokens: int
@@ -67,29 +67,29 @@ class Probe:
         ]
         stream = token_stream(heldout, tokenizer, recipe.family)
         batches = Batches(stream, self.family, tokenizer, 0, device)
-        # Lengths that are trained from the first step on.
+        # The length that is trained from the first step on.
         length = max(recipe.row_lengths)
         n_rows = max(1, recipe.tokens_per_step // length)
         self.batches: list[Batch] = [batches.draw(n_rows, length) for _ in range(N_HELDOUT)]
 
     def measure(self, network: nn.Module, step: int, tokens: int, train_loss: float) -> Entry:
         self.network.load_state_dict(network.state_dict())
-        measured = []
+        rows = []
         for windows in self.windows:
-            found = sinks(self.loaded, windows)
-            measured.append(torch.stack([getattr(found, name) for name in MEASURES]))
+            means = sinks(self.loaded, windows)
+            rows.append(torch.stack([getattr(means, name) for name in MEASURES]))
         loss = heldout_loss(self.network, self.family, self.batches)
-        return Entry(step, tokens, train_loss, loss, torch.stack(measured))
+        return Entry(step, tokens, train_loss, loss, torch.stack(rows))
 
 
 def logged_steps(steps: int) -> list[int]:
-    """0, and up to N_LOGGED steps spaced evenly in their logarithm; the last step is one."""
+    """0, and up to N_LOGGED steps, evenly spaced in their logarithm; the last step is included."""
     spaced = np.geomspace(min(16, steps), steps, N_LOGGED).round().astype(int)
     return sorted({0, *spaced.tolist()})
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Linear warm-up, constant, linear decay over the last share `decay` of the steps."""
+    """Linear warm-up, constant, linear decay over the last fraction `decay` of the steps."""
     warm = (step + 1) / max(1, recipe.warm_up)
     left = (recipe.steps - step) / max(1.0, recipe.decay * recipe.steps)
     return recipe.learning_rate * min(1.0, warm, max(LOWEST_RATE, left))
@@ -103,15 +103,15 @@ def train(
     device: torch.device,
     teacher: nn.Module | None = None,
 ) -> tuple[nn.Module, list[Entry]]:
-    """The trained network and its log. Equal seeds draw equal weights and rows; on a GPU sums
-    run in no fixed order, so that two runs there agree in kind, not in every bit."""
+    """The trained network and its log. Equal seeds draw equal weights and rows. On a GPU sums run
+    in no fixed order, so two runs there agree approximately, not in every bit."""
     torch.manual_seed(recipe.seed)
     family = FAMILIES[recipe.family]
     network = family.build(recipe, tokenizer).to(device).train()
     if teacher is not None:
         start_from(network, teacher)
     trainer = Trainer(network, family, recipe, teacher)
-    wanted = set(logged_steps(recipe.steps))
+    logged = set(logged_steps(recipe.steps))
     log, started = [], time.monotonic()
     with ExitStack() as stack:
         for one in (network, teacher):
@@ -122,7 +122,7 @@ def train(
     total, since, tokens = torch.zeros((), device=device), 0, 0
     print(f"{recipe.name}: ready after {time.monotonic() - started:.0f} s", file=sys.stderr)
     for step in range(recipe.steps + 1):
-        if step in wanted:
+        if step in logged:
             mean = float(total) / since if since else math.nan
             log.append(probe.measure(network, step, tokens, mean))
             report(recipe, log[-1], started)
@@ -148,7 +148,7 @@ def report(recipe: Recipe, entry: Entry, started: float) -> None:
     if not math.isfinite(entry.heldout_loss):
         raise SinkscopeError(
             f"checkpoint '{recipe.name}': the training has diverged by step {entry.step} (its loss "
-            "is no number); lower its learning_rate in the recipes."
+            "is not finite); lower its learning_rate in the recipes."
         )
 
 
@@ -193,7 +193,7 @@ def check_ready(recipe: Recipe, device: str, teacher: Path | None) -> None:
 
 
 def save_checkpoint(network: Any, tokenizer: Any, out: Path) -> None:
-    """Half precision: nothing that is measured here needs more, and it is half the size."""
+    """Half precision: no measurement here needs more, and the file is half the size."""
     network.half().save_pretrained(out)
     tokenizer.save_pretrained(out)
 

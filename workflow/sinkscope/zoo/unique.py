@@ -1,4 +1,4 @@
-"""Paragraphs that were not there before, word for word or nearly."""
+"""Deduplication: paragraphs that did not occur before, exactly or nearly."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ SHORTEST = 24  # letters: shorter sentences ("What is this?") agree by chance
 
 
 class Unique:
-    """Remembers every sentence it saw."""
+    """Remembers the sentences of all paragraphs it was given."""
 
     def __init__(self) -> None:
-        self._seen: set[bytes] = set()
+        self._keys: set[bytes] = set()
 
     def is_new(self, paragraph: str) -> bool:
-        """Whether more than half of the letters are in sentences not seen before.
+        """Whether more than half of the letters are in sentences that did not occur before.
 
         Sentences are compared by letters only: copies differ in numbers, spaces and marks, and
         boilerplate repeats with one sentence changed.
@@ -27,14 +27,14 @@ class Unique:
         new = sum(
             len(letters)
             for letters, key in zip(sentences, keys, strict=True)
-            if key not in self._seen
+            if key not in self._keys
         )
-        self._seen.update(keys)
+        self._keys.update(keys)
         return 2 * new > sum(map(len, sentences))
 
 
 def keys_of(paragraph: str) -> frozenset[bytes]:
-    """Keys of the paragraph and of its sentences, where long enough to tell a copy.
+    """Keys of the paragraph and of its sentences, if they are long enough to identify a copy.
 
     Two texts with a key in common share text.
     """
@@ -44,7 +44,7 @@ def keys_of(paragraph: str) -> frozenset[bytes]:
 
 
 def _sentences(paragraph: str) -> list[str]:
-    """The letters of every sentence."""
+    """The letters of each sentence."""
     parts = (OTHER.sub("", part.lower()) for part in SENTENCE_END.split(paragraph))
     return [letters for letters in parts if letters]
 

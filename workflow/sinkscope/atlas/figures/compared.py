@@ -1,4 +1,4 @@
-"""Models side by side: which are compared, in what order, and how one of them is highlighted."""
+"""Models side by side: their order, and the highlight of one of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ CHOSEN = f"model === '{ALL_MODELS}' || datum.model === model"
 
 
 def in_order(tables: Tables) -> dict[str, str]:
-    """Model to its title, the model and its family: the encoders, then the decoders, by name."""
+    """Model to its title, the model and its family: encoders, then decoders, each by name."""
     rows = tables["models"].sort(pl.col("family") != "encoder", "model")
     return {model: f"{model} ({family})" for model, family in rows.select("model", "family").rows()}
 
 
 def with_titles(frame: pl.DataFrame, titles: dict[str, str]) -> pl.DataFrame:
-    """With a column `panel`: the title of each row's model."""
+    """Adds a column `panel`: the title of each row's model."""
     return frame.with_columns(panel=pl.col("model").replace_strict(titles))
 
 
@@ -29,18 +29,18 @@ def titles_axis(titles: dict[str, str]) -> alt.Y:
 
 
 def model_picker(titles: dict[str, str]) -> alt.Parameter:
-    """The parameter `model`: the one that is highlighted; the page binds its own picker to it."""
+    """The parameter `model`: the highlighted model; the page binds its own picker to it."""
     bind = alt.binding_select(options=[ALL_MODELS, *titles], name="model ")
     return alt.param(name="model", value=ALL_MODELS, bind=bind)
 
 
 def highlighted() -> alt.typing.Optional:
-    """Opacity: other models than the picked one are faint."""
+    """Opacity: all models except the picked one are faint."""
     return alt.condition(CHOSEN, alt.value(1), alt.value(0.12))
 
 
 def totals(histogram: pl.DataFrame) -> str:
-    """Max keys of each model; how many at least and at most, where models are many."""
+    """Number of max keys of each model; the range of these numbers if there are many models."""
     counts = histogram.group_by("model").agg(pl.col("count").sum()).sort("model")
     if counts.height > words.FEW:
         return words.ranged(counts["count"].to_list())

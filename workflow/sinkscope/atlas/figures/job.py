@@ -1,7 +1,7 @@
 """The figures of the atlas: those of one model, and those that compare models.
 
 Each is a module: in `of_model`, figure(tables, model, documents); in `of_all`, figure(tables). Both
-return a Figure, or None where there is nothing to show.
+return a Figure, or None if there is nothing to show.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ def figures_of_model(
     tables: Tables, model: str, wanted: Sequence[str] | None = None
 ) -> list[Figure]:
     """wanted: documents that pickers offer (None: the first)."""
-    own = of_model(tables, model)
-    return figures_in(OF_MODEL, ORDER_OF_MODEL, own, model, documents_of(own, wanted))
+    model_tables = of_model(tables, model)
+    return figures_in(
+        OF_MODEL, ORDER_OF_MODEL, model_tables, model, documents_of(model_tables, wanted)
+    )
 
 
 def figures_of_all(tables: Tables) -> list[Figure]:
@@ -49,13 +51,13 @@ def write_figures_of_model(
 
     documents: those that pickers offer, in order (None: the first by name).
     """
-    found = read_tables(tables, tables_of_atlas())
-    if found["models"].filter(pl.col("model") == model).is_empty():
+    frames = read_tables(tables, tables_of_atlas())
+    if frames["models"].filter(pl.col("model") == model).is_empty():
         # None of its documents has a cell.
         print(f"There are no results of model '{model}'; the report says why.", file=sys.stderr)
         write_all([], out)
     else:
-        write_all(figures_of_model(found, model, documents), out)
+        write_all(figures_of_model(frames, model, documents), out)
 
 
 def write_figures_of_all(tables: Path, out: Path) -> None:

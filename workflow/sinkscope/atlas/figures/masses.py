@@ -1,4 +1,4 @@
-"""Sink mass of key sets, as several figures show it."""
+"""Sink mass of key sets: phrases, labels and colours that several figures share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ALL_SINKS = (
     "“All sinks” joins the first token, the special tokens except the mask token, and the end of "
     "the first sentence."
 )
-# Key sets of a model, but for the first terminator and all sinks, which have parts in common.
+# Key sets that do not overlap; the first terminator and all sinks are not among them.
 SINGLE = ("first_token", "bos", "cls", "sep", "eos", "mask")
 
 

@@ -1,4 +1,4 @@
-"""The most frequent max keys, as several figures show them."""
+"""The most frequent max keys, drawn by several figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORMULA = "max key m[l,i] = argmax_j M[l,i,j], where M is attention averaged ove
 
 
 def labelled(frame: pl.DataFrame) -> pl.DataFrame:
-    """With a column `label`: the token, with its class where one string has several classes."""
+    """Adds a column `label`: the token, with its class if the same string has several classes."""
     both = pl.format("{} ({})", "token", "key_class")
     n_classes = pl.col("key_class").n_unique().over("token")
     return frame.with_columns(label=pl.when(n_classes > 1).then(both).otherwise("token"))
@@ -46,15 +46,15 @@ def key_bars(
 ) -> alt.LayerChart:
     """Bars of `share` by `label`, in the order of `rank`, with their numbers.
 
-    model: whose rows are drawn, where `drawn` has those of several. longest: largest share in a
-    comparison: all panels have the same axis.
+    model: the model whose rows are drawn, if `drawn` has several. longest: largest share in a
+    comparison, so that all panels have the same axis.
     """
-    own = drawn if model is None else drawn.filter(pl.col("model") == model)
-    longest = longest or max(own["share"].to_list(), default=1)
+    rows = drawn if model is None else drawn.filter(pl.col("model") == model)
+    longest = longest or max(rows["share"].to_list(), default=1)
     x = alt.X("share:Q", title=title, axis=alt.Axis(format="%", tickCount=5))
     return bars(
         x.scale(domain=[0, longest * 1.3], nice=False),
-        # Order by a number: a list of tokens would become source text of Vega's expressions.
+        # Ordered by a number: a list of tokens would become part of a Vega expression.
         alt.Y("label:N", title=None, sort=alt.EncodingSortField("rank", op="min"), axis=TOKEN_AXIS),
         class_colours(drawn["key_class"]),
         tips(
@@ -64,7 +64,7 @@ def key_bars(
             ("share:Q", "", ".2%"),
         ),
         width=width,
-        height=24 * own["label"].n_unique(),
+        height=24 * rows["label"].n_unique(),
         number="format(datum.count, ',') + '  (' + format(datum.share, '.1%') + ')'",
         base=None if model is None else only(model=model),
     )

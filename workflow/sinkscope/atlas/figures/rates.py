@@ -18,14 +18,14 @@ def over(rates: pl.DataFrame, window: int | None) -> pl.DataFrame:
 
 
 def windows(rates: pl.DataFrame) -> list[int | None]:
-    """The windows that occur, whole documents last."""
-    known = rates.drop_nulls("rate")["window"].unique().to_list()
-    return sorted(known, key=lambda window: (window is None, window))
+    """The windows that occur, whole documents (None) last."""
+    values = rates.drop_nulls("rate")["window"].unique().to_list()
+    return sorted(values, key=lambda window: (window is None, window))
 
 
 def mean_rate(rates: pl.DataFrame, key_set: str, window: int | None) -> float | None:
-    """Over all (document, layer, head); layers differ in documents that have a score. None where
-    there are none."""
+    """Over all (document, layer, head) that have a score; their number of documents differs between
+    layers. None if there are none."""
     n, rows = pl.col("n_documents"), over(rates, window).filter(pl.col("key_set") == key_set)
     total = rows.select(
         pl.when(n.sum() > 0).then((pl.col("rate").fill_null(0) * n).sum() / n.sum())
@@ -34,6 +34,6 @@ def mean_rate(rates: pl.DataFrame, key_set: str, window: int | None) -> float | 
 
 
 def n_counted(rates: pl.DataFrame, window: int | None) -> int:
-    """Documents whose key 0 has a score, in the layer where these are most."""
+    """Number of documents whose key 0 has a score, in the layer with most of them."""
     rows = over(rates, window).filter(pl.col("key_set") == "first_token")
     return int(rows.select(pl.col("n_documents").max().fill_null(0)).item())

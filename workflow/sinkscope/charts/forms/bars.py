@@ -10,7 +10,7 @@ import altair as alt
 from sinkscope.charts.channels import number_text, threshold
 from sinkscope.charts.theme import TOKEN_FONT
 
-# Tokens along y, in a font in which their characters can be told apart.
+# Tokens along y, in a font in which similar characters are distinct.
 TOKEN_AXIS = alt.Axis(labelFont=TOKEN_FONT, labelFontSize=12, labelOpacity=1)
 
 
@@ -29,11 +29,11 @@ def bars(
     base: alt.Chart | None = None,
     **channels: Any,
 ) -> alt.LayerChart:
-    """A bar per row of the data, from 0 to x.
+    """One bar per row of the data, from 0 to x.
 
     number: a Vega expression, the text at the end of each bar or, with at_right, right of the
-    panel. limit: a value of x with a dashed rule. band: part of a row that a bar fills. base: a
-    chart with transforms. channels: of bars and numbers, as opacity.
+    panel. limit: a value of x with a dashed rule. band: fraction of a row that a bar fills. base: a
+    chart with transforms. channels: of bars and numbers, such as opacity.
     """
     chart = alt.Chart() if base is None else base
     encoded = chart.encode(x=x, y=y, tooltip=list(tooltip), **channels)

@@ -1,4 +1,4 @@
-"""Lines by layer or by tokens trained, told apart by colour and dash."""
+"""Lines by layer or by tokens trained, distinguished by colour and dash."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def lines(
     width: int,
     height: int,
 ) -> alt.Chart:
-    """One panel of lines with their values as spots. look: the channels that tell lines apart."""
+    """One panel of lines with their values as spots. look: the channels that distinguish lines."""
     line = alt.Chart(width=width, height=height).mark_line(point=SPOT)
     return line.encode(x=x, y=y, **look, tooltip=list(tooltip))
 
@@ -51,7 +51,7 @@ def lines(
 def layer_panels(
     drawn: pl.DataFrame, y: alt.Y, by_name: Mapping[str, Look], columns: int = 3
 ) -> alt.FacetChart:
-    """A panel per model, each with its own layers along x. drawn: model, layer, line, value."""
+    """One panel per model, each with its own layers along x. drawn: model, layer, line, value."""
     x = alt.X("layer:Q", title="layer", scale=alt.Scale(nice=False, padding=6))
     line = lines(
         x.axis(format="d", tickMinStep=1, tickCount=6),

@@ -1,4 +1,4 @@
-"""Marks told apart by colour and shape: rows of them, one row per model."""
+"""Marks distinguished by colour and shape, one row of them per model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def marks(
     base: alt.Chart | None = None,
     size: int = 80,
 ) -> alt.Chart:
-    """A mark per row of the data. y: mostly channels.rows_axis. base: a chart with filters."""
+    """One mark per row of the data. y: mostly channels.rows_axis. base: a chart with filters."""
     chart = alt.Chart() if base is None else base
     mark = chart.mark_point(filled=True, size=size, opacity=0.85)
     return mark.encode(x=x, y=y, **look, tooltip=list(tooltip))

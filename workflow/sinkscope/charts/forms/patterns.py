@@ -10,7 +10,7 @@ import altair as alt
 from sinkscope.charts.channels import above, heat
 from sinkscope.charts.palette import HEAT_STOPS
 
-MARGIN = 1  # cells of paper around: key 0, full of attention, is as dark as a dark page
+MARGIN = 1  # cells of paper around the map: key 0 can be as dark as a dark page
 SIDE = 153  # pixels of a panel, about
 LEAST_DRAWN = 0.005  # attention below it would have the colour of no attention
 GUIDE: dict[str, Any] = {"color": "#d55e00", "strokeWidth": 1}
@@ -34,7 +34,7 @@ def pattern(
     length: of the text, in tokens. is_left: whether the queries are labelled. guides: lines, each
     group with its look (GUIDE, EDGE).
     """
-    side = (length + 2 * MARGIN) * max(1, round(SIDE / length))  # whole pixels a cell: no seams
+    side = (length + 2 * MARGIN) * max(1, round(SIDE / length))  # whole pixels per cell: no seams
     cells = (
         base.transform_calculate(right="datum.key + 1", below="datum.query + 1")
         .mark_rect(aria=False)  # thousands of cells: their names would be most of the file

@@ -13,7 +13,8 @@ def cell_axis(*, labels: bool = True) -> alt.Axis:
 
 
 def cell_side(number: int, most: int, smallest: int = 7, largest: int = 18) -> int:
-    """Pixels of a cell: `number` of them take at most `most` pixels, unless that is too small."""
+    """Pixels of a cell: `number` cells take at most `most` pixels, unless they would be too
+    small."""
     return max(smallest, min(largest, most // number))
 
 
@@ -30,8 +31,8 @@ def strip(
     """Cells. x, y: ordinal fields, mostly with cell_axis.
 
     base: a chart with filters (channels.only). named: whether each cell has a name for screen
-    readers; of thousands, their names would be most of the file. x2: where cells end, if x is
-    quantitative.
+    readers; the names of thousands of cells would be most of the file. x2: end of the cells, if x
+    is quantitative.
     """
     chart = alt.Chart() if base is None else base
     cells = chart.mark_rect() if named else chart.mark_rect(aria=False)

@@ -1,4 +1,4 @@
-"""The encoders' bars: as study 1 printed them, and here with and without the queries at padding."""
+"""Max keys of the encoders: the printed bars of study 1, and ours with and without padding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COUNTINGS = {
     "here: real queries only": "#0072b2",
 }
 N_BARS = 4
-KEYS = ["panel", "token"]  # panel: a model that ran, or one whose bars are printed
+KEYS = ["panel", "token"]  # panel: a model that ran, or a model with printed bars
 FINDING = (
     "{% for one in furthest %}Counting the queries at padding moves “{{ one.token }}” of "
     "{{ one.model }} from {{ one.share | percent }} to {{ one.share_padded | percent }} of all max "
@@ -29,7 +29,7 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """None where nothing was counted with padding."""
+    """None if nothing was counted with padding."""
     padded, real = (
         shares(tables[name]) for name in ("max_attention_tokens_padded", "max_attention_tokens")
     )
@@ -68,16 +68,16 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def shares(histogram: pl.DataFrame) -> pl.DataFrame:
-    """panel, token, share, of every model of a table of max keys."""
+    """panel, token, share of every model of a table of max keys."""
     by_token = histogram.group_by("model", "token").agg(pl.col("share").sum())
     return by_token.select("token", "share", panel="model").sort(KEYS)
 
 
 def printed_bars(claims: pl.DataFrame) -> pl.DataFrame:
-    """panel, token, share of the bars that study 1 printed, queries at padding counted."""
+    """panel, token, share of the bars that study 1 printed, with queries at padding."""
     rows = []
-    wanted = claims.filter(pl.col("measure") == "max_key_share", pl.col("published").is_not_null())
-    for row in wanted.iter_rows(named=True):
+    printed = claims.filter(pl.col("measure") == "max_key_share", pl.col("published").is_not_null())
+    for row in printed.iter_rows(named=True):
         options = json.loads(row["options"])
         tokens = options.get("tokens", [])
         if options.get("counting") == "padded" and len(tokens) == 1:
@@ -88,9 +88,9 @@ def printed_bars(claims: pl.DataFrame) -> pl.DataFrame:
 
 
 def counted_twice(printed: pl.DataFrame, padded: pl.DataFrame, real: pl.DataFrame) -> pl.DataFrame:
-    """panel, token, counting, share, order, of the printed tokens and the most frequent ones.
+    """panel, token, counting, share, order of the printed tokens and the most frequent ones.
 
-    A model that did not run has its printed bars alone.
+    A model that did not run has only its printed bars.
     """
     most = padded.sort("panel", "share", "token", descending=[False, True, False])
     most = most.group_by("panel", maintain_order=True).head(N_BARS)
@@ -106,7 +106,7 @@ def counted_twice(printed: pl.DataFrame, padded: pl.DataFrame, real: pl.DataFram
 
 
 def furthest_move(padded: pl.DataFrame, real: pl.DataFrame) -> list[dict[str, str | float]]:
-    """model, token, share, share_padded: whose share differs most between the two countings."""
+    """model, token, share, share_padded of the largest difference between the two countings."""
     both = real.join(padded, on=KEYS, how="right", suffix="_padded").with_columns(
         pl.col("share").fill_null(0)
     )

@@ -1,4 +1,4 @@
-"""Every published number between 0 and 1, with what is measured here."""
+"""Every published number between 0 and 1, with the number measured here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sinkscope.charts.theme import data_source, rounded
 from sinkscope.claims.summary import NOTES, parts
 from sinkscope.findings.finding import Finding
 
-# Per row: the printed (or noted) number, that of the same model here, those of its relatives.
+# Per row: the printed (or noted) number, the number of the same model here, those of relatives.
 KINDS: dict[str, Look] = {
     "published": ("#8e44dd", "diamond"),
     "noted by this project": ("#777777", "square"),
@@ -31,7 +31,7 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """None where no claim prints such a number."""
+    """None if no claim has such a number."""
     drawn = rounded(compared(tables["claims"]))
     if drawn.is_empty():
         return None
@@ -61,8 +61,8 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def compared(claims: pl.DataFrame) -> pl.DataFrame:
-    """number, label, model, kind, value: every part that is printed, and what is measured here
-    for it."""
+    """number, label, model, kind, value: every printed fraction, and the numbers measured here for
+    it."""
     several = pl.col("subject").n_unique().over("claim") > 1
     label = pl.when(several).then(pl.format("{} {}", "claim", "subject")).otherwise("claim")
     published, noted, measured, relative = KINDS
@@ -81,7 +81,7 @@ def compared(claims: pl.DataFrame) -> pl.DataFrame:
 
 
 def distances(claims: pl.DataFrame) -> dict[str, int | float]:
-    """How far numbers of the very models are from those that the studies print: n, median, largest.
+    """Distances between published and measured numbers of the same models: n, median, largest.
     Notes of this project do not count."""
     same = parts(claims).filter(~pl.col("is_relative"), pl.col("study") != NOTES)
     far = same["difference"].drop_nulls().abs().to_list()

@@ -1,4 +1,4 @@
-"""Measures that claims speak of. Every module here is found by itself."""
+"""Measures of claims. Every module in this package is discovered automatically."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from sinkscope.claims.measure import Measure, Tables, aggregated, in_layers, num
 
 
 def n_tokens(tables: Tables, model: str, *, aggregate: str) -> float | None:
-    """Tokens of the documents: of all (sum), or of the shortest or longest (min, max)."""
+    """Number of tokens of all documents (sum), or of the shortest or longest one (min, max)."""
     return number(tables["documents"].filter(model=model), aggregated("n_tokens", aggregate))
 
 
@@ -20,8 +20,10 @@ def value(
     where: Mapping[str, Any] | None = None, layers: Sequence[int] | str = "all",
 ) -> float | None:  # fmt: skip
     """A column of any table: the rows whose `where` columns have these values, aggregated."""
-    wanted = [pl.col(key) == item for key, item in {"model": model, **(where or {})}.items()]
-    return number(in_layers(tables[table].filter(*wanted), layers), aggregated(column, aggregate))
+    conditions = [pl.col(key) == item for key, item in {"model": model, **(where or {})}.items()]
+    return number(
+        in_layers(tables[table].filter(*conditions), layers), aggregated(column, aggregate)
+    )
 
 
 MEASURES = {

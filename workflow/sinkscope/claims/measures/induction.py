@@ -8,13 +8,13 @@ from sinkscope.claims.measure import AbsentError, Measure, Tables, number
 
 
 def n_induction_heads(tables: Tables, model: str) -> float | None:
-    """How many heads reach the induction score from which one is an induction head."""
+    """Number of induction heads: heads whose induction score reaches the threshold."""
     return number(tables["induction"].filter(model=model), pl.col("is_induction").sum())
 
 
 def induction_rest(tables: Tables, model: str, *, column: str = "first_token") -> float | None:
-    """Of the induction head where it is least: the mean attention to key 0 on ordinary text
-    (first_token), or the share of queries that give it more than half (over_half)."""
+    """Minimum over induction heads of the mean attention to key 0 on ordinary text (first_token),
+    or of the fraction of queries with more than half of their attention on key 0 (over_half)."""
     rows = tables["induction"].filter(model=model)
     if rows.height and not rows["is_induction"].any():
         raise AbsentError(f"{model} has no induction head.")

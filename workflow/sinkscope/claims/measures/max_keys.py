@@ -1,4 +1,4 @@
-"""Measures of max keys: the keys that get the most of a query's attention, mean over heads."""
+"""Measures of max keys: the key of each query with the most attention, mean over heads."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def histogram(tables: Tables, model: str, counting: str) -> pl.DataFrame:
 
 
 def chosen(tokens: Sequence[str], key_classes: Sequence[str]) -> pl.Expr:
-    """Rows of a histogram: these tokens (a space in front does not count) or these classes.
-    Raises ValueError for a class that does not exist, and where nothing is chosen."""
+    """Rows of a histogram with these tokens (a leading space does not count) or these classes.
+    Raises ValueError for an unknown class, and if neither tokens nor classes are given."""
     unknown = [name for name in key_classes if name not in KEY_CLASSES]
     if unknown:
         raise ValueError(f"no key class '{unknown[0]}'; they are {', '.join(KEY_CLASSES)}")
@@ -33,14 +33,14 @@ def max_key_share(
     tables: Tables, model: str, *, counting: str = "tokens",
     tokens: Sequence[str] = (), key_classes: Sequence[str] = (),
 ) -> float | None:  # fmt: skip
-    """Share of all max keys that are these tokens, or of these classes."""
+    """Fraction of all max keys that are one of these tokens or classes."""
     count = pl.col("count")
     share = count.filter(chosen(tokens, key_classes)).sum() / count.sum()
     return number(histogram(tables, model, counting), share)
 
 
 def lead(counts: pl.DataFrame, inside: pl.Expr) -> float | None:
-    """Share of the rows `inside`, less that of the most frequent other token. counts: token,
+    """Fraction of the rows `inside`, minus that of the most frequent other token. counts: token,
     key_class, count."""
     count = pl.col("count").cast(pl.Float64)
     others = count.filter(~inside).max().fill_null(0)
@@ -50,8 +50,8 @@ def lead(counts: pl.DataFrame, inside: pl.Expr) -> float | None:
 def max_key_lead(
     tables: Tables, model: str, *, tokens: Sequence[str] = (), key_classes: Sequence[str] = ()
 ) -> float | None:
-    """Share of all max keys that are these tokens or classes, less the share of the most
-    frequent other token: above 0 where they lead."""
+    """Fraction of all max keys that are one of these tokens or classes, minus the fraction of the
+    most frequent other token; above 0 if they lead."""
     return lead(histogram(tables, model, "tokens"), chosen(tokens, key_classes))
 
 
@@ -71,7 +71,7 @@ def max_key_ratio(
     tables: Tables, model: str, *, tokens: Sequence[str], of: Sequence[str],
     counting: str = "tokens",
 ) -> float | None:  # fmt: skip
-    """How many times as often the first tokens are max keys as the second ones."""
+    """Ratio of the counts of max keys: those among `tokens` over those among `of`."""
     counts, count = histogram(tables, model, counting), pl.col("count")
     if counts.height and not counts.filter(chosen(of, ())).height:
         raise AbsentError(f"{' and '.join(of)} is the max key of no query of {model}.")

@@ -1,7 +1,7 @@
 """Measures of the second sink.
 
-They need a layer that holds a second sink (is_second_sink of the table second_sink_layers):
-without one, what a claim says of a second sink does not hold.
+They need a layer with a second sink (is_second_sink of the table second_sink_layers). Without one,
+a claim about the second sink does not hold.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ from sinkscope.experiments.second_sink.constants import OWN
 from sinkscope.experiments.second_sink.derive import drops, expected, profile
 
 TERMINATORS = (".", "!", "?")
-# Cosine of the state of the first terminator to that of key 0 from which it is a near copy.
+# Smallest cosine of a near copy, between the states of the first terminator and of key 0.
 NEAR_COPY = 0.9
 
 
-def held(tables: Tables, model: str, layers: Sequence[int] | str = "all") -> pl.DataFrame:
-    """Rows of second_sink_layers of the texts themselves, in these layers. Raises AbsentError where
-    there are rows, but none of them holds a second sink."""
+def second_sink_rows(
+    tables: Tables, model: str, layers: Sequence[int] | str = "all"
+) -> pl.DataFrame:
+    """Rows of second_sink_layers for the unchanged texts, in these layers. Raises AbsentError if
+    there are rows, but none of them has a second sink."""
     rows = tables["second_sink_layers"].filter(model=model, mark=OWN).drop_nulls("second_sink")
     rows = in_layers(rows, layers)
     if rows.height and not rows["is_second_sink"].any():
@@ -45,19 +47,21 @@ def second_sink(
     tables: Tables, model: str, *, column: str, layers: Sequence[int] | str,
     aggregate: str = "mean",
 ) -> float | None:  # fmt: skip
-    """A column of second_sink_layers over these layers, one of which holds a second sink."""
-    return number(held(tables, model, layers), aggregated(column, aggregate))
+    """A column of second_sink_layers over these layers; at least one has a second sink."""
+    return number(second_sink_rows(tables, model, layers), aggregated(column, aggregate))
 
 
 def second_sink_contrast(tables: Tables, model: str) -> float | None:
-    """What the first terminator gets, as a multiple of what the next one gets, in the layer
-    where the first gets most."""
-    strongest = held(tables, model).sort("second_sink", "layer", descending=[True, False])
+    """Attention to the first terminator over attention to the next one, in the layer with the most
+    attention to the first."""
+    strongest = second_sink_rows(tables, model).sort(
+        "second_sink", "layer", descending=[True, False]
+    )
     return number(strongest, pl.col("second_sink").first() / pl.col("next_terminator").first())
 
 
 def second_sink_marks(tables: Tables, model: str) -> float | None:
-    """How many of . ? ! become a second sink in some layer, each put in the same place."""
+    """Number of marks among . ? ! that become a second sink in some layer, at the same position."""
     rows = tables["second_sink_layers"].filter(pl.col("model") == model)
     rows = rows.filter(pl.col("mark").is_in(TERMINATORS)).drop_nulls("second_sink")
     if rows["mark"].n_unique() < len(TERMINATORS):
@@ -66,8 +70,8 @@ def second_sink_marks(tables: Tables, model: str) -> float | None:
 
 
 def near_copy_layer(tables: Tables, model: str, *, end: str) -> float | None:
-    """First (or last) layer that the state of the second sink enters as a near copy of key 0's."""
-    rows = held(tables, model)
+    """First or last layer whose input state at the second sink is a near copy of key 0's."""
+    rows = second_sink_rows(tables, model)
     copies = rows.filter(pl.col("cosine") >= NEAR_COPY)
     most = number(rows, pl.col("cosine").max())
     if most is not None and most < NEAR_COPY:
@@ -79,16 +83,16 @@ def near_copy_layer(tables: Tables, model: str, *, end: str) -> float | None:
 
 
 def naive_drop(tables: Tables, model: str) -> float | None:
-    """Drop of local attention after the second sink, as a part of the drop that the naive line
-    of the report's section expects: 1 on the line, below 1 above it, 0 where nothing drops."""
-    if held(tables, model).is_empty():
+    """Drop of local attention after the second sink, as a fraction of the drop that the naive line
+    of the report's section expects: 1 on the line, below 1 above it, 0 without a drop."""
+    if second_sink_rows(tables, model).is_empty():
         return None
     of_model = pl.col("model") == model
     local, layers = (
         tables[name].filter(of_model) for name in ("second_sink_local", "second_sink_layers")
     )
-    found = drops(expected(profile(local, layers)))
-    return number(found, (pl.col("dropped") - 1).first() / (pl.col("factor") - 1).first())
+    rows = drops(expected(profile(local, layers)))
+    return number(rows, (pl.col("dropped") - 1).first() / (pl.col("factor") - 1).first())
 
 
 LAYERS = ("second_sink_layers",)

@@ -17,13 +17,13 @@ from sinkscope.claims.measure import (
 )
 from sinkscope.keys import KEY_SETS
 
-# Attention, mean over queries and heads, from which a key set is called a sink of a layer.
+# Smallest attention (mean over queries and heads) of a key set that is a sink of a layer.
 SINK = 0.1
 
 
 def masses(tables: Tables, model: str, key_set: str, over_documents: str) -> pl.DataFrame:
-    """layer, mass: over the documents that have keys of the set. Raises ValueError for a key set
-    that does not exist."""
+    """layer, mass over the documents that have keys of the set. Raises ValueError for an unknown
+    key set."""
     if key_set not in KEY_SETS:
         raise ValueError(f"no key set '{key_set}'; they are {', '.join(KEY_SETS)}")
     rows = tables["sink_mass"].filter(pl.col("n_keys") > 0, model=model, key_set=key_set)
@@ -35,7 +35,7 @@ def mass(
     tables: Tables, model: str, *, key_set: str, layers: Sequence[int] | str = "all",
     over_documents: str = "mean", over_layers: str = "mean",
 ) -> float | None:  # fmt: skip
-    """Sink mass of a key set: over documents first, layer by layer, then over these layers."""
+    """Sink mass of a key set, aggregated over documents per layer, then over these layers."""
     by_layer = in_layers(masses(tables, model, key_set, over_documents), layers)
     return number(by_layer, aggregated("mass", over_layers))
 
@@ -44,7 +44,7 @@ def mass_left(
     tables: Tables, model: str, *, key_set: str, layers: Sequence[int] | str,
     of_layers: Sequence[int] | str, over_documents: str = "mean",
 ) -> float | None:  # fmt: skip
-    """Mean sink mass in `layers` as a part of that in `of_layers`, where it is a sink."""
+    """Mean sink mass in `layers` as a fraction of that in `of_layers`, where the set is a sink."""
     by_layer = masses(tables, model, key_set, over_documents)
     left, whole = (
         number(in_layers(by_layer, where), pl.col("mass").mean()) for where in (layers, of_layers)
@@ -60,7 +60,7 @@ def mass_left(
 
 
 def half_peak_layer(tables: Tables, model: str, *, key_set: str) -> float | None:
-    """First layer whose sink mass is at least half of that of the strongest layer."""
+    """First layer whose sink mass is at least half of the largest."""
     by_layer, peak = masses(tables, model, key_set, "mean"), pl.col("mass").max()
     if (most := number(by_layer, peak)) is not None and most < SINK:
         raise AbsentError(

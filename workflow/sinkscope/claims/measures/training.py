@@ -6,7 +6,7 @@ import polars as pl
 
 from sinkscope.claims.measure import AbsentError, Measure, Tables, number
 
-# A sink of a model in training: the sink score of epsilon in Gu et al. 2024.
+# Smallest sink score of a sink of a model in training: epsilon of Gu et al. 2024.
 TRAINED_SINK, TRAINED_WINDOW = 0.3, 64
 
 

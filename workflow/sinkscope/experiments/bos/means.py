@@ -22,7 +22,8 @@ def of_roles(content: pl.DataFrame) -> pl.DataFrame:
 
 
 def at_peak(means: pl.DataFrame, role: str) -> pl.DataFrame:
-    """Rows of the layer of each model in which `role` receives most in the unchanged text."""
+    """Rows of the layer of each model in which `role` receives most attention in the unchanged
+    text."""
     text = means.filter(pl.col("input") == "text", pl.col("role") == role)
     best = text.sort("model", "mass", "layer", descending=[False, True, False])
     layers = best.group_by("model", maintain_order=True).first().select("model", "layer")

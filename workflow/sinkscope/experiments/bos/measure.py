@@ -23,7 +23,7 @@ from sinkscope.measure.task import Task
 from sinkscope.measure.vocabulary import ordinary_ids
 
 FILLER = "The shop was closed that day."
-N_WORDS = 2  # other first words that are tried
+N_WORDS = 2  # number of other first words
 
 
 def encoded_with(loaded: Loaded, document: Document, special: str) -> Encoded:
@@ -48,21 +48,22 @@ class OnAndOff:
 
 
 def on_and_off(loaded: Loaded, document: Document) -> OnAndOff | None:
-    """None where the tokenizer has no special token to put in front, or the text no room."""
+    """None if the tokenizer has no special token to put in front, or if the text is too short."""
     with_, without = (encoded_with(loaded, document, special) for special in ("true", "false"))
     places = ordinary(with_)
     excess = len(with_.ids) - len(without.ids)
     if len(places) < excess + 3 or places[0] == 0 or without.classes[0] in SPECIAL_CLASSES:
         return None
-    end = places[-1] + 1  # what is cut is the end of the text, not the tokens after it
+    end = places[-1] + 1  # the end of the text is cut, not the special tokens after it
     ids = [with_.ids[: end - excess] + with_.ids[end:], without.ids]
     return OnAndOff(torch.tensor(ids), places[0])
 
 
-def of_special(found: Pass, pair: OnAndOff) -> pl.DataFrame:
-    """A row an input and layer: masses of key 0 and of the first real token, over later queries."""
-    mass = found.stacked("query_mass").numpy()  # [layer, input, query, set: key 0, key `word`]
-    keys, causal = [0, pair.word], found.is_causal
+def of_special(forward: Pass, pair: OnAndOff) -> pl.DataFrame:
+    """One row per input and layer: attention on key 0 and on the first real token, mean over heads
+    and later queries."""
+    mass = forward.stacked("query_mass").numpy()  # [layer, input, query, set: key 0, key `word`]
+    keys, causal = [0, pair.word], forward.is_causal
     key_0, word = (mean_mass(mass, keys, i, is_causal=causal) for i in (0, 1))
     n_layers = len(mass)
     inputs = {"with": (key_0[:, 0], word[:, 0]), "without": (key_0[:, 1], key_0[:, 1])}
@@ -75,19 +76,19 @@ def of_special(found: Pass, pair: OnAndOff) -> pl.DataFrame:
 
 
 def other_first_words(loaded: Loaded, encoded: Encoded) -> Tensor:
-    """[1 + N_WORDS, token]: the text, and with other ordinary tokens in place of its first."""
+    """[1 + N_WORDS, token]: the text, then the text with other ordinary tokens as its first one."""
     place = ordinary(encoded)[0]
     vocabulary = torch.tensor(ordinary_ids(loaded.tokenizer))
     random = torch.Generator().manual_seed(0)
-    chosen = vocabulary[torch.randperm(len(vocabulary), generator=random)[:N_WORDS]]
-    ids = torch.tensor(encoded.ids).repeat(1 + len(chosen), 1)
-    ids[1:, place] = chosen
+    new_ids = vocabulary[torch.randperm(len(vocabulary), generator=random)[:N_WORDS]]
+    ids = torch.tensor(encoded.ids).repeat(1 + len(new_ids), 1)
+    ids[1:, place] = new_ids
     return ids
 
 
 @dataclasses.dataclass(frozen=True)
 class Beginnings:
-    """Inputs of equal length. ids: [row, token]; names: input of every row. keys: role to position,
+    """Inputs of equal length. ids: [row, token]. names: input of each row. keys: role to position,
     the same in every row."""
 
     ids: Tensor
@@ -96,24 +97,24 @@ class Beginnings:
 
 
 def beginnings(loaded: Loaded, document: Document, encoded: Encoded) -> list[Beginnings]:
-    """The text as it is and with other first words; and with FILLER in front, which ends in a
-    terminator or (as a control) a comma. None without a terminator."""
+    """The text as it is and with other first words; and the text after FILLER, which ends in a
+    terminator or (as a control) a comma. Empty if the text has no terminator."""
     text = marked(loaded.tokenizer, encoded)
     if text is None:
         return []
     ids = other_first_words(loaded, encoded)
     names = ["text", *["other_first_word"] * (len(ids) - 1)]
-    found = [Beginnings(ids, names, {"first_token": 0, "first_terminator": text.key})]
+    inputs = [Beginnings(ids, names, {"first_token": 0, "first_terminator": text.key})]
     try:
         alone, behind = (
             marked(loaded.tokenizer, encode(loaded, document.name, joined, truncate=True))
             for joined in (FILLER, behind_filler(document.text))
         )
-    except SinkscopeError:  # its vocabulary is of another script than FILLER
-        return found
-    # A tokenizer whose last piece of FILLER is `day.` has no terminator there.
+    except SinkscopeError:  # the vocabulary lacks FILLER's script
+        return inputs
+    # If the last piece of FILLER is `day.`, FILLER has no terminator of its own.
     if alone is None or behind is None or alone.key != behind.key:
-        return found
+        return inputs
     if behind.following is not None and "," in behind.marks:
         keys = {
             "first_token": 0,
@@ -124,26 +125,26 @@ def beginnings(loaded: Loaded, document: Document, encoded: Encoded) -> list[Beg
         if text.key == behind.key:
             del keys["same_position"]
         rows = [behind.marks.index("."), behind.marks.index(",")]
-        found.append(Beginnings(behind.ids[rows], ["filler", "filler_comma"], keys))
-    return found
+        inputs.append(Beginnings(behind.ids[rows], ["filler", "filler_comma"], keys))
+    return inputs
 
 
 def behind_filler(text: str) -> str:
-    """FILLER and the text, on a new line where the text goes on in lower case: by the rules of
-    sentences FILLER's full stop would otherwise not end one."""
+    """FILLER, then the text. The text begins on a new line if FILLER's full stop would otherwise
+    not end a sentence: the rules of sentences ignore a full stop before a lower-case letter."""
     joined = f"{FILLER} {text}"
     return joined if sentence_ends(joined)[:1] == [len(FILLER) - 1] else f"{FILLER}\n{text}"
 
 
 def of_position(loaded: Loaded, inputs: Beginnings) -> pl.DataFrame:
-    """input, layer, role, mass: over the queries after all of the keys (encoders: all others);
-    rows of the same name are averaged."""
+    """input, layer, role, mass: mean over the queries after all of the keys (encoders: all queries
+    except the keys). Rows with the same name are averaged."""
     ids, keys = inputs.ids.to(loaded.device), inputs.keys
-    found = observe(loaded, ids, plan_of(ids, [[key] for key in keys.values()], by_query=True))
-    mass = found.stacked("query_mass").numpy()
+    forward = observe(loaded, ids, plan_of(ids, [[key] for key in keys.values()], by_query=True))
+    mass = forward.stacked("query_mass").numpy()
     parts = []
     for column, role in enumerate(keys):
-        means = mean_mass(mass, list(keys.values()), column, is_causal=found.is_causal)
+        means = mean_mass(mass, list(keys.values()), column, is_causal=forward.is_causal)
         layer, row = np.indices(means.shape).reshape(2, -1)
         columns = {"input": np.array(inputs.names)[row], "layer": layer, "mass": means.ravel()}
         parts.append(pl.DataFrame(columns).with_columns(role=pl.lit(role)))
@@ -152,7 +153,7 @@ def of_position(loaded: Loaded, inputs: Beginnings) -> pl.DataFrame:
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """Frames by the name of their table; `bos` without rows where there is no special token."""
+    """Frames by table name; `bos` has no rows if no special token can be put in front."""
     frames: dict[str, list[pl.DataFrame]] = {"bos": [], "position_content": []}
     loaded = shortened(loaded, task)
     for document, encoded in readable(loaded, task):
@@ -160,9 +161,9 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
         pair = on_and_off(loaded, document)
         if pair is not None:
             ids = pair.ids.to(loaded.device)
-            seen = observe(loaded, ids, plan_of(ids, [[0], [pair.word]], by_query=True))
+            forward = observe(loaded, ids, plan_of(ids, [[0], [pair.word]], by_query=True))
             usual = encoded.classes[0] in SPECIAL_CLASSES
-            rows = of_special(seen, pair).with_columns(name, is_usual=pl.lit(usual))
+            rows = of_special(forward, pair).with_columns(name, is_usual=pl.lit(usual))
             frames["bos"].append(rows)
         for inputs in beginnings(loaded, document, encoded):
             frames["position_content"].append(of_position(loaded, inputs).with_columns(name))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from sinkscope.tables.columns import DOCUMENT, LAYER, MODEL, SHARE
 from sinkscope.tables.table import Column, Table
 
@@ -15,15 +13,15 @@ TABLES: dict[str, Table] = {
         {
             "model": MODEL,
             "document": DOCUMENT,
-            "input": Column(pl.String, "with or without: whether the text has special tokens"),
+            "input": Column("String", "with or without: whether the text has special tokens"),
             "is_usual": Column(
-                pl.Boolean,
+                "Boolean",
                 "whether the model reads the document with a special token in front in the rest "
                 "of the run",
             ),
             "layer": LAYER,
             "first_token": Column(
-                pl.Float64,
+                "Float64",
                 "attention on key 0, mean over heads and queries: mean_i M[l,i,0]; the queries, "
                 "at the same positions in both inputs, are those after the position of the first "
                 "real token in the input with special tokens (encoders: all except key 0 and that "
@@ -31,7 +29,7 @@ TABLES: dict[str, Table] = {
                 SHARE,
             ),
             "first_word": Column(
-                pl.Float64,
+                "Float64",
                 "attention on the first token of the text that is not special, mean over heads "
                 "and the same queries; equal to first_token for the input without, in which it is "
                 "key 0",
@@ -48,14 +46,14 @@ TABLES: dict[str, Table] = {
             "model": MODEL,
             "document": DOCUMENT,
             "input": Column(
-                pl.String,
+                "String",
                 "text: as it is; other_first_word: with a random ordinary token in place of its "
                 "first one, mean over two of them; filler: with a sentence in front that ends in "
                 "a full stop; filler_comma: the same sentence with a comma at its end",
             ),
             "layer": LAYER,
             "role": Column(
-                pl.String,
+                "String",
                 "key that receives the attention: first_token (key 0); first_terminator (the "
                 "first terminator of the text itself, after the sentence in front if one is "
                 "there); with a sentence in front also filler_end (the mark at its end) and "
@@ -63,7 +61,7 @@ TABLES: dict[str, Table] = {
                 "in front; no row if filler_end is there)",
             ),
             "mass": Column(
-                pl.Float64,
+                "Float64",
                 "attention on this key, mean over heads and over the queries after all keys with "
                 "a role in this input (encoders: all queries except these keys); null if the "
                 "input has no such query",

@@ -36,7 +36,9 @@ def test_every_figure_is_there_and_draws(both):
         assert "n = 2 documents" in figure.caption
         assert "Unit: " in figure.caption
         assert "NaN" not in as_svg(figure.spec())
-    assert "a and b were not made to begin with one" in both["bos_on_off"].caption
+    assert (
+        "a and b usually read texts without a special token in front" in both["bos_on_off"].caption
+    )
 
 
 def test_the_first_real_token_takes_over_from_half_on(both):
@@ -52,7 +54,7 @@ def test_a_model_that_puts_nothing_in_front_is_named(tmp_path):
     table = without / "bos.parquet"
     pl.read_parquet(table).clear().write_parquet(table)
     write([bos(tmp_path, "a"), without], tmp_path)
-    assert "or of room for it: c. Formula" in figures(tmp_path)["bos_on_off"].caption
+    assert "or no text has room for it: c. Formula" in figures(tmp_path)["bos_on_off"].caption
 
 
 def test_another_first_word_changes_little(both):

@@ -98,17 +98,17 @@ def test_a_tokenizer_in_python_will_do(kind, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tiny.save_tokenizer(kind, tmp_path))
     network = tiny.network("roberta", vocab_size=len(tokenizer))
     loaded = dataclasses.replace(tiny.loaded("roberta", tokenizer), network=network)
-    made = task("bos", Document("d", "d.txt", None, "MKL ALA. GAL."))
-    assert not bos.measure(loaded, made)["position_content"].is_empty()
+    job = task("bos", Document("d", "d.txt", None, "MKL ALA. GAL."))
+    assert not bos.measure(loaded, job)["position_content"].is_empty()
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder"])
 def test_masses_agree_with_full_matrices(kind):
     loaded = encoder() if kind == "encoder" else decoder()
-    made = task("bos", DOCUMENT)
+    job = task("bos", DOCUMENT)
     pair = on_and_off(loaded, DOCUMENT)
-    frames = bos.measure(loaded, made)
-    found = frames["bos"].sort("input", "layer")
+    frames = bos.measure(loaded, job)
+    table = frames["bos"].sort("input", "layer")
     for row, name in enumerate(("with", "without")):
         with torch.inference_mode(), reference.capture() as captured:
             loaded.network(pair.ids[row : row + 1])
@@ -116,11 +116,11 @@ def test_masses_agree_with_full_matrices(kind):
         queries = [i for i in range(p.shape[2]) if (i not in (0, 1) if kind == "encoder"
                                                     else i > 1)]  # fmt: skip
         mass = p.mean(1)[:, queries].mean(1)
-        own = found.filter(pl.col("input") == name)
-        np.testing.assert_allclose(own["first_token"], mass[:, 0], 1e-4, 1e-6)
+        rows = table.filter(pl.col("input") == name)
+        np.testing.assert_allclose(rows["first_token"], mass[:, 0], 1e-4, 1e-6)
         word = mass[:, 1] if name == "with" else mass[:, 0]
-        np.testing.assert_allclose(own["first_word"], word, 1e-4, 1e-6)
-    assert found["is_usual"].all()
+        np.testing.assert_allclose(rows["first_word"], word, 1e-4, 1e-6)
+    assert table["is_usual"].all()
 
 
 def test_keys_are_followed_when_a_sentence_is_in_front():
@@ -174,12 +174,12 @@ def test_no_terminator_no_place_to_follow():
 def test_what_the_keys_get_is_counted_behind_the_last_of_them():
     loaded = decoder()
     [_, filler] = beginnings(loaded, DOCUMENT, encode(loaded, "d", TEXT, truncate=True))
-    found = of_position(loaded, filler)
+    table = of_position(loaded, filler)
     for row, name in enumerate(filler.names):
         with torch.inference_mode(), reference.capture() as captured:
             loaded.network(filler.ids[row : row + 1])
         p, _ = captured.document(0)
         mass = p.mean(1)[:, max(filler.keys.values()) + 1 :].mean(1)
         for role, key in filler.keys.items():
-            own = found.filter(input=name, role=role).sort("layer")["mass"]
-            np.testing.assert_allclose(own, mass[:, key], 1e-4, 1e-6)
+            rows = table.filter(input=name, role=role).sort("layer")["mass"]
+            np.testing.assert_allclose(rows, mass[:, key], 1e-4, 1e-6)

@@ -1,4 +1,4 @@
-"""When sinks appear: what the training of the zoo's models recorded, and alternatives to softmax.
+"""When sinks appear: the records of the zoo's training, and alternatives to softmax.
 
 Sources: Gu et al. 2024, Xiao et al. 2023.
 """

@@ -1,4 +1,4 @@
-"""Words that the captions of several figures share."""
+"""Phrases shared by the captions of several figures."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import polars as pl
 
-WINDOW = 64  # tokens per window in which sinks are looked for, as in Gu et al. 2024
+WINDOW = 64  # tokens per window in which sinks are measured, as in Gu et al. 2024
 LONG_WINDOW = 256
 APPEARED = 0.3  # sink mass from which a model has a sink
-TIMES_UNIFORM = 8  # times uniform attention that a sink receives in the long window
-NO_SINK = 0.1  # sink mass below which a model has nothing that attaches
+TIMES_UNIFORM = 8  # ratio to uniform attention from which the long window has a sink
+NO_SINK = 0.1  # sink mass below which a model has no sink that could attach
 VERDICTS = ("position", "token", "both", "neither", "no sink")
 
 AS_TRAINED, PLAIN, OTHER_FIRST, MOVED = "as_trained", "plain", "other_first", "special_moved"
@@ -24,13 +24,13 @@ def softmax_log(log: pl.DataFrame) -> pl.DataFrame:
 
 
 def softmax_evaluation(evaluation: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the table `attachment` of models with softmax; none if none is over WINDOW tokens."""
+    """Rows of the table `attachment` of models with softmax; empty if WINDOW does not occur."""
     rows = evaluation.filter(pl.col("attention") == "softmax")
     return rows if (rows["window"] == WINDOW).any() else rows.clear()
 
 
 def by_layer(log: pl.DataFrame, window: int = WINDOW) -> pl.DataFrame:
-    """Rows of one window, the mean over heads; a row for every model, step and layer.
+    """Rows of one window, mean over heads: one row per model, step and layer.
 
     log: the table `emergence`. Losses are those of the whole model.
     """
@@ -50,15 +50,15 @@ def finished(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def strongest(frame: pl.DataFrame, value: str = "first_and_special") -> pl.DataFrame:
-    """For every model the row of the layer with the largest value; ties to the lowest layer."""
+    """The layer with the largest value, one row per model; ties go to the lowest layer."""
     ordered = frame.sort("model", value, "layer", descending=[False, True, False], nulls_last=True)
     return ordered.group_by("model", maintain_order=True).first()
 
 
 def growth(log: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, step, tokens, mass, loss of the layer that is strongest in the end.
+    """model, layer, step, tokens, mass, loss of the layer that is strongest at the end of training.
 
-    onset: tokens trained where the mass first reaches APPEARED, in that row; else null.
+    onset: tokens trained where the mass first reaches APPEARED, in that row; null in all others.
     """
     layers = by_layer(log)
     last = strongest(finished(layers)).select("model", "layer")
@@ -73,14 +73,17 @@ def growth(log: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def onsets(grown: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, mass (in the end), onset, and fallen: the part of the way from the first to
-    the last held-out loss that is done at the onset. Null where the sink never appears.
+def onsets(curves: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, mass (at the end), onset, and fallen: fraction of the fall of the held-out
+    loss, from its first to its last value, that is reached at the onset. Null if the sink never
+    appears.
+
+    curves: frame returned by growth.
     """
     first, last = pl.col("loss").first(), pl.col("loss").last()
     at = pl.col("loss").filter(pl.col("onset").is_not_null()).first()
     return (
-        grown.group_by("model", maintain_order=True)
+        curves.group_by("model", maintain_order=True)
         .agg(
             pl.col("layer").first(),
             pl.col("mass").last(),
@@ -93,9 +96,8 @@ def onsets(grown: pl.DataFrame) -> pl.DataFrame:
 
 
 def targets(evaluation: pl.DataFrame) -> pl.DataFrame:
-    """model; layer, mass: the strongest layer over WINDOW tokens; long_layer, long_mass, times:
-    the layer that is most times uniform attention over LONG_WINDOW tokens.
-    """
+    """model; layer, mass: the strongest layer over WINDOW tokens; long_layer, long_mass, times: the
+    layer with the highest ratio to uniform attention over LONG_WINDOW tokens."""
     plain = evaluation.filter(pl.col("input") == AS_TRAINED)
     times = plain.with_columns(times=pl.col("first_and_special") / pl.col("uniform"))
     short = strongest(plain.filter(pl.col("window") == WINDOW))
@@ -111,20 +113,20 @@ def targets(evaluation: pl.DataFrame) -> pl.DataFrame:
 def verdicts(evaluation: pl.DataFrame) -> pl.DataFrame:
     """model, layer, reference, plain, other_first, special_moved, verdict (one of VERDICTS).
 
-    All at the layer that is strongest as trained (reference), over WINDOW tokens; null where an
-    input was not tried. The rule: no sink below NO_SINK; position where half of the reference
-    is left without special tokens; token where half of it follows the special token. Where no
-    special token stands in front: position where half is left with another first word, else token.
+    All values are of the layer that is strongest as trained (reference), over WINDOW tokens; null
+    if the model has no such input. The rule: no sink below NO_SINK; position if half of the
+    reference is left without special tokens; token if half of it follows the special token. Without
+    a special token in front: position if half is left with another first word, else token.
     """
     rows = evaluation.filter(pl.col("window") == WINDOW)
     best = strongest(rows.filter(pl.col("input") == AS_TRAINED))
-    found = best.select("model", "layer", reference="first_and_special")
-    tried = {PLAIN: "first_and_special", OTHER_FIRST: "first_and_special", MOVED: "moved"}
-    for name, column in tried.items():
+    masses = best.select("model", "layer", reference="first_and_special")
+    columns = {PLAIN: "first_and_special", OTHER_FIRST: "first_and_special", MOVED: "moved"}
+    for name, column in columns.items():
         values = rows.filter(pl.col("input") == name).select(
             "model", "layer", pl.col(column).alias(name)
         )
-        found = found.join(values, on=["model", "layer"], how="left", maintain_order="left")
+        masses = masses.join(values, on=["model", "layer"], how="left", maintain_order="left")
     half = pl.col("reference") / 2
     in_front = pl.col(MOVED).is_not_null()
     stays = pl.when(in_front).then(PLAIN).otherwise(pl.coalesce(OTHER_FIRST, PLAIN)) >= half
@@ -141,9 +143,9 @@ def verdicts(evaluation: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("token"))
         .otherwise(pl.lit("neither"))
     )
-    return found.with_columns(verdict=verdict)
+    return masses.with_columns(verdict=verdict)
 
 
 def share_of_row(frame: pl.DataFrame) -> pl.DataFrame:
-    """With a column `share`: attention to the first token as a part of the sum of its row."""
+    """Adds a column `share`: attention to the first token as a fraction of the sum of its row."""
     return frame.with_columns(share=pl.col("first_token") / pl.col("row_sum"))

@@ -15,8 +15,8 @@ from sinkscope.experiments.emergence import growth
 
 
 def compared(tables: Tables) -> pl.DataFrame:
-    """Rows of growth.by_layer of these families, with `share`, and `kind`: the name of the
-    attention. Softmax comes first within its family."""
+    """Rows of growth.by_layer of these families, with the columns `share` and `kind` (the name of
+    the attention). Softmax comes first within its family."""
     log = tables["emergence"].filter(pl.col("window") == growth.WINDOW)
     several = log.filter(pl.col("attention").n_unique().over("family") > 1)
     labels = {name: words.attention_label(name) for name in several["attention"].unique()}
@@ -25,18 +25,18 @@ def compared(tables: Tables) -> pl.DataFrame:
 
 
 def by_family(rows: pl.DataFrame) -> pl.DataFrame:
-    """Softmax first within its family."""
+    """Sorts by family, softmax first within each."""
     other = pl.col("attention") != "softmax"
     return rows.sort("family", other, "model", "step", "layer")
 
 
 def best_layers(rows: pl.DataFrame) -> pl.DataFrame:
-    """Of each trained model, the layer that gives the first token most."""
+    """The layer of each trained model that gives the first token most attention."""
     return by_family(growth.strongest(growth.finished(rows), "first_token"))
 
 
 def model_lines(rows: pl.DataFrame) -> dict[str, alt.Color | alt.StrokeDash]:
-    """Colour and dash of every model. rows: of compared."""
+    """Colour and dash of every model. rows: frame returned by compared."""
     names = rows["model"].unique(maintain_order=True).to_list()
     dashes = itertools.cycle(LINE_DASHES)
     looks = {name: (model_colour(sorted(names), name), next(dashes)) for name in names}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from sinkscope.tables.columns import HEAD, LAYER, MODEL, SHARE
 from sinkscope.tables.table import Column, Table
 
 NATS = "nats per token"
 
 FAMILY = Column(
-    pl.String, "family of the zoo model: bert, distilbert, roberta, gpt2, opt, falcon or llama"
+    "String", "family of the zoo model: bert, distilbert, roberta, gpt2, opt, falcon or llama"
 )
-ATTENTION = Column(pl.String, "how logits become attention: softmax, softmax_off_by_one or sigmoid")
+ATTENTION = Column("String", "how logits become attention: softmax, softmax_off_by_one or sigmoid")
 
 TABLES: dict[str, Table] = {
     "emergence": Table(
@@ -23,27 +21,27 @@ TABLES: dict[str, Table] = {
             "family": FAMILY,
             "attention": ATTENTION,
             "step": Column(
-                pl.UInt32,
+                "UInt32",
                 "optimizer steps done; 0 is before training, the last logged step is its end",
             ),
             "tokens": Column(
-                pl.UInt64, "tokens trained on so far, special tokens included", "tokens"
+                "UInt64", "tokens trained on so far, special tokens included", "tokens"
             ),
             "train_loss": Column(
-                pl.Float64,
+                "Float64",
                 "training loss of the whole model, mean over the steps since the previous logged "
                 "step, per predicted token; with a teacher (distilbert) the weighted loss of "
                 "distillation; null at step 0",
                 NATS,
             ),
             "heldout_loss": Column(
-                pl.Float64,
+                "Float64",
                 "cross-entropy of the whole model on held-out rows, mean over predicted tokens: "
                 "the next token for decoders, hidden tokens for encoders",
                 NATS,
             ),
             "window": Column(
-                pl.UInt32,
+                "UInt32",
                 "length of the inputs: the first so many tokens of each held-out text, special "
                 "tokens included",
                 "tokens",
@@ -51,19 +49,19 @@ TABLES: dict[str, Table] = {
             "layer": LAYER,
             "head": HEAD,
             "first_token": Column(
-                pl.Float64,
+                "Float64",
                 "attention on key 0 (sink score), mean over texts and all queries: mean_i "
                 "A[l,h,i,0]",
                 SHARE,
             ),
             "first_and_special": Column(
-                pl.Float64,
+                "Float64",
                 "attention on key 0 and on the special tokens bos, cls, sep and eos together, "
                 "mean over texts and all queries",
                 SHARE,
             ),
             "row_sum": Column(
-                pl.Float64,
+                "Float64",
                 "sum of a query's attention over all keys, mean over texts and queries; 1 for "
                 "softmax",
                 SHARE,
@@ -80,40 +78,40 @@ TABLES: dict[str, Table] = {
             "family": FAMILY,
             "attention": ATTENTION,
             "input": Column(
-                pl.String,
+                "String",
                 "how the texts are given: as_trained (special tokens where the tokenizer puts "
                 "them), plain (no special tokens), other_first (as_trained with the first word of "
                 "another text), special_moved (the special tokens in the middle; only for models "
                 "with a special token in front)",
             ),
-            "window": Column(pl.UInt32, "length of the inputs, special tokens included", "tokens"),
+            "window": Column("UInt32", "length of the inputs, special tokens included", "tokens"),
             "layer": LAYER,
             "first_token": Column(
-                pl.Float64,
+                "Float64",
                 "attention on key 0, mean over heads, texts and all queries: mean_i M[l,i,0]",
                 SHARE,
             ),
             "first_and_special": Column(
-                pl.Float64,
+                "Float64",
                 "attention on key 0 and on the special tokens bos, cls, sep and eos together, "
                 "wherever they are, mean over heads, texts and all queries",
                 SHARE,
             ),
             "moved": Column(
-                pl.Float64,
+                "Float64",
                 "attention on each special token moved to the middle, mean over heads, texts and "
                 "the queries that see it, then summed over these tokens; null for inputs other "
                 "than special_moved",
                 SHARE,
             ),
             "uniform": Column(
-                pl.Float64,
+                "Float64",
                 "first_and_special if every query spread its attention evenly over the keys it "
                 "sees; the same for all layers",
                 SHARE,
             ),
             "loss": Column(
-                pl.Float64,
+                "Float64",
                 "cross-entropy of the trained model on held-out rows read as in training, in "
                 "float32, mean over predicted tokens; the same in all rows of a model",
                 NATS,

@@ -69,11 +69,11 @@ def test_emergence_is_of_the_models_with_softmax(folder):
 
 
 def test_growth_is_drawn_as_it_is_in_the_table(folder):
-    found = drawn(folder, "emergence_growth")
+    rows = drawn(folder, "emergence_growth")
     expected = growth(table(folder, "emergence").filter(attention="softmax"))
-    assert (found["mass"] - expected["mass"]).abs().max() <= 5e-7
-    assert found["onset"].drop_nulls().to_list() == expected["onset"].drop_nulls().to_list()
-    untrained = found.filter(pl.col("tokens") == 0)["at"].unique().to_list()
+    assert (rows["mass"] - expected["mass"]).abs().max() <= 5e-7
+    assert rows["onset"].drop_nulls().to_list() == expected["onset"].drop_nulls().to_list()
+    untrained = rows.filter(pl.col("tokens") == 0)["at"].unique().to_list()
     assert untrained == [min(tokens for tokens in records.TOKENS if tokens) / 2]
 
 
@@ -96,9 +96,9 @@ def test_sentence_of_attachment_is_the_verdicts(folder):
         "The sink attaches to the first position in zoo-a; to the token in zoo-b; "
         "no sink by this measure in zoo-c."
     )
-    found = drawn(folder, "emergence_attachment").select("model", "verdict").unique()
+    pairs = drawn(folder, "emergence_attachment").select("model", "verdict").unique()
     expected = verdicts(table(folder, "attachment").filter(attention="softmax"))
-    assert dict(found.iter_rows()) == dict(expected.select("model", "verdict").iter_rows())
+    assert dict(pairs.iter_rows()) == dict(expected.select("model", "verdict").iter_rows())
 
 
 def test_sentences_where_no_model_has_a_sink(folder):
@@ -114,16 +114,19 @@ def test_sentences_where_no_model_has_a_sink(folder):
 def test_families_with_one_kind_of_attention_are_no_alternatives(folder):
     log = table(folder, "emergence")
     assert figures_of("alternatives", emergence=log.filter(attention="softmax")) == []
-    found = figures_of("alternatives", emergence=log)
-    assert {name for figure in found for name in figure.data["model"]} == {"zoo-a", "zoo-a-sigmoid"}
+    figures = figures_of("alternatives", emergence=log)
+    assert {name for figure in figures for name in figure.data["model"]} == {
+        "zoo-a",
+        "zoo-a-sigmoid",
+    }
 
 
 def test_alternatives_give_the_first_token_as_part_of_its_row(folder):
-    found = drawn(folder, "alternatives_trained")
-    assert found["model"].to_list() == ["zoo-a", "zoo-a-sigmoid"]
-    for row in found.iter_rows(named=True):
+    rows = drawn(folder, "alternatives_trained")
+    assert rows["model"].to_list() == ["zoo-a", "zoo-a-sigmoid"]
+    for row in rows.iter_rows(named=True):
         assert row["share"] == pytest.approx(row["first_token"] / row["row_sum"], abs=1e-5)
-    softmax, sigmoid = found.iter_rows(named=True)
+    softmax, sigmoid = rows.iter_rows(named=True)
     assert finding(folder, "alternatives_layers") == (
         f"In a the first token gets up to {softmax['first_token']:.2f} with softmax (layer 2, "
         f"{softmax['share']:.2f} of its row) and {sigmoid['first_token']:.2f} with sigmoid "

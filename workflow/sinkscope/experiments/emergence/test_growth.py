@@ -16,11 +16,11 @@ def log():
 
 
 def test_a_layer_is_the_mean_of_its_heads(log):
-    found = growth.by_layer(log).filter(model="early", layer=3, step=500).row(0, named=True)
+    layer = growth.by_layer(log).filter(model="early", layer=3, step=500).row(0, named=True)
     heads = log.filter(model="early", layer=3, step=500, window=64)
     assert heads.height == records.N_HEADS
     for name in ("first_token", "first_and_special", "row_sum", "heldout_loss"):
-        assert found[name] == pytest.approx(heads[name].mean())
+        assert layer[name] == pytest.approx(heads[name].mean())
 
 
 def test_growth_is_of_the_layer_that_is_strongest_in_the_end(log):
@@ -59,12 +59,12 @@ def test_a_sink_that_goes_and_comes_back_appears_once():
 
 
 def test_targets_name_the_layer_of_each_window():
-    made = records.evaluation("m", "a", mass=0.5, layer=2)
-    row = growth.targets(made).row(0, named=True)
+    evaluation = records.evaluation("m", "a", mass=0.5, layer=2)
+    row = growth.targets(evaluation).row(0, named=True)
     assert (row["layer"], row["long_layer"]) == (2, 2)
     assert row["mass"] == pytest.approx(0.5)
     assert row["times"] == pytest.approx(0.5 / (5 / 256))
-    short = made.filter(pl.col("window") == 64)
+    short = evaluation.filter(pl.col("window") == 64)
     assert growth.targets(short)["times"].to_list() == [None]
 
 
@@ -83,11 +83,11 @@ def test_targets_name_the_layer_of_each_window():
     ],
 )
 def test_verdicts(verdict, left):
-    found = growth.verdicts(records.evaluation("m", "a", **left)).row(0, named=True)
-    assert found["verdict"] == verdict
-    assert found["layer"] == 2
+    row = growth.verdicts(records.evaluation("m", "a", **left)).row(0, named=True)
+    assert row["verdict"] == verdict
+    assert row["layer"] == 2
 
 
 def test_inputs_that_were_not_tried_give_no_verdict():
-    made = records.evaluation("m", "a").filter(pl.col("input") == "as_trained")
-    assert growth.verdicts(made)["verdict"].to_list() == ["neither"]
+    evaluation = records.evaluation("m", "a").filter(pl.col("input") == "as_trained")
+    assert growth.verdicts(evaluation)["verdict"].to_list() == ["neither"]

@@ -13,17 +13,17 @@ from sinkscope.declarations.experiment import Experiment, Section, Setting
 from sinkscope.documents import Document
 from sinkscope.experiments.induction.tables import TABLES
 
-# Of a token and the space before it: more than tokenizers of large vocabularies take.
+# Characters per token, space included: more than tokenizers with large vocabularies need.
 CHARACTERS = 8
 
 
 def ordinary_text(documents: Sequence[Document], settings: Mapping[str, Any]) -> list[Document]:
-    """What induction heads are shown on: the first document, by name, that has room for their
-    patterns, else the longest."""
+    """The document on which induction heads are shown: the first document, by name, that is long
+    enough for their patterns, else the longest."""
     enough = CHARACTERS * (2 * settings["induction_tokens"] + 1)
     by_name = sorted(documents, key=lambda document: document.name)
     longest = max(by_name, key=lambda document: len(document.text))
-    return [next((one for one in by_name if len(one.text) >= enough), longest)]
+    return [next((document for document in by_name if len(document.text) >= enough), longest)]
 
 
 EXPERIMENT = Experiment(
@@ -54,13 +54,13 @@ EXPERIMENT = Experiment(
     beside=("heads",),
     sections={
         "induction": Section(
-            title="Induction heads, and where they rest",
+            title="Dormant induction heads",
             intro=(
                 "An induction head looks at what followed the same token the last time, and so "
                 "predicts that it will follow again. Random tokens, given twice, show which heads "
                 "of the decoders do this, because nothing else helps there. On ordinary text there "
-                "is mostly nothing to repeat: here the same heads are seen on the corpus, to learn "
-                "whether they park their attention on the first token meanwhile."
+                "is mostly nothing to repeat: the same heads are therefore measured on the corpus "
+                "too, to see whether they attend to the first token instead."
             ),
             tables=("induction", "induction_patterns", "models"),
             figures=("scores", "patterns", "dormancy", "every_head"),

@@ -1,4 +1,4 @@
-"""Heads in the order in which figures show them, and groups of them. Pure functions."""
+"""The order in which figures show heads, and groups of heads. Pure functions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import polars as pl
 from sinkscope.charts.figure import Tables
 
 HALF = 0.5
-# Columns of the table: what a head gives the first token of ordinary text.
-AT_REST = ("first_token", "over_half")
+# Columns of the table: attention of a head to the first token of ordinary text.
+ON_TEXT = ("first_token", "over_half")
 
-# Words that several figures say.
+# Phrases shared by several captions.
 OFFSETS = (
     "Key i-N is the same token the first time (the duplicate-token pattern), key i-N+1 the one "
     "that followed it then, which is what helps to predict the next token"
 )
-SOURCE = "Guo et al. 2024 call heads dormant that rest on the first token"
+SOURCE = "Heads that attend mostly to the first token are called dormant (Guo et al. 2024)"
 
 INDUCTION, OTHERS = "induction heads", "all other heads"
 PEERS = "other heads of the same layers"
@@ -28,16 +28,16 @@ LOOKS = {
 
 
 def measured(tables: Tables) -> pl.DataFrame:
-    """Rows of `induction` with a score, in order; NaN becomes null."""
+    """Rows of `induction` with a score, sorted; NaN becomes null."""
     table = tables["induction"]
     floats = [name for name, kind in table.schema.items() if kind.is_float()]
-    known = table.with_columns(
+    rows = table.with_columns(
         pl.col(floats).fill_nan(None), pl.col("is_induction").fill_null(False)
     )
-    return known.drop_nulls("induction_score").sort("model", "layer", "head")
+    return rows.drop_nulls("induction_score").sort("model", "layer", "head")
 
 
-def at_rest(tables: Tables) -> pl.DataFrame:
+def on_ordinary_text(tables: Tables) -> pl.DataFrame:
     """The measured heads whose attention on ordinary text is known."""
     return measured(tables).drop_nulls("first_token")
 
@@ -58,19 +58,22 @@ def by_strength(heads: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([best, others.select(best.columns)])
 
 
-def groups(rest: pl.DataFrame) -> pl.DataFrame:
-    """One row per model: n_induction, n_others, n_resting, and for each of AT_REST the mean over
-    induction heads (_induction), over all others (_others) and over the induction heads' peers
-    (_peers)."""
+def groups(heads: pl.DataFrame) -> pl.DataFrame:
+    """One row per model: n_induction, n_others, n_resting (induction heads that give the first
+    token more than HALF), and for each of ON_TEXT the mean over induction heads (_induction), over
+    all others (_others) and over the induction heads' peers (_peers).
+
+    heads: frame returned by on_ordinary_text.
+    """
     kinds = {"induction": pl.col("is_induction"), "others": ~pl.col("is_induction")}
     means = [
         pl.col(column).filter(kind).mean().alias(f"{column}_{name}")
-        for column in AT_REST
+        for column in ON_TEXT
         for name, kind in kinds.items()
     ]
-    peers = [pl.col(f"{column}_peers").filter("is_induction").mean() for column in AT_REST]
+    peers = [pl.col(f"{column}_peers").filter("is_induction").mean() for column in ON_TEXT]
     return (
-        rest.group_by("model", maintain_order=True)
+        heads.group_by("model", maintain_order=True)
         .agg(
             *(kind.sum().alias(f"n_{name}") for name, kind in kinds.items()),
             *means,

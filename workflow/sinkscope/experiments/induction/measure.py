@@ -22,13 +22,13 @@ from sinkscope.measure.passes import by_name, statistics_of
 from sinkscope.measure.task import Task
 from sinkscope.measure.vocabulary import ordinary_ids
 
-MOST_PATTERNS = 4  # heads of each model whose patterns are kept, the strongest
+MOST_PATTERNS = 4  # strongest heads per model whose patterns are stored
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """Random tokens, twice. ids: [seed, token]; start: position of the first of them, after
-    the BOS where the family has one; n_tokens: length of one repeat."""
+    """Sequences of random tokens, each given twice. ids: [seed, token]. start: position of the
+    first random token, after the BOS if the tokenizer has one. n_tokens: length of one repeat."""
 
     ids: Tensor
     start: int
@@ -36,13 +36,13 @@ class Repeated:
 
     @property
     def queries(self) -> slice:
-        """Those of the second repeat."""
+        """Queries of the second repeat."""
         first = self.start + self.n_tokens
         return slice(first, first + self.n_tokens)
 
 
 def repeated(tokenizer: Any, model: str, n_tokens: int, n_seeds: int) -> Repeated:
-    """n_seeds sequences of n_tokens different ordinary tokens, each twice in a row."""
+    """n_seeds sequences of n_tokens different ordinary tokens, each given twice."""
     vocabulary = torch.tensor(ordinary_ids(tokenizer))
     if len(vocabulary) < n_tokens:
         raise ModelError(
@@ -52,8 +52,8 @@ def repeated(tokenizer: Any, model: str, n_tokens: int, n_seeds: int) -> Repeate
     rows = []
     for seed in range(n_seeds):
         random = torch.Generator().manual_seed(seed)
-        chosen = vocabulary[torch.randperm(len(vocabulary), generator=random)[:n_tokens]]
-        rows.append(torch.cat([chosen, chosen]))
+        sequence = vocabulary[torch.randperm(len(vocabulary), generator=random)[:n_tokens]]
+        rows.append(torch.cat([sequence, sequence]))
     ids = torch.stack(rows)
     bos = tokenizer.bos_token_id
     if bos is None:
@@ -63,15 +63,15 @@ def repeated(tokenizer: Any, model: str, n_tokens: int, n_seeds: int) -> Repeate
 
 
 def offsets(n_tokens: int) -> tuple[int, int]:
-    """Key minus query of the induction pattern, and of attention to the same token before."""
+    """Key minus query, for the induction pattern and for the duplicate-token pattern."""
     return 1 - n_tokens, -n_tokens
 
 
 def scores(layers: Sequence[LayerStatistics], tokens: Repeated) -> tuple[Tensor, Tensor]:
-    """Induction and duplicate-token score, both [layer, head], means over seeds and queries.
+    """Induction and duplicate-token score, both [layer, head], mean over seeds and queries.
 
-    Of the induction pattern only the queries count whose key is inside the first repeat: the
-    last query would look at the second repeat's first token.
+    The induction pattern counts only queries whose key is inside the first repeat: the key of the
+    last query would be the second repeat's first token.
     """
     diagonals = torch.stack([layer.diagonals for layer in layers]).double()
     second = diagonals[:, :, :, tokens.queries]  # [layer, seed, head, query, offset]
@@ -81,15 +81,15 @@ def scores(layers: Sequence[LayerStatistics], tokens: Repeated) -> tuple[Tensor,
 def patterns(
     loaded: Loaded, heads: Sequence[tuple[int, int]], inputs: dict[str, Tensor]
 ) -> pl.DataFrame:
-    """layer, head, input, query, key, attention of each (layer, head), on the inputs [token]."""
+    """layer, head, input, query, key, attention of each (layer, head) on each input [token]."""
     frames = []
     for name, ids in inputs.items():
         layers = statistics_of(loaded, ids[None], heads=tuple(heads), map_exact=len(ids))
-        seen: dict[int, int] = {}  # layer to the number of its heads that are done
+        n_done: dict[int, int] = {}  # by layer, the number of its heads already read
         for layer, head in heads:
-            place = seen.get(layer, 0)
-            seen[layer] = place + 1
-            matrix = layers[layer].head_maps[0, place].cpu().double()  # [query, key]
+            index = n_done.get(layer, 0)
+            n_done[layer] = index + 1
+            matrix = layers[layer].head_maps[0, index].cpu().double()  # [query, key]
             query, key = torch.meshgrid(*(torch.arange(len(ids)),) * 2, indexing="ij")
             columns = {
                 "query": query.flatten().numpy(),
@@ -105,9 +105,9 @@ def patterns(
 
 
 def ordinary(loaded: Loaded, task: Task, n_tokens: int) -> Tensor:
-    """First tokens of the first document, by name, that has so many, else of the longest. A
-    document that the model cannot read is left out: the atlas names it. Raises SinkscopeError
-    where no document is left."""
+    """The first n_tokens tokens of the first document, by name, that is long enough, else of the
+    longest. Documents that the model cannot read are skipped; the atlas reports them. Raises
+    SinkscopeError if no document is left."""
     longest: list[int] = []
     for document in by_name(task.documents):
         with suppress(SinkscopeError):
@@ -124,15 +124,18 @@ def ordinary(loaded: Loaded, task: Task, n_tokens: int) -> Tensor:
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """scores of every head, and patterns of the strongest ones."""
-    raw = task.settings
+    """scores of every head, and patterns of the strongest heads."""
+    settings = task.settings
     tokens = repeated(
-        loaded.tokenizer, loaded.row.model, raw["induction_tokens"], raw["induction_seeds"]
+        loaded.tokenizer,
+        loaded.row.model,
+        settings["induction_tokens"],
+        settings["induction_seeds"],
     )
     layers = statistics_of(loaded, tokens.ids, offsets=offsets(tokens.n_tokens))
     induction, duplicate = (score.cpu() for score in scores(layers, tokens))
     layer, head = torch.meshgrid(*(torch.arange(n) for n in induction.shape), indexing="ij")
-    found = pl.DataFrame(
+    score_frame = pl.DataFrame(
         {
             "layer": layer.flatten().numpy(),
             "head": head.flatten().numpy(),
@@ -143,5 +146,5 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     best = induction.flatten().argsort(descending=True, stable=True)[:MOST_PATTERNS]
     strongest = [divmod(int(place), induction.shape[1]) for place in best]
     text = ordinary(loaded, task, tokens.ids.shape[1])
-    shown = patterns(loaded, strongest, {"repeated": tokens.ids[0], "ordinary": text})
-    return {"scores": found, "patterns": shown}
+    pattern_frame = patterns(loaded, strongest, {"repeated": tokens.ids[0], "ordinary": text})
+    return {"scores": score_frame, "patterns": pattern_frame}

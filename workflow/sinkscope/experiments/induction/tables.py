@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from sinkscope.tables.columns import HEAD, LAYER, MODEL, QUERY, SHARE
 from sinkscope.tables.table import Column, Table
 
@@ -17,49 +15,49 @@ TABLES: dict[str, Table] = {
             "layer": LAYER,
             "head": HEAD,
             "induction_score": Column(
-                pl.Float64,
+                "Float64",
                 "attention on the token that followed the same token in the first repeat, mean "
                 "over random sequences and over the queries of the second repeat except the last: "
                 "mean_i A[l,h,i,i-n+1] (Olsson et al. 2022)",
                 SHARE,
             ),
             "duplicate_score": Column(
-                pl.Float64,
+                "Float64",
                 "attention on the same token in the first repeat, mean over random sequences and "
                 "all queries of the second repeat: mean_i A[l,h,i,i-n]",
                 SHARE,
             ),
             "is_induction": Column(
-                pl.Boolean,
+                "Boolean",
                 "whether the head is an induction head: induction_score is at least threshold",
             ),
             "threshold": Column(
-                pl.Float64,
+                "Float64",
                 "induction score from which a head is an induction head (setting "
                 "induction_threshold)",
                 SHARE,
             ),
             "first_token": Column(
-                pl.Float64,
+                "Float64",
                 "attention of the head on key 0 on the documents: sink_score of the table heads "
                 "(Gu et al. 2024), mean over documents",
                 SHARE,
             ),
             "over_half": Column(
-                pl.Float64,
+                "Float64",
                 "fraction of queries (excluding the first) that put more than half of their "
                 "attention on key 0, mean over documents; high in dormant heads (Guo et al. "
                 "2024); null if every document has one token",
                 SHARE,
             ),
             "first_token_peers": Column(
-                pl.Float64,
+                "Float64",
                 "first_token, mean over the other heads of the layer that are not induction "
                 "heads; null if the layer has no such head",
                 SHARE,
             ),
             "over_half_peers": Column(
-                pl.Float64,
+                "Float64",
                 "over_half, mean over the other heads of the layer that are not induction heads; "
                 "null if the layer has no such head",
                 SHARE,
@@ -75,14 +73,14 @@ TABLES: dict[str, Table] = {
             "layer": LAYER,
             "head": HEAD,
             "input": Column(
-                pl.String,
+                "String",
                 "repeated: the first sequence of random tokens that are repeated once; ordinary: "
                 "the first tokens of a document, equally many if the document has them",
             ),
             "query": QUERY,
-            "key": Column(pl.UInt32, "position of the key, counted from 0, at most query"),
+            "key": Column("UInt32", "position of the key, counted from 0, at most query"),
             "attention": Column(
-                pl.Float64, "attention that the query gives the key: A[l,h,i,j]", SHARE
+                "Float64", "attention that the query gives the key: A[l,h,i,j]", SHARE
             ),
         },
         sort=("model", "layer", "head", "input", "query", "key"),

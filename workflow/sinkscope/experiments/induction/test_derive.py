@@ -5,11 +5,11 @@ import polars as pl
 import pytest
 
 from sinkscope.derive.job import write_derived
-from sinkscope.experiments.induction.derive import with_rest
+from sinkscope.experiments.induction.derive import with_ordinary_text
 
 
 def test_peers_are_the_other_heads_of_the_layer_that_are_no_induction_heads():
-    table = pl.DataFrame(
+    heads_table = pl.DataFrame(
         {
             "model": "m", "document": "a", "layer": [0, 0, 0, 1, 1], "head": [0, 1, 2, 0, 1],
             "sink_score": [0.9, 0.2, 0.4, 0.7, 0.8], "over_half": [1.0, 0.0, 0.5, 1.0, 1.0],
@@ -21,9 +21,9 @@ def test_peers_are_the_other_heads_of_the_layer_that_are_no_induction_heads():
             "induction_score": [0.8, 0.0, 0.1, 0.5, 0.6],
         }
     )  # fmt: skip
-    found = with_rest(scores_of, table, 0.4).sort("layer", "head")
-    assert found["first_token_peers"].to_list() == pytest.approx([0.3, 0.4, 0.2, None, None])
-    assert found["over_half_peers"].to_list() == pytest.approx([0.25, 0.5, 0.0, None, None])
+    table = with_ordinary_text(scores_of, heads_table, 0.4).sort("layer", "head")
+    assert table["first_token_peers"].to_list() == pytest.approx([0.3, 0.4, 0.2, None, None])
+    assert table["over_half_peers"].to_list() == pytest.approx([0.25, 0.5, 0.0, None, None])
 
 
 def heads(**columns):
@@ -32,14 +32,14 @@ def heads(**columns):
 
 
 def test_rest_is_the_mean_over_documents_of_the_same_head():
-    table = heads(sink_score=[0.2, 0.6, 0.0, 0.0], over_half=[0.1, 0.3, 0.0, 0.0])
-    measured = pl.DataFrame(
+    heads_table = heads(sink_score=[0.2, 0.6, 0.0, 0.0], over_half=[0.1, 0.3, 0.0, 0.0])
+    scores_of = pl.DataFrame(
         {"model": ["m", "m"], "layer": [0, 0], "head": [0, 1], "induction_score": [0.4, 0.39]}
     )
-    found = with_rest(measured, table, 0.4)
-    assert found["is_induction"].to_list() == [True, False]
-    np.testing.assert_allclose(found["first_token"], [0.4, 0.0])
-    np.testing.assert_allclose(found["over_half"], [0.2, 0.0])
+    table = with_ordinary_text(scores_of, heads_table, 0.4)
+    assert table["is_induction"].to_list() == [True, False]
+    np.testing.assert_allclose(table["first_token"], [0.4, 0.0])
+    np.testing.assert_allclose(table["over_half"], [0.2, 0.0])
 
 
 def test_tables_without_any_decoder_have_no_rows_and_all_columns(tmp_path):

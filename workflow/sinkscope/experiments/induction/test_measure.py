@@ -28,7 +28,8 @@ N = 9
 
 
 def attending(targets, n_tokens):
-    """A causal call whose heads attend to one key a query: targets(i) of each head, else key 0."""
+    """A causal call whose heads each attend to one key per query: targets(i) of the head, else key
+    0."""
     key = torch.eye(n_tokens)[None, None].expand(1, len(targets), -1, -1)
     query = torch.zeros(1, len(targets), n_tokens, n_tokens)
     for head, target in enumerate(targets):
@@ -57,8 +58,8 @@ def test_a_planted_induction_head_scores_1_and_its_neighbours_0(start):
         lambda i: i - 1,
         lambda i: 0,
     ]
-    found, same = scores(observed(attending(targets, n_tokens), tokens), tokens)
-    np.testing.assert_allclose(found[0], [1, 0, 0, 0, 0], atol=1e-6)
+    induction_scores, same = scores(observed(attending(targets, n_tokens), tokens), tokens)
+    np.testing.assert_allclose(induction_scores[0], [1, 0, 0, 0, 0], atol=1e-6)
     # Without a BOS, key 0 is the first token: the one query that repeats it is a match by chance.
     chance = 0 if start else 1 / N
     np.testing.assert_allclose(same[0], [0, 1, 0, 0, chance], atol=1e-6)
@@ -72,8 +73,8 @@ def test_the_last_query_whose_key_is_in_the_second_repeat_does_not_count():
         lambda i: 0 if i == last else i - N + 1,
         lambda i: i - N + 1 if i == last else 0,
     ]
-    found, _ = scores(observed(attending(targets, 2 * N), tokens), tokens)
-    np.testing.assert_allclose(found[0], [1, 0], atol=1e-6)
+    induction_scores, _ = scores(observed(attending(targets, 2 * N), tokens), tokens)
+    np.testing.assert_allclose(induction_scores[0], [1, 0], atol=1e-6)
 
 
 def word_model(name, bos="<|endoftext|>"):
@@ -88,16 +89,16 @@ def test_scores_agree_with_attention_matrices_and_random_models_have_no_inductio
     loaded = word_model(name)
     tokens = repeated(loaded.tokenizer, name, N, 6)
     layers = statistics_of(loaded, tokens.ids, offsets=offsets(N))
-    found, same = scores(layers, tokens)
+    induction_scores, same = scores(layers, tokens)
     with reference.capture() as captured, torch.inference_mode():
         loaded.network(tokens.ids)
     first = tokens.start + N
-    expected = np.zeros((2, *found.shape))
+    expected = np.zeros((2, *induction_scores.shape))
     for seed in range(6):
         p, _ = captured.document(seed)
         expected[0] += np.mean([p[:, :, i, i - N + 1] for i in range(first, first + N - 1)], 0)
         expected[1] += np.mean([p[:, :, i, i - N] for i in range(first, first + N)], 0)
-    np.testing.assert_allclose(found, expected[0] / 6, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(induction_scores, expected[0] / 6, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(same, expected[1] / 6, rtol=1e-4, atol=1e-6)
     calm = tiny.network(name, vocab_size=len(loaded.tokenizer), **CALM[name])
     layers = statistics_of(dataclasses.replace(loaded, network=calm), tokens.ids,
@@ -112,8 +113,8 @@ def test_random_models_score_below_a_tenth_on_25_tokens(name):
     calm = tiny.network(name, vocab_size=len(loaded.tokenizer), **CALM[name])
     tokens = repeated(loaded.tokenizer, name, 25, 10)
     loaded = dataclasses.replace(loaded, network=calm)
-    found, same = scores(statistics_of(loaded, tokens.ids, offsets=offsets(25)), tokens)
-    assert float(found.max()) < 0.1
+    induction_scores, same = scores(statistics_of(loaded, tokens.ids, offsets=offsets(25)), tokens)
+    assert float(induction_scores.max()) < 0.1
     assert float(same.max()) < 0.1
 
 
@@ -168,14 +169,16 @@ def test_the_strongest_heads_patterns_are_causal_rows_of_attention():
         induction.measure(loaded, task("induction", unreadable, **small))
     words = Document("b", "b.txt", None, " abc dab" * 2 * N)
     frames = induction.measure(loaded, task("induction", unreadable, words, **small))
-    found, shown = frames["scores"], frames["patterns"]
-    assert found.height == 3 * 4
-    best = found.sort("induction_score", descending=True).head(induction.MOST_PATTERNS)
-    assert set(shown.select("layer", "head").rows()) == set(best.select("layer", "head").rows())
-    sums = shown.group_by("layer", "head", "input", "query").agg(pl.col("attention").sum())
+    score_frame, pattern_frame = frames["scores"], frames["patterns"]
+    assert score_frame.height == 3 * 4
+    best = score_frame.sort("induction_score", descending=True).head(induction.MOST_PATTERNS)
+    assert set(pattern_frame.select("layer", "head").rows()) == set(
+        best.select("layer", "head").rows()
+    )
+    sums = pattern_frame.group_by("layer", "head", "input", "query").agg(pl.col("attention").sum())
     np.testing.assert_allclose(sums["attention"], 1, rtol=2e-3)
-    assert (shown["key"] <= shown["query"]).all()
-    n_queries = shown.group_by("input").agg(pl.col("query").n_unique())
+    assert (pattern_frame["key"] <= pattern_frame["query"]).all()
+    n_queries = pattern_frame.group_by("input").agg(pl.col("query").n_unique())
     assert dict(n_queries.rows()) == {"repeated": 1 + 2 * N, "ordinary": 1 + 2 * N}
 
 
@@ -194,11 +197,13 @@ def test_patterns_are_those_of_their_heads():
     """Two heads of one layer too, in whatever order they are asked for."""
     loaded = word_model("llama")
     ids = torch.arange(20) % 50
-    wanted = [(2, 4), (0, 1), (2, 1)]
-    found = induction.patterns(loaded, wanted, {"repeated": ids})
+    heads = [(2, 4), (0, 1), (2, 1)]
+    frame = induction.patterns(loaded, heads, {"repeated": ids})
     with reference.capture() as captured, torch.inference_mode():
         loaded.network(ids[None])
     p, _ = captured.document(0)
-    for layer, head in wanted:
-        own = found.filter(layer=layer, head=head).sort("query", "key")["attention"]
-        np.testing.assert_allclose(own, p[layer, head][np.tril_indices(20)], rtol=1e-3, atol=1e-5)
+    for layer, head in heads:
+        attention = frame.filter(layer=layer, head=head).sort("query", "key")["attention"]
+        np.testing.assert_allclose(
+            attention, p[layer, head][np.tril_indices(20)], rtol=1e-3, atol=1e-5
+        )

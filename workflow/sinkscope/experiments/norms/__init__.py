@@ -1,5 +1,5 @@
-"""Norms at sinks: of residual state, key and value; massive activations; and how much of a sink's
-attention is left when every key is weighted by the norm of its value.
+"""Norms of residual state, key and value at sinks; massive activations; and attention to sinks with
+every key weighted by the norm of its value.
 
 Sources: Sun et al. 2024, Guo et al. 2024, Kobayashi et al. 2020.
 """
@@ -16,7 +16,7 @@ EXPERIMENT = Experiment(
     reads=("documents_in_report",),
     sections={
         "norms": Section(
-            title="What a sink carries",
+            title="Norms at sink tokens",
             intro=(
                 "A head that has nothing to say parks its attention where it does least harm: on a "
                 "token whose value is small. Here the norms of residual states, keys and values "

@@ -25,29 +25,29 @@ from sinkscope.measure.passes import (
 )
 from sinkscope.measure.task import Task
 
-LARGEST = 3  # entries of a state that are told in any case
+LARGEST = 3  # largest entries of a state, recorded even if none is massive
 WEIGHTED_SETS = ("first_token", "first_terminator", "special", "sinks")
 
 
 def sinks_of(encoded: Encoded) -> dict[int, str]:
-    """Position to name of the single tokens that are called sinks, as in the key set `sinks`."""
+    """Position to name of the single sink tokens: the keys of the key set `sinks`."""
     sets = key_sets(encoded.classes)
-    named = {position: encoded.classes[position] for position in sets["sinks"]}
-    return named | dict.fromkeys(sets["first_terminator"], "first_terminator") | {0: "first_token"}
+    names = {position: encoded.classes[position] for position in sets["sinks"]}
+    return names | dict.fromkeys(sets["first_terminator"], "first_terminator") | {0: "first_token"}
 
 
-def norms_of(found: Pass) -> np.ndarray:
+def norms_of(forward: Pass) -> np.ndarray:
     """[quantity, layer, token] norms of the states, keys and values of one document."""
-    states = torch.stack([states[0].float().norm(dim=-1) for states in found.states])
+    states = torch.stack([states[0].float().norm(dim=-1) for states in forward.states])
     keys, values = (
         torch.stack([layer[0] for layer in layers])
-        for layers in (found.key_norms, found.value_norms)
+        for layers in (forward.key_norms, forward.value_norms)
     )
     return torch.stack([states, keys, values]).cpu().double().numpy()
 
 
 def by_position(norms: np.ndarray, encoded: Encoded) -> pl.DataFrame:
-    """A row a layer and position; norms: [quantity, layer, token]."""
+    """One row per layer and position. norms: [quantity, layer, token]."""
     layer, position = np.indices(norms.shape[1:]).reshape(2, -1)
     columns = {name: norms[i].ravel() for i, name in enumerate(QUANTITIES)}
     tokens = {
@@ -75,10 +75,10 @@ def ratios(norms: np.ndarray, sinks: dict[int, str]) -> pl.DataFrame:
 
 
 def activations(states: tuple[Tensor, ...], encoded: Encoded) -> pl.DataFrame:
-    """The LARGEST entries of every layer's state, and all massive ones; largest first.
+    """The LARGEST entries of every layer's state and all massive ones, largest first.
 
-    states: [1, token, d] of every layer. Massive: over MASSIVE, and over TIMES_MEDIAN times the
-    median magnitude of the layer's state.
+    states: [1, token, d] per layer. Massive: above MASSIVE, and above TIMES_MEDIAN times the median
+    magnitude of the layer's state.
     """
     rows = []
     for layer, state in enumerate(states):
@@ -86,8 +86,8 @@ def activations(states: tuple[Tensor, ...], encoded: Encoded) -> pl.DataFrame:
         median = float(np.median(size.numpy()))
         limit = max(MASSIVE, TIMES_MEDIAN * median)
         n_massive = int((size > limit).sum())
-        for rank, (value, place) in enumerate(largest(size, max(LARGEST, n_massive))):
-            position, dimension = divmod(place, size.shape[1])
+        for rank, (value, index) in enumerate(largest(size, max(LARGEST, n_massive))):
+            position, dimension = divmod(index, size.shape[1])
             rows.append(
                 {
                     "layer": layer,
@@ -105,18 +105,18 @@ def activations(states: tuple[Tensor, ...], encoded: Encoded) -> pl.DataFrame:
 
 
 def largest(size: Tensor, n: int) -> list[tuple[float, int]]:
-    """(value, place in the flattened tensor) of the n largest entries, ties to the first place:
-    of equal entries topk takes any."""
+    """(value, index in the flattened tensor) of the n largest entries. Ties go to the lowest index;
+    topk would choose any of them."""
     flat = size.flatten()
     least = flat.topk(min(n, len(flat))).values[-1]
-    places = (flat >= least).nonzero()[:, 0]
-    order = flat[places].sort(descending=True, stable=True).indices[:n]
-    return [(float(flat[place]), int(place)) for place in places[order]]
+    indices = (flat >= least).nonzero()[:, 0]
+    order = flat[indices].sort(descending=True, stable=True).indices[:n]
+    return [(float(flat[index]), int(index)) for index in indices[order]]
 
 
-def masses(found: Pass, sets: dict[str, list[int]]) -> pl.DataFrame:
-    """One row per layer and key set: n_keys, its plain mass and its norm-weighted one."""
-    plain, weighted = (found.stacked(name)[:, 0].numpy() for name in ("mass", "norm_mass"))
+def masses(forward: Pass, sets: dict[str, list[int]]) -> pl.DataFrame:
+    """One row per layer and key set: n_keys, the plain mass and the norm-weighted mass."""
+    plain, weighted = (forward.stacked(name)[:, 0].numpy() for name in ("mass", "norm_mass"))
     layer, column = np.indices(plain.shape).reshape(2, -1)
     return pl.DataFrame(
         {
@@ -130,21 +130,22 @@ def masses(found: Pass, sets: dict[str, list[int]]) -> pl.DataFrame:
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """Frames by the name of their table; norms of single positions of the first documents."""
-    shown = shown_documents(task)
-    of_table: dict[str, list[pl.DataFrame]] = {}
+    """Frames by table name; `norms` (single positions) covers only the documents that the report
+    shows."""
+    shown_names = shown_documents(task)
+    by_table: dict[str, list[pl.DataFrame]] = {}
     for document, encoded in readable(shortened(loaded, task), task):
         sets = {name: key_sets(encoded.classes)[name] for name in WEIGHTED_SETS}
         ids = torch.tensor([encoded.ids], device=loaded.device)
-        seen = observe(loaded, ids, plan_of(ids, list(sets.values()), weighted=True))
-        norms = norms_of(seen)
+        forward = observe(loaded, ids, plan_of(ids, list(sets.values()), weighted=True))
+        norms = norms_of(forward)
         frames = {
             "norm_ratios": ratios(norms, sinks_of(encoded)),
-            "norm_weighted": masses(seen, sets),
-            "activations": activations(seen.states, encoded),
+            "norm_weighted": masses(forward, sets),
+            "activations": activations(forward.states, encoded),
         }
-        if document.name in shown:
+        if document.name in shown_names:
             frames["norms"] = by_position(norms, encoded)
         for name, frame in frames.items():
-            of_table.setdefault(name, []).append(frame.with_columns(document=pl.lit(document.name)))
-    return {name: pl.concat(parts) for name, parts in of_table.items()}
+            by_table.setdefault(name, []).append(frame.with_columns(document=pl.lit(document.name)))
+    return {name: pl.concat(parts) for name, parts in by_table.items()}

@@ -8,8 +8,8 @@ from sinkscope.experiments.norms.constants import QUANTITIES
 
 
 def of_models(ratios: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, sink, state, key, value: geometric means over documents, and before that over
-    the sinks of one name in a document."""
+    """model, layer, sink, state, key, value: geometric mean over documents. Sinks with the same
+    name in one document are averaged first."""
     return (
         ratios.with_columns(pl.col(QUANTITIES).fill_nan(None).log())
         .group_by("model", "document", "layer", "sink")
@@ -22,7 +22,7 @@ def of_models(ratios: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_sets(weighted: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, key_set, mass, norm_mass: means over documents."""
+    """model, layer, key_set, mass, norm_mass: mean over documents."""
     return (
         weighted.with_columns(pl.col("mass", "norm_mass").fill_nan(None))
         .group_by("model", "layer", "key_set")
@@ -32,7 +32,7 @@ def of_sets(weighted: pl.DataFrame) -> pl.DataFrame:
 
 
 def peaks(masses: pl.DataFrame) -> pl.DataFrame:
-    """A row a model: the layer where the first token gets most attention."""
+    """One row per model: the layer where the first token gets most attention."""
     first = masses.filter(pl.col("key_set") == "first_token").drop_nulls("mass")
     ordered = first.sort("model", "mass", "layer", descending=[False, True, False])
     return ordered.group_by("model", maintain_order=True).first()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from sinkscope.tables.columns import DOCUMENT, KEY_CLASS, LAYER, MODEL, SHARE, TOKEN
 from sinkscope.tables.table import Column, Table
 
 NORM = "L2 norm"
 RATIO = "ratio"
 
-STATE_LAYER = Column(pl.UInt16, "layer that the residual state enters, counted from 0")
-POSITION = Column(pl.UInt32, "position of the token, counted from 0")
+STATE_LAYER = Column("UInt16", "layer that the residual state enters, counted from 0")
+POSITION = Column("UInt32", "position of the token, counted from 0")
 
 TABLES: dict[str, Table] = {
     "norms": Table(
@@ -25,15 +23,15 @@ TABLES: dict[str, Table] = {
             "position": POSITION,
             "token": TOKEN,
             "key_class": KEY_CLASS,
-            "state": Column(pl.Float64, "norm of the residual state that enters the layer", NORM),
+            "state": Column("Float64", "norm of the residual state that enters the layer", NORM),
             "key": Column(
-                pl.Float64,
+                "Float64",
                 "norm of the key vector that enters the attention (after rotary embedding), mean "
                 "over key-value heads",
                 NORM,
             ),
             "value": Column(
-                pl.Float64,
+                "Float64",
                 "norm of the value vector, before the output projection, mean over key-value heads",
                 NORM,
             ),
@@ -50,30 +48,30 @@ TABLES: dict[str, Table] = {
             "document": DOCUMENT,
             "layer": STATE_LAYER,
             "sink": Column(
-                pl.String,
+                "String",
                 "kind of sink token, the first that fits: first_token (position 0), "
                 "first_terminator (the first token that ends a sentence), or the class of a "
                 "special token (bos, cls, sep or eos)",
             ),
             "position": Column(
-                pl.UInt32,
+                "UInt32",
                 "position of the sink token, counted from 0; a special token that occurs twice "
                 "has two rows",
             ),
             "state": Column(
-                pl.Float64,
+                "Float64",
                 "norm of its residual state divided by the median over all tokens that are not "
                 "sinks; null if all tokens are sinks",
                 RATIO,
             ),
             "key": Column(
-                pl.Float64,
+                "Float64",
                 "norm of its key vector (mean over key-value heads) divided by the median over "
                 "all tokens that are not sinks; null if all tokens are sinks",
                 RATIO,
             ),
             "value": Column(
-                pl.Float64,
+                "Float64",
                 "norm of its value vector (mean over key-value heads) divided by the median over "
                 "all tokens that are not sinks; null if all tokens are sinks",
                 RATIO,
@@ -90,23 +88,23 @@ TABLES: dict[str, Table] = {
             "document": DOCUMENT,
             "layer": LAYER,
             "key_set": Column(
-                pl.String,
+                "String",
                 "set of keys S that the attention is summed over: first_token, first_terminator, "
                 "special (bos, cls, sep, eos and mask) or sinks (key 0, special tokens except the "
                 "mask, first terminator)",
             ),
             "n_keys": Column(
-                pl.UInt32, "number of keys of the document in the set; 0 if it has none", "count"
+                "UInt32", "number of keys of the document in the set; 0 if it has none", "count"
             ),
             "mass": Column(
-                pl.Float64,
+                "Float64",
                 "attention on the keys of the set, summed over these keys, mean over heads and "
                 "all queries: mean_i sum_{j in S} M[l,i,j]; not divided by the sum of the row, so "
                 "compare it with norm_mass for softmax only",
                 SHARE,
             ),
             "norm_mass": Column(
-                pl.Float64,
+                "Float64",
                 "the same with A[l,h,i,j] norm(v_j) in place of A[l,h,i,j], divided in each head "
                 "by its sum over the keys of the row; v_j is the value before the output "
                 "projection, which Kobayashi et al. 2020 include",
@@ -124,21 +122,21 @@ TABLES: dict[str, Table] = {
             "document": DOCUMENT,
             "layer": STATE_LAYER,
             "rank": Column(
-                pl.UInt32, "rank of the entry by magnitude within document and layer; 0 is largest"
+                "UInt32", "rank of the entry by magnitude within document and layer; 0 is largest"
             ),
-            "dimension": Column(pl.UInt32, "dimension of the residual state, counted from 0"),
+            "dimension": Column("UInt32", "dimension of the residual state, counted from 0"),
             "position": POSITION,
             "token": TOKEN,
             "key_class": KEY_CLASS,
-            "activation": Column(pl.Float64, "value of the entry, with its sign", "activation"),
+            "activation": Column("Float64", "value of the entry, with its sign", "activation"),
             "median": Column(
-                pl.Float64,
+                "Float64",
                 "median magnitude over all positions and dimensions of the document's state in "
                 "this layer",
                 "activation",
             ),
             "is_massive": Column(
-                pl.Boolean,
+                "Boolean",
                 "whether the magnitude is above 100 and above 1,000 times the median (Sun et al. "
                 "2024)",
             ),

@@ -1,4 +1,4 @@
-"""The section on what sinks carry: its sentences of tables whose answer is known."""
+"""The section on norms at sink tokens: its findings from tables whose answer is known."""
 
 import polars as pl
 import pytest

@@ -1,8 +1,8 @@
-"""Max keys of encoders as the first study counted them: documents padded to the longest of them,
-and the queries at padding counted too.
+"""Max keys of encoders counted as in study 1: documents padded to the longest of them, with the
+queries at padding counted too.
 
-Only for comparison with the published bars: padding is no text, and what its queries attend to
-says nothing of the documents. Source: Pramodith 2023, whose notebook counts PAD rows.
+Only for comparison with the published bars: padding is not text, and what its queries attend to
+says nothing about the documents. Source: Pramodith 2023, whose notebook counts PAD rows.
 """
 
 from __future__ import annotations

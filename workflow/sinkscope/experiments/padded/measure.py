@@ -1,4 +1,4 @@
-"""Max keys of documents that are padded to the longest of them, queries at padding counted."""
+"""Max keys of documents that are padded to the longest of them, with queries at padding counted."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ TABLE = "max_attention_tokens_padded"
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """token, key_class, count, share, n_ties: the histogram over all documents, each padded to
-    the longest. Raises SinkscopeError where the tokenizer has no padding token."""
+    """token, key_class, count, share, n_ties: the histogram over all documents, each padded to the
+    longest. Raises SinkscopeError if padding is needed and the tokenizer has no padding token."""
     encoded = list(analysed(loaded, task))
     longest = max((len(one.ids) for one in encoded), default=0)
     if any(len(one.ids) < longest for one in encoded) and loaded.tokenizer.pad_token_id is None:
@@ -42,7 +42,7 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
 
 
 def analysed(loaded: Loaded, task: Task) -> Iterator[Encoded]:
-    """The documents as the atlas reads them, without those that it refuses, and names."""
+    """The documents as the atlas reads them, without those that it refuses and reports."""
     for document in task.documents:
         with suppress(SinkscopeError):
             yield encode(loaded, document.name, document.text, truncate=task.settings["truncate"])
@@ -51,7 +51,8 @@ def analysed(loaded: Loaded, task: Task) -> Iterator[Encoded]:
 def counts(loaded: Loaded, encoded: Encoded, n_padded: int) -> pl.LazyFrame:
     """token, key_class, count, n_ties of one document, padded to n_padded tokens.
 
-    A query that sees no key is left out: with a sliding window, padding far from the text.
+    Queries that see no key are left out: with a sliding window, padding far from the text sees
+    none.
     """
     ids, attention_mask = padded(loaded, encoded, n_padded)
     observation = Observation(plan_of(ids), Workspace(loaded.device))

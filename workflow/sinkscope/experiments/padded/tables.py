@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from sinkscope.tables.columns import KEY_CLASS, MODEL, SHARE, TOKEN
 from sinkscope.tables.table import Column, Table
 
@@ -17,16 +15,16 @@ TABLES: dict[str, Table] = {
             "token": TOKEN,
             "key_class": KEY_CLASS,
             "count": Column(
-                pl.UInt64,
+                "UInt64",
                 "number of queries, those at padding included, summed over layers and documents, "
                 "whose max key (argmax_j M[l,i,j], M the mean over heads) is this token",
                 "count",
             ),
             "share": Column(
-                pl.Float64, "count divided by the sum of all counts of the model", SHARE
+                "Float64", "count divided by the sum of all counts of the model", SHARE
             ),
             "n_ties": Column(
-                pl.UInt64,
+                "UInt64",
                 "how many of count are ties: the attention on the second key differs by no more "
                 "than float32 rounding (1 part in 2^20); the earliest of equal keys is counted",
                 "count",

@@ -47,10 +47,10 @@ def batch_of(loaded, texts):
 
 
 def counted(loaded, attention, visible, ids):
-    """Token to how often it is the max key of a query that sees a key."""
+    """Token to the number of queries, among those that see a key, whose max key it is."""
     counts = Counter()
-    for document, (p, seen) in enumerate(zip(attention, visible, strict=True)):
-        keys = reference.max_key(p)[seen.any(-1)]
+    for document, (p, sees) in enumerate(zip(attention, visible, strict=True)):
+        keys = reference.max_key(p)[sees.any(-1)]
         counts.update(loaded.tokenizer.convert_ids_to_tokens(ids[document][keys].tolist()))
     return counts
 
@@ -61,13 +61,13 @@ def test_it_counts_what_a_batch_padded_to_its_longest_document_attends_to(name):
     attention, visible, ids = batch_of(loaded, TEXTS)
     expected = counted(loaded, attention, visible, ids)
     table = measured(loaded, *TEXTS)
-    found = Counter(dict(table.select("token", "count").iter_rows()))
+    counts = Counter(dict(table.select("token", "count").iter_rows()))
     n_layers, longest = attention.shape[1], ids.shape[1]
-    assert found.total() == expected.total() == n_layers * longest * len(TEXTS)
+    assert counts.total() == expected.total() == n_layers * longest * len(TEXTS)
     unclear = sum((reference.margin(p) < 1e-6).sum() for p in attention)
-    assert (found - expected).total() <= unclear
+    assert (counts - expected).total() <= unclear
     assert table["share"].sum() == pytest.approx(1)
-    assert "[PAD]" not in found  # nobody attends to padding
+    assert "[PAD]" not in counts  # nobody attends to padding
 
 
 def modernbert():

@@ -1,4 +1,4 @@
-"""How alike the states of one token are across documents, from what the shards left."""
+"""Similarity of one token's states across documents, from the sums that all shards left."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Sums = dict[tuple[str, str, int], tuple[int, np.ndarray]]
 def summed(parts: Iterable[pl.DataFrame]) -> Sums:
     """(model, mark, layer) to the number of documents and the sum of their unit vectors, in steps.
 
-    parts: model, mark, layer, n_documents, total, one frame per shard; one at a time, since all of
-    a large grid together may not fit the memory.
+    parts: model, mark, layer, n_documents, total, one frame per shard. They are read one at a time,
+    since all frames of a large grid may not fit into memory.
     """
     sums: Sums = {}
     for part in parts:
@@ -30,9 +30,8 @@ def summed(parts: Iterable[pl.DataFrame]) -> Sums:
 
 
 def convergence(sums: Sums) -> pl.DataFrame:
-    """model, mark, layer, n_documents; cosine, mean over pairs of documents; unit_distance, the
-    root of the mean squared distance of unit vectors over pairs. Missing where there is but one
-    document.
+    """model, mark, layer, n_documents; cosine, mean over pairs of documents; unit_distance, root
+    mean square distance of unit vectors over pairs. Null if there is only one document.
 
     The sum of unit vectors is enough: |sum u|^2 = n + 2 (sum over pairs of the cosine).
     """
@@ -44,8 +43,8 @@ def convergence(sums: Sums) -> pl.DataFrame:
         "model": pl.String, "mark": pl.String, "layer": pl.Int64, "n_documents": pl.Int64,
         "cosine": pl.Float64,
     }  # fmt: skip
-    found = pl.DataFrame(rows, schema=schema, orient="row")
-    return found.with_columns(unit_distance=(2 - 2 * pl.col("cosine")).clip(0).sqrt())
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    return table.with_columns(unit_distance=(2 - 2 * pl.col("cosine")).clip(0).sqrt())
 
 
 def _mean_cosine(n: int, total: np.ndarray) -> float:
@@ -53,7 +52,7 @@ def _mean_cosine(n: int, total: np.ndarray) -> float:
 
 
 def pairs(units: pl.DataFrame) -> pl.DataFrame:
-    """model, document, other, layer, cosine: each document with each.
+    """model, document, other, layer, cosine: all ordered pairs of documents.
 
     units: model, document, layer, unit.
     """

@@ -1,5 +1,5 @@
-"""The second sink of every model: what documents say together, layer by layer, and whether it
-takes its attention from a query's neighbours. Pure functions, but for derive, which reads parts."""
+"""The second sink of every model: means over documents, layer by layer, and whether it takes its
+attention from a query's neighbours. Pure functions, except derive, which reads files."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MEANS = ("first_token", "second_sink", "next_terminator", "strongest", "cosine",
 
 
 def by_layer(table: pl.DataFrame, converged: pl.DataFrame, threshold: float) -> pl.DataFrame:
-    """Means over documents: a row a model, mark and layer; the mark OWN is the text itself.
+    """Means over documents: one row per model, mark and layer; the mark OWN is the text itself.
 
     table: second_sink. converged: model, mark, layer; cosine and unit_distance over pairs of
-    documents. A layer holds a second sink from a mean mass of `threshold` on.
+    documents. A layer holds a second sink if its mean mass is at least `threshold`.
     """
-    own = table.filter("is_own").with_columns(mark=pl.lit(OWN))
-    known = pl.concat([own, table]).with_columns(pl.col(MEANS).fill_nan(None)).sort("document")
-    means = known.group_by("model", "mark", "layer").agg(
+    texts = table.filter("is_own").with_columns(mark=pl.lit(OWN))
+    rows = pl.concat([texts, table]).with_columns(pl.col(MEANS).fill_nan(None)).sort("document")
+    means = rows.group_by("model", "mark", "layer").agg(
         pl.col(MEANS).mean(), n_documents=pl.col("second_sink").count()
     )
     of_pairs = converged.select(
@@ -45,17 +45,17 @@ def by_layer(table: pl.DataFrame, converged: pl.DataFrame, threshold: float) -> 
 def spans(layers: pl.DataFrame) -> pl.DataFrame:
     """One row per model, the strongest second sink first: the number of layers that hold one
     (n_layers), the first and the last of them (born, ends; null if there are none), and the layer,
-    mass and ratio where the first terminator gets most. layers: second_sink_layers."""
-    own = layers.filter(pl.col("mark") == OWN).drop_nulls("second_sink")
-    there = pl.col("layer").filter("is_second_sink")
+    mass and ratio where the first terminator gets most attention. layers: second_sink_layers."""
+    texts = layers.filter(pl.col("mark") == OWN).drop_nulls("second_sink")
+    held_layers = pl.col("layer").filter("is_second_sink")
     order = ["model", "second_sink", "layer"]
     return (
-        own.sort(order, descending=[False, True, False])
+        texts.sort(order, descending=[False, True, False])
         .group_by("model", maintain_order=True)
         .agg(
             n_layers=pl.col("is_second_sink").sum(),
-            born=there.min(),
-            ends=there.max(),
+            born=held_layers.min(),
+            ends=held_layers.max(),
             layer=pl.col("layer").first(),
             mass=pl.col("second_sink").first(),
             ratio=pl.col("ratio").first(),
@@ -65,12 +65,12 @@ def spans(layers: pl.DataFrame) -> pl.DataFrame:
 
 
 def profile(local: pl.DataFrame, layers: pl.DataFrame) -> pl.DataFrame:
-    """The table second_sink_local as means over layers: those that hold the model's second sink,
-    all where none does."""
-    own = layers.filter(pl.col("mark") == OWN)
-    held = own.select("model", "layer", "is_second_sink")
+    """The table second_sink_local as means over the layers that hold the model's second sink, or
+    over all layers if none does."""
+    texts = layers.filter(pl.col("mark") == OWN)
+    holds = texts.select("model", "layer", "is_second_sink")
     return (
-        local.join(held, on=["model", "layer"])
+        local.join(holds, on=["model", "layer"])
         .filter(pl.col("is_second_sink") | ~pl.col("is_second_sink").any().over("model"))
         .group_by("model", "document", "query")
         .agg(
@@ -82,12 +82,12 @@ def profile(local: pl.DataFrame, layers: pl.DataFrame) -> pl.DataFrame:
 
 
 def expected(profiles: pl.DataFrame) -> pl.DataFrame:
-    """A row a model and document with enough queries on both sides of the second sink.
+    """One row per model and document with enough queries on both sides of the second sink.
 
-    Local attention before it (queries whose window does not reach key 0) and after it (whose
-    window does not reach the second sink), and what a naive reader expects: if the second sink
-    got its share beside a key 0 that gets m0, and the rest stayed in proportion, everything
-    else would be divided by factor = 1 + (m2 / m0) * m0(before).
+    Local attention before it (queries whose window does not reach key 0) and after it (whose window
+    does not reach the second sink), and a naive expectation: if the second sink gets its attention
+    beside a key 0 that gets m0, and the rest stays in proportion, everything else is divided by
+    factor = 1 + (m2 / m0) * m0(before).
     """
     query, key = pl.col("query").cast(pl.Int64), pl.col("key").cast(pl.Int64)
     before, after = (query > WIDTH) & (query < key), query > key + WIDTH
@@ -100,9 +100,9 @@ def expected(profiles: pl.DataFrame) -> pl.DataFrame:
             first_before=pl.col("first_token").filter(before).mean(),
             ratio=ratio,
             **{
-                f"{name}_{side}": pl.col(name).filter(kept).mean()
+                f"{name}_{side}": pl.col(name).filter(queries).mean()
                 for name in ("local", "local_no_first")
-                for side, kept in (("before", before), ("after", after))
+                for side, queries in (("before", before), ("after", after))
             },
         )
         .drop_nulls(["local_before", "local_after"])
@@ -112,9 +112,9 @@ def expected(profiles: pl.DataFrame) -> pl.DataFrame:
 
 
 def drops(naive: pl.DataFrame) -> pl.DataFrame:
-    """A row per model: local_before, local_after and factor of expected(), means over documents,
-    and `dropped`, the factor by which local attention falls. Above the naive line where dropped
-    is less than factor."""
+    """One row per model: local_before, local_after and factor of expected(), means over documents,
+    and `dropped`, the factor by which local attention falls. Local attention is above the naive
+    expectation where dropped is less than factor."""
     return (
         naive.group_by("model")
         .agg(pl.col("local_before", "local_after", "factor").mean())
@@ -124,7 +124,8 @@ def drops(naive: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_first_document(maps: pl.DataFrame) -> pl.DataFrame:
-    """Of every model the maps of one document, the first by name: each shard has left one."""
+    """The maps of one document per model, the first by name: each shard stored those of one
+    document."""
     return maps.filter(pl.col("document") == pl.col("document").min().over("model"))
 
 
@@ -134,7 +135,7 @@ def derive(
     """The experiment's tables by name."""
     table = parts.joined("second_sink", TABLES["second_sink"])
     units = parts.joined(UNITS, TABLES["second_sink_states"])
-    found = {
+    tables = {
         "second_sink": table,
         "second_sink_local": parts.joined("second_sink_local", TABLES["second_sink_local"]),
         "second_sink_maps": of_first_document(
@@ -144,5 +145,5 @@ def derive(
     }
     if not table.is_empty():
         converged = convergence(summed(parts.each(SUMS)))
-        found["second_sink_layers"] = by_layer(table, converged, threshold)
-    return found
+        tables["second_sink_layers"] = by_layer(table, converged, threshold)
+    return tables

@@ -1,4 +1,4 @@
-"""Lines and wordings that several figures of the section share."""
+"""Lines and phrases shared by several figures of the section."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def of_lines(names: LineNames) -> dict[str, Look]:
 
 
 def cosine_panels(drawn: pl.DataFrame, names: LineNames, title: str) -> alt.FacetChart:
-    """Lines of cosines, from 0, or from the lowest tenth that is drawn, to 1."""
+    """Lines of cosines. The axis runs from 0, or from the tenth below the lowest value, to 1."""
     lowest = math.floor(min(0.0, limits(drawn["value"])[0]) * 10) / 10
     y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=[lowest, 1], nice=False))
     return layer_panels(drawn, y, of_lines(names))

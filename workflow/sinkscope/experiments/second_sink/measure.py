@@ -1,7 +1,7 @@
-"""Attention on the first terminator, beside key 0 and with other marks in its place.
+"""Attention on the first terminator, compared with key 0 and with other marks in its place.
 
-For every document four inputs of equal length run as one batch: the text with its first
-terminator as each of MARKS. One of them is the text itself, the comma is the control.
+For every document four inputs of equal length run as one batch: the text with its first terminator
+as each of MARKS. One of them is the text itself; the comma is the control.
 """
 
 from __future__ import annotations
@@ -35,39 +35,39 @@ MAP_TOKENS = 48
 
 
 def strongest_other(score: np.ndarray, n_queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The key other than 0 with the highest score, and its score (NaN where there is none); both
+    """The key other than 0 with the highest score, and its score (NaN if no key qualifies); both
     [layer, mark].
 
-    score: [layer, mark, key], head mean over the n_queries, of the same shape, that see the key.
-    Only keys count that more than half of the queries see, as in the sink rate.
+    score: [layer, mark, key], head mean over the n_queries (same shape) that see the key. Only keys
+    that more than half of the queries see qualify, as in the sink rate.
     """
-    counted = np.where(2 * n_queries > score.shape[2], score, -1)
-    counted[..., 0] = -1
-    best = counted.max(-1)
-    return counted.argmax(-1), np.where(best < 0, np.nan, best)
+    candidates = np.where(2 * n_queries > score.shape[2], score, -1)
+    candidates[..., 0] = -1
+    best = candidates.max(-1)
+    return candidates.argmax(-1), np.where(best < 0, np.nan, best)
 
 
-def by_layer(found: Pass, text: Marked, tokens: Sequence[Sequence[str]]) -> pl.DataFrame:
-    """One row per mark and layer: masses over later queries, and likeness to key 0's state.
+def by_layer(forward: Pass, text: Marked, tokens: Sequence[Sequence[str]]) -> pl.DataFrame:
+    """One row per mark and layer: masses over later queries, and similarity to key 0's state.
     tokens: [mark][token], as they are shown."""
-    mass = found.stacked("query_mass").numpy()  # [layer, mark, query, set]
-    likeness = torch.stack([to_first(states, text.key) for states in found.states]).cpu().numpy()
+    mass = forward.stacked("query_mass").numpy()  # [layer, mark, query, set]
+    likeness = torch.stack([to_first(states, text.key) for states in forward.states]).cpu().numpy()
     keys = [0, text.key]
     n_layers, n_marks, n_tokens = mass.shape[:3]
-    first, second = (mean_mass(mass, keys, i, is_causal=found.is_causal) for i in (0, 1))
+    first, second = (mean_mass(mass, keys, i, is_causal=forward.is_causal) for i in (0, 1))
     following = np.full_like(first, np.nan)
     if text.following is not None:
         keys = [*keys, text.following]
-        following = mean_mass(mass, keys, 2, is_causal=found.is_causal)
-    # What key 0 gets while there is no second sink; without a causal mask every query sees it.
+        following = mean_mass(mass, keys, 2, is_causal=forward.is_causal)
+    # Attention on key 0 before the second sink; without a causal mask every query sees both.
     before = np.full_like(first, np.nan)
-    if found.is_causal and text.key > 1:
+    if forward.is_causal and text.key > 1:
         before = mass[:, :, 1 : text.key, 0].mean(2)
-    best, best_score = strongest_other(
-        found.stacked("sink_score").mean(2).numpy(), found.n_queries.numpy()
+    strongest, strongest_score = strongest_other(
+        forward.stacked("sink_score").mean(2).numpy(), forward.n_queries.numpy()
     )
     layer, mark = np.indices((n_layers, n_marks)).reshape(2, -1)
-    n_queries = int(counted_queries(n_tokens, [0, text.key], is_causal=found.is_causal).sum())
+    n_queries = int(counted_queries(n_tokens, [0, text.key], is_causal=forward.is_causal).sum())
     return pl.DataFrame(
         {
             "mark": np.array(text.marks)[mark],
@@ -80,9 +80,9 @@ def by_layer(found: Pass, text: Marked, tokens: Sequence[Sequence[str]]) -> pl.D
             "ratio": (second / first).ravel(),
             "next_terminator": following.ravel(),
             "first_token_before": before.ravel(),
-            "strongest_key": best.ravel(),
-            "strongest_token": np.array(tokens)[mark, best.ravel()],
-            "strongest": best_score.ravel(),
+            "strongest_key": strongest.ravel(),
+            "strongest_token": np.array(tokens)[mark, strongest.ravel()],
+            "strongest": strongest_score.ravel(),
             "cosine": likeness[:, 0].ravel(),
             "unit_distance": likeness[:, 1].ravel(),
             "cosine_others": likeness[:, 2].ravel(),
@@ -91,8 +91,8 @@ def by_layer(found: Pass, text: Marked, tokens: Sequence[Sequence[str]]) -> pl.D
 
 
 def to_first(states: Tensor, key: int) -> Tensor:
-    """[3, mark]: cosine of the key's state to that of key 0, distance of the two as unit
-    vectors, and the median cosine of all other positions. states: [mark, token, d]."""
+    """[3, mark]: cosine of the key's state to that of key 0, distance of the two as unit vectors,
+    and median cosine of all other positions to key 0. states: [mark, token, d]."""
     units = unit(states)
     cosine = torch.einsum("btd,bd->bt", units, units[:, 0])
     distance = (units[:, key] - units[:, 0]).norm(dim=-1)
@@ -104,12 +104,12 @@ def to_first(states: Tensor, key: int) -> Tensor:
     return torch.stack([cosine[:, key], distance, middle])
 
 
-def local(found: Pass, text: Marked) -> pl.DataFrame:
-    """A row a layer and query of the text itself: masses and local attention, head means."""
-    mass = found.stacked("query_mass")[:, text.own].numpy()  # [layer, query, set]
+def local(forward: Pass, text: Marked) -> pl.DataFrame:
+    """One row per layer and query of the text itself: masses and local attention, head means."""
+    mass = forward.stacked("query_mass")[:, text.own].numpy()  # [layer, query, set]
     layer, query = np.indices(mass.shape[:2]).reshape(2, -1)
     near = {
-        name: found.stacked(field)[:, text.own].numpy().ravel()
+        name: forward.stacked(field)[:, text.own].numpy().ravel()
         for name, field in (("local", "query_local"), ("local_no_first", "query_local_no_sinks"))
     }
     masses = {"first_token": mass[..., 0].ravel(), "second_sink": mass[..., 1].ravel()}
@@ -119,26 +119,26 @@ def local(found: Pass, text: Marked) -> pl.DataFrame:
 def head_maps(loaded: Loaded, encoded: Encoded, key: int) -> pl.DataFrame:
     """Head means of two layers over the first tokens of a document: one row per query and key.
 
-    The model reads the whole document: an encoder's first tokens see all that follow.
+    The model reads the whole document: in an encoder, the first tokens see all that follow.
     """
     ids = torch.tensor([encoded.ids], device=loaded.device)
-    found = observe(loaded, ids, plan_of(ids, map_exact=len(encoded.ids)))
+    forward = observe(loaded, ids, plan_of(ids, map_exact=len(encoded.ids)))
     parts = []
     for layer in dict.fromkeys(middle_layers(loaded.n_layers)):
-        matrix = found.layers[layer].map[0, :MAP_TOKENS, :MAP_TOKENS].cpu().double().numpy()
-        query, at = np.indices(matrix.shape).reshape(2, -1)
-        columns = {"layer": layer, "second_sink": key, "query": query, "key": at}
-        tokens = np.array(encoded.tokens)[at]
+        matrix = forward.layers[layer].map[0, :MAP_TOKENS, :MAP_TOKENS].cpu().double().numpy()
+        query, keys = np.indices(matrix.shape).reshape(2, -1)
+        columns = {"layer": layer, "second_sink": key, "query": query, "key": keys}
+        tokens = np.array(encoded.tokens)[keys]
         parts.append(pl.DataFrame(columns | {"token": tokens, "attention": matrix.ravel()}))
     return pl.concat(parts)
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """Frames by name; none where no document has a sentence that ends."""
-    wanted = shown_documents(task)
+    """Frames by name; empty if no document has a sentence that ends."""
+    shown_names = shown_documents(task)
     layers: list[pl.DataFrame] = []
     locals_: list[pl.DataFrame] = []
-    states = States(wanted)
+    states = States(shown_names)
     example: tuple[str, Encoded, int] | None = None
     loaded = shortened(loaded, task)
     for document, encoded in readable(loaded, task):
@@ -147,17 +147,17 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
             continue
         name = pl.lit(document.name).alias("document")
         ids = text.ids.to(loaded.device)
-        found = observe(loaded, ids, plan_of(ids, text.sets, sinks=[0], by_query=True))
+        forward = observe(loaded, ids, plan_of(ids, text.sets, sinks=[0], by_query=True))
         tokens = text.tokens(loaded.tokenizer, encoded)
-        layers.append(by_layer(found, text, tokens).with_columns(name))
-        # A naive guess at what a second sink takes from its neighbours needs queries before it.
-        if found.is_causal and document.name in wanted:
-            locals_.append(local(found, text).with_columns(name))
+        layers.append(by_layer(forward, text, tokens).with_columns(name))
+        # The naive expectation of local attention needs queries before the second sink.
+        if forward.is_causal and document.name in shown_names:
+            locals_.append(local(forward, text).with_columns(name))
         for row, mark in enumerate(text.marks):
-            at = torch.stack([layer[row, text.key] for layer in found.states]).cpu()
-            states.add(mark, at, document.name)
+            token_states = torch.stack([layer[row, text.key] for layer in forward.states]).cpu()
+            states.add(mark, token_states, document.name)
             if row == text.own:
-                states.add(OWN, at, document.name)
+                states.add(OWN, token_states, document.name)
         if example is None and text.key < MAP_TOKENS / 2 <= len(encoded.ids) / 2:
             example = document.name, encoded, text.key
     if not layers:

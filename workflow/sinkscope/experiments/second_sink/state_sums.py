@@ -1,4 +1,4 @@
-"""The residual states of one token over the documents of a shard, so that shards can be joined."""
+"""Sums of the residual states of one token over the documents of a shard; sums of shards add up."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sinkscope.measure.passes import unit
 
 
 class States:
-    """Fed with one state per document: sums of unit vectors, and of the documents in `wanted` the
-    unit vectors themselves.
+    """Takes one state per document. Sums the unit vectors, and keeps those of the documents in
+    `documents`.
 
-    Sums are integers, in steps of 1 / STEPS: they are the same in whatever order and shards
-    documents come.
+    Sums are integers, in steps of 1 / STEPS, so that they do not depend on the order of documents
+    or on their division into shards.
     """
 
-    def __init__(self, wanted: Container[str]) -> None:
-        self.wanted = wanted
+    def __init__(self, documents: Container[str]) -> None:
+        self.documents = documents
         self._sums: dict[str, Tensor] = {}  # kind to int64 [layer, d]
         self._counts: dict[str, int] = {}
-        self._kept: dict[str, dict[str, Tensor]] = {}
+        self._units: dict[str, dict[str, Tensor]] = {}
 
     def add(self, kind: str, states: Tensor, document: str) -> None:
         """states: [layer, d] of one document."""
@@ -31,8 +31,8 @@ class States:
         steps = (units * STEPS).round().long()
         self._sums[kind] = self._sums[kind] + steps if kind in self._sums else steps
         self._counts[kind] = self._counts.get(kind, 0) + 1
-        if document in self.wanted:
-            self._kept.setdefault(kind, {})[document] = units
+        if document in self.documents:
+            self._units.setdefault(kind, {})[document] = units
 
     def sums(self) -> pl.DataFrame:
         """mark, layer, n_documents, total (a list of d steps)."""
@@ -45,11 +45,11 @@ class States:
         )
 
     def units(self, kind: str) -> pl.DataFrame:
-        """document, layer, unit (a list of d numbers), of the documents that are kept."""
+        """document, layer, unit (a list of d numbers), of the documents in `documents`."""
         parts = [
             pl.DataFrame({"layer": range(len(units)), "unit": units.tolist()}).with_columns(
                 document=pl.lit(document)
             )
-            for document, units in self._kept.get(kind, {}).items()
+            for document, units in self._units.get(kind, {}).items()
         ]
         return pl.concat(parts) if parts else pl.DataFrame()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import polars as pl
-
 from sinkscope.tables.columns import DOCUMENT, KEY, LAYER, MODEL, QUERY, SHARE
 from sinkscope.tables.table import Column, Table
 
@@ -11,9 +9,9 @@ COSINE = "cosine, -1 to 1"
 DISTANCE = "L2 distance, 0 to 2"
 RATIO = "ratio"
 
-STATE_LAYER = Column(pl.UInt16, "layer that the residual states enter, counted from 0")
+STATE_LAYER = Column("UInt16", "layer that the residual states enter, counted from 0")
 TERMINATOR = Column(
-    pl.UInt32,
+    "UInt32",
     "position of the first terminator, the first token that ends a sentence, counted from 0",
 )
 
@@ -25,85 +23,85 @@ TABLES: dict[str, Table] = {
         {
             "model": MODEL,
             "mark": Column(
-                pl.String,
+                "String",
                 "mark that stands at the first terminator in every document; own: each document "
                 "as it is",
             ),
             "layer": LAYER,
             "n_documents": Column(
-                pl.UInt32, "number of documents that second_sink is the mean of", "count"
+                "UInt32", "number of documents that second_sink is the mean of", "count"
             ),
             "first_token": Column(
-                pl.Float64,
+                "Float64",
                 "attention on key 0, mean over heads, over the queries after the first terminator "
                 "(encoders: all queries except key 0 and that terminator) and over documents; "
                 "null if no document has such a query",
                 SHARE,
             ),
             "second_sink": Column(
-                pl.Float64,
+                "Float64",
                 "attention on the first terminator, averaged in the same way; null if no document "
                 "has such a query",
                 SHARE,
             ),
             "ratio": Column(
-                pl.Float64,
+                "Float64",
                 "second_sink divided by first_token, both means over documents; null if they are "
                 "null",
                 RATIO,
             ),
             "next_terminator": Column(
-                pl.Float64,
+                "Float64",
                 "attention on the second terminator, mean over heads, over the queries after it "
                 "(encoders: all queries except key 0 and the two terminators) and over documents "
                 "that have one; null if none has",
                 SHARE,
             ),
             "strongest": Column(
-                pl.Float64,
+                "Float64",
                 "strongest of the table second_sink, the highest attention on a key other than 0, "
                 "mean over documents; null if no document has such a key",
                 SHARE,
             ),
             "threshold": Column(
-                pl.Float64,
+                "Float64",
                 "attention from which a layer holds a second sink (setting second_sink_mass)",
                 SHARE,
             ),
             "is_second_sink": Column(
-                pl.Boolean,
+                "Boolean",
                 "whether the layer holds a second sink: second_sink is at least threshold; false "
                 "if second_sink is null",
             ),
             "cosine": Column(
-                pl.Float64,
+                "Float64",
                 "cosine between the residual states of the first terminator and of key 0 that "
                 "enter the layer, mean over documents",
                 COSINE,
             ),
             "unit_distance": Column(
-                pl.Float64,
+                "Float64",
                 "distance between the same two states, each divided by its L2 norm, mean over "
                 "documents",
                 DISTANCE,
             ),
             "cosine_others": Column(
-                pl.Float64,
+                "Float64",
                 "for comparison with cosine: median cosine of all other positions' states to that "
                 "of key 0, mean over documents; null if no document has another position",
                 COSINE,
             ),
             "n_states": Column(
-                pl.UInt32, "number of documents whose states convergence compares", "count"
+                "UInt32", "number of documents whose states convergence compares", "count"
             ),
             "convergence": Column(
-                pl.Float64,
+                "Float64",
                 "cosine between the states of the first terminator in two documents, mean over "
                 "all pairs of documents; null if n_states is 1",
                 COSINE,
             ),
             "convergence_distance": Column(
-                pl.Float64,
+                "Float64",
                 "root mean square distance between the same states, each divided by its L2 norm, "
                 "over all pairs of documents: sqrt(2 - 2 convergence); null if n_states is 1",
                 DISTANCE,
@@ -119,80 +117,80 @@ TABLES: dict[str, Table] = {
             "model": MODEL,
             "document": DOCUMENT,
             "mark": Column(
-                pl.String,
+                "String",
                 "mark that stands at the first terminator: . ! ? or , (those that the vocabulary "
                 "has as one token of the same form), or only the mark of the text itself if it is "
                 "of another script or one of several in its token, such as ?!",
             ),
             "is_own": Column(
-                pl.Boolean,
+                "Boolean",
                 "whether the mark is that of the text itself",
             ),
             "layer": LAYER,
             "key": TERMINATOR,
             "n_queries": Column(
-                pl.UInt32,
+                "UInt32",
                 "number of queries that first_token and second_sink average over: those after the "
                 "first terminator (encoders: all except key 0 and that terminator)",
                 "count",
             ),
             "first_token": Column(
-                pl.Float64,
+                "Float64",
                 "attention on key 0, mean over heads and the n_queries: mean_i M[l,i,0]; null if "
                 "n_queries is 0",
                 SHARE,
             ),
             "second_sink": Column(
-                pl.Float64,
+                "Float64",
                 "attention on the first terminator, mean over heads and the n_queries: mean_i "
                 "M[l,i,key]; null if n_queries is 0",
                 SHARE,
             ),
             "ratio": Column(
-                pl.Float64, "second_sink divided by first_token; null if n_queries is 0", RATIO
+                "Float64", "second_sink divided by first_token; null if n_queries is 0", RATIO
             ),
             "next_terminator": Column(
-                pl.Float64,
+                "Float64",
                 "attention on the second terminator, mean over heads and the queries after it "
                 "(encoders: all except key 0 and the two terminators); null if the document has "
                 "no second terminator or no such query",
                 SHARE,
             ),
             "first_token_before": Column(
-                pl.Float64,
+                "Float64",
                 "attention on key 0, mean over heads and the queries between key 0 and the first "
                 "terminator; null for encoders, and if no token is between them",
                 SHARE,
             ),
             "strongest_key": Column(
-                pl.UInt32,
+                "UInt32",
                 "position of the key other than 0 with the highest attention, mean over heads and "
                 "the queries that see it, among keys that more than half of the queries see; it "
                 "may be the first terminator; 0 if no key qualifies",
             ),
             "strongest_token": Column(
-                pl.String,
+                "String",
                 "token at strongest_key, as it is shown; ▁ is a space in front of it, ⏎ a line end",
             ),
             "strongest": Column(
-                pl.Float64,
+                "Float64",
                 "attention on strongest_key, mean over heads and the queries that see it; null if "
                 "no key qualifies",
                 SHARE,
             ),
             "cosine": Column(
-                pl.Float64,
+                "Float64",
                 "cosine between the residual states of the first terminator and of key 0 that "
                 "enter the layer",
                 COSINE,
             ),
             "unit_distance": Column(
-                pl.Float64,
+                "Float64",
                 "distance between the same two states, each divided by its L2 norm",
                 DISTANCE,
             ),
             "cosine_others": Column(
-                pl.Float64,
+                "Float64",
                 "for comparison with cosine: median cosine of all other positions' states to that "
                 "of key 0; null if the document has no other position",
                 COSINE,
@@ -211,23 +209,23 @@ TABLES: dict[str, Table] = {
             "query": QUERY,
             "key": TERMINATOR,
             "first_token": Column(
-                pl.Float64,
+                "Float64",
                 "attention of the query on key 0, mean over heads: M[l,i,0]",
                 SHARE,
             ),
             "second_sink": Column(
-                pl.Float64,
+                "Float64",
                 "attention of the query on the first terminator, mean over heads: M[l,i,key]; 0 "
                 "for queries before it",
                 SHARE,
             ),
             "local": Column(
-                pl.Float64,
+                "Float64",
                 "attention of the query on keys at most 5 tokens away, its position included, "
                 "mean over heads: sum_{|i-j| <= 5} M[l,i,j]",
                 SHARE,
             ),
-            "local_no_first": Column(pl.Float64, "local without key 0; not rescaled", SHARE),
+            "local_no_first": Column("Float64", "local without key 0; not rescaled", SHARE),
         },
         sort=("model", "document", "layer", "query"),
         csv=False,
@@ -240,9 +238,9 @@ TABLES: dict[str, Table] = {
             "model": MODEL,
             "layer": STATE_LAYER,
             "document": DOCUMENT,
-            "other": Column(pl.String, "name of the document that it is compared with"),
+            "other": Column("String", "name of the document that it is compared with"),
             "cosine": Column(
-                pl.Float64,
+                "Float64",
                 "cosine between the residual states of the first terminators of the two documents",
                 COSINE,
             ),
@@ -257,7 +255,7 @@ TABLES: dict[str, Table] = {
             "model": MODEL,
             "document": DOCUMENT,
             "layer": Column(
-                pl.UInt16,
+                "UInt16",
                 "layer, counted from 0: the middle of the first or of the third quarter of the "
                 "layers",
             ),
@@ -265,11 +263,11 @@ TABLES: dict[str, Table] = {
             "query": QUERY,
             "key": KEY,
             "token": Column(
-                pl.String,
+                "String",
                 "token at key, as it is shown; ▁ is a space in front of it, ⏎ a line end",
             ),
             "attention": Column(
-                pl.Float64,
+                "Float64",
                 "attention that the query gives the key, mean over heads: M[l,i,j]; 0 for keys "
                 "that the query does not see",
                 SHARE,

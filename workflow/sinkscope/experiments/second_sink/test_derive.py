@@ -1,4 +1,4 @@
-"""The second sink over documents: means, where it begins and ends, what a naive reader expects."""
+"""The second sink over documents: means, first and last layer, and the naive expectation."""
 
 import numpy as np
 import polars as pl
@@ -43,13 +43,13 @@ def layers_of(masses, threshold=0.1, **more):
 
 
 def test_means_are_over_documents_that_have_later_queries():
-    found = layers_of({"a": [0.2, 0.4], "b": [0.1, float("nan")]})
-    own = found.filter(pl.col("mark") == OWN).sort("layer")
-    assert own["second_sink"].to_list() == pytest.approx([0.15, 0.4])
-    assert own["n_documents"].to_list() == [2, 1]
-    assert own["ratio"].to_list() == pytest.approx([0.3, 0.8])
-    assert own["is_second_sink"].to_list() == [True, True]
-    comma = found.filter(pl.col("mark") == ",")
+    layers = layers_of({"a": [0.2, 0.4], "b": [0.1, float("nan")]})
+    texts = layers.filter(pl.col("mark") == OWN).sort("layer")
+    assert texts["second_sink"].to_list() == pytest.approx([0.15, 0.4])
+    assert texts["n_documents"].to_list() == [2, 1]
+    assert texts["ratio"].to_list() == pytest.approx([0.3, 0.8])
+    assert texts["is_second_sink"].to_list() == [True, True]
+    comma = layers.filter(pl.col("mark") == ",")
     assert not comma["is_second_sink"].any()
 
 
@@ -59,7 +59,7 @@ def test_it_is_born_in_the_first_layer_at_the_threshold_and_ends_in_the_last():
     assert (row["layer"], row["mass"], row["ratio"]) == (2, 0.4, 0.8)
 
 
-def test_without_one_the_strongest_layer_is_still_told():
+def test_without_one_the_strongest_layer_is_still_given():
     row = spans(layers_of({"a": [0.01, 0.03]})).row(0, named=True)
     assert (row["n_layers"], row["born"], row["ends"]) == (0, None, None)
     assert (row["layer"], row["mass"]) == (1, 0.03)
@@ -82,8 +82,8 @@ def local(before, after, first=(0.8, 0.4), second=0.352, key=20, n=60, layers=(0
 
 def test_the_factor_of_the_study_comes_out_of_its_masses():
     """BOS with 0.8 of the first sentence, later a second sink at 0.88 of it: 1 + 0.88 * 0.8."""
-    found = layers_of({"a": [0.352]})
-    [row] = expected(profile(local(0.15, 0.14), found)).iter_rows(named=True)
+    layers = layers_of({"a": [0.352]})
+    [row] = expected(profile(local(0.15, 0.14), layers)).iter_rows(named=True)
     assert row["factor"] == pytest.approx(1 + 0.88 * 0.8)
     assert row["local_before"] == pytest.approx(0.15)
     assert row["local_after"] == pytest.approx(0.14)
@@ -107,45 +107,45 @@ def test_the_profile_is_over_the_layers_that_hold_it_or_over_all():
 
 
 def test_a_first_sentence_that_is_too_short_has_no_expectation():
-    found = layers_of({"a": [0.3]})
-    assert expected(profile(local(0.2, 0.1, key=6), found)).is_empty()
-    assert expected(profile(local(0.2, 0.1, key=56), found)).is_empty()
-    assert expected(profile(local(0.2, 0.1, key=7), found)).height == 1
+    layers = layers_of({"a": [0.3]})
+    assert expected(profile(local(0.2, 0.1, key=6), layers)).is_empty()
+    assert expected(profile(local(0.2, 0.1, key=56), layers)).is_empty()
+    assert expected(profile(local(0.2, 0.1, key=7), layers)).height == 1
 
 
 @pytest.mark.parametrize("n_documents", [2, 5])
 def test_convergence_is_the_mean_cosine_over_all_pairs_however_they_are_shared_out(n_documents):
     random = torch.Generator().manual_seed(3)
     vectors = torch.randn(n_documents, 2, 7, generator=random).double()
-    wanted = {"d0", "d1", "d2"}
+    names = {"d0", "d1", "d2"}
 
     def shards(*parts):
         """What each of these groups of documents leaves, in their order."""
-        found = []
+        shard_states = []
         for part in parts:
-            states = States(wanted)
+            states = States(names)
             for i in part:
                 states.add(".", vectors[i], f"d{i}")
-            found.append(states)
+            shard_states.append(states)
         model = pl.lit("m").alias("model")
-        sums = [states.sums().with_columns(model) for states in found]
-        units = [states.units(".") for states in found]
+        sums = [states.sums().with_columns(model) for states in shard_states]
+        units = [states.units(".") for states in shard_states]
         units = pl.concat(frame for frame in units if not frame.is_empty()).with_columns(model)
         return convergence(summed(sums)), pairs(units)
 
     unit = vectors / vectors.norm(dim=-1, keepdim=True)
     cosine = np.array([(unit[:, layer] @ unit[:, layer].T).numpy() for layer in range(2)])
     above = np.triu_indices(n_documents, 1)
-    found, both = shards(range(n_documents))
-    np.testing.assert_allclose(found["cosine"], [c[above].mean() for c in cosine], atol=1e-11)
+    table, cosines = shards(range(n_documents))
+    np.testing.assert_allclose(table["cosine"], [c[above].mean() for c in cosine], atol=1e-11)
     distance = [np.sqrt((2 - 2 * c[above]).mean()) for c in cosine]
-    np.testing.assert_allclose(found["unit_distance"], distance, atol=1e-9)
-    kept = min(n_documents, 3)
-    assert both.height == 2 * kept**2
-    np.testing.assert_allclose(both["cosine"], cosine[:, :kept, :kept].ravel(), atol=1e-12)
+    np.testing.assert_allclose(table["unit_distance"], distance, atol=1e-9)
+    n_names = min(n_documents, 3)
+    assert cosines.height == 2 * n_names**2
+    np.testing.assert_allclose(cosines["cosine"], cosine[:, :n_names, :n_names].ravel(), atol=1e-12)
     again, others = shards(*([i] for i in reversed(range(n_documents))))
-    assert again.equals(found)
-    assert others.equals(both)
+    assert again.equals(table)
+    assert others.equals(cosines)
 
 
 def test_one_document_converges_with_none():

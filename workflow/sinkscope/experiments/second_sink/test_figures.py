@@ -1,4 +1,4 @@
-"""The section on the second sink: what its figures say of tables whose answer is known."""
+"""The section on the second sink: its findings from tables whose answer is known."""
 
 import polars as pl
 import pytest
@@ -72,14 +72,14 @@ def test_the_sentence_says_where_it_is_born_and_ends(both):
 
 
 def test_where_there_is_none_the_sentence_says_so(tmp_path):
-    found = drawn(tmp_path, ("b", {"masses": [0.02, 0.03, 0.0]}))
-    assert found["second_sink_mass"].finding.text.startswith(
+    by_name = drawn(tmp_path, ("b", {"masses": [0.02, 0.03, 0.0]}))
+    assert by_name["second_sink_mass"].finding.text.startswith(
         "In the texts as they are there is no second sink: in no layer of b does the first "
         "terminator get 0.1 of the attention of later queries; it gets most in layer 1 of b, 0.03 "
     )
     assert (
         "No other mark in its place gets 0.1; with a comma"
-        in found["second_sink_mass"].finding.text
+        in by_name["second_sink_mass"].finding.text
     )
 
 
@@ -92,11 +92,11 @@ def test_a_mark_that_is_a_second_sink_where_the_texts_own_is_not_is_named(tmp_pa
         second_sink=pl.when(at).then(0.16).when(comma).then(0.12).otherwise("second_sink"),
         is_second_sink=at | comma,
     )
-    found = figures(tables | {"second_sink_layers": layers})
+    by_name = figures(tables | {"second_sink_layers": layers})
     assert (
         "With another mark exchanged for it, that place gets 0.1 or more in 1 model (0.16 with “?” "
         "in layer 1 of b); with a comma, which ends no sentence, in 1 model."
-    ) in found["second_sink_mass"].finding.text
+    ) in by_name["second_sink_mass"].finding.text
 
 
 def test_the_ratio_is_that_of_layers_with_a_sink(both, tmp_path):
@@ -164,8 +164,8 @@ def test_one_document_is_compared_with_no_other(tmp_path):
 
 
 def test_without_any_attention_on_the_terminator_there_is_no_ratio(tmp_path):
-    found = drawn(tmp_path, ("a", {"masses": [0.0, 0.0, 0.0]}))
-    assert list(found) == [name for name in NAMES if name != "second_sink_ratio"]
+    by_name = drawn(tmp_path, ("a", {"masses": [0.0, 0.0, 0.0]}))
+    assert list(by_name) == [name for name in NAMES if name != "second_sink_ratio"]
 
 
 def test_no_sentence_no_figure(tmp_path):

@@ -29,22 +29,22 @@ def test_the_mark_is_exchanged_and_nothing_else():
 
 
 def marked_in(tokenizer, text, name="gpt2"):
-    """The text's Marked, and the tokens of the first terminator's place in each of its rows."""
+    """The text's Marked, and the tokens at the first terminator's position in each of its rows."""
     encoded = encode(tiny.loaded(name, tokenizer), "d", text, truncate=True)
-    found = marked(tokenizer, encoded)
-    assert found.ids[found.own].tolist() == encoded.ids
-    changed = (found.ids != found.ids[found.own]).any(0).nonzero().flatten().tolist()
-    assert changed in ([], [found.key])
-    return found, [shown(tokenizer, int(row[found.key])) for row in found.ids]
+    text_marks = marked(tokenizer, encoded)
+    assert text_marks.ids[text_marks.own].tolist() == encoded.ids
+    changed = (text_marks.ids != text_marks.ids[text_marks.own]).any(0).nonzero().flatten().tolist()
+    assert changed in ([], [text_marks.key])
+    return text_marks, [shown(tokenizer, int(row[text_marks.key])) for row in text_marks.ids]
 
 
 def test_a_mark_is_exchanged_in_the_form_that_it_has():
     tokenizer = tiny.merged_tokenizer((".", '"'), ("!", '"'), (".", "."), ("?", "?"))
-    found, tokens = marked_in(tokenizer, 'Z "No." Yes. So')
-    assert (found.marks, tokens) == ((".", "!"), ['."', '!"'])
-    assert (found.key, found.following) == (5, 10)
-    found, tokens = marked_in(tokenizer, "Z no.. Yes? So")
-    assert (found.marks, tokens) == ((".", "?"), ["..", "??"])
+    text, tokens = marked_in(tokenizer, 'Z "No." Yes. So')
+    assert (text.marks, tokens) == ((".", "!"), ['."', '!"'])
+    assert (text.key, text.following) == (5, 10)
+    text, tokens = marked_in(tokenizer, "Z no.. Yes? So")
+    assert (text.marks, tokens) == ((".", "?"), ["..", "??"])
 
 
 @pytest.mark.parametrize("kind", ["herbert", "clip", "bertweet"])
@@ -52,13 +52,13 @@ def test_a_mark_is_exchanged_whatever_the_tokenizer_puts_around_it(kind, tmp_pat
     """`.</w>` for `!</w>`, `.@@` for `!@@`."""
     name = {"herbert": "bert", "clip": "gpt2", "bertweet": "roberta"}[kind]
     tokenizer = AutoTokenizer.from_pretrained(tiny.save_tokenizer(kind, tmp_path / kind))
-    found, tokens = marked_in(tokenizer, "At 3.5. Yes! No", name)
-    assert found.marks == (".", "!", "?", ",")
+    text, tokens = marked_in(tokenizer, "At 3.5. Yes! No", name)
+    assert text.marks == (".", "!", "?", ",")
     around = {"herbert": "</w>", "clip": "</w>", "bertweet": ""}[kind]
-    assert tokens == [mark + around for mark in found.marks]
+    assert tokens == [mark + around for mark in text.marks]
     assert (
         encode(tiny.loaded(name, tokenizer), "d", "At 3.5. Yes! No", truncate=True).classes[
-            found.following
+            text.following
         ]
         == "terminator"
     )
@@ -67,12 +67,12 @@ def test_a_mark_is_exchanged_whatever_the_tokenizer_puts_around_it(kind, tmp_pat
 @pytest.mark.parametrize("mark", ["。", "؟", "।", "…"])
 def test_a_mark_of_another_script_is_counted_as_it_is(mark):
     """Its bytes are several tokens: the next terminator is that of the next sentence."""
-    found, tokens = marked_in(tiny.byte_tokenizer(), f"Z ab{mark} Cd{mark}")
+    text, tokens = marked_in(tiny.byte_tokenizer(), f"Z ab{mark} Cd{mark}")
     n_bytes = len(mark.encode())
-    assert (found.marks, found.own, len(tokens)) == ((mark,), 0, 1)
-    assert (found.key, found.following) == (4, 4 + n_bytes + 3)
+    assert (text.marks, text.own, len(tokens)) == ((mark,), 0, 1)
+    assert (text.key, text.following) == (4, 4 + n_bytes + 3)
 
 
 def test_several_marks_in_one_token_are_not_exchanged():
-    found, tokens = marked_in(tiny.merged_tokenizer(("?", "!")), "Z no?! Yes")
-    assert (found.marks, tokens) == (("!",), ["?!"])
+    text, tokens = marked_in(tiny.merged_tokenizer(("?", "!")), "Z no?! Yes")
+    assert (text.marks, tokens) == (("!",), ["?!"])

@@ -1,7 +1,7 @@
-"""Readers: the bytes of one file of a package to its paragraphs, one module a format.
+"""Readers: from the bytes of one file of a package to its paragraphs, one module per format.
 
-Every reader is a pure function and gives text as it stands in the file: what is prose, and how
-it is spelled, is the business of `sinkscope.zoo.clean`.
+Every reader is a pure function and returns text as it is in the file; `sinkscope.zoo.clean` decides
+what is prose, and how it is spelled.
 """
 
 from __future__ import annotations

@@ -14,15 +14,15 @@ REFERENCES = re.compile(r"\[(?:syn|ant|also):.*?\]", re.DOTALL)
 def read_dictd(data: bytes) -> list[str]:
     """'headword: definition' for every definition.
 
-    Words of one meaning each repeat its definition: only the first of them is kept.
+    Synonyms repeat the definition of their meaning: only the first one is kept.
     """
-    seen: set[str] = set()
+    definitions: set[str] = set()
     paragraphs = []
     for entry in ENTRY.split(decoded(data)):
         headword, _, body = entry.partition("\n")
         for sense in SENSE.split("\n" + REFERENCES.sub("", body)):
             definition = " ".join(sense.translate({ord("{"): None, ord("}"): None}).split())
-            if definition and definition not in seen:
-                seen.add(definition)
+            if definition and definition not in definitions:
+                definitions.add(definition)
                 paragraphs.append(f"{headword.strip()}: {definition}")
     return paragraphs

@@ -1,4 +1,4 @@
-"""Paragraphs of a web page: what a reader sees, without code listings and navigation."""
+"""Paragraphs of a web page: its visible text, without code listings and navigation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ address article aside blockquote body caption center dd details div dl dt fields
 figure h1 h2 h3 h4 h5 h6 header hr li main ol p section summary table tbody td tfoot th thead
 title tr ul
 """
-# Their content is no prose: programs, formulas, drawings, forms and ways to other pages.
+# Their content is not prose: programs, formulas, drawings, forms and navigation.
 SKIPPED_TAGS = """
 applet button footer form head iframe math nav noscript object pre script select style svg
 template textarea
@@ -42,7 +42,7 @@ def read_html(data: bytes) -> list[str]:
 
 
 def _paragraphs(root: Any) -> list[str]:
-    """Walks without recursion: generated pages nest deeper than Python may call."""
+    """Without recursion: generated pages are nested deeper than Python's recursion limit."""
     from lxml import etree
 
     paragraphs: list[str] = []

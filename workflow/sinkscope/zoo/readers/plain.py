@@ -1,16 +1,18 @@
-"""Paragraphs of a plain text: what blank lines separate."""
+"""Paragraphs of a plain text, separated by blank lines."""
 
 from __future__ import annotations
 
 import re
 
 BLANK_LINES = re.compile(r"\n[^\S\n]*\n")
-EMPHASIS = re.compile(r"(?<!\w)_([^_\n]+(?:\n[^_\n]+)?)_(?!\w)")  # _so_ did typed books set italics
+EMPHASIS = re.compile(
+    r"(?<!\w)_([^_\n]+(?:\n[^_\n]+)?)_(?!\w)"
+)  # _italics_ as typed books mark them
 LINK = re.compile(r"\{([^{}]+)\}")
 
 
 def read_plain(data: bytes) -> list[str]:
-    """Paragraphs of a text in UTF-8, or else in Latin-1 as many old ones are."""
+    """Paragraphs of a text in UTF-8, or else in Windows-1252 as many old ones are."""
     return paragraphs_of(decoded(data))
 
 

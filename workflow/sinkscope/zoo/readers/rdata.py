@@ -14,7 +14,7 @@ MISSING = -1
 
 
 def read_rdata(data: bytes) -> list[str]:
-    """Paragraphs of every vector of strings; vectors of other things have none."""
+    """Paragraphs of every vector of strings; other vectors have none."""
     return [paragraph for book in _objects(data) for paragraph in paragraphs_of(_lines(book))]
 
 

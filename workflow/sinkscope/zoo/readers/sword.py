@@ -17,7 +17,7 @@ MARK = re.compile(r"<[^>]*>")
 def read_sword(data: bytes) -> list[str]:
     """Paragraphs of the blocks of a .bzz or .czz file, without foot notes and headings.
 
-    The index of verses is not needed: running text is wanted, and blocks hold it in order.
+    The index of verses is not needed: the blocks hold the running text in order.
     """
     paragraphs = []
     for block in _blocks(data):

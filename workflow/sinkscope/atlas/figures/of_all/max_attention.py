@@ -58,8 +58,8 @@ def figure(tables: Tables) -> Figure:
 def most_frequent(most: pl.DataFrame) -> Finding:
     """most: max keys of every model, the most frequent first.
 
-    top: the first of each model, highest share first. classes: how many models have a first of each
-    key class; where the models are few, each is named instead.
+    top: the first of each model, highest share first. classes: number of models per key class of
+    their first max key; if there are few models, each is named instead.
     """
     firsts = most.group_by("model", maintain_order=True).first()
     ordered = firsts.sort("share", "model", descending=[True, False])

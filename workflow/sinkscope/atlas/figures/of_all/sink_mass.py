@@ -1,4 +1,4 @@
-"""The sink mass of every model by layer: a panel per model, a line per key set."""
+"""The sink mass of every model by layer: one panel per model, one line per key set."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def figure(tables: Tables) -> Figure:
         title="Sink mass by layer",
         finding=largest_masses(mean.filter(pl.col("key_set") == "first_token")),
         caption=(
-            f"A panel a model. Formula: {FORMULA}; mean over documents. {ALL_SINKS} "
+            f"One panel per model. Formula: {FORMULA}; mean over documents. {ALL_SINKS} "
             f"n = {documents_in(tables['documents'])} per model. "
             "Unit: part of 1, linear scale. Layers count from 0."
         ),
@@ -64,8 +64,8 @@ def figure(tables: Tables) -> Figure:
 def largest_masses(first: pl.DataFrame) -> Finding:
     """first: the mass of the first token in every layer of every model.
 
-    peaks: of each model, largest first. n_half: how many are above one half; where the models are
-    few, each is named instead.
+    peaks: the largest of each model, in descending order. n_half: number of peaks above one half;
+    if there are few models, each is named instead.
     """
     ordered = first.drop_nulls("mass").sort(
         "mass", "model", "layer", descending=[True, False, False]

@@ -44,7 +44,7 @@ def figure(tables: Tables) -> Figure:
         number="format(datum.rate, '.1%')",
         opacity=highlighted(),
     )
-    # The window is what compares; whole documents only where all are shorter.
+    # The finding compares the window; whole documents only if all are shorter.
     leading = of_models.filter(pl.col("queries") == order[0])
     leading = leading.sort("rate", "model", descending=True)
     facts = {
@@ -67,12 +67,12 @@ def figure(tables: Tables) -> Figure:
 
 
 def by_model(rates: pl.DataFrame, models: list[str]) -> pl.DataFrame:
-    """model, queries (which are counted), n_documents, rate: over all layers and heads."""
+    """model, queries (over which tokens), n_documents, rate over all layers and heads."""
     rows = [
-        (model, words.window_text(window), n_counted(own, window), rate)
+        (model, words.window_text(window), n_counted(model_rates, window), rate)
         for model in models
-        for own in [rates.filter(pl.col("model") == model)]
-        for window in windows(own)
-        if (rate := mean_rate(own, "first_token", window)) is not None
+        for model_rates in [rates.filter(pl.col("model") == model)]
+        for window in windows(model_rates)
+        if (rate := mean_rate(model_rates, "first_token", window)) is not None
     ]
     return pl.DataFrame(rows, schema=["model", "queries", "n_documents", "rate"], orient="row")

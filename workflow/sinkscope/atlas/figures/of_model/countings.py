@@ -1,4 +1,4 @@
-"""Both countings of an encoder's max keys: without and with the queries at padding."""
+"""Both counts of an encoder's max keys: without and with the queries at padding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FINDING = (
 
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | None:
-    """None where padding is not counted, or there is none: a single text has no padding."""
+    """None if padding is not counted, or if there is none: a single text has no padding."""
     tokens, padded = tables["max_attention_tokens"], tables.get("max_attention_tokens_padded")
     total, total_padded = (
         0 if frame is None else int(frame["count"].sum()) for frame in (tokens, padded)
@@ -55,7 +55,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
 
 
 def side_by_side(countings: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """The most frequent max keys of either counting, with their share in both."""
+    """The most frequent max keys of either count, with their share in both."""
     keys = ["token", "key_class"]
     either = pl.concat([top(frame, N_TOKENS).select(keys) for frame in countings.values()])
     shown = labelled(either.unique(maintain_order=True)).with_row_index("rank", offset=1)

@@ -32,7 +32,9 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         .agg(entropy=value.mean(), low=value.quantile(0.1), high=value.quantile(0.9))
     )
     drawn = rounded(with_mean(by_layer, ["layer"], ["entropy", "low", "high"], documents))
-    n_documents = by_layer.drop_nulls("entropy")["document"].n_unique()  # not those of one token
+    n_documents = by_layer.drop_nulls("entropy")[
+        "document"
+    ].n_unique()  # documents of one token have none
     mean = drawn.filter(pl.col("document") == ALL_DOCUMENTS).drop_nulls("entropy").sort("entropy")
     layers = mean.select("layer", "entropy").to_dicts()
     chart = with_band(drawn, axis_length(by_layer, "layer"))

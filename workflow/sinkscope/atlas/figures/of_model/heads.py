@@ -53,7 +53,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
 
 
 def strongest(drawn: pl.DataFrame, epsilon: float) -> dict[str, int | float]:
-    """The head with the highest mean score, and how many heads score more than epsilon."""
+    """Facts: the head with the highest mean score, and how many heads score more than epsilon."""
     mean = drawn.filter(pl.col("document") == ALL_DOCUMENTS)
     ordered = mean.sort("sink_score", descending=True, nulls_last=True)
     return {

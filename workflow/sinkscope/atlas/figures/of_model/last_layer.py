@@ -1,4 +1,5 @@
-"""The last layer of an encoder: what every key receives, and what terminators receive."""
+"""The last layer of an encoder: the attention that each key receives, and the mean per key
+class."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ FINDING = (
 
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | None:
-    """None for a decoder, and where no document is to be shown."""
+    """None for a decoder, and if there is no document to show."""
     if tables["models"]["family"][0] != "encoder" or not documents:
         return None
     table = tables["last_layer_keys"]
@@ -54,7 +55,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
 
 
 def of_keys(drawn: pl.DataFrame) -> alt.LayerChart:
-    """A stem per key, with a point on it where the key is no ordinary token."""
+    """One stem per key, with a point if the key is not an ordinary token."""
     base = alt.Chart(width=WIDTH, height=230).encode(
         x=alt.X("key:Q", title="key position", scale=alt.Scale(nice=False, padding=6)),
         y=alt.Y("received:Q", title="attention received (part of 1)"),
@@ -91,7 +92,7 @@ def of_classes(drawn: pl.DataFrame) -> alt.LayerChart:
 
 
 def receives_most(table: pl.DataFrame) -> dict[str, str | float]:
-    """The class whose keys receive most, and terminators beside words where there are both."""
+    """Facts: the class whose keys receive most attention; terminators and words, if both occur."""
     means = table.group_by("key_class", maintain_order=True).agg(pl.col("received").mean())
     received: dict[str, float] = dict(means.iter_rows())
     best = max(received, key=lambda name: received[name])

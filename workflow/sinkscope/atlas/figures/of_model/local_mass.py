@@ -72,7 +72,7 @@ def long_form(heads: pl.DataFrame) -> pl.DataFrame:
 
 
 def most_local(masses: pl.DataFrame) -> dict[str, int | float]:
-    """The layer that keeps most attention within the widest window, as a mean over documents."""
+    """The layer with most attention within the widest window, as a mean over documents."""
     width = LOCAL_WIDTHS[-1]
     widest = masses.filter(pl.col("document") == ALL_DOCUMENTS, pl.col("width") == width)
     by_layer = widest.pivot("keys", index="layer", values="mass")

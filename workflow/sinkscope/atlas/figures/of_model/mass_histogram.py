@@ -1,4 +1,4 @@
-"""How many documents give a key set how much attention, layer by layer."""
+"""Number of documents by the attention that they give a key set, layer by layer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
         caption=(
             "Each panel is a layer; a bar counts the documents whose average attention to a key "
             f"set falls in a bin of 0.05. Formula: {FORMULA}. "
-            f"n = {words.counted(n_documents, 'document')} a layer and key set. "
+            f"n = {words.counted(n_documents, 'document')} per layer and key set. "
             "Unit: documents. Bars of different key sets overlap."
         ),
         chart=histograms(drawn, key_sets, n_layers, n_documents),
@@ -95,7 +95,7 @@ def panel_size(n_layers: int) -> tuple[int, int, int]:
 
 
 def majority(rows: pl.DataFrame) -> dict[str, str | int]:
-    """key_set, layer, n_above: where most documents spend more than half of their attention on one
+    """key_set, layer, n_above: where most documents put more than half of their attention on one
     key set."""
     above = rows.group_by("key_set", "layer").agg(
         n_above=(pl.col("mass") > 0.5).sum(), mass=pl.col("mass").mean()

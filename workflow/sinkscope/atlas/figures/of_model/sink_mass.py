@@ -77,7 +77,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
 
 
 def largest(masses: pl.DataFrame) -> dict[str, str | int | float]:
-    """key_set, layer, mass: of the single key set with the largest mean over documents; ties to the
+    """key_set, layer, mass of the key set with the largest mean over documents; ties to the
     first."""
     mean = masses.filter(pl.col("document") == ALL_DOCUMENTS, pl.col("key_set") != "sinks")
     ordered = mean.sort("mass", descending=True, nulls_last=True, maintain_order=True)

@@ -68,7 +68,8 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
 
 
 def by_key(rates: pl.DataFrame) -> pl.DataFrame:
-    """Rates of key 0 and of the best key of each class; `queries` says over which tokens."""
+    """Rates of key 0 and of the best key of each class; `queries` names the tokens they are
+    over."""
     first = pl.col("key_set") == "first_token"
     shown = rates.filter(first | ~pl.col("key_set").is_in(["bos", "cls", "first"]))
     shown = shown.drop_nulls("rate")

@@ -29,7 +29,7 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A panel per model, a line per beginning."""
+    """One panel per model, one line per input."""
     content = known_content(tables)
     means = of_roles(content)
     changes = changes_at_peak(means)
@@ -63,9 +63,9 @@ def finding(changes: pl.DataFrame) -> Finding:
 
 
 def changes_at_peak(means: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, text, other_first_word, change: attention to key 0 in the layer that gives it
-    most; the largest relative change comes first. Without models for which no other word was tried:
-    a vocabulary may have no ordinary words."""
+    """model, layer, text, other_first_word, change: attention to key 0 in the layer of each model
+    where it is highest. The largest relative change comes first. Models without the input
+    other_first_word are left out: their vocabulary has no ordinary words."""
     if "other_first_word" not in means["input"]:
         return pl.DataFrame()
     peak = at_peak(means, "first_token").filter(

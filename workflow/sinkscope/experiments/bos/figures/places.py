@@ -32,7 +32,7 @@ PLACES = {
         "triangle-down",
     ),
 }
-# Role that receives most with a sentence in front: what is said of its models.
+# Role that receives most attention with a sentence in front: phrase about its models.
 FOLLOWS = {
     "filler_end": "to the new first terminator in {{ filler_end | names | models_or_number }}",
     "first_terminator": (
@@ -43,7 +43,7 @@ FOLLOWS = {
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A row per model, a mark for each key that may take over the second sink."""
+    """One row per model, one mark per key that may take over the second sink."""
     content = known_content(tables)
     peak = at_peak(of_roles(content), "first_terminator").join(labels(), on=["input", "role"])
     if peak.is_empty():
@@ -58,11 +58,12 @@ def figure(tables: Tables) -> Figure | None:
         caption=(
             "A short sentence is put in front of every text: its end is then the first terminator, "
             "the text's own one comes later, and what stood in the latter's place is another "
-            "token. As a control the sentence ends in a comma. Formula: mean over queries i after "
-            "all of these keys (encoders: all others) of M[l,i,k], in the layer of each model "
-            "where the first terminator of the text as it is gets most. Mean over heads, queries "
-            f"and n = {documents_in(content, GROUPS)}. Unit: part of 1, linear scale, which does "
-            "not end at 1."
+            "token. As a control the sentence ends in a comma. Formula: mean of M[l,i,k] over the "
+            "queries i after all of these keys that its input has (encoders: all queries of the "
+            "input except those keys and key 0), in the layer of each model where the first "
+            "terminator of the text as it is gets most. Mean over heads, queries and "
+            f"n = {documents_in(content, GROUPS)}. Unit: part of 1, linear scale, which does not "
+            "end at 1."
         ),
         chart=chart(drawn, models),
         data=drawn,
@@ -76,7 +77,7 @@ def labels() -> pl.DataFrame:
 
 
 def finding(peak: pl.DataFrame) -> Finding:
-    """Which key receives most with a sentence in front, by model."""
+    """The key that receives most attention with a sentence in front, per model."""
     moved = peak.filter(pl.col("input") == "filler")
     if moved.is_empty():
         return Finding("No text has room for a sentence in front.")

@@ -19,7 +19,7 @@ LINES: dict[str, Look] = {
     "without: first real token": (CLASS_COLOURS["first"], (1, 0)),
 }
 MASSES = ["first_token", "first_word"]
-TAKES_OVER = 0.5  # fraction of what the special token received
+TAKES_OVER = 0.5  # fraction of the special token's attention
 
 FINDING = (
     "{% set ends = extremes | phrased("
@@ -31,11 +31,11 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A panel per model: attention to the special token and to the first real token, by layer."""
+    """One panel per model: attention to the special token and to the first real token, by layer."""
     table = tables["bos"]
     with_, without = means(table, "with"), means(table, "without")
-    taken = takeover(with_, without)
-    if taken.is_empty():
+    takeovers = takeover(with_, without)
+    if takeovers.is_empty():
         return None
     by, labels = ["model", "layer"], list(LINES)
     parts = [
@@ -47,7 +47,7 @@ def figure(tables: Tables) -> Figure | None:
     return Figure(
         name="bos_on_off",
         title="With and without special tokens",
-        finding=finding(taken),
+        finding=finding(takeovers),
         caption=(
             "The same texts, equally long: with the special tokens of the family around them (or "
             f"its BOS in front), and without any.{exceptions(tables)} Formula: mean over queries i "
@@ -63,14 +63,15 @@ def figure(tables: Tables) -> Figure | None:
 
 def means(table: pl.DataFrame, name: str) -> pl.DataFrame:
     """model, layer, first_token, first_word of one input: means over documents."""
-    known = table.filter(pl.col("input") == name).with_columns(pl.col(MASSES).fill_nan(None))
+    rows = table.filter(pl.col("input") == name).with_columns(pl.col(MASSES).fill_nan(None))
     by = ["model", "layer"]
-    return known.group_by(by).agg(pl.col(MASSES).mean()).sort(by)
+    return rows.group_by(by).agg(pl.col(MASSES).mean()).sort(by)
 
 
 def takeover(with_: pl.DataFrame, without: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, special, word, part: what the special token receives in the layer where that is
-    most, and what the first real token receives there without it; the largest part comes first."""
+    """model, layer, special, word, part: attention to the special token in the layer where it is
+    highest, and attention to the first real token in that layer without special tokens. The largest
+    part comes first."""
     best = (
         with_.drop_nulls("first_token")
         .sort("model", "first_token", "layer", descending=[False, True, False])
@@ -86,27 +87,28 @@ def takeover(with_: pl.DataFrame, without: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def finding(taken: pl.DataFrame) -> Finding:
-    extremes = taken if taken.height == 1 else taken[[0, -1]]
-    n_over = taken.filter(pl.col("part") >= TAKES_OVER).height
-    facts: Facts = {"n_over": n_over, "n_models": taken.height, "extremes": extremes.to_dicts()}
+def finding(takeovers: pl.DataFrame) -> Finding:
+    extremes = takeovers if takeovers.height == 1 else takeovers[[0, -1]]
+    n_over = takeovers.filter(pl.col("part") >= TAKES_OVER).height
+    facts: Facts = {"n_over": n_over, "n_models": takeovers.height, "extremes": extremes.to_dicts()}
     return Finding(FINDING, facts)
 
 
 def exceptions(tables: Tables) -> str:
-    """Models that are not used to a special token in front, and models that are not shown."""
+    """Sentences of the caption: models that usually read no special token in front, and models that
+    are not shown."""
     table, content = tables["bos"], tables["position_content"]
     unusual = table.filter(~pl.col("is_usual"))["model"].unique().sort().to_list()
     absent = sorted(set(content["model"]) - set(table["model"]))
     text = ""
     if unusual:
         text += (
-            f" {words.listed(unusual)} {'was' if len(unusual) == 1 else 'were'} not made to begin "
-            "with one: their BOS stands in front for once."
+            f" {words.listed(unusual)} usually {'reads' if len(unusual) == 1 else 'read'} texts "
+            "without a special token in front: BOS is put there for this comparison."
         )
     if absent:
         text += (
-            " Not shown, for want of a token that the tokenizer puts in front or of room for it: "
+            " Not shown, because the tokenizer puts no token in front or no text has room for it: "
             f"{words.listed(absent)}."
         )
     return text

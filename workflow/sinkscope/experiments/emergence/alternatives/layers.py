@@ -1,4 +1,4 @@
-"""What each layer gives the first token, with each kind of attention."""
+"""Attention to the first token by layer, with each kind of attention."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """Three panels per family: what the first token receives, the sum of a row, and their ratio."""
+    """Three panels per family: attention to the first token, the sum of a row, and their ratio."""
     rows = compared(tables)
     if rows.is_empty():
         return None
@@ -63,7 +63,7 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def in_panels(last: pl.DataFrame) -> pl.DataFrame:
-    """family, model, kind, layer, value, amount, panel: the title of the panel of each value."""
+    """family, model, kind, layer, value, amount, panel (the title of the value's panel)."""
     title = pl.col("value").replace_strict(VALUES)
     if last["family"].n_unique() > 1:
         title = pl.format("{}: {}", "family", title)

@@ -24,7 +24,7 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A panel per family, a line per model."""
+    """One panel per family, one line per model."""
     rows = compared(tables)
     if rows.is_empty():
         return None
@@ -34,7 +34,7 @@ def figure(tables: Tables) -> Figure | None:
     drawn = rounded(on_log_axis(of_models))
     line = lines(
         tokens_axis(drawn),
-        alt.Y("loss:Q", title="held-out loss (nats a token)").scale(zero=False),
+        alt.Y("loss:Q", title="held-out loss (nats per token)").scale(zero=False),
         model_lines(rows),
         tips(
             "model:N",
@@ -52,9 +52,9 @@ def figure(tables: Tables) -> Figure | None:
         finding=Finding(FINDING, {"models": last.to_dicts()}),
         caption=(
             "Models of one family, trained alike but for what turns logits into attention. Loss "
-            f"over held-out windows of {WINDOW} tokens, nats a predicted token. {UNTRAINED} "
-            f"n = {words.counted(drawn['step'].n_unique(), 'measurement')} a model. "
-            "Unit: nats a token."
+            f"over held-out windows of {WINDOW} tokens, nats per predicted token. {UNTRAINED} "
+            f"n = {words.counted(drawn['step'].n_unique(), 'measurement')} per model. "
+            "Unit: nats per token."
         ),
         chart=panels(line, drawn, "family", 1),
         data=drawn,

@@ -23,13 +23,13 @@ COLUMNS = {
 }
 
 FINDING = (
-    "Of {{ lowest | phrased('{family}, {model} has the lowest held-out loss, {below:.3f} nats a "
-    "token below {highest}') | join('; of ') }}."
+    "Of {{ lowest | phrased('{family}, {model} has the lowest held-out loss, {below:.3f} nats "
+    "per token below {highest}') | join('; of ') }}."
 )
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A table drawn as text marks, a row per model."""
+    """A table drawn as text marks, one row per model."""
     rows = compared(tables)
     if rows.is_empty():
         return None
@@ -43,7 +43,8 @@ def figure(tables: Tables) -> Figure | None:
             "Held-out loss at the end of training; the layer that gives the first token most, "
             "what it gives, the sum of its rows, and the first divided by the second; means over "
             f"heads, queries and held-out windows of {WINDOW} tokens. "
-            f"n = {words.counted(drawn.height, 'model')}. Unit: nats a token; attention; part of 1."
+            f"n = {words.counted(drawn.height, 'model')}. "
+            "Unit: nats per token; attention; part of 1."
         ),
         chart=chart(drawn),
         data=drawn,
@@ -51,7 +52,7 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def lowest_losses(drawn: pl.DataFrame) -> list[dict[str, str | float]]:
-    """Of each family the model with the lowest loss; highest: the model with the highest."""
+    """The model with the lowest loss in each family; highest: the model with the highest."""
     loss = pl.col("loss")
     ordered = drawn.sort("family", "loss", "model").group_by("family", maintain_order=True)
     return ordered.agg(

@@ -21,7 +21,7 @@ from sinkscope.experiments.emergence.growth import (
 )
 from sinkscope.findings.finding import Finding
 
-# How the texts were given: label, colour and shape of its mark.
+# Input: label, colour and shape of its mark.
 INPUTS = {
     "reference": ("as trained", INK, "circle"),
     PLAIN: ("no special tokens", "#0072b2", "square"),
@@ -29,7 +29,7 @@ INPUTS = {
     MOVED: ("special token, moved", "#d55e00", "diamond"),
 }
 REFERENCE = "datum.input === 'reference'"
-# Verdict: what is said of its models.
+# Verdict: phrase about its models.
 PHRASES = {
     "position": "to the first position in {{ position | names | listed }}",
     "token": "to the token in {{ token | names | listed }}",
@@ -40,7 +40,7 @@ PHRASES = {
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A row per model, a mark per input; the verdict at the right."""
+    """One row per model, one mark per input; the verdict at the right."""
     evaluation = growth.softmax_evaluation(tables["attachment"])
     if evaluation.is_empty():
         return None
@@ -68,22 +68,22 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def finding(verdicts: pl.DataFrame) -> Finding:
-    """verdicts: of growth.verdicts. One list of facts per verdict."""
+    """verdicts: frame returned by growth.verdicts. One list of facts per verdict."""
     facts = {
         verdict.replace(" ", "_"): verdicts.filter(pl.col("verdict") == verdict)
         .select("model", "layer", *INPUTS)
         .to_dicts()
         for verdict in VERDICTS
     }
-    said = "; ".join(
+    text = "; ".join(
         phrase for verdict, phrase in PHRASES.items() if facts[verdict.replace(" ", "_")]
     )
-    has_sink = said.startswith("to ")
-    return Finding(f"The sink attaches {said}." if has_sink else f"There is {said}.", facts)
+    has_sink = text.startswith("to ")
+    return Finding(f"The sink attaches {text}." if has_sink else f"There is {text}.", facts)
 
 
 def by_input(verdicts: pl.DataFrame) -> pl.DataFrame:
-    """A row per model and input that was tried: model, layer, verdict, input, mass, label, says."""
+    """One row per model and input with a value: model, layer, verdict, input, mass, label, says."""
     rows = verdicts.unpivot(
         list(INPUTS),
         index=["model", "layer", "verdict"],
@@ -98,17 +98,17 @@ def by_input(verdicts: pl.DataFrame) -> pl.DataFrame:
 
 
 def chart(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
-    looks = {label: (colour, shape) for label, colour, shape in INPUTS.values()}
-    tried = {label: look for label, look in looks.items() if label in set(drawn["label"])}
+    all_looks = {label: (colour, shape) for label, colour, shape in INPUTS.values()}
+    looks = {label: look for label, look in all_looks.items() if label in set(drawn["label"])}
     y = rows_axis("model", models)
     x = alt.X("mass:Q", title="sink mass at the strongest layer as trained (part of 1)")
     x = x.scale(domain=[0, 1]).axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1], grid=True)
     tooltip = tips(
         "model:N", ("label:N", "input"), ("mass:Q", "sink mass", ".4f"), "layer:Q", "verdict:N"
     )
-    # Other inputs often leave the mark where it is: the reference shows behind theirs.
+    # Marks of other inputs often cover the reference, so the reference is drawn larger.
     size = alt.condition(REFERENCE, alt.value(260), alt.value(60))
-    mark = marks(x, y, mark_looks("label", tried, columns=2), tooltip).encode(size=size)
+    mark = marks(x, y, mark_looks("label", looks, columns=2), tooltip).encode(size=size)
     reference = alt.Chart().transform_filter(REFERENCE).encode(y=y)
     half = reference.transform_calculate(half="datum.mass / 2").encode(x="half:Q")
     half = half.mark_tick(thickness=1.5, height=18, color=INK, opacity=0.6)

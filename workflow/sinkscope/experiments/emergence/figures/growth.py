@@ -31,48 +31,48 @@ SINKS = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A panel per model: sink mass of its strongest layer, and the held-out loss below."""
+    """One panel per model: sink mass of its strongest layer, and the held-out loss below."""
     log = growth.softmax_log(tables["emergence"])
     if log.is_empty():
         return None
-    grown = growth.growth(log)
-    drawn = rounded(on_log_axis(grown))
-    appeared = growth.onsets(grown)
-    models = appeared["model"].to_list()
-    panels = [panel(drawn, row, model_colour(models, row["model"])) for row in appeared.to_dicts()]
-    n_steps = grown.group_by("model").len()["len"].to_list()
+    curves = growth.growth(log)
+    drawn = rounded(on_log_axis(curves))
+    onsets = growth.onsets(curves)
+    models = onsets["model"].to_list()
+    panels = [panel(drawn, row, model_colour(models, row["model"])) for row in onsets.to_dicts()]
+    n_steps = curves.group_by("model").len()["len"].to_list()
     return Figure(
         name="emergence_growth",
         title="Sink mass and held-out loss during training",
-        finding=finding(appeared),
+        finding=finding(onsets),
         caption=(
             f"Above, the layer of each model that is strongest in the end. Formula: {MASS}. "
             "Below, the held-out loss: of the next token (decoders) or of masked tokens "
             "(encoders), which are not to be compared with each other. Dashed: a sink appears, "
             f"the first measurement with a mass of {APPEARED} (thin line) or more. {UNTRAINED} "
-            f"n = {words.ranged(n_steps)} measurements a model. "
-            "Unit: part of 1; nats a predicted token."
+            f"n = {words.ranged(n_steps)} measurements per model. "
+            "Unit: part of 1; nats per predicted token."
         ),
         chart=alt.concat(*panels, columns=4, data=data_source(drawn), spacing=22),
         data=drawn,
     )
 
 
-def finding(appeared: pl.DataFrame) -> Finding:
-    """appeared: of growth.onsets."""
-    sinks = appeared.drop_nulls("onset").sort("onset", "model")
+def finding(onsets: pl.DataFrame) -> Finding:
+    """onsets: frame returned by growth.onsets."""
+    sinks = onsets.drop_nulls("onset").sort("onset", "model")
     facts: Facts = {
         "threshold": APPEARED,
-        "n_models": appeared.height,
+        "n_models": onsets.height,
         "n_sinks": sinks.height,
         "sinks": sinks.select("model", "layer", "onset", "fallen").to_dicts(),
-        "without": appeared.filter(pl.col("onset").is_null()).select("model").to_dicts(),
+        "without": onsets.filter(pl.col("onset").is_null()).select("model").to_dicts(),
     }
     return Finding(NO_SINK if sinks.is_empty() else SINKS, facts)
 
 
 def panel(drawn: pl.DataFrame, row: dict[str, Any], colour: str) -> alt.VConcatChart:
-    """row: of growth.onsets, the model's."""
+    """row: the model's row of growth.onsets."""
     onset = row["onset"]
     appears = "no sink" if onset is None else f"sink after {words.tokens_trained(onset)}"
     base = only(model=row["model"]).encode(
@@ -90,7 +90,7 @@ def panel(drawn: pl.DataFrame, row: dict[str, Any], colour: str) -> alt.VConcatC
     mass = alt.Y("mass:Q", title="sink mass", scale=alt.Scale(domain=[0, 1]))
     least = alt.Chart(one_row()).mark_rule(opacity=0.4).encode(y=alt.datum(APPEARED))
     above = line.encode(x=tokens_axis(drawn, labels=False), y=mass.axis(tickCount=3))
-    # The same axis in all panels, so that losses can be compared.
+    # All panels have the same axis, so that losses can be compared.
     loss = alt.Y("loss:Q", scale=alt.Scale(domain=limits(drawn["loss"]), zero=False))
     below = line.encode(x=tokens_axis(drawn), y=loss.title("loss").axis(tickCount=3))
     return alt.vconcat(

@@ -25,7 +25,7 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A strip per model: layers along y, training along x, sink mass as colour."""
+    """One strip per model: layers along y, training along x, sink mass as colour."""
     log = growth.softmax_log(tables["emergence"])
     if log.is_empty():
         return None
@@ -39,7 +39,7 @@ def figure(tables: Tables) -> Figure | None:
         caption=(
             f"Layers in rows, training from left to right. Formula: {MASS}. {UNTRAINED} "
             f"n = {words.ranged(n_heads)} "
-            "heads a model. Unit: part of 1, linear scale. Layers count from 0."
+            "heads per model. Unit: part of 1, linear scale. Layers count from 0."
         ),
         chart=chart(drawn),
         data=drawn,
@@ -47,7 +47,7 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def finding(last: pl.DataFrame) -> Finding:
-    """last: of growth.by_layer, the finished models."""
+    """last: rows of growth.by_layer at the last step of each model."""
     above = last.filter(pl.col("first_and_special") >= APPEARED)
     best = growth.strongest(last).sort("first_and_special", descending=True).head(1)
     facts: Facts = {
@@ -62,7 +62,7 @@ def finding(last: pl.DataFrame) -> Finding:
 
 
 def with_edges(layers: pl.DataFrame) -> pl.DataFrame:
-    """With start and stop: a measurement fills the axis half-way to its neighbours."""
+    """Adds start and stop: each measurement extends half-way to its neighbours on the axis."""
     at = pl.col("at").log()
     before = at.shift(1).over("model", "layer", order_by="step")
     after = at.shift(-1).over("model", "layer", order_by="step")

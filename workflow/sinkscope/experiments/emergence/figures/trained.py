@@ -26,7 +26,7 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """Two bars per model: sink mass, and how many times that of uniform attention."""
+    """Two bars per model: sink mass, and its ratio to uniform attention."""
     evaluation = growth.softmax_evaluation(tables["attachment"])
     if evaluation.is_empty():
         return None
@@ -48,7 +48,7 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def finding(targets: pl.DataFrame) -> Finding:
-    """Which models have a sink, by mass and by times uniform attention."""
+    """Which models have a sink, by mass and by ratio to uniform attention."""
     measured = targets.drop_nulls("times")
     is_above = pl.col("times") >= TIMES_UNIFORM
     has_sink = pl.col("mass") >= APPEARED
@@ -79,7 +79,7 @@ def chart(drawn: pl.DataFrame) -> alt.ConcatChart:
 def panel(
     drawn: pl.DataFrame, field: str, title: str, ends: list[float], layer: str, form: str
 ) -> alt.LayerChart:
-    """Bars with their number and layer. ends: of the axis, and where a dashed line stands."""
+    """Bars with their number and layer. ends: least end of the axis, and x of the dashed line."""
     models = drawn["model"].to_list()
     x = alt.X(f"{field}:Q", title=title).scale(domain=[0, max(ends)], nice=False)
     return bars(

@@ -1,4 +1,4 @@
-"""Induction heads at rest: what they give the first token of ordinary text."""
+"""Attention of induction heads to the first token of ordinary text, compared with other heads."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.marks import mark_looks, marks
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.experiments.induction.heads import (
-    AT_REST,
     HALF,
     INDUCTION,
     LOOKS,
+    ON_TEXT,
     OTHERS,
     PEERS,
     SOURCE,
-    at_rest,
     groups,
+    on_ordinary_text,
 )
 from sinkscope.findings.finding import Facts, Finding
 
@@ -66,28 +66,29 @@ WITHOUT = "; no induction heads in {{ without | names | models_or_number }}"
 
 def figure(tables: Tables) -> Figure | None:
     """A row per model: its induction heads, their peers and all other heads, and their numbers."""
-    rest = at_rest(tables)
-    if rest.is_empty():
+    heads = on_ordinary_text(tables)
+    if heads.is_empty():
         return None
-    means = groups(rest)
+    means = groups(heads)
     n_heads = pl.col("n_induction") + pl.col("n_others")
     label = pl.format("{} ({} of {})", "model", "n_induction", n_heads)
     drawn = rounded(means.with_columns(label=label))
     labels = drawn["label"].to_list()
-    panels = [panel(column, labels, is_left=column == AT_REST[0]) for column in AT_REST]
+    panels = [panel(column, labels, is_left=column == ON_TEXT[0]) for column in ON_TEXT]
     chart = alt.concat(*panels, columns=2, spacing=16, data=data_source(drawn))
     return Figure(
         name="induction_dormancy",
-        title="Induction heads at rest",
-        finding=finding(means, rest["threshold"][0]),
+        title="Induction heads on ordinary text",
+        finding=finding(means, heads["threshold"][0]),
         caption=(
             "Induction heads against all other heads of the same model, on the corpus's ordinary "
             "text; beside the name, how many of the heads are induction heads; at the right, the "
-            "values of induction heads and others. Triangles: for each induction head the mean of "
-            "the heads of its own layer that are none, since later layers rest more. Formula: mean "
-            "over heads of the mean over queries of A[l,h,i,0] (left) and of the share of queries "
-            f"i > 0 with A[l,h,i,0] > {HALF} (right), mean over documents. {SOURCE}. "
-            f"n = {words.ranged(means.select(n_heads).to_series().to_list())} heads a "
+            "values of induction heads and others. Triangles: for each induction head the mean "
+            "over the heads of its layer that are not induction heads, since later layers attend "
+            "more to the first token. Formula: mean over heads of the mean over queries of "
+            f"A[l,h,i,0] (left) and of the fraction of queries i > 0 with A[l,h,i,0] > {HALF} "
+            f"(right), mean over documents. {SOURCE}. "
+            f"n = {words.ranged(means.select(n_heads).to_series().to_list())} heads per "
             "model. Unit: part of 1; percent of queries."
         ),
         chart=chart.resolve_scale(color="shared", shape="shared"),
@@ -96,7 +97,7 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def finding(means: pl.DataFrame, threshold: float) -> Finding:
-    """means: of groups."""
+    """means: frame returned by groups."""
     induction, others, peers = (
         pl.col(f"first_token_{group}") for group in ("induction", "others", "peers")
     )
@@ -131,7 +132,7 @@ def finding(means: pl.DataFrame, threshold: float) -> Finding:
 
 
 def panel(column: str, labels: list[str], *, is_left: bool) -> alt.LayerChart:
-    """Marks of the three groups, induction heads and others joined by a line."""
+    """Marks of the three groups; a line joins induction heads and others."""
     one, other, peers = (f"{column}_{group}" for group in ("induction", "others", "peers"))
     form = ".2f" if column == "first_token" else ".0%"
     x = alt.X(f"{one}:Q", title=TITLES[column]).scale(domain=[0, 1])
@@ -162,11 +163,11 @@ def panel(column: str, labels: list[str], *, is_left: bool) -> alt.LayerChart:
 
 
 def group(field: str, kind: str) -> alt.Chart:
-    """The models that have a value of this group of heads."""
-    known = alt.Chart().transform_filter(f"isValid(datum.{field})")
-    return known.transform_calculate(kind=f"'{kind}'")
+    """A chart of the models that have a value of this group of heads."""
+    chart = alt.Chart().transform_filter(f"isValid(datum.{field})")
+    return chart.transform_calculate(kind=f"'{kind}'")
 
 
 def number(field: str, form: str) -> str:
-    """A Vega expression."""
+    """A Vega expression: the field as text, or 'none'."""
     return f"(isValid(datum.{field}) ? format(datum.{field}, '{form}') : 'none')"

@@ -1,4 +1,4 @@
-"""The induction score of every head against what it gives the first token of ordinary text."""
+"""The induction score of every head against its attention to the first token of ordinary text."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sinkscope.experiments.induction.heads import (
     LOOKS,
     OTHERS,
     SOURCE,
-    at_rest,
     heads_per_model,
+    on_ordinary_text,
 )
 from sinkscope.findings.finding import Finding
 
@@ -36,22 +36,23 @@ SEVERAL = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A panel per model, a mark per head."""
-    rest = at_rest(tables)
-    if rest.is_empty():
+    """One panel per model, one mark per head."""
+    heads = on_ordinary_text(tables)
+    if heads.is_empty():
         return None
     kind = pl.when("is_induction").then(pl.lit(INDUCTION)).otherwise(pl.lit(OTHERS))
-    drawn = rounded(rest).with_columns(kind=kind)
+    drawn = rounded(heads).with_columns(kind=kind)
     limit = drawn["threshold"][0]
     return Figure(
         name="induction_heads_at_rest",
         title="Induction score and attention to the first token, head by head",
-        finding=finding(rest),
+        finding=finding(heads),
         caption=(
-            f"A panel a model, a mark a head; dashed: the score of induction heads, {limit:g}. "
+            "One panel per model, one mark per head; dashed: the least score of induction heads, "
+            f"{limit:g}. "
             "Along x the induction score, on repeated random tokens; along y the mean over queries "
             f"of A[l,h,i,0], on ordinary text, mean over documents. {SOURCE}. "
-            f"n = {words.ranged(heads_per_model(rest))} heads a model. "
+            f"n = {words.ranged(heads_per_model(heads))} heads per model. "
             "Unit: part of 1, both linear."
         ),
         chart=chart(drawn, limit),
@@ -59,15 +60,19 @@ def figure(tables: Tables) -> Figure | None:
     )
 
 
-def finding(rest: pl.DataFrame) -> Finding:
-    """The induction heads that give the first token most and least."""
+def finding(heads: pl.DataFrame) -> Finding:
+    """The induction heads that give the first token most and least attention."""
     order = ["first_token", "model", "layer", "head"]
-    heads = rest.filter(pl.col("is_induction")).sort(order, descending=[True, False, False, False])
-    if heads.is_empty():
-        return Finding(NONE, {"threshold": rest["threshold"][0]})
-    several = heads.height > 1
-    extremes = (heads[[0, -1]] if several else heads).select(order).to_dicts()
-    return Finding(SEVERAL if several else ONE, {"n_heads": heads.height, "extremes": extremes})
+    induction_heads = heads.filter(pl.col("is_induction")).sort(
+        order, descending=[True, False, False, False]
+    )
+    if induction_heads.is_empty():
+        return Finding(NONE, {"threshold": heads["threshold"][0]})
+    several = induction_heads.height > 1
+    extremes = (induction_heads[[0, -1]] if several else induction_heads).select(order).to_dicts()
+    return Finding(
+        SEVERAL if several else ONE, {"n_heads": induction_heads.height, "extremes": extremes}
+    )
 
 
 def chart(drawn: pl.DataFrame, limit: float) -> alt.FacetChart:

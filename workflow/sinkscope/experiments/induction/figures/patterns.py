@@ -1,4 +1,4 @@
-"""What the strongest induction heads attend to, on repeated tokens and on ordinary text."""
+"""Attention of the strongest induction heads, on repeated tokens and on ordinary text."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def entries(tables: Tables) -> pl.DataFrame:
-    """Rows of induction_patterns beside the scores of their heads, those to show first in front."""
+    """Rows of induction_patterns joined to the scores of their heads; heads to show first come
+    first."""
     table = tables["induction_patterns"].with_columns(pl.col("attention").fill_nan(None))
     has_repeated = (pl.col("input") == "repeated").any().over("model")
     heads = by_strength(measured(tables))
@@ -75,36 +76,36 @@ def entries(tables: Tables) -> pl.DataFrame:
 
 
 def input_length(rows: pl.DataFrame) -> int:
-    """Tokens of the repeated input of one model: two times N, and a BOS if it has one."""
+    """Tokens of the repeated input of one model: 2 N, plus one if it begins with a BOS."""
     return axis_length(rows.filter(pl.col("input") == "repeated"), "query")
 
 
 def finding(heads: Sequence[pl.DataFrame]) -> Finding:
-    """heads: the rows of each, the strongest model's first."""
+    """heads: the rows of each head, the strongest model's first."""
     each = [head.row(0, named=True) | attention_of(head) for head in heads]
-    named = [{name: one[name] for name in (*HEAD, "repeated", "ordinary")} for one in each]
-    return Finding(EACH if len(heads) <= 2 else TOGETHER, {"n_heads": len(heads), "heads": named})
+    shown = [{name: one[name] for name in (*HEAD, "repeated", "ordinary")} for one in each]
+    return Finding(EACH if len(heads) <= 2 else TOGETHER, {"n_heads": len(heads), "heads": shown})
 
 
 def attention_of(rows: pl.DataFrame) -> dict[str, Any]:
-    """repeated: mean attention to the token that came next the first time; ordinary: to the first
-    token. Null where there is no such text."""
+    """repeated: mean attention to the token that came next the first time. ordinary: mean attention
+    to the first token. Null if there is no such text."""
     length = input_length(rows)
     n, second = length // 2, length - length // 2  # second: where the second repeat begins
     key, query = pl.col("key").cast(pl.Int64), pl.col("query").cast(pl.Int64)
-    kept = {
+    conditions = {
         # The last query would look at the second repeat's first token, which does not count.
         "repeated": (key == query - n + 1) & (query >= second) & (key < second),
         "ordinary": (key == 0) & (query > 0),
     }
     return {
         name: rows.filter(pl.col("input") == name, cells)["attention"].mean()
-        for name, cells in kept.items()
+        for name, cells in conditions.items()
     }
 
 
 def pair(rows: pl.DataFrame) -> alt.HConcatChart:
-    """rows: those of one head."""
+    """The two panels of one head. rows: those of the head."""
     row = rows.row(0, named=True)
     below = "" if row["is_induction"] else ", not an induction head"
     score = f"induction score {words.mass(row['induction_score'])}{below}"
@@ -128,7 +129,7 @@ def pair(rows: pl.DataFrame) -> alt.HConcatChart:
 def guides(length: int) -> list[tuple[list[Segment], Mapping[str, Any]]]:
     """Lines on both sides of keys i-N+1, and where the second repeat begins."""
     n, bos = length // 2, length % 2
-    # Middles of the first and the last cell that count.
+    # Centres of the first and the last cell of the diagonal.
     start, stop = (bos + 1.5, bos + n + 0.5), (bos + n - 0.5, bos + 2 * n - 1.5)
     sides = [(start[0] + side, start[1], stop[0] + side, stop[1]) for side in (-2, 2)]
     begin = bos + n

@@ -1,4 +1,4 @@
-"""The induction score of every head: which are induction heads."""
+"""The induction score of every head, with induction heads marked."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TOP = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A strip per model, layers by heads."""
+    """One strip per model, layers by heads."""
     heads = measured(tables)
     if heads.is_empty():
         return None
@@ -58,7 +58,7 @@ def figure(tables: Tables) -> Figure | None:
             f"White dots: induction heads, with a score of {threshold:g} or more. Formula: "
             f"{SCORE}. {OFFSETS}; by the same mark "
             f"{words.counted(n_duplicate, 'head')} of all {words.integer(drawn.height)} would be "
-            f"duplicate-token heads. n = {words.ranged(heads_per_model(drawn))} heads a model. "
+            f"duplicate-token heads. n = {words.ranged(heads_per_model(drawn))} heads per model. "
             "Unit: part of 1, linear scale. Layers and heads count from 0."
         ),
         chart=chart(drawn),
@@ -67,7 +67,7 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def finding(heads: pl.DataFrame) -> Finding:
-    """How many heads of each model are induction heads."""
+    """The number of induction heads of each model."""
     counts = (
         heads.group_by("model", maintain_order=True)
         .agg(pl.col("is_induction").sum().alias("n"), pl.len().alias("of"))
@@ -89,17 +89,17 @@ def finding(heads: pl.DataFrame) -> Finding:
 
 
 def chart(drawn: pl.DataFrame) -> alt.VConcatChart:
-    """Panels as wide as their models have layers, in rows that fit the page."""
+    """One panel per model, as wide as it has layers, in rows that fit the page."""
     lines: list[list[alt.LayerChart]] = [[]]
-    used = 0
+    row_width = 0
     for (model,), rows in drawn.group_by("model", maintain_order=True):
         n_layers = axis_length(rows, "layer")
         width = n_layers * cell_side(n_layers, ROW)
-        if lines[-1] and used + width > ROW:
+        if lines[-1] and row_width + width > ROW:
             lines.append([])
-            used = 0
+            row_width = 0
         lines[-1].append(panel(rows, str(model)))
-        used += width + AXIS
+        row_width += width + AXIS
     joined = [alt.hconcat(*row, spacing=14).resolve_scale(color="shared") for row in lines]
     chart = alt.vconcat(*joined, spacing=18, data=data_source(drawn))
     return chart.resolve_scale(color="shared")
@@ -129,10 +129,10 @@ def panel(rows: pl.DataFrame, model: str) -> alt.LayerChart:
         )
         .encode(x=x, y=y, tooltip=tooltip)
     )  # fmt: skip
-    counted = f"{rows['is_induction'].sum()} of {words.counted(rows.height, 'head')}"
+    subtitle = f"{rows['is_induction'].sum()} of {words.counted(rows.height, 'head')}"
     return alt.LayerChart(
         layer=[cells, dots],
-        title=panel_title(model, counted),
+        title=panel_title(model, subtitle),
         width=n_layers * wide,
         height=n_heads * tall,
     )

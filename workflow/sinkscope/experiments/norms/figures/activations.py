@@ -72,8 +72,9 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def facts(activations: pl.DataFrame) -> dict[str, Any]:
-    """Massive activations of the first models that have any, and their commonest dimensions; the
-    models without, and the largest entry of all beside the median of its layer."""
+    """Facts: massive activations of the first models that have any, with their most frequent
+    dimensions; the models without; and the entry that is largest relative to the median of its
+    layer."""
     massive = activations.filter("is_massive")
     n_dimensions = pl.col("dimension").n_unique().cast(pl.Int64)
     models = massive.group_by("model").agg(

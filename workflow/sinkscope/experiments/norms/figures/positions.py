@@ -66,15 +66,15 @@ def strongest(tables: Tables) -> list[str]:
 
 
 def document_that_fills(norms: pl.DataFrame, n_models: int) -> str:
-    """The shortest document that fills the panels, else the longest; one that all models read."""
+    """A document that all models read: the shortest that fills the panels, else the longest."""
     lengths = norms.group_by("document").agg(
         n=pl.col("model").n_unique(), length=pl.col("position").max().cast(pl.Int64)
     )
-    enough = lengths.filter(pl.col("n") == n_models).with_columns(
+    candidates = lengths.filter(pl.col("n") == n_models).with_columns(
         short=pl.col("length") + 1 < MOST_POSITIONS
     )
     by_length = pl.when("short").then(-pl.col("length")).otherwise("length")
-    return enough.sort("short", by_length, "document")["document"][0]
+    return candidates.sort("short", by_length, "document")["document"][0]
 
 
 def over_median(norms: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Norms of sink tokens beside those of other tokens, layer by layer."""
+"""Norms of sink tokens relative to those of other tokens, layer by layer."""
 
 from __future__ import annotations
 
@@ -51,9 +51,10 @@ def figure(tables: Tables) -> Figure | None:
         finding=Finding(SMALL_VALUES, small_values(means, tables["norm_weighted"])),
         caption=(
             "Formula: L2 norm of the residual state, the key (mean over heads) and the value of a "
-            "token, over the median of all tokens that are no sinks (first token, special tokens, "
-            "first terminator). The state of a layer is the one that enters it, and of which its "
-            "keys and values are made. 1: like any other token. Geometric mean over n = "
+            "token, over the median of all tokens that are not sinks (first token, special tokens, "
+            "first terminator). The state of a layer is the one that enters it; the keys and "
+            "values of the layer are computed from it. 1: like other tokens. Geometric mean over "
+            "n = "
             f"{documents_in(ratios, ['model', 'sink'])}. Unit: ratio, logarithmic scale. Layers "
             "count from 0."
         ),

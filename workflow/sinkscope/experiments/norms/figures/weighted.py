@@ -1,4 +1,4 @@
-"""Attention on the first token, weighted by the norms of values and not."""
+"""Attention on the first token, with and without weighting by the norms of values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOOKS: dict[str, Look] = {
     COLUMNS["norm_mass"]: ("#d55e00", (6, 3)),
 }
 SURVIVES = 0.5
-KEPT = (
+FINDING = (
     "{% set change = '{model} ({mass:.2f} becomes {norm_mass:.2f} in layer {layer})' %}"
     "Where it is strongest, the first token keeps at least half of its attention in {{ n_kept }} "
     "of {{ n_models|counted('model') }} when keys are weighted by the norms of their values"
@@ -44,7 +44,7 @@ def figure(tables: Tables) -> Figure | None:
     return Figure(
         name="norms_weighted",
         title="Does the sink survive weighting by the norms of values?",
-        finding=Finding(KEPT, kept(peaks(masses))),
+        finding=Finding(FINDING, facts(peaks(masses))),
         caption=(
             "Formula: A[l,h,i,0] (full line), and A[l,h,i,0] norm(v_0) / sum over j of A[l,h,i,j] "
             "norm(v_j) (dashed; Kobayashi et al. 2020, with the value itself), mean over heads "
@@ -57,8 +57,8 @@ def figure(tables: Tables) -> Figure | None:
     )
 
 
-def kept(peak: pl.DataFrame) -> dict[str, Any]:
-    """Facts. peak: peaks, one row per model."""
+def facts(peak: pl.DataFrame) -> dict[str, Any]:
+    """peak: frame returned by peaks, one row per model."""
     fraction = pl.col("norm_mass") / pl.col("mass")
     ordered = peak.sort(fraction, "model").select("model", "layer", "mass", "norm_mass")
     return {

@@ -65,8 +65,8 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def in_rows(layers: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, kind, value: one row per model and kind of token. layers: second_sink_layers,
-    one layer per model."""
+    """model, layer, kind, value: one row per model and kind of token. layers: rows of
+    second_sink_layers, one layer per model."""
     rows = layers.sort("model", "mark")
     marks = rows.filter(pl.col("mark").is_in(list(KINDS))).select(
         "model", "layer", kind=pl.col("mark").replace_strict(KINDS), value="second_sink"
@@ -97,7 +97,7 @@ def against(drawn: pl.DataFrame) -> dict[str, Any]:
 
 
 def points(drawn: pl.DataFrame, models: list[str]) -> alt.Chart:
-    """One row per model, one mark for each kind of token."""
+    """One row per model, one mark per kind of token."""
     chart = marks(
         alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
         rows_axis("model", models),

@@ -1,4 +1,4 @@
-"""Likeness of the first terminator's residual states across documents."""
+"""Similarity of the first terminator's residual states across documents."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def most_alike(layers: pl.DataFrame) -> dict[str, Any]:
     texts, stops, commas = (
         known.filter(pl.col("mark") == mark).drop("mark") for mark in (OWN, ".", ",")
     )
-    # In the first layers the states are near the embedding of one and the same token.
+    # In the first layers the states are close to the embedding of one token, hence the last layer.
     last = stops.join(commas, on=by, suffix="_comma").filter(
         pl.col("layer") == pl.col("layer").max().over("model")
     )

@@ -57,7 +57,8 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def second(drawn: pl.DataFrame) -> pl.DataFrame:
-    """The map whose first terminator gets most from later queries, and what key 0 gets there."""
+    """The map whose first terminator gets most attention from later queries, with key 0's
+    attention."""
     later = drawn.filter(pl.col("query") > pl.col("second_sink"))
     of_first, of_second = pl.col("key") == 0, pl.col("key") == pl.col("second_sink")
     return (

@@ -99,11 +99,11 @@ def where_held(layers: pl.DataFrame) -> dict[str, Any]:
 
 
 def exchanged(layers: pl.DataFrame) -> dict[str, Any]:
-    """Facts on the models in which another mark, in the first terminator's place, gets as much as a
-    second sink. A comma ends no sentence: it shows what the place alone does."""
-    held = layers.filter("is_second_sink", pl.col("mark") != OWN)
+    """Facts on the models in which another mark, in the first terminator's place, reaches the mass
+    of a second sink. A comma ends no sentence: it shows the effect of the position alone."""
+    rows = layers.filter("is_second_sink", pl.col("mark") != OWN)
     ends = (
-        held.filter(pl.col("mark") != ",")
+        rows.filter(pl.col("mark") != ",")
         .select("model", "layer", "mark", "second_sink")
         .sort("second_sink", "model", "mark", "layer", descending=[True, False, False, False])
         .unique("model", keep="first", maintain_order=True)
@@ -111,12 +111,12 @@ def exchanged(layers: pl.DataFrame) -> dict[str, Any]:
     return {
         "n_exchanged": ends.height,
         "exchanged": ends.head(words.FEW).to_dicts(),
-        "n_comma": held.filter(pl.col("mark") == ",")["model"].n_unique(),
+        "n_comma": rows.filter(pl.col("mark") == ",")["model"].n_unique(),
     }
 
 
 def strongest_other(texts: pl.DataFrame, documents: pl.DataFrame) -> dict[str, Any]:
-    """Facts on the strongest token that is not the first, terminator or not. documents: the table
+    """Facts on the strongest token other than the first, terminator or not. documents: the table
     second_sink, which names the token of each document."""
     n_other = texts.filter(pl.col("strongest") >= pl.col("threshold"))["model"].n_unique()
     known = texts.drop_nulls("strongest").select("model", "layer", "strongest")

@@ -1,4 +1,4 @@
-"""Likeness of the first terminator's residual states, document by document."""
+"""Similarity of the first terminator's residual states, document by document."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEAST_ALIKE = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """Each model's layer in the middle of the third quarter."""
+    """One panel per model: its layer in the middle of the third quarter."""
     states = tables["second_sink_states"]
     if states.filter(pl.col("document") != pl.col("other")).is_empty():
         return None

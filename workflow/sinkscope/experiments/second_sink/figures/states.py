@@ -1,4 +1,4 @@
-"""Likeness of the first terminator's residual state to that of the first token."""
+"""Similarity of the first terminator's residual state to that of the first token."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def figure(tables: Tables) -> Figure | None:
         finding=Finding(NEAREST, {"nearest": nearest(layers).to_dicts()}),
         caption=(
             "Formula: cosine of the residual states of the first terminator and of key 0. "
-            f"{looks.STATE}: its queries, keys and values are made of it. Mean over n = "
-            f"{words.ranged(layers['n_documents'].to_list())} documents with later queries, and "
-            "those without. The distance of the two as unit vectors, sqrt(2 - 2 cosine), is in the "
-            "table second_sink. Unit: cosine, linear scale. Layers count from 0."
+            f"{looks.STATE}: its queries, keys and values are computed from it. Mean over n = "
+            f"{words.ranged(layers['n_states'].to_list())} documents with a sentence that ends. "
+            "The distance of the two as unit vectors, sqrt(2 - 2 cosine), is in the table "
+            "second_sink. Unit: cosine, linear scale. Layers count from 0."
         ),
         chart=looks.cosine_panels(drawn, LINES, "cosine to the first token"),
         data=drawn,
@@ -49,7 +49,8 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def nearest(layers: pl.DataFrame) -> pl.DataFrame:
-    """The layer, of all models, whose two states are nearest; beside it what a comma has there."""
+    """The layer, of all models, in which the two states are nearest; with the cosine of a comma
+    there."""
     by = ["model", "layer"]
     commas = layers.filter(pl.col("mark") == ",").select(*by, cosine_comma="cosine")
     return (

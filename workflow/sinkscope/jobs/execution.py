@@ -1,8 +1,8 @@
-"""What every job of the workflow does around its work.
+"""Execution of a job of the workflow: lock, failure record and stamp.
 
-One job at a time is at work on a result, on whatever machine: another one waits, so that jobs which
-a killed run left behind disturb nobody. Why a job fails is kept beside its log. When it has
-succeeded, its stamp says what it was made from, and the hash of each file.
+Only one job at a time works on a result, over all machines; another one waits. Jobs that a killed
+run left behind therefore do no harm. The reason of a failure is kept beside the job's log. After a
+success, the stamp states the request and the hash of each file.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from filelock import FileLock, Timeout
 from sinkscope.errors import PassingError
 from sinkscope.files import leftovers, noted, read_json, remove, sha256_of, write_json
 from sinkscope.jobs.failures import LOGS, read_failure, recorded, without_digest
-from sinkscope.jobs.request import place_of, stamps_of
+from sinkscope.jobs.request import prefix_of, stamps_of
 
 ASKED = "SINKSCOPE_ASKED"  # in the environment of a run's jobs: when it was started, in ns
 
 
 @dataclass
 class Job:
-    """A job at work. request: what it is asked for. stamp: where it says what it has made. facts:
-    what it says beside that. files: hashes that it knows, by path."""
+    """A running job. request: content of its request. stamp: path of its stamp. facts: further
+    entries of the stamp. files: hashes that the job knows already, by path."""
 
     request: dict[str, Any]
     stamp: Path
@@ -38,8 +38,8 @@ class Job:
 
 @contextmanager
 def at_work(log: Path, stamp: Path, request: dict[str, Any]) -> Iterator[Job]:
-    """A job of the workflow; the block is its work. Raises SinkscopeError where it has failed for
-    good in this run."""
+    """Run the block as a job of the workflow. Raises SinkscopeError if the job has failed for good
+    in this run."""
     with alone(log), recorded(log):
         refuse_late(log, stamp)
         forget(log, stamp)
@@ -55,10 +55,10 @@ def at_work(log: Path, stamp: Path, request: dict[str, Any]) -> Iterator[Job]:
 
 
 def refuse_late(log: Path, stamp: Path) -> None:
-    """Let what was asked for last be made last.
+    """Refuse a job of an earlier run if a later run has requested something else.
 
-    A scheduler may start a job long after its run was killed, when a later run has made something
-    else in its place. Raises PassingError then: that is no fault of what the job was asked for.
+    A scheduler may start a job long after its run was killed, when a later run has already replaced
+    the result. Raises PassingError in that case, because the request itself is not at fault.
     """
     path = lock_of(log).with_suffix(".last")
     asked = int(os.environ.get(ASKED, "0"))
@@ -73,32 +73,32 @@ def refuse_late(log: Path, stamp: Path) -> None:
 
 
 def forget(log: Path, stamp: Path) -> None:
-    """Take away what says that the job has made something, or has failed, for other requests, and
-    what killed ones had begun. The stamp of the same request stays: what is made is the same."""
-    place = stamp.with_name(place_of(stamp))
-    for old in stamps_of(place):
+    """Remove stamps and failure records of other requests of this job, and unfinished files of
+    killed jobs. The stamp of the same request stays, because its result is the same."""
+    prefix = stamp.with_name(prefix_of(stamp))
+    for old in stamps_of(prefix):
         if old.name != stamp.name:
             old.unlink(missing_ok=True)
     name = without_digest(log.stem)
     for failed in log.parent.glob(f"{name}.*.failed"):
         if failed.stem != log.stem and without_digest(failed.stem) == name:
             failed.unlink(missing_ok=True)
-    # `made` is the stamp of a folder that is the job's own.
-    begun = leftovers(place.parent, None if place.name == "made" else [place.name])
-    for path in [*begun, *leftovers(place.parent.parent, [place.parent.name])]:
+    # `made` is the stamp of a folder that belongs to this job alone.
+    unfinished = leftovers(prefix.parent, None if prefix.name == "made" else [prefix.name])
+    for path in [*unfinished, *leftovers(prefix.parent.parent, [prefix.parent.name])]:
         remove(path)
 
 
 def files_in(paths: list[Path]) -> Iterator[Path]:
-    """The files themselves, and those in the folders. What was written into a folder that has got
-    its name since is no more where it was."""
+    """The files among `paths`, and the files in their folders. Paths inside a folder that has been
+    renamed since no longer exist, and are skipped."""
     for path in paths:
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
         yield from (file for file in inside if file.is_file())
 
 
 def job_of(log: Path) -> str:
-    """The job of a log, whatever it was asked for."""
+    """Name of the job of a log, without the digest of its request."""
     return without_digest(log.with_suffix("").relative_to(LOGS).as_posix())
 
 
@@ -108,7 +108,7 @@ def lock_of(log: Path) -> Path:
 
 @contextmanager
 def alone(log: Path) -> Iterator[None]:
-    """Wait until no other process is at work on this job, whatever it was asked for."""
+    """Hold the lock of this job, for any of its requests; wait while another process holds it."""
     path = lock_of(log)
     job = job_of(log)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,8 +116,8 @@ def alone(log: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        said = f"{job}: {holder(job)} is at work on it; waiting until it ends."
-        print(said, file=sys.stderr, flush=True)
+        message = f"{job}: {holder(job)} is at work on it; waiting until it ends."
+        print(message, file=sys.stderr, flush=True)
         lock.acquire()
     except NotImplementedError:  # a file system without locks
         yield
@@ -129,7 +129,7 @@ def alone(log: Path) -> Iterator[None]:
 
 
 def holder(job: str) -> str:
-    """Who is at work on a job, as its record says."""
+    """The process that works on a job, from its failure record."""
     for path in sorted((LOGS / job).parent.glob(f"{Path(job).name}*.failed")):
         name = path.relative_to(LOGS).with_suffix("").as_posix()
         failure = read_failure(Path("."), name)

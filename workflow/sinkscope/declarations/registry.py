@@ -1,4 +1,4 @@
-"""The experiments and the statistics that there are."""
+"""The registry of all experiments and statistics."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ STATISTICS = "sinkscope.statistics"
 
 @cache
 def experiments() -> dict[str, Experiment]:
-    """By name, which is that of the package. Raises SinkscopeError for a package in `experiments`
-    that declares none."""
-    found = {}
+    """Experiments by name, the name of their package. Raises SinkscopeError for a package in
+    `experiments` that declares no experiment."""
+    by_name = {}
     for module in modules_in(PACKAGE):
         experiment = getattr(import_module(module), "EXPERIMENT", None)
         if not isinstance(experiment, Experiment):
@@ -26,12 +26,12 @@ def experiments() -> dict[str, Experiment]:
                 f"{module}: declares no experiment; give it EXPERIMENT = Experiment(...), or take "
                 "the folder away."
             )
-        found[module.rpartition(".")[2]] = experiment
-    return found
+        by_name[module.rpartition(".")[2]] = experiment
+    return by_name
 
 
 def experiment(name: str) -> Experiment:
-    """Raises SinkscopeError for an experiment that there is not."""
+    """The experiment of this name. Raises SinkscopeError for an unknown name."""
     if name not in experiments():
         raise SinkscopeError(f"no experiment '{name}'; experiments are {', '.join(experiments())}.")
     return experiments()[name]
@@ -53,20 +53,20 @@ def settings() -> dict[str, Setting]:
 
 @cache
 def statistics() -> tuple[Statistic, ...]:
-    """Those of the package first, in the order of its tables. Raises SinkscopeError where a module
-    declares none, or two have one name."""
+    """All statistics; those of this package first, in the order of its tables. Raises
+    SinkscopeError if two statistics have the same name."""
     modules = sorted(modules_in(STATISTICS), key=lambda name: name != f"{STATISTICS}.attention")
-    found: dict[str, Statistic] = {}
+    by_name: dict[str, Statistic] = {}
     for module in modules:
         for one in getattr(import_module(module), "STATISTICS", ()):
-            if one.name in found:
+            if one.name in by_name:
                 raise SinkscopeError(
                     f"{module}: a second statistic is named '{one.name}'; rename it."
                 )
-            found[one.name] = one
-    return tuple(found.values())
+            by_name[one.name] = one
+    return tuple(by_name.values())
 
 
 def added() -> tuple[Statistic, ...]:
-    """Statistics that say themselves how they are computed."""
+    """Statistics that bring their own computation (`by_query`)."""
     return tuple(one for one in statistics() if one.by_query is not None)

@@ -10,7 +10,7 @@ import pytest
 
 from sinkscope.errors import SinkscopeError
 from sinkscope.files import read_json, replaced_folder, sha256_of, write_text, written
-from sinkscope.jobs.door import at_work
+from sinkscope.jobs.execution import at_work
 from sinkscope.jobs.request import Request
 from sinkscope.jobs.stamps import discard, files_of, stamps
 
@@ -86,7 +86,7 @@ def test_what_a_killed_job_had_begun_is_taken_away_and_nothing_else():
 HOLDS = """
 import sys, time
 from pathlib import Path
-from sinkscope.jobs.door import at_work
+from sinkscope.jobs.execution import at_work
 log, stamp = map(Path, sys.argv[1:])
 with at_work(log, stamp, {"tokens": 9}):
     print("here", flush=True)
