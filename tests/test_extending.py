@@ -118,3 +118,29 @@ def test_without_the_additions_their_names_are_refused(run):
     done = run.snakemake("--dry-run")
     assert done.returncode != 0
     assert "experiments.0 is 'previous'; it must be one of emergence, second_sink" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("other", "import nothing_of_that_name", "other: cannot be imported (ModuleNotFoundError"),
+        ("other", "X = 1", "other: declares no experiment; give it EXPERIMENT"),
+        (
+            "other",
+            "from sinkscope.experiments.bos import EXPERIMENT",
+            "a second table is named 'bos'",
+        ),
+    ],
+)
+def test_an_addition_that_is_wrong_is_named(run, tmp_path, name, text, sentence):
+    folder = tmp_path / "sinkscope" / "experiments" / name
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(text + "\n", encoding="utf-8")
+    path = os.pathsep.join([str(run.workflow / "workflow"), str(tmp_path)])
+    done = subprocess.run(
+        [sys.executable, "-m", "sinkscope", "describe", "heads"], cwd=tmp_path, text=True,
+        env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert sentence in done.stdout
+    assert "Traceback" not in done.stdout

@@ -64,7 +64,8 @@ for experiment in wanted.derived():
         params:
             experiment=experiment,
             recorded=[
-                f"{model}={path}" for model, path in wanted.recorded(experiment).items()
+                f"{model}={path}"
+                for model, path in wanted.recorded(experiment).items()
             ],
             request=wanted.join(experiment).json,
         message:

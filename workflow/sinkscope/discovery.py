@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from sinkscope.errors import SinkscopeError
 
@@ -22,6 +23,21 @@ def modules_in(package: str) -> tuple[str, ...]:
     modules = pkgutil.iter_modules(import_module(package).__path__)
     names = {module.name for module in modules if not module.name.startswith("test_")}
     return tuple(f"{package}.{name}" for name in sorted(names))
+
+
+def load(module: str) -> ModuleType:
+    """Import a module that was discovered. Raises SinkscopeError if that fails: the module may come
+    from a folder of the user."""
+    try:
+        return import_module(module)
+    except SinkscopeError:
+        raise
+    except Exception as error:  # whatever the module does when it is imported
+        reason = " ".join(str(error).split())
+        raise SinkscopeError(
+            f"{module}: cannot be imported ({type(error).__name__}: {reason}); correct it, or take "
+            "its folder off Python's path."
+        ) from error
 
 
 def in_order(package: str, first: Sequence[str]) -> tuple[str, ...]:

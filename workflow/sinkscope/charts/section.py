@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from sinkscope.charts.figure import Figure
 from sinkscope.charts.select import with_softmax
 from sinkscope.charts.write import write_all
-from sinkscope.discovery import in_order
+from sinkscope.discovery import in_order, load
 from sinkscope.tables.read import read_tables
 
 
 def figures_in(package: str, order: Sequence[str], *arguments: Any) -> list[Figure]:
     """The results of `figure(*arguments)` of every module in a package, without None. order:
     modules, in the order of the report."""
-    figures = [import_module(name).figure(*arguments) for name in in_order(package, order)]
+    figures = [load(name).figure(*arguments) for name in in_order(package, order)]
     return [figure for figure in figures if figure is not None]
 
 

@@ -13,11 +13,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 
 import polars as pl
 
-from sinkscope.discovery import modules_in
+from sinkscope.discovery import load, modules_in
 from sinkscope.errors import SinkscopeError
 
 Tables = Mapping[str, pl.DataFrame]
@@ -43,7 +42,7 @@ def measures() -> dict[str, Measure]:
     """Every measure by name. Raises SinkscopeError if two measures have the same name."""
     by_name: dict[str, Measure] = {}
     for module in modules_in("sinkscope.claims.measures"):
-        of_module = getattr(import_module(module), "MEASURES", {})
+        of_module = getattr(load(module), "MEASURES", {})
         if twice := sorted(by_name.keys() & of_module.keys()):
             raise SinkscopeError(f"{module}: a second measure is named '{twice[0]}'; rename it.")
         by_name |= of_module

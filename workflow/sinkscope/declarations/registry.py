@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
-from importlib import import_module
 
 from sinkscope.declarations.experiment import Experiment, Setting
 from sinkscope.declarations.statistic import Statistic
-from sinkscope.discovery import modules_in
+from sinkscope.discovery import load, modules_in
 from sinkscope.errors import SinkscopeError
 
 PACKAGE = "sinkscope.experiments"
@@ -17,17 +17,35 @@ STATISTICS = "sinkscope.statistics"
 @cache
 def experiments() -> dict[str, Experiment]:
     """Experiments by name, the name of their package. Raises SinkscopeError for a package in
-    `experiments` that declares no experiment."""
-    by_name = {}
+    `experiments` that declares no experiment, and for tables, sections or settings of two
+    experiments that have the same name."""
+    by_name: dict[str, Experiment] = {}
     for module in modules_in(PACKAGE):
-        experiment = getattr(import_module(module), "EXPERIMENT", None)
+        experiment = getattr(load(module), "EXPERIMENT", None)
         if not isinstance(experiment, Experiment):
             raise SinkscopeError(
                 f"{module}: declares no experiment; give it EXPERIMENT = Experiment(...), or take "
                 "the folder away."
             )
+        for other in by_name.values():
+            check_distinct(module, "table", experiment.tables, other.tables)
+            check_distinct(module, "section", experiment.sections, other.sections)
+            keys = {one.key: one for one in settings_of(other)}
+            clashes = [one for one in settings_of(experiment) if keys.get(one.key, one) != one]
+            check_distinct(module, "setting", [one.key for one in clashes], keys)
         by_name[module.rpartition(".")[2]] = experiment
     return by_name
+
+
+def check_distinct(module: str, what: str, names: Iterable[str], others: Iterable[str]) -> None:
+    """Raises SinkscopeError for a name that another experiment has too."""
+    if twice := sorted(set(names) & set(others)):
+        raise SinkscopeError(f"{module}: a second {what} is named '{twice[0]}'; rename it.")
+
+
+def settings_of(experiment: Experiment) -> list[Setting]:
+    """The settings of the configuration that an experiment declares."""
+    return [*experiment.settings, *([experiment.threshold] if experiment.threshold else [])]
 
 
 def experiment(name: str) -> Experiment:
@@ -44,11 +62,7 @@ def measured() -> dict[str, Experiment]:
 
 def settings() -> dict[str, Setting]:
     """Keys of the configuration that experiments declare."""
-    return {
-        setting.key: setting
-        for one in experiments().values()
-        for setting in (*one.settings, *([one.threshold] if one.threshold else []))
-    }
+    return {setting.key: setting for one in experiments().values() for setting in settings_of(one)}
 
 
 @cache
@@ -58,7 +72,7 @@ def statistics() -> tuple[Statistic, ...]:
     modules = sorted(modules_in(STATISTICS), key=lambda name: name != f"{STATISTICS}.attention")
     by_name: dict[str, Statistic] = {}
     for module in modules:
-        for one in getattr(import_module(module), "STATISTICS", ()):
+        for one in getattr(load(module), "STATISTICS", ()):
             if one.name in by_name:
                 raise SinkscopeError(
                     f"{module}: a second statistic is named '{one.name}'; rename it."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +10,7 @@ import polars as pl
 from sinkscope.declarations.experiment import Experiment
 from sinkscope.declarations.registry import experiment
 from sinkscope.derive.records import read_records
-from sinkscope.discovery import modules_in
+from sinkscope.discovery import load, modules_in
 from sinkscope.tables.contract import write_tables
 from sinkscope.tables.parts import Parts
 from sinkscope.tables.read import read_tables
@@ -27,7 +26,7 @@ def write_derived(
     declared = experiment(name)
     parts, package = Parts(folders), f"sinkscope.experiments.{name}"
     if f"{package}.derive" in modules_in(package):
-        derive = import_module(f"{package}.derive").derive
+        derive = load(f"{package}.derive").derive
         frames = derive(parts, read_tables(tables, declared.beside), threshold)
     else:
         frames = joined(parts, declared)

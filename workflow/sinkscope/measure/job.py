@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 
 from sinkscope.config import ModelRow
 from sinkscope.declarations.registry import experiment
+from sinkscope.discovery import load
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.gpus import own_gpus
@@ -43,7 +43,7 @@ def run(
     """
     declared, frames = experiment(name), {}
     if set(declared.families) >= set(FAMILIES) or family_of(row, directory) in declared.families:
-        measure = import_module(f"sinkscope.experiments.{name}.measure").measure
+        measure = load(f"sinkscope.experiments.{name}.measure").measure
         frames = measured(measure, row, Task(tuple(documents), settings), directory)
     with replaced_folder(out) as folder:
         for frame in declared.frames:
