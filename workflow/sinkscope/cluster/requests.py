@@ -50,10 +50,12 @@ class Requests:
         return attempt * self._of_shard(model)[1]
 
     def measure_minutes(self, name: str, model: str, attempt: int) -> int:
-        """Of a job that runs the model over the first tokens of a shard's documents, or where an
-        experiment reads whole documents, over all of them."""
-        whole = experiment(name).tokens is None
-        return attempt * (self._of_all if whole else self._of_experiment)(model)[1]
+        """Of a job that runs the model over the first tokens of a shard's documents; where an
+        experiment reads whole documents, over these, or over those that it chooses of all."""
+        declared = experiment(name)
+        if declared.tokens is not None:
+            return attempt * self._of_experiment(model)[1]
+        return attempt * (self._of_all if declared.chooses else self._of_shard)(model)[1]
 
     def tables_mb(self, n_models: int, attempt: int) -> int:
         """Of a job that reads the cells of so many models, or tables made of them."""
