@@ -269,3 +269,45 @@ def bos(folder, model, word=0.4, moved=0.15):
     for name, rows in {"bos": on_off, "position_content": content}.items():
         pl.DataFrame(rows).with_columns(model=pl.lit(model)).write_parquet(part / f"{name}.parquet")
     return part
+
+
+def depth(folder, model, valley=0.02, norm=150.0):
+    """What that experiment wrote of a model with four layers on two documents: in layer 2 entropy
+    is `valley` with key 0, in layer 1 ten times as much, and 0.6 without it; without a valley it
+    is 0.5. Without key 0 it falls to 0.3 in layer 3, too."""
+    part = folder / "results" / "experiments" / "depth" / model
+    part.mkdir(parents=True)
+    low = (0.5, 0.55) if valley is None else (10 * valley, valley)
+    without = (0.8, 0.6, 0.6, 0.3)
+    rows = [
+        {"document": document, "layer": layer, "n_tokens": 40, "entropy": entropy,
+         "entropy_no_first": without[layer], "nats": 4 * entropy, "nats_no_first": 2.0,
+         "norm_ratio": ratio * change, "square_share": 0.5}
+        for document, change in (("one", 2.0), ("two", 0.5))
+        for layer, (entropy, ratio) in enumerate(
+            zip((0.8, *low, 0.3), (1.0, norm / 2, norm, 1.0), strict=True)
+        )
+    ]  # fmt: skip
+    pl.DataFrame(rows).with_columns(model=pl.lit(model)).write_parquet(
+        part / "matrix_entropy.parquet"
+    )
+    return part
+
+
+def lengths(folder, model, mass=0.9, halving=0.8, longest=128):
+    """What that experiment wrote of a decoder with two layers on two documents, the second of ten
+    tokens: in layer 1 key 0 gets `mass` of 16 tokens, and with every doubling `halving` of it."""
+    part = folder / "results" / "experiments" / "lengths" / model
+    part.mkdir(parents=True)
+    read = {"one": [n for n in (16, 32, 64, 128) if n < longest] + [longest], "two": [10]}
+    rows = [
+        {"document": document, "n_tokens": n, "layer": layer, "key_set": key_set, "n_keys": 1,
+         "mass": (0.5 + layer / 2) * mass * halving ** np.log2(n / 16),
+         "uniform": float(np.mean(1 / np.arange(1, n + 1)))}
+        for document, numbers in read.items() for n in numbers
+        for layer in (0, 1) for key_set in ("first_token", "sinks")
+    ]  # fmt: skip
+    pl.DataFrame(rows).with_columns(
+        model=pl.lit(model), times_uniform=pl.col("mass") / pl.col("uniform")
+    ).write_parquet(part / "sink_lengths.parquet")
+    return part

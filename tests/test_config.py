@@ -128,7 +128,11 @@ def test_a_missing_key_is_an_error(tmp_path):
         ("truncate", "maybe", "'maybe'; it must be true or false"),
         ("models", None, "empty; it must be text"),
         ("groups", "studies", "'studies'; it must be a list [...] in which each entry is text"),
-        ("experiments", ["bos", "x"], "'x'; it must be one of emergence, second_sink, norms, bos"),
+        (
+            "experiments",
+            ["bos", "x"],
+            "'x'; it must be one of emergence, second_sink, norms, depth",
+        ),
         ("head_maps", ["first/0"], "'first/0'; it must be MODEL/LAYER/HEAD"),
     ],
 )

@@ -180,7 +180,8 @@ def make_run(folder):
     tables = folder / "results" / "tables"
     write_tables(parts, tables)
     write_recorded("emergence", made_records(folder / "zoo"), tables)
-    thresholds = {"induction": 0.4, "second_sink": 0.1, "norms": None, "bos": None}
+    thresholds = {"induction": 0.4, "second_sink": 0.1}
+    thresholds |= dict.fromkeys(("norms", "depth", "bos", "lengths"))
     for name, threshold in thresholds.items():
         models = ("dec", "a", "b") if name == "induction" else ("dec", "a")
         measured = [getattr(records, name)(folder, model) for model in models]

@@ -52,11 +52,12 @@ def test_the_second_sink_is_looked_for_in_both_families_and_shown(project):
     assert project.planned(section, "--config", "experiment_tokens=32")["measure"] == 2
 
 
-def test_norms_and_beginnings_are_measured_and_shown(project):
-    sections = ("section_norms", "section_bos")
+def test_states_beginnings_and_lengths_are_measured_and_shown(project):
+    sections = ("section_norms", "section_depth", "section_bos", "section_lengths")
     done = project.snakemake(*sections)
     assert done.returncode == 0, done.stdout
-    for name in ("norms", "norm_ratios", "norm_weighted", "activations", "bos", "position_content"):
+    tables = ("norms", "norm_ratios", "norm_weighted", "activations", "bos", "position_content")
+    for name in (*tables, "matrix_entropy", "sink_lengths"):
         table = pl.read_parquet(project.folder / f"results/tables/{name}.parquet")
         # The decoder's BOS stands for unknown words too, such as the first: no text is without it.
         models = ["minilm"] if name == "bos" else ["decoder", "minilm"]

@@ -50,7 +50,7 @@ def test_a_second_run_does_nothing(finished):
 def test_the_same_inputs_give_the_same_bytes_whatever_the_cores_the_jobs_and_their_order(
     finished, project
 ):
-    names = ("sink_mass", "induction", "second_sink_layers", "norms", "bos", "claims")
+    names = ("sink_mass", "induction", "second_sink_layers", "norms", "bos", "claims", "findings")
     wanted = [f"results/tables/{name}.parquet" for name in names]
     project.documents("two", "one")
     done = project.snakemake(*wanted, "--cores", "1", "--config", "documents_per_job=1")
@@ -141,10 +141,10 @@ def test_a_failed_model_leaves_the_others_and_a_report_that_says_so(copied):
     assert len(asked) == 3
     assert len(set(asked)) == 1
     # At the end, every job that failed is named, with the reason once.
-    closing = done.stdout[done.stdout.index("6 jobs failed:") :]
+    closing = done.stdout[done.stdout.index("8 jobs failed:") :]
     assert closing.count(sentence) == 1
     jobs = {line.strip() for line in closing.splitlines() if line.startswith("    ")}
-    of_documents = ("extract", "bos", "norms", "second_sink")
+    of_documents = ("extract", "bos", "depth", "lengths", "norms", "second_sink")
     assert jobs == {
         "induction absent",
         "padded absent",

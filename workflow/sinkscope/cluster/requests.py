@@ -51,10 +51,12 @@ class Requests:
         return attempt * self._of_shard(model)[1]
 
     def measure_minutes(self, name: str, model: str, attempt: int) -> int:
-        """Minutes of a job that runs the model over the first tokens of a shard's documents, or
-        over all whole documents if the experiment reads whole documents."""
-        whole = experiment(name).tokens is None
-        return attempt * (self._of_all if whole else self._of_experiment)(model)[1]
+        """Minutes of a job that runs the model over the first tokens of a shard's documents; if an
+        experiment reads whole documents, over these, or over those that it chooses of all."""
+        declared = experiment(name)
+        if declared.tokens is not None:
+            return attempt * self._of_experiment(model)[1]
+        return attempt * (self._of_all if declared.chooses else self._of_shard)(model)[1]
 
     def tables_mb(self, n_models: int, attempt: int) -> int:
         """Memory of a job that reads the cells of n_models models, or tables of these cells."""

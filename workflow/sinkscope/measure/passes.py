@@ -91,8 +91,8 @@ def observe(loaded: Loaded, ids: Tensor, plan: Plan) -> Pass:
     if states is None or len(states) <= loaded.n_layers:
         raise ModelError(
             f"model '{loaded.row.model}': {type(loaded.network).__name__} does not return the "
-            "hidden states of its layers; take second_sink, norms and bos out of experiments, or "
-            "choose another model."
+            "hidden states of its layers; take second_sink, norms, depth and bos out of "
+            "experiments, or choose another model."
         )
     return observation.shown(states[: loaded.n_layers])
 

@@ -1,0 +1,185 @@
+"""Matrix entropy with and without key 0, above the norm of key 0's state, layer by layer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import panel_title, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import Look, line_looks, lines, long
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import data_source, known, limits, rounded
+from sinkscope.findings.finding import Finding
+
+WITH, WITHOUT, NORM = "entropy of all tokens", "entropy without key 0", "norm of key 0"
+LOOKS: dict[str, Look] = {
+    WITH: ("#0072b2", (1, 0)),
+    WITHOUT: ("#cc79a7", (4, 4)),  # the full line shows in the gaps where both are equal
+    NORM: ("#d55e00", (1, 0)),  # in a panel of its own
+}
+ENTROPIES = {"entropy": WITH, "entropy_no_first": WITHOUT}
+BY = ["model", "layer"]
+COLUMNS, WIDTH = 3, 200
+
+# Key 0 makes a valley where the entropy with it is below this part of the entropy without it. A
+# layer whose states fill few directions anyway, with key 0 or without, is no such valley.
+VALLEY = 0.5
+FINDING = (
+    "{% for row in valleys %}"
+    "{% if loop.first %}Key 0 makes a compression valley in {{ n_valleys }} of "
+    "{{ n_models|counted('model') }}: {% else %}; {% endif %}"
+    "in {{ row.n_valley_layers }} of {{ row.n_layers }} layers of {{ row.model }} "
+    "({{ row.first_layer }} to {{ row.last_layer }}) its state is up to "
+    "{{ row.norm_ratio|decimals(0) }} times as long as those of other tokens, and all states "
+    "together fill hardly more than one direction (entropy {{ row.entropy|mass }} in layer "
+    "{{ row.layer }}); without key 0 the valley is gone "
+    "({{ row.entropy_no_first|mass }})"
+    "{% endfor %}"
+    "{% if n_more %}; {{ n_more }} more{% endif %}"
+    "{% for row in closest %}"
+    "{% if valleys %}. Of the others it lowers entropy most in "
+    "{% else %}Key 0 makes no compression valley in {{ n_models|counted('model') }}: it lowers "
+    "entropy most in {% endif %}"
+    "layer {{ row.layer }} of {{ row.model }} (from {{ row.entropy_no_first|mass }} to "
+    "{{ row.entropy|mass }})"
+    "{% endfor %}."
+    "{% for row in lowest %} Without key 0 entropy is lowest in layer {{ row.layer }} of "
+    "{{ row.model }} ({{ row.entropy_no_first|mass }}).{% endfor %}"
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    table = tables["matrix_entropy"]
+    means = of_models(table)
+    facts = facts_of(means)
+    if not facts["n_models"]:
+        return None
+    norms = long(means, {"norm_ratio": NORM}, BY).filter(pl.col("value") > 0)  # logarithmic
+    drawn = rounded(pl.concat([long(means, ENTROPIES, BY), norms]).sort(*BY, "line"))
+    return Figure(
+        name="depth_entropy",
+        title="Compression valleys, and the norm of key 0",
+        finding=Finding(FINDING, facts),
+        caption=(
+            "Above: matrix entropy of the residual states X [token, d] that enter a layer, of all "
+            "tokens and of all except key 0. Formula: -sum p log p / log min(number of tokens, "
+            "d), p = s^2 / sum s^2, s the singular values of X (Queipo-de-Llano et al. 2025). 1: "
+            "all directions hold the same amount; 0: all states lie on one line. Below: L2 norm "
+            "of key 0's state over the median norm of the others (dashed rule: like others). A "
+            "valley of key 0: entropy with it is less than half of that without it; where both are "
+            "low, something else lowers them. Mean over "
+            f"n = {documents_in(table)} (norm: geometric mean). Units: part of the maximum, linear "
+            "scale; ratio, logarithmic scale. Layers count from 0."
+        ),
+        chart=chart(drawn),
+        data=drawn,
+    )
+
+
+def of_models(table: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, entropy, entropy_no_first, norm_ratio: means over the documents that have all
+    three; of the ratio the geometric mean."""
+    columns = [*ENTROPIES, "norm_ratio"]
+    return (
+        known(table)
+        .drop_nulls(columns)
+        .with_columns(pl.col("norm_ratio").log())
+        .group_by(BY)
+        .agg(pl.col(columns).mean())
+        .with_columns(pl.col("norm_ratio").exp())
+        .sort(BY)
+    )
+
+
+def facts_of(means: pl.DataFrame) -> dict[str, Any]:
+    """Facts: of the first models with a valley of key 0 its layers, its lowest one, and the largest
+    norm of key 0; of the model without one that is closest to it, the layer where key 0 lowers
+    entropy most; and the layer of all models where entropy without key 0 is lowest."""
+    part = pl.col("entropy") / pl.col("entropy_no_first")
+    means = means.with_columns(part=part, in_valley=part < VALLEY)
+    valley = pl.col("layer").filter("in_valley")
+    models = means.group_by("model").agg(
+        n_layers=pl.len(),
+        n_valley_layers=pl.col("in_valley").sum(),
+        first_layer=valley.min(),
+        last_layer=valley.max(),
+        norm_ratio=pl.col("norm_ratio").filter("in_valley").max(),
+    )
+    values = ["model", "layer", *ENTROPIES]
+    deepest = means.sort("model", "part", "layer").group_by("model", maintain_order=True).first()
+    valleys = deepest.filter("in_valley").select(values).join(models, on="model").sort("model")
+    others = deepest.filter(~pl.col("in_valley")).sort("part", "model")
+    lowest = means.sort("entropy_no_first", *BY).select(*BY, "entropy_no_first")
+    return {
+        "n_models": deepest.height,
+        "n_valleys": valleys.height,
+        "n_more": max(0, valleys.height - words.FEW),
+        "valleys": valleys.head(words.FEW).to_dicts(),
+        "closest": others.head(1).select(values).to_dicts(),
+        "lowest": lowest.head(1).to_dicts(),
+    }
+
+
+def chart(drawn: pl.DataFrame) -> alt.ConcatChart:
+    """Two panels per model, one below the other, with the layers along x."""
+    low, high = (value or 1.0 for value in limits(drawn.filter(pl.col("line") == NORM)["value"]))
+    ticks = decades(low, high)
+    domain = [min(low, ticks[0]), max(high, ticks[-1])]
+    ratio = alt.Y("value:Q", title="norm", scale=alt.Scale(type="log", domain=domain, nice=False))
+    entropy = alt.Y("value:Q", title="entropy", scale=alt.Scale(domain=[0, 1]))
+    models = drawn["model"].unique().sort().to_list()
+    return alt.concat(
+        *(
+            alt.vconcat(
+                panel(drawn, model, [WITH, WITHOUT], entropy.axis(tickCount=5), height=120),
+                panel(drawn, model, [NORM], ratio.axis(values=ticks, format="~g"), height=60),
+                spacing=8,
+                title=panel_title(model),
+            ).resolve_scale(color="shared", strokeDash="shared")
+            for model in models
+        ),
+        columns=COLUMNS,
+        spacing=18,
+        data=data_source(drawn),
+    ).resolve_scale(color="shared", strokeDash="shared")
+
+
+def panel(
+    drawn: pl.DataFrame, model: str, names: list[str], y: alt.Y, *, height: int
+) -> alt.LayerChart:
+    """Some lines of one model. Only the lower panel, the norm's, has labels along x."""
+    is_lower = names == [NORM]
+    last = int(drawn.filter(pl.col("model") == model)["layer"].max())  # type: ignore[arg-type]
+    axis = alt.Axis(format="d", tickMinStep=1, tickCount=6, labels=is_lower, grid=False)
+    x = alt.X("layer:Q", title="layer" if is_lower else None, axis=axis)
+    line = lines(
+        x.scale(domain=[0, max(last, 1)], nice=False, padding=6),
+        y,
+        line_looks("line", LOOKS),
+        tips("model:N", "line:N", "layer:Q", ("value:Q", "", ".4f")),
+        width=WIDTH,
+        height=height,
+    )
+    chosen = line.transform_filter(alt.FieldEqualPredicate(field="model", equal=model))
+    chosen = chosen.transform_filter(alt.FieldOneOfPredicate(field="line", oneOf=names))
+    if not is_lower:
+        return alt.LayerChart(layer=[chosen])
+    return alt.LayerChart(layer=[like_others(), chosen])
+
+
+def like_others() -> alt.Chart:
+    """A dashed rule where the norm of key 0 is that of other tokens."""
+    rule = alt.Chart(alt.Data(values=[{}])).mark_rule(strokeDash=[4, 3], opacity=0.5)
+    return rule.encode(y=alt.datum(1))
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Powers of ten for an axis from `low` to `high`; at most five."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    step = max(1, math.ceil((last - first) / 4))
+    return [10.0**power for power in range(min(first, 0), max(last, 1) + 1, step)]

@@ -1,0 +1,78 @@
+"""The section on compression valleys: its finding from tables whose answer is known."""
+
+import polars as pl
+import pytest
+
+from drawing import figures_of
+from records import depth
+from sinkscope.charts.figure import as_svg
+from sinkscope.derive.job import write_derived
+from sinkscope.experiments.depth import EXPERIMENT
+from sinkscope.experiments.depth.figures.entropy import decades
+from sinkscope.tables.read import read_tables
+
+
+def drawn(folder, **models):
+    return figures(folder, [depth(folder, name, **more) for name, more in models.items()])
+
+
+def figures(folder, parts):
+    """Figures by name. parts: one folder for each."""
+    write_derived("depth", parts, folder, None)
+    tables = read_tables(folder, EXPERIMENT.tables)
+    return {figure.name: figure for figure in figures_of("depth", **tables)}
+
+
+def test_a_valley_of_key_0_is_named_with_its_layers_its_depth_and_the_norm(tmp_path):
+    figure = drawn(tmp_path, a={}, b={"valley": None})["depth_entropy"]
+    assert figure.finding.text == (
+        "Key 0 makes a compression valley in 1 of 2 models: in 2 of 4 layers of a (1 to 2) its "
+        "state is up to 150 times as long as those of other tokens, and all states together fill "
+        "hardly more than one direction (entropy 0.02 in layer 2); without key 0 the valley is "
+        "gone (0.60). Of the others it lowers entropy most in layer 1 of b (from 0.60 to 0.50). "
+        "Without key 0 entropy is lowest in layer 3 of a (0.30)."
+    )
+    facts = figure.finding.facts
+    assert facts["valleys"][0]["n_valley_layers"] == 2
+    assert facts["closest"][0]["model"] == "b"
+    assert "n = 2 documents" in figure.caption
+    assert "Units: " in figure.caption
+    assert "NaN" not in as_svg(figure.spec())
+
+
+def test_a_run_without_a_valley_says_so(tmp_path):
+    assert drawn(tmp_path, b={"valley": None})["depth_entropy"].finding.text == (
+        "Key 0 makes no compression valley in 1 model: it lowers entropy most in layer 1 of b "
+        "(from 0.60 to 0.50). Without key 0 entropy is lowest in layer 3 of b (0.30)."
+    )
+
+
+def test_of_many_models_a_few_are_named(tmp_path):
+    figure = drawn(tmp_path, **{name: {} for name in "abcde"})["depth_entropy"]
+    assert figure.finding.text.startswith("Key 0 makes a compression valley in 5 of 5 models: in ")
+    assert "; 2 more. Without key 0 " in figure.finding.text
+    assert figure.data["model"].n_unique() == 5
+
+
+def test_the_three_curves_are_the_means_over_documents(tmp_path):
+    data = drawn(tmp_path, a={})["depth_entropy"].data.filter(layer=2)
+    assert dict(data.select("line", "value").iter_rows()) == pytest.approx(
+        {"entropy of all tokens": 0.02, "entropy without key 0": 0.6, "norm of key 0": 150.0}
+    )
+
+
+def test_a_key_0_without_any_state_draws(tmp_path):
+    as_svg(drawn(tmp_path, a={"norm": 0.0})["depth_entropy"].spec())
+
+
+def test_the_axis_of_the_norm_has_a_few_powers_of_ten():
+    assert decades(0.9, 8) == [0.1, 1, 10]
+    assert decades(0.02, 186) == pytest.approx([0.01, 1, 100])
+    assert len(decades(1e-9, 1e9)) <= 6
+
+
+def test_nothing_measured_nothing_drawn(tmp_path):
+    part = tmp_path / "part"
+    part.mkdir()
+    pl.DataFrame(schema={"model": pl.String}).write_parquet(part / "matrix_entropy.parquet")
+    assert figures(tmp_path, [part]) == {}

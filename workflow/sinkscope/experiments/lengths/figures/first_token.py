@@ -1,0 +1,151 @@
+"""Attention on the first token against the length of the text, beside an even spread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import Look, line_looks, lines
+from sinkscope.charts.palette import CLASS_COLOURS
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import known, limits, rounded
+from sinkscope.findings.finding import Finding
+
+MEAN, UNIFORM, SINGLE = "mean over documents", "even spread", "one document"
+LOOKS: dict[str, Look] = {
+    MEAN: (CLASS_COLOURS["first"], (1, 0)),
+    UNIFORM: ("#d55e00", (6, 3)),
+    SINGLE: ("#8a8f98", (1, 0)),
+}
+BEHIND = 0.4  # opacity of the documents
+DOUBLINGS = [16 << i for i in range(17)]  # lengths that documents share, up to a million tokens
+FINDING = (
+    "Between {{ shortest }} and {{ longest|integer }} tokens of the same documents "
+    "(n = {{ [fewest, largest]|ranged }}) the attention on the first token falls in "
+    "{{ n_fall }} of {{ n_models|counted('model') }}, each in the layer where it is strongest"
+    "{% for row in most if n_fall %}; most in {{ row.model }}, from {{ row.short|mass }} to "
+    "{{ row.long|mass }} in layer {{ row.layer }}{% endfor %}. "
+    "An even spread falls too, and beside it the sink grows in {{ n_grow }} of "
+    "{{ n_models|counted('model') }}: at {{ longest|integer }} tokens the first token gets "
+    "{{ extremes|phrased('{times_long:.1f} \u00d7 ({model})')|join(' to ') }} what an even spread "
+    "would give it."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    table = known(tables["sink_lengths"]).filter(pl.col("key_set") == "first_token")
+    first = in_strongest_layer(table.drop_nulls(["mass", "uniform"]))
+    facts = facts_of(first)
+    if not facts:
+        return None
+    drawn = lines_of(first)
+    return Figure(
+        name="lengths_first_token",
+        title="What the first token gets in short and long texts",
+        finding=Finding(FINDING, facts),
+        caption=(
+            "Every document, its end cut to 16, 32, 64, ... tokens, and whole. Attention on key "
+            "0: mean_i M[l,i,0], mean over heads and all queries i, in the layer l of each model "
+            "where it is highest over whole documents. Even spread: what it would be if every "
+            "query gave all tokens that it sees the same attention, mean over queries i of 1 / "
+            "number of keys that i sees. The mean at a length is over the documents that are as "
+            f"long, of n = {documents_in(first)}; the numbers of the sentence are of the same "
+            "documents at both lengths. Unit: part of 1, linear scale; tokens, logarithmic scale. "
+            "All layers, and all sinks together, are in the table sink_lengths."
+        ),
+        chart=chart(drawn),
+        data=drawn,
+    )
+
+
+def in_strongest_layer(table: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the layer of each model where the mean of `mass` over whole documents is highest."""
+    is_whole = pl.col("n_tokens") == pl.col("n_tokens").max().over("model", "document")
+    means = table.filter(is_whole).group_by("model", "layer").agg(pl.col("mass").mean())
+    best = means.sort("model", "mass", "layer", descending=[False, True, False])
+    layers = best.group_by("model", maintain_order=True).first().select("model", "layer")
+    return table.join(layers, on=["model", "layer"]).sort("model", "document", "n_tokens")
+
+
+def facts_of(first: pl.DataFrame) -> dict[str, Any]:
+    """Facts: by model, mass and its ratio to an even spread at 16 tokens and at the longest length
+    that all models have; of the documents that are as long. Empty if no document has 32 tokens."""
+    shared = first.filter(pl.col("n_tokens").is_in(DOUBLINGS))
+    reached = shared.group_by("model").agg(pl.col("n_tokens").max())
+    reached = reached.filter(pl.col("n_tokens") > DOUBLINGS[0])
+    if reached.is_empty():
+        return {}
+    longest = reached.select(pl.col("n_tokens").min()).item()
+    by, values = ["model", "layer"], ["mass", "uniform"]
+    long = shared.filter(pl.col("n_tokens") == longest)
+    short = shared.filter(pl.col("n_tokens") == DOUBLINGS[0])
+    both = long.join(short, on=[*by, "document"], suffix="_short")
+    rows = (
+        both.group_by(by)
+        .agg(pl.len().alias("n_documents"), pl.col(*values, *(f"{n}_short" for n in values)).mean())
+        .select(
+            *by,
+            "n_documents",
+            short="mass_short",
+            long="mass",
+            times_short=pl.col("mass_short") / pl.col("uniform_short"),
+            times_long=pl.col("mass") / pl.col("uniform"),
+        )
+    )
+    falls = rows.filter(pl.col("long") < pl.col("short"))
+    by_times = rows.sort("times_long", "model")
+    return {
+        "shortest": DOUBLINGS[0],
+        "longest": longest,
+        "fewest": rows["n_documents"].min(),
+        "largest": rows["n_documents"].max(),
+        "n_models": rows.height,
+        "n_fall": falls.height,
+        "n_grow": rows.filter(pl.col("times_long") > pl.col("times_short")).height,
+        "most": rows.sort(pl.col("long") / pl.col("short"), "model").head(1).to_dicts(),
+        "extremes": (by_times if rows.height == 1 else by_times[[0, -1]]).to_dicts(),
+    }
+
+
+def lines_of(first: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, line, document, tokens, value: a line per document, and at the lengths that
+    documents share their mean and an even spread. The documents come first: they are drawn
+    behind."""
+    columns = [pl.col("model", "layer", "document"), pl.col("n_tokens").alias("tokens")]
+    single = first.select(*columns, line=pl.lit(SINGLE), value="mass")
+    shared = first.filter(pl.col("n_tokens").is_in(DOUBLINGS))
+    means = [
+        shared.group_by("model", "layer", "n_tokens")
+        .agg(pl.col(value).mean())
+        .with_columns(document=pl.lit(line))
+        .select(*columns, line=pl.lit(line), value=value)
+        .sort("model", "tokens")
+        for line, value in ((UNIFORM, "uniform"), (MEAN, "mass"))
+    ]
+    return rounded(pl.concat([single, *means]))
+
+
+def chart(drawn: pl.DataFrame) -> alt.FacetChart:
+    """One panel per model."""
+    low, high = limits(drawn["tokens"])
+    ticks = [n for n in DOUBLINGS if n <= high]
+    axis = alt.Axis(values=ticks[:: 1 + len(ticks) // 8], format="d", grid=False)
+    scale = alt.Scale(type="log", base=2, domain=[low, high], nice=False, padding=6)
+    is_single = alt.FieldEqualPredicate(field="line", equal=SINGLE)
+    look = line_looks("line", LOOKS) | {
+        "opacity": alt.condition(is_single, alt.value(BEHIND), alt.value(1.0)),
+        "detail": alt.Detail("document:N"),
+    }
+    line = lines(
+        alt.X("tokens:Q", title="tokens read", scale=scale, axis=axis),
+        alt.Y("value:Q", title="attention on the first token").scale(domain=[0, 1]),
+        look,
+        tips("model:N", "layer:Q", "line:N", "document:N", "tokens:Q", ("value:Q", "", ".4f")),
+        width=200,
+        height=150,
+    )
+    return panels(line, drawn, "model", 3).resolve_axis(x="independent")

@@ -1,0 +1,76 @@
+"""The section on the length of texts: its finding from tables whose answer is known."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from drawing import figures_of
+from records import lengths
+from sinkscope.charts.figure import as_svg
+from sinkscope.derive.job import write_derived
+from sinkscope.experiments.lengths import EXPERIMENT
+from sinkscope.tables.read import read_tables
+
+
+def drawn(folder, **models):
+    return figures(folder, [lengths(folder, name, **more) for name, more in models.items()])
+
+
+def figures(folder, parts):
+    """Figures by name. parts: one folder for each."""
+    write_derived("lengths", parts, folder, None)
+    tables = read_tables(folder, EXPERIMENT.tables)
+    return {figure.name: figure for figure in figures_of("lengths", **tables)}
+
+
+def even(n_tokens):
+    return np.mean(1 / np.arange(1, n_tokens + 1))
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """Of the first model attention is 0.9, 0.72, 0.58, 0.46; of the second it does not fall."""
+    folder = tmp_path_factory.mktemp("lengths")
+    return drawn(folder, a={}, b={"mass": 0.3, "halving": 1.0, "longest": 70})
+
+
+def test_the_fall_and_the_distance_from_an_even_spread_are_named(both):
+    figure = both["lengths_first_token"]
+    assert figure.finding.text == (
+        "Between 16 and 64 tokens of the same documents (n = 1) the attention on the first token "
+        "falls in 1 of 2 models, each in the layer where it is strongest; most in a, from 0.90 to "
+        "0.58 in layer 1. An even spread falls too, and beside it the sink grows in 2 of 2 "
+        f"models: at 64 tokens the first token gets {0.3 / even(64):.1f} \u00d7 (b) to "
+        f"{0.576 / even(64):.1f} \u00d7 (a) what an even spread would give it."
+    )
+    assert figure.finding.facts["longest"] == 64
+    assert figure.finding.facts["most"][0]["short"] == pytest.approx(0.9)
+    assert "n = 2 documents" in figure.caption
+    assert "NaN" not in as_svg(figure.spec())
+
+
+def test_means_and_baseline_are_at_the_lengths_that_documents_share(both):
+    data = both["lengths_first_token"].data.filter(model="b")
+    assert set(data["layer"]) == {1}
+    assert data.filter(line="mean over documents")["tokens"].to_list() == [16, 32, 64]
+    assert sorted(data.filter(line="one document")["tokens"]) == [10, 16, 32, 64, 70]
+    np.testing.assert_allclose(
+        data.filter(line="even spread")["value"], [even(n) for n in (16, 32, 64)], atol=1e-6
+    )
+
+
+def test_one_model_whose_sink_stays(tmp_path):
+    text = drawn(tmp_path, b={"halving": 1.0})["lengths_first_token"].finding.text
+    assert "falls in 0 of 1 model, each in the layer where it is strongest. An even" in text
+    assert f"at 128 tokens the first token gets {0.9 / even(128):.1f} \u00d7 (b) what" in text
+
+
+def test_without_a_document_of_32_tokens_nothing_is_compared(tmp_path):
+    assert drawn(tmp_path, a={"longest": 31}) == {}
+
+
+def test_nothing_measured_nothing_drawn(tmp_path):
+    part = tmp_path / "part"
+    part.mkdir()
+    pl.DataFrame(schema={"model": pl.String}).write_parquet(part / "sink_lengths.parquet")
+    assert figures(tmp_path, [part]) == {}
