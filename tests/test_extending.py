@@ -144,3 +144,17 @@ def test_an_addition_that_is_wrong_is_named(run, tmp_path, name, text, sentence)
     assert done.returncode == 1
     assert sentence in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_another_installation_on_the_path_adds_nothing(tmp_path):
+    """An older copy of the package, such as an editable install beside a clone."""
+    folder = tmp_path / "sinkscope" / "experiments" / "older"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise RuntimeError\n", encoding="utf-8")
+    (tmp_path / "sinkscope" / "__init__.py").write_text("", encoding="utf-8")
+    path = os.pathsep.join([str(tiny.ROOT / "workflow"), str(tmp_path)])
+    done = subprocess.run(
+        [sys.executable, "-m", "sinkscope", "describe", "heads"], cwd=tmp_path.parent, text=True,
+        env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout

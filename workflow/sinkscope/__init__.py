@@ -15,8 +15,9 @@ Python's path that has a folder `sinkscope` without an `__init__.py` (see docs/e
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from typing import TYPE_CHECKING, Any
+
+from sinkscope.discovery import additions
 
 if TYPE_CHECKING:
     from sinkscope.api.look import Look, look
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__path__ = pkgutil.extend_path(__path__, __name__)
+__path__ = [*__path__, *additions(__name__)]
 
 _HOME = {
     "AttentionStatistics": "sinkscope.api.statistics",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
@@ -10,6 +11,16 @@ from pathlib import Path
 from types import ModuleType
 
 from sinkscope.errors import SinkscopeError
+
+
+def additions(package: str) -> list[str]:
+    """Folders that add modules to a package: those of its name on Python's path, below a folder
+    `sinkscope` without `__init__.py`. (With one it is another installation of Sinkscope, whose
+    modules must not be mixed with those of this one.)"""
+    top, *inside = package.split(".")
+    roots = [Path(entry, top) for entry in sys.path]
+    folders = [root.joinpath(*inside) for root in roots if not (root / "__init__.py").is_file()]
+    return [str(folder) for folder in dict.fromkeys(folders) if folder.is_dir()]
 
 
 def folders_of(package: str) -> tuple[Path, ...]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pkgutil
-
 from sinkscope.declarations.experiment import Section
+from sinkscope.discovery import additions
 
-__path__ = pkgutil.extend_path(__path__, __name__)
+__path__ = [*__path__, *additions(__name__)]
 
 SECTION = Section(
     title="Claims of the studies",

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-import pkgutil
+from sinkscope.discovery import additions
 
-__path__ = pkgutil.extend_path(__path__, __name__)
+__path__ = [*__path__, *additions(__name__)]
