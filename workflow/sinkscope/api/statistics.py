@@ -32,7 +32,7 @@ class AttentionStatistics:
 
     @property
     def cells(self) -> list[Cell]:
-        """One cell per document, with all of its statistics (see extract/cell.py for its arrays).
+        """One cell per document, with all of its statistics (docs/tables.md lists its arrays).
 
         Raises SinkscopeError if no document was observed, or if the attention of one is NaN.
         """
