@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from sinkscope.tables.columns import DOCUMENT, KEY, LAYER, MODEL, QUERY, SHARE
+from sinkscope.experiments.second_sink.shown_tables import SHOWN
+from sinkscope.experiments.second_sink.units import COSINE, DISTANCE, RATIO, TERMINATOR
+from sinkscope.tables.columns import DOCUMENT, LAYER, MODEL, SHARE
 from sinkscope.tables.table import Column, Table
 
-COSINE = "cosine, -1 to 1"
-DISTANCE = "L2 distance, 0 to 2"
-RATIO = "ratio"
+# How like the state of the first terminator is to that of key 0, in one document.
+LIKENESS = {
+    "cosine": Column(
+        "Float64",
+        "cosine between the residual states of the first terminator and of key 0 that "
+        "enter the layer",
+        COSINE,
+    ),
+    "unit_distance": Column(
+        "Float64",
+        "distance between the same two states, each divided by its L2 norm",
+        DISTANCE,
+    ),
+    "cosine_others": Column(
+        "Float64",
+        "for comparison with cosine: median cosine of all other positions' states to that "
+        "of key 0; null if the document has no other position",
+        COSINE,
+    ),
+}
 
-STATE_LAYER = Column("UInt16", "layer that the residual states enter, counted from 0")
-TERMINATOR = Column(
-    "UInt32",
-    "position of the first terminator, the first token that ends a sentence, counted from 0",
-)
+
+def over_documents(column: Column) -> Column:
+    """The mean of a column over documents."""
+    return Column(column.type, f"{column.meaning}; mean over documents", column.unit)
+
 
 TABLES: dict[str, Table] = {
     "second_sink_layers": Table(
@@ -73,24 +92,7 @@ TABLES: dict[str, Table] = {
                 "whether the layer holds a second sink: second_sink is at least threshold; false "
                 "if second_sink is null",
             ),
-            "cosine": Column(
-                "Float64",
-                "cosine between the residual states of the first terminator and of key 0 that "
-                "enter the layer, mean over documents",
-                COSINE,
-            ),
-            "unit_distance": Column(
-                "Float64",
-                "distance between the same two states, each divided by its L2 norm, mean over "
-                "documents",
-                DISTANCE,
-            ),
-            "cosine_others": Column(
-                "Float64",
-                "for comparison with cosine: median cosine of all other positions' states to that "
-                "of key 0, mean over documents; null if no document has another position",
-                COSINE,
-            ),
+            **{name: over_documents(column) for name, column in LIKENESS.items()},
             "n_states": Column(
                 "UInt32", "number of documents whose states convergence compares", "count"
             ),
@@ -178,102 +180,9 @@ TABLES: dict[str, Table] = {
                 "no key qualifies",
                 SHARE,
             ),
-            "cosine": Column(
-                "Float64",
-                "cosine between the residual states of the first terminator and of key 0 that "
-                "enter the layer",
-                COSINE,
-            ),
-            "unit_distance": Column(
-                "Float64",
-                "distance between the same two states, each divided by its L2 norm",
-                DISTANCE,
-            ),
-            "cosine_others": Column(
-                "Float64",
-                "for comparison with cosine: median cosine of all other positions' states to that "
-                "of key 0; null if the document has no other position",
-                COSINE,
-            ),
+            **LIKENESS,
         },
         sort=("model", "document", "mark", "layer"),
     ),
-    "second_sink_local": Table(
-        "one row per decoder, document, layer and query. Whether the second sink takes its "
-        "attention from the query's neighbours; only the first documents of the table of "
-        "documents (setting documents_in_report), each as it is.",
-        {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "layer": LAYER,
-            "query": QUERY,
-            "key": TERMINATOR,
-            "first_token": Column(
-                "Float64",
-                "attention of the query on key 0, mean over heads: M[l,i,0]",
-                SHARE,
-            ),
-            "second_sink": Column(
-                "Float64",
-                "attention of the query on the first terminator, mean over heads: M[l,i,key]; 0 "
-                "for queries before it",
-                SHARE,
-            ),
-            "local": Column(
-                "Float64",
-                "attention of the query on keys at most 5 tokens away, its position included, "
-                "mean over heads: sum_{|i-j| <= 5} M[l,i,j]",
-                SHARE,
-            ),
-            "local_no_first": Column("Float64", "local without key 0; not rescaled", SHARE),
-        },
-        sort=("model", "document", "layer", "query"),
-        csv=False,
-    ),
-    "second_sink_states": Table(
-        "one row per model, layer and ordered pair of documents, each document with itself "
-        "included. Likeness of the first terminators of two documents; only the first documents "
-        "of the table of documents (setting documents_in_report), each as it is.",
-        {
-            "model": MODEL,
-            "layer": STATE_LAYER,
-            "document": DOCUMENT,
-            "other": Column("String", "name of the document that it is compared with"),
-            "cosine": Column(
-                "Float64",
-                "cosine between the residual states of the first terminators of the two documents",
-                COSINE,
-            ),
-        },
-        sort=("model", "layer", "document", "other"),
-    ),
-    "second_sink_maps": Table(
-        "one row per model, layer, query and key. Attention of two layers among the first 48 "
-        "tokens of one document per model, which has at least 48 tokens and its first terminator "
-        "among the first 24.",
-        {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "layer": Column(
-                "UInt16",
-                "layer, counted from 0: the middle of the first or of the third quarter of the "
-                "layers",
-            ),
-            "second_sink": TERMINATOR,
-            "query": QUERY,
-            "key": KEY,
-            "token": Column(
-                "String",
-                "token at key, as it is shown; ▁ is a space in front of it, ⏎ a line end",
-            ),
-            "attention": Column(
-                "Float64",
-                "attention that the query gives the key, mean over heads: M[l,i,j]; 0 for keys "
-                "that the query does not see",
-                SHARE,
-            ),
-        },
-        sort=("model", "layer", "query", "key"),
-        csv=False,
-    ),
+    **SHOWN,
 }
