@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 import tiny
+from sinkscope.tables.contract import SCHEMA_VERSION
 from workflow.project import MINILM, Project, copy_of_workflow
 
 SMALL = ("--config", "induction_tokens=6", "induction_seeds=2")
@@ -33,6 +34,8 @@ def test_induction_heads_are_looked_for_in_decoders_and_shown(project):
     assert table["model"].unique().to_list() == ["decoder"]
     assert table.height == 3 * 4
     assert table["first_token"].null_count() == 0
+    for path in (project.folder / "results").rglob("*.parquet"):
+        assert pl.read_parquet_metadata(path)["sinkscope_schema_version"] == SCHEMA_VERSION, path
     folder = project.folder / "reports" / "sections" / "induction"
     figures = json.loads((folder / "figures.json").read_text())
     assert figures[0]["name"] == "induction_scores"

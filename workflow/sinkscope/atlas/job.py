@@ -8,12 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from sinkscope.atlas.derive import tables_of_model
-from sinkscope.atlas.tables import tables_of_atlas
+from sinkscope.atlas.tables import TABLES, tables_of_atlas
 from sinkscope.declarations.registry import statistics
 from sinkscope.errors import DamagedError
 from sinkscope.extract.cell import Cell, read_cell
 from sinkscope.files import read_json, sha256_of, written
-from sinkscope.tables.contract import empty, write_table
+from sinkscope.tables.contract import empty, metadata, write_table
 from sinkscope.tables.read import read_table
 
 # Arrays read from a cell: all except its maps, which are most of its bytes and in no table.
@@ -28,7 +28,7 @@ def reduce_model(manifests: Sequence[Path], out: Path, epsilon: float, directory
     parts = tables_of_model(contents[0]["model"], cells, entries, epsilon)
     for name, frame in parts.items():
         with written(out / f"{name}.parquet") as temporary:
-            frame.collect().write_parquet(temporary)
+            frame.collect().write_parquet(temporary, metadata=metadata(name, TABLES[name]))
 
 
 def _read(entry: dict[str, str], directory: Path) -> Cell:

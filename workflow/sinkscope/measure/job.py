@@ -18,6 +18,7 @@ from sinkscope.extract.gpus import own_gpus
 from sinkscope.extract.model import Loaded, family_of, load_model, threads
 from sinkscope.files import replaced_folder, written
 from sinkscope.measure.task import Task
+from sinkscope.tables.contract import metadata_of_part
 
 # Fixed, since the order in which float32 numbers are added depends on it. One is enough: most of a
 # job is starting up.
@@ -49,7 +50,8 @@ def run(
         for frame in declared.frames:
             with written(folder / f"{frame}.parquet") as temporary:
                 rows = frames.get(frame, pl.DataFrame())
-                rows.with_columns(model=pl.lit(row.model)).write_parquet(temporary)
+                rows = rows.with_columns(model=pl.lit(row.model))
+                rows.write_parquet(temporary, metadata=metadata_of_part(name, frame))
 
 
 def measured(

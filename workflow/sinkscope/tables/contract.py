@@ -67,6 +67,15 @@ def metadata(name: str, table: Table) -> dict[str, str]:
     }
 
 
+def metadata_of_part(experiment: str, frame: str) -> dict[str, str]:
+    """What a Parquet file of a measurement, of which tables are derived, states about itself."""
+    return {
+        "sinkscope_experiment": experiment,
+        "sinkscope_frame": frame,
+        "sinkscope_schema_version": SCHEMA_VERSION,
+    }
+
+
 def declared_as(tables: Mapping[str, Table]) -> list[Any]:
     """The declaration of these tables as JSON: what their files depend on besides their rows."""
     return [
