@@ -12,15 +12,20 @@ from types import ModuleType
 
 from sinkscope.errors import SinkscopeError
 
+EXTENDED = ("experiments", "statistics", "claims/measures")
+
 
 def additions(package: str) -> list[str]:
     """Folders that add modules to a package: those of its name on Python's path, below a folder
-    `sinkscope` without `__init__.py`. (With one it is another installation of Sinkscope, whose
-    modules must not be mixed with those of this one.)"""
+    `sinkscope` that has one of EXTENDED and no `__init__.py`. (With one it is another installation
+    of Sinkscope, whose modules must not be mixed with those of this one.)"""
     top, *inside = package.split(".")
-    roots = [Path(entry, top) for entry in sys.path]
-    folders = [root.joinpath(*inside) for root in roots if not (root / "__init__.py").is_file()]
-    return [str(folder) for folder in dict.fromkeys(folders) if folder.is_dir()]
+    roots = [
+        root
+        for root in dict.fromkeys(Path(entry, top) for entry in sys.path)
+        if not (root / "__init__.py").is_file() and any((root / name).is_dir() for name in EXTENDED)
+    ]
+    return [str(folder) for root in roots if (folder := root.joinpath(*inside)).is_dir()]
 
 
 def folders_of(package: str) -> tuple[Path, ...]:
