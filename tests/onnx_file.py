@@ -75,7 +75,7 @@ def quantise_states(model):
 
 
 def _dequantised(graph, name, base, parts, place=0):
-    """Let all that reads `name` read it dequantised."""
+    """Every node that reads `name` reads its dequantised value."""
     result = f"{name}_DequantizeLinear_Output"
     for node in graph.node:
         node.input[:] = [result if other == name else other for other in node.input]

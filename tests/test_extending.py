@@ -120,30 +120,54 @@ def test_without_the_additions_their_names_are_refused(run):
     assert "experiments.0 is 'previous'; it must be one of emergence, second_sink" in done.stdout
 
 
+STATISTIC = """
+from sinkscope.declarations.statistic import Statistic
+STATISTICS = (Statistic("mine", {}),)
+"""
+
+
 @pytest.mark.parametrize(
-    ("name", "text", "sentence"),
+    ("folder", "text", "sentence"),
     [
-        ("other", "import nothing_of_that_name", "other: cannot be imported (ModuleNotFoundError"),
-        ("other", "X = 1", "other: declares no experiment; give it EXPERIMENT"),
+        ("experiments", "import nothing_of_that_name", "mine: cannot be imported (ModuleNotFound"),
+        ("experiments", "X = 1", "mine: declares no experiment; give it EXPERIMENT"),
         (
-            "other",
+            "experiments",
             "from sinkscope.experiments.bos import EXPERIMENT",
             "a second table is named 'bos'",
         ),
+        (
+            "statistics",
+            STATISTIC.format('("layer", "head"), "x"'),
+            "does not say how it is computed",
+        ),
+        ("statistics", STATISTIC.format('("layer", "heads"), "x"'), "has the axis 'heads'; axes"),
+        (
+            "statistics",
+            STATISTIC.format('("layer", "key"), "x", by_query=print'),
+            "has by_query, but not the axes (layer, head)",
+        ),
+        ("statistics", STATISTIC.replace("mine", "mass").format('("layer",), "x"'), "named 'mass'"),
     ],
 )
-def test_an_addition_that_is_wrong_is_named(run, tmp_path, name, text, sentence):
-    folder = tmp_path / "sinkscope" / "experiments" / name
-    folder.mkdir(parents=True)
-    (folder / "__init__.py").write_text(text + "\n", encoding="utf-8")
-    path = os.pathsep.join([str(run.workflow / "workflow"), str(tmp_path)])
-    done = subprocess.run(
-        [sys.executable, "-m", "sinkscope", "describe", "heads"], cwd=tmp_path, text=True,
-        env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+def test_an_addition_that_is_wrong_is_named(tmp_path, folder, text, sentence):
+    package = tmp_path / "sinkscope" / folder / "mine"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(text + "\n", encoding="utf-8")
+    done = described(tmp_path)
     assert done.returncode == 1
     assert sentence in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def described(folder):
+    """`sinkscope describe` with a folder on Python's path behind the package."""
+    path = os.pathsep.join([str(tiny.ROOT / "workflow"), str(folder)])
+    return subprocess.run(
+        [sys.executable, "-m", "sinkscope", "describe", "heads"], cwd=folder.parent, text=True,
+        env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        check=False,
+    )  # fmt: skip
 
 
 def test_another_installation_on_the_path_adds_nothing(tmp_path):
@@ -152,9 +176,5 @@ def test_another_installation_on_the_path_adds_nothing(tmp_path):
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("raise RuntimeError\n", encoding="utf-8")
     (tmp_path / "sinkscope" / "__init__.py").write_text("", encoding="utf-8")
-    path = os.pathsep.join([str(tiny.ROOT / "workflow"), str(tmp_path)])
-    done = subprocess.run(
-        [sys.executable, "-m", "sinkscope", "describe", "heads"], cwd=tmp_path.parent, text=True,
-        env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    done = described(tmp_path)
     assert done.returncode == 0, done.stdout

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from functools import cache
 
 from sinkscope.declarations.experiment import Experiment, Setting
-from sinkscope.declarations.statistic import Statistic
+from sinkscope.declarations.statistic import AXES, Statistic
 from sinkscope.discovery import load, modules_in
 from sinkscope.errors import SinkscopeError
 
 PACKAGE = "sinkscope.experiments"
 STATISTICS = "sinkscope.statistics"
+BUILT_IN = f"{STATISTICS}.attention"  # computed by `extract`
 
 
 @cache
@@ -68,8 +69,8 @@ def settings() -> dict[str, Setting]:
 @cache
 def statistics() -> tuple[Statistic, ...]:
     """All statistics; those of this package first, in the order of its tables. Raises
-    SinkscopeError if two statistics have the same name."""
-    modules = sorted(modules_in(STATISTICS), key=lambda name: name != f"{STATISTICS}.attention")
+    SinkscopeError if two statistics have the same name, and for one that cannot be computed."""
+    modules = sorted(modules_in(STATISTICS), key=lambda name: name != BUILT_IN)
     by_name: dict[str, Statistic] = {}
     for module in modules:
         for one in getattr(load(module), "STATISTICS", ()):
@@ -77,8 +78,22 @@ def statistics() -> tuple[Statistic, ...]:
                 raise SinkscopeError(
                     f"{module}: a second statistic is named '{one.name}'; rename it."
                 )
+            check_computed(module, one)
             by_name[one.name] = one
     return tuple(by_name.values())
+
+
+def check_computed(module: str, one: Statistic) -> None:
+    """Raises SinkscopeError for a statistic of which no array of a cell can be made."""
+    if unknown := set(one.axes) - set(AXES):
+        problem = f"has the axis '{min(unknown)}'; axes are {', '.join(AXES)}"
+    elif module != BUILT_IN and one.by_query is None:
+        problem = "does not say how it is computed; give it by_query"
+    elif one.by_query is not None and one.axes != ("layer", "head"):
+        problem = "has by_query, but not the axes (layer, head); correct them"
+    else:
+        return
+    raise SinkscopeError(f"{module}: the statistic '{one.name}' {problem}.")
 
 
 def added() -> tuple[Statistic, ...]:

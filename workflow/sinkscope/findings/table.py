@@ -21,7 +21,9 @@ TABLES: dict[str, Table] = {
                 "UInt32", "place in the list, counted from 0; 0 for a value that is not in a list"
             ),
             "value": Column(
-                "Float64", "the value, if it is a number; truth values are 0 and 1", "own"
+                "Float64",
+                "the value, if it is a number; truth values are 0 and 1",
+                "as in the sentence",
             ),
             "text": Column("String", "the value, if it is a name: a token, a model, a document"),
         },

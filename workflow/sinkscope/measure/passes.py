@@ -101,9 +101,7 @@ def statistics_of(loaded: Loaded, ids: Tensor, **options: Any) -> list[LayerStat
     """Statistics of every layer over ids [batch, token], without states and key sets. options:
     other fields of the Plan, such as offsets or heads."""
     ids = ids.to(loaded.device)
-    is_real = torch.ones_like(ids, dtype=torch.bool)
-    plan = Plan(is_real, is_real[..., None][..., :0], ~is_real, **options)
-    observation = Observation(plan, Workspace(loaded.device))
+    observation = Observation(plan_of(ids, **options), Workspace(loaded.device))
     run_observed(loaded, observation, ids)
     return observation.layers
 

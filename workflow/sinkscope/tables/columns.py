@@ -16,6 +16,5 @@ KEY_CLASS = Column(
     "class of the token: bos, cls, sep, eos, mask, first, terminator, punctuation, newline, space, "
     "number or word",
 )
-KEY_SET = Column("String", "set of keys that the attention is summed over")
 
 SHARE = "part of 1"  # unit of attention, and of fractions
