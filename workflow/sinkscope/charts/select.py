@@ -59,8 +59,10 @@ def with_mean(
     `by`.
     """
     columns = ["document", *by, *values]
+    # In one order: the last digits of a sum depend on it.
     mean = (
-        frame.group_by(by)
+        frame.sort("document", *by)
+        .group_by(by, maintain_order=True)
         .agg(pl.col(values).mean())
         .with_columns(document=pl.lit(ALL_DOCUMENTS))
         .sort(by)

@@ -12,6 +12,8 @@ import jinja2
 
 from sinkscope import words
 
+DIGITS = 12  # significant, of the numbers in the table
+
 Value = float | int | bool | str | None
 Facts = Mapping[str, Value | Sequence[Mapping[str, Value]]]
 
@@ -58,8 +60,9 @@ def rows_of(facts: Facts, figure: str, subject: str | None) -> Iterator[dict[str
 
 
 def row(figure: str, model: Any, name: str, rank: int, value: Any) -> dict[str, Any]:
+    """Numbers are rounded to DIGITS: the last digits of a mean depend on how many threads add."""
     is_text = isinstance(value, str)
-    number = None if is_text or value is None else float(value)
+    number = None if is_text or value is None else float(f"{value:.{DIGITS}g}")
     return {
         "figure": figure,
         "model": model,

@@ -22,7 +22,7 @@ TABLES: dict[str, Table] = {
             ),
             "value": Column(
                 "Float64",
-                "the value, if it is a number; truth values are 0 and 1",
+                "the value, if it is a number, to 12 significant digits; truth values are 0 and 1",
                 "as in the sentence",
             ),
             "text": Column("String", "the value, if it is a name: a token, a model, a document"),
