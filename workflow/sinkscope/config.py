@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sinkscope.documents import Document, Refused, distinct, read_entries
 from sinkscope.errors import SinkscopeError, collected
@@ -13,6 +13,7 @@ from sinkscope.files import check_braces
 from sinkscope.hub.lock import repository_of
 from sinkscope.mapping import key_locations, read_mapping
 from sinkscope.schema import check, checked
+from sinkscope.sink_rule import SinkRule
 from sinkscope.tsv import read_tsv
 
 
@@ -53,6 +54,23 @@ class Settings:
     map_exact: int
     map_cells: int
     head_maps: tuple[str, ...]
+    sink_rule: Literal["attention", "state_cosine"] = SinkRule.by
+    sink_times: float = SinkRule.times
+    sink_floor: float = SinkRule.floor
+    sink_share: float = SinkRule.share
+    sink_queries: int = SinkRule.n_queries
+    sink_cosine: float = SinkRule.cosine
+
+    @property
+    def rule(self) -> SinkRule:
+        return SinkRule(
+            by=self.sink_rule,
+            times=self.sink_times,
+            floor=self.sink_floor,
+            share=self.sink_share,
+            n_queries=self.sink_queries,
+            cosine=self.sink_cosine,
+        )
 
 
 @dataclass(frozen=True)

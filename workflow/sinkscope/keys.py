@@ -27,8 +27,13 @@ LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")
 # Widths, in tokens, of the local window around a query.
 LOCAL_WIDTHS = (1, 2, 3, 4, 5)
 
-# Key sets may overlap. The local mass "without sinks" leaves out the set `sinks`.
-KEY_SETS = ("first_token", "first_four", *KEY_CLASSES, "special", "first_terminator", "sinks")
+# Key sets may overlap. Those of LISTED_SETS follow from the tokens; `sinks` are the keys that the
+# sink rule finds in each layer.
+LISTED_SETS = (
+    *("first_token", "first_four", *KEY_CLASSES, "special"),
+    *("first_terminator", "listed_sinks"),
+)
+KEY_SETS = (*LISTED_SETS, "sinks")
 
 
 def key_class(
@@ -75,10 +80,11 @@ def modifies(char: str) -> bool:
 
 
 def key_sets(classes: Sequence[str]) -> dict[str, list[int]]:
-    """Positions of every key set in a document, in the order of KEY_SETS. A set that does not occur
-    in the document is empty.
+    """Positions of each of LISTED_SETS in a document, in this order. A set that does not occur in
+    the document is empty.
 
-    The mask token ends an encoder's document by design of the study. It is special, but not a sink.
+    The mask token ends an encoder's document by design of the study. It is special, but not listed
+    as a sink.
     """
     of_class = {name: [i for i, kind in enumerate(classes) if kind == name] for name in KEY_CLASSES}
     first_terminator = of_class["terminator"][:1]
@@ -90,6 +96,6 @@ def key_sets(classes: Sequence[str]) -> dict[str, list[int]]:
         **of_class,
         "special": special,
         "first_terminator": first_terminator,
-        "sinks": sorted(sinks),
+        "listed_sinks": sorted(sinks),
     }
-    return {name: sets[name] for name in KEY_SETS}
+    return {name: sets[name] for name in LISTED_SETS}

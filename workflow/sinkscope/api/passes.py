@@ -40,7 +40,7 @@ class Pass:
         self.model, self.real, self.encoded = model, real, encoded
         self.n_calls, self.cached = 0, False
         distinct, self._column = members_of(encoded, real).unique(dim=2, return_inverse=True)
-        plan = plan_of(distinct, self._column, SETTINGS, heads, real)
+        plan = plan_of(distinct, SETTINGS, heads, real)
         self._observation = Observation(plan, workspace)
 
     def __call__(self, call: Call) -> None:

@@ -20,6 +20,7 @@ from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import failed_pass, run_observed
 from sinkscope.extract.plan import LayerStatistics, Plan
+from sinkscope.extract.states import entering
 from sinkscope.extract.streaming import Workspace
 
 
@@ -50,7 +51,7 @@ class Analyser:
         ids = torch.tensor([tokens.ids for tokens in encoded], device=self.loaded.device)
         # Sets that hold the same keys, and those that no document has, are reduced once.
         distinct, column = members_of(encoded).unique(dim=2, return_inverse=True)
-        observation, statistics = self.observed(self.plan(distinct, column), ids)
+        observation, statistics = self.observed(self.plan(distinct), ids)
         arrays = arrays_of(statistics, observation, column)
         cells: list[Cell | SinkscopeError] = []
         for document, tokens, values in zip(documents, encoded, arrays, strict=True):
@@ -84,7 +85,8 @@ class Analyser:
         self, plan: Plan, ids: Tensor, attention_mask: Tensor | None
     ) -> tuple[Observation, LayerStatistics]:
         observation = Observation(plan, self.workspace)
-        run_observed(self.loaded, observation, ids, attention_mask)
+        with entering(self.loaded.network, self.loaded.n_layers, observation.states):
+            run_observed(self.loaded, observation, ids, attention_mask)
         try:  # on a GPU the last layers are reduced only now
             return observation, observation.stacked
         except RuntimeError as error:
@@ -109,6 +111,6 @@ class Analyser:
         where = "config: head_maps names"
         return checked_heads(pairs, name, loaded.n_layers, loaded.n_heads, where)
 
-    def plan(self, distinct: Tensor, column: Tensor) -> Plan:
-        """For documents of one length. distinct, column: as of plan_of."""
-        return plan_of(distinct, column, self.settings, self.heads())
+    def plan(self, distinct: Tensor) -> Plan:
+        """For documents of one length. distinct: as of plan_of."""
+        return plan_of(distinct, self.settings, self.heads())

@@ -22,19 +22,19 @@ from sinkscope.extract.encode import Encoded
 from sinkscope.extract.masks import Visible
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.plan import LayerStatistics, Plan
-from sinkscope.keys import KEY_SETS, key_sets
+from sinkscope.keys import LISTED_SETS, key_sets
 
 MAPS = tuple(one.name for one in statistics() if "cell" in one.axes)  # [..., cell, cell]
 
 
 def members_of(encoded: Sequence[Encoded], real: Tensor | None = None) -> Tensor:
-    """[document, token, key_set] bool: the KEY_SETS that each token is in.
+    """[document, token, key_set] bool: the LISTED_SETS that each token is in.
 
     real: [document, token] bool, False at padding; None where all documents have one length.
     """
     starts = [0] * len(encoded) if real is None else real.int().argmax(1).tolist()
     n_tokens = len(encoded[0].ids) if real is None else real.shape[1]
-    members = torch.zeros(len(encoded), n_tokens, len(KEY_SETS), dtype=torch.bool)
+    members = torch.zeros(len(encoded), n_tokens, len(LISTED_SETS), dtype=torch.bool)
     for i, (start, one) in enumerate(zip(starts, encoded, strict=True)):
         for place, positions in enumerate(key_sets(one.classes).values()):
             members[i, [start + position for position in positions], place] = True
@@ -43,19 +43,17 @@ def members_of(encoded: Sequence[Encoded], real: Tensor | None = None) -> Tensor
 
 def plan_of(
     distinct: Tensor,
-    column: Tensor,
     settings: Settings,
     heads: tuple[tuple[int, int], ...] = (),
     real: Tensor | None = None,
 ) -> Plan:
-    """distinct: [document, token, set] bool, the key sets; column: for each of KEY_SETS its column
-    among them. real: as in members_of."""
+    """distinct: [document, token, set] bool, the key sets. real: as in members_of."""
     if real is None:
         real = torch.ones(distinct.shape[:2], dtype=torch.bool)
     return Plan(
         real=real,
         key_sets=distinct,
-        sinks=distinct[..., column[KEY_SETS.index("sinks")]],
+        rule=settings.rule,
         window=settings.window,
         map_exact=settings.map_exact,
         map_cells=settings.map_cells,
@@ -84,7 +82,7 @@ def arrays_of(
     layers: LayerStatistics, observation: Observation, column: Tensor, *, lazy_maps: bool = False
 ) -> list[dict[str, np.ndarray]]:
     """The arrays of each document, [layer, ...]. layers: stacked, [layer, batch, ...]. column: for
-    each of KEY_SETS its column among those of the plan. lazy_maps: as in LazyMaps."""
+    each of LISTED_SETS its column among those of the plan. lazy_maps: as in LazyMaps."""
     arrays: dict[str, Any] = {
         one.name: array_of(one, layers, observation, column)
         for one in statistics()
@@ -117,8 +115,11 @@ def array_of(
         values = torch.stack([getattr(part, one.name).cpu() for part in observation.visible_of])
     else:
         values = getattr(layers, one.name)
-    values = values.to(getattr(torch, one.type)).cpu()
-    return (values[..., column] if one.axes[-1] == "key_set" else values).numpy()
+    if one.axes[-1] == "key_set":  # KEY_SETS: the listed ones, and the sinks of each layer
+        of_sinks = layers.sink_mass if one.name == "mass" else layers.strict_sink_mass
+        assert of_sinks is not None
+        values = torch.cat([values[..., column.to(values.device)], of_sinks[..., None]], -1)
+    return values.to(getattr(torch, one.type)).cpu().numpy()
 
 
 def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from sinkscope.extract.masks import Visible
 from sinkscope.extract.plan import Plan
@@ -16,8 +17,9 @@ class Frame:
 
     first: [batch] position of each document's key 0. window: [batch, query] 1 for the first
     queries, the last of which is before window_end. near: [query, offset] keys beside a query;
-    has_near: whether the query sees them. beside: [2, batch, query, near offset] 1 for keys that
-    are seen, and for those that are also not sinks. within: [near offset, width]. strict: [batch,
+    has_near: whether the query sees them. beside: [1, query, near offset] 1 for keys that are seen;
+    beside_no_sinks: [batch, query, near offset] the same without the plan's sinks, None where a
+    rule finds them. within: [near offset, width]. strict: [batch,
     query, key_set] 1 where a query counts for a strict mass; n_strict: number of such queries.
     entropy_weight: [batch, query] one over the maximum entropy of the row, for the n_entropy rows
     that have an entropy. later: [batch, query] all queries except the first. pool: [cell, token]
@@ -34,10 +36,9 @@ class Frame:
         self.window_end = 1 + int(self.window.any(0).nonzero().max())
         self.key_sets = plan.key_sets.float()
         self.near, self.has_near = neighbours(n_tokens, plan.offsets, device, is_causal=is_causal)
-        beside, centre = self.has_near[:, :N_NEAR], LOCAL_WIDTHS[-1]
-        no_sinks = beside & ~plan.sinks[:, self.near[:, :N_NEAR]]
-        self.beside = torch.stack([beside.expand_as(no_sinks), no_sinks]).float()
-        distance = (torch.arange(N_NEAR, device=device) - centre).abs()
+        self.beside = self.has_near[None, :, :N_NEAR].float()
+        self.beside_no_sinks = None if plan.sinks is None else self.without(plan.sinks)
+        distance = (torch.arange(N_NEAR, device=device) - LOCAL_WIDTHS[-1]).abs()
         self.within = (distance[:, None] <= torch.tensor(LOCAL_WIDTHS, device=device)).double()
         self.later = real & (plan.rank() > 0)
         self.strict = (self.later[..., None] & ~plan.key_sets).double()
@@ -50,3 +51,7 @@ class Frame:
         self.n_cells = plan.n_cells(n_tokens)
         exact = plan.exact(n_tokens)
         self.pool = None if exact else block_weights(n_tokens, self.n_cells, device)
+
+    def without(self, sinks: Tensor) -> Tensor:
+        """[batch, query, near offset] 1 for keys that are seen and not in sinks [batch, key]."""
+        return self.beside * ~sinks[:, self.near[:, :N_NEAR]]

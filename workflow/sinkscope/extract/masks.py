@@ -38,11 +38,14 @@ class Call(NamedTuple):
 @dataclass(frozen=True)
 class Visible:
     """n_keys: [batch, query] number of keys that a query sees. n_queries, n_window_queries: [batch,
-    key] number of real queries (of the document, of the window) that see a key."""
+    key] number of real queries (of the document, of the window) that see a key. uniform: [batch,
+    key] mean of 1 / n_keys over the real queries that see the key, what uniform attention would
+    give it; NaN where none does."""
 
     n_keys: Tensor
     n_queries: Tensor
     n_window_queries: Tensor
+    uniform: Tensor
 
 
 def rows_of(mask: Tensor, start: int, stop: int) -> Tensor:
@@ -81,10 +84,10 @@ def count_visible(call: Call, real: Tensor, window: Tensor) -> Visible:
     batch, n_tokens = real.shape
     if call.mask is None:
         return count_unmasked(real, window, is_causal=call.is_causal)
-    weight = torch.stack([real, window], 1).float()  # [batch, 2, query]
+    weight = torch.stack([real, window, real], 1).float()  # [batch, 3, query]
     position = torch.arange(n_tokens, device=real.device)
     n_keys = torch.zeros(batch, n_tokens, device=real.device)
-    n_queries = torch.zeros(batch, 2, n_tokens, device=real.device)
+    sums = torch.zeros(batch, 3, n_tokens, device=real.device)
     for start in range(0, n_tokens, 256):
         stop = min(start + 256, n_tokens)
         visible = torch.ones(1, stop - start, n_tokens, dtype=torch.bool, device=real.device)
@@ -92,9 +95,11 @@ def count_visible(call: Call, real: Tensor, window: Tensor) -> Visible:
             visible = visible & (position <= position[start:stop, None])
         visible = visible & shown(rows_of(call.mask, start, stop)[:, 0])
         sees = visible.expand(batch, -1, -1).float()  # [batch, query, key]
-        n_keys[:, start:stop] = sees.sum(-1)
-        n_queries += weight[:, :, start:stop] @ sees
-    return Visible(n_keys, n_queries[:, 0], n_queries[:, 1])
+        n_keys[:, start:stop] = of_block = sees.sum(-1)
+        weight[:, 2, start:stop] /= of_block.clamp(min=1)
+        sums += weight[:, :, start:stop] @ sees
+    n_queries, n_window_queries, uniform = sums.unbind(1)
+    return Visible(n_keys, n_queries, n_window_queries, uniform / n_queries)
 
 
 def count_unmasked(real: Tensor, window: Tensor, *, is_causal: bool) -> Visible:
@@ -103,8 +108,9 @@ def count_unmasked(real: Tensor, window: Tensor, *, is_causal: bool) -> Visible:
     counts = torch.stack([real, window]).float()  # [2, batch, query]
     if is_causal:
         n_keys = torch.arange(1.0, n_tokens + 1, device=real.device).expand(len(real), -1)
-        n_queries = counts.flip(-1).cumsum(-1).flip(-1)
-    else:
-        n_keys = torch.full_like(counts[0], n_tokens)
-        n_queries = counts.sum(-1, keepdim=True).expand_as(counts)
-    return Visible(n_keys, n_queries[0], n_queries[1])
+        sums = torch.cat([counts, (counts[0] / n_keys)[None]]).flip(-1).cumsum(-1).flip(-1)
+        n_queries, n_window_queries, uniform = sums.unbind(0)
+        return Visible(n_keys, n_queries, n_window_queries, uniform / n_queries)
+    n_keys = torch.full_like(counts[0], n_tokens)
+    n_queries, n_window_queries = counts.sum(-1, keepdim=True).expand_as(counts).unbind(0)
+    return Visible(n_keys, n_queries, n_window_queries, 1 / n_keys)

@@ -14,6 +14,7 @@ from sinkscope.extract.devices import moved
 from sinkscope.extract.frame import Frame
 from sinkscope.extract.masks import Call, Visible, count_visible
 from sinkscope.extract.plan import LayerStatistics, Plan
+from sinkscope.extract.states import LayerState, States
 from sinkscope.extract.streaming import Workspace, attend
 from sinkscope.extract.sums import Sums
 
@@ -28,6 +29,8 @@ class Observation:
 
     def __init__(self, plan: Plan, workspace: Workspace, *, fused: bool | None = None) -> None:
         self.plan, self.device = plan, workspace.device
+        self.states = States(plan.real)  # filled by `entering`, of which a rule needs some
+        self._of_tokens: list[dict[str, Tensor]] = []  # norms and cosines, per layer
         self.paths: set[str] = set()  # dispatch of the layers: triton, torch
         self._parts: dict[torch.device, tuple[Plan, Workspace]] = {}
         self._workspace = workspace
@@ -43,9 +46,12 @@ class Observation:
         # Without a mask, the kernels need these counts where the plan is, on the CPU.
         visible = self.visible(call, device if backend is None else self.plan.real.device)
         self.visible_of.append(visible)
+        state = self.states.take()
+        if self.plan.rule is not None:
+            self._of_tokens.append(of_tokens(call, state, self.device))
         if backend is not None:
             self.paths.add("triton")
-            return self._fused.add(layer, call, visible, backend)
+            return self._fused.add(layer, call, visible, backend, state)
         self.paths.add("torch")
         if device not in self._parts:
             own = self._workspace
@@ -53,7 +59,7 @@ class Observation:
                 own = Workspace(device, own.share)
             self._parts[device] = moved(self.plan, device), own
         plan, workspace = self._parts[device]
-        sums = Sums(self.frame(plan, visible, call), call, layer)
+        sums = Sums(self.frame(plan, visible, call), call, layer, state)
         output, statistics = attend(call, sums, workspace)
         self._blocks[layer] = moved(statistics, self.device)
         return output
@@ -70,7 +76,10 @@ class Observation:
                 statistics[layer] = LayerStatistics(
                     **dict(zip(names, row, strict=True)), head_maps=maps.to(self.device)
                 )
-        return [statistics[layer] for layer in range(len(self.visible_of))]
+        layers = [statistics[layer] for layer in range(len(self.visible_of))]
+        if not self._of_tokens:
+            return layers
+        return [replace(one, **of) for one, of in zip(layers, self._of_tokens, strict=True)]
 
     @cached_property
     def stacked(self) -> LayerStatistics:
@@ -78,7 +87,11 @@ class Observation:
         concatenated over the layers."""
         if len(self._groups) == 1 and not self._blocks and not self.plan.heads:
             group = self._groups[0][1]
-            return replace(group, head_maps=group.head_maps[0])
+            of_tokens = {
+                name: torch.stack([layer[name] for layer in self._of_tokens])
+                for name in (self._of_tokens or [{}])[0]
+            }
+            return replace(group, head_maps=group.head_maps[0], **of_tokens)
         stacked = {
             name: torch.stack([getattr(layer, name) for layer in self.layers])
             for name in present(self.layers[0])
@@ -118,6 +131,15 @@ class Observation:
         if frame is None or frame.visible is not visible or frame.is_causal != call.is_causal:
             frame = self._frame = Frame(plan, visible, is_causal=call.is_causal)
         return frame
+
+
+def of_tokens(call: Call, state: LayerState | None, device: torch.device) -> dict[str, Tensor]:
+    """state_norm, state_cosine and value_norm of one layer, [batch, token], on the device."""
+    value_norm = torch.linalg.vector_norm(call.value, dim=-1, dtype=torch.float32).mean(1)
+    unknown = torch.full_like(value_norm, torch.nan)
+    norm, cosine = (unknown, unknown) if state is None else state
+    norms = {"state_norm": norm, "state_cosine": cosine, "value_norm": value_norm}
+    return {name: values.to(device) for name, values in norms.items()}
 
 
 def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:

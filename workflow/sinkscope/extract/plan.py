@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from sinkscope.declarations.statistic import Statistic
+from sinkscope.sink_rule import SinkRule
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class Plan:
 
     real: [batch, token] bool, False at padding. key_sets: [batch, token, key_set] bool, the
     keys whose mass is wanted. sinks: [batch, token] bool, the keys that the second form of
-    the local mass leaves out. window: how many first queries `window_score` counts.
+    the local mass leaves out; None: those that the rule finds in each layer. rule: finds the sinks
+    of each layer. window: how many first queries `window_score` counts.
     map_exact, map_cells: head-mean maps are exact up to map_exact (or map_cells) tokens, block
     averages of map_cells beyond. heads: (layer, head) of single heads whose map is wanted too.
     offsets: key minus query of the diagonals that are wanted of every head. by_query: also keep
@@ -26,7 +28,8 @@ class Plan:
 
     real: Tensor
     key_sets: Tensor
-    sinks: Tensor
+    sinks: Tensor | None = None
+    rule: SinkRule | None = None
     window: int = 64
     map_exact: int = 512
     map_cells: int = 256
@@ -73,6 +76,13 @@ class LayerStatistics:
     query_local_no_sinks [batch, query] within the widest window. With weighted: norm_mass [batch,
     key_set], the mass with A[i,j] * norm(v_j) instead of A[i,j], divided by its sum over the row
     of each head (Kobayashi et al. 2020). added: [batch, head, statistic], those of the plan.
+
+    With a rule: is_sink, by_attention, by_state: [batch, key] bool, by the chosen rule and by each
+    of them; is_head_sink: [batch, head, key] bool, by the attention of one head. steady: [batch,
+    key], fraction of the queries seeing the key that give it more than uniform attention; NaN for
+    keys with too little attention to be a sink. sink_mass, strict_sink_mass: [batch], of all keys
+    in is_sink. state_norm, state_cosine: [batch, key], see LayerState; NaN where the state is not
+    known. value_norm: [batch, key], L2, mean over key-value heads.
     """
 
     max_key: Tensor
@@ -95,3 +105,13 @@ class LayerStatistics:
     query_local_no_sinks: Tensor | None = None
     norm_mass: Tensor | None = None
     added: Tensor | None = None
+    is_sink: Tensor | None = None
+    by_attention: Tensor | None = None
+    by_state: Tensor | None = None
+    is_head_sink: Tensor | None = None
+    steady: Tensor | None = None
+    sink_mass: Tensor | None = None
+    strict_sink_mass: Tensor | None = None
+    state_norm: Tensor | None = None
+    state_cosine: Tensor | None = None
+    value_norm: Tensor | None = None

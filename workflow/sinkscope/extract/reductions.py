@@ -12,21 +12,27 @@ LARGE = 100.0  # nats; rounding of a larger log-sum-exp would show in the entrop
 N_NEAR = 2 * LOCAL_WIDTHS[-1] + 1  # keys within the widest local window of a query
 
 
-def row_entropy(logits: Tensor, p: Tensor, *, is_softmax: bool) -> Tensor:
+def row_normalizer(logits: Tensor, p: Tensor) -> Tensor:
+    """[batch, head, query] logarithm of what the exponentials of a row's logits were divided by.
+
+    logits, p: [batch, head, query, key]. It follows from one entry, without a second exponential:
+    log p = logit - normalizer. The first entry works unless it is vanishingly small; the largest
+    always works, but must be searched.
+    """
+    if p[..., 0].min() < VANISHING:
+        return logits.amax(-1) - p.amax(-1).log()
+    return logits[..., 0] - p[..., 0].log()
+
+
+def row_entropy(logits: Tensor, p: Tensor, lse: Tensor | None) -> Tensor:
     """[batch, head, query] entropy, in nats, of rows divided by their sum. Overwrites logits.
 
-    logits, p: [batch, head, query, key].
+    logits, p: [batch, head, query, key]. lse: row_normalizer of softmax rows; None for others.
     """
-    if is_softmax:
-        # log p = logit - log-sum-exp, so a row's entropy is log-sum-exp - sum p * logit, and
-        # the log-sum-exp follows from one entry, without a second exponential. The first entry
-        # works unless it is vanishingly small; the largest always works, but must be searched.
-        lse = logits[..., 0] - p[..., 0].log()
-        if p[..., 0].min() < VANISHING:
-            lse = logits.amax(-1) - p.amax(-1).log()
-        if lse.abs().max() < LARGE:
-            # Rounding can make the entropy of a row that is all on one key negative.
-            return (lse - logits.mul_(p).sum(-1)).clamp_(min=0.0)
+    # log p = logit - log-sum-exp, so the entropy of a row is log-sum-exp - sum p * logit.
+    if lse is not None and lse.abs().max() < LARGE:
+        # Rounding can make the entropy of a row that is all on one key negative.
+        return (lse - logits.mul_(p).sum(-1)).clamp_(min=0.0)
     total = p.sum(-1).clamp(min=torch.finfo(p.dtype).tiny)  # a row that sees nothing
     return (total.log() - torch.xlogy(p, p).sum(-1) / total).clamp_(min=0.0)
 

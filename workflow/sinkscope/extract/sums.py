@@ -9,7 +9,9 @@ from sinkscope.declarations.statistic import Rows
 from sinkscope.extract.frame import Frame
 from sinkscope.extract.masks import Call
 from sinkscope.extract.plan import LayerStatistics
-from sinkscope.extract.reductions import N_NEAR, row_entropy
+from sinkscope.extract.reductions import N_NEAR, row_entropy, row_normalizer
+from sinkscope.extract.sinks import find_sinks
+from sinkscope.extract.states import LayerState
 
 
 class Sums:
@@ -19,11 +21,12 @@ class Sums:
     operations per block matter more than few bytes.
     """
 
-    def __init__(self, frame: Frame, call: Call, layer: int) -> None:
-        self.frame, self.plan = frame, frame.plan
+    def __init__(
+        self, frame: Frame, call: Call, layer: int, state: LayerState | None = None
+    ) -> None:
+        self.frame, self.plan, self.call, self.state = frame, frame.plan, call, state
         batch, n_tokens = self.plan.real.shape
         n_heads, device = call.query.shape[1], self.plan.real.device
-        self.is_softmax = call.attention == "softmax"
 
         def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
             return torch.empty(shape, dtype=dtype, device=device)
@@ -38,6 +41,7 @@ class Sums:
             self.norm_mass = torch.empty_like(self.mass)
         self.near_attention = empty(batch, n_heads, *frame.near.shape)
         self.nats = empty(batch, n_heads, n_tokens)
+        self.normalizer = empty(batch, n_heads, n_tokens)
         self.on_first = empty(batch, n_heads, n_tokens)
         self.received = empty(batch, n_heads, n_tokens, dtype=torch.float64).zero_()
         self.window_received = torch.zeros_like(self.received)
@@ -54,8 +58,11 @@ class Sums:
         """
         rows = slice(start, start + p.shape[2])
         n_keys = p.shape[-1]
-        self.nats[:, :, rows] = row_entropy(logits, p, is_softmax=self.is_softmax)
-        frame = self.frame
+        normalizer, frame = None, self.frame
+        if self.call.attention != "sigmoid":  # its rows have none
+            self.normalizer[:, :, rows] = normalizer = row_normalizer(logits, p)
+        is_softmax = self.call.attention == "softmax"
+        self.nats[:, :, rows] = row_entropy(logits, p, normalizer if is_softmax else None)
         if frame.padded:
             p.mul_(self.plan.real[:, None, rows, None])
             first = frame.first.clamp(max=n_keys - 1)[:, None, None, None]
@@ -115,7 +122,9 @@ class Sums:
         mass = self.mass.double()  # [batch, query, key_set]
         entropy = torch.einsum("bhq,bq->bh", self.nats.double(), frame.entropy_weight)
         on_first = ((self.on_first > 0.5) & frame.later[:, None]).sum(-1)
-        local, local_no_sinks = (self.local(beside) for beside in frame.beside)
+        optional, no_sinks = self.optional(), frame.beside_no_sinks
+        if no_sinks is None:
+            no_sinks = frame.without(optional["is_sink"])
         maps = self.maps if frame.pool is None else self.maps @ frame.pool.T
         return LayerStatistics(
             max_key=self.max_key,
@@ -128,12 +137,13 @@ class Sums:
             entropy=(entropy / frame.n_entropy).float(),
             row_sum=(self.received.sum(-1) / n_real).float(),
             over_half=(on_first / frame.n_later).float(),
-            local=local,
-            local_no_sinks=local_no_sinks,
+            local=self.local(frame.beside),
+            local_no_sinks=self.local(no_sinks),
             diagonals=self.near_attention[..., N_NEAR:] * frame.has_near[:, N_NEAR:],
             map=maps[:, 0],
             head_maps=maps[:, 1:],
-            **self.optional(),
+            **optional,
+            **self.of_queries(no_sinks),
         )
 
     def optional(self) -> dict[str, Tensor]:
@@ -144,14 +154,25 @@ class Sums:
         if self.plan.added:
             of_real = torch.einsum("sbhq,bq->bhs", self.added.double(), self.plan.real.double())
             statistics["added"] = (of_real / self.frame.n_real[..., None]).float()
-        if self.plan.by_query:
-            near = self.near_attention[..., :N_NEAR].mean(1)
-            statistics["query_mass"] = self.mass
-            for name, beside in zip(
-                ("query_local", "query_local_no_sinks"), self.frame.beside, strict=True
-            ):
-                statistics[name] = (near * beside).sum(-1)
+        if self.plan.rule is not None:
+            statistics |= vars(
+                find_sinks(
+                    self.plan.rule, self.call, self.received, self.normalizer,
+                    self.frame.visible, self.plan.real, self.state,
+                )
+            )  # fmt: skip
         return statistics
+
+    def of_queries(self, no_sinks: Tensor) -> dict[str, Tensor]:
+        """Head means of every query, where the plan asks for them."""
+        if not self.plan.by_query:
+            return {}
+        near = self.near_attention[..., :N_NEAR].mean(1)
+        return {
+            "query_mass": self.mass,
+            "query_local": (near * self.frame.beside).sum(-1),
+            "query_local_no_sinks": (near * no_sinks).sum(-1),
+        }
 
     def local(self, beside: Tensor) -> Tensor:
         """[batch, head, width] attention within each width, on the keys with a 1 in `beside`

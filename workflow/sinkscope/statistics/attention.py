@@ -44,6 +44,73 @@ STATISTICS = (
         type="int32",
     ),
     Statistic(
+        "uniform",
+        ("layer", "key"),
+        "what key k would receive from these queries if each gave all n_i keys that it sees the "
+        "same: mean of 1 / n_i",
+        unit="attention",
+    ),
+    Statistic(
+        "is_sink",
+        ("layer", "key"),
+        "whether key k is a sink of the layer, by the rule of the setting sink_rule",
+        unit="",
+        type="bool",
+    ),
+    Statistic(
+        "by_attention",
+        ("layer", "key"),
+        "the same by attention, mean over heads: over the queries that see k, M[l,i,k] is on average "
+        "above sink_floor and above sink_times uniform, and above 1 / n_i for at least sink_share "
+        "of them; at least sink_queries see k",
+        unit="",
+        type="bool",
+    ),
+    Statistic(
+        "by_state",
+        ("layer", "key"),
+        "the same by state: |state_cosine| is above sink_cosine",
+        unit="",
+        type="bool",
+        source="Wong et al. 2025",
+    ),
+    Statistic(
+        "is_head_sink",
+        ("layer", "head", "key"),
+        "by_attention of one head: A[l,h,i,k] in place of M[l,i,k]",
+        unit="",
+        type="bool",
+    ),
+    Statistic(
+        "steady",
+        ("layer", "key"),
+        "fraction of the queries seeing key k that give it more than uniform attention, M[l,i,k] > "
+        "1 / n_i; null for keys that are not above sink_floor and sink_times uniform on average, "
+        "or that fewer than sink_queries see",
+    ),
+    Statistic(
+        "state_norm",
+        ("layer", "key"),
+        "L2 norm of the residual state of token k that enters the layer; null where the library "
+        "does not show it",
+        unit="units of the state",
+        source="Sun et al. 2024",
+    ),
+    Statistic(
+        "state_cosine",
+        ("layer", "key"),
+        "cosine of this state to that of token 0",
+        unit="cosine",
+        source="Wong et al. 2025",
+    ),
+    Statistic(
+        "value_norm",
+        ("layer", "key"),
+        "L2 norm of the value of token k, mean over key-value heads",
+        unit="units of the value",
+        source="Guo et al. 2024",
+    ),
+    Statistic(
         "window_score",
         ("layer", "head", "key"),
         "sink_score over the first queries of a document, as many as the setting window says; only "
@@ -104,8 +171,8 @@ STATISTICS = (
     Statistic(
         "local_no_sinks",
         ("layer", "head", "width"),
-        "local_{width} without the keys of the key set sinks (key 0, special tokens except the "
-        "mask, first terminator); not rescaled; null in sinkscope.observe without a tokenizer",
+        "local_{width} without the keys of the key set sinks, those that are found in the layer; "
+        "not rescaled",
         column="local_{}_no_sinks",
     ),
     Statistic(

@@ -1,0 +1,84 @@
+"""What enters each layer: its residual states, reduced to a norm and a cosine per token."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class LayerState(NamedTuple):
+    """norm: [batch, token], L2, of the residual state that enters a layer. cosine: [batch, token],
+    of this state to that of the document's key 0."""
+
+    norm: Tensor
+    cosine: Tensor
+
+
+class States:
+    """The states of one forward pass. real: [batch, token] bool.
+
+    `take` is called once per layer, with its attention; it is None where the state that entered
+    the layer is not known: the hooks did not run exactly once since the last layer.
+    """
+
+    def __init__(self, real: Tensor) -> None:
+        self._shape, self._first = real.shape, real.int().argmax(1).cpu()
+        self._first_on: dict[torch.device, Tensor] = {}
+        self._entered: list[LayerState] = []
+
+    def enter(self, state: Tensor) -> None:
+        """state: [batch, token, d]."""
+        if state.shape[:2] == self._shape:
+            self._entered.append(reduce_state(state, self._first_of(state.device)))
+
+    def take(self) -> LayerState | None:
+        entered, self._entered = self._entered, []
+        return entered[0] if len(entered) == 1 else None
+
+    def _first_of(self, device: torch.device) -> Tensor:
+        """[batch] index of each document's key 0, copied to each device once, without waiting for
+        the device."""
+        if device not in self._first_on:
+            first = self._first.pin_memory() if device.type == "cuda" else self._first
+            self._first_on[device] = first.to(device, non_blocking=True)
+        return self._first_on[device]
+
+
+def reduce_state(state: Tensor, first: Tensor) -> LayerState:
+    """state: [batch, token, d]; first: [batch] index of key 0."""
+    state = state.float()
+    norm = state.norm(dim=-1)
+    row = torch.arange(len(first), device=first.device)
+    product = torch.einsum("btd,bd->bt", state, state[row, first])
+    length = norm * norm[row, first][:, None]
+    return LayerState(norm, product / length.clamp(min=torch.finfo(length.dtype).tiny))
+
+
+@contextmanager
+def entering(network: torch.nn.Module, n_layers: int, states: States) -> Iterator[None]:
+    """Within the block, `states` receives what enters each layer of the network, of passes in this
+    thread. The layers are the network's only list of n_layers modules; without one, it gets
+    nothing."""
+    lists = [
+        one
+        for one in network.modules()
+        if isinstance(one, torch.nn.ModuleList) and len(one) == n_layers
+    ]
+    owner = threading.get_ident()
+
+    def hook(_: torch.nn.Module, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        state = args[0] if args else options.get("hidden_states")
+        if threading.get_ident() == owner and isinstance(state, Tensor) and state.ndim == 3:
+            with torch.inference_mode(), torch.autocast(state.device.type, enabled=False):
+                states.enter(state)
+
+    with ExitStack() as stack:
+        for layer in lists[0] if len(lists) == 1 else ():
+            handle = layer.register_forward_pre_hook(hook, with_kwargs=True)
+            stack.callback(handle.remove)
+        yield

@@ -1,0 +1,32 @@
+"""The rule by which a key counts as an attention sink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class SinkRule:
+    """Which keys are sinks of a layer. Both rules are always applied; `by` chooses the one that
+    the key set `sinks` and the local attention without sinks follow.
+
+    attention: of the head mean of the attention (or of one head), the key receives
+      - on average, over the queries that see it, more than `floor`, and more than `times` what
+        uniform attention would give it: the mean of 1 / (number of keys that the query sees);
+      - from at least the fraction `share` of these queries more than uniform attention gives;
+      - and at least n_queries queries see it.
+    state_cosine: the residual state that enters the layer has an absolute cosine above `cosine`
+    to that of key 0 (Wong et al. 2025, arXiv 2512.22213).
+
+    Steadiness (`share`) tells a sink from a word that a few later queries look for. A causal text
+    of n tokens gives key 0 a uniform attention of about (log n + 0.6) / n, so `times` of it is
+    out of reach in the first tokens: this is what n_queries keeps from being judged.
+    """
+
+    by: Literal["attention", "state_cosine"] = "attention"
+    times: float = 4.0
+    floor: float = 0.03
+    share: float = 0.75
+    n_queries: int = 24
+    cosine: float = 0.9
