@@ -14,7 +14,7 @@ from torch import Tensor
 from sinkscope.extract.masks import HIDDEN, Call, Visible, shown
 from sinkscope.extract.rows import ALTERNATIVES
 from sinkscope.extract.states import LayerState
-from sinkscope.sink_rule import SinkRule
+from sinkscope.sink_rule import MORE, SinkRule
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def find_sinks(
     judged = enough | enough_in_head.any(1)
     keys = (judged | close if rule.by == "state_cosine" else judged).any(0).nonzero()[:, 0]
     p = attention_to(call, keys, normalizer, visible) * real[:, None, :, None]
-    uniform = (1 / visible.n_keys.clamp(min=1))[..., None]  # [batch, query, 1]
+    uniform = (MORE / visible.n_keys.clamp(min=1))[..., None]  # [batch, query, 1]
     mean = p.mean(1)  # [batch, query, judged key]
     n_queries = visible.n_queries[:, keys]
     in_head = (p > uniform[:, None]).sum(2) / n_queries[:, None]
