@@ -1,7 +1,6 @@
 """`sinkscope.observe`: the numbers, against float64 references and against rows run alone."""
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from hypothesis import given

@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 
 import reference
 import tiny
-from compare import of_call, plan
+from compare import observe, of_call, plan
+from sinkscope.config import load, read_config
+from sinkscope.extract.analyse import Analyser
+from sinkscope.extract.door import answered
 from sinkscope.extract.masks import Call
+from sinkscope.extract.model import load_model
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.states import States, entering, reduce_state
 from sinkscope.extract.streaming import Workspace
@@ -136,6 +140,40 @@ def at_a_limit(a, seen):
     return near | close.any(2)
 
 
+@pytest.mark.parametrize("name", tiny.NAMES)
+def test_random_weights_have_no_sinks(name):
+    """Of the size that models begin with."""
+    network = tiny.network(name, initializer_range=0.02, init_std=0.02)
+    found, _ = observe(network, torch.tensor(tiny.token_ids(80)), rule=RULE)
+    assert not found["is_sink"].any()
+    assert not found["is_head_sink"].any()
+
+
+def test_the_words_that_are_sinks_in_smollm2_are_found_where_they_are():
+    """No list has "▁the": at the beginning of a text it takes more than the first token, from the
+    layer that makes it a twin of key 0 to the layer after its state has left it."""
+    config = load(read_config(tiny.ROOT / "config" / "config.yaml"), tiny.ROOT)
+    loaded = load_model(config.model("smollm2-135m"), tiny.ROOT)
+    (document,) = [one for one in config.documents if one.name == "science-news"]
+    analyser = Analyser(loaded, config.settings, Workspace(loaded.device))
+    with reference.capture() as captured:
+        loaded.network(input_ids=torch.tensor([analyser.encode(document).ids]), use_cache=False)
+    cell = analyser.analyse(document)
+    p, seen = captured.document(0)
+    words = np.array(cell.meta["tokens"]) == "▁the"
+    layers = np.flatnonzero(cell["is_sink"][:, words].any(1))
+    assert layers.tolist() == [2, 3, 4, 5, 6, 7, 8, 9, 10]
+    close = np.flatnonzero(cell["by_state"][:, words].any(1))
+    assert close.tolist() == [3, 4, 5, 6, 7, 8, 9]
+    expected = reference.sinks(p, seen, config.settings.rule, cell["state_cosine"])
+    for name in ("is_sink", "by_attention", "is_head_sink"):
+        np.testing.assert_array_equal(cell[name], expected[name], err_msg=name)
+    np.testing.assert_allclose(cell["mass"][:, -1], expected["sink_mass"], 1e-4)
+    np.testing.assert_allclose(cell["strict_mass"][:, -1], expected["strict_sink_mass"], 1e-4)
+    of_words = p[5].mean(0)[:, words & cell["is_sink"][5]].sum(1).mean()
+    assert of_words > p[5].mean(0)[:, 0].mean()  # more than the first token
+
+
 @pytest.mark.parametrize("attention", ["softmax_off_by_one", "sigmoid"])
 def test_alternatives_to_softmax_are_judged_by_their_own_rows(attention):
     """A key whose logit is high is a sink of any kind of rows; its mass is what the rows say."""
@@ -208,11 +246,12 @@ def test_the_states_are_those_that_the_library_shows(name):
     network, n_layers = loaded.network, loaded.n_layers
     ids = torch.arange(5, 25)[None]
     taken, states = [], States(torch.ones_like(ids, dtype=torch.bool))
-    with torch.inference_mode(), entering(network, n_layers, states):
-        from sinkscope.extract.door import answered
-
-        with answered(lambda call: taken.append(states.take()), network, beside=True):
-            output = network(input_ids=ids, output_hidden_states=True)
+    with (
+        torch.inference_mode(),
+        entering(network, n_layers, states),
+        answered(lambda call: taken.append(states.take()), network, beside=True),
+    ):
+        output = network(input_ids=ids, output_hidden_states=True)
     assert len(taken) == n_layers
     for one, expected in zip(taken, output.hidden_states, strict=False):
         torch.testing.assert_close(one.norm, expected.norm(dim=-1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from sinkscope.atlas.sections import SECTIONS
 from sinkscope.atlas.tables import tables_of_atlas
 from sinkscope.claims import SECTION
 from sinkscope.claims.table import TABLES as CLAIMS
@@ -28,7 +29,7 @@ def all_tables() -> dict[str, Table]:
 
 @dataclass(frozen=True)
 class ReportSection:
-    """A section and its experiment. package: the package of its figure modules."""
+    """A section and its experiment, or `atlas`. package: the package of its figure modules."""
 
     experiment: str
     section: Section
@@ -38,8 +39,12 @@ class ReportSection:
 def sections(names: Iterable[str] | None = None) -> dict[str, ReportSection]:
     """Sections by name; the name is also their folder and their address.
 
-    names: experiments (and claims), in the order of the report; None for all."""
-    entries: dict[str, ReportSection] = {}
+    names: experiments (and claims), in the order of the report; None for all. The sections of the
+    atlas come first."""
+    entries = {
+        name: ReportSection("atlas", one, f"sinkscope.atlas.figures.{one.package}")
+        for name, one in SECTIONS.items()
+    }
     for name in (*experiments(), "claims") if names is None else names:
         if name == "claims":
             entries[name] = ReportSection(name, SECTION, "sinkscope.claims.figures")

@@ -29,7 +29,7 @@ class SinkRule:
     """
 
     by: Literal["attention", "state_cosine"] = "attention"
-    times: float = 4.0
+    times: float = 3.0
     floor: float = 0.03
     share: float = 0.75
     n_queries: int = 24

@@ -10,6 +10,7 @@ from sinkscope.atlas.figures.job import figures_of_model, write_figures_of_model
 OF_MODEL = [
     "max_attention",
     "max_attention_countings",
+    "sink_lives",
     "sink_mass",
     "mass_histogram",
     "sink_rate",
@@ -147,7 +148,7 @@ def test_first_token_is_not_drawn_twice(site):
 
 
 def test_a_picker_offers_the_documents_asked_for(tables):
-    figure = figures_of_model(tables, "enc", ["two", "unknown", "one"])[2]
+    figure = figures_of_model(tables, "enc", ["two", "unknown", "one"])[3]
     assert figure.name == "sink_mass"
     parameter = figure.spec()["params"][0]
     assert parameter["bind"]["options"] == ["all documents", "two", "one"]

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from sinkscope import words
 from sinkscope.extract.cell import Cell
 
 BAR = 24  # characters of a mass of 1
@@ -33,6 +34,7 @@ def print_look(console: Console, cell: Cell, tables: dict[str, pl.DataFrame]) ->
     )
     parts = [
         top_keys(tables, plain=plain),
+        sinks(tables, plain=plain),
         mass_by_layer(tables, None if console.width < WIDE else "#" if plain else "\u2588"),
         best_heads(tables),
         *(head_queries(cell, head, plain=plain) for head in cell.meta["heads"]),
@@ -70,6 +72,23 @@ def top_keys(tables: dict[str, pl.DataFrame], n: int = 10, *, plain: bool) -> Ta
     return table
 
 
+def sinks(tables: dict[str, pl.DataFrame], n: int = 10, *, plain: bool) -> Table:
+    """The keys that are sinks of at least one layer, the largest mass first."""
+    lives = tables["sink_lives"].sort("peak_mass", "key", descending=[True, False]).head(n)
+    table = _table("Sinks: keys that receive much attention from most queries")
+    table.add_column("key", justify="right", overflow="fold")
+    table.add_column("token", overflow="fold")
+    for name in ("layers", "most in layer", "mass there"):
+        table.add_column(name, justify="right", overflow="fold")
+    for row in lives.iter_rows(named=True):
+        layers = words.ranged([row["first_layer"], row["last_layer"]])
+        values = (layers, str(row["peak_layer"]), f"{row['peak_mass']:.3f}")
+        table.add_row(str(row["key"]), shown(row["token"], plain=plain), *values)
+    if lives.is_empty():
+        table.add_row("", "none; texts of few tokens cannot be judged", "", "", "")
+    return table
+
+
 def mass_by_layer(tables: dict[str, pl.DataFrame], mark: str | None) -> Table:
     """Sink mass by layer. mark: character of the bars of the mass of all sinks; None: no bars."""
     has_keys = (pl.col("n_keys").max() > 0).over("key_set")  # sinks may be in some layers only
@@ -83,8 +102,9 @@ def mass_by_layer(tables: dict[str, pl.DataFrame], mark: str | None) -> Table:
     if mark:
         table.add_column("", no_wrap=True, overflow="crop")
     for row in masses.iter_rows(named=True):
-        bar = [mark * round(BAR * row["sinks"])] if mark else []
-        table.add_row(str(row["layer"]), *(f"{row[name]:.3f}" for name in sets), *bar)
+        bar = [mark * round(BAR * (row["sinks"] or 0))] if mark else []
+        values = ("-" if row[name] is None else f"{row[name]:.3f}" for name in sets)
+        table.add_row(str(row["layer"]), *values, *bar)
     return table
 
 

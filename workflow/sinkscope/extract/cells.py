@@ -118,8 +118,17 @@ def array_of(
     if one.axes[-1] == "key_set":  # KEY_SETS: the listed ones, and the sinks of each layer
         of_sinks = layers.sink_mass if one.name == "mass" else layers.strict_sink_mass
         assert of_sinks is not None
+        of_sinks = of_sinks.masked_fill(~judged(observation).to(of_sinks.device), torch.nan)
         values = torch.cat([values[..., column.to(values.device)], of_sinks[..., None]], -1)
     return values.to(getattr(torch, one.type)).cpu().numpy()
+
+
+def judged(observation: Observation) -> Tensor:
+    """[layer, batch] bool: whether any key of the document can be found to be a sink."""
+    rule = observation.plan.rule
+    assert rule is not None
+    n_queries = torch.stack([part.n_queries.cpu() for part in observation.visible_of])
+    return (n_queries >= (1 if rule.by == "state_cosine" else rule.n_queries)).any(2)
 
 
 def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, Any]:

@@ -128,7 +128,8 @@ STATISTICS = (
         "mass",
         ("layer", "key_set"),
         "attention on the keys of the set S, summed over these keys, mean over heads and all "
-        "queries: mean_i sum_{{j in S}} M[l,i,j]; 0 if the document has no such key",
+        "queries: mean_i sum_{{j in S}} M[l,i,j]; 0 if the document has no such key, null for "
+        "sinks if it is too short for any key to be judged",
         source=ATLAS,
     ),
     Statistic(

@@ -1,0 +1,154 @@
+"""The section on sinks that are found: its sentences from tables whose answer is known."""
+
+import polars as pl
+import pytest
+
+from drawing import figures_of
+from sinkscope.atlas.tables import TABLES
+from sinkscope.charts.figure import as_svg
+
+DOCUMENTS = ["a", "b"]
+CLASSES = {"Z": "first", "the": "word", "</s>": "sep", "cat": "word"}
+
+
+def table(name, rows):
+    """Rows with some of a table's columns; the others are null."""
+    schema = TABLES[name].schema
+    full = [dict.fromkeys(schema) | row for row in rows]
+    return pl.DataFrame(full, schema=schema, orient="row").sort(TABLES[name].sort)
+
+
+def sink(layer, key, token, mass, share, document="a", state=False, attention=True, model="m"):
+    return {
+        "model": model, "document": document, "layer": layer, "key": key, "token": token,
+        "key_class": CLASSES[token], "is_sink": attention, "by_attention": attention,
+        "by_state": state or key == 0, "n_heads": 1, "mass": mass, "share_of_max_keys": share,
+    }  # fmt: skip
+
+
+def mass(layer, found, listed, document="a", model="m"):
+    return [
+        {"model": model, "document": document, "layer": layer, "key_set": name, "n_keys": 1,
+         "mass": value}
+        for name, value in (("sinks", found), ("listed_sinks", listed))
+    ]  # fmt: skip
+
+
+def counts(token, n_sinks, n_occurrences, n_close=0, model="m"):
+    return {
+        "model": model, "token": token, "key_class": CLASSES[token], "n_sinks": n_sinks,
+        "n_occurrences": n_occurrences, "n_close": n_close, "first_layer": 0, "last_layer": 1,
+        "peak_mass": 0.4,
+    }  # fmt: skip
+
+
+def figures(found, masses, tokens, models=("m",)):
+    facts = [{"model": m, "family": "decoder", "attention": "softmax"} for m in models]
+    documents = [{"model": m, "document": d} for m in models for d in DOCUMENTS]
+    drawn = figures_of(
+        "found_sinks",
+        found_sinks=table("found_sinks", found),
+        sink_mass=table("sink_mass", masses),
+        sink_tokens=table("sink_tokens", tokens),
+        documents=table("documents", documents),
+        models=table("models", facts),
+    )
+    for figure in drawn:
+        assert "NaN" not in as_svg(figure.spec())
+        assert figure.caption.endswith(".")
+    return {figure.name: figure for figure in drawn}
+
+
+FOUND = [
+    sink(0, 0, "Z", 0.3, 0.5),
+    sink(0, 0, "Z", 0.3, 0.5, "b"),
+    sink(1, 3, "the", 0.4, 0.02, state=True),
+    sink(1, 5, "the", 0.2, 0.02, "b"),
+    sink(1, 4, "cat", 0.0, 0.0, state=True, attention=False),
+]
+MASSES = [*mass(0, 0.3, 0.3), *mass(1, 0.5, 0.2), *mass(0, 0.3, 0.3, "b"), *mass(1, 0.3, 0.1, "b")]
+TOKENS = [counts("Z", 2, 2), counts("the", 2, 9, n_close=1)]
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return figures(FOUND, MASSES, TOKENS)
+
+
+def test_what_a_list_misses_is_said_with_its_layer_and_token(drawn):
+    assert drawn["found_sinks_models"].finding.text == (
+        "A list of the usual tokens misses strong sinks in 1 of 1 model: in layer 1 of m the sinks "
+        "that are found take 0.40 of the attention, the listed ones 0.15 (strongest beside the "
+        "first and the special tokens: “the” (word))."
+    )
+    strongest = drawn["found_sinks_models"].data.drop_nulls("token")
+    assert strongest.select("layer", "token").rows() == [(0, "Z"), (1, "the")]
+
+
+def test_a_document_too_short_to_be_judged_counts_for_neither_set():
+    short = [*MASSES, *mass(1, None, 0.9, "c")]
+    figure = figures(FOUND, short, TOKENS)["found_sinks_models"]
+    listed = figure.data.filter(panel_name="listed sinks", layer=1)
+    assert listed["mass"].to_list() == [pytest.approx(0.15)]
+
+
+def test_where_the_list_is_enough_this_is_said():
+    figure = figures(FOUND[:2], mass(0, 0.3, 0.3), TOKENS[:1])["found_sinks_models"]
+    assert figure.finding.text.startswith("In 1 model the sinks that are found are those that one")
+
+
+def test_a_token_says_how_many_of_its_occurrences_are_sinks(drawn):
+    figure = drawn["found_sinks_tokens"]
+    assert figure.finding.text == (
+        "Ordinary tokens become sinks too: “the” (word) at 2 of 9 occurrences in m, in layers 0 to "
+        "1, with up to 0.40 of the attention; the state of 1 joins that of the first token."
+    )
+    row = figure.data.filter(token="the").row(0, named=True)
+    assert (row["layer"], row["n"], row["text"]) == (1, 2, "2 of 9")
+    assert row["fraction"] == pytest.approx(2 / 9, abs=1e-6)
+    assert row["mass"] == pytest.approx(0.3)
+
+
+def test_only_first_and_special_tokens_are_said_to_be_sinks_where_they_are():
+    figure = figures(FOUND[:2], mass(0, 0.3, 0.3), TOKENS[:1])["found_sinks_tokens"]
+    assert figure.finding.text == "Only the first token and special tokens become sinks."
+
+
+def test_a_sink_that_the_histogram_hides_is_named(drawn):
+    figure = drawn["found_sinks_histogram"]
+    assert figure.finding.text == (
+        "The histogram of max keys hides 1 strong sink (tokens of a layer with at least 0.10 of "
+        "its attention): “the” (word) takes 0.30 of the attention of layer 1 of m and is the max "
+        "key of 2.0% of queries: in most queries another key receives a little more."
+    )
+
+
+def test_where_the_histogram_hides_nothing_this_is_said():
+    figure = figures(FOUND[:2], mass(0, 0.3, 0.3), TOKENS[:1])["found_sinks_histogram"]
+    assert figure.finding.text.startswith("Histogram and mass tell the same story")
+
+
+def test_both_rules_stand_side_by_side_without_key_0(drawn):
+    figure = drawn["found_sinks_rules"]
+    assert dict(figure.data.select("kind", "n").rows()) == {
+        "both": 1, "attention alone": 1, "state alone": 1,
+    }  # fmt: skip
+    assert "both rules name 1 sink (keys" in figure.finding.text
+    assert "By state alone, m has 1, most often “cat” (word)" in figure.finding.text
+
+
+def test_many_models_are_not_listed():
+    names = [f"m{i}" for i in range(6)]
+    many = figures(
+        [row | {"model": name} for name in names for row in FOUND],
+        [row | {"model": name} for name in names for row in MASSES],
+        [row | {"model": name} for name in names for row in TOKENS],
+        names,
+    )
+    for figure in many.values():
+        assert sum(name in figure.finding.text for name in names) <= 3
+        assert figure.data["model"].n_unique() == 6
+
+
+def test_nothing_found_nothing_drawn():
+    assert figures([], mass(0, 0.0, 0.1), []) == {}

@@ -1,0 +1,1 @@
+"""Figures of the section on sinks that are found."""

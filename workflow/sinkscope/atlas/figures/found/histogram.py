@@ -1,0 +1,97 @@
+"""Mass beside max keys: where the histogram tells another story than the attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.atlas.figures.compared import in_order, with_titles
+from sinkscope.atlas.figures.max_keys import class_colours
+from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import rounded
+from sinkscope.findings.finding import Finding
+
+BY = ["model", "layer", "token", "key_class"]
+# Of two stories: the mass is at least this, and the share of max keys is below this part of it.
+LEAST_MASS, PART = 0.1, 0.25
+FINDING = (
+    "{% if n_hidden %}The histogram of max keys hides {{ n_hidden | counted('strong sink') }} "
+    "(tokens of a layer with at least {{ least | mass }} of its attention): "
+    "{% for row in hidden %}{{ loop.index | separator(loop.length) }}"
+    "{{ row.token | token(row.key_class) }} takes {{ row.mass | mass }} of the attention of layer "
+    "{{ row.layer }} of {{ row.model }} and is the max key of "
+    "{{ row.share_of_max_keys | percent }} of queries{% endfor %}: in most queries another key "
+    "receives a little more."
+    "{% else %}Histogram and mass tell the same story: every token with at least "
+    "{{ least | mass }} of the attention of a layer is the max key of many queries.{% endif %}"
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    sums = of_tokens(tables["found_sinks"], tables["documents"])
+    if sums.is_empty():
+        return None
+    titles = in_order(tables)
+    drawn = rounded(with_titles(sums, titles))
+    return Figure(
+        name="found_sinks_histogram",
+        title="Attention received, and how often it is the most",
+        finding=Finding(FINDING, hidden(sums)),
+        caption=(
+            "One panel per model, one mark per layer and token with a sink. Across: its mass, the "
+            "part of all attention of the layer that its sinks take. Up: share of the layer's "
+            "queries whose max key is one of them. A mark far below the diagonal is a sink that "
+            "the histogram hides: an argmax gives all to the first of several nearly equal keys. "
+            f"Means over n = {documents_in(tables['documents'])} per model. Unit: part of 1, "
+            "linear scales."
+        ),
+        chart=chart(drawn, list(titles.values())),
+        data=drawn,
+    )
+
+
+def of_tokens(found: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, token, key_class, mass, share_of_max_keys: sums over the occurrences that are
+    sinks, mean over all documents of the model."""
+    values = ["mass", "share_of_max_keys"]
+    n = documents.group_by("model").agg(n=pl.len())
+    sums = found.filter("is_sink").sort("document", "key").group_by(BY, maintain_order=True)
+    return (
+        sums.agg(pl.col(values).sum())
+        .join(n, on="model")
+        .with_columns(pl.col(values) / pl.col("n"))
+        .drop("n")
+        .sort(BY)
+    )
+
+
+def hidden(sums: pl.DataFrame) -> dict[str, Any]:
+    """Facts: the tokens of a layer with much mass and few max keys; of each model the strongest."""
+    rows = sums.filter(
+        pl.col("mass") >= LEAST_MASS, pl.col("share_of_max_keys") < PART * pl.col("mass")
+    )
+    ordered = rows.sort("mass", *BY, descending=[True, *[False] * len(BY)])
+    strongest = ordered.group_by("model", maintain_order=True).first().head(words.FEW)
+    return {
+        "n_hidden": rows.height,
+        "least": LEAST_MASS,
+        "hidden": strongest.select(*BY, "mass", "share_of_max_keys").to_dicts(),
+    }
+
+
+def chart(drawn: pl.DataFrame, titles: list[str]) -> alt.FacetChart:
+    scale = alt.Scale(domain=[0, 1])
+    x = alt.X("mass:Q", title="mass", scale=scale, axis=alt.Axis(tickCount=3))
+    y = alt.Y("share_of_max_keys:Q", title="share of max keys", scale=scale)
+    tooltip = tips(
+        "model:N", "layer:Q", "token:N", ("key_class:N", "key class"),
+        ("mass:Q", "", ".4f"), ("share_of_max_keys:Q", "share of max keys", ".4f"),
+    )  # fmt: skip
+    mark = alt.Chart(width=150, height=150).mark_point(filled=True, size=45, opacity=0.7)
+    points = mark.encode(x=x, y=y, color=class_colours(drawn["key_class"]), tooltip=tooltip)
+    return panels(points, drawn, "panel", 4, titles)

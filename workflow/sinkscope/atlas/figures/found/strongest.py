@@ -1,0 +1,129 @@
+"""Models by layers: what found and listed sinks receive, and what the strongest sink is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.atlas.figures.compared import in_order, with_titles
+from sinkscope.atlas.figures.max_keys import class_colours
+from sinkscope.charts.channels import heat, only, panel_title, rows_axis, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
+from sinkscope.charts.select import axis_length, documents_in
+from sinkscope.charts.theme import data_source, rounded
+from sinkscope.findings.finding import Finding
+from sinkscope.keys import SPECIAL_CLASSES
+
+FOUND, LISTED, STRONGEST = "sinks that are found", "listed sinks", "class of the strongest sink"
+SETS = {"sinks": FOUND, "listed_sinks": LISTED}
+BY = ["model", "layer"]
+# Found sinks that receive this much more than the listed ones are worth a sentence.
+GAP = 0.1
+FIRST_AND_SPECIAL = (*SPECIAL_CLASSES, "first")
+FINDING = (
+    "{% if missed %}"
+    "A list of the usual tokens misses strong sinks in {{ n_missed }} of "
+    "{{ n_models | counted('model') }}: "
+    "{% for row in missed %}{{ loop.index | separator(loop.length) }}"
+    "in layer {{ row.layer }} of {{ row.model }} the sinks that are found take "
+    "{{ row.found | mass }} of the attention, the listed ones {{ row.listed | mass }} "
+    "(strongest beside the first and the special tokens: "
+    "{{ row.token | token(row.key_class) }})"
+    "{% endfor %}."
+    "{% else %}"
+    "In {{ n_models | counted('model') }} the sinks that are found are those that one would list: "
+    "in no layer do they take {{ gap | mass }} more of the attention."
+    "{% endif %}"
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    if tables["found_sinks"].is_empty():
+        return None
+    titles = in_order(tables)
+    masses, strongest = masses_of(tables["sink_mass"]), strongest_of(tables["found_sinks"])
+    unlisted = tables["found_sinks"].filter(~pl.col("key_class").is_in(FIRST_AND_SPECIAL))
+    both = pl.concat([masses, strongest], how="diagonal").sort("panel_name", *BY)
+    drawn = rounded(with_titles(both, titles))
+    return Figure(
+        name="found_sinks_models",
+        title="How much attention sinks take, layer by layer",
+        finding=Finding(FINDING, missed(masses, strongest_of(unlisted), len(titles))),
+        caption=(
+            "One row per model, one column per layer (from 0). Above: sink mass of the keys that "
+            "are found to be sinks of the layer; in the middle: of the first token, the special "
+            "tokens except the mask, and the first sentence end. Formula: mean over queries i of "
+            "the sum over these keys j of M[l,i,j], M the mean over heads; mean over documents, "
+            f"n = {documents_in(tables['documents'])} per model. Below: class of the token with "
+            "the largest mass among the sinks of the layer, all documents together; empty where no "
+            "key is a sink. Unit: part of 1, linear scale."
+        ),
+        chart=chart(drawn, list(titles.values())),
+        data=drawn,
+    )
+
+
+def masses_of(table: pl.DataFrame) -> pl.DataFrame:
+    """panel_name, model, layer, mass: mean of both sets of sinks over the documents that are long
+    enough to be judged."""
+    sets = table.filter(pl.col("key_set").is_in(list(SETS)))
+    judged = sets.filter(pl.col("key_set") == "sinks").drop_nulls("mass")
+    sets = sets.join(judged, on=["document", *BY], how="semi")
+    mean = sets.sort("document").group_by("key_set", *BY, maintain_order=True)
+    name = pl.col("key_set").replace_strict(SETS)
+    return mean.agg(pl.col("mass").mean()).with_columns(panel_name=name).drop("key_set")
+
+
+def strongest_of(found: pl.DataFrame) -> pl.DataFrame:
+    """panel_name, model, layer, token, key_class, mass: the token with the largest mass, summed
+    over its occurrences and over documents; ties to the first by name."""
+    token = ["token", "key_class"]
+    sums = found.filter("is_sink").sort("document", "key").group_by(*BY, *token)
+    ordered = sums.agg(pl.col("mass").sum()).sort("mass", *token, descending=[True, False, False])
+    best = ordered.group_by(BY, maintain_order=True).first()
+    return best.with_columns(panel_name=pl.lit(STRONGEST)).drop("mass")
+
+
+def missed(masses: pl.DataFrame, unlisted: pl.DataFrame, n_models: int) -> dict[str, Any]:
+    """Facts: per model with a gap, the layer in which found sinks exceed listed ones most, and its
+    strongest sink among others than the first and the special tokens (unlisted: strongest_of)."""
+    wide = masses.pivot("panel_name", index=BY, values="mass")
+    wide = wide.rename({FOUND: "found", LISTED: "listed"})
+    gap = pl.col("found") - pl.col("listed")
+    ordered = wide.filter(gap >= GAP).sort(gap, *BY, descending=[True, False, False])
+    largest = ordered.group_by("model", maintain_order=True).first()
+    named = largest.join(unlisted, on=BY, maintain_order="left")
+    rows = named.select(*BY, "found", "listed", "token", "key_class").head(words.FEW)
+    return {
+        "n_models": n_models, "n_missed": largest.height, "missed": rows.to_dicts(), "gap": GAP
+    }  # fmt: skip
+
+
+def chart(drawn: pl.DataFrame, titles: list[str]) -> alt.VConcatChart:
+    """Three strips of the same cells, one below the other."""
+    n_layers = axis_length(drawn, "layer")
+    side = cell_side(n_layers, 640)
+    x = alt.X("layer:O", title=None, axis=cell_axis(labels=False))
+    last = alt.X("layer:O", title="layer", axis=cell_axis())
+    y = rows_axis("panel", titles, grid=False)
+    mass = tips("model:N", "layer:Q", ("mass:Q", "sink mass", ".4f"))
+    token = tips("model:N", "layer:Q", "token:N", ("key_class:N", "key class"))
+    classes = class_colours(drawn.drop_nulls("key_class")["key_class"])
+    parts = [
+        (FOUND, x, heat("mass", "sink mass (linear)"), mass),
+        (LISTED, x, heat("mass", "sink mass (linear)"), mass),
+        (STRONGEST, last, classes, token),
+    ]
+    found, listed, strongest = (
+        strip(at, y, color, tooltip, base=only(panel_name=name)).properties(
+            width=side * n_layers, height=18 * len(titles), title=panel_title(name)
+        )
+        for name, at, color, tooltip in parts
+    )
+    masses = alt.vconcat(found, listed, spacing=16)
+    both = alt.vconcat(masses, strongest, spacing=20, data=data_source(drawn))
+    return both.resolve_scale(color="independent")

@@ -1,0 +1,97 @@
+"""The sinks of each document: from which layer to which a key is one, and what it receives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.channels import by_document, heat, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.bars import TOKEN_AXIS
+from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
+from sinkscope.charts.select import axis_length
+from sinkscope.charts.theme import data_source, rounded
+from sinkscope.findings.finding import Finding
+
+N_KEYS = 15  # rows per document
+FINDING = (
+    "{{ n_sinks | integer }} keys of {{ n_documents | counted('document') }} are sinks of some "
+    "layer"
+    "{% for row in longest %}; beside key 0 the strongest is {{ row.token | token(row.key_class) }}"
+    " at position {{ row.key }} of {{ row.document }}: a sink from layer {{ row.first_layer }} to "
+    "{{ row.last_layer }}, with {{ row.peak_mass | mass }} of the attention in layer "
+    "{{ row.peak_layer }}{% if row.first_close_layer is not none %}; its state is close to that "
+    "of key 0 in layers {{ row.first_close_layer }} to {{ row.last_close_layer }}{% endif %}"
+    "{% endfor %}."
+)
+
+
+def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | None:
+    """None if no key of a document to show is a sink."""
+    lives = tables["sink_lives"]
+    names = [name for name in documents if name in set(lives["document"])]
+    if not names:
+        return None
+    drawn = rounded(shown(tables["found_sinks"], lives, names))
+    n_layers = axis_length(tables["sink_mass"], "layer")
+    return Figure(
+        name="sink_lives",
+        title="The sinks of a text, layer by layer",
+        subject=model,
+        finding=Finding(FINDING, facts_of(lives)),
+        caption=(
+            "One row per key that is a sink of at least one layer, those with the largest mass "
+            f"first, at most {N_KEYS}: its position and token. A cell is drawn where the key is a "
+            "sink of the layer. Colour: its mass, mean over queries i of M[l,i,k], M the mean over "
+            f"heads (linear). n = 1 document shown of "
+            f"{words.counted(tables['documents'].height, 'document')}; those without a sink are "
+            "not offered. Unit: part of 1. Layers count from 0."
+        ),
+        chart=by_document(chart(drawn, n_layers), names),
+        data=drawn,
+    )
+
+
+def shown(found: pl.DataFrame, lives: pl.DataFrame, documents: Sequence[str]) -> pl.DataFrame:
+    """One row per shown key and layer in which it is a sink, in the order of the documents."""
+    ordered = lives.sort("document", "peak_mass", "key", descending=[False, True, False])
+    top = ordered.group_by("document", maintain_order=True).head(N_KEYS)
+    rank = pl.int_range(pl.len()).over("document")
+    top = top.select("document", "key", rank=rank, label=pl.format("{}  {}", "key", "token"))
+    columns = ("document", "layer", "key", "token", "key_class", "mass", "share_of_max_keys")
+    rows = found.filter("is_sink").select(columns).join(top, on=["document", "key"])
+    rows = rows.sort("rank", "layer")
+    return pl.concat([rows.filter(pl.col("document") == name) for name in documents])
+
+
+def facts_of(lives: pl.DataFrame) -> dict[str, Any]:
+    """Facts: number of sinks, and the life of the one with the largest mass beside key 0."""
+    others = lives.filter(pl.col("key") > 0)
+    ordered = others.sort("peak_mass", "document", "key", descending=[True, False, False])
+    return {
+        "n_sinks": lives.height,
+        "n_documents": lives["document"].n_unique(),
+        "longest": ordered.head(1).drop("model", "n_layers").to_dicts(),
+    }
+
+
+def chart(drawn: pl.DataFrame, n_layers: int) -> alt.Chart:
+    x = alt.X("layer:O", title="layer", axis=cell_axis()).scale(domain=list(range(n_layers)))
+    order = alt.EncodingSortField("rank", op="min")
+    tooltip = tips(
+        "token:N", ("key:Q", "position"), ("key_class:N", "key class"), "layer:Q",
+        ("mass:Q", "", ".4f"), ("share_of_max_keys:Q", "share of max keys", ".1%"),
+    )  # fmt: skip
+    cells = strip(
+        x,
+        alt.Y("label:N", title=None, sort=order, axis=TOKEN_AXIS),
+        heat("mass", "mass (linear)"),
+        tooltip,
+    )
+    cells.mark = alt.MarkDef("rect", stroke="#999", strokeWidth=0.5)  # pale cells are lives too
+    side = cell_side(n_layers, 640, largest=44)
+    return cells.properties(width=side * n_layers, height=alt.Step(18), data=data_source(drawn))
