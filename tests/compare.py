@@ -23,7 +23,8 @@ def plan(real, sets=SETS, sinks=SINKS, **options):
         for column, positions in enumerate(sets):
             members[i, [first + p for p in positions], column] = True
         left_out[i, [first + p for p in sinks]] = True
-    return Plan(real, members, left_out, **({"window": WINDOW} | options))
+    found = None if "rule" in options else left_out
+    return Plan(real, members, found, **({"window": WINDOW} | options))
 
 
 def expected_of(attention, visible):

@@ -154,6 +154,59 @@ def query_local(p, without=()):
     return np.sum(p.mean(1), -1, where=(distance <= 5) & kept)
 
 
+def uniform(visible):
+    """[key] mean of 1 / (number of keys that a query sees) over the queries that see the key."""
+    n_keys, parts = visible.sum(1), np.full(visible.shape[1], np.nan)
+    for key in range(visible.shape[1]):
+        queries = np.flatnonzero(visible[:, key])
+        if len(queries):
+            parts[key] = np.mean([1 / n_keys[i] for i in queries])
+    return parts
+
+
+def is_steady_sink(a, visible, rule):
+    """By the attention a [query, key]: [key] bool, and [key] the fraction of the queries seeing a
+    key that give it more than uniform attention, NaN where the mean is too low."""
+    n_keys, even = visible.sum(1), uniform(visible)
+    found, steady = np.zeros(a.shape[1], bool), np.full(a.shape[1], np.nan)
+    for key in range(a.shape[1]):
+        queries = np.flatnonzero(visible[:, key])
+        if len(queries) < rule.n_queries:
+            continue
+        received = np.mean([a[i, key] for i in queries])
+        if received > rule.floor and received > rule.times * even[key]:
+            steady[key] = np.mean([a[i, key] > 1.001 / n_keys[i] for i in queries])
+            found[key] = steady[key] >= rule.share
+    return found, steady
+
+
+def sinks(p, visible, rule, cosine=None):
+    """The sinks of one document, under the names that the package gives them. p: [layer, head,
+    query, key]. cosine: [layer, key] of the states to that of key 0."""
+    layers, heads, n, _ = p.shape
+    mean = p.mean(1)
+    of_mean = [is_steady_sink(mean[at], visible, rule) for at in range(layers)]
+    by_state = np.zeros((layers, n), bool) if cosine is None else np.abs(cosine) > rule.cosine
+    by_attention = np.array([found for found, _ in of_mean])
+    is_sink = by_state if rule.by == "state_cosine" else by_attention
+    keys = [np.flatnonzero(row).tolist() for row in is_sink]
+    return {
+        "is_sink": is_sink,
+        "by_attention": by_attention,
+        "by_state": by_state,
+        "steady": np.array([steady for _, steady in of_mean]),
+        "is_head_sink": np.array(
+            [[is_steady_sink(p[at, h], visible, rule)[0] for h in range(heads)]
+             for at in range(layers)]
+        ),
+        "sink_mass": np.array([mass(p[at : at + 1], keys[at])[0] for at in range(layers)]),
+        "strict_sink_mass": np.array(
+            [strict_mass(p[at : at + 1], keys[at])[0] for at in range(layers)]
+        ),
+        "local_no_sinks": np.stack([local(p[at : at + 1], keys[at])[0] for at in range(layers)]),
+    }  # fmt: skip
+
+
 def block_map(matrix, n_cells):
     """[cell, cell] mean over blocks; cell c begins at token floor(c * n_tokens / n_cells)."""
     n_tokens = len(matrix)

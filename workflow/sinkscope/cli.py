@@ -119,8 +119,8 @@ def look(
     from sinkscope.api.request import request, text_of
 
     document = text_of(text, file)
-    row, settings, epsilon = request(model, head or [], device, config, directory)
-    result = look_at(row, document, settings, epsilon, directory)
+    row, settings, limits = request(model, head or [], device, config, directory)
+    result = look_at(row, document, settings, limits, directory)
     if html is not None:  # before anything is printed: the reader may close the pipe
         result.save(html)
     result.print(Console())

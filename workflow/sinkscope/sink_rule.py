@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# A query gives a key more than uniform attention if it gives this many times 1 / (number of keys
+# that it sees). Less is rounding: rows that are uniform stay uniform in every number format.
+MORE = 1.001
+
 
 @dataclass(frozen=True)
 class SinkRule:

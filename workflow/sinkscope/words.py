@@ -12,6 +12,7 @@ KEY_SET_LABELS = {
     "first_four": "first four tokens",
     "special": "special tokens",
     "first_terminator": "first terminator",
+    "listed_sinks": "listed sinks",
     "sinks": "all sinks",
 }
 

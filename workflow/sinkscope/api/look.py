@@ -18,6 +18,7 @@ from sinkscope.api.request import TABLES, configuration, request, text_of
 from sinkscope.api.statistics import AttentionStatistics
 from sinkscope.api.terminal import print_look
 from sinkscope.atlas.derive import tables_of_model
+from sinkscope.atlas.limits import Limits, limits_of
 from sinkscope.config import ModelRow, Settings, settings_of
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
@@ -132,12 +133,12 @@ def look(
     has_table = (here / TABLES["models"]).is_file()
     table = here if has_table or ":" in model else SHIPPED
     head_maps = [f"{layer}/{head}" for layer, head in heads]
-    row, settings, epsilon = request(model, head_maps, device, None, table)
-    return look_at(row, document, settings, epsilon, table)
+    row, settings, limits = request(model, head_maps, device, None, table)
+    return look_at(row, document, settings, limits, table)
 
 
 def look_at(
-    row: ModelRow, document: Document, settings: Settings, epsilon: float, directory: Path
+    row: ModelRow, document: Document, settings: Settings, limits: Limits, directory: Path
 ) -> Look:
     """The Look of one text, for the command line and for `look` with a name.
 
@@ -145,10 +146,10 @@ def look_at(
     """
     with threads(settings.threads):
         loaded = load_model(row, directory)
-    return look_of(loaded, document, settings, epsilon)
+    return look_of(loaded, document, settings, limits)
 
 
-def look_of(loaded: Loaded, document: Document, settings: Settings, epsilon: float) -> Look:
+def look_of(loaded: Loaded, document: Document, settings: Settings, limits: Limits) -> Look:
     """The Look of one text: its cell, and every table reduced from it."""
     with threads(settings.threads):
         cell = Analyser(loaded, settings, Workspace(loaded.device)).analyse(document)
@@ -160,7 +161,7 @@ def look_of(loaded: Loaded, document: Document, settings: Settings, epsilon: flo
         "n_words": len(document.text.split()),
         "sha256": document.sha256,
     }
-    parts = tables_of_model(loaded.facts(), [cell], [entry], epsilon)
+    parts = tables_of_model(loaded.facts(), [cell], [entry], limits)
     return Look(cell, {name: frame.collect() for name, frame in parts.items()})
 
 
@@ -180,7 +181,7 @@ def look_with(
     head_maps = tuple(f"{target.name}/{layer}/{head}" for layer, head in heads)
     settings = settings_of(raw | {"head_maps": head_maps})
     with evaluating(network), through_sdpa(target):
-        return look_of(loaded, document, settings, raw["epsilon"])
+        return look_of(loaded, document, settings, limits_of(raw))
 
 
 @contextmanager

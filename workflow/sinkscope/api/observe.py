@@ -23,6 +23,7 @@ from sinkscope.extract.cells import checked_heads
 from sinkscope.extract.door import answered
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.observe import unobservable
+from sinkscope.extract.states import entering
 from sinkscope.extract.streaming import Workspace
 
 
@@ -165,7 +166,11 @@ class Observer:
         workspace = self._workspace()
         try:
             current = self._pass(inputs, workspace)
-            with answered(current, self._model.network, beside=True):
+            network, n_layers = self._model.network, self._model.n_layers
+            with (
+                answered(current, network, beside=True),
+                entering(network, n_layers, current.states),
+            ):
                 yield
             self._finish(current)
         finally:

@@ -42,6 +42,7 @@ class Pass:
         distinct, self._column = members_of(encoded, real).unique(dim=2, return_inverse=True)
         plan = plan_of(distinct, SETTINGS, heads, real)
         self._observation = Observation(plan, workspace)
+        self.states = self._observation.states
 
     def __call__(self, call: Call) -> None:
         """Observe one layer. Raises SinkscopeError if the call does not have the batch's shape."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sinkscope.atlas.limits import Limits, limits_of
 from sinkscope.config import (
     ModelRow,
     Settings,
@@ -51,8 +52,8 @@ def text_of(text: str | None, file: Path | None) -> Document:
 
 def request(
     model: str, heads: list[str], device: str | None, config: Path | None, directory: Path
-) -> tuple[ModelRow, Settings, float]:
-    """The model row and settings of a call of `look`, and the epsilon of its sink rate.
+) -> tuple[ModelRow, Settings, Limits]:
+    """The model row and settings of a call of `look`, and the limits of its tables.
 
     model: a name in the table of models, or a source. Raises SinkscopeError for an unknown model,
     a head that is not LAYER/HEAD, and a bad device.
@@ -73,7 +74,7 @@ def request(
     row = replace(row, device=device or row.device)
     head_maps = [f"{row.model}/{head}" for head in heads]
     raw = checked(raw | {"head_maps": head_maps}, "config", "--head")
-    return row, settings_of(raw), raw["epsilon"]
+    return row, settings_of(raw), limits_of(raw)
 
 
 def configuration(config: Path | None, directory: Path) -> dict[str, Any]:

@@ -9,9 +9,12 @@ import polars as pl
 
 from sinkscope.api.tokens import POSITION_SETS
 from sinkscope.atlas.derive import table_of_cells
+from sinkscope.atlas.limits import Limits
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import MAPS
+
+LIMITS = Limits()
 
 
 class AttentionStatistics:
@@ -19,8 +22,8 @@ class AttentionStatistics:
 
     A document is one row of a batch. The frames have the columns, types and row order of the tables
     of the same name that a run writes (README, "The tables"). Layers, heads and positions count
-    from 0. Without a tokenizer, tokens have no classes: `key_class` and the local masses without
-    sinks are null, and first_token and first_four are the only key sets.
+    from 0. Without a tokenizer, tokens have no classes: `key_class` is null, and first_token,
+    first_four and sinks are the only key sets.
     """
 
     def __init__(self, model: str, n_layers: int, *, has_classes: bool) -> None:
@@ -67,12 +70,8 @@ class AttentionStatistics:
     def heads(self) -> pl.DataFrame:
         """One row per document, layer and head: sink_score at key 0 (mean attention over the
         n_queries that see it; Gu et al. 2024), entropy (1 = uniform; Guo et al. 2024), row_sum,
-        over_half, and the attention within 1 to 5 tokens."""
-        frame = self._table("heads")
-        if self._has_classes:
-            return frame
-        unknown = pl.selectors.ends_with("_no_sinks")
-        return frame.with_columns(pl.when(False).then(unknown).name.keep())
+        over_half, and the attention within 1 to 5 tokens, with and without sinks."""
+        return self._table("heads")
 
     def max_keys(self) -> pl.DataFrame:
         """The max-attention histogram over all documents: model, token, key_class, count, share,
@@ -80,10 +79,25 @@ class AttentionStatistics:
         to layers x tokens. Source: study 1 (Pramodith 2023)."""
         return self._table("max_attention_tokens")
 
+    def found_sinks(self) -> pl.DataFrame:
+        """The keys that are sinks, one row per document, layer and key: by the attention that they
+        receive (by_attention, n_heads) and by their residual state (by_state; Wong et al. 2025).
+        The columns are those of the table found_sinks (docs/tables.md)."""
+        return self._table("found_sinks")
+
+    def sink_lives(self) -> pl.DataFrame:
+        """One row per document and key that is a sink: first_layer, last_layer, peak_layer,
+        peak_mass, and the layers in which its state is close to that of key 0."""
+        return self._table("sink_lives")
+
+    def sink_tokens(self) -> pl.DataFrame:
+        """One row per token that becomes a sink: in how many of its occurrences and documents."""
+        return self._table("sink_tokens")
+
     def sink_rate(self, epsilon: float = 0.3) -> pl.DataFrame:
         """Fraction of heads whose sink score is above epsilon, per layer and key set, over whole
         documents (window null) and over the first 64 tokens. Source: Gu et al. 2024."""
-        return self._table("sink_rate", epsilon).filter(self._known_sets())
+        return self._table("sink_rate", Limits(epsilon=epsilon)).filter(self._known_sets())
 
     def map(self, layer: int, head: int | None = None, document: int | str = 0) -> np.ndarray:
         """Attention [query, key], float32 (kept in 16 bits: 3 digits), of one document.
@@ -123,8 +137,8 @@ class AttentionStatistics:
         skipped = f", {self.n_skipped} passes over a filled cache skipped" if self.n_skipped else ""
         return f"<AttentionStatistics of {self.model}: {n} documents, {layers} layers{skipped}>"
 
-    def _table(self, name: str, epsilon: float = 0.3) -> pl.DataFrame:
-        return table_of_cells(name, self.model, self.cells, epsilon).collect()
+    def _table(self, name: str, limits: Limits = LIMITS) -> pl.DataFrame:
+        return table_of_cells(name, self.model, self.cells, limits).collect()
 
     def _known_sets(self) -> pl.Expr:
         if self._has_classes:

@@ -18,8 +18,8 @@ from sinkscope.extract.pieces import Piece, pieces_of
 from sinkscope.extract.sentences import sentence_ends
 from sinkscope.extract.tokenizer import Span
 
-# Key sets that depend on positions alone; all others need the tokenizer.
-POSITION_SETS = ("first_token", "first_four")
+# Key sets that depend on positions and attention alone; all others need the tokenizer.
+POSITION_SETS = ("first_token", "first_four", "sinks")
 
 
 def encoded_of(

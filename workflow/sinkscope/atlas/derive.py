@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from sinkscope.atlas import frames
+from sinkscope.atlas import frames, sinks
+from sinkscope.atlas.limits import Limits
 from sinkscope.atlas.max_keys import histogram
 from sinkscope.atlas.tables import TABLES
 from sinkscope.extract.cell import Cell
@@ -51,7 +52,7 @@ def tables_of_model(
     model: dict[str, Any],
     cells: Sequence[Cell],
     entries: Sequence[dict[str, Any]],
-    epsilon: float,
+    limits: Limits,
 ) -> dict[str, pl.LazyFrame]:
     """The rows of one model in every table; none for a model without cells.
 
@@ -67,26 +68,29 @@ def tables_of_model(
         name: conform(frame.with_columns(model=pl.lit(model["model"])), TABLES[name])
         for name, frame in rows.items()
     }
-    statistics = {name: table_of_cells(name, model["model"], cells, epsilon) for name in MEASURED}
+    statistics = {name: table_of_cells(name, model["model"], cells, limits) for name in MEASURED}
     return statistics | metadata
 
 
-def table_of_cells(
-    name: str, model: str, cells: Sequence[Cell], epsilon: float = 0.3
-) -> pl.LazyFrame:
+def table_of_cells(name: str, model: str, cells: Sequence[Cell], limits: Limits) -> pl.LazyFrame:
     """The rows of one model in one table of MEASURED, with the table's columns, types and order."""
-    return conform(MEASURED[name](cells, epsilon).with_columns(model=pl.lit(model)), TABLES[name])
+    return conform(MEASURED[name](cells, limits).with_columns(model=pl.lit(model)), TABLES[name])
 
 
-# Tables computed from cells alone: from cells and epsilon to rows without a model.
-MEASURED: dict[str, Callable[[Sequence[Cell], float], pl.LazyFrame]] = {
-    "max_attention_tokens": lambda cells, _: histogram(
-        [frames.max_key_counts(cell) for cell in cells]
+# Tables computed from cells alone: from cells and limits to rows without a model.
+MEASURED: dict[str, Callable[[Sequence[Cell], Limits], pl.LazyFrame]] = {
+    "max_attention_tokens": lambda cells, limits: histogram(
+        [frames.max_key_counts(cell, limits.tie_tolerance) for cell in cells]
     ),
     "sink_mass": lambda cells, _: of_documents([frames.masses(cell) for cell in cells], cells),
-    "sink_rate": lambda cells, epsilon: sink_rate(
-        pl.concat(frames.best_sink_scores(cell) for cell in cells), epsilon
+    "sink_rate": lambda cells, limits: sink_rate(
+        pl.concat(frames.best_sink_scores(cell) for cell in cells), limits.epsilon
     ),
+    "found_sinks": lambda cells, _: of_documents(
+        [sinks.found_sinks(cell) for cell in cells], cells
+    ),
+    "sink_lives": lambda cells, _: of_documents([sinks.sink_lives(cell) for cell in cells], cells),
+    "sink_tokens": lambda cells, _: sinks.sink_tokens(cells),
     "heads": lambda cells, _: of_documents([frames.heads(cell) for cell in cells], cells),
     "last_layer_keys": lambda cells, _: of_documents(
         [frames.last_layer_keys(cell) for cell in cells], cells

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from sinkscope.atlas.max_keys import count_keys, is_tie
+from sinkscope.atlas.max_keys import count_keys
 from sinkscope.declarations.registry import statistics
 from sinkscope.extract.cell import Cell
 from sinkscope.keys import KEY_CLASSES, KEY_SETS, LOCAL_WIDTHS, key_sets
@@ -17,36 +17,56 @@ def _indices(shape: tuple[int, ...], *names: str) -> dict[str, np.ndarray]:
     return dict(zip(names, grids, strict=True))
 
 
-def max_key_counts(cell: Cell) -> pl.LazyFrame:
-    """token, key_class, count, n_ties of the max keys of all layers and queries of one document."""
-    ties = is_tie(cell["max_value"], cell["second_value"]).ravel()
-    return count_keys(cell["max_key"].ravel(), ties, cell.meta["tokens"], cell.meta["classes"])
+def max_key_counts(cell: Cell, tolerance: float) -> pl.LazyFrame:
+    """token, key_class, count, n_ties, n_tied of the max keys of all layers and queries of one
+    document. tolerance: as in count_keys."""
+    keys, values, seconds = (
+        cell[name].ravel() for name in ("max_key", "max_value", "second_value")
+    )
+    return count_keys(keys, values, seconds, cell.meta["tokens"], cell.meta["classes"], tolerance)
 
 
 def masses(cell: Cell) -> pl.LazyFrame:
-    """layer, key_set, n_keys, and one column per statistic of key sets; n_keys is 0 for a set that
-    the document lacks."""
+    """layer, key_set, n_keys, and one column per statistic of key sets, with the mass under uniform
+    attention beside it; n_keys is 0 for a set that the document lacks."""
     index = _indices(cell["mass"].shape, "layer", "key_set")
-    n_keys = np.array([len(keys) for keys in key_sets(cell.meta["classes"]).values()])
+    members = _members(cell)
+    uniform = np.nan_to_num(cell["uniform"].astype(np.float64)) * cell["n_queries"]  # [layer, key]
+    uniform_mass = (members @ uniform[..., None])[..., 0] / cell.n_tokens  # [layer, key_set]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        times_uniform = np.where(uniform_mass > 0, cell["mass"] / uniform_mass, np.nan)
     return pl.LazyFrame(
         {
             "layer": index["layer"],
             "key_set": np.array(KEY_SETS)[index["key_set"]],
-            "n_keys": n_keys[index["key_set"]],
+            "n_keys": members.sum(2, dtype=np.int64).ravel(),
             **_columns(cell, ("layer", "key_set")),
+            "uniform_mass": uniform_mass.ravel(),
+            "times_uniform": times_uniform.ravel(),
         }
     )
 
 
+def _members(cell: Cell) -> np.ndarray:
+    """[layer, key_set, key] 1 for the keys in each of KEY_SETS: those that the tokens list are the
+    same in all layers; the sinks are those of each layer."""
+    members = np.zeros((len(cell["mass"]), len(KEY_SETS), cell.n_tokens))
+    for place, keys in enumerate(key_sets(cell.meta["classes"]).values()):
+        members[:, place, keys] = 1
+    members[:, KEY_SETS.index("sinks")] = cell["is_sink"]
+    return members
+
+
 def heads(cell: Cell) -> pl.LazyFrame:
-    """layer, head, sink_score at key 0 with its n_queries, and one column per statistic of
-    heads."""
+    """layer, head, sink_score at key 0 with its n_queries, the same over what uniform attention
+    would give it, and one column per statistic of heads."""
     index = _indices(cell["entropy"].shape, "layer", "head")
     return pl.LazyFrame(
         {
             **index,
             "n_queries": cell["n_queries"][index["layer"], 0],
             "sink_score": cell["sink_score"][:, :, 0].ravel(),
+            "times_uniform": (cell["sink_score"][:, :, 0] / cell["uniform"][:, :1]).ravel(),
             **_columns(cell, ("layer", "head")),
         }
     )

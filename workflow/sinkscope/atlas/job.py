@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from sinkscope.atlas.derive import tables_of_model
+from sinkscope.atlas.limits import Limits
 from sinkscope.atlas.tables import TABLES, tables_of_atlas
 from sinkscope.declarations.registry import statistics
 from sinkscope.errors import DamagedError
@@ -20,12 +21,12 @@ from sinkscope.tables.read import read_table
 ARRAYS = [one.name for one in statistics() if "cell" not in one.axes]
 
 
-def reduce_model(manifests: Sequence[Path], out: Path, epsilon: float, directory: Path) -> None:
+def reduce_model(manifests: Sequence[Path], out: Path, limits: Limits, directory: Path) -> None:
     """Write one model's part of every table, as `out`/TABLE.parquet."""
     contents = [read_json(manifest) for manifest in manifests]
     entries = [entry for content in contents for entry in content["cells"]]
     cells = [_read(entry, directory) for entry in entries]
-    parts = tables_of_model(contents[0]["model"], cells, entries, epsilon)
+    parts = tables_of_model(contents[0]["model"], cells, entries, limits)
     for name, frame in parts.items():
         with written(out / f"{name}.parquet") as temporary:
             frame.collect().write_parquet(temporary, metadata=metadata(name, TABLES[name]))

@@ -11,35 +11,37 @@ import polars as pl
 TIE = 2.0**-20
 
 
-def is_tie(max_value: np.ndarray, second_value: np.ndarray) -> np.ndarray:
-    """Whether the second key gets as much attention as the first, to within rounding."""
-    return second_value >= max_value * (1 - TIE)
-
-
 def count_keys(
-    keys: np.ndarray, ties: np.ndarray, tokens: Sequence[str], classes: Sequence[str]
+    keys: np.ndarray,
+    values: np.ndarray,
+    seconds: np.ndarray,
+    tokens: Sequence[str],
+    classes: Sequence[str],
+    tolerance: float,
 ) -> pl.LazyFrame:
-    """token, key_class, count, n_ties of one document.
+    """token, key_class, count, n_ties, n_tied of one document.
 
-    keys, ties: [row], a max key and whether it is a tie. tokens, classes: of the document.
+    keys, values, seconds: [row], a max key, its attention, and that of the second key. tokens,
+    classes: of the document. tolerance: of n_tied, the part that the second key may receive less.
     """
-    counts = np.bincount(keys, minlength=len(tokens))
-    n_ties = np.bincount(keys, ties, minlength=len(tokens))
+    counts = {"count": np.bincount(keys, minlength=len(tokens))}
+    for name, part in (("n_ties", TIE), ("n_tied", max(tolerance, TIE))):
+        counts[name] = np.bincount(keys, seconds >= values * (1 - part), minlength=len(tokens))
     return (
-        pl.LazyFrame({"token": tokens, "key_class": classes, "count": counts, "n_ties": n_ties})
+        pl.LazyFrame({"token": tokens, "key_class": classes, **counts})
         .group_by("token", "key_class")
-        .agg(pl.col("count", "n_ties").sum().cast(pl.UInt64))
+        .agg(pl.col(list(counts)).sum().cast(pl.UInt64))
         .filter(pl.col("count") > 0)
     )
 
 
 def histogram(counts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-    """token, key_class, count, share, n_ties: the max-attention histogram over all documents,
+    """token, key_class, count, share, n_ties, n_tied: the histogram of max keys of all documents,
     sorted by token and key class, so that its bytes are always the same."""
     return (
         pl.concat(counts)
         .group_by("token", "key_class")
-        .agg(pl.col("count", "n_ties").sum())
+        .agg(pl.col("count", "n_ties", "n_tied").sum())
         .with_columns(share=pl.col("count") / pl.col("count").sum())
         .sort("token", "key_class")
     )

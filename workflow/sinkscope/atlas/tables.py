@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sinkscope.atlas.sink_tables import SINKS
 from sinkscope.declarations.registry import experiments, statistics
 from sinkscope.keys import LOCAL_WIDTHS
 from sinkscope.tables.columns import DOCUMENT, HEAD, KEY, KEY_CLASS, LAYER, MODEL, SHARE, TOKEN
@@ -45,6 +46,13 @@ HISTOGRAM = Table(
             "float32 rounding (1 part in 2^20); the earliest of equal keys is counted",
             "count",
         ),
+        "n_tied": Column(
+            "UInt64",
+            "how many of count are near ties: the attention on the second key is at most the "
+            "fraction tie_tolerance (a setting) smaller. Of two keys that receive nearly the same, "
+            "the histogram gives every query to one; sink_mass shows both",
+            "count",
+        ),
     },
     sort=("model", "token", "key_class"),
 )
@@ -63,13 +71,24 @@ TABLES: dict[str, Table] = {
                 "set of keys S that the attention is summed over; sets may overlap: first_token "
                 "(key 0), first_four (keys 0 to 3; Xiao et al. 2023), each key class, special "
                 "(bos, cls, sep, eos and mask), first_terminator (the first token that ends a "
-                "sentence), and sinks (key 0, the special tokens except the mask, and the first "
-                "terminator)",
+                "sentence), listed_sinks (key 0, the special tokens except the mask, and the first "
+                "terminator), and sinks (the keys that are sinks of this layer, see found_sinks)",
             ),
             "n_keys": Column(
                 "UInt32", "number of keys of the document in the set; 0 if it has none", "count"
             ),
             **columns_of(("layer", "key_set")),
+            "uniform_mass": Column(
+                "Float64",
+                "the mass if every query gave all keys that it sees the same attention",
+                SHARE,
+            ),
+            "times_uniform": Column(
+                "Float64",
+                "mass over uniform_mass; masses of texts of different lengths are comparable only "
+                "beside it; null for a set without keys",
+                "ratio",
+            ),
         },
         sort=("model", "document", "layer", "key_set"),
     ),
@@ -124,6 +143,9 @@ TABLES: dict[str, Table] = {
                 "attention on key 0, mean over the n_queries that see it: mean_i A[l,h,i,0] (Gu "
                 "et al. 2024)",
                 SHARE,
+            ),
+            "times_uniform": Column(
+                "Float64", "sink_score over what uniform attention would give key 0", "ratio"
             ),
             **columns_of(("layer", "head")),
         },
@@ -224,6 +246,9 @@ TABLES: dict[str, Table] = {
         sort=("model",),
     ),
 }
+
+
+TABLES |= SINKS
 
 
 def tables_of_atlas() -> dict[str, Table]:

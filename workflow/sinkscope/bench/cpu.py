@@ -131,8 +131,7 @@ def passes(loaded: Loaded, document: Document) -> dict[str, Callable[[], Any]]:
     """The three ways to run the model over the document."""
     analyser = Analyser(loaded, SETTINGS, Workspace(loaded.device))
     encoded = encode(loaded, document.name, document.text, truncate=True)
-    distinct, column = members_of([encoded]).unique(dim=2, return_inverse=True)
-    plan = analyser.plan(distinct, column)
+    plan = analyser.plan(members_of([encoded]).unique(dim=2))
     ids = torch.tensor([encoded.ids])
     options = {"use_cache": False} if loaded.family == "decoder" else {}
 

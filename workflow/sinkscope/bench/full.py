@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,10 +16,12 @@ from sinkscope.extract.sums import Sums
 
 
 def reduce_full(attentions: Sequence[Tensor], plan: Plan, *, is_causal: bool) -> None:
-    """attentions: [batch, head, query, key] of every layer."""
+    """attentions: [batch, head, query, key] of every layer. No sinks are found: that needs queries
+    and keys, which are not among these."""
     batch, n_heads, n_tokens, _ = attentions[0].shape
     empty = attentions[0].new_empty(batch, n_heads, n_tokens, 1)
     call = Call(empty, empty, empty, None, is_causal, 1.0)
+    plan = replace(plan, rule=None, sinks=torch.zeros_like(plan.real))
     plan = moved(plan, empty.device)
     visible = count_visible(call, plan.real, plan.window_rows())
     frame = Frame(plan, visible, is_causal=is_causal)

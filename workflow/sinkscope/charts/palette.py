@@ -57,6 +57,7 @@ KEY_SET_COLOURS = {
     **{name: CLASS_COLOURS[name] for name in ("bos", "cls", "sep", "eos", "mask")},
     "first_token": CLASS_COLOURS["first"],
     "first_terminator": CLASS_COLOURS["terminator"],
+    "listed_sinks": "#b5a642",
     "sinks": "#8a8f98",
 }
 

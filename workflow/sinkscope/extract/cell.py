@@ -3,7 +3,8 @@
 Its arrays are the statistics of `sinkscope.statistics`, which say what each is; docs/tables.md
 lists them. Of their axes, `key_set` is KEY_SETS, `width` LOCAL_WIDTHS, and `cell` the cells of a
 map: tokens, or for long documents map_cells blocks of them. NaN: no query can see the key.
-`meta` is JSON: model, document, tokens, classes, n_tokens_full, window, is_causal, heads, path
+`meta` is JSON: model, document, tokens, classes, n_tokens_full, window, sink_rule, is_causal,
+heads, path
 (backend that reduced the attention: triton, torch, or both), fingerprint, sha256 (of the arrays).
 """
 

@@ -174,6 +174,7 @@ def cell_of(
         "classes": encoded.classes,
         "n_tokens_full": encoded.n_tokens_full,
         "window": observation.plan.window,
+        "sink_rule": vars(observation.plan.rule),
         "is_causal": observation.is_causal,
         "heads": [f"{layer}/{head}" for layer, head in observation.plan.heads],
         "path": " and ".join(sorted(observation.paths)),

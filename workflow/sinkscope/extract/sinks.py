@@ -14,7 +14,7 @@ from torch import Tensor
 from sinkscope.extract.masks import HIDDEN, Call, Visible, shown
 from sinkscope.extract.rows import ALTERNATIVES
 from sinkscope.extract.states import LayerState
-from sinkscope.sink_rule import SinkRule
+from sinkscope.sink_rule import MORE, SinkRule
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,8 @@ def limits(rule: SinkRule, visible: Visible) -> Tensor:
 
 
 def uniform_rows(visible: Visible) -> Tensor:
-    """[batch, query] what a row gives each key if it is uniform. Infinite where a query sees one
-    key: that key gets 1, which is uniform, and rounding must not make it more."""
-    return (1 / visible.n_keys).masked_fill(visible.n_keys <= 1, torch.inf)
+    """[batch, query] what a query gives a key at most if its row is uniform."""
+    return MORE / visible.n_keys.clamp(min=1)
 
 
 def by_state(rule: SinkRule, state: LayerState | None, visible: Visible) -> Tensor:

@@ -20,15 +20,17 @@ class LayerState(NamedTuple):
 
 
 class States:
-    """The states of one forward pass. real: [batch, token] bool. reduce: reduce_state, or what
-    computes the same.
+    """The states of one forward pass. real: [batch, token] bool. reduce: reduce_state, or a
+    function that computes the same; reduce_state if None.
 
     `take` is called once per layer, with its attention; it is None where the state that entered
     the layer is not known: the hooks did not run exactly once since the last layer.
     """
 
-    def __init__(self, real: Tensor, reduce: Callable[[Tensor, Tensor], LayerState]) -> None:
-        self._reduce = reduce
+    def __init__(
+        self, real: Tensor, reduce: Callable[[Tensor, Tensor], LayerState] | None = None
+    ) -> None:
+        self._reduce = reduce or reduce_state
         self._shape, self._first = real.shape, real.int().argmax(1).cpu()
         self._first_on: dict[torch.device, Tensor] = {}
         self._entered: list[LayerState] = []

@@ -95,6 +95,7 @@ class OfTables(OfModels):
             "code": code_hash("sinkscope.atlas.job", *modules_in(STATISTICS)),
             "schema": digest_of(declared_as(TABLES)),
             "epsilon": self.raw["epsilon"],
+            "tie_tolerance": self.raw["tie_tolerance"],
             "parts": digests(self.manifests(model)),
         }
         return Request(f"reduce/{model}", f"results/reduced/{model}/made", content)

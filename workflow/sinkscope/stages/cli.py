@@ -83,9 +83,10 @@ def known(row: ModelRow) -> str | None:
 def reduce(context: typer.Context, manifests: Parts) -> None:
     """Reduce the cells of one model to its part of every table."""
     from sinkscope.atlas.job import reduce_model
+    from sinkscope.atlas.limits import limits_of
 
     job = job_of(context)
-    reduce_model(manifests, job.stamp.parent, job.request["epsilon"], HERE)
+    reduce_model(manifests, job.stamp.parent, limits_of(job.request), HERE)
 
 
 @app.command()

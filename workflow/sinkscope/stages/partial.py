@@ -77,14 +77,15 @@ def steps(wanted: Wanted) -> Iterator[Step]:
 
 def steps_of_tables(wanted: Wanted) -> Iterator[Step]:
     from sinkscope.atlas import job
+    from sinkscope.atlas.limits import limits_of
     from sinkscope.claims.verdicts import write_claims
     from sinkscope.derive.job import write_derived, write_recorded
 
     for model in wanted.cells():
         stamps = [Path(part.stamp) for part in wanted.manifests(model)]
         request = wanted.reduce(model)
-        out, epsilon = folder_of(request), request.content["epsilon"]
-        yield request, partial(job.reduce_model, stamps, out, epsilon, wanted.directory)
+        out, limits = folder_of(request), limits_of(request.content)
+        yield request, partial(job.reduce_model, stamps, out, limits, wanted.directory)
     parts = [folder_of(part) for part in wanted.parts_of_tables()]
     yield wanted.tables(), partial(job.write_tables, parts, TABLES)
     for name in wanted.joins():

@@ -60,9 +60,9 @@ STATISTICS = (
     Statistic(
         "by_attention",
         ("layer", "key"),
-        "the same by attention, mean over heads: over the queries that see k, M[l,i,k] is on average "
-        "above sink_floor and above sink_times uniform, and above 1 / n_i for at least sink_share "
-        "of them; at least sink_queries see k",
+        "the same by attention, mean over heads: over the queries that see k, M[l,i,k] is on "
+        "average above sink_floor and above sink_times uniform, and above 1 / n_i for at least "
+        "sink_share of them; at least sink_queries see k",
         unit="",
         type="bool",
     ),

@@ -25,7 +25,7 @@ from sinkscope.measure.passes import plan_of, readable
 from sinkscope.measure.task import Task
 
 SHORTEST = 16  # tokens of the shortest beginning
-KEY_SETS = ("first_token", "sinks")
+KEY_SETS = ("first_token", "listed_sinks")
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ TABLES: dict[str, Table] = {
             "layer": LAYER,
             "key_set": Column(
                 "String",
-                "set of keys S that the attention is summed over: first_token (key 0) or sinks "
-                "(key 0, special tokens except the mask, first terminator)",
+                "set of keys S that the attention is summed over: first_token (key 0) or "
+                "listed_sinks (key 0, special tokens except the mask, first terminator)",
             ),
             "n_keys": Column("UInt32", "number of keys of the beginning in the set", "count"),
             "mass": Column(

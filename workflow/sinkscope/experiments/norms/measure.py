@@ -26,13 +26,13 @@ from sinkscope.measure.passes import (
 from sinkscope.measure.task import Task
 
 LARGEST = 3  # largest entries of a state, recorded even if none is massive
-WEIGHTED_SETS = ("first_token", "first_terminator", "special", "sinks")
+WEIGHTED_SETS = ("first_token", "first_terminator", "special", "listed_sinks")
 
 
 def sinks_of(encoded: Encoded) -> dict[int, str]:
-    """Position to name of the single sink tokens: the keys of the key set `sinks`."""
+    """Position to name of the single sink tokens: the keys of the key set `listed_sinks`."""
     sets = key_sets(encoded.classes)
-    names = {position: encoded.classes[position] for position in sets["sinks"]}
+    names = {position: encoded.classes[position] for position in sets["listed_sinks"]}
     return names | dict.fromkeys(sets["first_terminator"], "first_terminator") | {0: "first_token"}
 
 

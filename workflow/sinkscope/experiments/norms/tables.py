@@ -90,8 +90,8 @@ TABLES: dict[str, Table] = {
             "key_set": Column(
                 "String",
                 "set of keys S that the attention is summed over: first_token, first_terminator, "
-                "special (bos, cls, sep, eos and mask) or sinks (key 0, special tokens except the "
-                "mask, first terminator)",
+                "special (bos, cls, sep, eos and mask) or listed_sinks (key 0, special tokens "
+                "except the mask, first terminator)",
             ),
             "n_keys": Column(
                 "UInt32", "number of keys of the document in the set; 0 if it has none", "count"

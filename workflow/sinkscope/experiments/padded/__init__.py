@@ -23,7 +23,7 @@ EXPERIMENT = Experiment(
     tables=TABLES,
     families=("encoder",),
     chooses=everything,  # each is padded to the longest of all
-    reads=("truncate",),
+    reads=("truncate", "tie_tolerance"),
     tokens=None,
     feeds_atlas=True,
 )

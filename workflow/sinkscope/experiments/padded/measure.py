@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from sinkscope.atlas.max_keys import count_keys, histogram, is_tie
+from sinkscope.atlas.max_keys import count_keys, histogram
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.job import progress
@@ -24,8 +24,9 @@ TABLE = "max_attention_tokens_padded"
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """token, key_class, count, share, n_ties: the histogram over all documents, each padded to the
-    longest. Raises SinkscopeError if padding is needed and the tokenizer has no padding token."""
+    """token, key_class, count, share, n_ties, n_tied: the histogram over all documents, each padded
+    to the longest. Raises SinkscopeError if padding is needed and the tokenizer has no padding
+    token."""
     encoded = list(analysed(loaded, task))
     longest = max((len(one.ids) for one in encoded), default=0)
     if any(len(one.ids) < longest for one in encoded) and loaded.tokenizer.pad_token_id is None:
@@ -36,7 +37,7 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     parts = []
     with progress(loaded.row.model, len(encoded)) as advance:
         for one in encoded:
-            parts.append(counts(loaded, one, longest))
+            parts.append(counts(loaded, one, longest, task.settings["tie_tolerance"]))
             advance()
     return {TABLE: histogram(parts).collect()} if parts else {}
 
@@ -48,8 +49,8 @@ def analysed(loaded: Loaded, task: Task) -> Iterator[Encoded]:
             yield encode(loaded, document.name, document.text, truncate=task.settings["truncate"])
 
 
-def counts(loaded: Loaded, encoded: Encoded, n_padded: int) -> pl.LazyFrame:
-    """token, key_class, count, n_ties of one document, padded to n_padded tokens.
+def counts(loaded: Loaded, encoded: Encoded, n_padded: int, tolerance: float) -> pl.LazyFrame:
+    """token, key_class, count, n_ties, n_tied of one document, padded to n_padded tokens.
 
     Queries that see no key are left out: with a sliding window, padding far from the text sees
     none.
@@ -64,8 +65,9 @@ def counts(loaded: Loaded, encoded: Encoded, n_padded: int) -> pl.LazyFrame:
         torch.stack([getattr(layer, name)[0] for layer in layers]).cpu().numpy()
         for name in ("max_key", "max_value", "second_value")
     )
-    ties = is_tie(largest, second)
-    return count_keys(max_key[sees], ties[sees], encoded.tokens, encoded.classes)
+    return count_keys(
+        max_key[sees], largest[sees], second[sees], encoded.tokens, encoded.classes, tolerance
+    )
 
 
 def padded(loaded: Loaded, encoded: Encoded, n_padded: int) -> tuple[Tensor, Tensor]:

@@ -67,7 +67,8 @@ class Inputs:
         self.sinks = None if plan.sinks is None else optional.pop(0)
         self.thresholds = None
         if plan.rule is not None:
-            self.thresholds = Thresholds(*optional, plan.rule.share, plan.rule.cosine)
+            limit, uniform = optional
+            self.thresholds = Thresholds(limit, uniform, plan.rule.share, plan.rule.cosine)
         self.key_sets = KeySets(members_of, strict_queries, n_sets)
         self.counts = Counts(n_queries, n_window_queries, n_real, n_entropy, n_later)
         self.window, self.offsets = plan.window, None

@@ -80,10 +80,8 @@ def launch(
         else:
             launch_tiles(calls[0], shared, inputs, buffers, queries, has_norms=len(norms) > 0)
         launch_means(calls[0], sizes, inputs, buffers, queries)
-    of_all_heads = None
-    if inputs.key_sets.n_sets or plan.rule is not None:
-        # In float64: the sum over heads would leave the range of the integers.
-        of_all_heads = buffers.key_sums.received.sum(2, dtype=torch.float64)
+    # In float64: the sum over heads would leave the range of the integers.
+    of_all_heads = buffers.key_sums.received.sum(2, dtype=torch.float64)
     found: dict[str, Tensor] = {}
     if plan.rule is not None:
         found = find_sinks(plan.rule, shared, inputs, buffers, of_all_heads, cosine_addresses)
@@ -186,7 +184,7 @@ def launch_edges(shared: dict[str, Any], inputs: Inputs, buffers: Buffers, sinks
 
 
 def collect(
-    buffers: Buffers, sizes: Sizes, inputs: Inputs, of_all_heads: Tensor | None
+    buffers: Buffers, sizes: Sizes, inputs: Inputs, of_all_heads: Tensor
 ) -> LayerStatistics:
     """The statistics, in new tensors: nothing keeps the sums. of_all_heads: float64 [layer, batch,
     key], `received` summed over heads."""

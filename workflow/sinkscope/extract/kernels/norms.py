@@ -65,7 +65,7 @@ def value_norms_kernel(
     inside = (token < n_tokens)[:, None] & (column < d)[None, :]
     at = value + b * stride_batch + token.to(tl.int64)[:, None] * stride_token + column[None, :]
     total = tl.zeros([n_rows], tl.float32)
-    for _ in range(0, n_kv):
+    for _ in range(n_kv):
         x = tl.load(at, mask=inside, other=0.0).to(tl.float32)
         total += tl.sqrt(tl.sum(x * x, 1))
         at += stride_head

@@ -126,10 +126,7 @@ def decide_kernel(
             at = lb * n_tokens + key
             cosine = tl.load(cosine_of + key, mask=inside & (address != 0), other=0.0)
             is_close = (tl.abs(cosine) > thresholds.cosine) & (n_queries > 0)
-            if by_state:
-                is_sink = is_close
-            else:
-                is_sink = is_steady
+            is_sink = is_close if by_state else is_steady
             tl.store(statistics.by_attention + at, is_steady.to(tl.uint8), mask=inside)
             tl.store(statistics.by_state + at, is_close.to(tl.uint8), mask=inside)
             tl.store(statistics.is_sink + at, is_sink.to(tl.uint8), mask=inside)

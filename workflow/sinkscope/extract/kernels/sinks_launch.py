@@ -35,18 +35,20 @@ def find_sinks(
     """
     n_layers, batch, n_heads, n_tokens = buffers.shape
     candidates, sinks, statistics = empty_packs(buffers)
+    thresholds, constants = inputs.thresholds, shared["constants"]
+    assert thresholds is not None, "the inputs of a plan with a rule have them"
     rows = (n_heads + 1, n_layers * batch)
     per_key = {
-        "candidates": candidates, "of_all_heads": of_all_heads, "thresholds": inputs.thresholds,
+        "candidates": candidates, "of_all_heads": of_all_heads, "thresholds": thresholds,
         "counts": inputs.counts, "sizes": shared["sizes"], "num_warps": 4,
         "n_keys": min(max(triton.next_power_of_2(n_tokens), 128), 2048),
     }  # fmt: skip
     candidates_kernel[rows](received=buffers.key_sums.received, **per_key)
-    constants, log_sums = shared["constants"], buffers.normalizers.log_sums
+    log_sums = buffers.normalizers.log_sums
     is_wide = constants.precision == "ieee" or constants.d_padded > 128
     block = 32 if is_wide else 128
     steadiness_kernel[(triton.cdiv(n_tokens, block), *rows)](
-        log_sums=log_sums, uniform=inputs.thresholds.uniform, candidates=candidates,
+        log_sums=log_sums, uniform=thresholds.uniform, candidates=candidates,
         n_queries=block, n_keys=CANDIDATES, num_warps=4, num_stages=2, **shared,
     )  # fmt: skip
     decide_kernel[rows](

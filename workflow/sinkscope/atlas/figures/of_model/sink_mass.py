@@ -31,7 +31,8 @@ from sinkscope.charts.theme import (
 )
 from sinkscope.findings.finding import Finding
 
-SHOWN = (*SINGLE, "first_terminator", "sinks")
+SHOWN = (*SINGLE, "first_terminator", "listed_sinks", "sinks")
+JOINT = ("listed_sinks", "sinks")  # no sentence names these: they hold what others hold
 FINDING = (
     "The largest sink mass is that of the {{ key_set | key_set_noun }} in layer {{ layer }}: "
     "{{ mass | mass }} of the attention{{ n_documents | mean_over }}."
@@ -79,6 +80,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
 def largest(masses: pl.DataFrame) -> dict[str, str | int | float]:
     """key_set, layer, mass of the key set with the largest mean over documents; ties to the
     first."""
-    mean = masses.filter(pl.col("document") == ALL_DOCUMENTS, pl.col("key_set") != "sinks")
+    single = ~pl.col("key_set").is_in(JOINT)
+    mean = masses.filter(pl.col("document") == ALL_DOCUMENTS, single)
     ordered = mean.sort("mass", descending=True, nulls_last=True, maintain_order=True)
     return ordered.select("key_set", "layer", "mass").row(0, named=True)

@@ -1,0 +1,120 @@
+"""The sinks of cells as frames: in each layer, over the layers, and by token. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from sinkscope.extract.cell import Cell
+
+
+def found_sinks(cell: Cell) -> pl.LazyFrame:
+    """One row per layer and key that is a sink by one of the rules, or of one head."""
+    n_heads = cell["is_head_sink"].sum(1)  # [layer, key]
+    rows = np.nonzero(cell["by_attention"] | cell["by_state"] | (n_heads > 0))
+    layer, key = rows
+    received = cell["sink_score"].mean(1, dtype=np.float64)  # [layer, key]
+    n_queries = cell["n_queries"].astype(np.float64)
+    counts = np.stack([np.bincount(keys, minlength=cell.n_tokens) for keys in cell["max_key"]])
+    return pl.LazyFrame(
+        {
+            "layer": layer,
+            "key": key,
+            "token": np.array(cell.meta["tokens"], dtype=object)[key],
+            "key_class": np.array(cell.meta["classes"], dtype=object)[key],
+            "is_sink": cell["is_sink"][rows],
+            "by_attention": cell["by_attention"][rows],
+            "by_state": cell["by_state"][rows],
+            "n_heads": n_heads[rows],
+            "n_queries": cell["n_queries"][rows],
+            "received": received[rows],
+            "mass": (received * n_queries)[rows] / cell.n_tokens,
+            "times_uniform": (received / cell["uniform"])[rows],
+            "share_of_queries": cell["steady"][rows],
+            "share_of_max_keys": counts[rows] / cell.n_tokens,
+            "state_cosine": cell["state_cosine"][rows],
+            "state_norm": over_median(cell["state_norm"])[rows],
+            "value_norm": over_median(cell["value_norm"])[rows],
+        },
+        schema_overrides={"token": pl.String, "key_class": pl.String},
+    )
+
+
+def over_median(norms: np.ndarray) -> np.ndarray:
+    """[layer, key] each norm over the median of its layer; NaN where that is 0."""
+    median = np.median(norms.astype(np.float64), axis=1, keepdims=True)
+    return norms / np.where(median > 0, median, np.nan)
+
+
+def sink_lives(cell: Cell) -> pl.LazyFrame:
+    """One row per key that is a sink of at least one layer: its layers, its peak, and the layers
+    in which its state is close to that of key 0."""
+    is_sink, is_close = cell["is_sink"], cell["by_state"].copy()  # [layer, key]
+    is_close[:, 0] = False  # close to itself
+    keys = np.flatnonzero(is_sink.any(0))
+    received = cell["sink_score"].mean(1, dtype=np.float64)
+    mass = (received * cell["n_queries"] / cell.n_tokens)[:, keys]
+    mass = np.where(is_sink[:, keys], mass, -1.0)  # the peak is in a layer of its life
+    peak = mass.argmax(0) if keys.size else keys
+    first, last = span(is_sink[:, keys])
+    first_close, last_close = span(is_close[:, keys])
+    return pl.LazyFrame(
+        {
+            "key": keys,
+            "token": np.array(cell.meta["tokens"], dtype=object)[keys],
+            "key_class": np.array(cell.meta["classes"], dtype=object)[keys],
+            "first_layer": first,
+            "last_layer": last,
+            "n_layers": is_sink[:, keys].sum(0),
+            "peak_layer": peak,
+            "peak_mass": mass[peak, np.arange(len(keys))],
+            "first_close_layer": first_close,
+            "last_close_layer": last_close,
+        },
+        schema_overrides={"token": pl.String, "key_class": pl.String},
+    ).with_columns(pl.col("first_close_layer", "last_close_layer").replace(-1, None))
+
+
+def span(layers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last layer of each key; -1 for a key without any. layers: [layer, key] bool."""
+    any_layer = layers.any(0)
+    last = len(layers) - 1 - layers[::-1].argmax(0)
+    return np.where(any_layer, layers.argmax(0), -1), np.where(any_layer, last, -1)
+
+
+def sink_tokens(cells: Sequence[Cell]) -> pl.LazyFrame:
+    """One row per token and class with a sink among its occurrences, over all documents."""
+    token = ["token", "key_class"]
+    occurrences = pl.concat([of_tokens(cell) for cell in cells])
+    counts = occurrences.group_by(token).agg(
+        n_occurrences=pl.len(),
+        n_judged=pl.col("is_judged").sum(),
+        n_sinks=pl.col("is_sink").sum(),
+        n_close=pl.col("is_close").sum(),
+        n_documents=pl.col("document").n_unique(),
+        n_sink_documents=pl.col("document").filter("is_sink").n_unique(),
+    )
+    lives = pl.concat([sink_lives(cell) for cell in cells])
+    spans = lives.group_by(token).agg(
+        first_layer=pl.col("first_layer").min(),
+        last_layer=pl.col("last_layer").max(),
+        # Sorted, so that its last digits do not depend on the order of the documents.
+        peak_mass=pl.col("peak_mass").sort().mean(),
+    )
+    return counts.join(spans, on=token)
+
+
+def of_tokens(cell: Cell) -> pl.LazyFrame:
+    """One row per token of a document."""
+    is_close: np.ndarray = cell["by_state"].any(0) & (np.arange(cell.n_tokens) > 0)
+    return pl.LazyFrame(
+        {
+            "token": pl.Series(cell.meta["tokens"], dtype=pl.String),
+            "key_class": pl.Series(cell.meta["classes"], dtype=pl.String),
+            "is_judged": (cell["n_queries"] >= cell.meta["sink_rule"]["n_queries"]).any(0),
+            "is_sink": cell["is_sink"].any(0),
+            "is_close": is_close,
+        }
+    ).with_columns(document=pl.lit(cell.meta["document"]))
