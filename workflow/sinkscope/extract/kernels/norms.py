@@ -10,8 +10,9 @@ from torch import Tensor
 from sinkscope.extract.devices import on_device
 from sinkscope.extract.states import LayerState
 
-TOKENS = 8  # per program
-COLUMNS = 512  # that a program reads at a time
+STATES = 4  # per program of the states kernel, which reads COLUMNS of each at a time
+COLUMNS = 512
+VALUES = 2048  # least numbers per program of the value norms kernel: all values of some tokens
 TINY = tl.constexpr(torch.finfo(torch.float32).tiny)
 
 
@@ -52,7 +53,7 @@ def states_kernel(
 @triton.jit
 def value_norms_kernel(
     value, stride_batch, stride_head, stride_token, norm, n_tokens, n_kv, d,
-    n_rows: tl.constexpr, d_padded: tl.constexpr,
+    n_rows: tl.constexpr, n_kv_padded: tl.constexpr, d_padded: tl.constexpr,
 ):  # fmt: skip
     """One block of n_rows tokens: writes `norm`, float32 [batch, token], the mean norm of the
     values over key-value heads. Grid: (block, document).
@@ -61,14 +62,13 @@ def value_norms_kernel(
     """
     token = tl.program_id(0) * n_rows + tl.arange(0, n_rows)
     b = tl.program_id(1).to(tl.int64)
-    column = tl.arange(0, d_padded)
-    inside = (token < n_tokens)[:, None] & (column < d)[None, :]
-    at = value + b * stride_batch + token.to(tl.int64)[:, None] * stride_token + column[None, :]
-    total = tl.zeros([n_rows], tl.float32)
-    for _ in range(n_kv):
-        x = tl.load(at, mask=inside, other=0.0).to(tl.float32)
-        total += tl.sqrt(tl.sum(x * x, 1))
-        at += stride_head
+    head, column = tl.arange(0, n_kv_padded), tl.arange(0, d_padded)
+    row = token.to(tl.int64)[:, None] * stride_token + head.to(tl.int64)[None, :] * stride_head
+    at = value + b * stride_batch + row[:, :, None] + column[None, None, :]
+    inside = (token < n_tokens)[:, None] & (head < n_kv)[None, :]
+    inside = inside[:, :, None] & (column < d)[None, None, :]
+    x = tl.load(at, mask=inside, other=0.0).to(tl.float32)  # [token, kv, d]
+    total = tl.sum(tl.sqrt(tl.sum(x * x, 2)), 1)
     tl.store(norm + b * n_tokens + token, total / n_kv, mask=token < n_tokens)
 
 
@@ -78,9 +78,9 @@ def reduce_state(state: Tensor, first: Tensor) -> LayerState:
     batch, n_tokens, d = state.shape
     norm, cosine = torch.empty(2, batch, n_tokens, device=state.device).unbind(0)
     with on_device(state.device):
-        states_kernel[(triton.cdiv(n_tokens, TOKENS), batch)](
+        states_kernel[(triton.cdiv(n_tokens, STATES), batch)](
             state, *state.stride()[:2], first, norm, cosine, n_tokens, d,
-            n_rows=TOKENS, n_columns=min(triton.next_power_of_2(d), COLUMNS), num_warps=4,
+            n_rows=STATES, n_columns=min(triton.next_power_of_2(d), COLUMNS), num_warps=4,
         )  # fmt: skip
     return LayerState(norm, cosine)
 
@@ -90,10 +90,12 @@ def value_norm(value: Tensor) -> Tensor:
     value = along_rows(value)
     batch, n_kv, n_tokens, d = value.shape
     norm = torch.empty(batch, n_tokens, device=value.device)
+    n_kv_padded, d_padded = triton.next_power_of_2(n_kv), triton.next_power_of_2(d)
+    n_rows = max(1, VALUES // (n_kv_padded * d_padded))
     with on_device(value.device):
-        value_norms_kernel[(triton.cdiv(n_tokens, TOKENS), batch)](
+        value_norms_kernel[(triton.cdiv(n_tokens, n_rows), batch)](
             value, *value.stride()[:3], norm, n_tokens, n_kv, d,
-            n_rows=TOKENS, d_padded=triton.next_power_of_2(d), num_warps=2,
+            n_rows=n_rows, n_kv_padded=n_kv_padded, d_padded=d_padded, num_warps=4,
         )  # fmt: skip
     return norm
 

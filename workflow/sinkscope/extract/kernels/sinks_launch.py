@@ -21,7 +21,8 @@ from sinkscope.extract.kernels.tiles import FIXED
 from sinkscope.sink_rule import SinkRule
 
 CANDIDATES = 16  # read together; matrix products need as many
-SHARED = 32  # most programs that share the queries of one head in the excluded kernel
+# Sinks are few, and one program reads them; if most keys are sinks by their state, more share them.
+TOKENS_PER_PROGRAM = 1024
 
 
 def find_sinks(
@@ -46,18 +47,22 @@ def find_sinks(
     candidates_kernel[rows](received=buffers.key_sums.received, **per_key)
     log_sums = buffers.normalizers.log_sums
     is_wide = constants.precision == "ieee" or constants.d_padded > 128
-    block = 32 if is_wide else 128
+    # The largest blocks whose numbers fit these registers; more registers, fewer programs at a time.
+    block, registers = (64 if constants.mask_kind else 128), 128
+    if is_wide:
+        block, registers = 32, None
     steadiness_kernel[(triton.cdiv(n_tokens, block), *rows)](
         log_sums=log_sums, uniform=thresholds.uniform, candidates=candidates,
-        n_queries=block, n_keys=CANDIDATES, num_warps=4, num_stages=2, **shared,
+        n_queries=block, n_keys=CANDIDATES, num_warps=4, num_stages=2, maxnreg=registers, **shared,
     )  # fmt: skip
     decide_kernel[rows](
         cosines=cosines, counted=inputs.counted, first=inputs.first, statistics=statistics,
         sinks=sinks, by_state=rule.by == "state_cosine", **per_key,
     )  # fmt: skip
     block = 32 if is_wide else 64
-    excluded_kernel[(min(triton.cdiv(n_tokens, block), SHARED), n_heads, n_layers * batch)](
-        log_sums=log_sums, sinks=sinks, n_queries=block, n_keys=block, num_warps=4, **shared,
+    excluded_kernel[(triton.cdiv(n_tokens, TOKENS_PER_PROGRAM), n_heads, n_layers * batch)](
+        log_sums=log_sums, sinks=sinks, n_queries=block, n_keys=block, num_warps=4,
+        maxnreg=registers, **shared,
     )  # fmt: skip
     strict = torch.sub(sinks.received, sinks.excluded, alpha=1 / FIXED.value)
     # Rounding can make what is left of nothing negative.
