@@ -47,7 +47,7 @@ def find_sinks(
     candidates_kernel[rows](received=buffers.key_sums.received, **per_key)
     log_sums = buffers.normalizers.log_sums
     is_wide = constants.precision == "ieee" or constants.d_padded > 128
-    # The largest blocks whose numbers fit these registers; more registers, fewer programs at a time.
+    # The largest blocks that fit these registers; with more of them, fewer programs run at a time.
     block, registers = (64 if constants.mask_kind else 128), 128
     if is_wide:
         block, registers = 32, None
