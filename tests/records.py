@@ -87,8 +87,9 @@ def padded(folder, model, cells):
     for cell in cells:
         padding = np.zeros((len(cell["max_key"]), longest - cell.n_tokens), np.int32)
         keys = np.concatenate([cell["max_key"], padding], 1).ravel()
-        ties = np.zeros(len(keys), bool)
-        counts.append(count_keys(keys, ties, cell.meta["tokens"], cell.meta["classes"]))
+        values, seconds = np.ones(len(keys)), np.zeros(len(keys))
+        tokens, classes = cell.meta["tokens"], cell.meta["classes"]
+        counts.append(count_keys(keys, values, seconds, tokens, classes, 0.02))
     histogram(counts).with_columns(model=pl.lit(model)).sink_parquet(
         part / "max_attention_tokens_padded.parquet"
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinkscope.keys import KEY_CLASSES, KEY_SETS, key_class, key_sets
+from sinkscope.keys import KEY_CLASSES, LISTED_SETS, key_class, key_sets
 
 SPECIAL = {"bos": 1, "cls": 2, "sep": 3, "eos": 4, "mask": 5}
 
@@ -85,7 +85,7 @@ ENCODER = ["cls", "word", "terminator", "punctuation", "terminator", "mask", "se
 DECODER = ["first", "word", "terminator", "newline", "terminator"]
 
 
-NOTHING = {name: [] for name in KEY_SETS}
+NOTHING = {name: [] for name in LISTED_SETS}
 
 
 def test_the_sets_of_an_encoder():
@@ -100,7 +100,7 @@ def test_the_sets_of_an_encoder():
         "first_terminator": [2],
         "terminator": [2, 4],
         "punctuation": [3],
-        "sinks": [0, 2, 6],
+        "listed_sinks": [0, 2, 6],
     }
 
 
@@ -113,22 +113,22 @@ def test_the_sets_of_a_decoder_without_special_tokens():
         "newline": [3],
         "first_terminator": [2],
         "terminator": [2, 4],
-        "sinks": [0, 2],
+        "listed_sinks": [0, 2],
     }
 
 
 def test_a_document_of_one_token_has_sets_too():
-    there = {name: [0] for name in ("first_token", "first_four", "first", "sinks")}
+    there = {name: [0] for name in ("first_token", "first_four", "first", "listed_sinks")}
     assert key_sets(["first"]) == NOTHING | there
 
 
 @given(st.lists(st.sampled_from(KEY_CLASSES), min_size=1, max_size=30))
 def test_sets_are_in_order_and_inside_the_document(classes):
     sets = key_sets(classes)
-    assert tuple(sets) == KEY_SETS
+    assert tuple(sets) == LISTED_SETS
     for positions in sets.values():
         assert positions == sorted(set(positions))
         assert set(positions) <= set(range(len(classes)))
     assert sum(len(sets[name]) for name in KEY_CLASSES) == len(classes)
-    assert "mask" not in {classes[i] for i in sets["sinks"]}
+    assert "mask" not in {classes[i] for i in sets["listed_sinks"]}
     assert len(sets["first_terminator"]) <= 1

@@ -130,10 +130,10 @@ def test_configuration_and_table_count_from_the_directory(look, tmp_path):
     (tmp_path / "mine.yaml").write_text(
         "{models: config/models.tsv, documents: none, epsilon: 0.5}"
     )
-    row, _, epsilon = request("m", [], None, None, tmp_path)
-    assert (row.source, row.device, epsilon) == ("zoo:gpt2", "cuda", 0.3)
-    row, _, epsilon = request("m", [], "cpu", Path("mine.yaml"), tmp_path)
-    assert (row.device, epsilon) == ("cpu", 0.5)
+    row, _, limits = request("m", [], None, None, tmp_path)
+    assert (row.source, row.device, limits.epsilon) == ("zoo:gpt2", "cuda", 0.3)
+    row, _, limits = request("m", [], "cpu", Path("mine.yaml"), tmp_path)
+    assert (row.device, limits.epsilon) == ("cpu", 0.5)
     row, _, _ = request("zoo:gpt2", [], "cuda:0", None, tmp_path / "config")
     assert row.device == "cuda:0"
 
@@ -142,9 +142,9 @@ def test_configuration_and_table_count_from_the_directory(look, tmp_path):
 def looked():
     """A text longer than what exact maps are kept of, and the same with exact ones."""
     document = text_of("Z He came. He saw. Did he stay? " * 12, None)
-    row, settings, epsilon = request("zoo:gpt2", ["0/1", "3/0"], None, None, ROOT)
+    row, settings, limits = request("zoo:gpt2", ["0/1", "3/0"], None, None, ROOT)
     short = Settings(**vars(settings) | {"map_exact": 8, "map_cells": 8})
-    return [look_at(row, document, one, epsilon, ROOT) for one in (settings, short)]
+    return [look_at(row, document, one, limits, ROOT) for one in (settings, short)]
 
 
 def printed(looked, width, encoding):

@@ -231,11 +231,10 @@ def test_single_heads_have_maps_where_asked_for():
 
 def test_without_a_tokenizer_what_needs_one_is_null_or_left_out():
     seen = run(tiny.network("bert"), torch.tensor(tiny.token_ids(8)))
-    assert set(seen.sink_mass()["key_set"]) == {"first_token", "first_four"}
+    assert set(seen.sink_mass()["key_set"]) == {"first_token", "first_four", "sinks"}
     assert set(seen.sink_rate()["key_set"]) == {"first_token"}
     assert seen.max_keys()["key_class"].is_null().all()
-    no_sinks = seen.heads().select(pl.selectors.ends_with("no_sinks"))
-    assert no_sinks.null_count().sum_horizontal().item() == no_sinks.height * no_sinks.width
+    assert seen.found_sinks()["key_class"].is_null().all()
 
 
 def test_embeddings_have_positions_for_tokens_or_the_names_given():

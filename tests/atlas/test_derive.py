@@ -4,8 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sink_arrays import RULE, sink_arrays
 from sinkscope.atlas.derive import tables_of_model
 from sinkscope.atlas.job import reduce_model, write_tables
+from sinkscope.atlas.limits import Limits
 from sinkscope.atlas.tables import TABLES
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell, cell_path, write_cell
@@ -28,6 +30,7 @@ MODEL = {
     "max_length": 8,
 }
 N_LAYERS, N_HEADS = 2, 3
+LIMITS = Limits(epsilon=0.5, tie_tolerance=0.02)
 
 
 def cell(document, classes, *, is_causal=False, window=4, seed=0):
@@ -58,6 +61,9 @@ def cell(document, classes, *, is_causal=False, window=4, seed=0):
         "local": numbers(N_LAYERS, N_HEADS, 5),
         "local_no_sinks": numbers(N_LAYERS, N_HEADS, 5),
     }
+    is_sink = np.zeros((N_LAYERS, n_tokens), bool)
+    is_sink[1, 0] = True
+    arrays |= sink_arrays(is_sink, N_HEADS, visible)
     meta = {
         "model": "m",
         "document": document,
@@ -65,6 +71,7 @@ def cell(document, classes, *, is_causal=False, window=4, seed=0):
         "classes": classes,
         "n_tokens_full": n_tokens + 1,
         "window": window,
+        "sink_rule": RULE,
         "is_causal": is_causal,
         "heads": [],
     }
@@ -90,7 +97,7 @@ CELLS = [
 
 @pytest.fixture(scope="module")
 def tables():
-    made = tables_of_model(MODEL, CELLS, [entry("a"), entry("b")], epsilon=0.5)
+    made = tables_of_model(MODEL, CELLS, [entry("a"), entry("b")], LIMITS)
     return {name: frame.collect() for name, frame in made.items()}
 
 
@@ -114,16 +121,19 @@ def test_the_histogram_counts_every_query_of_every_layer(tables):
     assert table["share"].sum() == pytest.approx(1)
 
 
-def test_ties_are_counted_where_float32_cannot_tell_two_keys_apart():
+def test_ties_and_near_ties_are_counted():
+    """Exact where float32 cannot tell two keys apart; near within the tolerance of 2 %."""
     made = cell("a", ["first", "word", "word"], is_causal=True)
     made["max_key"][:] = 0
     made["max_value"][:] = 0.2
     step = np.spacing(np.float32(0.2))
     made["second_value"][:] = 0
     made["second_value"][0] = 0.2, 0.2 - 2 * step, 0.2 - 1000 * step
-    frame = tables_of_model(MODEL, [made], [entry("a")], 0.5)["max_attention_tokens"].collect()
+    made["second_value"][1] = 0.1965, 0.1955, 0
+    frame = tables_of_model(MODEL, [made], [entry("a")], LIMITS)["max_attention_tokens"].collect()
     (row,) = frame.rows(named=True)
-    assert (row["token"], row["count"], row["n_ties"]) == ("<first>", 6, 2)
+    assert (row["token"], row["count"]) == ("<first>", 6)
+    assert (row["n_ties"], row["n_tied"]) == (2, 4)
 
 
 def rates(table, window):
@@ -172,7 +182,7 @@ def test_an_encoders_window_has_all_keys_of_the_document():
     made = cell("a", ["cls", "word", "word", "word", "mask", "sep"])
     made["window_score"][:] = 0.1
     made["window_score"][..., 5] = 0.9
-    table = tables_of_model(MODEL, [made], [entry("a")], 0.5)["sink_rate"].collect()
+    table = tables_of_model(MODEL, [made], [entry("a")], LIMITS)["sink_rate"].collect()
     found = rates(table, 4)
     assert [found[1, name] for name in ("sep", "mask", "cls")] == [1, 0, 0]
 
@@ -181,7 +191,7 @@ def test_under_a_causal_mask_keys_that_few_queries_see_are_no_sinks():
     made = cell("a", ["first", "word", "word", "word", "number"], is_causal=True, window=9)
     made["sink_score"][:] = 0.1
     made["sink_score"][:, :, 3:] = 1.0  # seen by two queries and by one, of five
-    table = tables_of_model(MODEL, [made], [entry("a")], 0.5)["sink_rate"].collect()
+    table = tables_of_model(MODEL, [made], [entry("a")], LIMITS)["sink_rate"].collect()
     assert set(table.drop_nulls("rate")["rate"]) == {0.0}
     assert "number" not in table.drop_nulls("rate")["key_set"].to_list()
 
@@ -191,7 +201,7 @@ def test_keys_that_a_sliding_window_hides_from_most_queries_do_not_count():
     made = cell("a", ["first", *["word"] * 7], is_causal=True, window=4)
     narrow = np.tri(8) - np.tri(8, k=-3)
     made["n_queries"][0], made["n_window_queries"][0] = narrow.sum(0), narrow[:4].sum(0)
-    table = tables_of_model(MODEL, [made], [entry("a")], 0.5)["sink_rate"].collect()
+    table = tables_of_model(MODEL, [made], [entry("a")], LIMITS)["sink_rate"].collect()
     n = table.filter(key_set="first_token").sort("layer", "window")["n_documents"].to_list()
     assert n == [0, 1, 1, 1]  # of 8 queries 3 see key 0, of the first 4 these 3
 
@@ -212,7 +222,7 @@ def test_masses_have_a_row_for_every_document_layer_and_key_set(tables):
     assert table.height == len(CELLS) * N_LAYERS * len(KEY_SETS)
     n_keys = table.filter(document="b", layer=1).select("key_set", "n_keys").rows()
     there = {"cls": 1, "word": 1, "sep": 1, "first_token": 1, "first_four": 3, "special": 2}
-    assert dict(n_keys) == dict.fromkeys(KEY_SETS, 0) | there | {"sinks": 2}
+    assert dict(n_keys) == dict.fromkeys(KEY_SETS, 0) | there | {"listed_sinks": 2, "sinks": 1}
 
 
 def test_a_mass_over_no_queries_is_null_not_nan(tables):
@@ -242,7 +252,7 @@ def project(tmp_path):
 def test_tables_are_the_same_bytes_whatever_the_order_of_jobs(project):
     manifests = [project / "0.json", project / "1.json"]
     for out, order in (("x", manifests), ("y", manifests[::-1])):
-        reduce_model(order, project / out / "parts", 0.5, project)
+        reduce_model(order, project / out / "parts", LIMITS, project)
         write_tables([project / out / "parts"], project / out / "tables")
     first = {path.name: path.read_bytes() for path in (project / "x/tables").iterdir()}
     assert first == {path.name: path.read_bytes() for path in (project / "y/tables").iterdir()}
@@ -253,4 +263,4 @@ def test_a_cell_that_is_gone_or_changed_is_named(project):
     path = cell_path(project / "results", "m", "a")
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(SinkscopeError, match=r"cells/m/a\.safetensors: is missing, or not what"):
-        reduce_model([project / "0.json"], project / "parts", 0.5, project)
+        reduce_model([project / "0.json"], project / "parts", LIMITS, project)

@@ -11,6 +11,7 @@ from transformers import AutoModel, MistralConfig
 import reference
 import tiny
 from sinkscope.atlas.derive import tables_of_model
+from sinkscope.atlas.limits import Limits
 from sinkscope.documents import Document
 from sinkscope.extract.model import load_model
 from sinkscope.keys import KEY_CLASSES
@@ -75,7 +76,7 @@ def test_the_rate_equals_the_reference_of_every_class_and_window(name):
         cells.append(cell)
     entries = [{"document": cell.meta["document"], "path": "x", "row": None, "n_characters": 1,
                 "n_words": 1, "sha256": "0"} for cell in cells]  # fmt: skip
-    table = tables_of_model(loaded.facts(), cells, entries, EPSILON)["sink_rate"].collect()
+    table = tables_of_model(loaded.facts(), cells, entries, Limits(EPSILON))["sink_rate"].collect()
     n_checked = 0
     for row in table.iter_rows(named=True):
         scores = []

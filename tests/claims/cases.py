@@ -55,8 +55,8 @@ def limits(make, true, false):
 CASES = {
     "few-tokens": limits(lambda x: max_keys(stop=x / 2, z=x / 2), [0.86, 0.51], [0.49, 0]),
     "all-documents": Case(
-        [masses("sinks", 0.1, [0.8, 0.31], 0.2)],
-        [masses("sinks", 0.1, [0.9, 0.29], [0.29, 0.9]), masses("sinks", 0, 0, 0)],
+        [masses("listed_sinks", 0.1, [0.8, 0.31], 0.2)],
+        [masses("listed_sinks", 0.1, [0.9, 0.29], [0.29, 0.9]), masses("listed_sinks", 0, 0, 0)],
     ),
     "encoders-special-tokens": limits(
         lambda x: max_keys(sep=x / 2, stop=x / 2), [0.85, 0.51], [0.49, 0]
@@ -104,8 +104,8 @@ CASES = {
     "little-meaning": limits(lambda x: max_keys(word=x), [0.1, 0.249], [0.251, 0.9]),
     "seen-by-all": limits(lambda x: max_keys(z=x, word=0.4), [0.59, 0.41], [0.39, 0]),
     "after-the-first-layer": Case(
-        [masses("sinks", 0.27, 0.4, 0.4, 0.1), masses("sinks", 0.39, 0.4, 0.4, 0.1)],
-        [masses("sinks", 0.41, 0.4, 0.4, 0.1), masses("sinks", 0, 0.05, 0.05, 0)],
+        [masses("listed_sinks", 0.27, 0.4, 0.4, 0.1), masses("listed_sinks", 0.39, 0.4, 0.4, 0.1)],
+        [masses("listed_sinks", 0.41, 0.4, 0.4, 0.1), masses("listed_sinks", 0, 0.05, 0.05, 0)],
     ),
     "documents-in-all": Case(
         [lengths(10, 29, 81, 130, 143, 210, 329, 428), lengths(1690, 9)],

@@ -21,6 +21,9 @@ def document(text=TEXT, name="essay"):
     return Document(name, f"{name}.txt", None, text)
 
 
+FOUND = ("is_sink", "by_attention", "by_state", "steady", "is_head_sink", "local_no_sinks")
+
+
 def small(name="llama", **changes):
     """An analyser of a tiny model that reads letters or bytes."""
     tokenizer = tiny.letter_tokenizer() if name in tiny.ENCODERS else tiny.byte_tokenizer()
@@ -39,7 +42,8 @@ def mass_of(cell, key_set):
 
 @pytest.mark.parametrize("name", ["bert", "llama"])
 def test_a_cell_holds_the_reference_of_every_statistic(name):
-    analyser = small(name, window=8)
+    low = {"sink_times": 1.05, "sink_floor": 0.01, "sink_share": 0.4, "sink_queries": 4}
+    analyser = small(name, window=8, **low)  # of random weights no key is a sink by the defaults
     cell = analyser.analyse(document("a cat! it sat"))
     ids = analyser.loaded.tokenizer.convert_tokens_to_ids(
         [token.replace("▁", "Ġ") for token in cell.meta["tokens"]]
@@ -55,7 +59,7 @@ def test_a_cell_holds_the_reference_of_every_statistic(name):
         "first_four": [0, 1, 2, 3],
         "first_terminator": [full_stop],
         "terminator": [full_stop],
-        "sinks": sorted(sinks),
+        "listed_sinks": sorted(sinks),
         "word": [i for i, found in enumerate(classes) if found == "word"],
         "space": [i for i, found in enumerate(classes) if found == "space"],
     }
@@ -64,7 +68,15 @@ def test_a_cell_holds_the_reference_of_every_statistic(name):
         sets["special"] = [0, len(ids) - 2, len(ids) - 1]
     else:
         sets["first"] = [0]
+    del sets["sinks"]  # found, not listed
     expected = reference.statistics(attention, visible, list(map(list, sets.values())), sinks, 8)
+    found = reference.sinks(attention, visible, analyser.settings.rule, cell["state_cosine"])
+    for mass, of_sinks in (("mass", "sink_mass"), ("strict_mass", "strict_sink_mass")):
+        expected[mass] = np.concatenate([expected[mass], found[of_sinks][:, None]], -1)
+    assert found["is_sink"].any()
+    assert not found["is_sink"].all()
+    expected |= {name: found[name] for name in FOUND}
+    expected["uniform"] = np.tile(reference.uniform(visible), (3, 1))
     if name == "llama":  # later keys are seen by no query of the window
         expected["window_score"] = expected["window_score"][..., :8]
     half = expected.pop("map")
@@ -87,6 +99,15 @@ def test_a_cell_has_the_types_and_axes_that_its_readers_rely_on(encoder_cell):
         "second_value": ((6, n), np.float32),
         "sink_score": ((6, 12, n), np.float32),
         "n_queries": ((6, n), np.int32),
+        "uniform": ((6, n), np.float32),
+        "is_sink": ((6, n), np.bool_),
+        "by_attention": ((6, n), np.bool_),
+        "by_state": ((6, n), np.bool_),
+        "is_head_sink": ((6, 12, n), np.bool_),
+        "steady": ((6, n), np.float32),
+        "state_norm": ((6, n), np.float32),
+        "state_cosine": ((6, n), np.float32),
+        "value_norm": ((6, n), np.float32),
         "window_score": ((6, 12, n), np.float32),
         "n_window_queries": ((6, n), np.int32),
         "mass": ((6, s), np.float32),

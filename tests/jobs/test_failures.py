@@ -100,7 +100,7 @@ def test_a_job_on_the_command_line_leaves_its_reason_whatever_goes_wrong(folder,
         ("absent.json", SystemExit, "FileNotFoundError: "),
     ):
         options = ["--log", str(LOG), "--stamp", "results/reduced/m/made.json", "--request"]
-        command = ["sinkscope", *options, '{"epsilon": 0.3}', "reduce", name]
+        command = ["sinkscope", *options, '{"epsilon": 0.3, "tie_tolerance": 0.02}', "reduce", name]
         monkeypatch.setattr(sys, "argv", command)
         with pytest.raises(exception):
             main()

@@ -14,8 +14,10 @@ import numpy as np
 
 import records
 from drawing import write_section
+from sink_arrays import RULE, sink_arrays
 from sinkscope.atlas.figures.job import write_figures_of_all, write_figures_of_model
 from sinkscope.atlas.job import reduce_model, write_tables
+from sinkscope.atlas.limits import Limits
 from sinkscope.atlas.maps import write_maps
 from sinkscope.atlas.tables import tables_of_atlas
 from sinkscope.catalogue import sections
@@ -69,6 +71,8 @@ def cell(model, document, single=()):
     distance = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
     local = [(a * (distance <= width)).sum((-1, -2)) / n for width in range(1, 6)]
     mass = [mean[:, :, positions].sum(-1).mean(-1) for positions in sets.values()]
+    is_sink = mean.sum(-2) / seen > 0.1  # [layer, key]
+    mass.append((mean.mean(-2) * is_sink).sum(-1))
     edges = np.arange(MAP_CELLS + 1) * n // MAP_CELLS
     pool = np.stack([np.arange(n) // 1 >= edges[:-1, None], np.arange(n) < edges[1:, None]]).all(0)
     pool = pool / np.maximum(pool.sum(1, keepdims=True), 1)
@@ -91,6 +95,8 @@ def cell(model, document, single=()):
     arrays["max_key"] = mean.argmax(-1).astype(np.int32)
     for name, counts in (("n_queries", seen), ("n_window_queries", in_window[:k])):
         arrays[name] = np.tile(counts, (n_layers, 1)).astype(np.int32)
+    by_state = is_sink & (np.arange(n) % 2 == 1)
+    arrays |= sink_arrays(is_sink, n_heads, visible, by_state)
     arrays["map"] = (pool @ mean @ pool.T).astype(np.float16)
     heads = [pool @ a[layer, head] @ pool.T for layer, head in single]
     arrays["head_map"] = np.array(heads or np.zeros((0, *arrays["map"].shape[1:]))).astype(
@@ -103,6 +109,7 @@ def cell(model, document, single=()):
         "classes": classes,
         "n_tokens_full": n,
         "window": 10,
+        "sink_rule": RULE,
         "is_causal": causal,
         "heads": [f"{layer}/{head}" for layer, head in single],
         "fingerprint": "made",
@@ -174,7 +181,7 @@ def make_run(folder):
         failure = Failure([{"document": None, "reason": problem}], final, "")
         write_json(failure_path(folder, job.log), asdict(failure))
     for model, paths in manifests.items():
-        reduce_model(paths, folder / "results" / "reduced" / model, 0.3, folder)
+        reduce_model(paths, folder / "results" / "reduced" / model, Limits(), folder)
     parts = [folder / "results" / "reduced" / model for model in manifests]
     parts.append(records.padded(folder, "enc", [cell("enc", name) for name in TEXTS]))
     tables = folder / "results" / "tables"

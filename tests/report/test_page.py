@@ -6,6 +6,7 @@ import pytest
 
 from report import made
 from sinkscope.atlas.derive import tables_of_model
+from sinkscope.atlas.limits import Limits
 from sinkscope.report.page import single_page
 
 
@@ -15,7 +16,7 @@ def page(request):
     cell = made.cell(model, "two", [(1, 1)])
     sizes = {"n_characters": 9, "n_words": 2, "sha256": "0", "row": None, "path": "--text"}
     entry = {"document": "two", **sizes}
-    tables = tables_of_model(made.facts(model), [cell], [entry], 0.3)
+    tables = tables_of_model(made.facts(model), [cell], [entry], Limits())
     return single_page(cell, {name: frame.collect() for name, frame in tables.items()})
 
 

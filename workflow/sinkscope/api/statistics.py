@@ -9,12 +9,10 @@ import polars as pl
 
 from sinkscope.api.tokens import POSITION_SETS
 from sinkscope.atlas.derive import table_of_cells
-from sinkscope.atlas.limits import Limits
+from sinkscope.atlas.limits import LIMITS, Limits
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import MAPS
-
-LIMITS = Limits()
 
 
 class AttentionStatistics:

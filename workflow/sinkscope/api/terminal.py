@@ -72,8 +72,9 @@ def top_keys(tables: dict[str, pl.DataFrame], n: int = 10, *, plain: bool) -> Ta
 
 def mass_by_layer(tables: dict[str, pl.DataFrame], mark: str | None) -> Table:
     """Sink mass by layer. mark: character of the bars of the mass of all sinks; None: no bars."""
-    with_keys = tables["sink_mass"].filter(pl.col("n_keys") > 0)
-    masses = with_keys.pivot("key_set", index="layer", values="mass").sort("layer")
+    has_keys = (pl.col("n_keys").max() > 0).over("key_set")  # sinks may be in some layers only
+    masses = tables["sink_mass"].filter(has_keys | (pl.col("key_set") == "sinks"))
+    masses = masses.pivot("key_set", index="layer", values="mass").sort("layer")
     sets = [name for name in SHOWN_SETS if name in masses.columns]
     table = _table("Sink mass by layer: mean attention to a set of keys")
     table.add_column("layer", justify="right")

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from sinkscope.atlas import frames, sinks
-from sinkscope.atlas.limits import Limits
+from sinkscope.atlas.limits import LIMITS, Limits
 from sinkscope.atlas.max_keys import histogram
 from sinkscope.atlas.tables import TABLES
 from sinkscope.extract.cell import Cell
@@ -72,7 +72,9 @@ def tables_of_model(
     return statistics | metadata
 
 
-def table_of_cells(name: str, model: str, cells: Sequence[Cell], limits: Limits) -> pl.LazyFrame:
+def table_of_cells(
+    name: str, model: str, cells: Sequence[Cell], limits: Limits = LIMITS
+) -> pl.LazyFrame:
     """The rows of one model in one table of MEASURED, with the table's columns, types and order."""
     return conform(MEASURED[name](cells, limits).with_columns(model=pl.lit(model)), TABLES[name])
 

@@ -16,6 +16,9 @@ class Limits:
     tie_tolerance: float = 0.02
 
 
+LIMITS = Limits()  # those of the configuration's defaults
+
+
 def limits_of(raw: Mapping[str, Any]) -> Limits:
     """raw: a mapping with these keys, such as the configuration or a request."""
     return Limits(raw["epsilon"], raw["tie_tolerance"])

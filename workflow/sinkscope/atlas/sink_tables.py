@@ -131,9 +131,7 @@ SINKS: dict[str, Table] = {
             ),
             "first_layer": Column("UInt16", "first layer in which one of them is a sink"),
             "last_layer": Column("UInt16", "last layer in which one of them is a sink"),
-            "peak_mass": Column(
-                "Float64", "mean, over the occurrences that are sinks, of their peak mass", SHARE
-            ),
+            "peak_mass": Column("Float64", "largest mass of one of them, in its peak layer", SHARE),
         },
         sort=("model", "token", "key_class"),
     ),

@@ -100,8 +100,7 @@ def sink_tokens(cells: Sequence[Cell]) -> pl.LazyFrame:
     spans = lives.group_by(token).agg(
         first_layer=pl.col("first_layer").min(),
         last_layer=pl.col("last_layer").max(),
-        # Sorted, so that its last digits do not depend on the order of the documents.
-        peak_mass=pl.col("peak_mass").sort().mean(),
+        peak_mass=pl.col("peak_mass").max(),
     )
     return counts.join(spans, on=token)
 

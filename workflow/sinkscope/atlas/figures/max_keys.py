@@ -13,7 +13,7 @@ from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.theme import colours
 from sinkscope.keys import KEY_CLASSES
 
-COLUMNS = ("rank", "token", "key_class", "label", "count", "share")
+COLUMNS = ("rank", "token", "key_class", "label", "count", "share", "n_tied")
 FORMULA = "max key m[l,i] = argmax_j M[l,i,j], where M is attention averaged over heads"
 
 
@@ -44,7 +44,8 @@ def key_bars(
     model: str | None = None,
     longest: float | None = None,
 ) -> alt.LayerChart:
-    """Bars of `share` by `label`, in the order of `rank`, with their numbers.
+    """Bars of `share` by `label`, in the order of `rank`, with their numbers; the part of near ties
+    at their end is paler.
 
     model: the model whose rows are drawn, if `drawn` has several. longest: largest share in a
     comparison, so that all panels have the same axis.
@@ -52,19 +53,27 @@ def key_bars(
     rows = drawn if model is None else drawn.filter(pl.col("model") == model)
     longest = longest or max(rows["share"].to_list(), default=1)
     x = alt.X("share:Q", title=title, axis=alt.Axis(format="%", tickCount=5))
-    return bars(
-        x.scale(domain=[0, longest * 1.3], nice=False),
-        # Ordered by a number: a list of tokens would become part of a Vega expression.
-        alt.Y("label:N", title=None, sort=alt.EncodingSortField("rank", op="min"), axis=TOKEN_AXIS),
+    x = x.scale(domain=[0, longest * 1.3], nice=False)
+    # Ordered by a number: a list of tokens would become part of a Vega expression.
+    order = alt.EncodingSortField("rank", op="min")
+    y = alt.Y("label:N", title=None, sort=order, axis=TOKEN_AXIS)
+    base = alt.Chart() if model is None else only(model=model)
+    whole = bars(
+        x,
+        y,
         class_colours(drawn["key_class"]),
         tips(
             "token:N",
             ("key_class:N", "key class"),
             ("count:Q", "", ","),
             ("share:Q", "", ".2%"),
+            ("n_tied:Q", "near ties", ","),
         ),
         width=width,
         height=24 * rows["label"].n_unique(),
         number="format(datum.count, ',') + '  (' + format(datum.share, '.1%') + ')'",
-        base=None if model is None else only(model=model),
+        base=base,
     )
+    tied = base.transform_calculate(untied="datum.share * (1 - datum.n_tied / datum.count)")
+    paler = tied.mark_bar(height={"band": 0.7}, color="white", opacity=0.5, tooltip=False)
+    return whole + paler.encode(x=alt.X("untied:Q"), x2="share:Q", y=y)

@@ -141,7 +141,7 @@ def test_what_is_cut_of_an_encoder_is_the_end_of_the_text():
     assert own.classes[-2:] == ["mask", "sep"]
     assert own.tokens[1:4] == ["z", "t", "##h"]
     table = lengths.measure(loaded, task("lengths", DOCUMENT))["sink_lengths"]
-    sinks = table.filter(key_set="sinks", layer=0).sort("n_tokens")
+    sinks = table.filter(key_set="listed_sinks", layer=0).sort("n_tokens")
     # [CLS] and [SEP]; once it is read, also "!", the first terminator. Never the mask token.
     has_terminator = ["!" in beginning(loaded, DOCUMENT, n).tokens for n in sinks["n_tokens"]]
     assert has_terminator[-1]

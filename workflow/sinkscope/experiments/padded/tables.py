@@ -29,6 +29,12 @@ TABLES: dict[str, Table] = {
                 "than float32 rounding (1 part in 2^20); the earliest of equal keys is counted",
                 "count",
             ),
+            "n_tied": Column(
+                "UInt64",
+                "how many of count are near ties: the attention on the second key is at most the "
+                "fraction tie_tolerance smaller",
+                "count",
+            ),
         },
         sort=("model", "token", "key_class"),
     ),

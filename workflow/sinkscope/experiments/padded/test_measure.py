@@ -21,7 +21,7 @@ TEXTS = ["a short one.", "a longer one, which says more than that. much more"]
 
 def task(*texts, truncate=False):
     documents = tuple(Document(f"d{i}", f"d{i}.txt", None, text) for i, text in enumerate(texts))
-    return Task(documents, {"truncate": truncate})
+    return Task(documents, {"truncate": truncate, "tie_tolerance": 0.02})
 
 
 def small(name, **changes):

@@ -61,7 +61,7 @@ def side_by_side(countings: dict[str, pl.DataFrame]) -> pl.DataFrame:
     shown = labelled(either.unique(maintain_order=True)).with_row_index("rank", offset=1)
     parts = [
         shown.join(frame, on=keys, how="left", maintain_order="left").with_columns(
-            pl.col("count", "share").fill_null(0), counting=pl.lit(PANELS[name])
+            pl.col("count", "share", "n_tied").fill_null(0), counting=pl.lit(PANELS[name])
         )
         for name, frame in countings.items()
     ]
