@@ -41,12 +41,29 @@ def analyser(name, device, settings=SETTINGS):
     return Analyser(loaded, settings, Workspace(loaded.device))
 
 
+FLAGS = ("is_sink", "by_attention", "by_state", "is_head_sink")
+COUNTS = ("max_key", "n_queries", "n_window_queries", "over_half")
+OF_SINKS = ("mass", "strict_mass", "local_no_sinks")
+
+
 def assert_close(found, expected):
     """The logits of some of these models reach hundreds, of which float32 keeps four decimals:
-    what is in the exponent is off by that much."""
+    what is in the exponent is off by that much, and a key at a limit of the rule may be a sink for
+    one device only. What follows from the sinks is compared in layers that have the same."""
+    same = (found["is_sink"] == expected["is_sink"]).all(-1)
+    assert same.mean() > 0.9
     for array, values in expected.arrays.items():
-        if array not in ("max_key", "n_queries", "n_window_queries", "over_half"):
-            np.testing.assert_allclose(found[array], values, rtol=5e-3, atol=1e-3, err_msg=array)
+        if array in FLAGS:
+            assert (found[array] == values).mean() > 0.995, array
+        elif array == "steady":  # whose numerator counts queries
+            both = ~np.isnan(found[array]) & ~np.isnan(values)
+            assert (np.isnan(found[array]) == np.isnan(values)).mean() > 0.995
+            assert np.abs(found[array] - values)[both].max(initial=0.0) < 0.03
+        elif array not in COUNTS:
+            layers = same if array in OF_SINKS else slice(None)
+            np.testing.assert_allclose(
+                found[array][layers], values[layers], rtol=5e-3, atol=1e-3, err_msg=array
+            )
 
 
 def assert_as_good(max_key, expected):
@@ -151,5 +168,5 @@ def test_a_document_that_does_not_fit_is_analysed_in_smaller_blocks(fused, monke
     assert limited.workspace.share < 1
     assert "GPU memory ran out" in capfd.readouterr().err
     for array, values in cells[0].arrays.items():
-        if array not in ("max_key", "over_half"):
+        if array not in ("max_key", "over_half", "steady", *FLAGS):
             np.testing.assert_allclose(cell[array], values, rtol=1e-3, atol=2e-5, err_msg=array)
