@@ -15,7 +15,7 @@ from sinkscope.extract.devices import moved
 from sinkscope.extract.frame import Frame
 from sinkscope.extract.masks import Call, Visible, count_visible
 from sinkscope.extract.plan import LayerStatistics, Plan
-from sinkscope.extract.states import LayerState, States, reduce_state, value_norm
+from sinkscope.extract.states import LayerState, States, reduce_state
 from sinkscope.extract.streaming import Workspace, attend
 from sinkscope.extract.sums import Sums
 
@@ -35,8 +35,8 @@ class Observation:
         self._parts: dict[torch.device, tuple[Plan, Workspace]] = {}
         self._workspace = workspace
         self._fused = fused_path(plan, workspace, fused)
-        of_state, self._value_norm = norms_path(kernels=self._fused is not None)
-        self.states = States(plan.real, of_state)  # filled by `entering`, if a rule needs them
+        # Filled by `entering`, of which a rule needs some.
+        self.states = States(plan.real, state_path(kernels=self._fused is not None))
         self._blocks: dict[int, LayerStatistics] = {}
         self._frame: Frame | None = None
         self.visible_of: list[Visible] = []  # counts of visible keys and queries, per layer
@@ -52,8 +52,7 @@ class Observation:
         if state is not None:  # before a layer of a split model, it is where the last layer was
             state = LayerState(*(values.to(device) for values in state))
         if self.plan.rule is not None:
-            norms = of_tokens(self._value_norm(call.value), state, self.device)
-            self._of_tokens.append(norms)
+            self._of_tokens.append(of_tokens(call, state, self.device))
         if backend is not None:
             self.paths.add("triton")
             return self._fused.add(layer, call, visible, backend, state)
@@ -138,10 +137,9 @@ class Observation:
         return frame
 
 
-def of_tokens(
-    value_norm: Tensor, state: LayerState | None, device: torch.device
-) -> dict[str, Tensor]:
+def of_tokens(call: Call, state: LayerState | None, device: torch.device) -> dict[str, Tensor]:
     """state_norm, state_cosine and value_norm of one layer, [batch, token], on the device."""
+    value_norm = torch.linalg.vector_norm(call.value, dim=-1, dtype=torch.float32).mean(1)
     if state is None:
         unknown = torch.full_like(value_norm, torch.nan)
         state = LayerState(unknown, unknown)
@@ -150,13 +148,13 @@ def of_tokens(
     return {name: values.to(device) for name, values in norms.items()}
 
 
-def norms_path(*, kernels: bool) -> tuple[Callable[..., LayerState], Callable[[Tensor], Tensor]]:
-    """What reduces the states and the values of a layer: Triton kernels, or torch."""
+def state_path(*, kernels: bool) -> Callable[[Tensor, Tensor], LayerState]:
+    """What reduces the states that enter a layer: a Triton kernel, or torch."""
     if not kernels:
-        return reduce_state, value_norm
-    from sinkscope.extract.kernels import norms
+        return reduce_state
+    from sinkscope.extract.kernels import states
 
-    return norms.reduce_state, norms.value_norm
+    return states.reduce_state
 
 
 def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:

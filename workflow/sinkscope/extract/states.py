@@ -63,11 +63,6 @@ def reduce_state(state: Tensor, first: Tensor) -> LayerState:
     return LayerState(norm, product / length.clamp(min=torch.finfo(length.dtype).tiny))
 
 
-def value_norm(value: Tensor) -> Tensor:
-    """[batch, token] L2 norm of the values [batch, kv, token, d], mean over key-value heads."""
-    return torch.linalg.vector_norm(value, dim=-1, dtype=torch.float32).mean(1)
-
-
 @contextmanager
 def entering(network: torch.nn.Module, n_layers: int, states: States) -> Iterator[None]:
     """Within the block, `states` receives what enters each layer of the network, of passes in this

@@ -51,7 +51,7 @@ p = exp2(logit - log_sum of the query); "." is hidden (the call is causal), so p
 
 6. `collect` divides the sums by their counts.
 
-`norms` reduces what enters each layer, and the values, to a norm per token, during the pass.
+`states` reduces what enters each layer to a norm and a cosine per token, during the pass.
 
 Sums that many programs add to are integers in fixed point (`tiles.FIXED`): they give the same sum
 in every order, so two runs give the same bytes.
