@@ -8,7 +8,7 @@ import torch
 
 import reference
 import tiny
-from calls import DEVICE, assert_same, assert_same_bytes, call, observed
+from calls import DEVICE, assert_same, assert_same_bytes, call, observed, planted
 from sinkscope.config import Settings
 from sinkscope.documents import Document
 from sinkscope.extract import observation
@@ -19,6 +19,7 @@ from sinkscope.extract.kernels import buffers, hopper_launch
 from sinkscope.extract.model import Loaded, load_model
 from sinkscope.extract.streaming import Workspace
 from sinkscope.shipped import SHIPPED
+from sinkscope.sink_rule import SinkRule
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
@@ -132,6 +133,19 @@ def test_the_kernel_for_this_gpu_agrees_with_the_reduction_in_blocks(monkeypatch
     real = torch.ones(2, n_tokens, dtype=torch.bool)
     one, again = (observed([made, other], real, fused=True)[1][1] for _ in range(2))
     assert_same_bytes(one, again)
+
+
+@pytest.mark.parametrize("n_tokens", [1000, 2048, 3001])
+@pytest.mark.parametrize(("plant", "is_causal"), [([[0], [5, 700]], True), ([[0, 999], []], False)])
+def test_sinks_planted_in_long_documents_are_found(n_tokens, plant, is_causal):
+    made = planted(
+        n_tokens, plant, torch.bfloat16, 128, n_heads=6, n_kv=2, scale=0.25, is_causal=is_causal
+    )
+    real, rule = torch.ones(2, n_tokens, dtype=torch.bool), SinkRule()
+    assert_same([made], rule=rule)
+    one, other = (observed([made], real, fused=True, rule=rule)[1][0] for _ in range(2))
+    assert_same_bytes(one, other)
+    assert [flags.nonzero()[:, 0].tolist() for flags in one.is_sink] == plant
 
 
 @pytest.mark.parametrize("fused", [True, False], ids=["kernels", "blocks"])

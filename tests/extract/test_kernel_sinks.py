@@ -11,7 +11,7 @@ import torch
 
 import compare
 import reference
-from calls import DEVICE, HALF, assert_same, assert_same_bytes, call, observed
+from calls import DEVICE, HALF, assert_same, assert_same_bytes, call, observed, planted
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.states import reduce_state
 from sinkscope.extract.streaming import Workspace
@@ -32,20 +32,6 @@ MASSES = ("steady", "sink_mass", "strict_sink_mass", "local_no_sinks")
 def quick_interpreter():
     with patched_once():
         yield
-
-
-def planted(n_tokens, sinks, dtype=torch.float32, d=16, **options):
-    """A call whose queries all look for the same; keys that have it get 0.6 to 0.9 of the
-    attention together, the others little. sinks: keys that have it, for each document of the
-    batch."""
-    made = call(n_tokens, d, dtype, batch=len(sinks), **options)
-    for rows in (made.query, made.key):
-        rows.mul_(0.3)
-        rows[..., 0] = 0.0
-    made.query[..., 0] = 4.0
-    for document, keys in enumerate(sinks):
-        made.key[document, :, keys, 0] = 5.5
-    return made
 
 
 def real_of(made):
