@@ -28,6 +28,20 @@ def call(n_tokens, d, dtype, n_heads=3, n_kv=None, batch=2, seed=0, **options):
     return Call(query, key, value, **options)
 
 
+def planted(n_tokens, sinks, dtype=torch.float32, d=16, **options):
+    """A call whose queries all look for the same; keys that have it get 0.6 to 0.9 of the
+    attention together, the others little. sinks: keys that have it, for each document of the
+    batch."""
+    made = call(n_tokens, d, dtype, batch=len(sinks), **options)
+    for rows in (made.query, made.key):
+        rows.mul_(0.3)
+        rows[..., 0] = 0.0
+    made.query[..., 0] = 4.0
+    for document, keys in enumerate(sinks):
+        made.key[document, :, keys, 0] = 5.5
+    return made
+
+
 def observed(calls, real, *, fused, **plan_options):
     """What layers of these calls come to: (outputs, statistics, the observation)."""
     plan = compare.plan(real, **plan_options)

@@ -8,7 +8,7 @@ import torch
 
 import reference
 import tiny
-from calls import DEVICE, assert_same, assert_same_bytes, call, observed
+from calls import DEVICE, assert_same, assert_same_bytes, call, observed, planted
 from sinkscope.config import Settings
 from sinkscope.documents import Document
 from sinkscope.extract import observation
@@ -19,6 +19,7 @@ from sinkscope.extract.kernels import buffers, hopper_launch
 from sinkscope.extract.model import Loaded, load_model
 from sinkscope.extract.streaming import Workspace
 from sinkscope.shipped import SHIPPED
+from sinkscope.sink_rule import SinkRule
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
@@ -41,12 +42,29 @@ def analyser(name, device, settings=SETTINGS):
     return Analyser(loaded, settings, Workspace(loaded.device))
 
 
+FLAGS = ("is_sink", "by_attention", "by_state", "is_head_sink")
+COUNTS = ("max_key", "n_queries", "n_window_queries", "over_half")
+OF_SINKS = ("mass", "strict_mass", "local_no_sinks")
+
+
 def assert_close(found, expected):
     """The logits of some of these models reach hundreds, of which float32 keeps four decimals:
-    what is in the exponent is off by that much."""
+    what is in the exponent is off by that much, and a key at a limit of the rule may be a sink for
+    one device only. What follows from the sinks is compared in layers that have the same."""
+    same = (found["is_sink"] == expected["is_sink"]).all(-1)
+    assert same.mean() > 0.9
     for array, values in expected.arrays.items():
-        if array not in ("max_key", "n_queries", "n_window_queries", "over_half"):
-            np.testing.assert_allclose(found[array], values, rtol=5e-3, atol=1e-3, err_msg=array)
+        if array in FLAGS:
+            assert (found[array] == values).mean() > 0.995, array
+        elif array == "steady":  # whose numerator counts queries
+            both = ~np.isnan(found[array]) & ~np.isnan(values)
+            assert (np.isnan(found[array]) == np.isnan(values)).mean() > 0.995
+            assert np.abs(found[array] - values)[both].max(initial=0.0) < 0.03
+        elif array not in COUNTS:
+            layers = same if array in OF_SINKS else slice(None)
+            np.testing.assert_allclose(
+                found[array][layers], values[layers], rtol=5e-3, atol=1e-3, err_msg=array
+            )
 
 
 def assert_as_good(max_key, expected):
@@ -117,6 +135,19 @@ def test_the_kernel_for_this_gpu_agrees_with_the_reduction_in_blocks(monkeypatch
     assert_same_bytes(one, again)
 
 
+@pytest.mark.parametrize("n_tokens", [1000, 2048, 3001])
+@pytest.mark.parametrize(("plant", "is_causal"), [([[0], [5, 700]], True), ([[0, 999], []], False)])
+def test_sinks_planted_in_long_documents_are_found(n_tokens, plant, is_causal):
+    made = planted(
+        n_tokens, plant, torch.bfloat16, 128, n_heads=6, n_kv=2, scale=0.25, is_causal=is_causal
+    )
+    real, rule = torch.ones(2, n_tokens, dtype=torch.bool), SinkRule()
+    assert_same([made], rule=rule)
+    one, other = (observed([made], real, fused=True, rule=rule)[1][0] for _ in range(2))
+    assert_same_bytes(one, other)
+    assert [flags.nonzero()[:, 0].tolist() for flags in one.is_sink] == plant
+
+
 @pytest.mark.parametrize("fused", [True, False], ids=["kernels", "blocks"])
 def test_a_document_that_does_not_fit_is_analysed_in_smaller_blocks(fused, monkeypatch, capfd):
     """The process may hold as much as the pass has taken with blocks of an eighth, and little more:
@@ -151,5 +182,5 @@ def test_a_document_that_does_not_fit_is_analysed_in_smaller_blocks(fused, monke
     assert limited.workspace.share < 1
     assert "GPU memory ran out" in capfd.readouterr().err
     for array, values in cells[0].arrays.items():
-        if array not in ("max_key", "over_half"):
+        if array not in ("max_key", "over_half", "steady", *FLAGS):
             np.testing.assert_allclose(cell[array], values, rtol=1e-3, atol=2e-5, err_msg=array)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
@@ -22,7 +23,12 @@ def moved(record: Record, device: torch.device) -> Record:
     ):
         return record
     values = {field.name: getattr(record, field.name) for field in fields(record)}
-    on_device: dict[str, Any] = {
+    there: dict[str, Any] = {
         name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)
     }
-    return replace(record, **on_device)
+    return replace(record, **there)
+
+
+def on_device(device: torch.device) -> AbstractContextManager[Any]:
+    """Makes the device current: Triton launches kernels on the current device."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()

@@ -7,14 +7,14 @@ then fill the device, and the number of launches does not grow with the number o
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend
 
+from sinkscope.extract.devices import on_device
 from sinkscope.extract.kernels.arguments import TYPES
 from sinkscope.extract.kernels.forward import forward
 from sinkscope.extract.kernels.inputs import Inputs
@@ -22,6 +22,7 @@ from sinkscope.extract.kernels.launch import launch
 from sinkscope.extract.masks import HIDDEN, Call, Visible, hide
 from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.extract.reductions import block_weights
+from sinkscope.extract.states import LayerState
 
 # Bytes of queries and keys that may wait for their statistics.
 WAITING_BYTES = 448 << 20
@@ -47,13 +48,14 @@ class Waiting:
     """A layer whose output is computed and whose statistics are not. Layers of one kind are reduced
     together. lse: [batch, head, token]. norms: None unless attention is weighted by the norms of
     the values; then these norms [batch, kv, token] and their mean under the attention [batch, head,
-    token]."""
+    token]. cosine: of the state to that of key 0, [batch, token], None where it is not known."""
 
     layer: int
     call: Call
     visible: Visible
     lse: Tensor
     norms: tuple[Tensor, Tensor] | None
+    cosine: Tensor | None
     kind: Kind
 
 
@@ -91,14 +93,18 @@ class Fused:
             return None
         return self._backends[kind]
 
-    def add(self, layer: int, call: Call, visible: Visible, backend: Backend) -> Tensor:
+    def add(
+        self, layer: int, call: Call, visible: Visible, backend: Backend, state: LayerState | None
+    ) -> Tensor:
         """The layer's output [batch, head, token, d]."""
         output, lse = backend.operation(call)
         lse = lse.reshape(call.query.shape[:3])
         norms = value_norms(call) if self.plan.weighted else None
         # The statistics do not need the values: the next layer may reuse their memory.
         without_value = call._replace(value=call.key)
-        self._waiting.append(Waiting(layer, without_value, visible, lse, norms, backend.kind))
+        cosine = None if state is None else state.cosine.contiguous()
+        waiting = Waiting(layer, without_value, visible, lse, norms, cosine, backend.kind)
+        self._waiting.append(waiting)
         heads = [head for at, head in self.plan.heads if at == layer]
         if heads:
             maps = [head_map(call, lse, head, self.plan) for head in heads]
@@ -116,9 +122,10 @@ class Fused:
         for group in groups.values():
             calls, lses = [one.call for one in group], [one.lse for one in group]
             norms = [one.norms for one in group if one.norms is not None]
+            cosines = [one.cosine for one in group]
             inputs = self.inputs(group[0].visible, calls[0].query.device)
             with on_device(calls[0].query.device):
-                statistics = launch(calls, lses, self.plan, inputs, norms, self.share)
+                statistics = launch(calls, lses, self.plan, inputs, norms, cosines, self.share)
             self._reduced.append(([one.layer for one in group], statistics))
 
     def inputs(self, visible: Visible, device: torch.device) -> Inputs:
@@ -138,11 +145,6 @@ def bytes_of(call: Call) -> int:
     """Memory that the queries and keys keep alive: views of a joint projection keep all of it."""
     storages = {rows.untyped_storage().data_ptr(): rows for rows in (call.query, call.key)}
     return sum(rows.untyped_storage().nbytes() for rows in storages.values())
-
-
-def on_device(device: torch.device) -> AbstractContextManager[Any]:
-    """Makes the device current: Triton launches kernels on the current device."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def supported_by_kernels(call: Call) -> bool:

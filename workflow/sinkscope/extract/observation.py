@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ from sinkscope.extract.devices import moved
 from sinkscope.extract.frame import Frame
 from sinkscope.extract.masks import Call, Visible, count_visible
 from sinkscope.extract.plan import LayerStatistics, Plan
-from sinkscope.extract.states import LayerState, States
+from sinkscope.extract.states import LayerState, States, reduce_state
 from sinkscope.extract.streaming import Workspace, attend
 from sinkscope.extract.sums import Sums
 
@@ -29,12 +30,13 @@ class Observation:
 
     def __init__(self, plan: Plan, workspace: Workspace, *, fused: bool | None = None) -> None:
         self.plan, self.device = plan, workspace.device
-        self.states = States(plan.real)  # filled by `entering`, of which a rule needs some
         self._of_tokens: list[dict[str, Tensor]] = []  # norms and cosines, per layer
         self.paths: set[str] = set()  # dispatch of the layers: triton, torch
         self._parts: dict[torch.device, tuple[Plan, Workspace]] = {}
         self._workspace = workspace
         self._fused = fused_path(plan, workspace, fused)
+        # Filled by `entering`, of which a rule needs some.
+        self.states = States(plan.real, state_path(kernels=self._fused is not None))
         self._blocks: dict[int, LayerStatistics] = {}
         self._frame: Frame | None = None
         self.visible_of: list[Visible] = []  # counts of visible keys and queries, per layer
@@ -47,6 +49,8 @@ class Observation:
         visible = self.visible(call, device if backend is None else self.plan.real.device)
         self.visible_of.append(visible)
         state = self.states.take()
+        if state is not None:  # before a layer of a split model, it is where the last layer was
+            state = LayerState(*(values.to(device) for values in state))
         if self.plan.rule is not None:
             self._of_tokens.append(of_tokens(call, state, self.device))
         if backend is not None:
@@ -136,10 +140,21 @@ class Observation:
 def of_tokens(call: Call, state: LayerState | None, device: torch.device) -> dict[str, Tensor]:
     """state_norm, state_cosine and value_norm of one layer, [batch, token], on the device."""
     value_norm = torch.linalg.vector_norm(call.value, dim=-1, dtype=torch.float32).mean(1)
-    unknown = torch.full_like(value_norm, torch.nan)
-    norm, cosine = (unknown, unknown) if state is None else state
+    if state is None:
+        unknown = torch.full_like(value_norm, torch.nan)
+        state = LayerState(unknown, unknown)
+    norm, cosine = state
     norms = {"state_norm": norm, "state_cosine": cosine, "value_norm": value_norm}
     return {name: values.to(device) for name, values in norms.items()}
+
+
+def state_path(*, kernels: bool) -> Callable[[Tensor, Tensor], LayerState]:
+    """What reduces the states that enter a layer: a Triton kernel, or torch."""
+    if not kernels:
+        return reduce_state
+    from sinkscope.extract.kernels import states
+
+    return states.reduce_state
 
 
 def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:

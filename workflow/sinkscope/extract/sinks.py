@@ -33,9 +33,20 @@ class Sinks:
 def candidates(rule: SinkRule, score: Tensor, visible: Visible) -> Tensor:
     """[batch, ..., key] bool: the keys that receive enough attention on average, from enough
     queries. score: [batch, ..., key], mean over the queries that see the key."""
-    limit = (rule.times * visible.uniform).clamp(min=rule.floor)  # [batch, key]
-    limit = limit.masked_fill(visible.n_queries < rule.n_queries, torch.inf)
+    limit = limits(rule, visible)
     return score > limit.view(len(limit), *[1] * (score.ndim - 2), -1)
+
+
+def limits(rule: SinkRule, visible: Visible) -> Tensor:
+    """[batch, key] the average attention that a sink exceeds; infinite where too few queries see
+    the key."""
+    limit = (rule.times * visible.uniform).clamp(min=rule.floor)
+    return limit.masked_fill(visible.n_queries < rule.n_queries, torch.inf)
+
+
+def uniform_rows(visible: Visible) -> Tensor:
+    """[batch, query] what a query gives a key at most if its row is uniform."""
+    return MORE / visible.n_keys.clamp(min=1)
 
 
 def by_state(rule: SinkRule, state: LayerState | None, visible: Visible) -> Tensor:
@@ -62,7 +73,7 @@ def find_sinks(
     judged = enough | enough_in_head.any(1)
     keys = (judged | close if rule.by == "state_cosine" else judged).any(0).nonzero()[:, 0]
     p = attention_to(call, keys, normalizer, visible) * real[:, None, :, None]
-    uniform = (MORE / visible.n_keys.clamp(min=1))[..., None]  # [batch, query, 1]
+    uniform = uniform_rows(visible)[..., None]  # [batch, query, 1]
     mean = p.mean(1)  # [batch, query, judged key]
     n_queries = visible.n_queries[:, keys]
     in_head = (p > uniform[:, None]).sum(2) / n_queries[:, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -20,13 +20,17 @@ class LayerState(NamedTuple):
 
 
 class States:
-    """The states of one forward pass. real: [batch, token] bool.
+    """The states of one forward pass. real: [batch, token] bool. reduce: reduce_state, or a
+    function that computes the same; reduce_state if None.
 
     `take` is called once per layer, with its attention; it is None where the state that entered
     the layer is not known: the hooks did not run exactly once since the last layer.
     """
 
-    def __init__(self, real: Tensor) -> None:
+    def __init__(
+        self, real: Tensor, reduce: Callable[[Tensor, Tensor], LayerState] | None = None
+    ) -> None:
+        self._reduce = reduce or reduce_state
         self._shape, self._first = real.shape, real.int().argmax(1).cpu()
         self._first_on: dict[torch.device, Tensor] = {}
         self._entered: list[LayerState] = []
@@ -34,7 +38,7 @@ class States:
     def enter(self, state: Tensor) -> None:
         """state: [batch, token, d]."""
         if state.shape[:2] == self._shape:
-            self._entered.append(reduce_state(state, self._first_of(state.device)))
+            self._entered.append(self._reduce(state, self._first_of(state.device)))
 
     def take(self) -> LayerState | None:
         entered, self._entered = self._entered, []

@@ -25,7 +25,19 @@ p = exp2(logit - log_sum of the query); "." is hidden (the call is causal), so p
    inside one map cell. Per query it keeps the largest mean, its key and the second largest mean;
    per key set, the strict mass; per tile, one sum. A map cell is the sum of its tiles over the
    number of its queries and keys. An exact map is the head means themselves.
-4. `edges` computes again the few scores that belong to one head and not to a head mean:
+4. `sinks`, if the plan has a rule, finds the sinks of each layer and document. Only attention to
+   candidates, and from sinks to sinks, is computed again:
+
+    received -> candidates -> steadiness -> decide -> excluded
+                keys whose    queries that  is_sink,  attention from sinks and from the first query
+                mean is high  give a key    mass      to the sinks; without it, the mass is the
+                              > uniform               strict mass
+
+   A row of candidates is a head or, after the last head, the head mean. How long the lists of keys
+   are depends on the data, and only the kernels read it: grids do not depend on it, and nothing
+   waits for the GPU.
+
+5. `edges` computes again the few scores that belong to one head and not to a head mean:
 
              key 0
                |
@@ -37,13 +49,15 @@ p = exp2(logit - log_sum of the query); "." is hidden (the call is causal), so p
             q5 o . . n n n                window_received: per key, summed over the first queries
             q6 x o . . n n n              (drawn with 2 keys near; q5, q6: offset -5)
 
-5. `collect` divides the sums by their counts.
+6. `collect` divides the sums by their counts.
+
+`states` reduces what enters each layer to a norm and a cosine per token, during the pass.
 
 Sums that many programs add to are integers in fixed point (`tiles.FIXED`): they give the same sum
 in every order, so two runs give the same bytes.
 
 Kernels receive packs (`packs`), NamedTuples whose fields they read by name. The symbols, where
-[.., x] stands for [layer, batch, x]:
+[.., x] stands for [layer, batch, x]; a row is a head, the last row the head mean:
 
     name              meaning                                          shape, unit or type
     ----------------  -----------------------------------------------  ---------------------------
@@ -73,6 +87,14 @@ Kernels receive packs (`packs`), NamedTuples whose fields they read by name. The
     window_received   attention per key, from the first queries only   [.., head, key]
     members           a bit per key set: whether it holds a key        [batch, word, token], int32
     strict_queries    a bit per key set: whether it excludes a query   [batch, word, token], int32
+    limit             mean attention that a sink exceeds               [batch, n_padded]
+    uniform           attention that a steady query exceeds            [batch, n_padded]
+    n_steady          queries that give a candidate more than uniform  [.., row, key], int32
+    candidates.keys   the candidates, in order; there are n of them    [.., row, key], int32
+    sinks.keys        the n_sinks sinks, in order, then key 0 if it    [.., key], int32
+                      is no sink: n_excluded keys in all
+    excluded          head mean from these queries to the sinks        [..], fixed
+    cosines           addresses of the cosines of states to key 0's    [layer], int64
 
 Tensors are float32 unless a type is given; "fixed" is int64 in steps of 2^-44. Logits are in units
 of log 2, so that exp2 replaces exp.

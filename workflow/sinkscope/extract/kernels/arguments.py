@@ -74,8 +74,10 @@ def constants_of(call: Call) -> Constants:
     )
 
 
-def addresses(*lists: Sequence[Tensor]) -> Sequence[Tensor]:
-    """int64 [tensor] for each list: the addresses of its tensors, on their device."""
-    table = torch.tensor([[tensor.data_ptr() for tensor in tensors] for tensors in lists])
+def addresses(device: torch.device, *lists: Sequence[Tensor | None]) -> Sequence[Tensor]:
+    """int64 [tensor] for each list: the addresses of its tensors, 0 for None, on the device."""
+    table = torch.tensor(
+        [[0 if tensor is None else tensor.data_ptr() for tensor in tensors] for tensors in lists]
+    )
     # So few bytes travel with the copy command itself: the copy waits for nothing.
-    return table.to(lists[0][0].device, non_blocking=True).unbind(0)
+    return table.to(device, non_blocking=True).unbind(0)

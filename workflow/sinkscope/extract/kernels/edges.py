@@ -34,7 +34,12 @@ class Head(NamedTuple):
 @triton.jit
 def head_of_program(queries, keys, log_sums, sizes, constants: tl.constexpr):
     """The head of this program. Grid: (block of queries or keys, head, layer * batch)."""
-    h = tl.program_id(1)
+    return head_at(tl.program_id(1), queries, keys, log_sums, sizes, constants)
+
+
+@triton.jit
+def head_at(h, queries, keys, log_sums, sizes, constants: tl.constexpr):
+    """Head h of the layer and document of this program. Grid: (.., .., layer * batch)."""
     lb = tl.program_id(2).to(tl.int64)
     layer, b = lb // sizes.n_batch, lb % sizes.n_batch
     q_of = tl.multiple_of(tl.load(queries.pointer + layer).to(tl.pointer_type(constants.dtype)), 16)
@@ -87,8 +92,8 @@ def neighbours_kernel(
     """One block of n_queries queries of one head: writes edges.near, the attention at each distance
     to all keys and to those that are not sinks, summed over the block; and edges.over_half.
 
-    counted, sinks: float32 [batch, n_padded], flags of queries and of keys. first: float64 [batch],
-    position of key 0.
+    counted: float32 [batch, n_padded], flags of queries. sinks: packs.Flags of keys. first: float64
+    [batch], position of key 0.
     """
     start = tl.program_id(0) * n_queries
     query = start + tl.arange(0, n_queries)
@@ -97,7 +102,9 @@ def neighbours_kernel(
     key = start - WIDTH + tl.arange(0, 2 * n_queries)
     p = attention_tile(head, key, query, logits, n_tokens, constants)
     is_key = (key >= 0) & (key < n_tokens)
-    is_sink = tl.load(sinks + of_document + key, mask=is_key, other=0.0) != 0.0
+    layer = tl.program_id(2).to(tl.int64) // sizes.n_batch
+    at_sink = sinks.flags + layer * sinks.stride_layer + head.document * sinks.stride_batch + key
+    is_sink = tl.load(at_sink, mask=is_key, other=0) != 0
     distance = tl.abs(key[:, None] - query[None, :])
     block = head.row * tl.num_programs(0) + tl.program_id(0)
     near = edges.near + block * 2 * (WIDTH + 1)

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract import devices
-from sinkscope.extract.kernels.packs import Counts, KeySets
+from sinkscope.extract.kernels.packs import Counts, KeySets, Thresholds
 from sinkscope.extract.masks import Visible
 from sinkscope.extract.plan import Plan
+from sinkscope.extract.sinks import limits, uniform_rows
 
 # Numbers per token are padded to a multiple of this, so that no tile reads beyond them.
 ROWS = 256
@@ -19,8 +20,9 @@ class Inputs:
     """What the kernels read of a plan, computed in NumPy on the CPU and copied to the GPU at once.
     Many small steps on the GPU would delay it, and with short texts the GPU waits for this.
 
-    float32 [batch, n_padded]: real, counted (all queries but the first), sinks, entropy_weight.
-    key_sets, counts: packs. float64: first [batch], position of key 0; n_strict [batch, key_set],
+    float32 [batch, n_padded]: real, counted (all queries but the first), entropy_weight, and sinks,
+    None where the plan has none. key_sets, counts, thresholds: packs; thresholds: None without a
+    rule. float64: first [batch], position of key 0; n_strict [batch, key_set],
     queries that the strict mass of a set counts. offsets: int32 [offset], None without any. window:
     number of first queries.
     """
@@ -41,10 +43,13 @@ class Inputs:
         outside = np.where(later[:, None], ~members & in_words(np.ones_like(sets[:1, :1])), 0)
         n_outside = later.sum(1)[:, None] - np.einsum("bn,bns->bs", later, sets, dtype=np.int32)
         rows = [
-            real, later, plan.sinks.numpy(), visible.n_queries.numpy(),
-            visible.n_window_queries.numpy(), weight, members.view(np.float32),
-            outside.view(np.float32),
+            real, later, visible.n_queries.numpy(), visible.n_window_queries.numpy(), weight,
+            members.view(np.float32), outside.view(np.float32),
         ]  # fmt: skip
+        if plan.sinks is not None:
+            rows.append(plan.sinks.numpy())
+        if plan.rule is not None:
+            rows += [limits(plan.rule, visible).numpy(), uniform_rows(visible).numpy()]
         numbers = [real.sum(1), later.sum(1), with_entropy.sum(1), first, n_outside]
         data = packed(rows, numbers, pin=device.type == "cuda").to(device, non_blocking=True)
         sizes = [number.size for number in numbers]
@@ -53,10 +58,17 @@ class Inputs:
         n_real, n_later, n_entropy, self.first, self.n_strict = of_numbers
         of_rows = data[n_bytes:].view(torch.float32).view(-1, self.n_padded)
         (
-            self.real, self.counted, self.sinks, n_queries, n_window_queries, self.entropy_weight,
-            *words,
+            self.real, self.counted, n_queries, n_window_queries, self.entropy_weight,
+            members_of, strict_queries, *optional,
         ) = of_rows.split([row.size // n_tokens for row in rows])  # fmt: skip
-        members_of, strict_queries = (word.view(torch.int32) for word in words)
+        members_of, strict_queries = (
+            words.view(torch.int32) for words in (members_of, strict_queries)
+        )
+        self.sinks = None if plan.sinks is None else optional.pop(0)
+        self.thresholds = None
+        if plan.rule is not None:
+            limit, uniform = optional
+            self.thresholds = Thresholds(limit, uniform, plan.rule.share, plan.rule.cosine)
         self.key_sets = KeySets(members_of, strict_queries, n_sets)
         self.counts = Counts(n_queries, n_window_queries, n_real, n_entropy, n_later)
         self.window, self.offsets = plan.window, None

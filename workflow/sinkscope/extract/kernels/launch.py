@@ -21,7 +21,8 @@ from sinkscope.extract.kernels.hopper_launch import launch_hopper, takes
 from sinkscope.extract.kernels.inputs import ROWS, Inputs
 from sinkscope.extract.kernels.mean_tiles import SIZE, SPAN
 from sinkscope.extract.kernels.means import means_kernel
-from sinkscope.extract.kernels.packs import MeansConstants, Sizes, Summary
+from sinkscope.extract.kernels.packs import Flags, MeansConstants, Sizes, Summary
+from sinkscope.extract.kernels.sinks_launch import find_sinks
 from sinkscope.extract.kernels.tiles import FIXED, statistics_kernel, tiles_of, tiling_of
 from sinkscope.extract.masks import Call
 from sinkscope.extract.plan import LayerStatistics, Plan
@@ -36,22 +37,27 @@ def launch(
     plan: Plan,
     inputs: Inputs,
     norms: Sequence[tuple[Tensor, Tensor]] = (),
+    cosines: Sequence[Tensor | None] = (),
     memory_fraction: float = 1.0,
 ) -> LayerStatistics:
     """All statistics of the calls, as [layer, batch, ...]; the calls differ in their values only.
 
     lses: per call, float32 [batch, head, token], the log-sum-exp of each row. norms: empty, or per
     call those of the values [batch, kv, token] and their mean under the attention, shaped as lses.
-    memory_fraction: of the memory that head means usually take. Maps of single heads stay empty.
+    cosines: empty, or per call float32 [batch, token], of each state to that of key 0, None where
+    the states are not known. memory_fraction: of the memory that head means usually take. Maps of
+    single heads stay empty.
     """
     buffers = Buffers(
         calls, plan, inputs, with_norms=len(norms) > 0, memory_fraction=memory_fraction
     )
     n_layers, batch, n_heads, n_tokens = buffers.shape
     means = [mean for _, mean in norms] or lses
-    query_addresses, key_addresses, lse_addresses, mean_addresses = addresses(
-        [call.query for call in calls], [call.key for call in calls], lses, means
-    )
+    device = buffers.means.device
+    query_addresses, key_addresses, lse_addresses, mean_addresses, cosine_addresses = addresses(
+        device, [call.query for call in calls], [call.key for call in calls], lses, means,
+        cosines or [None] * n_layers,
+    )  # fmt: skip
     sizes = Sizes(n_tokens, n_heads, batch, inputs.n_padded)
     shared = {
         "queries": matrix(calls[0].query, query_addresses),
@@ -65,7 +71,6 @@ def launch(
         normalizers=buffers.normalizers, broken=buffers.maxima.broken, sizes=sizes,
         has_norms=len(norms) > 0, n_queries=ROWS, num_warps=2,
     )  # fmt: skip
-    device = buffers.means.device
     if device.type == "cuda":  # Triton keeps this function, and all that it refers to
         triton.set_allocator(lambda size, *_: torch.empty(size, dtype=torch.int8, device=device))
     on_hopper = takes(calls, with_norms=len(norms) > 0)
@@ -75,8 +80,13 @@ def launch(
         else:
             launch_tiles(calls[0], shared, inputs, buffers, queries, has_norms=len(norms) > 0)
         launch_means(calls[0], sizes, inputs, buffers, queries)
-    launch_edges(shared, inputs, buffers)
-    statistics = collect(buffers, sizes, inputs)
+    # In float64: the sum over heads would leave the range of the integers.
+    of_all_heads = buffers.key_sums.received.sum(2, dtype=torch.float64)
+    found: dict[str, Tensor] = {}
+    if plan.rule is not None:
+        found = find_sinks(plan.rule, shared, inputs, buffers, of_all_heads, cosine_addresses)
+    launch_edges(shared, inputs, buffers, sink_flags(inputs, found.get("is_sink")))
+    statistics = replace(collect(buffers, sizes, inputs, of_all_heads), **found)
     if not norms:
         return statistics
     value_norms = torch.stack([one for one, _ in norms])
@@ -143,12 +153,21 @@ def launch_means(
     )  # fmt: skip
 
 
-def launch_edges(shared: dict[str, Any], inputs: Inputs, buffers: Buffers) -> None:
+def sink_flags(inputs: Inputs, is_sink: Tensor | None) -> Flags:
+    """The keys that the local mass leaves out: those of the plan, or else is_sink [layer, batch,
+    key]."""
+    if inputs.sinks is not None:
+        return Flags(inputs.sinks, 0, inputs.n_padded)
+    assert is_sink is not None, "a plan has sinks or a rule"
+    return Flags(is_sink.view(torch.uint8), *is_sink.stride()[:2])
+
+
+def launch_edges(shared: dict[str, Any], inputs: Inputs, buffers: Buffers, sinks: Flags) -> None:
     """Write the statistics of single heads that need few scores."""
     n_layers, batch, n_heads, n_tokens = buffers.shape
     constants, edges, log_sums = shared["constants"], buffers.edges, buffers.normalizers.log_sums
     neighbours_kernel[(edges.near.shape[3], n_heads, n_layers * batch)](
-        log_sums=log_sums, counted=inputs.counted, sinks=inputs.sinks, first=inputs.first,
+        log_sums=log_sums, counted=inputs.counted, sinks=sinks, first=inputs.first,
         edges=edges, n_queries=NEAR_ROWS, num_warps=1, **shared,
     )  # fmt: skip
     if inputs.offsets is not None:
@@ -164,8 +183,11 @@ def launch_edges(shared: dict[str, Any], inputs: Inputs, buffers: Buffers) -> No
     )  # fmt: skip
 
 
-def collect(buffers: Buffers, sizes: Sizes, inputs: Inputs) -> LayerStatistics:
-    """The statistics, in new tensors: nothing keeps the sums."""
+def collect(
+    buffers: Buffers, sizes: Sizes, inputs: Inputs, of_all_heads: Tensor
+) -> LayerStatistics:
+    """The statistics, in new tensors: nothing keeps the sums. of_all_heads: float64 [layer, batch,
+    key], `received` summed over heads."""
     n_layers, batch, n_heads, n_tokens = buffers.shape
     key_sums, n_sets = buffers.key_sums, inputs.key_sets.n_sets
 
@@ -192,8 +214,6 @@ def collect(buffers: Buffers, sizes: Sizes, inputs: Inputs) -> LayerStatistics:
     )  # fmt: skip
     mass, strict_mass = empty(n_sets), empty(n_sets)
     if n_sets:
-        # In float64: the sum over heads would leave the range of the integers.
-        of_all_heads = key_sums.received.sum(2, dtype=torch.float64)
         masses_kernel[(n_sets, n_layers * batch)](
             received=of_all_heads, strict=buffers.strict, sets=inputs.key_sets,
             n_real=inputs.counts.n_real, n_strict=inputs.n_strict,

@@ -154,6 +154,15 @@ class Edges(NamedTuple):
     window_received: Tensor
 
 
+class Flags(NamedTuple):
+    """A number per key, not 0 where the flag is set, of each layer and document. stride_layer: 0
+    where all layers share the flags."""
+
+    flags: Tensor
+    stride_layer: int
+    stride_batch: int
+
+
 class Counts(NamedTuple):
     """What sums are divided by: float32 [batch, n_padded] queries that see a key, of all and of the
     window; float64 [batch] queries of the document, those with an entropy, all but the first."""
@@ -163,6 +172,54 @@ class Counts(NamedTuple):
     n_real: Tensor
     n_entropy: Tensor
     n_later: Tensor
+
+
+class Thresholds(NamedTuple):
+    """What a sink exceeds, as in `sink_rule`. limit: float32 [batch, n_padded], average attention
+    to a key. uniform: float32 [batch, n_padded], attention from a query that makes it steady.
+    share: fraction of steady queries; cosine: of a state to that of key 0."""
+
+    limit: Tensor
+    uniform: Tensor
+    share: float
+    cosine: float
+
+
+class Candidates(NamedTuple):
+    """Keys that receive enough attention to be a sink. A row is a head; the last is the head mean.
+    n_steady: int32 [layer, batch, row, key], queries that give the key more than uniform attention,
+    -1 where it is no candidate. keys: int32 [layer, batch, row, key], the candidates in order, of
+    which there are n: int32 [layer, batch, row]."""
+
+    n_steady: Tensor
+    keys: Tensor
+    n: Tensor
+
+
+class SinkKeys(NamedTuple):
+    """keys: int32 [layer, batch, key]; the first n_sinks are sinks, and the first n_excluded are
+    these and key 0, the queries that the strict mass leaves out. n_sinks, n_excluded: int32 [layer,
+    batch]. received: float64 [layer, batch], head mean of the attention to sinks, summed over
+    queries; excluded: int64 in steps of 1 / FIXED, the part from the first n_excluded. n_counted:
+    float64 [layer, batch], number of the other queries, NaN without any."""
+
+    keys: Tensor
+    n_sinks: Tensor
+    n_excluded: Tensor
+    received: Tensor
+    excluded: Tensor
+    n_counted: Tensor
+
+
+class SinkStatistics(NamedTuple):
+    """Statistics as in `plan.LayerStatistics`, under the same names; flags are uint8."""
+
+    is_sink: Tensor
+    by_attention: Tensor
+    by_state: Tensor
+    is_head_sink: Tensor
+    steady: Tensor
+    sink_mass: Tensor
 
 
 class Summary(NamedTuple):
