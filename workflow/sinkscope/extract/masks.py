@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from sinkscope.sink_rule import MORE
 
 # Added to the logits of hidden keys. Finite, so that its product with a probability of 0
 # is 0 and a row that sees nothing stays free of NaN; half of the smallest number, so that
@@ -46,6 +49,15 @@ class Visible:
     n_queries: Tensor
     n_window_queries: Tensor
     uniform: Tensor
+
+    @cached_property
+    def uniform_rows(self) -> Tensor:
+        """[batch, query] what a query gives a key at most if its row is uniform."""
+        return MORE / self.n_keys.clamp(min=1)
+
+    @cached_property
+    def log_uniform_rows(self) -> Tensor:
+        return self.uniform_rows.log()
 
 
 def rows_of(mask: Tensor, start: int, stop: int) -> Tensor:

@@ -14,7 +14,9 @@ from torch import Tensor
 from sinkscope.extract.masks import HIDDEN, Call, Visible, shown
 from sinkscope.extract.rows import ALTERNATIVES
 from sinkscope.extract.states import LayerState
-from sinkscope.sink_rule import MORE, SinkRule
+from sinkscope.sink_rule import SinkRule
+
+KEYS_AT_ONCE = 256  # whose attention is in memory; the rule by state may name all keys
 
 
 @dataclass(frozen=True)
@@ -30,23 +32,11 @@ class Sinks:
     strict_sink_mass: Tensor
 
 
-def candidates(rule: SinkRule, score: Tensor, visible: Visible) -> Tensor:
-    """[batch, ..., key] bool: the keys that receive enough attention on average, from enough
-    queries. score: [batch, ..., key], mean over the queries that see the key."""
-    limit = limits(rule, visible)
-    return score > limit.view(len(limit), *[1] * (score.ndim - 2), -1)
-
-
 def limits(rule: SinkRule, visible: Visible) -> Tensor:
     """[batch, key] the average attention that a sink exceeds; infinite where too few queries see
     the key."""
     limit = (rule.times * visible.uniform).clamp(min=rule.floor)
     return limit.masked_fill(visible.n_queries < rule.n_queries, torch.inf)
-
-
-def uniform_rows(visible: Visible) -> Tensor:
-    """[batch, query] what a query gives a key at most if its row is uniform."""
-    return MORE / visible.n_keys.clamp(min=1)
 
 
 def by_state(rule: SinkRule, state: LayerState | None, visible: Visible) -> Tensor:
@@ -65,34 +55,40 @@ def find_sinks(
     real: Tensor,
     state: LayerState | None,
 ) -> Sinks:
-    """received: [batch, head, key] float64, attention summed over the queries. normalizer: as in
-    attention_to. real: [batch, query] bool."""
+    """received: [batch, head, key] float64, attention summed over the queries. normalizer: [batch,
+    head, query], the logarithm by which the logits of a row are divided (log-sum-exp for softmax);
+    not used for sigmoid rows, which have none. real: [batch, query] bool."""
     score = received / visible.n_queries[:, None]  # NaN where no query sees the key
-    enough, enough_in_head = (candidates(rule, one, visible) for one in (score.mean(1), score))
-    close = by_state(rule, state, visible)
-    judged = enough | enough_in_head.any(1)
-    keys = (judged | close if rule.by == "state_cosine" else judged).any(0).nonzero()[:, 0]
-    p = attention_to(call, keys, normalizer, visible) * real[:, None, :, None]
-    uniform = uniform_rows(visible)[..., None]  # [batch, query, 1]
-    mean = p.mean(1)  # [batch, query, judged key]
-    n_queries = visible.n_queries[:, keys]
-    in_head = (p > uniform[:, None]).sum(2) / n_queries[:, None]
+    limit = limits(rule, visible)
+    enough, enough_in_head = score.mean(1) > limit, score > limit[:, None]
+    close, uses_state = by_state(rule, state, visible), rule.by == "state_cosine"
+    in_mean = enough | close if uses_state else enough  # keys whose head mean is needed
+    above = uniform_logits(call, normalizer, visible).masked_fill(~real[:, None], torch.inf)
     steady = torch.full_like(visible.n_queries, torch.nan)
-    steady[:, keys] = (mean > uniform).sum(1) / n_queries
-    steady = torch.where(enough, steady, torch.nan)
-    is_head_sink = torch.zeros_like(enough_in_head)
-    is_head_sink[..., keys] = enough_in_head[..., keys] & (in_head >= rule.share)
-    by_attention = enough & (steady >= rule.share)
-    is_sink = close if rule.by == "state_cosine" else by_attention
-    on_sinks = (mean.double() * is_sink[:, None, keys]).sum(-1)  # [batch, query]
+    steady_in_head = torch.zeros_like(score, dtype=torch.float32)
+    by_attention, is_sink = torch.zeros_like(enough), torch.zeros_like(enough)
+    on_sinks = torch.zeros_like(real, dtype=torch.float64)  # [batch, query]
+    for keys in (in_mean | enough_in_head.any(1)).any(0).nonzero()[:, 0].split(KEYS_AT_ONCE):
+        logits = logits_to(call, keys)  # [batch, head, query, key]
+        n_queries = visible.n_queries[:, keys]
+        some = in_mean[:, keys].any(0).nonzero()[:, 0]
+        mean = rows_of_logits(call, logits[..., some], normalizer, visible).mean(1)
+        # In place, since a sum of float32 is faster than one of bool.
+        steady_in_head[..., keys] = logits.gt_(above[..., None]).sum(2) / n_queries[:, None]
+        keys, n_queries = keys[some], n_queries[:, some]
+        mean *= real[..., None]
+        steady[:, keys] = (mean > visible.uniform_rows[..., None]).sum(1) / n_queries
+        by_attention[:, keys] = enough[:, keys] & (steady[:, keys] >= rule.share)
+        is_sink[:, keys] = (close if uses_state else by_attention)[:, keys]
+        on_sinks += (mean.double() * is_sink[:, None, keys]).sum(-1)
     counted = later(real) & ~is_sink
     n_real, n_counted = (rows.double().sum(1) for rows in (real, counted))
     return Sinks(
         is_sink=is_sink,
         by_attention=by_attention,
         by_state=close,
-        is_head_sink=is_head_sink,
-        steady=steady,
+        is_head_sink=enough_in_head & (steady_in_head >= rule.share),
+        steady=torch.where(enough, steady, torch.nan),
         sink_mass=(on_sinks.sum(1) / n_real).float(),
         strict_sink_mass=((on_sinks * counted).sum(1) / n_counted).float(),
     )
@@ -103,12 +99,8 @@ def later(real: Tensor) -> Tensor:
     return real & (real.cumsum(1) > 1)
 
 
-def attention_to(call: Call, keys: Tensor, normalizer: Tensor, visible: Visible) -> Tensor:
-    """[batch, head, query, key] attention to some keys only, 0 where they are hidden.
-
-    keys: [key] indices. normalizer: [batch, head, query], the logarithm by which the logits of a
-    row are divided (log-sum-exp for softmax); not used for sigmoid rows, which have none.
-    """
+def logits_to(call: Call, keys: Tensor) -> Tensor:
+    """[batch, head, query, key] masked logits of some keys only. keys: [key] indices."""
     batch, n_heads, n_tokens, d = call.query.shape
     n_kv = call.key.shape[1]
     query = (call.query.float() * call.scale).reshape(batch, n_kv, -1, d)
@@ -124,6 +116,21 @@ def attention_to(call: Call, keys: Tensor, normalizer: Tensor, visible: Visible)
         if mask.dtype != torch.bool:
             logits = logits + mask
         logits = logits.masked_fill(~shown(mask), HIDDEN)
+    return logits
+
+
+def rows_of_logits(call: Call, logits: Tensor, normalizer: Tensor, visible: Visible) -> Tensor:
+    """[batch, head, query, key] attention from logits of some keys; arguments as above."""
     if call.attention == "sigmoid":
         return ALTERNATIVES["sigmoid"](logits, visible.n_keys)
     return (logits - normalizer[..., None]).exp()
+
+
+def uniform_logits(call: Call, normalizer: Tensor, visible: Visible) -> Tensor:
+    """[batch, head, query] logits whose attention is visible.uniform_rows: heads can be compared
+    without an exponential."""
+    if call.attention == "sigmoid":
+        logits = torch.special.logit(visible.uniform_rows.clamp(max=1.0))
+        logits = logits + visible.n_keys.clamp(min=1).log()
+        return logits[:, None].expand_as(normalizer)
+    return normalizer + visible.log_uniform_rows[:, None]

@@ -10,7 +10,7 @@ from sinkscope.extract import devices
 from sinkscope.extract.kernels.packs import Counts, KeySets, Thresholds
 from sinkscope.extract.masks import Visible
 from sinkscope.extract.plan import Plan
-from sinkscope.extract.sinks import limits, uniform_rows
+from sinkscope.extract.sinks import limits
 
 # Numbers per token are padded to a multiple of this, so that no tile reads beyond them.
 ROWS = 256
@@ -49,7 +49,7 @@ class Inputs:
         if plan.sinks is not None:
             rows.append(plan.sinks.numpy())
         if plan.rule is not None:
-            rows += [limits(plan.rule, visible).numpy(), uniform_rows(visible).numpy()]
+            rows += [limits(plan.rule, visible).numpy(), visible.uniform_rows.numpy()]
         numbers = [real.sum(1), later.sum(1), with_entropy.sum(1), first, n_outside]
         data = packed(rows, numbers, pin=device.type == "cuda").to(device, non_blocking=True)
         sizes = [number.size for number in numbers]
