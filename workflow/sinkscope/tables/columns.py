@@ -18,3 +18,20 @@ KEY_CLASS = Column(
 )
 
 SHARE = "part of 1"  # unit of attention, and of fractions
+
+# How tables describe the interval of a mean over documents.
+INTERVAL = "95 % bootstrap interval over documents (percentiles of 1,000 resamples; Efron 1979)"
+
+
+def interval_columns(name: str, unit: str, prefix: str | None = None) -> dict[str, Column]:
+    """The two columns after a column with a mean over documents: NAME_low and NAME_high, or low and
+    high with the prefix ''."""
+    prefix = f"{name}_" if prefix is None else prefix
+    return {
+        f"{prefix}low": Column(
+            "Float64",
+            f"low end of the {INTERVAL} of {name}; null if fewer than two documents have a value",
+            unit,
+        ),
+        f"{prefix}high": Column("Float64", f"high end of the same interval of {name}", unit),
+    }
