@@ -52,14 +52,20 @@ def test_means_of_every_group_equal_plain_loops(frame):
 
 
 def test_a_ratio_of_sums_leaves_out_documents_without_a_value(frame):
-    rows = frame.with_columns(n=pl.when(pl.col("document") != "d1").then("n").otherwise(0))
+    rows = frame.with_columns(n=pl.when(pl.col("document") != "d1").then("n"))
     table = means.of_sums(rows, BY, "x", "n", "rate")
     for row in table.iter_rows(named=True):
         x, n = column(rows, row, "x")[:, 0], column(rows, row, "n")[:, 0]
-        counts = np.isfinite(x) & (n > 0)
+        counts = np.isfinite(x) & np.isfinite(n)
         assert row["rate"] == pytest.approx(x[counts].sum() / n[counts].sum())
         assert row["rate_n"] == counts.sum()
         assert row["rate_low"] < row["rate"] < row["rate_high"]
+
+
+def test_a_document_with_nothing_in_both_sums_does_not_count():
+    rows = pl.DataFrame({"document": ["a", "b", "c"], "x": [0.0, 0.0, 1.0], "n": [0.0, 2.0, 2.0]})
+    (row,) = means.of_sums(rows.with_columns(k=0), ["k"], "x", "n", "rate").rows(named=True)
+    assert (row["rate"], row["rate_n"]) == (0.25, 2)
 
 
 def test_the_order_of_rows_and_other_models_change_no_bit(frame):

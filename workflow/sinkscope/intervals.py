@@ -66,19 +66,18 @@ def sums(values: np.ndarray) -> np.ndarray:
 
 
 def ratios(numerators: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """[1 + RESAMPLES, statistic]: sum of numerators over sum of weights, by resample. NaN where no
-    document that was drawn has a weight. Arguments: [document, statistic]; a document without a
-    value has the weight 0."""
-    counted = weights > 0
-    above, below = sums(np.where(counted, numerators, 0.0)), sums(np.where(counted, weights, 0.0))
+    """[1 + RESAMPLES, statistic]: sum of numerators over sum of weights, by resample; NaN where the
+    weights that were drawn sum to 0. Arguments: [document, statistic]; NaN or infinite in either,
+    or 0 in both, for a document without a value."""
+    known = np.isfinite(numerators) & np.isfinite(weights)
+    above, below = (sums(np.where(known, values, 0.0)) for values in (numerators, weights))
     return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
 
 
 def means(values: np.ndarray) -> np.ndarray:
     """[1 + RESAMPLES, statistic]: mean over the documents of each resample that have a value.
     values: [document, statistic]; NaN or infinite for none."""
-    known = np.isfinite(values)
-    return ratios(np.where(known, values, 0.0), known.astype(np.float64))
+    return ratios(values, np.isfinite(values).astype(np.float64))
 
 
 def interval(resampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -97,9 +96,10 @@ def interval(resampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def of_ratios(numerators: np.ndarray, weights: np.ndarray) -> Estimates:
-    """Sum of numerators over sum of weights, over documents, with its interval. Arguments:
-    [document, statistic]; a document without a value has the weight 0."""
-    n_documents = (weights > 0).sum(0)
+    """Sum of numerators over sum of weights, over documents, with its interval. Arguments: as of
+    ratios."""
+    known = np.isfinite(numerators) & np.isfinite(weights)
+    n_documents = (known & ((numerators != 0) | (weights != 0))).sum(0)
     parts = []
     for start in range(0, weights.shape[1], MOST_STATISTICS):
         chosen = slice(start, start + MOST_STATISTICS)
@@ -115,5 +115,4 @@ def of_ratios(numerators: np.ndarray, weights: np.ndarray) -> Estimates:
 def of_means(values: np.ndarray) -> Estimates:
     """Mean over documents with its interval. values: [document, statistic]; NaN or infinite for
     none."""
-    known = np.isfinite(values)
-    return of_ratios(np.where(known, values, 0.0), known.astype(np.float64))
+    return of_ratios(values, np.isfinite(values).astype(np.float64))

@@ -42,14 +42,12 @@ def of_sums(
     frame: pl.DataFrame, by: Sequence[str], numerator: str, weight: str, name: str
 ) -> pl.DataFrame:
     """`by`, and `name`: the sum of one column over the sum of another, over documents, with low,
-    high and n, sorted. frame: as in over_documents; a document without a value has the weight 0 or
-    null."""
+    high and n, sorted. frame: as in over_documents; a document without a value has null in either
+    column, or 0 in both."""
     parts = []
     for part in _by_model(frame, by):
         groups, (above, below) = matrix(part, by, [numerator, weight])
-        known = np.isfinite(above) & np.isfinite(below)
-        estimates = intervals.of_ratios(np.where(known, above, 0.0), np.where(known, below, 0.0))
-        parts.append(_with(groups, _columns(name, estimates)))
+        parts.append(_with(groups, _columns(name, intervals.of_ratios(above, below))))
     return pl.concat(parts).sort(by)
 
 

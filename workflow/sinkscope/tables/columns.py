@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from sinkscope.tables.table import Column
 
 MODEL = Column("String", "name of the model in the table of models")
@@ -35,3 +37,20 @@ def interval_columns(name: str, unit: str, prefix: str | None = None) -> dict[st
         ),
         f"{prefix}high": Column("Float64", f"high end of the same interval of {name}", unit),
     }
+
+
+def estimated(
+    columns: Mapping[str, Column], names: Sequence[str], counted: Sequence[str] = ()
+) -> dict[str, Column]:
+    """The columns, with the interval behind each of `names`, which are means over documents.
+    counted: those of them that also have NAME_n, how many documents have a value."""
+    with_intervals: dict[str, Column] = {}
+    for name, column in columns.items():
+        with_intervals[name] = column
+        if name in names:
+            with_intervals |= interval_columns(name, column.unit)
+        if name in counted:
+            with_intervals[f"{name}_n"] = Column(
+                "UInt32", f"number of documents that {name} is the mean of", "count"
+            )
+    return with_intervals
