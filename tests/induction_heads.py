@@ -80,10 +80,7 @@ def drawn(*models):
 def of_tables(table, entries):
     """Figures by name."""
     ordinary = on_text(table)
-    lengths = ordinary.select("model", "document").unique().with_columns(n_tokens=pl.lit(50))
-    figures = figures_of(
-        "induction", induction=table, induction_patterns=entries, heads=ordinary, documents=lengths
-    )
+    figures = figures_of("induction", induction=table, induction_patterns=entries, heads=ordinary)
     return {figure.name: figure for figure in figures}
 
 

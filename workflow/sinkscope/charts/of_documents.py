@@ -14,7 +14,7 @@ from sinkscope.charts.theme import ALL_DOCUMENTS
 # Points of one line at one layer: a panel is about 130 pixels high and a point 3, so that more than
 # 40 points would fill it from top to bottom.
 MOST_POINTS = 40
-# Points of one figure, about 250 kB of its file.
+# Points of one figure, about 300 kB of its file.
 MOST_ROWS = 5_000
 BAND = "band: 95 % bootstrap interval"
 

@@ -67,18 +67,19 @@ def mean_lines(
     on_lines: str = IS_MEAN,
     on_points: str = IS_DOCUMENT,
     opacity: Callable[[float], Any] = alt.value,
+    start: alt.Chart | None = None,
 ) -> alt.LayerChart:
     """One panel of lines that are means over documents, each with the band of its interval and a
     faint point per document.
 
     field: what y shows; the interval is in FIELD_low and FIELD_high. on_lines, on_points: Vega
     expressions that choose the rows of lines and of points. opacity: from an opacity to the value
-    of that channel.
+    of that channel. start: a chart with filters (channels.only).
     """
     color = look["color"]
     if isinstance(color, alt.Color) and "strokeDash" not in look:
         look = {**look, "color": (color := color.legend(symbolType="stroke", symbolSize=400))}
-    base = alt.Chart(width=width, height=height).encode(x=x, color=color)
+    base = (alt.Chart() if start is None else start).encode(x=x, color=color)
     low = alt.Y.from_dict({**y.to_dict(), "field": f"{field}_low"})  # type: ignore[dict-item]
     band = base.transform_filter(f"{on_lines} && isValid(datum.{field}_low)")
     band = band.mark_area(aria=False, strokeWidth=0).encode(
@@ -88,7 +89,7 @@ def mean_lines(
     point = point.encode(y=y, opacity=opacity(POINT), tooltip=list(tooltip))
     line = base.transform_filter(on_lines).mark_line(point=SPOT)
     line = line.encode(y=y, **look, opacity=opacity(1), tooltip=list(tooltip))
-    return alt.LayerChart(layer=[band, point, line])
+    return alt.LayerChart(layer=[band, point, line], width=width, height=height)
 
 
 def layer_axis_of_panel() -> alt.X:

@@ -24,8 +24,8 @@ def test_sentences_of_a_few_models_name_each(three):
     assert three["induction_dormancy"].finding.text == (
         "On ordinary text 2 of 3 induction heads give the first token more than half of their "
         "attention, as a mean over queries; on average they give it 0.80 [0.72, 0.88] in a (other "
-        "heads 0.10) and 0.05 [0.05, 0.06] in c (other heads 0.30); the other heads of their own layers "
-        "give it 0.10 in a and 0.30 in c; no induction heads in b."
+        "heads 0.10) and 0.05 [0.05, 0.06] in c (other heads 0.30); the other heads of their own "
+        "layers give it 0.10 in a and 0.30 in c; no induction heads in b."
     )
     assert three["induction_heads_at_rest"].finding.text == (
         "Of 3 induction heads, head 2 of layer 1 of a gives the first token most of its attention "
@@ -142,7 +142,7 @@ def test_values_that_are_missing_are_left_out():
     table = RESTING.with_columns(first_token=pl.when(at).then(nothing).otherwise("first_token"))
     figures = drawn(table, WITHOUT.with_columns(first_token=gone, over_half=gone))
     assert "1 of 1 induction head gives" in figures["induction_dormancy"].finding.text
-    assert "0.70 in a (other heads 0.10)" in figures["induction_dormancy"].finding.text
+    assert "0.70 [0.63, 0.77] in a (other heads 0.10)" in figures["induction_dormancy"].finding.text
     assert set(figures["induction_dormancy"].data["model"]) == {"a"}
     assert figures["induction_scores"].data.height == 2 * N_LAYERS * N_HEADS
     without_text = RESTING.with_columns(first_token=gone, over_half=gone)

@@ -50,7 +50,8 @@ def by_layer(table: pl.DataFrame, converged: pl.DataFrame, threshold: float) -> 
 def spans(layers: pl.DataFrame) -> pl.DataFrame:
     """One row per model, the strongest second sink first: the number of layers that hold one
     (n_layers), the first and the last of them (born, ends; null if there are none), and the layer,
-    mass and ratio where the first terminator gets most attention. layers: second_sink_layers."""
+    mass (with its interval) and ratio where the first terminator gets most attention. layers:
+    second_sink_layers."""
     texts = layers.filter(pl.col("mark") == OWN).drop_nulls("second_sink")
     held_layers = pl.col("layer").filter("is_second_sink")
     order = ["model", "second_sink", "layer"]
@@ -63,6 +64,8 @@ def spans(layers: pl.DataFrame) -> pl.DataFrame:
             ends=held_layers.max(),
             layer=pl.col("layer").first(),
             mass=pl.col("second_sink").first(),
+            mass_low=pl.col("second_sink_low").first(),
+            mass_high=pl.col("second_sink_high").first(),
             ratio=pl.col("ratio").first(),
         )
         .sort("mass", "model", descending=[True, False])

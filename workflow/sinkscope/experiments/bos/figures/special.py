@@ -7,11 +7,13 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import Look, layer_panels, long
+from sinkscope.charts.forms.lines import Look, mean_panels
+from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import rounded
 from sinkscope.findings.finding import Facts, Finding
+from sinkscope.means import over_documents
 
 LINES: dict[str, Look] = {
     "with: special token": (CLASS_COLOURS["bos"], (1, 0)),
@@ -37,12 +39,20 @@ def figure(tables: Tables) -> Figure | None:
     takeovers = takeover(with_, without)
     if takeovers.is_empty():
         return None
-    by, labels = ["model", "layer"], list(LINES)
+    labels = list(LINES)
+    lines = {"with": dict(zip(MASSES, labels, strict=False)), "without": {"first_word": labels[2]}}
     parts = [
-        long(with_, dict(zip(MASSES, labels, strict=False)), by),
-        long(without, {"first_word": labels[2]}, by),
+        with_documents(
+            mean,
+            table.filter(pl.col("input") == name),
+            ["model", "layer"],
+            lines[name],
+            tables["documents"],
+        )
+        for name, mean in (("with", with_), ("without", without))
     ]
-    drawn = rounded(pl.concat(parts).sort(*by, "line"))
+    drawn = rounded(pl.concat(parts).sort("model", "layer", "line", maintain_order=True))
+    n_documents = table["document"].n_unique()
     y = alt.Y("value:Q", title="attention of later queries").scale(domain=[0, 1])
     return Figure(
         name="bos_on_off",
@@ -53,19 +63,18 @@ def figure(tables: Tables) -> Figure | None:
             f"its BOS in front), and without any.{exceptions(tables)} Formula: mean over queries i "
             "after both (encoders: all others) of M[l,i,k], for the special token k = 0 and for "
             "the first real token. Mean over heads, queries and "
-            f"n = {documents_in(table)}. Unit: part of 1, linear "
+            f"n = {documents_in(table)}; {behind(drawn, n_documents)}. Unit: part of 1, linear "
             "scale. Layers count from 0."
         ),
-        chart=layer_panels(drawn, y, LINES),
+        chart=mean_panels(drawn, y, LINES),
         data=drawn,
     )
 
 
 def means(table: pl.DataFrame, name: str) -> pl.DataFrame:
-    """model, layer, first_token, first_word of one input: means over documents."""
-    rows = table.filter(pl.col("input") == name).with_columns(pl.col(MASSES).fill_nan(None))
-    by = ["model", "layer"]
-    return rows.group_by(by).agg(pl.col(MASSES).mean()).sort(by)
+    """model, layer, first_token, first_word of one input: means over documents with their
+    intervals."""
+    return over_documents(table.filter(pl.col("input") == name), ["model", "layer"], MASSES)
 
 
 def takeover(with_: pl.DataFrame, without: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,8 @@ import altair as alt
 import polars as pl
 
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import Look, layer_panels, long
+from sinkscope.charts.forms.lines import Look, mean_panels
+from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import rounded
@@ -39,7 +40,9 @@ def figure(tables: Tables) -> Figure | None:
         return None
     masses = of_sets(table)
     first = masses.filter(pl.col("key_set") == "first_token")
-    drawn = rounded(long(first, COLUMNS, ["model", "layer"]).sort("model", "layer", "line"))
+    rows = table.filter(pl.col("key_set") == "first_token")
+    drawn = rounded(with_documents(first, rows, ["model", "layer"], COLUMNS, tables["documents"]))
+    n_documents = table["document"].n_unique()
     y = alt.Y("value:Q", title="part of attention").scale(domain=[0, 1])
     return Figure(
         name="norms_weighted",
@@ -48,11 +51,11 @@ def figure(tables: Tables) -> Figure | None:
         caption=(
             "Formula: A[l,h,i,0] (full line), and A[l,h,i,0] norm(v_0) / sum over j of A[l,h,i,j] "
             "norm(v_j) (dashed; Kobayashi et al. 2020, with the value itself), mean over heads "
-            f"h, queries i and n = {documents_in(table)}. The first terminator, the special tokens "
-            "and all sinks together are in the table norm_weighted. Unit: part of 1, linear scale. "
-            "Layers count from 0."
+            f"h, queries i and n = {documents_in(table)}; {behind(drawn, n_documents)}. The first "
+            "terminator, the special tokens and all sinks together are in the table norm_weighted. "
+            "Unit: part of 1, linear scale. Layers count from 0."
         ),
-        chart=layer_panels(drawn, y, LOOKS),
+        chart=mean_panels(drawn, y, LOOKS),
         data=drawn,
     )
 
