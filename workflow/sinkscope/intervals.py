@@ -15,6 +15,7 @@ Source: Efron 1979, "Bootstrap methods: another look at the jackknife", Annals o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -78,6 +79,21 @@ def means(values: np.ndarray) -> np.ndarray:
     """[1 + RESAMPLES, statistic]: mean over the documents of each resample that have a value.
     values: [document, statistic]; NaN or infinite for none."""
     return ratios(values, np.isfinite(values).astype(np.float64))
+
+
+def positions(n: int) -> np.ndarray:
+    """[1 + RESAMPLES, n]: the documents of each resample, of `draws`."""
+    counts = draws(n).astype(np.int64)
+    every = np.broadcast_to(np.arange(n), counts.shape)
+    return np.repeat(every.ravel(), counts.ravel()).reshape(counts.shape)
+
+
+def medians(documents: Sequence[np.ndarray]) -> np.ndarray:
+    """[1 + RESAMPLES]: median over all values of the documents of each resample; NaN without any.
+    documents: the values of each document, as many as it has; NaN for none."""
+    known = [values[np.isfinite(values)] for values in documents]
+    drawn = (np.concatenate([known[i] for i in row]) for row in positions(len(known)))
+    return np.array([np.median(values) if len(values) else np.nan for values in drawn])
 
 
 def interval(resampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
+from sinkscope import words
 from sinkscope.charts.shown import ShownSection
 from sinkscope.claims.measure import measures
 from sinkscope.claims.measure import shown as shown_layers
@@ -22,14 +23,16 @@ STUDIES = {
     "dormant-heads": "Dormant induction heads (study 3)",
     "literature": "The literature",
 }
+DOUBT = "the interval includes the threshold"
 # CSS class per verdict.
 MARKS = {HOLDS: "holds", PARTLY: "partly", FAILS: "fails", UNTESTED: "untested"}
 
 
 @dataclass(frozen=True)
 class ShownClaim:
-    """One claim. brief: its numbers on one line. rows: its rows of the table `claims`, one per
-    model that it was tested on."""
+    """One claim. doubt: a phrase if the interval of a deciding number includes a threshold. brief:
+    its numbers on one line. rows: its rows of the table `claims`, one per model that it was tested
+    on."""
 
     claim: str
     kind: str
@@ -39,6 +42,7 @@ class ShownClaim:
     condition: str
     verdict: str
     mark: str
+    doubt: str
     tested: str
     brief: str
     rows: list[dict[str, Any]]
@@ -73,6 +77,20 @@ def number(value: float | None, *, signed: bool = False) -> str:
     return f"{value:+.3g}" if signed else f"{value:.{digits}g}"
 
 
+def estimate(row: Mapping[str, Any]) -> str:
+    """The measured number of a row, with its interval and number of documents."""
+    text = number(row["measured"])
+    if row["low"] is not None:
+        text += f" [{number(row['low'])}, {number(row['high'])}]"
+        text += f", {words.counted(row['n_documents'], 'document')}"
+    return text
+
+
+def doubt(row: Mapping[str, Any]) -> str:
+    """What to say beside a verdict or answer whose interval includes a threshold."""
+    return DOUBT if row["is_clear"] is False else ""
+
+
 def by_whom(study: str) -> str:
     """Word for the number that the page compares with the measured one."""
     return "noted" if study == NOTES else "published"
@@ -83,10 +101,10 @@ def brief(rows: Sequence[dict[str, Any]]) -> str:
     published (or noted) number, if there is only one."""
     subjects = [row for row in rows if row["measured"] is not None and not row["is_relative"]]
     relatives = [row for row in rows if row["measured"] is not None and row["is_relative"]]
-    parts = [f"{row['model']} {number(row['measured'])}" for row in subjects]
+    parts = [f"{row['model']} {estimate(row)}" for row in subjects]
     parts += [row["why"].rstrip(".") for row in rows if row["verdict"] == FAILS and row["why"]]
     if relatives:
-        names = {row["model"]: number(row["measured"]) for row in relatives}
+        names = {row["model"]: estimate(row) for row in relatives}
         listed = ", ".join(f"{model} {value}" for model, value in names.items())
         parts.append(f"{'relative' if len(names) == 1 else 'relatives'}: {listed}")
     published = {row["published"] for row in rows}
@@ -107,9 +125,13 @@ def shown(rows: Sequence[dict[str, Any]]) -> ShownClaim:
         first["condition"].replace("published", by_whom(first["study"])),
         verdict,
         MARKS[verdict],
+        DOUBT if any(row["verdict"] in (HOLDS, FAILS) and doubt(row) for row in rows) else "",
         coverage(rows),
         brief(rows),
-        [row | {"mark": MARKS[row["verdict"]]} for row in rows],
+        [
+            row | {"mark": MARKS[row["verdict"]], "estimate": estimate(row), "doubt": doubt(row)}
+            for row in rows
+        ],
     )
 
 

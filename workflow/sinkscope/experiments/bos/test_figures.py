@@ -79,8 +79,11 @@ def test_it_goes_to_the_place_that_gets_most(both):
         "terminator in b."
     )
     values = both["bos_places"].data.filter(model="a")
-    assert dict(values.select("place", "mass").rows())["sentence in front: the same place"] == 0.01
-    assert values.height == 6
+    place = values.filter(place="sentence in front: the same place")
+    assert dict(place.select("document", "value").rows()) == dict.fromkeys(
+        ("all documents", "one", "two"), 0.01
+    )
+    assert values.height == 6 * 3
 
 
 def test_what_was_not_measured_is_not_drawn(tmp_path):

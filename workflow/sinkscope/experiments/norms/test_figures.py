@@ -40,8 +40,8 @@ def test_every_figure_is_there_and_draws(both):
 def test_small_values_and_large_states_are_named(both):
     assert both["norms_ratios"].finding.text == (
         "Where the first token gets most attention its value is smaller than those of other tokens "
-        "in 2 of 2 models, smallest in a (layer 1: 0.10 \u00d7 theirs); its state is largest in "
-        "layer 1 of b (50.0 \u00d7 theirs)."
+        "in 2 of 2 models, smallest in a (layer 1: 0.10 [0.10, 0.10] \u00d7 theirs); its state "
+        "is largest in layer 1 of b (50.0 [50.0, 50.0] \u00d7 theirs)."
     )
 
 
