@@ -65,9 +65,9 @@ def test_the_sentence_says_where_it_is_born_and_ends(both):
         "The first terminator gets 0.1 of the attention of later queries in 1 of 2 models: in a "
         "it is born in layer 1 and ends in layer 2, strongest in layer 1 with 0.36 [0.36, "
         "0.36] (0.90 \u00d7 what the first token gets); not in b. With another mark exchanged for "
-        "it, that place gets 0.1 or more in 1 model (0.36 with “!” in layer 1 of a); with a comma, which ends no "
-        "sentence, in no model. Some other token than the first gets as much in 1 of 2 models, "
-        "most in layer 1 of a (0.36; “.” in 2 of 2 documents)."
+        "it, that place gets 0.1 or more in 1 model (0.36 with “!” in layer 1 of a); with a "
+        "comma, which ends no sentence, in no model. Some other token than the first gets as much "
+        "in 1 of 2 models, most in layer 1 of a (0.36; “.” in 2 of 2 documents)."
     )
 
 
