@@ -67,14 +67,14 @@ def number_of(
 ) -> Estimate | None:
     """The claim's number for one model of the run, if all tables that it needs exist."""
     try:
-        found = measures()[claim.measure].compute(tables, model, **options)
+        number = measures()[claim.measure].compute(tables, model, **options)
     except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise SinkscopeError(
             f"claim '{claim.claim}': its measure {claim.measure} cannot be taken with "
             f"{json.dumps(options)} ({reason}); correct `with` or `sensitivity`."
         ) from error
-    return Estimate(found) if isinstance(found, (int, float)) else found
+    return Estimate(number) if isinstance(number, (int, float)) else number
 
 
 @dataclass(frozen=True)
@@ -95,33 +95,30 @@ NOT_MEASURED = Measurement(None, None)
 
 def measure_model(claim: Claim, subject: Subject, tables: Tables, model: str) -> Measurement:
     try:
-        found = number_of(claim, tables, model, claim.options)
+        estimate = number_of(claim, tables, model, claim.options)
     except AbsentError as absent:
         return Measurement(None, False, str(absent))
-    if found is None:
+    if estimate is None:
         names = " and ".join(claim.tables())
         return Measurement(
             None, None, f"The run does not have what this needs of {model} in {names}."
         )
-    is_met = meets(claim, subject, found.number)
+    is_met = meets(claim, subject, estimate.number)
     return Measurement(
-        found,
+        estimate,
         is_met,
-        is_clear=is_clear(claim, subject, found),
+        is_clear=is_clear(claim, subject, estimate),
         sensitivity=sensitivity(claim, subject, tables, model, is_met=is_met),
     )
 
 
 def sensitivity(claim: Claim, subject: Subject, tables: Tables, model: str, *, is_met: bool) -> str:
     """The number with each other definition of the claim, and whether the answer changes with it;
-    empty if the claim has none."""
+    empty if the claim names none."""
     phrases = []
     for name, changes in claim.sensitivity.items():
-        numbers = [
-            None if found is None else found.number
-            for options in alternatives(claim.options | changes, tables, model)
-            for found in [number_or_absent(claim, tables, model, options)]
-        ]
+        every = alternatives(claim.options | changes, tables, model)
+        numbers = [number_or_none(claim, tables, model, options) for options in every]
         phrases.append(f"{name}: {phrase(claim, subject, numbers, is_met=is_met)}")
     return "; ".join(phrases)
 
@@ -136,18 +133,20 @@ def alternatives(options: dict[str, Any], tables: Tables, model: str) -> list[di
     return [options | {name: [layer, layer] for name in ranges} for layer in range(1, n_layers - 1)]
 
 
-def number_or_absent(
+def number_or_none(
     claim: Claim, tables: Tables, model: str, options: Mapping[str, Any]
-) -> Estimate | None:
+) -> float | None:
+    """None also where what the claim speaks about does not exist with these options."""
     try:
-        return number_of(claim, tables, model, options)
+        estimate = number_of(claim, tables, model, options)
     except AbsentError:
         return None
+    return None if estimate is None else estimate.number
 
 
 def phrase(claim: Claim, subject: Subject, numbers: Sequence[float | None], *, is_met: bool) -> str:
-    """'0.377 (does not meet the condition)', '0.36 to 0.60 (3 of 4 meet the condition)'. What says
-    the same as the claim's own number has no remark."""
+    """'0.377 (does not meet the condition)', '0.36 to 0.60 (3 of 4 meet the condition)'. A number
+    that gives the same answer as the claim's own has no remark."""
     known = sorted(value for value in numbers if value is not None)
     if not known:
         return "no number"

@@ -78,8 +78,8 @@ def row(
     verdict: str = UNTESTED,
     is_relative: bool = False,
 ) -> dict[str, Any]:
-    found = measurement.estimate
-    published, measured = claim.published.get(subject.name), found.number if found else None
+    estimate = measurement.estimate
+    published, measured = claim.published.get(subject.name), estimate.number if estimate else None
     both = published is not None and measured is not None
     return {
         "number": claim.number,
@@ -96,9 +96,9 @@ def row(
         "condition": condition_text(claim.condition),
         "published": published,
         "measured": measured,
-        "low": found.low if found else None,
-        "high": found.high if found else None,
-        "n_documents": found.n_documents if found else None,
+        "low": estimate.low if estimate else None,
+        "high": estimate.high if estimate else None,
+        "n_documents": estimate.n_documents if estimate else None,
         "difference": measured - published if both else None,  # type: ignore[operator]
         "meets": measurement.meets,
         "is_clear": measurement.is_clear,

@@ -123,9 +123,9 @@ def near_copy_layer(tables: Tables, model: str, *, end: str) -> float | Estimate
     (cosines,), n_documents = by_document
     layers = np.where(cosines >= NEAR_COPY, rows["layer"].sort().to_numpy().astype(float), np.nan)
     known = ~np.isnan(layers).all(1)
-    found = np.full(len(layers), np.nan)
-    found[known] = {"first": np.nanmin, "last": np.nanmax}[end](layers[known], axis=1)
-    return estimate(found, n_documents)
+    extremes = np.full(len(layers), np.nan)
+    extremes[known] = {"first": np.nanmin, "last": np.nanmax}[end](layers[known], axis=1)
+    return estimate(extremes, n_documents)
 
 
 def naive_drop(tables: Tables, model: str) -> float | Estimate | None:
