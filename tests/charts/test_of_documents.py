@@ -9,6 +9,7 @@ from sinkscope import means
 from sinkscope.charts.of_documents import (
     MOST_POINTS,
     MOST_ROWS,
+    OF_PICKER,
     behind,
     shown_documents,
     with_documents,
@@ -70,6 +71,9 @@ def test_a_mean_over_all_documents_stands_before_those_that_are_drawn():
 def test_a_caption_says_which_documents_are_points():
     assert behind(drawn(), N) == (
         "band: 95 % bootstrap interval; points: 40 of 200 documents, evenly chosen by name"
+    )
+    assert behind(drawn(), N, OF_PICKER).endswith(
+        "points: 40 of 200 documents, those of the picker"
     )
     assert behind(drawn(3), 3) == "band: 95 % bootstrap interval; points: the documents"
     assert behind(drawn(1), 1) == "one document has no interval"

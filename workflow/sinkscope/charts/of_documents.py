@@ -17,6 +17,7 @@ MOST_POINTS = 40
 # Points of one figure, about 300 kB of its file.
 MOST_ROWS = 5_000
 BAND = "band: 95 % bootstrap interval"
+EVENLY, OF_PICKER = "evenly chosen by name", "those of the picker"
 
 
 def shown_documents(documents: pl.Series, n_means: int) -> list[str]:
@@ -71,15 +72,12 @@ def with_documents(
     )
 
 
-def behind(drawn: pl.DataFrame, n_documents: int) -> str:
+def behind(drawn: pl.DataFrame, n_documents: int, chosen: str = EVENLY) -> str:
     """The words of a caption for band and points. drawn: with the documents that are drawn.
-    n_documents: how many there are."""
+    n_documents: how many there are. chosen: which are drawn, if not all."""
     n_shown = drawn.filter(pl.col("document") != ALL_DOCUMENTS)["document"].n_unique()
     if n_documents < 2:
         return "one document has no interval"
     if n_shown in (0, n_documents):
         return f"{BAND}; {'points: the documents' if n_shown else 'too many documents for points'}"
-    return (
-        f"{BAND}; points: {n_shown} of {words.counted(n_documents, 'document')}, evenly chosen by "
-        "name"
-    )
+    return f"{BAND}; points: {n_shown} of {words.counted(n_documents, 'document')}, {chosen}"

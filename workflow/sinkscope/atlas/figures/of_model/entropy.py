@@ -11,7 +11,7 @@ from sinkscope import words
 from sinkscope.charts.channels import by_document, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
-from sinkscope.charts.of_documents import behind
+from sinkscope.charts.of_documents import OF_PICKER, behind
 from sinkscope.charts.select import axis_length, drawn_documents, with_lengths, with_mean
 from sinkscope.charts.theme import (
     ALL_DOCUMENTS,
@@ -63,7 +63,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             "Formula: mean over queries i ≥ 1 of H(A[l,h,i,:]) / log(number of visible keys). "
             "Line: mean over heads; grey: from the 10th to the 90th percentile of heads. "
             f"Mean over n = {words.counted(n_documents, 'document')}, or one document; in blue, "
-            f"{behind(drawn, n_documents)}. "
+            f"{behind(drawn, n_documents, OF_PICKER)}. "
             "Unit: part of the maximum; 1 is attention spread evenly, 0 all on one key."
         ),
         chart=by_document(chart, offered, filtered=False),

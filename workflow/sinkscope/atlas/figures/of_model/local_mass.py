@@ -11,7 +11,7 @@ from sinkscope import words
 from sinkscope.charts.channels import by_document, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
-from sinkscope.charts.of_documents import behind
+from sinkscope.charts.of_documents import OF_PICKER, behind
 from sinkscope.charts.palette import WIDTH_COLOURS
 from sinkscope.charts.select import axis_length, drawn_documents, with_lengths, with_mean
 from sinkscope.charts.theme import (
@@ -73,7 +73,8 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             "Formula: sum over |i - j| ≤ w of A[l,h,i,j], mean over queries i and heads h, for "
             "w = 1 to 5; on the right without the keys of “all sinks” (first token, special "
             f"tokens, first terminator). Mean over n = {words.counted(n_documents, 'document')}, "
-            f"or one document; {behind(drawn, n_documents)}. Unit: part of 1, linear scale."
+            f"or one document; {behind(drawn, n_documents, OF_PICKER)}. Unit: part of 1, linear "
+            "scale."
         ),
         chart=by_document(panels(line, drawn, "keys", 2, PANELS), offered, filtered=False),
         data=drawn,

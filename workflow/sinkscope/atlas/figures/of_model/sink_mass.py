@@ -18,7 +18,7 @@ from sinkscope.atlas.figures.masses import (
 from sinkscope.charts.channels import by_document, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
-from sinkscope.charts.of_documents import behind
+from sinkscope.charts.of_documents import OF_PICKER, behind
 from sinkscope.charts.select import (
     axis_length,
     distinct_key_sets,
@@ -91,7 +91,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         caption=(
             f"Formula: {FORMULA}. {ALL_SINKS} A line is one document or the mean "
             f"over n = {words.counted(n_documents, 'document')} (those that have keys of the set); "
-            f"{behind(drawn, n_documents)}. Unit: part of 1, linear scale. "
+            f"{behind(drawn, n_documents, OF_PICKER)}. Unit: part of 1, linear scale. "
             "The strict form, in the tooltip and the CSV, leaves out queries that are in the set "
             "and the first query."
         ),
