@@ -48,8 +48,9 @@ def test_small_values_and_large_states_are_named(both):
 def test_the_sink_survives_where_half_is_left(both):
     assert both["norms_weighted"].finding.text == (
         "Where it is strongest, the first token keeps at least half of its attention in 1 of 2 "
-        "models when keys are weighted by the norms of their values; least in a (0.60 becomes 0.06 "
-        "in layer 1), most in b (0.60 becomes 0.48 in layer 1)."
+        "models when keys are weighted by the norms of their values; least in a (0.60 [0.60, "
+        "0.60] becomes 0.06 [0.06, 0.06] in layer 1), most in b (0.60 [0.60, 0.60] becomes 0.48 "
+        "[0.48, 0.48] in layer 1)."
     )
 
 

@@ -24,8 +24,11 @@ ALIKE = 0.1  # relative change below which attention is the same
 
 FINDING = (
     "With another first word attention to key 0, where it is most, changes by less than a tenth in "
-    "{{ n_alike }} of {{ n_models | counted('model') }}; most in {{ most_changed | phrased("
-    "'{model}, from {text:.2f} to {other_first_word:.2f} (layer {layer})') | first }}."
+    "{{ n_alike }} of {{ n_models | counted('model') }}; most in "
+    "{% for row in most_changed %}{{ row.model }}, from "
+    "{{ row.text | estimate(row.text_low, row.text_high) }} to "
+    "{{ row.other_first_word | estimate(row.other_first_word_low, row.other_first_word_high) }} "
+    "(layer {{ row.layer }}){% endfor %}."
 )
 
 
@@ -84,9 +87,17 @@ def changes_at_peak(means: pl.DataFrame) -> pl.DataFrame:
         pl.col("role") == "first_token", pl.col("input").is_in(["text", "other_first_word"])
     )
     change = (pl.col("other_first_word") / pl.col("text") - 1).abs()
+    by, ends = ["model", "layer"], ["mass", "mass_low", "mass_high"]
+    wide = peak.pivot("input", index=by, values=ends)
+    # Columns of the pivot: mass_text, mass_low_text, mass_high_text, and those of the other input.
+    names = {
+        f"{end}_{name}": f"{name}{end.removeprefix('mass')}"
+        for name in ("text", "other_first_word")
+        for end in ends
+    }
     return (
-        peak.pivot("input", index=["model", "layer"], values="mass")
-        .drop_nulls()
+        wide.rename(names)
+        .drop_nulls(["text", "other_first_word"])
         .with_columns(change=change)
         .sort("change", "model", descending=[True, False])
     )

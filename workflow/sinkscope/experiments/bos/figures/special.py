@@ -24,11 +24,13 @@ MASSES = ["first_token", "first_word"]
 TAKES_OVER = 0.5  # fraction of the special token's attention
 
 FINDING = (
-    "{% set ends = extremes | phrased("
-    "'{model} ({word:.2f} instead of {special:.2f} in layer {layer})') %}"
+    "{% macro change(row) %}{{ row.model }} ({{ row.word|estimate(row.word_low, row.word_high) }} "
+    "instead of {{ row.special|estimate(row.special_low, row.special_high) }} in layer "
+    "{{ row.layer }}){% endmacro %}"
     "Without special tokens the first real token takes over at least half of what the special "
     "token got, where that was most, in {{ n_over }} of {{ n_models | counted('model') }}"
-    "{{ ': ' ~ ends[0] if n_models == 1 else '; most in ' ~ ends | join(', least in ') }}."
+    "{{ ': ' if n_models == 1 else '; most in ' }}{{ change(extremes[0]) }}"
+    "{{ ', least in ' ~ change(extremes[1]) if n_models > 1 }}."
 )
 
 
@@ -78,22 +80,27 @@ def means(table: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def takeover(with_: pl.DataFrame, without: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, special, word, part: attention to the special token in the layer where it is
-    highest, and attention to the first real token in that layer without special tokens. The largest
-    part comes first."""
+    """model, layer, special, word (with their intervals), part: attention to the special token in
+    the layer where it is highest, and attention to the first real token in that layer without
+    special tokens. The largest part comes first."""
     best = (
         with_.drop_nulls("first_token")
         .sort("model", "first_token", "layer", descending=[False, True, False])
         .group_by("model", maintain_order=True)
         .first()
-        .select("model", "layer", special="first_token")
+        .select("model", "layer", **named("special", "first_token"))
     )
-    words_alone = without.select("model", "layer", word="first_word")
+    words_alone = without.select("model", "layer", **named("word", "first_word"))
     return (
         best.join(words_alone, on=["model", "layer"])
         .with_columns(part=pl.col("word") / pl.col("special"))
         .sort("part", "model", descending=[True, False])
     )
+
+
+def named(name: str, column: str) -> dict[str, str]:
+    """A column and its interval under another name."""
+    return {f"{name}{end}": f"{column}{end}" for end in ("", "_low", "_high")}
 
 
 def finding(takeovers: pl.DataFrame) -> Finding:

@@ -26,11 +26,13 @@ LOOKS: dict[str, Look] = {
 }
 SURVIVES = 0.5
 FINDING = (
-    "{% set change = '{model} ({mass:.2f} becomes {norm_mass:.2f} in layer {layer})' %}"
+    "{% macro change(row) %}{{ row.model }} ({{ row.mass|estimate(row.mass_low, row.mass_high) }} "
+    "becomes {{ row.norm_mass|estimate(row.norm_mass_low, row.norm_mass_high) }} in layer "
+    "{{ row.layer }}){% endmacro %}"
     "Where it is strongest, the first token keeps at least half of its attention in {{ n_kept }} "
     "of {{ n_models|counted('model') }} when keys are weighted by the norms of their values"
-    "{{ '; least in ' if most else ': ' }}{{ least|phrased(change)|listed }}"
-    "{{ ', most in ' if most }}{{ most|phrased(change)|listed }}."
+    "{{ '; least in ' if most else ': ' }}{{ change(least[0]) }}"
+    "{{ ', most in ' ~ change(most[0]) if most }}."
 )
 
 
@@ -63,7 +65,8 @@ def figure(tables: Tables) -> Figure | None:
 def facts(peak: pl.DataFrame) -> dict[str, Any]:
     """peak: frame returned by peaks, one row per model."""
     fraction = pl.col("norm_mass") / pl.col("mass")
-    ordered = peak.sort(fraction, "model").select("model", "layer", "mass", "norm_mass")
+    columns = [f"{name}{end}" for name in COLUMNS for end in ("", "_low", "_high")]
+    ordered = peak.sort(fraction, "model").select("model", "layer", *columns)
     return {
         "n_models": ordered.height,
         "n_kept": ordered.filter(fraction >= SURVIVES).height,
