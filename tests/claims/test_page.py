@@ -8,7 +8,7 @@ import pytest
 from claims.rows import THREE
 from report.made import HOSTILE
 from report.test_report import Elements
-from sinkscope.claims.page import DOUBT, brief, estimate, measured_as, number, shown
+from sinkscope.claims.page import DOUBT, brief, estimate, interval, measured_as, number, shown
 from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY, UNTESTED
 
 
@@ -126,6 +126,11 @@ def test_a_number_stands_with_its_interval_and_the_number_of_documents():
     row = {"measured": 0.46888, "low": 0.4276, "high": 0.50987, "n_documents": 8}
     assert estimate(row) == "0.4689 [0.4276, 0.5099], 8 documents"
     assert estimate(row | {"low": None, "high": None}) == "0.4689"
+    told = {"model": "m", "is_relative": True, "verdict": UNTESTED, "why": "", "published": None}
+    others = [row | told, row | told | {"model": "o", "n_documents": 6}]
+    assert brief(others) == (
+        "relatives: m 0.4689 [0.4276, 0.5099], o 0.4689 [0.4276, 0.5099]; n = 6 to 8 documents"
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,6 +155,7 @@ def test_the_page_says_in_words_that_an_interval_includes_the_threshold(articles
     assert row["low"] < row["measured"] < row["high"]
     assert row["is_clear"] is False
     assert f"{row['verdict']} but {DOUBT}" in articles["unclear"]
-    assert estimate(row) in articles["unclear"]
+    assert articles["unclear"].count(interval(row)) == 2  # in the line, and in the table
+    assert "; n = 3 documents" in articles["unclear"]
     assert f"Other definitions: {row['sensitivity']}." in articles["unclear"]
     assert DOUBT not in articles["holds"]

@@ -79,11 +79,14 @@ def number(value: float | None, *, signed: bool = False) -> str:
 
 def estimate(row: Mapping[str, Any]) -> str:
     """The measured number of a row, with its interval and number of documents."""
-    text = number(row["measured"])
-    if row["low"] is not None:
-        text += f" [{number(row['low'])}, {number(row['high'])}]"
-        text += f", {words.counted(row['n_documents'], 'document')}"
-    return text
+    documents = "" if row["low"] is None else f", {words.counted(row['n_documents'], 'document')}"
+    return f"{interval(row)}{documents}"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """The measured number of a row, with its interval."""
+    ends = "" if row["low"] is None else f" [{number(row['low'])}, {number(row['high'])}]"
+    return f"{number(row['measured'])}{ends}"
 
 
 def doubt(row: Mapping[str, Any]) -> str:
@@ -97,16 +100,19 @@ def by_whom(study: str) -> str:
 
 
 def brief(rows: Sequence[dict[str, Any]]) -> str:
-    """The numbers of the models that the claim speaks about, and of their relatives; then the
-    published (or noted) number, if there is only one."""
+    """The numbers of the models that the claim speaks about, and of their relatives, with their
+    intervals; the number of documents; then the published (or noted) number, if there is only
+    one."""
     subjects = [row for row in rows if row["measured"] is not None and not row["is_relative"]]
     relatives = [row for row in rows if row["measured"] is not None and row["is_relative"]]
-    parts = [f"{row['model']} {estimate(row)}" for row in subjects]
+    parts = [f"{row['model']} {interval(row)}" for row in subjects]
     parts += [row["why"].rstrip(".") for row in rows if row["verdict"] == FAILS and row["why"]]
     if relatives:
-        names = {row["model"]: estimate(row) for row in relatives}
+        names = {row["model"]: interval(row) for row in relatives}
         listed = ", ".join(f"{model} {value}" for model, value in names.items())
         parts.append(f"{'relative' if len(names) == 1 else 'relatives'}: {listed}")
+    if n_documents := [row["n_documents"] for row in rows if row["low"] is not None]:
+        parts.append(f"n = {words.ranged(n_documents)} documents")
     published = {row["published"] for row in rows}
     if len(published) == 1 and None not in published:
         parts.append(f"{by_whom(rows[0]['study'])}: {number(*published)}")
