@@ -3,7 +3,7 @@
 import polars as pl
 
 from drawing import figures_of
-from sinkscope.experiments.induction.derive import peers_mean
+from sinkscope.experiments.induction.derive import with_ordinary_text
 
 N = 5  # tokens of a repeat
 N_LAYERS, N_HEADS = 3, 4
@@ -11,6 +11,7 @@ HEADS = {
     "layer": pl.UInt16, "head": pl.UInt16, "is_induction": pl.Boolean,
     "first_token": pl.Float64, "over_half": pl.Float64, "duplicate_score": pl.Float64,
 }  # fmt: skip
+SCORES = ["model", "layer", "head", "induction_score", "duplicate_score"]
 ENTRIES = {"layer": pl.UInt16, "head": pl.UInt16, "query": pl.UInt32, "key": pl.UInt32}
 
 
@@ -29,9 +30,18 @@ def heads(model, planted, rest=0.1, size=(N_LAYERS, N_HEADS)):
                 }
             )  # fmt: skip
     table = pl.DataFrame(rows, schema_overrides=HEADS)
-    return table.with_columns(
-        peers_mean(name).alias(f"{name}_peers") for name in ("first_token", "over_half")
-    )
+    return with_ordinary_text(table.select(SCORES), on_text(table), 0.4)
+
+
+def on_text(table):
+    """The table heads of two documents: half above, and half below what heads give on average."""
+    return pl.concat(
+        table.select(
+            "model", "layer", "head", document=pl.lit(document),
+            sink_score=pl.col("first_token") * part, over_half=pl.col("over_half") * part,
+        )
+        for document, part in (("one", 0.9), ("two", 1.1))
+    )  # fmt: skip
 
 
 def patterns(model, layer, head, followed, parked, bos=1):
@@ -69,7 +79,8 @@ def drawn(*models):
 
 def of_tables(table, entries):
     """Figures by name."""
-    figures = figures_of("induction", induction=table, induction_patterns=entries)
+    ordinary = on_text(table)
+    figures = figures_of("induction", induction=table, induction_patterns=entries, heads=ordinary)
     return {figure.name: figure for figure in figures}
 
 

@@ -141,8 +141,10 @@ def claims(path, hostile):
         claim("fails", ["dec"], "mass", {"above": 2}, first, published=0.9),
         claim("absent", ["dec"], "half_peak_layer", {"above": 0}, {"key_set": "punctuation"}),
         claim("untested", ["gone"], "value", {"above": 0}, {"table": "none", "column": "x"}),
+        claim("unclear", ["enc"], "mass", {"above": 0.2}, first | {"layers": [1, 1]},
+              sensitivity={"layer 0": {"layers": [0, 0]}}),
         claim("note", ["dec"], "mass", {"above": 0.01}, first, study="design", published=0.25),
-    ]
+    ]  # fmt: skip
     path.write_text(yaml.safe_dump({"models": models, "claims": found}))
     return path
 

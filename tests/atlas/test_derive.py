@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from sink_arrays import RULE, sink_arrays
+from sinkscope import intervals
 from sinkscope.atlas.derive import tables_of_model
 from sinkscope.atlas.job import reduce_model, write_tables
 from sinkscope.atlas.limits import Limits
@@ -223,6 +224,57 @@ def test_masses_have_a_row_for_every_document_layer_and_key_set(tables):
     n_keys = table.filter(document="b", layer=1).select("key_set", "n_keys").rows()
     there = {"cls": 1, "word": 1, "sep": 1, "first_token": 1, "first_four": 3, "special": 2}
     assert dict(n_keys) == dict.fromkeys(KEY_SETS, 0) | there | {"listed_sinks": 2, "sinks": 1}
+
+
+def test_means_of_masses_are_over_the_documents_that_have_keys_of_the_set(tables):
+    table = tables["sink_mass_means"]
+    assert table.height == N_LAYERS * len(KEY_SETS)
+    for row in table.iter_rows(named=True):
+        place = row["layer"], KEY_SETS.index(row["key_set"])
+        own = tables["sink_mass"].filter(pl.col("n_keys") > 0, key_set=row["key_set"])
+        names = own["document"].unique().to_list()
+        values = [float(made["mass"][place]) for made in CELLS if made.meta["document"] in names]
+        assert row["n_documents"] == len(values)
+        assert row["mass"] == (pytest.approx(np.mean(values)) if values else None)
+        # Of two documents the interval is from one to the other.
+        ends = sorted(values) if len(values) == 2 else [None, None]
+        assert [row["mass_low"], row["mass_high"]] == ends
+        assert (row["n_strict"], row["strict_mass"]) == (0, None)
+    assert set(table.filter(layer=0)["n_documents"]) == {0, 1, 2}
+
+
+def test_the_interval_of_a_rate_is_over_documents_not_heads(tables):
+    """Of two documents the rate of each is an end."""
+    documents = tables["sink_rate_documents"]
+    assert (documents["n_heads"] == N_HEADS).all()
+    for row in tables["sink_rate"].filter(n_documents=2).iter_rows(named=True):
+        place = {name: row[name] for name in ("layer", "key_set")}
+        own = documents.filter(pl.col("window").eq_missing(row["window"]), **place)
+        shares = (own["n_above"] / own["n_heads"]).to_list()
+        assert [row["low"], row["high"]] == pytest.approx(sorted(shares))
+        assert row["rate"] == pytest.approx(np.mean(shares))
+    assert tables["sink_rate"].filter(pl.col("n_documents") < 2)["low"].null_count() > 0
+
+
+def test_a_rate_weighs_documents_alike_in_its_resamples():
+    cells = [cell(name, ["cls", "word", "sep"], seed=i) for i, name in enumerate("abcde")]
+    made = tables_of_model(MODEL, cells, [entry(name) for name in "abcde"], LIMITS)
+    table = made["sink_rate"].collect().filter(pl.col("window").is_null(), key_set="first_token")
+    for row in table.iter_rows(named=True):
+        above = [[np.mean(one["sink_score"][row["layer"], :, 0] > 0.5)] for one in cells]
+        expected = intervals.of_means(np.array(above))
+        found = [row["rate"], row["low"], row["high"]]
+        assert found == pytest.approx([expected.value[0], expected.low[0], expected.high[0]])
+
+
+def test_max_keys_of_documents_add_up_to_the_histogram(tables):
+    documents = tables["max_attention_documents"]
+    for made in CELLS:
+        own = documents.filter(document=made.meta["document"])
+        assert own["count"].sum() == N_LAYERS * made.n_tokens
+    keys = ["token", "key_class"]
+    both = documents.group_by(keys).agg(pl.col("count").sum()).sort(keys)
+    assert both.equals(tables["max_attention_tokens"].select(*keys, "count").sort(keys))
 
 
 def test_a_mass_over_no_queries_is_null_not_nan(tables):

@@ -19,7 +19,7 @@ from sinkscope.charts.channels import (
 )
 from sinkscope.charts.figure import Figure, as_svg
 from sinkscope.charts.forms.bars import bars
-from sinkscope.charts.forms.lines import layer_panels, long
+from sinkscope.charts.forms.lines import layer_panels, long, mean_panels
 from sinkscope.charts.forms.marks import mark_looks, marks
 from sinkscope.charts.forms.patterns import EDGE, GUIDE, column, pattern
 from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
@@ -56,6 +56,19 @@ def test_lines_are_drawn_in_a_panel_per_model():
     assert ">n</text>" in drawing
 
 
+def test_a_mean_has_a_band_and_a_point_per_document():
+    mean = DRAWN.with_columns(
+        document=pl.lit("all documents"), n_documents=pl.lit(2), n_tokens=pl.lit(None),
+        value_low=pl.col("value") - 0.05, value_high=pl.col("value") + 0.05,
+    )  # fmt: skip
+    single = DRAWN.with_columns(document=pl.lit("one"), n_tokens=pl.lit(12))
+    data = pl.concat([mean, single], how="diagonal_relaxed")
+    drawing = svg(mean_panels(data, alt.Y("value:Q"), LOOKS), data)
+    assert marked(drawing, "line") == marked(drawing, "area") == 3
+    assert marked(drawing, "symbol") == 2 * DRAWN.height  # of the line, and of the documents
+    assert drawing.count(">second</text>") == 1
+
+
 def test_columns_become_lines_and_missing_values_are_left_out():
     frame = pl.DataFrame({"model": ["m", "m"], "a": [0.1, float("nan")], "b": [None, 0.4]})
     found = long(frame, {"a": "first", "b": "second"}, ["model"])
@@ -89,6 +102,20 @@ def test_marks_have_one_legend_of_colour_and_shape():
     drawing = svg(mark.properties(data=data_source(DRAWN), width=100, height=60))
     assert marked(drawing, "symbol") == DRAWN.height
     assert drawing.count(">second</text>") == 1
+
+
+def test_a_bar_has_the_rule_of_its_interval_if_there_is_one():
+    data = pl.DataFrame(
+        {"model": ["m", "n"], "value": [0.2, 0.6], "low": [0.1, None], "high": [0.4, None]}
+    )
+    bar = bars(
+        alt.X("value:Q"), rows_axis("model", ["n", "m"], grid=False), alt.Color("model:N"),
+        tips("model:N"), width=100, height=50, number="datum.value", interval=("low", "high"),
+    )  # fmt: skip
+    drawing = svg(bar.properties(data=data_source(data)), data)
+    assert marked(drawing, "rect") == 2
+    groups = re.findall(r"mark-rule role-mark[^>]*>(.*?)</g>", drawing, re.DOTALL)
+    assert sum(group.count("<line") for group in groups) == 1
 
 
 @pytest.mark.parametrize(("at_right", "number"), [(False, "datum.layer"), (True, "'x'")])

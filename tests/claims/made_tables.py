@@ -124,7 +124,8 @@ def llama(
             likeness = convergence if layer in INSIDE else 0.85
             layers.append(
                 {"mark": mark, "layer": layer, "first_token": FIRST, "second_sink": own,
-                 "ratio": own / FIRST, "next_terminator": following, "threshold": 0.1,
+                 "second_sink_low": own, "second_sink_high": own, "ratio": own / FIRST,
+                 "next_terminator": following, "threshold": 0.1,
                  "is_second_sink": own >= 0.1, "cosine": 0.998 if is_copy else 0.2,
                  "unit_distance": distance if layer in INSIDE else 1.2,
                  "convergence": outlier if outlier and layer == 7 else likeness}

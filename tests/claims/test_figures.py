@@ -7,6 +7,7 @@ import pytest
 
 from claims.rows import NOTE, THREE, claims, row
 from drawing import figures_of
+from sinkscope.charts.figure import as_svg
 from sinkscope.claims.figures import countings, numbers
 from sinkscope.findings.finding import Finding
 
@@ -25,6 +26,18 @@ def test_published_and_measured_stand_side_by_side():
         ("c2", "published", "a"): 0.9, ("c2", "measured, same model", "a"): 0.88,
         ("c4", "published", "b"): 0.3,
     }  # fmt: skip
+
+
+def test_the_interval_of_a_measured_number_is_drawn_at_its_mark():
+    rows = THREE.filter(number=2).with_columns(
+        low=pl.lit(0.8), high=pl.lit(0.95), n_documents=pl.lit(8, pl.UInt32)
+    )
+    drawn = numbers.compared(rows).sort("kind").select("kind", "value", "low", "high")
+    assert drawn.rows() == [
+        ("measured, same model", 0.88, 0.8, 0.95), ("published", 0.9, None, None),
+    ]  # fmt: skip
+    svg = as_svg(numbers.figure({"claims": rows}).spec())
+    assert svg.count('aria-roledescription="rule mark"') == 1
 
 
 def test_a_note_of_this_project_is_not_published():

@@ -5,8 +5,10 @@ import polars as pl
 import pytest
 
 from claims.made_tables import NO_SECOND_SINK, last_layer, llama
-from sinkscope.claims.measure import AbsentError, in_layers, measures
+from sinkscope import means
+from sinkscope.claims.measure import AbsentError, Estimate, in_layers, measures
 from sinkscope.experiments.second_sink.figures.local import figure
+from sinkscope.intervals import draws
 
 N_LAYERS = 5
 DOCUMENTS = ("a", "b", "c")
@@ -73,8 +75,14 @@ def tables():
     }
 
 
-def measured(tables, name, model="m", **options):
+def estimated(tables, name, model="m", **options):
     return measures()[name].compute(tables, model, **options)
+
+
+def measured(tables, name, model="m", **options):
+    """The number alone."""
+    found = estimated(tables, name, model, **options)
+    return found.number if isinstance(found, Estimate) else found
 
 
 def counts(tables, table="max_attention_tokens"):
@@ -139,7 +147,7 @@ def test_documents_without_a_key_of_the_set_do_not_count(tables):
 
 @pytest.mark.parametrize(
     ("layers", "expected"),
-    [("all", [0, 1, 2, 3, 4]), ("intermediate", [1, 2, 3]), ([0, 0], [0]), ([3, -1], [3, 4]),
+    [("all", [0, 1, 2, 3, 4]), ([1, -2], [1, 2, 3]), ([0, 0], [0]), ([3, -1], [3, 4]),
      ([-2, -1], [3, 4]), ([7, 9], [])],
 )  # fmt: skip
 def test_layers_are_chosen_from_either_end(layers, expected):
@@ -149,7 +157,7 @@ def test_layers_are_chosen_from_either_end(layers, expected):
 
 def test_what_is_left_of_a_sink_is_a_ratio_of_two_ranges_of_layers(tables):
     mean = mass_of(tables, "sep").mean(0)
-    options = {"key_set": "sep", "layers": [-1, -1], "of_layers": "intermediate"}
+    options = {"key_set": "sep", "layers": [-1, -1], "of_layers": [1, -2]}
     found = measured(tables, "mass_left", **options)
     assert found == pytest.approx(mean[4] / mean[1:4].mean())
     middle = np.median(mass_of(tables, "sep"), axis=0)
@@ -172,8 +180,8 @@ def test_what_is_no_sink_neither_begins_nor_falls():
     masses = by_layer(0.02, 0.09, 0.09, 0.01)
     with pytest.raises(AbsentError, match=r"sep is not a sink of m: its largest mass is 0\.090"):
         measured(masses, "half_peak_layer", key_set="sep")
-    with pytest.raises(AbsentError, match="not a sink of m in the intermediate layers"):
-        measured(masses, "mass_left", key_set="sep", layers=[-1, -1], of_layers="intermediate")
+    with pytest.raises(AbsentError, match="not a sink of m in layers 1 to the last but one"):
+        measured(masses, "mass_left", key_set="sep", layers=[-1, -1], of_layers=[1, -2])
 
 
 def test_a_sink_rate_is_the_mean_over_layers_and_documents_of_one_window(tables):
@@ -234,7 +242,7 @@ def test_any_column_of_any_table_can_be_a_value(tables):
     [
         ("max_key_share", {"tokens": ["."]}), ("max_key_lead", {"tokens": ["."]}),
         ("max_key_ratio", {"tokens": ["."], "of": ["."]}), ("mass", {"key_set": "sep"}),
-        ("mass_left", {"key_set": "sep", "layers": [0, 0], "of_layers": "intermediate"}),
+        ("mass_left", {"key_set": "sep", "layers": [0, 0], "of_layers": [1, -2]}),
         ("half_peak_layer", {"key_set": "sep"}), ("sink_rate", {"window": 64}),
         ("n_tokens", {"aggregate": "sum"}),
         ("n_induction_heads", {}), ("induction_rest", {}), ("first_token_trained", {}),
@@ -304,3 +312,185 @@ def test_a_mark_that_was_not_put_there_is_not_one_that_failed():
     assert measured(tables, "second_sink_marks") == 3
     without = layers.filter(pl.col("mark") != "!")
     assert measured({"second_sink_layers": without}, "second_sink_marks") is None
+
+
+# --- Intervals over documents -------------------------------------------------------------------
+
+
+def resampled(statistic, values):
+    """Ends of the interval of any statistic of documents, with a loop over the resamples. values:
+    an array with the documents along its first axis."""
+    found = []
+    for counts in draws(len(values))[1:].astype(int):
+        found.append(statistic(np.repeat(values, counts, axis=0)))
+    return np.percentile([x for x in found if np.isfinite(x)], [2.5, 97.5])
+
+
+def ends(estimate):
+    return estimate.low, estimate.high
+
+
+@pytest.mark.parametrize("over_layers", ["mean", "min", "max"])
+@pytest.mark.parametrize("over_documents", ["mean", "median"])
+def test_the_interval_of_a_mass_resamples_documents_not_layers(tables, over_layers, over_documents):
+    options = {"over_layers": over_layers, "over_documents": over_documents}
+    found = estimated(tables, "mass", key_set="sep", layers=[1, 3], **options)
+    over = getattr(np, over_documents)
+    expected = resampled(
+        lambda masses: getattr(over(masses, axis=0), over_layers)(), mass_of(tables, "sep")[:, 1:4]
+    )
+    assert ends(found) == pytest.approx(expected)
+    assert found.n_documents == len(DOCUMENTS)
+    assert found.low <= found.number <= found.high
+
+
+@pytest.mark.parametrize("over_documents", ["min", "max"])
+def test_the_smallest_document_is_no_estimate(tables, over_documents):
+    found = estimated(tables, "mass", key_set="sep", over_documents=over_documents)
+    assert isinstance(found, float)
+
+
+def test_the_interval_of_what_is_left_compares_the_same_documents(tables):
+    options = {"key_set": "sep", "layers": [-1, -1], "of_layers": [1, -2]}
+    found = estimated(tables, "mass_left", **options)
+    expected = resampled(
+        lambda masses: masses.mean(0)[4] / masses.mean(0)[1:4].mean(), mass_of(tables, "sep")
+    )
+    assert ends(found) == pytest.approx(expected)
+
+
+def test_the_interval_of_the_first_strong_layer_is_of_layers(tables):
+    def first(masses):
+        mean = masses.mean(0)
+        return int(np.flatnonzero(mean >= mean.max() / 2)[0])
+
+    found = estimated(tables, "half_peak_layer", key_set="sep")
+    assert ends(found) == tuple(resampled(first, mass_of(tables, "sep")))
+    assert found.number == first(mass_of(tables, "sep"))
+
+
+def test_a_mass_of_one_layer_is_the_row_of_the_table_of_means(tables):
+    """Tables, figures and claims state the same interval."""
+    rows = tables["sink_mass"].filter(model="m", key_set="sep")
+    table = means.over_documents(rows, ["layer"], ["mass"])
+    for layer in range(N_LAYERS):
+        found = estimated(tables, "mass", key_set="sep", layers=[layer, layer])
+        row = table.filter(layer=layer).row(0, named=True)
+        assert (found.number, *ends(found)) == (row["mass"], row["mass_low"], row["mass_high"])
+
+
+def test_the_interval_of_a_rate_is_over_documents(tables):
+    rng = np.random.default_rng(8)
+    scored = pl.DataFrame(
+        [
+            {"model": "m", "document": f"d{i}", "layer": layer, "key_set": "first_token",
+             "window": 64, "n_heads": 4, "n_above": int(rng.integers(0, 5))}
+            for i in range(6) for layer in range(N_LAYERS) if (i, layer) != (0, 0)
+        ]
+    )  # fmt: skip
+    found = estimated(tables | {"sink_rate_documents": scored}, "sink_rate", window=64)
+    counts = scored.group_by("document").agg(pl.col("n_above", "n_heads").sum()).sort("document")
+    pairs = counts.select("n_above", "n_heads").to_numpy().astype(float)
+
+    def rate(documents):
+        return documents[:, 0].sum() / documents[:, 1].sum()
+
+    assert found.number == pytest.approx(rate(pairs))
+    assert ends(found) == pytest.approx(resampled(rate, pairs))
+    assert found.n_documents == 6
+
+
+def counted(rng, n=5):
+    """max_attention_documents and the histogram of their sums."""
+    names = [("[SEP]", "sep"), (".", "terminator"), ("tide", "word")]
+    rows = [
+        {"model": "m", "document": f"d{i}", "token": token, "key_class": key_class,
+         "count": int(rng.integers(1, 90))}
+        for i in range(n) for token, key_class in names if (i, token) != (1, ".")
+    ]  # fmt: skip
+    documents = pl.DataFrame(rows).cast({"count": pl.UInt64})
+    whole = documents.group_by("model", "token", "key_class").agg(pl.col("count").sum())
+    return {
+        "max_attention_documents": documents,
+        "max_attention_tokens": whole,
+        "max_attention_tokens_padded": whole,
+    }
+
+
+def test_intervals_of_shares_leads_and_ratios_count_max_keys_of_documents():
+    tables = counted(np.random.default_rng(2))
+    table = tables["max_attention_documents"]
+    wide = table.pivot("token", index="document", values="count").sort("document").fill_null(0)
+    values = wide.select("[SEP]", ".", "tide").to_numpy().astype(float)  # [document, token]
+
+    def share(documents):
+        return documents[:, 0].sum() / documents.sum()
+
+    def lead(documents):
+        totals = documents.sum(0)
+        return (totals[0] - max(totals[1:])) / totals.sum()
+
+    def ratio(documents):
+        return documents[:, 0].sum() / documents[:, 1].sum()
+
+    for name, statistic, options in (
+        ("max_key_share", share, {"tokens": ["[SEP]"]}),
+        ("max_key_lead", lead, {"tokens": ["[SEP]"]}),
+        ("max_key_ratio", ratio, {"tokens": ["[SEP]"], "of": ["."]}),
+    ):
+        found = estimated(tables, name, **options)
+        assert found.number == pytest.approx(statistic(values))
+        assert ends(found) == pytest.approx(resampled(statistic, values))
+        assert found.n_documents == 5
+
+
+def test_counts_that_are_not_kept_by_document_have_no_interval():
+    tables = counted(np.random.default_rng(2))
+    found = estimated(tables, "max_key_share", tokens=["[SEP]"], counting="padded")
+    assert isinstance(found, float)
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "median"])
+def test_the_interval_of_a_value_resamples_documents_with_all_their_rows(tables, aggregate):
+    options = {"table": "sink_mass", "column": "mass", "where": {"key_set": "sep"}}
+    found = estimated(tables, "value", layers=[0, 2], aggregate=aggregate, **options)
+    values = mass_of(tables, "sep")[:, :3]
+    assert ends(found) == pytest.approx(resampled(getattr(np, aggregate), values))
+    assert found.number == pytest.approx(getattr(np, aggregate)(values))
+
+
+def test_the_head_that_rests_least_is_chosen_anew_in_every_resample(tables):
+    rng = np.random.default_rng(6)
+    heads = pl.DataFrame(
+        [
+            {"model": "m", "document": f"d{i}", "layer": layer, "head": head,
+             "sink_score": rng.random(), "over_half": rng.random()}
+            for i in range(4) for layer in range(N_LAYERS) for head in range(2)
+        ]
+    )  # fmt: skip
+    rows = heads.filter(layer=3).sort("document", "head")
+    values = rows["sink_score"].to_numpy().reshape(4, 2)
+    found = estimated(tables | {"heads": heads}, "induction_rest")
+    assert ends(found) == pytest.approx(resampled(lambda x: x.mean(0).min(), values))
+
+
+def test_a_second_sink_has_the_interval_of_its_documents():
+    """Two documents: the interval is from one to the other."""
+    tables = llama()(["m"])
+    layers = tables["second_sink_layers"].filter(mark="own").select("layer", "first_token")
+    documents = pl.concat(
+        layers.with_columns(
+            model=pl.lit("m"), document=pl.lit(name), is_own=pl.lit(True),
+            second_sink=pl.col("first_token") * ratio, next_terminator=pl.lit(0.01),
+            cosine=pl.lit(cosine),
+        )
+        for name, ratio, cosine in (("a", 0.8, 0.95), ("b", 1.0, 0.85))
+    )  # fmt: skip
+    with_documents = tables | {"second_sink": documents}
+    found = estimated(with_documents, "second_sink", column="ratio", layers=[5, 5])
+    assert (found.number, *ends(found)) == pytest.approx((0.9, 0.8, 1.0))
+    contrast = estimated(with_documents, "second_sink_contrast")
+    assert ends(contrast) == pytest.approx((36, 45))
+    assert isinstance(
+        estimated(with_documents, "second_sink", column="convergence", layers=[5, 5]), float
+    )

@@ -5,9 +5,10 @@ import re
 import polars as pl
 import pytest
 
+from claims.rows import THREE
 from report.made import HOSTILE
 from report.test_report import Elements
-from sinkscope.claims.page import brief, measured_as, number
+from sinkscope.claims.page import DOUBT, brief, estimate, interval, measured_as, number, shown
 from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY, UNTESTED
 
 
@@ -31,7 +32,7 @@ def test_every_claim_stands_with_its_verdict(articles):
     }
     assert verdicts == {
         "holds": HOLDS, "partly": PARTLY, "alike": UNTESTED, "fails": FAILS, "absent": FAILS,
-        "untested": UNTESTED, "note": HOLDS,
+        "untested": UNTESTED, "unclear": HOLDS, "note": HOLDS,
     }  # fmt: skip
     assert "1 of 2 models tested" in articles["partly"]
     assert "gone was not in this run; its relative" in articles["partly"]
@@ -66,10 +67,11 @@ def test_published_numbers_stand_beside_measured_ones(articles, site):
 
 def test_the_index_says_how_many_and_leads_there(site):
     sentence = (
-        "Of 6 statements of the studies, 4 were tested by this run: 1 holds, 1 holds for those of "
-        "its models that were tested and 2 do not hold. The others speak about models or tables "
-        "that were not in it. Of 1 note of this project itself, measured when it was designed, 1 "
-        "was tested by this run: 1 holds."
+        "Of 7 statements of the studies, 5 were tested by this run: 2 hold, 1 holds for those of "
+        "its models that were tested and 2 do not hold. For 1 of them the interval over documents "
+        "includes the threshold: other documents may give another verdict. The others speak about "
+        "models or tables that were not in it. Of 1 note of this project itself, measured when it "
+        "was designed, 1 was tested by this run: 1 holds."
     )
     for page in ("index", "claims"):
         assert sentence in " ".join(Elements(site.html[page]).text.split())
@@ -107,7 +109,8 @@ def test_numbers_and_measures_as_they_are_read():
 
 
 def test_the_line_below_a_claim_names_models_once():
-    row = {"measured": 0.5, "published": 0.9, "why": "", "verdict": HOLDS, "study": "atlas"}
+    row = {"measured": 0.5, "published": 0.9, "why": "", "verdict": HOLDS, "study": "atlas",
+           "low": None, "high": None, "n_documents": None}  # fmt: skip
     own = row | {"model": "m", "is_relative": False}
     kin = [row | {"model": "k", "is_relative": True, "measured": 0.25}] * 2
     assert brief([own]) == "m 0.5; published: 0.9"
@@ -117,3 +120,42 @@ def test_the_line_below_a_claim_names_models_once():
     assert brief([untested | {"verdict": UNTESTED}]) == "Not here."
     absent = untested | {"verdict": FAILS, "published": 0.9}
     assert brief([absent]) == "Not here; published: 0.9"
+
+
+def test_a_number_stands_with_its_interval_and_the_number_of_documents():
+    row = {"measured": 0.46888, "low": 0.4276, "high": 0.50987, "n_documents": 8}
+    assert estimate(row) == "0.4689 [0.4276, 0.5099], 8 documents"
+    assert estimate(row | {"low": None, "high": None}) == "0.4689"
+    told = {"model": "m", "is_relative": True, "verdict": UNTESTED, "why": "", "published": None}
+    others = [row | told, row | told | {"model": "o", "n_documents": 6}]
+    assert brief(others) == (
+        "relatives: m 0.4689 [0.4276, 0.5099], o 0.4689 [0.4276, 0.5099]; n = 6 to 8 documents"
+    )
+
+
+@pytest.mark.parametrize(
+    ("is_clear", "verdict", "expected"),
+    [(False, HOLDS, DOUBT), (False, FAILS, DOUBT), (True, HOLDS, ""), (None, HOLDS, ""),
+     (False, UNTESTED, "")],
+)  # fmt: skip
+def test_a_verdict_whose_interval_includes_the_threshold_says_so(is_clear, verdict, expected):
+    """A relative decides nothing: there the doubt is in its own line alone."""
+    rows = THREE.filter(number=2).with_columns(
+        is_clear=pl.lit(is_clear, pl.Boolean), verdict=pl.lit(verdict),
+        condition=pl.lit("above 0.5"),
+    )  # fmt: skip
+    claim = shown(rows.rows(named=True))
+    assert claim.doubt == expected
+    assert claim.rows[0]["doubt"] == (DOUBT if is_clear is False else "")
+
+
+def test_the_page_says_in_words_that_an_interval_includes_the_threshold(articles, site):
+    """`unclear` asks for a mass between those of the two documents; `holds` does not."""
+    row = table(site).filter(claim="unclear").row(0, named=True)
+    assert row["low"] < row["measured"] < row["high"]
+    assert row["is_clear"] is False
+    assert f"{row['verdict']} but {DOUBT}" in articles["unclear"]
+    assert articles["unclear"].count(interval(row)) == 2  # in the line, and in the table
+    assert "; n = 3 documents" in articles["unclear"]
+    assert f"Other definitions: {row['sensitivity']}." in articles["unclear"]
+    assert DOUBT not in articles["holds"]

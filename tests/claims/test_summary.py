@@ -21,3 +21,13 @@ def test_the_sentence_counts_claims_not_rows_and_notes_apart():
         "Of 1 statement of the studies, 0 were tested by this run. They speak about models or "
         "tables that were not in it."
     )
+
+
+def test_the_sentence_says_how_many_intervals_include_the_threshold():
+    """Of claims that were decided, not of relatives."""
+    doubt = "For {} of them the interval over documents includes the threshold: other documents"
+    assert "includes the threshold" not in sentence(THREE)
+    unclear = THREE.with_columns(is_clear=~pl.col("number").is_in([1, 2, 4]))
+    assert doubt.format(2) in sentence(unclear)
+    relative = THREE.with_columns(is_clear=~pl.col("is_relative"))
+    assert "includes the threshold" not in sentence(relative)

@@ -35,7 +35,9 @@ def written(tmp_path):
     def write(*claims, subjects=MODELS, **changes):
         path = tmp_path / "claims.yaml"
         kept = {key: value for key, value in (CLAIM | changes).items() if value is not None}
-        path.write_text(yaml.safe_dump({"models": subjects, "claims": list(claims) or [kept]}))
+        path.write_text(
+            yaml.safe_dump({"models": subjects, "claims": list(claims) or [kept]}, sort_keys=False)
+        )
         return path
 
     return write
@@ -44,7 +46,7 @@ def written(tmp_path):
 def run(*models, share=0.75):
     """Tables of a run with these (name, source, architecture, attention, parameters)."""
     columns = ["model", "source", "architecture", "attention", "n_parameters"]
-    facts = pl.DataFrame(list(models), schema=columns, orient="row")
+    facts = pl.DataFrame(list(models), schema=columns, orient="row").with_columns(n_layers=6)
     counts = [
         {"model": name, "token": token, "key_class": key_class, "count": count}
         for name, *_ in models
@@ -195,6 +197,7 @@ def test_what_a_claim_speaks_about_must_exist(written):
         ({"published": "most"}, "published is 'most'; write a number or a fraction"),
         ({"published": "1/0"}, "published is '1/0'; write a number or a fraction"),
         ({"condition": {"within": 0.1}}, "give published for every model"),
+        ({"sensitivity": {"other": 0.3}}, "sensitivity.other is 0.3"),
     ],
 )  # fmt: skip
 def test_a_claim_that_cannot_be_read_is_named(written, changes, sentence):
@@ -278,6 +281,95 @@ def test_the_table_has_its_columns_and_the_same_bytes_every_time(written, tmp_pa
     assert (tmp_path / "x" / "claims.csv").is_file()
 
 
+# --- How sure a verdict is, and what it depends on ------------------------------------------------
+
+
+def masses(*layers):
+    """sink_mass of `here`: of each layer the mass of each document."""
+    rows = [
+        {"model": "here", "document": f"d{i}", "layer": layer, "key_set": "sep", "n_keys": 1,
+         "mass": float(mass)}
+        for layer, of_documents in enumerate(layers) for i, mass in enumerate(of_documents)
+    ]  # fmt: skip
+    return run(ITSELF) | {"sink_mass": pl.DataFrame(rows)}
+
+
+MASS = {"measure": "mass", "with": {"key_set": "sep", "layers": [3, 4], "over_layers": "min"}}
+
+
+@pytest.mark.parametrize(
+    ("condition", "verdict", "is_clear"),
+    [
+        ({"at_least": 0.2}, HOLDS, True),
+        ({"at_least": 0.45}, HOLDS, False),
+        ({"at_least": 0.55}, FAILS, False),
+        ({"at_least": 0.7}, FAILS, True),
+        ({"above": 0.1, "below": 0.55}, HOLDS, False),
+        ({"within": 0.2}, HOLDS, True),
+        ({"within": 0.05}, HOLDS, False),
+        ({"within": 0.3, "below": 0.58}, HOLDS, False),
+    ],
+)
+def test_an_interval_with_a_threshold_inside_is_not_clear(written, condition, verdict, is_clear):
+    """Two documents, 0.4 and 0.6: the interval is from one to the other."""
+    (row,) = judged(written(condition=condition, published=0.5, **MASS), masses(*[[0.4, 0.6]] * 6))
+    assert (row["verdict"], row["is_clear"]) == (verdict, is_clear)
+    assert (row["measured"], row["low"], row["high"]) == pytest.approx((0.5, 0.4, 0.6))
+    assert row["n_documents"] == 2
+
+
+def test_a_single_document_is_neither_clear_nor_unclear(written):
+    (row,) = judged(written(**MASS), masses(*[[0.5]] * 6))
+    assert row["verdict"] == HOLDS
+    assert [row[name] for name in ("low", "high", "is_clear", "n_documents")] == [
+        None, None, None, 1,
+    ]  # fmt: skip
+
+
+def test_documents_that_are_alike_leave_no_doubt_at_the_threshold(written):
+    (row,) = judged(written(condition={"at_least": 0.5}, **MASS), masses(*[[0.5, 0.5]] * 6))
+    assert (row["verdict"], row["is_clear"]) == (HOLDS, True)
+
+
+def test_other_definitions_stand_beside_the_verdict_and_do_not_decide_it(written):
+    """The masses of a distilled model: 40 % in layers 3 and 4, not in all but the ends."""
+    tables = masses(*([x, x] for x in (0.03, 0.08, 0.36, 0.47, 0.60, 0.55)))
+    definitions = {
+        "mean of layers 3 and 4": {"over_layers": "mean"},
+        "without the ends": {"layers": [1, -2], "over_layers": "mean"},
+        "also without layer 1": {"layers": [2, -2], "over_layers": "mean"},
+        "each layer alone": {"layers": "each"},
+        "layers that do not exist": {"layers": [8, 9]},
+    }
+    path = written(condition={"at_least": 0.4}, sensitivity=definitions, **MASS)
+    (row,) = judged(path, tables)
+    assert (row["verdict"], row["measured"]) == (HOLDS, pytest.approx(0.47))
+    assert row["sensitivity"] == (
+        "mean of layers 3 and 4: 0.535; without the ends: 0.378 (does not meet the condition); "
+        "also without layer 1: 0.477; each layer alone: 0.08 to 0.6 (2 of 4 meet the condition); "
+        "layers that do not exist: no number"
+    )
+    (row,) = judged(written(condition={"at_least": 0.5}, sensitivity=definitions, **MASS), tables)
+    assert row["verdict"] == FAILS
+    assert row["sensitivity"].startswith("mean of layers 3 and 4: 0.535 (meets the condition);")
+
+
+def test_what_does_not_exist_with_another_definition_has_no_number(written):
+    left = {"key_set": "sep", "layers": [5, 5], "of_layers": [3, 4]}
+    definitions = {"of the first layers": {"of_layers": [0, 1]}}
+    path = written(
+        measure="mass_left", condition={"at_least": 0.5}, sensitivity=definitions, **{"with": left}
+    )
+    (row,) = judged(path, masses(*([x, x] for x in (0.01, 0.02, 0.3, 0.5, 0.5, 0.4))))
+    assert row["sensitivity"] == "of the first layers: no number"
+
+
+def test_options_of_other_definitions_are_checked_like_the_claims_own(written):
+    path = written(sensitivity={"other": {"key_set": "spe"}}, **MASS)
+    with pytest.raises(SinkscopeError, match=r"no key set 'spe'.*correct `with` or `sensitivity`"):
+        evaluate(read_claims(path), masses(*[[0.5, 0.5]] * 6))
+
+
 # --- The claims of the studies ------------------------------------------------------------------
 
 
@@ -291,7 +383,8 @@ def subjects_tables(claim, make):
     names = [subject.name for subject in claim.subjects]
     facts = [(s.name, s.sources[0], s.architecture, "softmax", 1) for s in claim.subjects]
     columns = ["model", "source", "architecture", "attention", "n_parameters"]
-    return make(names) | {"models": pl.DataFrame(facts, schema=columns, orient="row")}
+    models = pl.DataFrame(facts, schema=columns, orient="row").with_columns(n_layers=6)
+    return make(names) | {"models": models}
 
 
 ALL = read_claims(CLAIMS)

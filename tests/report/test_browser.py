@@ -78,7 +78,7 @@ def browse(site, tmp_path):
     ("page", "n_figures"), [("index", 32), ("claims", 2), ("enc", 9), ("dec", 7)]
 )
 def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures):
-    found = browse(page, "told.drawn = document.querySelectorAll('.chart.drawn svg .marks').length"
+    found = browse(page, "told.drawn = document.querySelectorAll('.chart.drawn .role-mark').length"
                          " && document.querySelectorAll('.chart.drawn svg').length;"
                          "told.marks = [...document.querySelectorAll('.chart')].map((chart) =>"
                          "  chart.querySelectorAll('[role=graphics-symbol] path, path[aria-label]')"

@@ -67,8 +67,12 @@ def test_highlights_are_those_of_the_models_own_page(site, tables):
         found = findings.highlights(tables["findings"], model)
         text = Elements(site.html[model]).text
         assert f"{found['max_key']} takes" in text
-        assert f"({found['share']:.1%})" in text
-        assert f"in layer {found['layer']}: {found['mass']:.2f} of the attention" in text
+        low, high = found["share_interval"]
+        assert f"({found['share']:.1%} [{low:.1%}, {high:.1%}])" in text
+        low, high = found["mass_interval"]
+        mass = f"{found['mass']:.2f} [{low:.2f}, {high:.2f}]"
+        assert f"in layer {found['layer']}: {mass} of the attention" in text
+        assert mass in Elements(site.html["index"]).text
 
 
 def test_the_headline_counts_only_softmax(tables):

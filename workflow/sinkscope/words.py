@@ -59,6 +59,19 @@ def mean_over(n_documents: int) -> str:
     return f", mean over {counted(n_documents, 'document')}" if n_documents > 1 else ""
 
 
+def estimate(
+    value: float, low: float | None = None, high: float | None = None, form: str = ".2f"
+) -> str:
+    """'0.38 [0.31, 0.44]': a mean with its interval, if there is one."""
+    interval = "" if low is None or high is None else f" [{low:{form}}, {high:{form}}]"
+    return f"{value:{form}}{interval}"
+
+
+def percent_estimate(value: float, low: float | None = None, high: float | None = None) -> str:
+    """'38.1% [31.0%, 44.2%]'."""
+    return estimate(value, low, high, ".1%")
+
+
 def token(text: str, key_class: str) -> str:
     return f"“{text}” ({key_class})"
 

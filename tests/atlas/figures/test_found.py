@@ -78,7 +78,8 @@ def drawn():
 def test_what_a_list_misses_is_said_with_its_layer_and_token(drawn):
     assert drawn["found_sinks_models"].finding.text == (
         "A list of the usual tokens misses strong sinks in 1 of 1 model: in layer 1 of m the sinks "
-        "that are found take 0.40 of the attention, the listed ones 0.15 (strongest beside the "
+        "that are found take 0.40 [0.30, 0.50] of the attention, the listed ones 0.15 (strongest "
+        "beside the "
         "first and the special tokens: “the” (word))."
     )
     strongest = drawn["found_sinks_models"].data.drop_nulls("token")
@@ -118,7 +119,8 @@ def test_a_sink_that_the_histogram_hides_is_named(drawn):
     figure = drawn["found_sinks_histogram"]
     assert figure.finding.text == (
         "The histogram of max keys hides 1 strong sink (tokens of a layer with at least 0.10 of "
-        "its attention): “the” (word) takes 0.30 of the attention of layer 1 of m and is the max "
+        "its attention): “the” (word) takes 0.30 [0.20, 0.40] of the attention of layer 1 of m and "
+        "is the max "
         "key of 2.0% of queries: in most queries another key receives a little more."
     )
 

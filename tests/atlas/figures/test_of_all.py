@@ -60,11 +60,58 @@ def test_sink_rates_of_models_are_means_over_layers(site, tables):
     for window, queries in ((None, "whole documents"), (10, "the first 10 tokens")):
         own = rates.filter(pl.col("window").eq_missing(window))
         mean = own.group_by("model").agg(pl.col("rate").mean())
-        joined = found.filter(queries=queries).join(mean, on="model")
+        means = found.filter(queries=queries, document="all documents")
+        joined = means.join(mean, on="model")
         assert joined.height == 2
         assert (joined["rate"] - joined["rate_right"]).abs().max() <= 5e-7
+        assert (joined["low"] <= joined["rate"]).all()
+        assert (joined["rate"] <= joined["high"]).all()
     assert found["queries"][0] == "the first 10 tokens"
     assert sentence(site, "all", "sink_rate_models").startswith("Over the first 10 tokens, ")
+
+
+def test_every_document_is_a_point_with_its_own_rate(site, tables):
+    found = drawn(site, "all", "sink_rate_models").filter(queries="whole documents", model="enc")
+    scored = tables["sink_rate_documents"].filter(
+        pl.col("window").is_null(), model="enc", key_set="first_token"
+    )
+    for document in ("one", "two", "three"):
+        own = scored.filter(document=document)
+        rate = own["n_above"].sum() / own["n_heads"].sum()
+        assert found.filter(document=document)["rate"].item() == pytest.approx(rate, abs=1e-6)
+
+
+def test_masses_are_drawn_with_their_interval_and_every_document(site, tables):
+    found = drawn(site, "all", "sink_mass_models").filter(model="enc", key_set="sinks")
+    means = tables["sink_mass_means"].filter(model="enc", key_set="sinks").sort("layer")
+    line = found.filter(document="all documents").sort("layer")
+    for column, name in (("mass", "value"), ("mass_low", "value_low"), ("mass_high", "value_high")):
+        assert line[name].to_list() == pytest.approx(means[column].to_list(), abs=1e-6)
+    single = tables["sink_mass"].filter(model="enc", key_set="sinks")
+    points = found.filter(pl.col("document") != "all documents")
+    joined = points.join(single, on=["document", "layer"])
+    assert joined.height == points.height == 3 * means.height
+    assert (joined["value"] - joined["mass"]).abs().max() <= 1e-6
+    lengths = tables["documents"].filter(model="enc").select("document", "n_tokens")
+    assert (
+        points.join(lengths, on="document")
+        .filter(pl.col("n_tokens") != pl.col("n_tokens_right"))
+        .is_empty()
+    )
+
+
+def test_the_interval_of_a_share_is_over_documents(site, tables):
+    found = drawn(site, "all", "key_classes_models").filter(model="dec")
+    counts = tables["max_attention_documents"].filter(model="dec")
+    totals = counts.group_by("document").agg(pl.col("count").sum()).sort("document")
+    for row in found.iter_rows(named=True):
+        own = counts.filter(key_class=row["key_class"]).group_by("document")
+        own = totals.select("document").join(
+            own.agg(pl.col("count").sum()), on="document", how="left"
+        )
+        shares = own.sort("document")["count"].fill_null(0) / totals["count"]
+        # `dec` has two documents: the interval is from one to the other.
+        assert [row["low"], row["high"]] == pytest.approx(sorted(shares), abs=1e-6)
 
 
 def test_a_figure_of_all_models_says_how_many_documents_each_has(site):

@@ -1,5 +1,7 @@
 """Figures of a model: data equal to the tables, sentences with their numbers."""
 
+import re
+
 import polars as pl
 import pytest
 
@@ -67,7 +69,7 @@ def test_sink_mass_is_the_table_and_its_mean(site, tables):
 def test_the_axis_of_mass_has_room_for_rows_that_sum_to_more(tables):
     large = tables["sink_mass"].with_columns(pl.col("mass") * 4)
     specs = {f.name: f.spec() for f in figures_of_model(tables | {"sink_mass": large}, "dec")}
-    top = specs["sink_mass"]["encoding"]["y"]["scale"]["domain"][1]
+    top = specs["sink_mass"]["layer"][-1]["encoding"]["y"]["scale"]["domain"][1]
     mean = large.filter(model="dec", key_set="first_token").group_by("layer").agg(pl.mean("mass"))
     assert top >= mean["mass"].max() > 1
 
@@ -98,9 +100,10 @@ def test_the_sentence_of_sink_rate_says_over_how_many_documents_each_is(site, ta
         window: rates.filter(pl.col("window").eq_missing(window))["rate"].mean()
         for window in (None, 10)
     }
-    assert sentence(site, "enc", "sink_rate").endswith(
-        f"is {mean[10]:.1%} over the first 10 tokens (3 documents) and {mean[None]:.1%} over "
-        "whole documents (3 documents)."
+    assert re.search(
+        rf"is {mean[10]:.1%} \[[\d.]+%, [\d.]+%\] over the first 10 tokens \(3 documents\) and "
+        rf"{mean[None]:.1%} \[[\d.]+%, [\d.]+%\] over whole documents \(3 documents\)\.$",
+        sentence(site, "enc", "sink_rate"),
     )
 
 
@@ -110,13 +113,17 @@ def test_sentence_of_max_keys(site, tables):
     assert f"“{first['token']}” ({first['key_class']}) takes {first['count']:,} of" in sentence(
         site, "dec", "max_attention"
     )
-    assert f"({first['share']:.1%})" in sentence(site, "dec", "max_attention")
+    assert f"({first['share']:.1%} [" in sentence(site, "dec", "max_attention")
 
 
 def test_sentence_of_sink_mass(site, tables):
     table = tables["sink_mass"].filter(pl.col("key_set") == "first_token", model="dec")
     mean = table.group_by("layer").agg(pl.col("mass").mean()).sort("mass").row(-1, named=True)
-    expected = f"first token in layer {mean['layer']}: {mean['mass']:.2f} of the attention"
+    ends = sorted(table.filter(layer=mean["layer"])["mass"])  # of two documents
+    expected = (
+        f"first token in layer {mean['layer']}: {mean['mass']:.2f} [{ends[0]:.2f}, {ends[1]:.2f}] "
+        "of the attention, mean over 2 documents."
+    )
     assert expected in sentence(site, "dec", "sink_mass")
 
 

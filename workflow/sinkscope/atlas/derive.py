@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from sinkscope import means
 from sinkscope.atlas import frames, sinks
 from sinkscope.atlas.limits import LIMITS, Limits
 from sinkscope.atlas.max_keys import histogram
@@ -15,16 +16,33 @@ from sinkscope.extract.cell import Cell
 from sinkscope.tables.contract import conform, empty
 
 
-def sink_rate(scores: pl.LazyFrame, epsilon: float) -> pl.LazyFrame:
-    """layer, key_set, window, n_documents, rate: fraction of (document, head) pairs whose score is
-    above epsilon, over the n_documents that have a score; null if none has."""
+def scored_heads(scores: pl.LazyFrame, epsilon: float) -> pl.LazyFrame:
+    """document, layer, key_set, window, n_heads (heads that have a score), n_above (those whose
+    score is above epsilon). scores: document and the columns of frames.best_sink_scores."""
     score = pl.col("score")
-    n_heads = pl.col("head").n_unique()
     return (
-        scores.group_by("layer", "key_set", "window")
-        .agg(rate=(score > epsilon).mean(), n_documents=score.count() // n_heads)
+        scores.group_by("document", "layer", "key_set", "window")
+        .agg(n_heads=score.count(), n_above=(score > epsilon).sum())
         .with_columns(epsilon=pl.lit(epsilon))
     )
+
+
+def sink_rate(scored: pl.LazyFrame) -> pl.LazyFrame:
+    """layer, key_set, epsilon, window, n_documents, rate, low, high: fraction of (document, head)
+    pairs whose score is above epsilon, over the n_documents that have a score; null if none has.
+    scored: the frame that scored_heads returns."""
+    by = ["layer", "key_set", "epsilon", "window"]
+    rates = means.of_sums(scored.collect(), by, "n_above", "n_heads", "rate")
+    return rates.rename({"rate_low": "low", "rate_high": "high", "rate_n": "n_documents"}).lazy()
+
+
+def mass_means(masses: pl.LazyFrame) -> pl.LazyFrame:
+    """The table sink_mass as means over the documents that have keys of the set; a document that
+    was judged and has no sinks counts as one whose sinks receive nothing."""
+    values = ["mass", "strict_mass"]
+    known = pl.when(frames.IN_MEANS).then(pl.col(values))
+    rows = means.over_documents(masses.with_columns(known).collect(), ["layer", "key_set"], values)
+    return rows.rename({"mass_n": "n_documents", "strict_mass_n": "n_strict"}).lazy()
 
 
 def of_documents(parts: Sequence[pl.LazyFrame], cells: Sequence[Cell]) -> pl.LazyFrame:
@@ -32,6 +50,12 @@ def of_documents(parts: Sequence[pl.LazyFrame], cells: Sequence[Cell]) -> pl.Laz
     return pl.concat(
         part.with_columns(document=pl.lit(cell.meta["document"]))
         for part, cell in zip(parts, cells, strict=True)
+    )
+
+
+def scores_of(cells: Sequence[Cell], epsilon: float) -> pl.LazyFrame:
+    return scored_heads(
+        of_documents([frames.best_sink_scores(cell) for cell in cells], cells), epsilon
     )
 
 
@@ -84,9 +108,16 @@ MEASURED: dict[str, Callable[[Sequence[Cell], Limits], pl.LazyFrame]] = {
     "max_attention_tokens": lambda cells, limits: histogram(
         [frames.max_key_counts(cell, limits.tie_tolerance) for cell in cells]
     ),
+    "max_attention_documents": lambda cells, _: of_documents(
+        [frames.max_key_counts(cell, 0.0) for cell in cells], cells
+    ),
     "sink_mass": lambda cells, _: of_documents([frames.masses(cell) for cell in cells], cells),
-    "sink_rate": lambda cells, limits: sink_rate(
-        pl.concat(frames.best_sink_scores(cell) for cell in cells), limits.epsilon
+    "sink_mass_means": lambda cells, _: mass_means(
+        of_documents([frames.masses(cell) for cell in cells], cells)
+    ),
+    "sink_rate": lambda cells, limits: sink_rate(scores_of(cells, limits.epsilon)),
+    "sink_rate_documents": lambda cells, limits: scores_of(cells, limits.epsilon).filter(
+        pl.col("n_heads") > 0
     ),
     "found_sinks": lambda cells, _: of_documents(
         [sinks.found_sinks(cell) for cell in cells], cells

@@ -10,6 +10,10 @@ from sinkscope.declarations.registry import statistics
 from sinkscope.extract.cell import Cell
 from sinkscope.keys import KEY_CLASSES, KEY_SETS, LOCAL_WIDTHS, key_sets
 
+# Rows of sink_mass that means over documents are of: of a set that the tokens list, documents that
+# have such keys; of sinks, all documents that could be judged (mass is null for the others).
+IN_MEANS = (pl.col("n_keys") > 0) | (pl.col("key_set") == "sinks")
+
 
 def _indices(shape: tuple[int, ...], *names: str) -> dict[str, np.ndarray]:
     """Index columns of an array of this shape, flattened with the last axis fastest."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 from sinkscope.atlas.sink_tables import SINKS
 from sinkscope.declarations.registry import experiments, statistics
 from sinkscope.keys import LOCAL_WIDTHS
-from sinkscope.tables.columns import DOCUMENT, HEAD, KEY, KEY_CLASS, LAYER, MODEL, SHARE, TOKEN
+from sinkscope.tables.columns import (
+    DOCUMENT,
+    HEAD,
+    KEY,
+    KEY_CLASS,
+    LAYER,
+    MODEL,
+    SHARE,
+    TOKEN,
+    interval_columns,
+)
 from sinkscope.tables.table import Column, Table
 
 
@@ -57,8 +67,39 @@ HISTOGRAM = Table(
     sort=("model", "token", "key_class"),
 )
 
+EPSILON = Column("Float64", "sink score above which a head counts (setting epsilon)", SHARE)
+SCORED_KEY = Column(
+    "String",
+    "key whose sink score is compared with epsilon: first_token for key 0, or a key class for the "
+    "key of that class with the highest score",
+)
+WINDOW = Column(
+    "UInt32",
+    "number of first tokens of each document that are used as queries (setting window); null: all "
+    "queries of the document",
+    "tokens",
+)
+
 TABLES: dict[str, Table] = {
     "max_attention_tokens": HISTOGRAM,
+    "max_attention_documents": Table(
+        "one row per model, document, token and key class. The counts of max_attention_tokens, "
+        "document by document.",
+        {
+            "model": MODEL,
+            "document": DOCUMENT,
+            "token": TOKEN,
+            "key_class": KEY_CLASS,
+            "count": Column(
+                "UInt64",
+                "number of queries of the document, summed over layers, whose max key is this "
+                "token; all counts of a document add up to layers x tokens",
+                "count",
+            ),
+        },
+        sort=("model", "document", "token", "key_class"),
+        csv=False,
+    ),
     "sink_mass": Table(
         "one row per model, document, layer and key set. Sink mass is the attention that a set of "
         "keys receives together (Pramodith 2023).",
@@ -92,26 +133,47 @@ TABLES: dict[str, Table] = {
         },
         sort=("model", "document", "layer", "key_set"),
     ),
+    "sink_mass_means": Table(
+        "one row per model, layer and key set. The table sink_mass as means over the documents "
+        "that have keys of the set.",
+        {
+            "model": MODEL,
+            "layer": LAYER,
+            "key_set": Column("String", "set of keys S, as in the table sink_mass"),
+            "n_documents": Column(
+                "UInt32",
+                "number of documents that have keys of the set; of sinks, that are long enough to "
+                "be judged",
+                "count",
+            ),
+            "mass": Column(
+                "Float64",
+                "mass of the table sink_mass, mean over n_documents; null if n_documents is 0",
+                SHARE,
+            ),
+            **interval_columns("mass", SHARE),
+            "n_strict": Column(
+                "UInt32", "number of these documents that have a strict_mass", "count"
+            ),
+            "strict_mass": Column(
+                "Float64",
+                "strict_mass of the table sink_mass, mean over n_strict documents; null if "
+                "n_strict is 0",
+                SHARE,
+            ),
+            **interval_columns("strict_mass", SHARE),
+        },
+        sort=("model", "layer", "key_set"),
+    ),
     "sink_rate": Table(
         "one row per model, layer, key set and window. Sink rate is the fraction of heads that "
         "attend strongly to one key (Gu et al. 2024).",
         {
             "model": MODEL,
             "layer": LAYER,
-            "key_set": Column(
-                "String",
-                "key whose sink score is compared with epsilon: first_token for key 0, or a key "
-                "class for the key of that class with the highest score",
-            ),
-            "epsilon": Column(
-                "Float64", "sink score above which a head counts (setting epsilon)", SHARE
-            ),
-            "window": Column(
-                "UInt32",
-                "number of first tokens of each document that are used as queries (setting "
-                "window); null: all queries of the document",
-                "tokens",
-            ),
+            "key_set": SCORED_KEY,
+            "epsilon": EPSILON,
+            "window": WINDOW,
             "n_documents": Column(
                 "UInt32",
                 "number of documents that enter the rate: at least window tokens long, with a key "
@@ -127,8 +189,27 @@ TABLES: dict[str, Table] = {
                 "with the same window",
                 SHARE,
             ),
+            **interval_columns("rate", SHARE, prefix=""),
         },
         sort=("model", "layer", "key_set", "window"),
+    ),
+    "sink_rate_documents": Table(
+        "one row per model, document, layer, key set and window. The heads that sink_rate counts, "
+        "document by document; only documents that enter the rate.",
+        {
+            "model": MODEL,
+            "document": DOCUMENT,
+            "layer": LAYER,
+            "key_set": SCORED_KEY,
+            "epsilon": EPSILON,
+            "window": WINDOW,
+            "n_heads": Column("UInt32", "number of heads of the layer that have a score", "count"),
+            "n_above": Column(
+                "UInt32", "number of these heads whose sink score is above epsilon", "count"
+            ),
+        },
+        sort=("model", "document", "layer", "key_set", "window"),
+        csv=False,
     ),
     "heads": Table(
         "one row per model, document, layer and head. Statistics of single attention heads.",

@@ -88,6 +88,20 @@ def threshold(value: float) -> alt.Chart:
     return rule.encode(x=alt.datum(value))
 
 
+def interval_rule(base: alt.Chart, low: str, high: str) -> alt.Chart:
+    """A layer with a horizontal rule per row of `base` that has an interval. low, high: its
+    fields."""
+    rule = base.transform_filter(f"isValid(datum.{low})").mark_rule(strokeWidth=1.5)
+    return rule.encode(x=f"{low}:Q", x2=f"{high}:Q")
+
+
+def beyond(base: alt.Chart, field: str, high: str) -> alt.Chart:
+    """`base` with its x at `field`, or at the end of the interval where that is further: a place
+    for text that the rule does not cross."""
+    end = f"isValid(datum.{high}) ? max(datum.{field}, datum.{high}) : datum.{field}"
+    return base.transform_calculate(end=end).encode(x="end:Q")
+
+
 def number_text(base: alt.Chart, number: str, *, at_right: bool = False) -> alt.Chart:
     """A layer with one text per row of `base`: beside its x, or right of the panel. number: a Vega
     expression."""
@@ -108,7 +122,8 @@ def panels(
     return chart.facet(facet=facet, columns=columns, data=data_source(drawn), spacing=16)
 
 
-def by_document(chart: Any, documents: Sequence[str]) -> Any:
-    """The chart with a document picker; it draws the rows of the picked document."""
-    picker = document_picker(list(documents))
-    return chart.add_params(picker).transform_filter(OF_DOCUMENT)
+def by_document(chart: Any, documents: Sequence[str], *, filtered: bool = True) -> Any:
+    """The chart with a document picker; it draws the rows of the picked document. filtered: False
+    for a chart whose layers choose their rows."""
+    chart = chart.add_params(document_picker(list(documents)))
+    return chart.transform_filter(OF_DOCUMENT) if filtered else chart

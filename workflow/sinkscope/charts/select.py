@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from sinkscope import words
+from sinkscope import means, words
 from sinkscope.charts.figure import Tables
 from sinkscope.charts.theme import ALL_DOCUMENTS
 
@@ -51,28 +51,34 @@ def documents_in(frame: pl.DataFrame, by: Sequence[str] = ("model",)) -> str:
 
 
 def with_mean(
-    frame: pl.DataFrame, by: Sequence[str], values: Sequence[str], documents: Sequence[str]
+    frame: pl.DataFrame,
+    by: Sequence[str],
+    values: Sequence[str],
+    documents: Sequence[str],
+    mean: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Mean of `values` over all documents, then the rows of `documents`, if they are few.
+    """document, `by`, `values`, and of each value low, high and n: the mean over all documents with
+    its interval, then the rows of `documents`, if they are few.
 
-    by: columns that identify a row of one document. Rows are in the order of the documents, then of
-    `by`.
+    by: columns that identify a row of one document. mean: the means, if a table has them. Rows are
+    in the order of the documents, then of `by`.
     """
-    columns = ["document", *by, *values]
-    # In one order: the last digits of a sum depend on it.
-    mean = (
-        frame.sort("document", *by)
-        .group_by(by, maintain_order=True)
-        .agg(pl.col(values).mean())
-        .with_columns(document=pl.lit(ALL_DOCUMENTS))
-        .sort(by)
-        .select(columns)
-    )
+    if mean is None:
+        mean = means.over_documents(frame, by, values)
+    intervals = [f"{value}_{end}" for value in values for end in ("low", "high", "n")]
+    mean = mean.sort(by).select(pl.lit(ALL_DOCUMENTS).alias("document"), *by, *values, *intervals)
     n_all = frame["document"].n_unique()
     if n_all < 2 or mean.height * (1 + len(documents)) > MOST_ROWS:
         return mean
     parts = [frame.filter(pl.col("document") == name).sort(by) for name in documents]
-    return pl.concat([mean, *(part.select(columns) for part in parts)])
+    single = [part.select("document", *by, *values) for part in parts]
+    return pl.concat([mean, *single], how="diagonal_relaxed")
+
+
+def with_lengths(frame: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+    """Adds n_tokens of each document. documents: the table of that name, of one model."""
+    lengths = documents.select("document", "n_tokens")
+    return frame.join(lengths, on="document", how="left", maintain_order="left")
 
 
 def drawn_documents(frame: pl.DataFrame) -> list[str]:

@@ -57,6 +57,7 @@ CONFIG: dict[str, Any] = {
         "offset": 8,
         "labelLimit": 220,
         "symbolStrokeWidth": 2.5,
+        "symbolOpacity": 1,  # of the line, not of the band behind it
     },
     "header": {
         "labelColor": INK,
@@ -132,3 +133,5 @@ def document_picker(documents: list[str]) -> alt.Parameter:
 
 
 OF_DOCUMENT = "datum.document === document"
+# Documents as points behind their mean, where the picker shows the mean.
+BEHIND_MEAN = f"document === '{ALL_DOCUMENTS}' && datum.document !== document"

@@ -15,7 +15,10 @@ SECTION = Section(
         "a claim speaks about; where that was not in this run, the numbers of its relatives, "
         "models of the same architecture, are given, and decide nothing. A claim holds if it holds "
         "for every model that it speaks about, and holds where tested if some of them were not in "
-        "this run."
+        "this run. A number that is a mean over documents stands with its 95 % bootstrap interval "
+        "over documents. The number itself decides; where the interval includes the threshold, "
+        "other documents may decide otherwise, and the verdict says so. Where a claim depends on a "
+        "definition, such as which layers are intermediate, other plausible ones stand beside it."
     ),
     tables=("claims", "max_attention_tokens", "max_attention_tokens_padded"),
     figures=("numbers", "countings"),

@@ -30,7 +30,8 @@ class Subject:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim. number: its position in the file. published: printed numbers by model name."""
+    """A claim. number: its position in the file. published: printed numbers by model name.
+    sensitivity: by name, options with which the measure is taken beside its own."""
 
     number: int
     claim: str
@@ -43,6 +44,7 @@ class Claim:
     options: dict[str, Any]
     condition: dict[str, float]
     published: dict[str, float]
+    sensitivity: dict[str, dict[str, Any]]
 
     def tables(self) -> tuple[str, ...]:
         """Names of the tables that the measure reads."""
@@ -128,5 +130,5 @@ def read_claim(
     return Claim(
         number, entry["claim"], entry["study"], entry["kind"], entry["statement"], entry["source"],
         tuple(subjects[name] for name in entry["models"]), entry["measure"], entry["with"],
-        entry["condition"], numbers,
+        entry["condition"], numbers, entry["sensitivity"],
     )  # fmt: skip

@@ -1,10 +1,11 @@
 """Measures of claims: their definition, their discovery, and shared functions to choose rows.
 
-A measure takes the tables, a model's name and the claim's options, and returns a number. It returns
-None if the tables lack what it needs of the model (the claim is then not tested). It raises
-AbsentError if what the claim speaks about does not exist in the model (the claim then does not
-hold). A claim names its measure. A module in `sinkscope.claims.measures` has a mapping MEASURES of
-measures by name. Measures are pure functions. Layers count from 0.
+A measure takes the tables, a model's name and the claim's options, and returns a number, or an
+Estimate: a number with its interval over documents. It returns None if the tables lack what it
+needs of the model (the claim is then not tested). It raises AbsentError if what the claim speaks
+about does not exist in the model (the claim then does not hold). A claim names its measure. A
+module in `sinkscope.claims.measures` has a mapping MEASURES of measures by name. Measures are pure
+functions. Layers count from 0.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 import polars as pl
 
+from sinkscope import intervals
 from sinkscope.discovery import load, modules_in
 from sinkscope.errors import SinkscopeError
+from sinkscope.means import matrix
 
 Tables = Mapping[str, pl.DataFrame]
 
@@ -27,11 +31,23 @@ class AbsentError(Exception):
 
 
 @dataclass(frozen=True)
-class Measure:
-    """about: the number in words. tables: the tables that it reads, besides the one that the option
-    `table` names. is_part: whether it is a fraction between 0 and 1."""
+class Estimate:
+    """A number with the ends of its 95 % bootstrap interval over documents (None for a single
+    document, and for what is no mean or median over documents)."""
 
-    compute: Callable[..., float | None]
+    number: float
+    low: float | None = None
+    high: float | None = None
+    n_documents: int | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """about: the number in words. tables: the tables that it needs, besides the one that the option
+    `table` names; an interval may need more, of values per document. is_part: whether it is a
+    fraction between 0 and 1."""
+
+    compute: Callable[..., float | Estimate | None]
     about: str
     tables: tuple[str, ...]
     is_part: bool = True
@@ -60,23 +76,53 @@ def aggregated(column: str, how: str) -> pl.Expr:
     return expression
 
 
+def estimate(resampled: np.ndarray, n_documents: int) -> float | Estimate | None:
+    """The number of the sample with its interval; None if it is not finite. resampled: [1 +
+    RESAMPLES], computed from arrays of the module intervals, such as means. n_documents: 0 for a
+    number that is not over documents, which has no interval."""
+    if not np.isfinite(resampled[0]):
+        return None
+    if not n_documents:
+        return float(resampled[0])
+    (low,), (high,) = intervals.interval(resampled[:, None])
+    if n_documents < 2 or not np.isfinite(low):
+        return Estimate(float(resampled[0]), n_documents=n_documents)
+    return Estimate(float(resampled[0]), float(low), float(high), n_documents)
+
+
+def over(how: str, resampled: np.ndarray) -> np.ndarray:
+    """[1 + RESAMPLES]: mean, median, min or max over the statistics of each resample. resampled: [1
+    + RESAMPLES, statistic]."""
+    functions: dict[str, Callable[..., np.ndarray]] = {
+        "mean": np.mean, "median": np.median, "min": np.min, "max": np.max,
+    }  # fmt: skip
+    return functions[how](resampled, axis=1)
+
+
+def per_document(
+    rows: pl.DataFrame, by: Sequence[str], values: Sequence[str]
+) -> tuple[pl.DataFrame, list[np.ndarray]]:
+    """means.matrix, for rows that may be of documents with several rows in a group: their mean."""
+    grouped = rows.group_by("document", *by).agg(pl.col(values).cast(pl.Float64).mean())
+    return matrix(grouped, by, values)
+
+
 def in_layers(frame: pl.DataFrame, layers: Sequence[int] | str) -> pl.DataFrame:
     """Rows of these layers: [first, last], both included, counted from 0 or (negative) from the
-    end; `all`; or `intermediate`, all except the first and the last."""
-    layer, last = pl.col("layer").cast(pl.Int64), pl.col("layer").cast(pl.Int64).max()
+    end; or `all`."""
+    last = pl.col("layer").cast(pl.Int64).max()
     if layers == "all":
         return frame
-    if layers == "intermediate":
-        return frame.filter(layer.is_between(1, last - 1))
     low, high = (last + 1 + int(i) if int(i) < 0 else pl.lit(int(i)) for i in layers)
-    return frame.filter(layer.is_between(low, high))
+    return frame.filter(pl.col("layer").cast(pl.Int64).is_between(low, high))
 
 
 def shown(layers: Sequence[int] | str) -> str:
     """Layers as a sentence names them."""
     if isinstance(layers, str):
-        return {"all": "any layer"}.get(layers, f"the {layers} layers")
-    low, high = ("the last" if layer == -1 else str(layer) for layer in layers)
+        return {"all": "any layer"}.get(layers, f"{layers} layer")
+    names = {-1: "the last", -2: "the last but one"}
+    low, high = (names.get(layer, str(layer)) for layer in layers)
     if low == high:
         return "the last layer" if layers[0] == -1 else f"layer {low}"
     return f"layers {low} to {high}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
+from sinkscope import words
 from sinkscope.charts.shown import ShownSection
 from sinkscope.claims.measure import measures
 from sinkscope.claims.measure import shown as shown_layers
@@ -22,14 +23,16 @@ STUDIES = {
     "dormant-heads": "Dormant induction heads (study 3)",
     "literature": "The literature",
 }
+DOUBT = "the interval includes the threshold"
 # CSS class per verdict.
 MARKS = {HOLDS: "holds", PARTLY: "partly", FAILS: "fails", UNTESTED: "untested"}
 
 
 @dataclass(frozen=True)
 class ShownClaim:
-    """One claim. brief: its numbers on one line. rows: its rows of the table `claims`, one per
-    model that it was tested on."""
+    """One claim. doubt: a phrase if the interval of a deciding number includes a threshold. brief:
+    its numbers on one line. rows: its rows of the table `claims`, one per model that it was tested
+    on."""
 
     claim: str
     kind: str
@@ -39,6 +42,7 @@ class ShownClaim:
     condition: str
     verdict: str
     mark: str
+    doubt: str
     tested: str
     brief: str
     rows: list[dict[str, Any]]
@@ -73,22 +77,42 @@ def number(value: float | None, *, signed: bool = False) -> str:
     return f"{value:+.3g}" if signed else f"{value:.{digits}g}"
 
 
+def estimate(row: Mapping[str, Any]) -> str:
+    """The measured number of a row, with its interval and number of documents."""
+    documents = "" if row["low"] is None else f", {words.counted(row['n_documents'], 'document')}"
+    return f"{interval(row)}{documents}"
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """The measured number of a row, with its interval."""
+    ends = "" if row["low"] is None else f" [{number(row['low'])}, {number(row['high'])}]"
+    return f"{number(row['measured'])}{ends}"
+
+
+def doubt(row: Mapping[str, Any]) -> str:
+    """What to say beside a verdict or answer whose interval includes a threshold."""
+    return DOUBT if row["is_clear"] is False else ""
+
+
 def by_whom(study: str) -> str:
     """Word for the number that the page compares with the measured one."""
     return "noted" if study == NOTES else "published"
 
 
 def brief(rows: Sequence[dict[str, Any]]) -> str:
-    """The numbers of the models that the claim speaks about, and of their relatives; then the
-    published (or noted) number, if there is only one."""
+    """The numbers of the models that the claim speaks about, and of their relatives, with their
+    intervals; the number of documents; then the published (or noted) number, if there is only
+    one."""
     subjects = [row for row in rows if row["measured"] is not None and not row["is_relative"]]
     relatives = [row for row in rows if row["measured"] is not None and row["is_relative"]]
-    parts = [f"{row['model']} {number(row['measured'])}" for row in subjects]
+    parts = [f"{row['model']} {interval(row)}" for row in subjects]
     parts += [row["why"].rstrip(".") for row in rows if row["verdict"] == FAILS and row["why"]]
     if relatives:
-        names = {row["model"]: number(row["measured"]) for row in relatives}
+        names = {row["model"]: interval(row) for row in relatives}
         listed = ", ".join(f"{model} {value}" for model, value in names.items())
         parts.append(f"{'relative' if len(names) == 1 else 'relatives'}: {listed}")
+    if n_documents := [row["n_documents"] for row in rows if row["low"] is not None]:
+        parts.append(f"n = {words.ranged(n_documents)} documents")
     published = {row["published"] for row in rows}
     if len(published) == 1 and None not in published:
         parts.append(f"{by_whom(rows[0]['study'])}: {number(*published)}")
@@ -107,9 +131,13 @@ def shown(rows: Sequence[dict[str, Any]]) -> ShownClaim:
         first["condition"].replace("published", by_whom(first["study"])),
         verdict,
         MARKS[verdict],
+        DOUBT if any(row["verdict"] in (HOLDS, FAILS) and doubt(row) for row in rows) else "",
         coverage(rows),
         brief(rows),
-        [row | {"mark": MARKS[row["verdict"]]} for row in rows],
+        [
+            row | {"mark": MARKS[row["verdict"]], "estimate": estimate(row), "doubt": doubt(row)}
+            for row in rows
+        ],
     )
 
 

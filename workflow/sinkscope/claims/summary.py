@@ -42,10 +42,20 @@ def tested(claims: pl.DataFrame, noun: str, whose: str) -> str:
     verb = "was" if n_tested == 1 else "were"
     text = f"Of {words.counted(n_claims, noun)} {whose}, {words.integer(n_tested)} {verb} tested"
     text += f" by this run: {words.listed(phrases)}." if phrases else " by this run."
+    if n_unclear := unclear(claims)["number"].n_unique():
+        text += (
+            f" For {words.integer(n_unclear)} of them the interval over documents includes the "
+            "threshold: other documents may give another verdict."
+        )
     if n_tested == n_claims:
         return text
     rest = "The others" if n_tested else "They"
     return f"{text} {rest} speak about models or tables that were not in it."
+
+
+def unclear(claims: pl.DataFrame) -> pl.DataFrame:
+    """Rows that decide a claim with an interval that includes a threshold of its condition."""
+    return claims.filter(pl.col("verdict").is_in([HOLDS, FAILS]), ~pl.col("is_clear"))
 
 
 def parts(claims: pl.DataFrame) -> pl.DataFrame:

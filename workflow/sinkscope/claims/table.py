@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sinkscope.tables.columns import INTERVAL
 from sinkscope.tables.table import Column, Table
 
 OF_MEASURE = "unit of the measure"
@@ -53,6 +54,19 @@ TABLES: dict[str, Table] = {
                 "head) does not exist in the model",
                 OF_MEASURE,
             ),
+            "low": Column(
+                "Float64",
+                f"low end of the {INTERVAL} of measured; null if measured is no mean or median "
+                "over documents (or computed from such), or of fewer than two",
+                OF_MEASURE,
+            ),
+            "high": Column("Float64", "high end of the same interval of measured", OF_MEASURE),
+            "n_documents": Column(
+                "UInt32",
+                "number of documents that measured and its interval are over; null for what is "
+                "not a mean or median over documents",
+                "count",
+            ),
             "difference": Column(
                 "Float64", "measured minus published; null if either is null", OF_MEASURE
             ),
@@ -61,6 +75,12 @@ TABLES: dict[str, Table] = {
                 "whether measured satisfies the condition; false if what the claim speaks about "
                 "does not exist in the model; null if it could not be measured",
             ),
+            "is_clear": Column(
+                "Boolean",
+                "whether the whole interval gives the same answer as measured; false if it "
+                "includes a threshold of the condition, so that other documents may give another "
+                "answer; null without an interval. The verdict follows from measured alone",
+            ),
             "verdict": Column(
                 "String",
                 "for this row: holds, does not hold, or not tested here (always for a relative)",
@@ -68,6 +88,11 @@ TABLES: dict[str, Table] = {
             "why": Column(
                 "String",
                 "why the row has no number or decides nothing, in sentences; empty otherwise",
+            ),
+            "sensitivity": Column(
+                "String",
+                "measured with other plausible definitions, such as other ranges of layers, in "
+                "words, with those that change meets; empty if the claim names none",
             ),
             "overall": Column(
                 "String",

@@ -4,58 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from sinkscope.claims.file import Claim, Subject, read_claims
-from sinkscope.claims.measure import AbsentError, Tables, measures
+from sinkscope.claims.measure import Tables
+from sinkscope.claims.measured import NOT_MEASURED, Measurement, condition_text, measure_model
 from sinkscope.claims.table import TABLES
-from sinkscope.errors import SinkscopeError
 from sinkscope.tables.contract import write_table
 from sinkscope.tables.read import read_tables
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested here"
 # For a claim as a whole: it holds for every tested model, but not every model was tested.
 PARTLY = "holds where tested"
-TESTS = {
-    "above": (lambda x, limit: x > limit, "above {}"),
-    "below": (lambda x, limit: x < limit, "below {}"),
-    "at_least": (lambda x, limit: x >= limit, "at least {}"),
-    "at_most": (lambda x, limit: x <= limit, "at most {}"),
-}
-
-
-def condition_text(condition: Mapping[str, float]) -> str:
-    parts = [TESTS[key][1].format(f"{limit:g}") for key, limit in condition.items() if key in TESTS]
-    if condition.get("within") == 0:
-        parts.append("equal to the published number")
-    elif "within" in condition:
-        parts.append(f"within {condition['within']:g} of the published number")
-    return " and ".join(parts)
-
-
-def meets(claim: Claim, subject: Subject, measured: float) -> bool:
-    in_limits = all(
-        TESTS[key][0](measured, limit) for key, limit in claim.condition.items() if key in TESTS
-    )
-    if "within" not in claim.condition:
-        return in_limits
-    return in_limits and abs(measured - claim.published[subject.name]) <= claim.condition["within"]
-
-
-def number_of(claim: Claim, tables: Tables, model: str) -> float | None:
-    """The claim's number for one model of the run, if all tables that it needs exist."""
-    try:
-        return measures()[claim.measure].compute(tables, model, **claim.options)
-    except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise SinkscopeError(
-            f"claim '{claim.claim}': its measure {claim.measure} cannot be taken with "
-            f"{json.dumps(claim.options)} ({reason}); correct `with`."
-        ) from error
 
 
 def models_like(subject: Subject, models: pl.DataFrame) -> tuple[list[str], list[str]]:
@@ -69,29 +32,6 @@ def models_like(subject: Subject, models: pl.DataFrame) -> tuple[list[str], list
         ~pl.col("model").is_in(subjects),
     ).sort("n_parameters", "model", descending=[True, False])
     return subjects, relatives["model"].to_list()
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """The number of a claim for one model of the run, and whether it meets the condition. Both are
-    None if it could not be measured. why: a sentence if number is None."""
-
-    number: float | None
-    meets: bool | None
-    why: str = ""
-
-
-def measure_model(claim: Claim, subject: Subject, tables: Tables, model: str) -> Measurement:
-    try:
-        number = number_of(claim, tables, model)
-    except AbsentError as absent:
-        return Measurement(None, False, str(absent))
-    if number is None:
-        names = " and ".join(claim.tables())
-        return Measurement(
-            None, None, f"The run does not have what this needs of {model} in {names}."
-        )
-    return Measurement(number, meets(claim, subject, number))
 
 
 def rows_about(claim: Claim, subject: Subject, tables: Tables) -> list[dict[str, Any]]:
@@ -132,13 +72,14 @@ def row(
     claim: Claim,
     subject: Subject,
     model: str | None = None,
-    measurement: Measurement = Measurement(None, None),
+    measurement: Measurement = NOT_MEASURED,
     *,
     why: str,
     verdict: str = UNTESTED,
     is_relative: bool = False,
 ) -> dict[str, Any]:
-    published, measured = claim.published.get(subject.name), measurement.number
+    estimate = measurement.estimate
+    published, measured = claim.published.get(subject.name), estimate.number if estimate else None
     both = published is not None and measured is not None
     return {
         "number": claim.number,
@@ -155,10 +96,15 @@ def row(
         "condition": condition_text(claim.condition),
         "published": published,
         "measured": measured,
+        "low": estimate.low if estimate else None,
+        "high": estimate.high if estimate else None,
+        "n_documents": estimate.n_documents if estimate else None,
         "difference": measured - published if both else None,  # type: ignore[operator]
         "meets": measurement.meets,
+        "is_clear": measurement.is_clear,
         "verdict": verdict,
         "why": why,
+        "sensitivity": measurement.sensitivity,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sinkscope.declarations.statistic import Statistic
+from sinkscope.intervals import RESAMPLES
 from sinkscope.tables.contract import SCHEMA_VERSION
 from sinkscope.tables.table import Table
 
@@ -27,6 +28,12 @@ json.loads(metadata["sinkscope_columns"])["mass"]["meaning"]
 A[l,h,i,j] is the probability that query i gives key j in head h of layer l; M is the mean of A over
 heads. Layers, heads and positions count from 0. Rows are sorted by the columns in bold, which
 identify a row. A value that does not exist is null.
+
+A mean over documents stands before its 95 % bootstrap interval, in columns NAME_low and NAME_high
+(or low and high), and beside the number of documents. The interval draws as many documents as there
+are, with replacement, {RESAMPLES:,} times with a fixed seed, and spans the middle 95 % of the means
+(percentile interval, Efron 1979). Fewer than two documents have none. With few documents it is too
+narrow: normal values of 8 documents are covered in 88 % of all samples.
 """
 CELLS = """\
 ## Cells

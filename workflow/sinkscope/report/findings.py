@@ -56,13 +56,15 @@ def headline(findings: pl.DataFrame) -> str:
 
 def highlights(findings: pl.DataFrame, model: str) -> dict[str, Any]:
     """max_key, share: the most frequent max key; mass, key_set, layer: the strongest sink mass,
-    mean over documents."""
+    mean over documents; with their intervals."""
     top = values_of(findings, "max_attention", model)
     peak = values_of(findings, "sink_mass", model)
     return {
         "max_key": words.token(top["token"], top["key_class"]),
         "share": top["share"],
+        "share_interval": (top["low"], top["high"]),
         "mass": peak["mass"],
+        "mass_interval": (peak["mass_low"], peak["mass_high"]),
         "key_set": words.key_set_label(peak["key_set"]),
         "layer": int(peak["layer"]),
     }

@@ -38,7 +38,11 @@ def environment() -> jinja2.Environment:
         "percent": words.percent,
         "counted": words.counted,
     }
-    templates.filters |= {"mass": words.mass, "attention": words.attention_label}
+    templates.filters |= {
+        "estimate": words.estimate,
+        "percent_estimate": words.percent_estimate,
+        "attention": words.attention_label,
+    }
     return templates
 
 

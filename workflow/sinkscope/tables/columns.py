@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from sinkscope.tables.table import Column
 
 MODEL = Column("String", "name of the model in the table of models")
@@ -18,3 +20,37 @@ KEY_CLASS = Column(
 )
 
 SHARE = "part of 1"  # unit of attention, and of fractions
+
+# How tables describe the interval of a mean over documents.
+INTERVAL = "95 % bootstrap interval over documents (percentiles of 1,000 resamples; Efron 1979)"
+
+
+def interval_columns(name: str, unit: str, prefix: str | None = None) -> dict[str, Column]:
+    """The two columns after a column with a mean over documents: NAME_low and NAME_high, or low and
+    high with the prefix ''."""
+    prefix = f"{name}_" if prefix is None else prefix
+    return {
+        f"{prefix}low": Column(
+            "Float64",
+            f"low end of the {INTERVAL} of {name}; null if fewer than two documents have a value",
+            unit,
+        ),
+        f"{prefix}high": Column("Float64", f"high end of the same interval of {name}", unit),
+    }
+
+
+def estimated(
+    columns: Mapping[str, Column], names: Sequence[str], counted: Sequence[str] = ()
+) -> dict[str, Column]:
+    """The columns, with the interval behind each of `names`, which are means over documents.
+    counted: those of them that also have NAME_n, how many documents have a value."""
+    with_intervals: dict[str, Column] = {}
+    for name, column in columns.items():
+        with_intervals[name] = column
+        if name in names:
+            with_intervals |= interval_columns(name, column.unit)
+        if name in counted:
+            with_intervals[f"{name}_n"] = Column(
+                "UInt32", f"number of documents that {name} is the mean of", "count"
+            )
+    return with_intervals

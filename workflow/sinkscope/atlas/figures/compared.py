@@ -34,9 +34,9 @@ def model_picker(titles: dict[str, str]) -> alt.Parameter:
     return alt.param(name="model", value=ALL_MODELS, bind=bind)
 
 
-def highlighted() -> alt.typing.Optional:
+def highlighted(opacity: float = 1) -> alt.typing.Optional:
     """Opacity: all models except the picked one are faint."""
-    return alt.condition(CHOSEN, alt.value(1), alt.value(0.12))
+    return alt.condition(CHOSEN, alt.value(opacity), alt.value(0.12 * opacity))
 
 
 def totals(histogram: pl.DataFrame) -> str:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
+from sinkscope import means
 from sinkscope.charts.channels import only, tips
 from sinkscope.charts.forms.bars import TOKEN_AXIS, bars
 from sinkscope.charts.palette import CLASS_COLOURS
-from sinkscope.charts.theme import colours
+from sinkscope.charts.theme import colours, limits
 from sinkscope.keys import KEY_CLASSES
 
-COLUMNS = ("rank", "token", "key_class", "label", "count", "share", "n_tied")
+COLUMNS = ("rank", "token", "key_class", "label", "count", "share", "low", "high", "n_tied")
 FORMULA = "max key m[l,i] = argmax_j M[l,i,j], where M is attention averaged over heads"
 
 
@@ -30,6 +31,27 @@ def top(histogram: pl.DataFrame, n: int) -> pl.DataFrame:
     return labelled(ordered.head(n)).with_row_index("rank", offset=1)
 
 
+def with_intervals(
+    shares: pl.DataFrame, counted: pl.DataFrame, by: Sequence[str] = ("token", "key_class")
+) -> pl.DataFrame:
+    """Adds low and high: the interval of each share over the model's documents. The share is a
+    ratio of sums: long documents have more max keys.
+
+    shares: model, `by`. counted: the table max_attention_documents.
+    """
+    keys = ["model", *by]
+    count = pl.col("count").sum().cast(pl.Float64)
+    totals = counted.group_by("model", "document").agg(total=count)
+    own = counted.group_by("document", *keys).agg(count)
+    rows = (
+        shares.select(keys).join(totals, on="model").join(own, on=["document", *keys], how="left")
+    )
+    rows = rows.with_columns(pl.col("count").fill_null(0))
+    rates = means.of_sums(rows, keys, "count", "total", "rate")
+    ends = rates.select(*keys, low="rate_low", high="rate_high")
+    return shares.join(ends, on=keys, how="left", maintain_order="left")
+
+
 def class_colours(classes: Sequence[str] | pl.Series) -> alt.Color:
     """Colours of the key classes that occur, in the order of legends."""
     present = {name: CLASS_COLOURS[name] for name in KEY_CLASSES if name in set(classes)}
@@ -44,14 +66,14 @@ def key_bars(
     model: str | None = None,
     longest: float | None = None,
 ) -> alt.LayerChart:
-    """Bars of `share` by `label`, in the order of `rank`, with their numbers; the part of near ties
-    at their end is paler.
+    """Bars of `share` by `label`, in the order of `rank`, with their numbers and intervals; the
+    part of near ties at their end is paler.
 
-    model: the model whose rows are drawn, if `drawn` has several. longest: largest share in a
-    comparison, so that all panels have the same axis.
+    model: the model whose rows are drawn, if `drawn` has several. longest: largest share, or end of
+    an interval, in a comparison, so that all panels have the same axis.
     """
     rows = drawn if model is None else drawn.filter(pl.col("model") == model)
-    longest = longest or max(rows["share"].to_list(), default=1)
+    longest = longest or max(limits(rows["share"])[1], limits(rows["high"])[1])
     x = alt.X("share:Q", title=title, axis=alt.Axis(format="%", tickCount=5))
     x = x.scale(domain=[0, longest * 1.3], nice=False)
     # Ordered by a number: a list of tokens would become part of a Vega expression.
@@ -67,10 +89,13 @@ def key_bars(
             ("key_class:N", "key class"),
             ("count:Q", "", ","),
             ("share:Q", "", ".2%"),
+            ("low:Q", "95 % interval from", ".2%"),
+            ("high:Q", "to", ".2%"),
             ("n_tied:Q", "near ties", ","),
         ),
         width=width,
         height=24 * rows["label"].n_unique(),
+        interval=("low", "high"),
         number="format(datum.count, ',') + '  (' + format(datum.share, '.1%') + ')'",
         base=base,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from sinkscope import means
+
 WHY_WINDOW = (
     "A sink score falls with length: under a causal mask, attention spread evenly over 7 tokens "
     "gives key 0 a score of 0.37. The rate over the first tokens, the setting of Gu et al. (2024), "
@@ -23,17 +25,14 @@ def windows(rates: pl.DataFrame) -> list[int | None]:
     return sorted(values, key=lambda window: (window is None, window))
 
 
-def mean_rate(rates: pl.DataFrame, key_set: str, window: int | None) -> float | None:
-    """Over all (document, layer, head) that have a score; their number of documents differs between
-    layers. None if there are none."""
-    n, rows = pl.col("n_documents"), over(rates, window).filter(pl.col("key_set") == key_set)
-    total = rows.select(
-        pl.when(n.sum() > 0).then((pl.col("rate").fill_null(0) * n).sum() / n.sum())
-    )
-    return None if total.item() is None else float(total.item())
+def of_key_zero(scored: pl.DataFrame) -> pl.DataFrame:
+    """model, window, rate, low, high, n_documents: the sink rate at key 0 over all (document,
+    layer, head) that have a score, with its interval over documents; whole documents last.
 
-
-def n_counted(rates: pl.DataFrame, window: int | None) -> int:
-    """Number of documents whose key 0 has a score, in the layer with most of them."""
-    rows = over(rates, window).filter(pl.col("key_set") == "first_token")
-    return int(rows.select(pl.col("n_documents").max().fill_null(0)).item())
+    scored: the table sink_rate_documents.
+    """
+    rows = scored.filter(pl.col("key_set") == "first_token")
+    totals = rows.group_by("model", "window", "document").agg(pl.col("n_above", "n_heads").sum())
+    rates = means.of_sums(totals, ["model", "window"], "n_above", "n_heads", "rate")
+    names = {"rate_low": "low", "rate_high": "high", "rate_n": "n_documents"}
+    return rates.rename(names).sort("model", "window", nulls_last=True)

@@ -1,10 +1,15 @@
-"""Marks distinguished by colour and shape, one row of them per model."""
+"""Marks distinguished by colour and shape, one row of them per model; means over documents with
+their intervals and their documents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import altair as alt
+
+from sinkscope.charts.channels import interval_rule
+from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
 
 Look = tuple[str, str]  # colour, shape
 
@@ -39,3 +44,27 @@ def marks(
     chart = alt.Chart() if base is None else base
     mark = chart.mark_point(filled=True, size=size, opacity=0.85)
     return mark.encode(x=x, y=y, **look, tooltip=list(tooltip))
+
+
+def mean_marks(
+    x: alt.X,
+    y: alt.Y,
+    look: Mapping[str, alt.Color | alt.Shape],
+    tooltip: Sequence[alt.Tooltip],
+    *,
+    field: str,
+    width: int,
+    height: int,
+) -> alt.LayerChart:
+    """One mark per mean over documents, with the rule of its interval, and a faint point per
+    document. field: what x shows; the interval is in FIELD_low and FIELD_high."""
+    color: Any = look["color"]
+    point = alt.Chart().transform_filter(IS_DOCUMENT)
+    point = point.mark_point(filled=True, size=12, opacity=POINT, aria=False)
+    base = alt.Chart().transform_filter(IS_MEAN)
+    layers = [
+        point.encode(x=x, y=y, color=color, tooltip=list(tooltip)),
+        interval_rule(base.encode(y=y, color=color), f"{field}_low", f"{field}_high"),
+        marks(x, y, look, tooltip, base=base),
+    ]
+    return alt.LayerChart(layer=layers, width=width, height=height)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from statistics import median
+from typing import Any
 
 import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import rows_axis, tips
+from sinkscope.charts.channels import interval_rule, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.marks import Look, mark_looks, marks
 from sinkscope.charts.theme import data_source, rounded
@@ -36,12 +37,21 @@ def figure(tables: Tables) -> Figure | None:
     if drawn.is_empty():
         return None
     n_numbers = drawn["label"].n_unique()
-    chart = marks(
+    y = rows_axis("label", alt.EncodingSortField("number", op="min"))
+    look = mark_looks("kind", KINDS)
+    color: Any = look["color"]
+    rule = interval_rule(alt.Chart().encode(y=y, color=color), "low", "high")
+    mark = marks(
         alt.X("value:Q", title="published and measured number").scale(domain=[0, 1]),
-        rows_axis("label", alt.EncodingSortField("number", op="min")),
-        mark_looks("kind", KINDS),
-        tips(("label:N", "claim"), ("kind:N", "number"), "model:N", ("value:Q", "", ".4f")),
-    )
+        y,
+        look,
+        tips(
+            ("label:N", "claim"), ("kind:N", "number"), "model:N", ("value:Q", "", ".4f"),
+            ("low:Q", "95 % interval from", ".4f"), ("high:Q", "to", ".4f"),
+            ("n_documents:Q", "documents"),
+        ),
+    )  # fmt: skip
+    chart = alt.LayerChart(layer=[rule, mark])
     return Figure(
         name="claims_numbers",
         title="Published and measured",
@@ -52,7 +62,8 @@ def figure(tables: Tables) -> Figure | None:
             "same architecture, which the claim does not speak about. Notes of this project, "
             "measured when it was designed, are drawn apart and not counted in the sentence. "
             "Documents are others of the same kinds, and a claim may ask for a lower or an upper "
-            f"limit only. n = {words.counted(n_numbers, 'number')}. Unit: as the claim says, a "
+            "limit only. Rule: 95 % bootstrap interval over documents, of numbers that are means "
+            f"over documents. n = {words.counted(n_numbers, 'number')}. Unit: as the claim says, a "
             "share or a part of attention."
         ),
         chart=chart.properties(data=data_source(drawn), width=460, height=22 * n_numbers),
@@ -67,7 +78,7 @@ def compared(claims: pl.DataFrame) -> pl.DataFrame:
     label = pl.when(several).then(pl.format("{} {}", "claim", "subject")).otherwise("claim")
     published, noted, measured, relative = KINDS
     rows = parts(claims).select(
-        "study", "subject", "model", "published", "measured",
+        "study", "subject", "model", "published", "measured", "low", "high", "n_documents",
         number=pl.col("number").cast(pl.Int64),
         label=label,
         kind=pl.when("is_relative").then(pl.lit(relative)).otherwise(pl.lit(measured)),
@@ -76,8 +87,10 @@ def compared(claims: pl.DataFrame) -> pl.DataFrame:
     columns = {"number": "number", "label": "label", "model": "subject", "value": "published"}
     printed = rows.select(**columns, kind=by_whom).unique()
     columns |= {"model": "model", "value": "measured", "kind": "kind"}
-    here = rows.drop_nulls("measured").select(**columns)
-    return pl.concat([printed, here]).sort("number", "label", "kind", "model")
+    here = rows.drop_nulls("measured").select(**columns, low="low", high="high",
+                                              n_documents="n_documents")  # fmt: skip
+    both = pl.concat([printed, here], how="diagonal")
+    return both.sort("number", "label", "kind", "model")
 
 
 def distances(claims: pl.DataFrame) -> dict[str, int | float]:

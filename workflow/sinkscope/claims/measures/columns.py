@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from sinkscope.claims.measure import Measure, Tables, aggregated, in_layers, number
+from sinkscope import intervals
+from sinkscope.claims.measure import (
+    Estimate,
+    Measure,
+    Tables,
+    aggregated,
+    estimate,
+    in_layers,
+    number,
+)
 
 
 def n_tokens(tables: Tables, model: str, *, aggregate: str) -> float | None:
@@ -18,12 +28,22 @@ def n_tokens(tables: Tables, model: str, *, aggregate: str) -> float | None:
 def value(
     tables: Tables, model: str, *, table: str, column: str, aggregate: str = "mean",
     where: Mapping[str, Any] | None = None, layers: Sequence[int] | str = "all",
-) -> float | None:  # fmt: skip
-    """A column of any table: the rows whose `where` columns have these values, aggregated."""
+) -> float | Estimate | None:  # fmt: skip
+    """A column of any table: the rows whose `where` columns have these values, aggregated. A mean
+    or median has an interval if the rows are of documents."""
     conditions = [pl.col(key) == item for key, item in {"model": model, **(where or {})}.items()]
-    return number(
-        in_layers(tables[table].filter(*conditions), layers), aggregated(column, aggregate)
-    )
+    rows = in_layers(tables[table].filter(*conditions), layers)
+    whole = number(rows, aggregated(column, aggregate))
+    if whole is None or "document" not in rows.columns or aggregate not in ("mean", "median"):
+        return whole
+    documents = [
+        part[column].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        for part in rows.drop_nulls(column).sort("document").partition_by("document")
+    ]
+    if aggregate == "median":
+        return estimate(intervals.medians(documents), len(documents))
+    sums, counts = (np.array([[f(values)] for values in documents]) for f in (np.sum, len))
+    return estimate(intervals.ratios(sums, counts.astype(float))[:, 0], len(documents))
 
 
 MEASURES = {

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
-from sinkscope.claims.measure import AbsentError, Measure, Tables, number
+from sinkscope import intervals
+from sinkscope.claims.measure import AbsentError, Estimate, Measure, Tables, estimate
 from sinkscope.keys import KEY_CLASSES
+from sinkscope.means import matrix
 
 COUNTINGS = {"tokens": "max_attention_tokens", "padded": "max_attention_tokens_padded"}
 
@@ -29,55 +32,90 @@ def chosen(tokens: Sequence[str], key_classes: Sequence[str]) -> pl.Expr:
     return bare.is_in(list(tokens)) | pl.col("key_class").is_in(list(key_classes))
 
 
+def counts_of(
+    tables: Tables, model: str, counting: str = "tokens"
+) -> tuple[pl.DataFrame, np.ndarray, int] | None:
+    """token, key_class; [1 + RESAMPLES, token], their counts over the documents of each resample;
+    and the number of documents. None without rows. Where the run has no counts by document, as of
+    those with padding, there is a single row, that of the sample, and the number is 0."""
+    keys = ["token", "key_class"]
+    count = pl.col("count").sum().cast(pl.Float64)
+    whole = histogram(tables, model, counting).group_by(keys).agg(count).sort(keys)
+    if whole.is_empty():
+        return None
+    counted = tables.get("max_attention_documents")
+    if counting == "tokens" and counted is not None:
+        return resampled_counts(counted.filter(pl.col("model") == model))
+    return whole, whole["count"].to_numpy()[None], 0
+
+
+def resampled_counts(documents: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray, int] | None:
+    """As counts_of. documents: document, token, key_class, count."""
+    if documents.is_empty():
+        return None
+    keys, (values,) = matrix(documents, ["token", "key_class"], ["count"])
+    return keys, intervals.sums(np.nan_to_num(values)), len(values)
+
+
+def inside(keys: pl.DataFrame, tokens: Sequence[str], key_classes: Sequence[str]) -> np.ndarray:
+    return keys.select(chosen(tokens, key_classes)).to_series().to_numpy()
+
+
 def max_key_share(
     tables: Tables, model: str, *, counting: str = "tokens",
     tokens: Sequence[str] = (), key_classes: Sequence[str] = (),
-) -> float | None:  # fmt: skip
+) -> float | Estimate | None:  # fmt: skip
     """Fraction of all max keys that are one of these tokens or classes."""
-    count = pl.col("count")
-    share = count.filter(chosen(tokens, key_classes)).sum() / count.sum()
-    return number(histogram(tables, model, counting), share)
+    if (counted := counts_of(tables, model, counting)) is None:
+        return None
+    keys, counts, n_documents = counted
+    share = counts[:, inside(keys, tokens, key_classes)].sum(1) / counts.sum(1)
+    return estimate(share, n_documents)
 
 
-def lead(counts: pl.DataFrame, inside: pl.Expr) -> float | None:
-    """Fraction of the rows `inside`, minus that of the most frequent other token. counts: token,
-    key_class, count."""
-    count = pl.col("count").cast(pl.Float64)
-    others = count.filter(~inside).max().fill_null(0)
-    return number(counts, (count.filter(inside).sum() - others) / count.sum())
+def lead(counts: np.ndarray, is_inside: np.ndarray) -> np.ndarray:
+    """[1 + RESAMPLES]: fraction of the tokens inside, minus that of the most frequent other one."""
+    others = np.where(is_inside, 0.0, counts).max(1)
+    return (counts[:, is_inside].sum(1) - others) / counts.sum(1)
 
 
 def max_key_lead(
     tables: Tables, model: str, *, tokens: Sequence[str] = (), key_classes: Sequence[str] = ()
-) -> float | None:
+) -> float | Estimate | None:
     """Fraction of all max keys that are one of these tokens or classes, minus the fraction of the
     most frequent other token; above 0 if they lead."""
-    return lead(histogram(tables, model, "tokens"), chosen(tokens, key_classes))
+    if (counted := counts_of(tables, model)) is None:
+        return None
+    keys, counts, n_documents = counted
+    return estimate(lead(counts, inside(keys, tokens, key_classes)), n_documents)
 
 
-def last_layer_lead(tables: Tables, model: str, *, tokens: Sequence[str]) -> float | None:
+def last_layer_lead(
+    tables: Tables, model: str, *, tokens: Sequence[str]
+) -> float | Estimate | None:
     """The same lead, over the queries of the last layer only."""
-    counts = (
-        tables["last_layer_keys"]
-        .filter(pl.col("model") == model)
-        .with_columns(count=pl.col("share") * pl.len().over("document"))
-        .group_by("token", "key_class")
-        .agg(pl.col("count").sum())
-    )
-    return lead(counts, chosen(tokens, ()))
+    rows = tables["last_layer_keys"].filter(pl.col("model") == model)
+    rows = rows.with_columns(count=pl.col("share") * pl.len().over("document"))
+    by_token = rows.group_by("document", "token", "key_class").agg(pl.col("count").sum())
+    if (counted := resampled_counts(by_token)) is None:
+        return None
+    keys, counts, n_documents = counted
+    return estimate(lead(counts, inside(keys, tokens, ())), n_documents)
 
 
 def max_key_ratio(
     tables: Tables, model: str, *, tokens: Sequence[str], of: Sequence[str],
     counting: str = "tokens",
-) -> float | None:  # fmt: skip
+) -> float | Estimate | None:  # fmt: skip
     """Ratio of the counts of max keys: those among `tokens` over those among `of`."""
-    counts, count = histogram(tables, model, counting), pl.col("count")
-    if counts.height and not counts.filter(chosen(of, ())).height:
+    if (counted := counts_of(tables, model, counting)) is None:
+        return None
+    keys, counts, n_documents = counted
+    above, below = (counts[:, inside(keys, names, ())].sum(1) for names in (tokens, of))
+    if not below[0]:
         raise AbsentError(f"{' and '.join(of)} is the max key of no query of {model}.")
-    return number(
-        counts, count.filter(chosen(tokens, ())).sum() / count.filter(chosen(of, ())).sum()
-    )
+    ratio = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+    return estimate(ratio, n_documents)
 
 
 HISTOGRAMS = ("max_attention_tokens", "max_attention_tokens_padded")

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
+from sinkscope import intervals
 from sinkscope.claims.measure import (
     AbsentError,
+    Estimate,
     Measure,
     Tables,
     aggregated,
+    estimate,
     in_layers,
     number,
+    over,
+    per_document,
     shown,
 )
 from sinkscope.experiments.second_sink.constants import OWN
-from sinkscope.experiments.second_sink.derive import drops, expected, profile
+from sinkscope.experiments.second_sink.derive import expected, profile
 
 TERMINATORS = (".", "!", "?")
 # Smallest cosine of a near copy, between the states of the first terminator and of key 0.
@@ -43,21 +49,52 @@ def second_sink_rows(
     return rows
 
 
+def resampled_layers(
+    tables: Tables, model: str, rows: pl.DataFrame, columns: Sequence[str]
+) -> tuple[list[np.ndarray], int] | None:
+    """[1 + RESAMPLES, layer] of each column of the table second_sink: its means over the documents
+    of each resample, in the layers of these rows; and the number of documents. None if the run does
+    not have them by document."""
+    documents = tables.get("second_sink")
+    if documents is None or not set(columns) <= set(documents.columns):
+        return None
+    own = documents.filter(pl.col("is_own"), model=model)
+    own = own.join(rows.select(pl.col("layer").cast(own.schema["layer"])), on="layer")
+    if own.is_empty():
+        return None
+    _, values = per_document(own, ["layer"], columns)
+    return [intervals.means(array) for array in values], own["document"].n_unique()
+
+
 def second_sink(
     tables: Tables, model: str, *, column: str, layers: Sequence[int] | str,
     aggregate: str = "mean",
-) -> float | None:  # fmt: skip
-    """A column of second_sink_layers over these layers; at least one has a second sink."""
-    return number(second_sink_rows(tables, model, layers), aggregated(column, aggregate))
+) -> float | Estimate | None:  # fmt: skip
+    """A column of second_sink_layers over these layers; at least one has a second sink. What
+    compares pairs of documents (convergence) has no interval."""
+    rows = second_sink_rows(tables, model, layers)
+    whole = number(rows, aggregated(column, aggregate))
+    columns = ["second_sink", "first_token"] if column == "ratio" else [column]
+    if whole is None or (by_document := resampled_layers(tables, model, rows, columns)) is None:
+        return whole
+    arrays, n_documents = by_document
+    return estimate(over(aggregate, arrays[0] / arrays[1] if column == "ratio" else arrays[0]),
+                    n_documents)  # fmt: skip
 
 
-def second_sink_contrast(tables: Tables, model: str) -> float | None:
+def second_sink_contrast(tables: Tables, model: str) -> float | Estimate | None:
     """Attention to the first terminator over attention to the next one, in the layer with the most
     attention to the first."""
     strongest = second_sink_rows(tables, model).sort(
         "second_sink", "layer", descending=[True, False]
     )
-    return number(strongest, pl.col("second_sink").first() / pl.col("next_terminator").first())
+    whole = number(strongest, pl.col("second_sink").first() / pl.col("next_terminator").first())
+    columns = ["second_sink", "next_terminator"]
+    by_document = resampled_layers(tables, model, strongest.head(1), columns)
+    if whole is None or by_document is None:
+        return whole
+    (first, following), n_documents = by_document
+    return estimate(first[:, 0] / following[:, 0], n_documents)
 
 
 def second_sink_marks(tables: Tables, model: str) -> float | None:
@@ -69,20 +106,29 @@ def second_sink_marks(tables: Tables, model: str) -> float | None:
     return float(rows.filter("is_second_sink")["mark"].n_unique())
 
 
-def near_copy_layer(tables: Tables, model: str, *, end: str) -> float | None:
+def near_copy_layer(tables: Tables, model: str, *, end: str) -> float | Estimate | None:
     """First or last layer whose input state at the second sink is a near copy of key 0's."""
     rows = second_sink_rows(tables, model)
-    copies = rows.filter(pl.col("cosine") >= NEAR_COPY)
     most = number(rows, pl.col("cosine").max())
     if most is not None and most < NEAR_COPY:
         raise AbsentError(
             f"In no layer of {model} is the state of the second sink a near copy of the first "
             f"token's: the largest cosine is {most:.3f}, below {NEAR_COPY}."
         )
-    return number(copies, {"first": pl.col("layer").min(), "last": pl.col("layer").max()}[end])
+    ends = {"first": pl.col("layer").min(), "last": pl.col("layer").max()}
+    whole = number(rows.filter(pl.col("cosine") >= NEAR_COPY), ends[end])
+    by_document = resampled_layers(tables, model, rows, ["cosine"])
+    if whole is None or by_document is None:
+        return whole
+    (cosines,), n_documents = by_document
+    layers = np.where(cosines >= NEAR_COPY, rows["layer"].sort().to_numpy().astype(float), np.nan)
+    known = ~np.isnan(layers).all(1)
+    extremes = np.full(len(layers), np.nan)
+    extremes[known] = {"first": np.nanmin, "last": np.nanmax}[end](layers[known], axis=1)
+    return estimate(extremes, n_documents)
 
 
-def naive_drop(tables: Tables, model: str) -> float | None:
+def naive_drop(tables: Tables, model: str) -> float | Estimate | None:
     """Drop of local attention after the second sink, as a fraction of the drop that the naive line
     of the report's section expects: 1 on the line, below 1 above it, 0 without a drop."""
     if second_sink_rows(tables, model).is_empty():
@@ -91,8 +137,13 @@ def naive_drop(tables: Tables, model: str) -> float | None:
     local, layers = (
         tables[name].filter(of_model) for name in ("second_sink_local", "second_sink_layers")
     )
-    rows = drops(expected(profile(local, layers)))
-    return number(rows, (pl.col("dropped") - 1).first() / (pl.col("factor") - 1).first())
+    rows = expected(profile(local, layers))
+    if rows.is_empty():
+        return None
+    columns = ["local_before", "local_after", "factor"]
+    _, arrays = per_document(rows, ["model"], columns)
+    before, after, factor = (intervals.means(array)[:, 0] for array in arrays)
+    return estimate((before / after - 1) / (factor - 1), rows.height)
 
 
 LAYERS = ("second_sink_layers",)

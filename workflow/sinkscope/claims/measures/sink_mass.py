@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
+from sinkscope import intervals
 from sinkscope.claims.measure import (
     AbsentError,
+    Estimate,
     Measure,
     Tables,
-    aggregated,
+    estimate,
     in_layers,
     number,
+    over,
+    per_document,
     shown,
 )
 from sinkscope.keys import KEY_SETS
@@ -21,60 +26,102 @@ from sinkscope.keys import KEY_SETS
 SINK = 0.1
 
 
-def masses(tables: Tables, model: str, key_set: str, over_documents: str) -> pl.DataFrame:
-    """layer, mass over the documents that have keys of the set. Raises ValueError for an unknown
-    key set."""
+def masses(tables: Tables, model: str, key_set: str) -> pl.DataFrame:
+    """The table sink_mass of a model and key set: documents that have keys of the set. Raises
+    ValueError for an unknown key set."""
     if key_set not in KEY_SETS:
         raise ValueError(f"no key set '{key_set}'; they are {', '.join(KEY_SETS)}")
-    rows = tables["sink_mass"].filter(pl.col("n_keys") > 0, model=model, key_set=key_set)
-    by_layer = rows.group_by("layer", maintain_order=True)
-    return by_layer.agg(aggregated("mass", over_documents)).sort("layer")
+    return tables["sink_mass"].filter(pl.col("n_keys") > 0, model=model, key_set=key_set)
+
+
+def by_layer(rows: pl.DataFrame, over_documents: str) -> tuple[np.ndarray, list[int]]:
+    """[1 + RESAMPLES, layer]: mass over the documents of each resample; and the layers. Means and
+    medians are resampled. The smallest and the largest document are not estimates of anything:
+    there every row is that of the sample."""
+    layers, (values,) = per_document(rows, ["layer"], ["mass"])
+    if over_documents == "mean":
+        resampled = intervals.means(values)
+    elif over_documents == "median":
+        resampled = np.stack([intervals.medians(column[:, None]) for column in values.T], 1)
+    else:
+        extremes = {"min": np.nanmin, "max": np.nanmax}[over_documents](values, axis=0)
+        resampled = np.tile(extremes, (1 + intervals.RESAMPLES, 1))
+    return resampled, layers["layer"].to_list()
+
+
+def estimated(
+    resampled: np.ndarray, rows: pl.DataFrame, over_documents: str
+) -> Estimate | float | None:
+    """With an interval if it is of means or medians over the documents of these rows."""
+    if over_documents in ("mean", "median"):
+        return estimate(resampled, rows["document"].n_unique())
+    return float(resampled[0])
 
 
 def mass(
     tables: Tables, model: str, *, key_set: str, layers: Sequence[int] | str = "all",
     over_documents: str = "mean", over_layers: str = "mean",
-) -> float | None:  # fmt: skip
+) -> float | Estimate | None:  # fmt: skip
     """Sink mass of a key set, aggregated over documents per layer, then over these layers."""
-    by_layer = in_layers(masses(tables, model, key_set, over_documents), layers)
-    return number(by_layer, aggregated("mass", over_layers))
+    rows = in_layers(masses(tables, model, key_set), layers).drop_nulls("mass")
+    if rows.is_empty():
+        return None
+    resampled, _ = by_layer(rows, over_documents)
+    return estimated(over(over_layers, resampled), rows, over_documents)
 
 
 def mass_left(
     tables: Tables, model: str, *, key_set: str, layers: Sequence[int] | str,
     of_layers: Sequence[int] | str, over_documents: str = "mean",
-) -> float | None:  # fmt: skip
+) -> float | Estimate | None:  # fmt: skip
     """Mean sink mass in `layers` as a fraction of that in `of_layers`, where the set is a sink."""
-    by_layer = masses(tables, model, key_set, over_documents)
-    left, whole = (
-        number(in_layers(by_layer, where), pl.col("mass").mean()) for where in (layers, of_layers)
-    )
-    if left is None or whole is None:
+    rows = masses(tables, model, key_set).drop_nulls("mass")
+    parts = [in_layers(rows, where) for where in (layers, of_layers)]
+    if any(part.is_empty() for part in parts):
         return None
-    if whole < SINK:
+    left, whole = (over("mean", by_layer(part, over_documents)[0]) for part in parts)
+    if whole[0] < SINK:
         raise AbsentError(
             f"The key set {key_set} is not a sink of {model} in {shown(of_layers)}: its mass "
-            f"there is {whole:.3f}, below {SINK}."
+            f"there is {whole[0]:.3f}, below {SINK}."
         )
-    return left / whole
+    return estimated(divided(left, whole), rows, over_documents)
 
 
-def half_peak_layer(tables: Tables, model: str, *, key_set: str) -> float | None:
+def divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+
+
+def half_peak_layer(tables: Tables, model: str, *, key_set: str) -> float | Estimate | None:
     """First layer whose sink mass is at least half of the largest."""
-    by_layer, peak = masses(tables, model, key_set, "mean"), pl.col("mass").max()
-    if (most := number(by_layer, peak)) is not None and most < SINK:
+    rows = masses(tables, model, key_set).drop_nulls("mass")
+    if rows.is_empty():
+        return None
+    resampled, layers = by_layer(rows, "mean")
+    peaks = resampled.max(1, keepdims=True)
+    if peaks[0, 0] < SINK:
         raise AbsentError(
-            f"The key set {key_set} is not a sink of {model}: its largest mass is {most:.3f}, "
-            f"below {SINK}."
+            f"The key set {key_set} is not a sink of {model}: its largest mass is "
+            f"{peaks[0, 0]:.3f}, below {SINK}."
         )
-    return number(by_layer, pl.col("layer").filter(pl.col("mass") >= peak / 2).min())
+    first = np.array(layers, dtype=float)[(resampled >= peaks / 2).argmax(1)]
+    return estimate(first, rows["document"].n_unique())
 
 
-def sink_rate(tables: Tables, model: str, *, window: int) -> float | None:
+def sink_rate(tables: Tables, model: str, *, window: int) -> float | Estimate | None:
     """Fraction of heads whose sink score at key 0 is above epsilon, over all layers and the
     documents that have a score there."""
-    rows = tables["sink_rate"].filter(model=model, key_set="first_token", window=window)
-    n = pl.col("n_documents")
+    place = {"model": model, "key_set": "first_token", "window": window}
+    if (scored := tables.get("sink_rate_documents")) is not None:
+        rows = scored.filter(**place).group_by("document").agg(pl.col("n_above", "n_heads").sum())
+        if rows.is_empty():
+            return None
+        above, heads = (
+            rows.sort("document").select(pl.col(name).cast(pl.Float64)).to_numpy()
+            for name in ("n_above", "n_heads")
+        )
+        return estimate(intervals.ratios(above, heads)[:, 0], rows.height)
+    rows, n = tables["sink_rate"].filter(**place), pl.col("n_documents")
     return number(rows.drop_nulls("rate"), (pl.col("rate") * n).sum() / n.sum())
 
 

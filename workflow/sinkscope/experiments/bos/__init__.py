@@ -21,7 +21,7 @@ EXPERIMENT = Experiment(
                 "does the attention that the first terminator gets stay with it, go to the new "
                 "first one, or stay in its place?"
             ),
-            tables=("bos", "position_content", "models"),
+            tables=("bos", "position_content", "documents", "models"),
             figures=("special", "first_word", "places"),
         ),
     },

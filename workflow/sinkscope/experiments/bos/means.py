@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from sinkscope.charts.figure import Tables
+from sinkscope.means import over_documents
 
 GROUPS = ("model", "input", "role")  # averaged over documents
 
@@ -16,9 +17,8 @@ def known_content(tables: Tables) -> pl.DataFrame:
 
 
 def of_roles(content: pl.DataFrame) -> pl.DataFrame:
-    """model, input, layer, role, mass: means over documents."""
-    by = ["model", "input", "layer", "role"]
-    return content.group_by(by).agg(pl.col("mass").mean()).sort(by)
+    """model, input, layer, role, mass: means over documents with their intervals."""
+    return over_documents(content, ["model", "input", "layer", "role"], ["mass"])
 
 
 def at_peak(means: pl.DataFrame, role: str) -> pl.DataFrame:

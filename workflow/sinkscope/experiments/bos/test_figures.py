@@ -44,8 +44,9 @@ def test_every_figure_is_there_and_draws(both):
 def test_the_first_real_token_takes_over_from_half_on(both):
     assert both["bos_on_off"].finding.text == (
         "Without special tokens the first real token takes over at least half of what the special "
-        "token got, where that was most, in 1 of 2 models; most in a (0.40 instead of 0.50 in "
-        "layer 1), least in b (0.05 instead of 0.50 in layer 1)."
+        "token got, where that was most, in 1 of 2 models; most in a (0.40 [0.40, 0.40] instead of "
+        "0.50 [0.50, 0.50] in layer 1), least in b (0.05 [0.05, 0.05] instead of 0.50 [0.50, 0.50] "
+        "in layer 1)."
     )
 
 
@@ -60,7 +61,8 @@ def test_a_model_that_puts_nothing_in_front_is_named(tmp_path):
 def test_another_first_word_changes_little(both):
     assert both["bos_first_word"].finding.text == (
         "With another first word attention to key 0, where it is most, changes by less than a "
-        "tenth in 2 of 2 models; most in a, from 0.50 to 0.48 (layer 1)."
+        "tenth in 2 of 2 models; most in a, from 0.50 [0.50, 0.50] to 0.48 [0.48, 0.48] "
+        "(layer 1)."
     )
 
 
@@ -79,8 +81,11 @@ def test_it_goes_to_the_place_that_gets_most(both):
         "terminator in b."
     )
     values = both["bos_places"].data.filter(model="a")
-    assert dict(values.select("place", "mass").rows())["sentence in front: the same place"] == 0.01
-    assert values.height == 6
+    place = values.filter(place="sentence in front: the same place")
+    assert dict(place.select("document", "value").rows()) == dict.fromkeys(
+        ("all documents", "one", "two"), 0.01
+    )
+    assert values.height == 6 * 3
 
 
 def test_what_was_not_measured_is_not_drawn(tmp_path):

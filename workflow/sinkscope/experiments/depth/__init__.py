@@ -26,7 +26,7 @@ EXPERIMENT = Experiment(
             ),
             # Without the table `models`: the variants of softmax are the control here, models
             # trained alike whose first token need not become a sink.
-            tables=("matrix_entropy",),
+            tables=("matrix_entropy", "documents"),
         ),
     },
 )

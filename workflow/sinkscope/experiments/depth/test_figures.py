@@ -55,10 +55,17 @@ def test_of_many_models_a_few_are_named(tmp_path):
 
 
 def test_the_three_curves_are_the_means_over_documents(tmp_path):
-    data = drawn(tmp_path, a={})["depth_entropy"].data.filter(layer=2)
+    every = drawn(tmp_path, a={})["depth_entropy"].data.filter(layer=2)
+    data = every.filter(document="all documents")
     assert dict(data.select("line", "value").iter_rows()) == pytest.approx(
         {"entropy of all tokens": 0.02, "entropy without key 0": 0.6, "norm of key 0": 150.0}
     )
+    norm = every.filter(line="norm of key 0")
+    assert dict(norm.select("document", "value").iter_rows()) == pytest.approx(
+        {"all documents": 150.0, "one": 300.0, "two": 75.0}
+    )
+    ends = norm.drop_nulls("value_low").select("value_low", "value_high", "n_documents").row(0)
+    assert ends == pytest.approx((75, 300, 2))
 
 
 def test_a_key_0_without_any_state_draws(tmp_path):

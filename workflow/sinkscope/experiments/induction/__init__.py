@@ -62,7 +62,7 @@ EXPERIMENT = Experiment(
                 "is mostly nothing to repeat: the same heads are therefore measured on the corpus "
                 "too, to see whether they attend to the first token instead."
             ),
-            tables=("induction", "induction_patterns", "models"),
+            tables=("induction", "induction_patterns", "heads", "documents", "models"),
             figures=("scores", "patterns", "dormancy", "every_head"),
         ),
     },

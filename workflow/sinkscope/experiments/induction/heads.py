@@ -5,10 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from sinkscope.charts.figure import Tables
+from sinkscope.experiments.induction.derive import ON_TEXT, peers_mean
 
 HALF = 0.5
-# Columns of the table: attention of a head to the first token of ordinary text.
-ON_TEXT = ("first_token", "over_half")
 
 # Phrases shared by several captions.
 OFFSETS = (
@@ -81,6 +80,37 @@ def groups(heads: pl.DataFrame) -> pl.DataFrame:
             n_resting=(pl.col("is_induction") & (pl.col("first_token") > HALF)).sum(),
         )
         .sort("model")
+    )
+
+
+def groups_of_documents(heads: pl.DataFrame, on_text: pl.DataFrame) -> pl.DataFrame:
+    """model, document, and for each of ON_TEXT the means of `groups` in every document: over
+    induction heads (_induction), over all others (_others) and over the induction heads' peers
+    (_peers; a layer counts as often as it has induction heads).
+
+    heads: frame returned by on_ordinary_text. on_text: the table heads.
+    """
+    by = ["model", "layer", "head"]
+    columns = [pl.col(name).cast(on_text.schema[name]) for name in ("layer", "head")]
+    kinds = heads.select("model", *columns, "is_induction")
+    rows = (
+        on_text.rename({"sink_score": "first_token"})
+        .join(kinds, on=by)
+        .with_columns(peers_mean(name).alias(f"{name}_peers") for name in ON_TEXT)
+    )
+    is_induction = pl.col("is_induction")
+    return (
+        rows.group_by("model", "document")
+        .agg(
+            mean.alias(f"{name}_{group}")
+            for name in ON_TEXT
+            for group, mean in {
+                "induction": pl.col(name).filter(is_induction).mean(),
+                "others": pl.col(name).filter(~is_induction).mean(),
+                "peers": pl.col(f"{name}_peers").filter(is_induction).mean(),
+            }.items()
+        )
+        .sort("model", "document")
     )
 
 

@@ -2,67 +2,70 @@
 
 from __future__ import annotations
 
-from sinkscope.tables.columns import HEAD, LAYER, MODEL, QUERY, SHARE
+from sinkscope.tables.columns import HEAD, LAYER, MODEL, QUERY, SHARE, estimated
 from sinkscope.tables.table import Column, Table
+
+OF_HEADS = {
+    "model": MODEL,
+    "layer": LAYER,
+    "head": HEAD,
+    "induction_score": Column(
+        "Float64",
+        "attention on the token that followed the same token in the first repeat, mean "
+        "over random sequences and over the queries of the second repeat except the last: "
+        "mean_i A[l,h,i,i-n+1] (Olsson et al. 2022)",
+        SHARE,
+    ),
+    "duplicate_score": Column(
+        "Float64",
+        "attention on the same token in the first repeat, mean over random sequences and "
+        "all queries of the second repeat: mean_i A[l,h,i,i-n]",
+        SHARE,
+    ),
+    "is_induction": Column(
+        "Boolean",
+        "whether the head is an induction head: induction_score is at least threshold",
+    ),
+    "threshold": Column(
+        "Float64",
+        "induction score from which a head is an induction head (setting induction_threshold)",
+        SHARE,
+    ),
+    "first_token": Column(
+        "Float64",
+        "attention of the head on key 0 on the documents: sink_score of the table heads "
+        "(Gu et al. 2024), mean over documents",
+        SHARE,
+    ),
+    "over_half": Column(
+        "Float64",
+        "fraction of queries (excluding the first) that put more than half of their "
+        "attention on key 0, mean over documents; high in dormant heads (Guo et al. "
+        "2024); null if every document has one token",
+        SHARE,
+    ),
+    "first_token_peers": Column(
+        "Float64",
+        "first_token, mean over the other heads of the layer that are not induction "
+        "heads; null if the layer has no such head",
+        SHARE,
+    ),
+    "over_half_peers": Column(
+        "Float64",
+        "over_half, mean over the other heads of the layer that are not induction heads; "
+        "null if the layer has no such head",
+        SHARE,
+    ),
+}
+# Those that are means over documents.
+MEANS = ("first_token", "over_half", "first_token_peers", "over_half_peers")
 
 TABLES: dict[str, Table] = {
     "induction": Table(
         "one row per decoder, layer and head. Induction scores on n different random tokens that "
         "are repeated once (setting induction_tokens; the bos token in front if the tokenizer has "
         "one), beside the attention of the same head to key 0 on the documents.",
-        {
-            "model": MODEL,
-            "layer": LAYER,
-            "head": HEAD,
-            "induction_score": Column(
-                "Float64",
-                "attention on the token that followed the same token in the first repeat, mean "
-                "over random sequences and over the queries of the second repeat except the last: "
-                "mean_i A[l,h,i,i-n+1] (Olsson et al. 2022)",
-                SHARE,
-            ),
-            "duplicate_score": Column(
-                "Float64",
-                "attention on the same token in the first repeat, mean over random sequences and "
-                "all queries of the second repeat: mean_i A[l,h,i,i-n]",
-                SHARE,
-            ),
-            "is_induction": Column(
-                "Boolean",
-                "whether the head is an induction head: induction_score is at least threshold",
-            ),
-            "threshold": Column(
-                "Float64",
-                "induction score from which a head is an induction head (setting "
-                "induction_threshold)",
-                SHARE,
-            ),
-            "first_token": Column(
-                "Float64",
-                "attention of the head on key 0 on the documents: sink_score of the table heads "
-                "(Gu et al. 2024), mean over documents",
-                SHARE,
-            ),
-            "over_half": Column(
-                "Float64",
-                "fraction of queries (excluding the first) that put more than half of their "
-                "attention on key 0, mean over documents; high in dormant heads (Guo et al. "
-                "2024); null if every document has one token",
-                SHARE,
-            ),
-            "first_token_peers": Column(
-                "Float64",
-                "first_token, mean over the other heads of the layer that are not induction "
-                "heads; null if the layer has no such head",
-                SHARE,
-            ),
-            "over_half_peers": Column(
-                "Float64",
-                "over_half, mean over the other heads of the layer that are not induction heads; "
-                "null if the layer has no such head",
-                SHARE,
-            ),
-        },
+        estimated(OF_HEADS, MEANS, counted=("first_token", "over_half")),
         sort=("model", "layer", "head"),
     ),
     "induction_patterns": Table(

@@ -23,13 +23,13 @@ def test_sentences_of_a_few_models_name_each(three):
     )
     assert three["induction_dormancy"].finding.text == (
         "On ordinary text 2 of 3 induction heads give the first token more than half of their "
-        "attention, as a mean over queries; on average they give it 0.80 in a (other heads 0.10) "
-        "and 0.05 in c (other heads 0.30); the other heads of their own layers "
-        "give it 0.10 in a and 0.30 in c; no induction heads in b."
+        "attention, as a mean over queries; on average they give it 0.80 [0.72, 0.88] in a (other "
+        "heads 0.10) and 0.05 [0.05, 0.06] in c (other heads 0.30); the other heads of their own "
+        "layers give it 0.10 in a and 0.30 in c; no induction heads in b."
     )
     assert three["induction_heads_at_rest"].finding.text == (
         "Of 3 induction heads, head 2 of layer 1 of a gives the first token most of its attention "
-        "(0.90), head 3 of layer 2 of c least (0.05)."
+        "(0.90 [0.81, 0.99]), head 3 of layer 2 of c least (0.05 [0.05, 0.06])."
     )
 
 
@@ -65,7 +65,12 @@ def test_the_csv_has_what_is_drawn(three):
         assert spec["datasets"]["drawn"] == figure.csv()
         assert pl.read_csv(io.StringIO(figure.csv())).height == figure.data.height
     assert set(three["induction_patterns"].data["model"]) == {"a", "b", "c"}
-    rest = three["induction_dormancy"].data
+    every = three["induction_dormancy"].data
+    rest = every.filter(document="all documents")
+    assert rest["first_token_induction_low"].to_list() == pytest.approx([0.72, None, 0.045])
+    one = every.filter(document="one")
+    assert one["first_token_induction"].to_list() == pytest.approx([0.72, None, 0.045])
+    assert one["n_tokens"].to_list() == [50] * 3
     assert rest["first_token_induction"].to_list() == pytest.approx([0.8, None, 0.05])
     assert rest["first_token_others"].to_list() == pytest.approx([0.1, 1.3 / 12, 0.3], abs=1e-6)
 
@@ -115,11 +120,12 @@ def test_a_model_with_induction_heads_only_has_no_others_to_compare():
     figures = drawn(only)
     assert figures["induction_dormancy"].finding.text == (
         "On ordinary text 1 of 1 induction head gives the first token more than half of its "
-        "attention, as a mean over queries; on average they give it 0.70 in a."
+        "attention, as a mean over queries; on average they give it 0.70 [0.63, "
+        "0.77] in a."
     )
     assert figures["induction_heads_at_rest"].finding.text == (
-        "The only induction head, head 0 of layer 0 of a, gives the first token 0.70 of its "
-        "attention."
+        "The only induction head, head 0 of layer 0 of a, gives the first token 0.70 [0.63, "
+        "0.77] of its attention."
     )
     assert "0.70, others none" in as_svg(figures["induction_dormancy"].spec())
     many = [heads(f"m{i}", {(0, 0): (0.9, 0.7)}, size=(1, 1)) for i in range(5)]
@@ -136,7 +142,7 @@ def test_values_that_are_missing_are_left_out():
     table = RESTING.with_columns(first_token=pl.when(at).then(nothing).otherwise("first_token"))
     figures = drawn(table, WITHOUT.with_columns(first_token=gone, over_half=gone))
     assert "1 of 1 induction head gives" in figures["induction_dormancy"].finding.text
-    assert "0.70 in a (other heads 0.10)" in figures["induction_dormancy"].finding.text
+    assert "0.70 [0.63, 0.77] in a (other heads 0.10)" in figures["induction_dormancy"].finding.text
     assert set(figures["induction_dormancy"].data["model"]) == {"a"}
     assert figures["induction_scores"].data.height == 2 * N_LAYERS * N_HEADS
     without_text = RESTING.with_columns(first_token=gone, over_half=gone)
@@ -149,6 +155,8 @@ def test_nothing_is_drawn_without_decoders(tmp_path):
     RESTING.clear().write_parquet(tmp_path / "induction.parquet")
     patterns("a", 0, 0, 0, 0).clear().write_parquet(tmp_path / "induction_patterns.parquet")
     pl.DataFrame({"model": "a", "attention": "softmax"}).write_parquet(tmp_path / "models.parquet")
+    for name in ("heads", "documents"):
+        pl.DataFrame({"model": "a"}).write_parquet(tmp_path / f"{name}.parquet")
     write_section("induction", tmp_path, tmp_path / "out")
     assert strict_json((tmp_path / "out" / "figures.json").read_text()) == []
 

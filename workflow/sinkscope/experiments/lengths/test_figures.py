@@ -59,6 +59,22 @@ def test_means_and_baseline_are_at_the_lengths_that_documents_share(both):
     )
 
 
+def test_the_mean_has_a_band_over_the_documents_that_are_as_long(tmp_path):
+    """Another document of the same lengths gives less."""
+    drawn(tmp_path, a={})
+    table = pl.read_parquet(tmp_path / "sink_lengths.parquet")
+    one = table.filter(document="one")
+    other = one.with_columns(document=pl.lit("other"), mass=pl.col("mass") / 2)
+    (figure,) = figures_of("lengths", sink_lengths=pl.concat([table, other]))
+    mean = figure.data.filter(line="mean over documents")
+    assert mean["n_documents"].to_list() == [2] * mean.height
+    own = one.filter(layer=1, key_set="first_token").sort("n_tokens")["mass"]
+    assert mean["value_high"].to_list() == pytest.approx(own.to_list(), abs=1e-6)
+    assert mean["value_low"].to_list() == pytest.approx((own / 2).to_list(), abs=1e-6)
+    rest = figure.data.filter(pl.col("line") != "mean over documents")
+    assert rest["value_low"].null_count() == rest.height
+
+
 def test_one_model_whose_sink_stays(tmp_path):
     text = drawn(tmp_path, b={"halving": 1.0})["lengths_first_token"].finding.text
     assert "falls in 0 of 1 model, each in the layer where it is strongest. An even" in text

@@ -24,7 +24,7 @@ EXPERIMENT = Experiment(
                 "model marks them, and attention weighted by the norms of the values shows how "
                 "much of a sink is left."
             ),
-            tables=("norm_ratios", "norm_weighted", "activations", "norms", "models"),
+            tables=("norm_ratios", "norm_weighted", "activations", "norms", "documents", "models"),
             figures=("ratios", "positions", "weighted", "activations"),
         ),
     },

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import polars as pl
 
+from sinkscope import means
 from sinkscope.experiments.norms.constants import QUANTITIES
 
 
+def by_document(ratios: pl.DataFrame) -> pl.DataFrame:
+    """model, document, layer, sink, state, key, value: sinks with the same name in one document are
+    averaged (geometric mean)."""
+    by = ["model", "document", "layer", "sink"]
+    logs = ratios.with_columns(pl.col(QUANTITIES).fill_nan(None).log())
+    return logs.group_by(by).agg(pl.col(QUANTITIES).mean().exp()).sort(by)
+
+
 def of_models(ratios: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, sink, state, key, value: geometric mean over documents. Sinks with the same
-    name in one document are averaged first."""
-    return (
-        ratios.with_columns(pl.col(QUANTITIES).fill_nan(None).log())
-        .group_by("model", "document", "layer", "sink")
-        .agg(pl.col(QUANTITIES).mean())
-        .sort("model", "document", "layer", "sink")
-        .group_by("model", "layer", "sink")
-        .agg(pl.col(QUANTITIES).mean().exp())
-        .sort("model", "layer", "sink")
-    )
+    """model, layer, sink, and of state, key and value the geometric mean over documents with its
+    interval (means.over_documents)."""
+    by = ["model", "layer", "sink"]
+    return means.over_documents(by_document(ratios), by, QUANTITIES, log=QUANTITIES)
 
 
 def of_sets(weighted: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, key_set, mass, norm_mass: mean over documents."""
-    return (
-        weighted.with_columns(pl.col("mass", "norm_mass").fill_nan(None))
-        .group_by("model", "layer", "key_set")
-        .agg(pl.col("mass", "norm_mass").mean())
-        .sort("model", "layer", "key_set")
-    )
+    """model, layer, key_set, and of mass and norm_mass the mean over documents with its
+    interval."""
+    by = ["model", "layer", "key_set"]
+    return means.over_documents(weighted, by, ["mass", "norm_mass"])
 
 
 def peaks(masses: pl.DataFrame) -> pl.DataFrame:

@@ -16,6 +16,9 @@ def test_ratios_have_a_geometric_mean_over_documents():
     )  # fmt: skip
     row = of_models(table).row(0, named=True)
     assert [row[name] for name in ("state", "key", "value")] == pytest.approx([10, 2, 0.2])
+    assert row["state_n"] == 2
+    assert [row["state_low"], row["key_low"], row["value_low"]] == pytest.approx([1, 2, 0.1])
+    assert [row["state_high"], row["key_high"], row["value_high"]] == pytest.approx([100, 2, 0.4])
 
 
 def test_sinks_of_one_name_count_once_for_a_document():

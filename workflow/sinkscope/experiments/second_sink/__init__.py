@@ -33,7 +33,7 @@ EXPERIMENT = Experiment(
                 "looked at in the same ways, beside controls: another mark in its place, and "
                 "the next terminator."
             ),
-            tables=(*TABLES, "models"),
+            tables=(*TABLES, "documents", "models"),
             figures=(
                 *("maps", "mass", "ratio", "controls", "states", "convergence", "matrix", "local"),
             ),

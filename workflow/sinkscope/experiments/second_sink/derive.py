@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from sinkscope import means
 from sinkscope.experiments.second_sink.constants import OWN, SUMS, UNITS
 from sinkscope.experiments.second_sink.convergence import convergence, pairs, summed
 from sinkscope.experiments.second_sink.tables import TABLES
@@ -19,33 +20,38 @@ MEANS = ("first_token", "second_sink", "next_terminator", "strongest", "cosine",
 
 
 def by_layer(table: pl.DataFrame, converged: pl.DataFrame, threshold: float) -> pl.DataFrame:
-    """Means over documents: one row per model, mark and layer; the mark OWN is the text itself.
+    """Means over documents with their intervals: one row per model, mark and layer; the mark OWN is
+    the text itself.
 
     table: second_sink. converged: model, mark, layer; cosine and unit_distance over pairs of
     documents. A layer holds a second sink if its mean mass is at least `threshold`.
     """
     texts = table.filter("is_own").with_columns(mark=pl.lit(OWN))
-    rows = pl.concat([texts, table]).with_columns(pl.col(MEANS).fill_nan(None)).sort("document")
-    means = rows.group_by("model", "mark", "layer").agg(
-        pl.col(MEANS).mean(), n_documents=pl.col("second_sink").count()
-    )
+    rows, by = pl.concat([texts, table]), ["model", "mark", "layer"]
+    ratio = means.of_sums(rows, by, "second_sink", "first_token", "ratio")
     of_pairs = converged.select(
-        *("model", "mark", "layer"),
+        *by,
         n_states="n_documents",
         convergence="cosine",
         convergence_distance="unit_distance",
     )
-    return means.join(of_pairs, on=["model", "mark", "layer"], how="left").with_columns(
-        ratio=pl.col("second_sink") / pl.col("first_token"),
-        threshold=pl.lit(threshold),
-        is_second_sink=(pl.col("second_sink") >= threshold).fill_null(False),
+    return (
+        means.over_documents(rows, by, MEANS)
+        .rename({"second_sink_n": "n_documents"})
+        .join(ratio, on=by)
+        .join(of_pairs, on=by, how="left")
+        .with_columns(
+            threshold=pl.lit(threshold),
+            is_second_sink=(pl.col("second_sink") >= threshold).fill_null(False),
+        )
     )
 
 
 def spans(layers: pl.DataFrame) -> pl.DataFrame:
     """One row per model, the strongest second sink first: the number of layers that hold one
     (n_layers), the first and the last of them (born, ends; null if there are none), and the layer,
-    mass and ratio where the first terminator gets most attention. layers: second_sink_layers."""
+    mass (with its interval) and ratio where the first terminator gets most attention. layers:
+    second_sink_layers."""
     texts = layers.filter(pl.col("mark") == OWN).drop_nulls("second_sink")
     held_layers = pl.col("layer").filter("is_second_sink")
     order = ["model", "second_sink", "layer"]
@@ -58,6 +64,8 @@ def spans(layers: pl.DataFrame) -> pl.DataFrame:
             ends=held_layers.max(),
             layer=pl.col("layer").first(),
             mass=pl.col("second_sink").first(),
+            mass_low=pl.col("second_sink_low").first(),
+            mass_high=pl.col("second_sink_high").first(),
             ratio=pl.col("ratio").first(),
         )
         .sort("mass", "model", descending=[True, False])

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 import altair as alt
 import polars as pl
 
-from sinkscope.charts.forms.lines import Look, layer_panels, long
+from sinkscope.charts.figure import Tables
+from sinkscope.charts.forms.lines import Look, layer_panels, long, mean_panels
+from sinkscope.charts.of_documents import with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.theme import limits, rounded
+from sinkscope.experiments.second_sink.constants import OWN
 
 MASS = (
     "mean over queries i after both keys (encoders: all other queries) of M[l,i,k], for k = 0 and "
@@ -41,13 +44,30 @@ def lines(layers: pl.DataFrame, names: LineNames) -> pl.DataFrame:
     return rounded(pl.concat(parts).sort("model", "layer", "line"))
 
 
+def mean_lines(tables: Tables, names: LineNames) -> pl.DataFrame:
+    """The lines with their intervals, and the documents (of_documents.with_documents)."""
+    means = tables["second_sink_layers"]
+    means = means.with_columns(
+        first_token_n="n_documents", second_sink_n="n_documents", ratio_n="n_documents"
+    )
+    by, parts = ["model", "layer"], []
+    for (mark, column), name in names.items():
+        chosen = pl.col("is_own") if mark == OWN else pl.col("mark") == mark
+        rows = tables["second_sink"].filter(chosen)
+        mean = means.filter(pl.col("mark") == mark)
+        parts.append(with_documents(mean, rows, by, {column: name}, tables["documents"]))
+    return rounded(pl.concat(parts).sort(*by, "line", maintain_order=True))
+
+
 def of_lines(names: LineNames) -> dict[str, Look]:
     """Colour and dash of each line, in the order of the legend."""
     return {name: LOOKS[name] for name in names.values()}
 
 
 def cosine_panels(drawn: pl.DataFrame, names: LineNames, title: str) -> alt.FacetChart:
-    """Lines of cosines. The axis runs from 0, or from the tenth below the lowest value, to 1."""
+    """Lines of cosines, returned by lines or mean_lines. The axis runs from 0, or from the tenth
+    below the lowest value, to 1."""
     lowest = math.floor(min(0.0, limits(drawn["value"])[0]) * 10) / 10
     y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=[lowest, 1], nice=False))
-    return layer_panels(drawn, y, of_lines(names))
+    form = mean_panels if "document" in drawn.columns else layer_panels
+    return form(drawn, y, of_lines(names))

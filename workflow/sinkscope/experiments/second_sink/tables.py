@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sinkscope.experiments.second_sink.shown_tables import SHOWN
 from sinkscope.experiments.second_sink.units import COSINE, DISTANCE, RATIO, TERMINATOR
-from sinkscope.tables.columns import DOCUMENT, LAYER, MODEL, SHARE
+from sinkscope.tables.columns import DOCUMENT, LAYER, MODEL, SHARE, estimated
 from sinkscope.tables.table import Column, Table
 
 # How like the state of the first terminator is to that of key 0, in one document.
@@ -34,81 +34,80 @@ def over_documents(column: Column) -> Column:
     return Column(column.type, f"{column.meaning}; mean over documents", column.unit)
 
 
+OF_LAYERS = {
+    "model": MODEL,
+    "mark": Column(
+        "String",
+        "mark that stands at the first terminator in every document; own: each document as it is",
+    ),
+    "layer": LAYER,
+    "n_documents": Column("UInt32", "number of documents that second_sink is the mean of", "count"),
+    "first_token": Column(
+        "Float64",
+        "attention on key 0, mean over heads, over the queries after the first terminator "
+        "(encoders: all queries except key 0 and that terminator) and over documents; "
+        "null if no document has such a query",
+        SHARE,
+    ),
+    "second_sink": Column(
+        "Float64",
+        "attention on the first terminator, averaged in the same way; null if no document "
+        "has such a query",
+        SHARE,
+    ),
+    "ratio": Column(
+        "Float64",
+        "second_sink divided by first_token, both means over documents; null if they are null",
+        RATIO,
+    ),
+    "next_terminator": Column(
+        "Float64",
+        "attention on the second terminator, mean over heads, over the queries after it "
+        "(encoders: all queries except key 0 and the two terminators) and over documents "
+        "that have one; null if none has",
+        SHARE,
+    ),
+    "strongest": Column(
+        "Float64",
+        "strongest of the table second_sink, the highest attention on a key other than 0, "
+        "mean over documents; null if no document has such a key",
+        SHARE,
+    ),
+    "threshold": Column(
+        "Float64",
+        "attention from which a layer holds a second sink (setting second_sink_mass)",
+        SHARE,
+    ),
+    "is_second_sink": Column(
+        "Boolean",
+        "whether the layer holds a second sink: second_sink is at least threshold; false "
+        "if second_sink is null",
+    ),
+    **{name: over_documents(column) for name, column in LIKENESS.items()},
+    "n_states": Column("UInt32", "number of documents whose states convergence compares", "count"),
+    "convergence": Column(
+        "Float64",
+        "cosine between the states of the first terminator in two documents, mean over "
+        "all pairs of documents; null if n_states is 1",
+        COSINE,
+    ),
+    "convergence_distance": Column(
+        "Float64",
+        "root mean square distance between the same states, each divided by its L2 norm, "
+        "over all pairs of documents: sqrt(2 - 2 convergence); null if n_states is 1",
+        DISTANCE,
+    ),
+}
+# Those that are means over documents, or the ratio of two; and those with a number of their own.
+MEANS = ("first_token", "second_sink", "ratio", "next_terminator", "strongest", *LIKENESS)
+COUNTED = ("next_terminator", "strongest", "cosine", "cosine_others")
+
 TABLES: dict[str, Table] = {
     "second_sink_layers": Table(
         "one row per model, mark and layer. The table second_sink as means over documents. It "
         'follows "Are two dummies better than one?" (2023): in Llama-2 the first token that ends '
         "a sentence is a second sink.",
-        {
-            "model": MODEL,
-            "mark": Column(
-                "String",
-                "mark that stands at the first terminator in every document; own: each document "
-                "as it is",
-            ),
-            "layer": LAYER,
-            "n_documents": Column(
-                "UInt32", "number of documents that second_sink is the mean of", "count"
-            ),
-            "first_token": Column(
-                "Float64",
-                "attention on key 0, mean over heads, over the queries after the first terminator "
-                "(encoders: all queries except key 0 and that terminator) and over documents; "
-                "null if no document has such a query",
-                SHARE,
-            ),
-            "second_sink": Column(
-                "Float64",
-                "attention on the first terminator, averaged in the same way; null if no document "
-                "has such a query",
-                SHARE,
-            ),
-            "ratio": Column(
-                "Float64",
-                "second_sink divided by first_token, both means over documents; null if they are "
-                "null",
-                RATIO,
-            ),
-            "next_terminator": Column(
-                "Float64",
-                "attention on the second terminator, mean over heads, over the queries after it "
-                "(encoders: all queries except key 0 and the two terminators) and over documents "
-                "that have one; null if none has",
-                SHARE,
-            ),
-            "strongest": Column(
-                "Float64",
-                "strongest of the table second_sink, the highest attention on a key other than 0, "
-                "mean over documents; null if no document has such a key",
-                SHARE,
-            ),
-            "threshold": Column(
-                "Float64",
-                "attention from which a layer holds a second sink (setting second_sink_mass)",
-                SHARE,
-            ),
-            "is_second_sink": Column(
-                "Boolean",
-                "whether the layer holds a second sink: second_sink is at least threshold; false "
-                "if second_sink is null",
-            ),
-            **{name: over_documents(column) for name, column in LIKENESS.items()},
-            "n_states": Column(
-                "UInt32", "number of documents whose states convergence compares", "count"
-            ),
-            "convergence": Column(
-                "Float64",
-                "cosine between the states of the first terminator in two documents, mean over "
-                "all pairs of documents; null if n_states is 1",
-                COSINE,
-            ),
-            "convergence_distance": Column(
-                "Float64",
-                "root mean square distance between the same states, each divided by its L2 norm, "
-                "over all pairs of documents: sqrt(2 - 2 convergence); null if n_states is 1",
-                DISTANCE,
-            ),
-        },
+        estimated(OF_LAYERS, MEANS, counted=COUNTED),
         sort=("model", "mark", "layer"),
     ),
     "second_sink": Table(

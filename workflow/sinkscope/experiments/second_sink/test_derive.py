@@ -53,6 +53,16 @@ def test_means_are_over_documents_that_have_later_queries():
     assert not comma["is_second_sink"].any()
 
 
+def test_intervals_are_over_documents_also_of_the_ratio_of_two_means():
+    """Of two documents the interval is from one to the other."""
+    layers = layers_of({"a": [0.2, 0.4], "b": [0.1, float("nan")]})
+    first, second = layers.filter(pl.col("mark") == OWN).sort("layer").rows(named=True)
+    assert [first[f"second_sink_{end}"] for end in ("low", "high")] == pytest.approx([0.1, 0.2])
+    assert [first[f"ratio_{end}"] for end in ("low", "high")] == pytest.approx([0.2, 0.4])
+    assert [second[f"second_sink_{end}"] for end in ("low", "high")] == [None, None]
+    assert [first["next_terminator_n"], first["cosine_n"], second["cosine_n"]] == [2, 2, 2]
+
+
 def test_it_is_born_in_the_first_layer_at_the_threshold_and_ends_in_the_last():
     row = spans(layers_of({"a": [0.0, 0.1, 0.4, 0.05, 0.2, 0.0]})).row(0, named=True)
     assert (row["born"], row["ends"], row["n_layers"]) == (1, 4, 3)

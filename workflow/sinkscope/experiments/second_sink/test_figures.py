@@ -63,11 +63,11 @@ def test_documents_of_another_script_are_drawn_without_other_marks(tmp_path):
 def test_the_sentence_says_where_it_is_born_and_ends(both):
     assert both["second_sink_mass"].finding.text == (
         "The first terminator gets 0.1 of the attention of later queries in 1 of 2 models: in a "
-        "it is born in layer 1 and ends in layer 2, strongest in layer 1 with 0.36 (0.90 \u00d7 "
-        "what the first token gets); not in b. With another mark exchanged for it, that place gets "
-        "0.1 or more in 1 model (0.36 with “!” in layer 1 of a); with a comma, which ends no "
-        "sentence, in no model. Some other token than the first gets as much in 1 of 2 models, "
-        "most in layer 1 of a (0.36; “.” in 2 of 2 documents)."
+        "it is born in layer 1 and ends in layer 2, strongest in layer 1 with 0.36 [0.36, "
+        "0.36] (0.90 \u00d7 what the first token gets); not in b. With another mark exchanged for "
+        "it, that place gets 0.1 or more in 1 model (0.36 with “!” in layer 1 of a); with a "
+        "comma, which ends no sentence, in no model. Some other token than the first gets as much "
+        "in 1 of 2 models, most in layer 1 of a (0.36; “.” in 2 of 2 documents)."
     )
 
 
@@ -102,11 +102,17 @@ def test_a_mark_that_is_a_second_sink_where_the_texts_own_is_not_is_named(tmp_pa
 def test_the_ratio_is_that_of_layers_with_a_sink(both, tmp_path):
     assert both["second_sink_ratio"].finding.text == (
         "Among layers where the first token gets 0.1 of the attention or more, the first "
-        "terminator comes nearest to it in layer 1 of a: 0.90 \u00d7 as much (0.36 to 0.40)."
+        "terminator comes nearest to it in layer 1 of a: 0.90 [0.90, 0.90] \u00d7 as much (0.36 to "
+        "0.40)."
     )
     # Where nothing goes to the terminator there is no ratio that a logarithmic axis could show.
-    shown = both["second_sink_ratio"].data.filter(model="a", line="first terminator")
+    every = both["second_sink_ratio"].data.filter(model="a", line="first terminator")
+    shown = every.filter(document="all documents")
     assert shown["layer"].to_list() == [1, 2]
+    assert shown.select("value", "value_low", "value_high", "n_documents").row(0) == (
+        pytest.approx((0.9, 0.9, 0.9, 2))
+    )
+    assert set(every.filter(layer=1)["document"]) == {"all documents", "one", "two"}
 
 
 def test_the_comma_is_the_control(both):

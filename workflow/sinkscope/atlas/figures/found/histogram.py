@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from sinkscope import words
+from sinkscope import means, words
 from sinkscope.atlas.figures.compared import in_order, with_titles
 from sinkscope.atlas.figures.max_keys import class_colours
 from sinkscope.charts.channels import panels, tips
@@ -23,7 +23,8 @@ FINDING = (
     "{% if n_hidden %}The histogram of max keys hides {{ n_hidden | counted('strong sink') }} "
     "(tokens of a layer with at least {{ least | mass }} of its attention): "
     "{% for row in hidden %}{{ loop.index | separator(loop.length) }}"
-    "{{ row.token | token(row.key_class) }} takes {{ row.mass | mass }} of the attention of layer "
+    "{{ row.token | token(row.key_class) }} takes "
+    "{{ row.mass | estimate(row.mass_low, row.mass_high) }} of the attention of layer "
     "{{ row.layer }} of {{ row.model }} and is the max key of "
     "{{ row.share_of_max_keys | percent }} of queries{% endfor %}: in most queries another key "
     "receives a little more."
@@ -47,7 +48,8 @@ def figure(tables: Tables) -> Figure | None:
             "part of all attention of the layer that its sinks take. Up: share of the layer's "
             "queries whose max key is one of them. A mark far below the diagonal is a sink that "
             "the histogram hides: an argmax gives all to the first of several nearly equal keys. "
-            f"Means over n = {documents_in(tables['documents'])} per model. Unit: part of 1, "
+            f"Means over n = {documents_in(tables['documents'])} per model, with 95 % bootstrap "
+            "intervals in the tooltip. Unit: part of 1, "
             "linear scales."
         ),
         chart=chart(drawn, list(titles.values())),
@@ -56,18 +58,16 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def of_tokens(found: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, token, key_class, mass, share_of_max_keys: sums over the occurrences that are
-    sinks, mean over all documents of the model."""
+    """model, layer, token, key_class, and mass and share_of_max_keys with their intervals: sums
+    over the occurrences that are sinks, means over all documents of the model."""
     values = ["mass", "share_of_max_keys"]
-    n = documents.group_by("model").agg(n=pl.len())
-    sums = found.filter("is_sink").sort("document", "key").group_by(BY, maintain_order=True)
-    return (
-        sums.agg(pl.col(values).sum())
-        .join(n, on="model")
-        .with_columns(pl.col(values) / pl.col("n"))
-        .drop("n")
-        .sort(BY)
-    )
+    by_document = ["model", "document", *BY[1:]]
+    sums = found.filter("is_sink").sort("key").group_by(by_document, maintain_order=True)
+    sums = sums.agg(pl.col(values).sum())
+    # A document without the token, or in which it is no sink, counts as 0.
+    all_rows = sums.select(BY).unique().join(documents.select("model", "document"), on="model")
+    rows = all_rows.join(sums, on=by_document, how="left").with_columns(pl.col(values).fill_null(0))
+    return means.over_documents(rows, BY, values) if rows.height else rows
 
 
 def hidden(sums: pl.DataFrame) -> dict[str, Any]:
@@ -80,7 +80,9 @@ def hidden(sums: pl.DataFrame) -> dict[str, Any]:
     return {
         "n_hidden": rows.height,
         "least": LEAST_MASS,
-        "hidden": strongest.select(*BY, "mass", "share_of_max_keys").to_dicts(),
+        "hidden": strongest.select(
+            *BY, "mass", "mass_low", "mass_high", "share_of_max_keys"
+        ).to_dicts(),
     }
 
 
@@ -90,7 +92,11 @@ def chart(drawn: pl.DataFrame, titles: list[str]) -> alt.FacetChart:
     y = alt.Y("share_of_max_keys:Q", title="share of max keys", scale=scale)
     tooltip = tips(
         "model:N", "layer:Q", "token:N", ("key_class:N", "key class"),
-        ("mass:Q", "", ".4f"), ("share_of_max_keys:Q", "share of max keys", ".4f"),
+        ("mass:Q", "", ".4f"),
+        ("mass_low:Q", "95 % interval from", ".4f"), ("mass_high:Q", "to", ".4f"),
+        ("share_of_max_keys:Q", "share of max keys", ".4f"),
+        ("share_of_max_keys_low:Q", "95 % interval from", ".4f"),
+        ("share_of_max_keys_high:Q", "to", ".4f"),
     )  # fmt: skip
     mark = alt.Chart(width=150, height=150).mark_point(filled=True, size=45, opacity=0.7)
     points = mark.encode(x=x, y=y, color=class_colours(drawn["key_class"]), tooltip=tooltip)

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from sinkscope import words
+from sinkscope import means, words
 from sinkscope.atlas.figures.compared import in_order, with_titles
 from sinkscope.atlas.figures.max_keys import class_colours
 from sinkscope.charts.channels import heat, only, panel_title, rows_axis, tips
@@ -30,7 +30,8 @@ FINDING = (
     "{{ n_models | counted('model') }}: "
     "{% for row in missed %}{{ loop.index | separator(loop.length) }}"
     "in layer {{ row.layer }} of {{ row.model }} the sinks that are found take "
-    "{{ row.found | mass }} of the attention, the listed ones {{ row.listed | mass }} "
+    "{{ row.found | estimate(row.low, row.high) }} of the attention, the listed ones "
+    "{{ row.listed | mass }} "
     "(strongest beside the first and the special tokens: "
     "{{ row.token | token(row.key_class) }})"
     "{% endfor %}."
@@ -57,7 +58,9 @@ def figure(tables: Tables) -> Figure | None:
             "One row per model, one column per layer (from 0). Above: sink mass of the keys that "
             "are found to be sinks of the layer; in the middle: of the first token, the special "
             "tokens except the mask, and the first sentence end. Formula: mean over queries i of "
-            "the sum over these keys j of M[l,i,j], M the mean over heads; mean over documents, "
+            "the sum over these keys j of M[l,i,j], M the mean over heads; mean over the documents "
+            "that are long enough to be judged, with its 95 % bootstrap interval in the tooltip, "
+            "of "
             f"n = {documents_in(tables['documents'])} per model. Below: class of the token with "
             "the largest mass among the sinks of the layer, all documents together; empty where no "
             "key is a sink. Unit: part of 1, linear scale."
@@ -68,14 +71,13 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def masses_of(table: pl.DataFrame) -> pl.DataFrame:
-    """panel_name, model, layer, mass: mean of both sets of sinks over the documents that are long
-    enough to be judged."""
+    """panel_name, model, layer, and the mass of both sets of sinks with its interval: means over
+    the documents that are long enough to be judged."""
     sets = table.filter(pl.col("key_set").is_in(list(SETS)))
     judged = sets.filter(pl.col("key_set") == "sinks").drop_nulls("mass")
     sets = sets.join(judged, on=["document", *BY], how="semi")
-    mean = sets.sort("document").group_by("key_set", *BY, maintain_order=True)
-    name = pl.col("key_set").replace_strict(SETS)
-    return mean.agg(pl.col("mass").mean()).with_columns(panel_name=name).drop("key_set")
+    mean = means.over_documents(sets, ["key_set", *BY], ["mass"])
+    return mean.with_columns(panel_name=pl.col("key_set").replace_strict(SETS)).drop("key_set")
 
 
 def strongest_of(found: pl.DataFrame) -> pl.DataFrame:
@@ -91,13 +93,16 @@ def strongest_of(found: pl.DataFrame) -> pl.DataFrame:
 def missed(masses: pl.DataFrame, unlisted: pl.DataFrame, n_models: int) -> dict[str, Any]:
     """Facts: per model with a gap, the layer in which found sinks exceed listed ones most, and its
     strongest sink among others than the first and the special tokens (unlisted: strongest_of)."""
-    wide = masses.pivot("panel_name", index=BY, values="mass")
-    wide = wide.rename({FOUND: "found", LISTED: "listed"})
+    ends = {"mass": "found", "mass_low": "low", "mass_high": "high"}
+    found, listed = (masses.filter(pl.col("panel_name") == name) for name in (FOUND, LISTED))
+    listed = listed.select(*BY, listed="mass")
+    wide = found.rename(ends).select(*BY, *ends.values()).join(listed, on=BY)
     gap = pl.col("found") - pl.col("listed")
     ordered = wide.filter(gap >= GAP).sort(gap, *BY, descending=[True, False, False])
     largest = ordered.group_by("model", maintain_order=True).first()
     named = largest.join(unlisted, on=BY, maintain_order="left")
-    rows = named.select(*BY, "found", "listed", "token", "key_class").head(words.FEW)
+    columns = ("found", "low", "high", "listed", "token", "key_class")
+    rows = named.select(*BY, *columns).head(words.FEW)
     return {
         "n_models": n_models, "n_missed": largest.height, "missed": rows.to_dicts(), "gap": GAP
     }  # fmt: skip
@@ -110,7 +115,11 @@ def chart(drawn: pl.DataFrame, titles: list[str]) -> alt.VConcatChart:
     x = alt.X("layer:O", title=None, axis=cell_axis(labels=False))
     last = alt.X("layer:O", title="layer", axis=cell_axis())
     y = rows_axis("panel", titles, grid=False)
-    mass = tips("model:N", "layer:Q", ("mass:Q", "sink mass", ".4f"))
+    mass = tips(
+        "model:N", "layer:Q", ("mass:Q", "sink mass", ".4f"),
+        ("mass_low:Q", "95 % interval from", ".4f"), ("mass_high:Q", "to", ".4f"),
+        ("mass_n:Q", "documents"),
+    )  # fmt: skip
     token = tips("model:N", "layer:Q", "token:N", ("key_class:N", "key class"))
     classes = class_colours(drawn.drop_nulls("key_class")["key_class"])
     parts = [

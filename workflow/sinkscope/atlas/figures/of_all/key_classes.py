@@ -13,7 +13,7 @@ from sinkscope.atlas.figures.compared import (
     totals,
     with_titles,
 )
-from sinkscope.atlas.figures.max_keys import FORMULA, class_colours
+from sinkscope.atlas.figures.max_keys import FORMULA, class_colours, with_intervals
 from sinkscope.charts.channels import tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars
@@ -31,6 +31,7 @@ def figure(tables: Tables) -> Figure:
     titles, histogram = in_order(tables), tables["max_attention_tokens"]
     place = pl.col("key_class").replace_strict(KEY_CLASSES, range(len(KEY_CLASSES)))
     shares = histogram.group_by("model", "key_class").agg(pl.col("count", "share").sum())
+    shares = with_intervals(shares, tables["max_attention_documents"], ["key_class"])
     shares = shares.with_columns(order=place).sort("model", "order")
     drawn = rounded(with_titles(shares, titles))
     words = shares.filter(pl.col("key_class") == "word").select("model", "share").rows()
@@ -46,6 +47,8 @@ def figure(tables: Tables) -> Figure:
             ("key_class:N", "key class"),
             ("count:Q", "", ","),
             ("share:Q", "", ".2%"),
+            ("low:Q", "95 % interval from", ".2%"),
+            ("high:Q", "to", ".2%"),
         ),
         width=640,
         height=30 * len(titles),
@@ -61,7 +64,8 @@ def figure(tables: Tables) -> Figure:
         ),
         caption=(
             f"Formula: {FORMULA}, summed by key class. n = {totals(histogram)} max keys. "
-            "Unit: share of the model's n."
+            "The tooltip has the 95 % bootstrap interval over documents. Unit: share of the "
+            "model's n."
         ),
         chart=chart.properties(data=data_source(drawn)).add_params(model_picker(titles)),
         data=drawn,

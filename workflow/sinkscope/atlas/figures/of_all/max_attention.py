@@ -7,7 +7,7 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.atlas.figures.compared import in_order, totals
-from sinkscope.atlas.figures.max_keys import COLUMNS, FORMULA, key_bars, top
+from sinkscope.atlas.figures.max_keys import COLUMNS, FORMULA, key_bars, top, with_intervals
 from sinkscope.charts.channels import panel_title
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.theme import data_source, limits, rounded
@@ -18,7 +18,7 @@ FINDING = (
     "{% macro key(row) %}{{ row.token | token(row.key_class) }}{% endmacro %}"
     "{% if classes is not defined %}Of the max keys, "
     "{% for row in top %}{{ loop.index | separator(loop.length) }}{{ key(row) }} takes "
-    "{{ row.share | percent }} in {{ row.model }}{% endfor %}."
+    "{{ row.share | percent_estimate(row.low, row.high) }} in {{ row.model }}{% endfor %}."
     "{% else %}The most frequent max key takes from {{ top[-1].share | percent }} of all max keys "
     "({{ key(top[-1]) }} in {{ top[-1].model }}) to {{ top[0].share | percent }} "
     "({{ key(top[0]) }} in {{ top[0].model }}); its key class is "
@@ -31,9 +31,10 @@ def figure(tables: Tables) -> Figure:
     titles, histogram = in_order(tables), tables["max_attention_tokens"]
     n_shown = N_TOKENS if len(titles) <= words.FEW else N_TOKENS_OF_MANY
     parts = [top(histogram.filter(pl.col("model") == model), n_shown) for model in titles]
-    most = pl.concat(parts).select("model", *COLUMNS)
+    counted = tables["max_attention_documents"]
+    most = with_intervals(pl.concat(parts), counted).select("model", *COLUMNS)
     drawn = rounded(most)
-    longest = limits(drawn["share"])[1]
+    longest = max(limits(drawn["share"])[1], limits(drawn["high"])[1])
     panels = [
         key_bars(drawn, "share of max keys", 250, model=model, longest=longest).properties(
             title=panel_title(title)
@@ -48,7 +49,7 @@ def figure(tables: Tables) -> Figure:
         caption=(
             f"The {n_shown} most frequent max keys of each model. Formula: {FORMULA}. "
             f"n = {totals(histogram)} max keys (layers {words.TIMES} tokens, no padding). "
-            "Unit: count, and share of the model's n."
+            "Rule: 95 % bootstrap interval over documents. Unit: count, and share of the model's n."
         ),
         chart=chart,
         data=drawn,
@@ -63,7 +64,7 @@ def most_frequent(most: pl.DataFrame) -> Finding:
     """
     firsts = most.group_by("model", maintain_order=True).first()
     ordered = firsts.sort("share", "model", descending=[True, False])
-    top = ordered.select("model", "token", "key_class", "share").to_dicts()
+    top = ordered.select("model", "token", "key_class", "share", "low", "high").to_dicts()
     if len(top) <= words.FEW:
         return Finding(FINDING, {"top": top})
     classes = firsts.group_by("key_class").agg(n=pl.len())

@@ -8,18 +8,20 @@ import polars as pl
 from sinkscope import words
 from sinkscope.atlas.figures.compared import highlighted, in_order, model_picker, with_titles
 from sinkscope.atlas.figures.masses import ALL_SINKS, FORMULA, labels_and_colours, with_labels
-from sinkscope.charts.channels import panels, tips
+from sinkscope.atlas.frames import IN_MEANS
+from sinkscope.charts.channels import panels
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import line_looks, lines
+from sinkscope.charts.forms.lines import line_looks, mean_lines, mean_tips
+from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import LINE_DASHES
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import known, rounded
+from sinkscope.charts.theme import rounded
 from sinkscope.findings.finding import Finding
 
 KEY_SETS = ("first_token", "first_terminator", "sinks")
 FINDING = (
-    "{% macro place(row) %}{{ row.mass | mass }} in layer {{ row.layer }} of {{ row.model }}"
-    "{% endmacro %}"
+    "{% macro place(row) %}{{ row.mass | estimate(row.low, row.high) }} in layer {{ row.layer }} "
+    "of {{ row.model }}{% endmacro %}"
     "{% if n_half is not defined %}The mass of the first token is largest with "
     "{% for row in peaks %}{{ loop.index | separator(loop.length) }}{{ place(row) }}{% endfor %}."
     "{% else %}The first token gets more than half of the attention of some layer in "
@@ -30,21 +32,32 @@ FINDING = (
 
 def figure(tables: Tables) -> Figure:
     titles = in_order(tables)
-    table = tables["sink_mass"].filter(pl.col("key_set").is_in(KEY_SETS))
-    by = ["model", "key_set", "layer"]
-    mean = known(table.group_by(by).agg(pl.col("mass").mean()).sort(by))
-    drawn = rounded(with_labels(with_titles(mean, titles)))
+    mean, rows = (
+        tables[name].filter(pl.col("key_set").is_in(KEY_SETS))
+        for name in ("sink_mass_means", "sink_mass")
+    )
+    mean = mean.rename({"n_documents": "mass_n"})
+    masses = with_documents(
+        mean,
+        rows.filter(IN_MEANS),
+        ["model", "key_set", "layer"],
+        {"mass": "mass"},
+        tables["documents"],
+    ).drop("line")
+    drawn = rounded(with_labels(with_titles(masses, titles)))
     colours = labels_and_colours([name for name in KEY_SETS if name in set(drawn["key_set"])])
     looks = dict(zip(colours, zip(colours.values(), LINE_DASHES, strict=False), strict=True))
-    x, y = alt.X("layer:O", title="layer"), alt.Y("mass:Q", title=None)
-    line = lines(
+    x, y = alt.X("layer:O", title="layer"), alt.Y("value:Q", title=None)
+    line = mean_lines(
         # Ordinal, so that each panel has the layers of its own model.
         x.axis(labelAngle=0, labelOverlap="parity", labelSeparation=6),
         y.scale(domain=[0, 1]).axis(tickCount=3),
-        {**line_looks("label", looks, "key set"), "opacity": highlighted()},
-        tips("model:N", "layer:Q", ("label:N", "key set"), ("mass:Q", "", ".4f")),
+        line_looks("label", looks, "key set"),
+        mean_tips("value", ("label:N", "key set")),
+        field="value",
         width=218,
         height=130,
+        opacity=highlighted,
     )
     chart = panels(line, drawn, "panel", 3, list(titles.values())).resolve_scale(x="independent")
     return Figure(
@@ -52,8 +65,9 @@ def figure(tables: Tables) -> Figure:
         title="Sink mass by layer",
         finding=largest_masses(mean.filter(pl.col("key_set") == "first_token")),
         caption=(
-            f"One panel per model. Formula: {FORMULA}; mean over documents. {ALL_SINKS} "
-            f"n = {documents_in(tables['documents'])} per model. "
+            f"One panel per model. Formula: {FORMULA}; mean over the documents that have keys of "
+            f"the set. {ALL_SINKS} n = {documents_in(tables['documents'])} per model; "
+            f"{behind(drawn, rows['document'].n_unique())}. "
             "Unit: part of 1, linear scale. Layers count from 0."
         ),
         chart=chart.add_params(model_picker(titles)),
@@ -71,7 +85,7 @@ def largest_masses(first: pl.DataFrame) -> Finding:
         "mass", "model", "layer", descending=[True, False, False]
     )
     best = ordered.group_by("model", maintain_order=True).first()
-    peaks = best.select("model", "layer", "mass").to_dicts()
+    peaks = best.select("model", "layer", "mass", low="mass_low", high="mass_high").to_dicts()
     if len(peaks) <= words.FEW:
         return Finding(FINDING, {"peaks": peaks})
     return Finding(FINDING, {"peaks": peaks, "n_half": best.filter(pl.col("mass") > 0.5).height})

@@ -13,43 +13,68 @@ from sinkscope.atlas.figures.compared import (
     titles_axis,
     with_titles,
 )
-from sinkscope.atlas.figures.rates import WHY_WINDOW, mean_rate, n_counted, windows
+from sinkscope.atlas.figures.rates import WHY_WINDOW, of_key_zero, windows
 from sinkscope.charts.channels import model_colours, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars
-from sinkscope.charts.theme import rounded
+from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
+from sinkscope.charts.of_documents import shown_documents
+from sinkscope.charts.theme import ALL_DOCUMENTS, INK, rounded
 from sinkscope.findings.finding import Finding
 
 FINDING = (
-    "Over {{ window | window_text }}, {{ rates[0].rate | percent }} of the heads of "
+    "{% macro rate(row) %}{{ row.rate | percent_estimate(row.low, row.high) }}{% endmacro %}"
+    "Over {{ window | window_text }}, {{ rate(rates[0]) }} of the heads of "
     "{{ rates[0].model }} have a sink at key 0"
-    "{% if rates | length > 1 %}, {{ rates[-1].rate | percent }} of those of {{ rates[-1].model }}"
+    "{% if rates | length > 1 %}, {{ rate(rates[-1]) }} of those of {{ rates[-1].model }}"
     "{% endif %}."
 )
 
 
 def figure(tables: Tables) -> Figure:
     titles, rates = in_order(tables), tables["sink_rate"]
-    of_models = by_model(rates, list(titles))
-    drawn = rounded(with_titles(of_models, titles))
+    of_models = by_model(tables["sink_rate_documents"], list(titles))
+    points = of_documents(tables["sink_rate_documents"])
+    parts = [of_models.with_columns(document=pl.lit(ALL_DOCUMENTS)), points]
+    drawn = rounded(with_titles(pl.concat(parts, how="diagonal_relaxed"), titles))
     order = [words.window_text(window) for window in windows(rates)]
     x = alt.X("rate:Q", title="sink rate at key 0", axis=alt.Axis(format="%"))
+    x, y = x.scale(domain=[0, 1]), titles_axis(titles)
     bar = bars(
-        x.scale(domain=[0, 1.12], nice=False),
-        titles_axis(titles),
+        x,
+        y,
         model_colours(sorted(titles)).legend(None),
-        tips("model:N", "queries:N", ("n_documents:Q", "documents"), ("rate:Q", "", ".2%")),
+        tips(
+            "model:N",
+            "queries:N",
+            ("n_documents:Q", "documents"),
+            ("rate:Q", "", ".2%"),
+            ("low:Q", "95 % interval from", ".2%"),
+            ("high:Q", "to", ".2%"),
+        ),
         width=240,
         height=26 * len(titles),
         number="format(datum.rate, '.1%')",
+        at_right=True,  # the points would cross it
+        interval=("low", "high"),
+        base=alt.Chart().transform_filter(IS_MEAN),
         opacity=highlighted(),
     )
+    point = alt.Chart().transform_filter(IS_DOCUMENT).mark_point(filled=True, size=12, aria=False)
+    point = point.encode(
+        x=x,
+        y=y,
+        color=alt.value(INK),
+        opacity=highlighted(2 * POINT),
+        tooltip=tips("model:N", "queries:N", "document:N", ("rate:Q", "", ".2%")),
+    )
+    bar = alt.LayerChart(layer=[*bar.layer, point], width=bar.width, height=bar.height)
     # The finding compares the window; whole documents only if all are shorter.
     leading = of_models.filter(pl.col("queries") == order[0])
     leading = leading.sort("rate", "model", descending=True)
     facts = {
         "window": windows(rates)[0],
-        "rates": leading.select("model", "rate", "n_documents").to_dicts(),
+        "rates": leading.select("model", "rate", "low", "high", "n_documents").to_dicts(),
     }
     return Figure(
         name="sink_rate_models",
@@ -59,20 +84,43 @@ def figure(tables: Tables) -> Figure:
             "Formula: fraction of (document, layer, head) with sink score alpha[l,h,0] > epsilon = "
             f"{rates['epsilon'][0]:g}. {WHY_WINDOW}. n = "
             f"{words.ranged(leading['n_documents'].to_list())} documents per model on the left, "
-            "with all layers and heads. Unit: percent."
+            "with all layers and heads; rule: 95 % bootstrap interval over documents; points: "
+            "documents. Unit: percent."
         ),
         chart=panels(bar, drawn, "queries", 2, order).add_params(model_picker(titles)),
         data=drawn,
     )
 
 
-def by_model(rates: pl.DataFrame, models: list[str]) -> pl.DataFrame:
-    """model, queries (over which tokens), n_documents, rate over all layers and heads."""
-    rows = [
-        (model, words.window_text(window), n_counted(model_rates, window), rate)
-        for model in models
-        for model_rates in [rates.filter(pl.col("model") == model)]
-        for window in windows(model_rates)
-        if (rate := mean_rate(model_rates, "first_token", window)) is not None
-    ]
-    return pl.DataFrame(rows, schema=["model", "queries", "n_documents", "rate"], orient="row")
+def of_documents(scored: pl.DataFrame) -> pl.DataFrame:
+    """model, queries, document, rate of single documents over all layers and heads; evenly chosen
+    ones if there are many."""
+    rows = scored.filter(pl.col("key_set") == "first_token")
+    by = ["model", "window"]
+    shown = shown_documents(rows["document"], rows.select(by).n_unique())
+    return (
+        rows.filter(pl.col("document").is_in(shown))
+        .group_by(*by, "document")
+        .agg(rate=pl.col("n_above").sum() / pl.col("n_heads").sum())
+        .sort(*by, "document")
+        .pipe(with_queries)
+        .drop("window")
+    )
+
+
+def with_queries(rates: pl.DataFrame) -> pl.DataFrame:
+    """Adds a column `queries`: the name of the window."""
+    texts = [words.window_text(window) for window in rates["window"]]
+    return rates.with_columns(pl.Series("queries", texts, dtype=pl.String))
+
+
+def by_model(scored: pl.DataFrame, models: list[str]) -> pl.DataFrame:
+    """model, queries (over which tokens), n_documents, rate over all layers and heads, low, high;
+    models in this order."""
+    rates = of_key_zero(scored)
+    place = pl.col("model").replace_strict(models, range(len(models)))
+    return (
+        with_queries(rates)
+        .sort(place, "window", nulls_last=True)
+        .select("model", "queries", "n_documents", "rate", "low", "high")
+    )

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 import polars as pl
 
 from sinkscope import words
-from sinkscope.atlas.figures.max_keys import COLUMNS, FORMULA, key_bars, labelled, top
+from sinkscope.atlas.figures.max_keys import (
+    COLUMNS,
+    FORMULA,
+    key_bars,
+    labelled,
+    top,
+    with_intervals,
+)
 from sinkscope.charts.channels import panels
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.theme import rounded
@@ -31,7 +38,8 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
     )
     if padded is None or total_padded <= total:
         return None
-    drawn = rounded(side_by_side({"tokens": tokens, "padded": padded}))
+    counted = tables["max_attention_documents"]
+    drawn = rounded(side_by_side({"tokens": tokens, "padded": padded}, counted))
     counts = {"total": total, "total_padded": total_padded, "at_padding": total_padded - total}
     return Figure(
         name="max_attention_countings",
@@ -44,7 +52,8 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
             "is the counting of every other figure; “padded” reproduces the published bars (a "
             "query at padding that sees no key is not counted). "
             f"Formula: {FORMULA}. n = {words.integer(total)} and "
-            f"{words.integer(total_padded)} max keys. Unit: count, and share of n."
+            f"{words.integer(total_padded)} max keys. Rule: 95 % bootstrap interval over documents "
+            "(“tokens” only). Unit: count, and share of n."
         ),
         chart=panels(
             key_bars(drawn, "share of counted queries", 300),
@@ -54,18 +63,22 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
     )
 
 
-def side_by_side(countings: dict[str, pl.DataFrame]) -> pl.DataFrame:
-    """The most frequent max keys of either count, with their share in both."""
+def side_by_side(countings: dict[str, pl.DataFrame], counted: pl.DataFrame) -> pl.DataFrame:
+    """The most frequent max keys of either count, with their share in both. counted: the table
+    max_attention_documents, of the model."""
     keys = ["token", "key_class"]
     either = pl.concat([top(frame, N_TOKENS).select(keys) for frame in countings.values()])
     shown = labelled(either.unique(maintain_order=True)).with_row_index("rank", offset=1)
     parts = [
         shown.join(frame, on=keys, how="left", maintain_order="left").with_columns(
-            pl.col("count", "share", "n_tied").fill_null(0), counting=pl.lit(PANELS[name])
+            pl.col("count", "share", "n_tied").fill_null(0),
+            counting=pl.lit(PANELS[name]),
+            model=pl.lit(counted["model"][0]),
         )
         for name, frame in countings.items()
     ]
-    return pl.concat(parts).select("counting", *COLUMNS)
+    parts[0] = with_intervals(parts[0], counted)  # the padded counts are not kept by document
+    return pl.concat(parts, how="diagonal").select("counting", *COLUMNS)
 
 
 def most_changed(drawn: pl.DataFrame) -> dict[str, str | float]:

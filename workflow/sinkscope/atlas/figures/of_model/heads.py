@@ -15,10 +15,11 @@ from sinkscope.charts.select import axis_length, drawn_documents, with_mean
 from sinkscope.charts.theme import ALL_DOCUMENTS, data_source, rounded
 from sinkscope.findings.finding import Finding
 
+COLUMNS = ("layer", "head", "sink_score", "sink_score_low", "sink_score_high")
 FINDING = (
     "{{ n_above | integer }} of {{ n_heads | counted('head') }} give key 0 more than "
     "{{ '%g' | format(epsilon) }} of their attention on average; the strongest is head {{ head }} "
-    "of layer {{ layer }} with {{ sink_score | mass }}."
+    "of layer {{ layer }} with {{ sink_score | estimate(sink_score_low, sink_score_high) }}."
 )
 
 
@@ -30,7 +31,15 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         alt.X("layer:O", axis=cell_axis(), title="layer"),
         alt.Y("head:O", axis=cell_axis(), title="head"),
         heat("sink_score", "sink score at key 0 (linear)"),
-        tips("layer:O", "head:O", ("sink_score:Q", "sink score", ".4f"), "document:N"),
+        tips(
+            "layer:O",
+            "head:O",
+            ("sink_score:Q", "sink score", ".4f"),
+            ("sink_score_low:Q", "95 % interval from", ".4f"),
+            ("sink_score_high:Q", "to", ".4f"),
+            ("sink_score_n:Q", "documents"),
+            "document:N",
+        ),
     ).properties(
         data=data_source(drawn),
         width=min(760, max(240, n_layers * 26)),
@@ -45,19 +54,20 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             "Sink score of key 0: alpha[l,h,0] = mean over queries i that can see key 0 of "
             "A[l,h,i,0]. "
             f"Mean over n = {words.counted(table['document'].n_unique(), 'document')}, or one "
-            "document. Unit: part of 1, linear scale. Layers and heads count from 0."
+            "document; the 95 % bootstrap interval of a mean is in its tooltip. Unit: part of 1, "
+            "linear scale. Layers and heads count from 0."
         ),
         chart=by_document(chart, drawn_documents(drawn)),
         data=drawn,
     )
 
 
-def strongest(drawn: pl.DataFrame, epsilon: float) -> dict[str, int | float]:
+def strongest(drawn: pl.DataFrame, epsilon: float) -> dict[str, int | float | None]:
     """Facts: the head with the highest mean score, and how many heads score more than epsilon."""
     mean = drawn.filter(pl.col("document") == ALL_DOCUMENTS)
     ordered = mean.sort("sink_score", descending=True, nulls_last=True)
     return {
-        **ordered.select("layer", "head", "sink_score").row(0, named=True),
+        **ordered.select(*COLUMNS).row(0, named=True),
         "n_above": int((mean["sink_score"] > epsilon).sum()),
         "n_heads": mean.height,
         "epsilon": epsilon,

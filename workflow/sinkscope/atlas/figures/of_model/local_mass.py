@@ -10,17 +10,28 @@ import polars as pl
 from sinkscope import words
 from sinkscope.charts.channels import by_document, panels, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import lines
+from sinkscope.charts.forms.lines import mean_lines
+from sinkscope.charts.of_documents import OF_PICKER, behind
 from sinkscope.charts.palette import WIDTH_COLOURS
-from sinkscope.charts.select import axis_length, drawn_documents, with_mean
-from sinkscope.charts.theme import ALL_DOCUMENTS, colours, known, layer_axis, layer_width, rounded
+from sinkscope.charts.select import axis_length, drawn_documents, with_lengths, with_mean
+from sinkscope.charts.theme import (
+    ALL_DOCUMENTS,
+    BEHIND_MEAN,
+    OF_DOCUMENT,
+    colours,
+    known,
+    layer_axis,
+    layer_width,
+    rounded,
+)
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import LOCAL_WIDTHS
 
 PANELS = ("all keys", "without the sinks")
 FINDING = (
-    "Attention is most local in layer {{ layer }}: {{ mass | mass }} of it stays within "
-    "{{ width }} tokens, {{ mass_no_sinks | mass }} when the sinks are left out."
+    "Attention is most local in layer {{ layer }}: {{ mass | estimate(low, high) }} of it stays "
+    "within {{ width }} tokens, {{ mass_no_sinks | estimate(low_no_sinks, high_no_sinks) }} when "
+    "the sinks are left out."
 )
 
 
@@ -30,13 +41,28 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     drawn = rounded(masses.with_columns(pl.col("width").cast(pl.String)))  # a name, not a number
     n_layers, n_documents = axis_length(rows, "layer"), rows["document"].n_unique()
     by_width = dict(zip(map(str, LOCAL_WIDTHS), WIDTH_COLOURS, strict=True))
-    line = lines(
+    drawn = with_lengths(drawn, tables["documents"])
+    offered = drawn_documents(drawn)
+    line = mean_lines(
         layer_axis(n_layers),
         alt.Y("mass:Q", title="local mass (part of 1)", scale=alt.Scale(domain=[0, 1])),
         {"color": colours("width", "within w tokens, w =", by_width)},
-        tips("layer:Q", "width:N", "keys:N", ("mass:Q", "", ".4f"), "document:N"),
+        tips(
+            "layer:Q",
+            "width:N",
+            "keys:N",
+            ("mass:Q", "", ".4f"),
+            ("mass_low:Q", "95 % interval from", ".4f"),
+            ("mass_high:Q", "to", ".4f"),
+            ("mass_n:Q", "documents"),
+            "document:N",
+            ("n_tokens:Q", "tokens of the document"),
+        ),
+        field="mass",
         width=min(layer_width(n_layers), 330),
         height=220,
+        on_lines=OF_DOCUMENT,
+        on_points=BEHIND_MEAN,
     )
     return Figure(
         name="local_mass",
@@ -47,9 +73,10 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             "Formula: sum over |i - j| ≤ w of A[l,h,i,j], mean over queries i and heads h, for "
             "w = 1 to 5; on the right without the keys of “all sinks” (first token, special "
             f"tokens, first terminator). Mean over n = {words.counted(n_documents, 'document')}, "
-            "or one document. Unit: part of 1, linear scale."
+            f"or one document; {behind(drawn, n_documents, OF_PICKER)}. Unit: part of 1, linear "
+            "scale."
         ),
-        chart=by_document(panels(line, drawn, "keys", 2, PANELS), drawn_documents(drawn)),
+        chart=by_document(panels(line, drawn, "keys", 2, PANELS), offered, filtered=False),
         data=drawn,
     )
 
@@ -71,11 +98,13 @@ def long_form(heads: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def most_local(masses: pl.DataFrame) -> dict[str, int | float]:
-    """The layer with most attention within the widest window, as a mean over documents."""
+def most_local(masses: pl.DataFrame) -> dict[str, int | float | None]:
+    """The layer with most attention within the widest window: means over documents, with their
+    intervals, of all keys and without the sinks."""
     width = LOCAL_WIDTHS[-1]
     widest = masses.filter(pl.col("document") == ALL_DOCUMENTS, pl.col("width") == width)
-    by_layer = widest.pivot("keys", index="layer", values="mass")
-    by_layer = by_layer.rename(dict(zip(PANELS, ("mass", "mass_no_sinks"), strict=True)))
+    values = ["layer", "mass", pl.col("mass_low").alias("low"), pl.col("mass_high").alias("high")]
+    of_all, without = (widest.filter(pl.col("keys") == panel).select(values) for panel in PANELS)
+    by_layer = of_all.join(without, on="layer", how="left", suffix="_no_sinks")
     peak = by_layer.sort("mass", descending=True, nulls_last=True, maintain_order=True)
     return {**peak.row(0, named=True), "width": width}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sinkscope import words
-from sinkscope.atlas.figures.max_keys import COLUMNS, FORMULA, key_bars, top
+from sinkscope.atlas.figures.max_keys import COLUMNS, FORMULA, key_bars, top, with_intervals
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
@@ -13,18 +13,19 @@ from sinkscope.findings.finding import Finding
 N_TOKENS = 10
 FINDING = (
     "{{ token | token(key_class) }} takes {{ count | integer }} of {{ total | integer }} max keys "
-    "({{ share | percent }})"
+    "({{ share | percent_estimate(low, high) }})"
     "{% for one in next %}; next is {{ one.token | token(one.key_class) }} with "
-    "{{ one.share | percent }}{% endfor %}."
+    "{{ one.share | percent_estimate(one.low, one.high) }}{% endfor %}."
 )
 
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     histogram = tables["max_attention_tokens"]
     n_tokens, total = int(tables["documents"]["n_tokens"].sum()), int(histogram["count"].sum())
-    most = top(histogram, N_TOKENS)
-    first, *others = most.select("token", "key_class", "count", "share").to_dicts()
-    following = [{name: row[name] for name in ("token", "key_class", "share")} for row in others]
+    most = with_intervals(top(histogram, N_TOKENS), tables["max_attention_documents"])
+    facts = ("token", "key_class", "share", "low", "high")
+    first, *others = most.select("count", *facts).to_dicts()
+    following = [{name: row[name] for name in facts} for row in others]
     drawn = rounded(most.select(COLUMNS))
     return Figure(
         name="max_attention",
@@ -41,7 +42,8 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             f"{words.counted(tables['models']['n_layers'][0], 'layer')} {words.TIMES} "
             f"{words.counted(n_tokens, 'token')} of "
             f"{words.counted(tables['documents'].height, 'document')}, "
-            "no padding. Unit: count, and share of n. ▁ is a space before a token, ⏎ a line end."
+            "no padding; rule: 95 % bootstrap interval over documents. Unit: count, and share of "
+            "n. ▁ is a space before a token, ⏎ a line end."
         ),
         chart=key_bars(drawn, "share of max keys", 560).properties(data=data_source(drawn)),
         data=drawn,

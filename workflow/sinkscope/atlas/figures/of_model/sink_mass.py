@@ -15,12 +15,22 @@ from sinkscope.atlas.figures.masses import (
     labels_and_colours,
     with_labels,
 )
+from sinkscope.atlas.frames import IN_MEANS
 from sinkscope.charts.channels import by_document, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import lines
-from sinkscope.charts.select import axis_length, distinct_key_sets, drawn_documents, with_mean
+from sinkscope.charts.forms.lines import mean_lines
+from sinkscope.charts.of_documents import OF_PICKER, behind
+from sinkscope.charts.select import (
+    axis_length,
+    distinct_key_sets,
+    drawn_documents,
+    with_lengths,
+    with_mean,
+)
 from sinkscope.charts.theme import (
     ALL_DOCUMENTS,
+    BEHIND_MEAN,
+    OF_DOCUMENT,
     colours,
     data_source,
     known,
@@ -35,19 +45,25 @@ SHOWN = (*SINGLE, "first_terminator", "listed_sinks", "sinks")
 JOINT = ("listed_sinks", "sinks")  # no sentence names these: they hold what others hold
 FINDING = (
     "The largest sink mass is that of the {{ key_set | key_set_noun }} in layer {{ layer }}: "
-    "{{ mass | mass }} of the attention{{ n_documents | mean_over }}."
+    "{{ mass | estimate(mass_low, mass_high) }} of the attention{{ n_documents | mean_over }}."
 )
 
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     key_sets = distinct_key_sets(tables["sink_mass"], SHOWN)
-    rows = tables["sink_mass"].filter(pl.col("key_set").is_in(key_sets))
+    rows, mean = (
+        tables[name].filter(pl.col("key_set").is_in(key_sets))
+        for name in ("sink_mass", "sink_mass_means")
+    )
     n_layers, n_documents = axis_length(rows, "layer"), rows["document"].n_unique()
-    masses = known(with_mean(rows, ["key_set", "layer"], ["mass", "strict_mass"], documents))
-    drawn = rounded(with_labels(masses))
+    rows = rows.filter(IN_MEANS).drop_nulls("mass")
+    mean = mean.rename({"n_documents": "mass_n", "n_strict": "strict_mass_n"})
+    values = ["mass", "strict_mass"]
+    masses = known(with_mean(rows, ["key_set", "layer"], values, documents, mean))
+    drawn = with_lengths(rounded(with_labels(masses)), tables["documents"])
     # Rows of attention other than softmax may sum to more than 1.
     y = alt.Y("mass:Q", title="sink mass (part of 1)")
-    line = lines(
+    line = mean_lines(
         layer_axis(n_layers),
         y.scale(domain=[0, max(1, limits(drawn["mass"])[1])]),
         {"color": colours("label", "key set", labels_and_colours(key_sets))},
@@ -55,32 +71,42 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             ("label:N", "key set"),
             "layer:Q",
             ("mass:Q", "", ".4f"),
+            ("mass_low:Q", "95 % interval from", ".4f"),
+            ("mass_high:Q", "to", ".4f"),
+            ("mass_n:Q", "documents"),
             ("strict_mass:Q", "strict mass", ".4f"),
             "document:N",
+            ("n_tokens:Q", "tokens of the document"),
         ),
+        field="mass",
         width=layer_width(n_layers),
         height=280,
+        on_lines=OF_DOCUMENT,
+        on_points=BEHIND_MEAN,
     )
+    offered = drawn_documents(drawn)
     return Figure(
         name="sink_mass",
         title="Sink mass by layer",
         subject=model,
-        finding=Finding(FINDING, {**largest(masses), "n_documents": n_documents}),
+        finding=Finding(FINDING, largest(masses)),
         caption=(
             f"Formula: {FORMULA}. {ALL_SINKS} A line is one document or the mean "
-            f"over n = {words.counted(n_documents, 'document')}. Unit: part of 1, linear scale. "
+            f"over n = {words.counted(n_documents, 'document')} (those that have keys of the set); "
+            f"{behind(drawn, n_documents, OF_PICKER)}. Unit: part of 1, linear scale. "
             "The strict form, in the tooltip and the CSV, leaves out queries that are in the set "
             "and the first query."
         ),
-        chart=by_document(line.properties(data=data_source(drawn)), drawn_documents(drawn)),
+        chart=by_document(line.properties(data=data_source(drawn)), offered, filtered=False),
         data=drawn,
     )
 
 
-def largest(masses: pl.DataFrame) -> dict[str, str | int | float]:
-    """key_set, layer, mass of the key set with the largest mean over documents; ties to the
-    first."""
+def largest(masses: pl.DataFrame) -> dict[str, str | int | float | None]:
+    """key_set, layer, mass, its interval and n_documents, of the key set with the largest mean over
+    documents; ties to the first."""
     single = ~pl.col("key_set").is_in(JOINT)
     mean = masses.filter(pl.col("document") == ALL_DOCUMENTS, single)
     ordered = mean.sort("mass", descending=True, nulls_last=True, maintain_order=True)
-    return ordered.select("key_set", "layer", "mass").row(0, named=True)
+    facts = ("key_set", "layer", "mass", "mass_low", "mass_high")
+    return ordered.select(*facts, n_documents="mass_n").row(0, named=True)

@@ -8,13 +8,22 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.atlas.figures.rates import WHY_WINDOW, mean_rate, n_counted, over, windows
+from sinkscope.atlas.figures import rates as sink_rates
+from sinkscope.atlas.figures.rates import WHY_WINDOW, over, windows
 from sinkscope.charts.channels import panels, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import lines
+from sinkscope.charts.forms.lines import mean_lines
+from sinkscope.charts.of_documents import behind, shown_documents
 from sinkscope.charts.palette import CLASS_COLOURS
-from sinkscope.charts.select import axis_length
-from sinkscope.charts.theme import INK, colours, layer_axis, layer_width, rounded
+from sinkscope.charts.select import axis_length, with_lengths
+from sinkscope.charts.theme import (
+    ALL_DOCUMENTS,
+    INK,
+    colours,
+    layer_axis,
+    layer_width,
+    rounded,
+)
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import KEY_CLASSES
 
@@ -22,7 +31,7 @@ KEY_ZERO = "key 0"
 FINDING = (
     "At key 0, epsilon {{ '%g' | format(epsilon) }}, the sink rate of all layers is "
     "{% for one in rates %}{{ loop.index | separator(loop.length) }}"
-    "{{ one.rate | percent }} over {{ one.window | window_text }} "
+    "{{ one.rate | percent_estimate(one.low, one.high) }} over {{ one.window | window_text }} "
     "({{ one.n_documents | counted('document') }}){% endfor %}."
 )
 
@@ -30,11 +39,11 @@ FINDING = (
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     rates = tables["sink_rate"]
     epsilon, n_layers = rates["epsilon"][0], axis_length(rates, "layer")
-    drawn = rounded(by_key(rates))
+    drawn = with_points(rates, tables)
     classes = [name for name in KEY_CLASSES if f"best {name}" in set(drawn["label"])]
     by_name = {KEY_ZERO: INK} | {f"best {name}": CLASS_COLOURS[name] for name in classes}
     y = alt.Y("rate:Q", title="sink rate", axis=alt.Axis(format="%"))
-    line = lines(
+    line = mean_lines(
         layer_axis(n_layers),
         y.scale(domain=[0, 1]),
         {"color": colours("label", "key", by_name)},
@@ -42,9 +51,14 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             ("label:N", "key"),
             "layer:Q",
             ("rate:Q", "sink rate", ".1%"),
+            ("rate_low:Q", "95 % interval from", ".1%"),
+            ("rate_high:Q", "to", ".1%"),
             ("queries:N", "over"),
             ("n_documents:Q", "documents"),
+            "document:N",
+            ("n_tokens:Q", "tokens of the document"),
         ),
+        field="rate",
         width=min(layer_width(n_layers), 330),
         height=240,
     )
@@ -53,18 +67,32 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         name="sink_rate",
         title="Sink rate by layer",
         subject=model,
-        finding=Finding(FINDING, {"epsilon": epsilon, "rates": of_key_zero(rates)}),
+        finding=Finding(FINDING, {"epsilon": epsilon, "rates": of_key_zero(tables)}),
         caption=(
             "Formula: fraction of (document, head) with sink score alpha > epsilon, "
             f"epsilon = {epsilon:g}, by layer; alpha is the mean over queries "
             "i that can see key k of A[l,h,i,k], at key 0 and at the best key of each class. Only "
             "keys that more than half of the queries see are counted, and documents that have such "
             f"a key. {WHY_WINDOW}. n = the documents named above {words.TIMES} "
-            f"{words.counted(tables['models']['n_heads'][0], 'head')} per layer. Unit: percent."
+            f"{words.counted(tables['models']['n_heads'][0], 'head')} per layer; "
+            f"{behind(drawn, tables['documents'].height)}. Unit: percent."
         ),
         chart=panels(line, drawn, "queries", 2, order),
         data=drawn,
     )
+
+
+def with_points(rates: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+    """The rates of by_key, and those of single documents."""
+    mean = by_key(rates.rename({"low": "rate_low", "high": "rate_high"}))
+    scored = tables["sink_rate_documents"]
+    shown = shown_documents(scored["document"], mean.height)
+    single = scored.filter(pl.col("document").is_in(shown)).with_columns(
+        rate=pl.col("n_above") / pl.col("n_heads")
+    )
+    parts = [mean.with_columns(document=pl.lit(ALL_DOCUMENTS)), by_key(single)]
+    drawn = pl.concat(parts, how="diagonal_relaxed")
+    return rounded(with_lengths(drawn, tables["documents"]))
 
 
 def by_key(rates: pl.DataFrame) -> pl.DataFrame:
@@ -78,14 +106,12 @@ def by_key(rates: pl.DataFrame) -> pl.DataFrame:
         for window in windows(shown)
     ]
     label = pl.when(first).then(pl.lit(KEY_ZERO)).otherwise(pl.format("best {}", "key_set"))
-    columns = ("queries", "label", "key_set", "layer", "epsilon", "n_documents", "rate")
-    return pl.concat(parts).with_columns(label=label).select(columns)
+    columns = ("queries", "label", "key_set", "document", "layer", "epsilon", "n_documents",
+               "rate", "rate_low", "rate_high")  # fmt: skip
+    drawn = pl.concat(parts).with_columns(label=label)
+    return drawn.select(name for name in columns if name in drawn.columns)
 
 
-def of_key_zero(rates: pl.DataFrame) -> list[dict[str, int | float | None]]:
-    """window (None: whole documents), rate over all layers, n_documents."""
-    return [
-        {"window": window, "rate": rate, "n_documents": n_counted(rates, window)}
-        for window in windows(rates)
-        if (rate := mean_rate(rates, "first_token", window)) is not None
-    ]
+def of_key_zero(tables: Tables) -> list[dict[str, int | float | None]]:
+    """window (None: whole documents), rate over all layers, low, high, n_documents."""
+    return sink_rates.of_key_zero(tables["sink_rate_documents"]).drop("model").to_dicts()

@@ -6,7 +6,8 @@ import altair as alt
 import polars as pl
 
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import Look, layer_panels
+from sinkscope.charts.forms.lines import Look, mean_panels
+from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import rounded
@@ -23,8 +24,11 @@ ALIKE = 0.1  # relative change below which attention is the same
 
 FINDING = (
     "With another first word attention to key 0, where it is most, changes by less than a tenth in "
-    "{{ n_alike }} of {{ n_models | counted('model') }}; most in {{ most_changed | phrased("
-    "'{model}, from {text:.2f} to {other_first_word:.2f} (layer {layer})') | first }}."
+    "{{ n_alike }} of {{ n_models | counted('model') }}; most in "
+    "{% for row in most_changed %}{{ row.model }}, from "
+    "{{ row.text | estimate(row.text_low, row.text_high) }} to "
+    "{{ row.other_first_word | estimate(row.other_first_word_low, row.other_first_word_high) }} "
+    "(layer {{ row.layer }}){% endfor %}."
 )
 
 
@@ -35,11 +39,21 @@ def figure(tables: Tables) -> Figure | None:
     changes = changes_at_peak(means)
     if changes.is_empty():
         return None
-    first = means.filter(pl.col("role") == "first_token", pl.col("input").is_in(list(INPUTS)))
+    chosen = pl.col("role") == "first_token", pl.col("input").is_in(list(INPUTS))
+    masses = with_documents(
+        means.filter(*chosen),
+        content.filter(*chosen),
+        ["model", "input", "layer"],
+        {"mass": "mass"},
+        tables["documents"],
+    )
     line = pl.col("input").replace_strict(INPUTS)
     drawn = rounded(
-        first.select("model", "layer", line=line, value="mass").sort("model", "layer", "line")
+        masses.with_columns(line=line)
+        .drop("input")
+        .sort("model", "layer", "line", maintain_order=True)
     )
+    n_documents = content["document"].n_unique()
     y = alt.Y("value:Q", title="attention to key 0").scale(domain=[0, 1])
     return Figure(
         name="bos_first_word",
@@ -50,9 +64,10 @@ def figure(tables: Tables) -> Figure | None:
             "in all texts), and a sentence put in front of the text. Where a special token "
             "stands in front, that is key 0. Formula: mean over queries i after the first "
             "terminator (encoders: all others) of M[l,i,0]. Mean over heads, queries and n = "
-            f"{documents_in(content, GROUPS)}. Unit: part of 1, linear scale. Layers count from 0."
+            f"{documents_in(content, GROUPS)}; {behind(drawn, n_documents)}. Unit: part of 1, "
+            "linear scale. Layers count from 0."
         ),
-        chart=layer_panels(drawn, y, LINES),
+        chart=mean_panels(drawn, y, LINES),
         data=drawn,
     )
 
@@ -72,9 +87,17 @@ def changes_at_peak(means: pl.DataFrame) -> pl.DataFrame:
         pl.col("role") == "first_token", pl.col("input").is_in(["text", "other_first_word"])
     )
     change = (pl.col("other_first_word") / pl.col("text") - 1).abs()
+    by, ends = ["model", "layer"], ["mass", "mass_low", "mass_high"]
+    wide = peak.pivot("input", index=by, values=ends)
+    # Columns of the pivot: mass_text, mass_low_text, mass_high_text, and those of the other input.
+    names = {
+        f"{end}_{name}": f"{name}{end.removeprefix('mass')}"
+        for name in ("text", "other_first_word")
+        for end in ends
+    }
     return (
-        peak.pivot("input", index=["model", "layer"], values="mass")
-        .drop_nulls()
+        wide.rename(names)
+        .drop_nulls(["text", "other_first_word"])
         .with_columns(change=change)
         .sort("change", "model", descending=[True, False])
     )

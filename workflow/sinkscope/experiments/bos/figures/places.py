@@ -6,9 +6,11 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import rows_axis, tips
+from sinkscope.charts.channels import rows_axis
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.marks import mark_looks, marks
+from sinkscope.charts.forms.lines import mean_tips
+from sinkscope.charts.forms.marks import mark_looks, mean_marks
+from sinkscope.charts.of_documents import with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import data_source, rounded
@@ -50,7 +52,11 @@ def figure(tables: Tables) -> Figure | None:
         return None
     as_it_is = peak.filter(pl.col("input") == "text")
     models = as_it_is.sort("mass", "model", descending=[True, False])["model"].to_list()
-    drawn = rounded(peak.select("model", "layer", "place", "mass").sort("model", "place"))
+    layers = peak.select("model", "layer").unique()
+    rows = content.join(layers, on=["model", "layer"]).join(labels(), on=["input", "role"])
+    by = ["model", "layer", "place"]
+    drawn = rounded(with_documents(peak, rows, by, {"mass": "mass"}, tables["documents"]))
+    drawn = drawn.drop("line")
     return Figure(
         name="bos_places",
         title="With a sentence in front, where does the first terminator's attention go?",
@@ -62,8 +68,8 @@ def figure(tables: Tables) -> Figure | None:
             "queries i after all of these keys that its input has (encoders: all queries of the "
             "input except those keys and key 0), in the layer of each model where the first "
             "terminator of the text as it is gets most. Mean over heads, queries and "
-            f"n = {documents_in(content, GROUPS)}. Unit: part of 1, linear scale, which does not "
-            "end at 1."
+            f"n = {documents_in(content, GROUPS)}; rule: 95 % bootstrap interval; small points: "
+            "documents. Unit: part of 1, linear scale, which does not end at 1."
         ),
         chart=chart(drawn, models),
         data=drawn,
@@ -91,12 +97,15 @@ def finding(peak: pl.DataFrame) -> Finding:
     return Finding(f"With a sentence in front most goes {words.listed(phrases)}.", facts)
 
 
-def chart(drawn: pl.DataFrame, models: list[str]) -> alt.Chart:
-    chart = marks(
-        alt.X("mass:Q", title="attention of later queries").scale(zero=True, nice=True),
+def chart(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
+    chart = mean_marks(
+        alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
         rows_axis("model", models),
         mark_looks("place", {label: (colour, shape) for label, colour, shape in PLACES.values()},
                    columns=2),
-        tips("model:N", "layer:Q", "place:N", ("mass:Q", "", ".4f")),
+        mean_tips("value", "place:N"),
+        field="value",
+        width=520,
+        height=34 * len(models),
     )  # fmt: skip
-    return chart.properties(data=data_source(drawn), width=520, height=34 * len(models))
+    return chart.properties(data=data_source(drawn))

@@ -7,11 +7,13 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import Look, layer_panels, long
+from sinkscope.charts.forms.lines import Look, mean_panels
+from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import rounded
 from sinkscope.findings.finding import Facts, Finding
+from sinkscope.means import over_documents
 
 LINES: dict[str, Look] = {
     "with: special token": (CLASS_COLOURS["bos"], (1, 0)),
@@ -22,11 +24,13 @@ MASSES = ["first_token", "first_word"]
 TAKES_OVER = 0.5  # fraction of the special token's attention
 
 FINDING = (
-    "{% set ends = extremes | phrased("
-    "'{model} ({word:.2f} instead of {special:.2f} in layer {layer})') %}"
+    "{% macro change(row) %}{{ row.model }} ({{ row.word|estimate(row.word_low, row.word_high) }} "
+    "instead of {{ row.special|estimate(row.special_low, row.special_high) }} in layer "
+    "{{ row.layer }}){% endmacro %}"
     "Without special tokens the first real token takes over at least half of what the special "
     "token got, where that was most, in {{ n_over }} of {{ n_models | counted('model') }}"
-    "{{ ': ' ~ ends[0] if n_models == 1 else '; most in ' ~ ends | join(', least in ') }}."
+    "{{ ': ' if n_models == 1 else '; most in ' }}{{ change(extremes[0]) }}"
+    "{{ ', least in ' ~ change(extremes[1]) if n_models > 1 }}."
 )
 
 
@@ -37,12 +41,20 @@ def figure(tables: Tables) -> Figure | None:
     takeovers = takeover(with_, without)
     if takeovers.is_empty():
         return None
-    by, labels = ["model", "layer"], list(LINES)
+    labels = list(LINES)
+    lines = {"with": dict(zip(MASSES, labels, strict=False)), "without": {"first_word": labels[2]}}
     parts = [
-        long(with_, dict(zip(MASSES, labels, strict=False)), by),
-        long(without, {"first_word": labels[2]}, by),
+        with_documents(
+            mean,
+            table.filter(pl.col("input") == name),
+            ["model", "layer"],
+            lines[name],
+            tables["documents"],
+        )
+        for name, mean in (("with", with_), ("without", without))
     ]
-    drawn = rounded(pl.concat(parts).sort(*by, "line"))
+    drawn = rounded(pl.concat(parts).sort("model", "layer", "line", maintain_order=True))
+    n_documents = table["document"].n_unique()
     y = alt.Y("value:Q", title="attention of later queries").scale(domain=[0, 1])
     return Figure(
         name="bos_on_off",
@@ -53,38 +65,42 @@ def figure(tables: Tables) -> Figure | None:
             f"its BOS in front), and without any.{exceptions(tables)} Formula: mean over queries i "
             "after both (encoders: all others) of M[l,i,k], for the special token k = 0 and for "
             "the first real token. Mean over heads, queries and "
-            f"n = {documents_in(table)}. Unit: part of 1, linear "
+            f"n = {documents_in(table)}; {behind(drawn, n_documents)}. Unit: part of 1, linear "
             "scale. Layers count from 0."
         ),
-        chart=layer_panels(drawn, y, LINES),
+        chart=mean_panels(drawn, y, LINES),
         data=drawn,
     )
 
 
 def means(table: pl.DataFrame, name: str) -> pl.DataFrame:
-    """model, layer, first_token, first_word of one input: means over documents."""
-    rows = table.filter(pl.col("input") == name).with_columns(pl.col(MASSES).fill_nan(None))
-    by = ["model", "layer"]
-    return rows.group_by(by).agg(pl.col(MASSES).mean()).sort(by)
+    """model, layer, first_token, first_word of one input: means over documents with their
+    intervals."""
+    return over_documents(table.filter(pl.col("input") == name), ["model", "layer"], MASSES)
 
 
 def takeover(with_: pl.DataFrame, without: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, special, word, part: attention to the special token in the layer where it is
-    highest, and attention to the first real token in that layer without special tokens. The largest
-    part comes first."""
+    """model, layer, special, word (with their intervals), part: attention to the special token in
+    the layer where it is highest, and attention to the first real token in that layer without
+    special tokens. The largest part comes first."""
     best = (
         with_.drop_nulls("first_token")
         .sort("model", "first_token", "layer", descending=[False, True, False])
         .group_by("model", maintain_order=True)
         .first()
-        .select("model", "layer", special="first_token")
+        .select("model", "layer", **named("special", "first_token"))
     )
-    words_alone = without.select("model", "layer", word="first_word")
+    words_alone = without.select("model", "layer", **named("word", "first_word"))
     return (
         best.join(words_alone, on=["model", "layer"])
         .with_columns(part=pl.col("word") / pl.col("special"))
         .sort("part", "model", descending=[True, False])
     )
+
+
+def named(name: str, column: str) -> dict[str, str]:
+    """A column and its interval under another name."""
+    return {f"{name}{end}": f"{column}{end}" for end in ("", "_low", "_high")}
 
 
 def finding(takeovers: pl.DataFrame) -> Finding:

@@ -9,12 +9,14 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import panel_title, tips
+from sinkscope.charts.channels import only, panel_title
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import Look, line_looks, lines, long
+from sinkscope.charts.forms.lines import Look, line_looks, mean_lines, mean_tips
+from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import data_source, known, limits, rounded
 from sinkscope.findings.finding import Finding
+from sinkscope.means import over_documents
 
 WITH, WITHOUT, NORM = "entropy of all tokens", "entropy without key 0", "norm of key 0"
 LOOKS: dict[str, Look] = {
@@ -24,6 +26,8 @@ LOOKS: dict[str, Look] = {
 }
 ENTROPIES = {"entropy": WITH, "entropy_no_first": WITHOUT}
 BY = ["model", "layer"]
+LINES = {**ENTROPIES, "norm_ratio": NORM}
+VALUES = list(LINES)
 COLUMNS, WIDTH = 3, 200
 
 # Key 0 makes a valley where the entropy with it is below this part of the entropy without it. A
@@ -59,8 +63,11 @@ def figure(tables: Tables) -> Figure | None:
     facts = facts_of(means)
     if not facts["n_models"]:
         return None
-    norms = long(means, {"norm_ratio": NORM}, BY).filter(pl.col("value") > 0)  # logarithmic
-    drawn = rounded(pl.concat([long(means, ENTROPIES, BY), norms]).sort(*BY, "line"))
+    rows = known(table).drop_nulls(VALUES)
+    lines = with_documents(means, rows, BY, LINES, tables["documents"])
+    # The norm's axis is logarithmic.
+    drawn = rounded(lines.filter((pl.col("line") != NORM) | (pl.col("value") > 0)))
+    n_documents = rows["document"].n_unique()
     return Figure(
         name="depth_entropy",
         title="Compression valleys, and the norm of key 0",
@@ -73,8 +80,9 @@ def figure(tables: Tables) -> Figure | None:
             "of key 0's state over the median norm of the others (dashed rule: like others). A "
             "valley of key 0: entropy with it is less than half of that without it; where both are "
             "low, something else lowers them. Mean over "
-            f"n = {documents_in(table)} (norm: geometric mean). Units: part of the maximum, linear "
-            "scale; ratio, logarithmic scale. Layers count from 0."
+            f"n = {documents_in(table)} (norm: geometric mean); "
+            f"{behind(drawn, n_documents)}. Units: part of the maximum, linear scale; ratio, "
+            "logarithmic scale. Layers count from 0."
         ),
         chart=chart(drawn),
         data=drawn,
@@ -83,17 +91,9 @@ def figure(tables: Tables) -> Figure | None:
 
 def of_models(table: pl.DataFrame) -> pl.DataFrame:
     """model, layer, entropy, entropy_no_first, norm_ratio: means over the documents that have all
-    three; of the ratio the geometric mean."""
-    columns = [*ENTROPIES, "norm_ratio"]
-    return (
-        known(table)
-        .drop_nulls(columns)
-        .with_columns(pl.col("norm_ratio").log())
-        .group_by(BY)
-        .agg(pl.col(columns).mean())
-        .with_columns(pl.col("norm_ratio").exp())
-        .sort(BY)
-    )
+    three, with their intervals; of the ratio the geometric mean."""
+    rows = known(table).drop_nulls(VALUES)
+    return over_documents(rows, BY, VALUES, log=["norm_ratio"])
 
 
 def facts_of(means: pl.DataFrame) -> dict[str, Any]:
@@ -157,19 +157,20 @@ def panel(
     last = int(drawn.filter(pl.col("model") == model)["layer"].max())  # type: ignore[arg-type]
     axis = alt.Axis(format="d", tickMinStep=1, tickCount=6, labels=is_lower, grid=False)
     x = alt.X("layer:Q", title="layer" if is_lower else None, axis=axis)
-    line = lines(
+    chosen = only(model=model).transform_filter(alt.FieldOneOfPredicate(field="line", oneOf=names))
+    line = mean_lines(
         x.scale(domain=[0, max(last, 1)], nice=False, padding=6),
         y,
         line_looks("line", LOOKS),
-        tips("model:N", "line:N", "layer:Q", ("value:Q", "", ".4f")),
+        mean_tips("value"),
+        field="value",
         width=WIDTH,
         height=height,
+        start=chosen,
     )
-    chosen = line.transform_filter(alt.FieldEqualPredicate(field="model", equal=model))
-    chosen = chosen.transform_filter(alt.FieldOneOfPredicate(field="line", oneOf=names))
     if not is_lower:
-        return alt.LayerChart(layer=[chosen])
-    return alt.LayerChart(layer=[like_others(), chosen])
+        return line
+    return alt.LayerChart(layer=[like_others(), *line.layer], width=WIDTH, height=height)
 
 
 def like_others() -> alt.Chart:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import number_text, rows_axis, tips
+from sinkscope.charts.channels import interval_rule, number_text, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
 from sinkscope.charts.forms.marks import mark_looks, marks
-from sinkscope.charts.theme import data_source, rounded
+from sinkscope.charts.of_documents import shown_documents
+from sinkscope.charts.theme import ALL_DOCUMENTS, data_source, rounded
+from sinkscope.experiments.induction.derive import ON_TEXT
 from sinkscope.experiments.induction.heads import (
     HALF,
     INDUCTION,
     LOOKS,
-    ON_TEXT,
     OTHERS,
     PEERS,
     SOURCE,
     groups,
+    groups_of_documents,
     on_ordinary_text,
 )
 from sinkscope.findings.finding import Facts, Finding
+from sinkscope.means import over_documents
 
 # Titles of the panels' axes.
 TITLES = {
@@ -40,7 +47,8 @@ RESTING = (
 )
 EACH_MODEL = (
     "; on average they give it {% for row in models %}{{ loop.index | separator(loop.length) }}"
-    "{{ row.first_token_induction | mass }} in {{ row.model }}"
+    "{{ row.first_token_induction | estimate(row.first_token_induction_low, "
+    "row.first_token_induction_high) }} in {{ row.model }}"
     "{% if row.first_token_others is not none %} (other heads {{ row.first_token_others | mass }})"
     "{% endif %}{% endfor %}"
 )
@@ -72,8 +80,10 @@ def figure(tables: Tables) -> Figure | None:
     means = groups(heads)
     n_heads = pl.col("n_induction") + pl.col("n_others")
     label = pl.format("{} ({} of {})", "model", "n_induction", n_heads)
-    drawn = rounded(means.with_columns(label=label))
-    labels = drawn["label"].to_list()
+    single = groups_of_documents(heads, tables["heads"])
+    means = with_intervals(means.with_columns(label=label), single)
+    drawn = rounded(with_documents(means, single, tables["documents"]))
+    labels = means["label"].to_list()
     panels = [panel(column, labels, is_left=column == ON_TEXT[0]) for column in ON_TEXT]
     chart = alt.concat(*panels, columns=2, spacing=16, data=data_source(drawn))
     return Figure(
@@ -87,7 +97,8 @@ def figure(tables: Tables) -> Figure | None:
             "over the heads of its layer that are not induction heads, since later layers attend "
             "more to the first token. Formula: mean over heads of the mean over queries of "
             f"A[l,h,i,0] (left) and of the fraction of queries i > 0 with A[l,h,i,0] > {HALF} "
-            f"(right), mean over documents. {SOURCE}. "
+            f"(right), mean over documents; rule: 95 % bootstrap interval over documents; small "
+            f"points: documents. {SOURCE}. "
             f"n = {words.ranged(means.select(n_heads).to_series().to_list())} heads per "
             "model. Unit: part of 1; percent of queries."
         ),
@@ -96,11 +107,34 @@ def figure(tables: Tables) -> Figure | None:
     )
 
 
+def with_intervals(means: pl.DataFrame, single: pl.DataFrame) -> pl.DataFrame:
+    """Adds low, high and n of every group. single: returned by groups_of_documents."""
+    values = [name for name in single.columns if name not in ("model", "document")]
+    ends = over_documents(single, ["model"], values).drop(values)
+    return means.join(ends, on="model", how="left", maintain_order="left")
+
+
+def with_documents(
+    means: pl.DataFrame, single: pl.DataFrame, documents: pl.DataFrame
+) -> pl.DataFrame:
+    """The means, then the documents. single: returned by groups_of_documents."""
+    shown = shown_documents(single["document"], means.height * single.width)
+    lengths = documents.select("model", "document", "n_tokens")
+    points = (
+        single.filter(pl.col("document").is_in(shown))
+        .join(means.select("model", "label"), on="model")
+        .join(lengths, on=["model", "document"], how="left")
+    )
+    parts = [means.with_columns(document=pl.lit(ALL_DOCUMENTS)), points]
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
 def finding(means: pl.DataFrame, threshold: float) -> Finding:
     """means: frame returned by groups."""
     induction, others, peers = (
         pl.col(f"first_token_{group}") for group in ("induction", "others", "peers")
     )
+    ends = [f"first_token_induction_{end}" for end in ("low", "high")]
     with_heads = means.filter(pl.col("n_induction") > 0)
     without = means.filter(pl.col("n_induction") == 0).select("model").to_dicts()
     if with_heads.is_empty():
@@ -115,7 +149,7 @@ def finding(means: pl.DataFrame, threshold: float) -> Finding:
         "n_resting": int(with_heads["n_resting"].sum()),
         "n_models": compared.height,
         "n_more": compared.filter(induction > others).height,
-        "models": models.select("model", induction, others).to_dicts(),
+        "models": models.select("model", induction, others, *ends).to_dicts(),
         "n_beside_peers": beside_peers.height,
         "n_more_than_peers": beside_peers.filter(induction > peers).height,
         "beside_peers": beside_peers.select("model", induction, peers).to_dicts(),
@@ -142,30 +176,52 @@ def panel(column: str, labels: list[str], *, is_left: bool) -> alt.LayerChart:
         "model:N",
         ("n_induction:Q", "induction heads"),
         (f"{one}:Q", "their mean", form),
+        (f"{one}_low:Q", "95 % interval from", form),
+        (f"{one}_high:Q", "to", form),
         ("n_others:Q", "other heads"),
         (f"{other}:Q", "their mean", form),
+        (f"{other}_low:Q", "95 % interval from", form),
+        (f"{other}_high:Q", "to", form),
         (f"{peers}:Q", "mean of the same layers", form),
+        (f"{one}_n:Q", "documents"),
+        "document:N",
+        ("n_tokens:Q", "tokens of the document"),
     )
-    base = alt.Chart().encode(y=y, tooltip=tooltip)
+    base = alt.Chart().transform_filter(IS_MEAN).encode(y=y, tooltip=tooltip)
     line = base.transform_filter(f"isValid(datum.{one}) && isValid(datum.{other})")
     line = line.mark_rule(strokeWidth=2, opacity=0.35).encode(x=x, x2=f"{other}:Q")
     spots = [
-        marks(place, y, mark_looks("kind", LOOKS), tooltip, base=group(field, kind), size=110)
-        for place, field, kind in (
-            (f"{other}:Q", other, OTHERS),
-            (f"{peers}:Q", peers, PEERS),
-            (x, one, INDUCTION),
-        )
-    ]
+        layer
+        for field, kind, place in ((other, OTHERS, f"{other}:Q"), (peers, PEERS, f"{peers}:Q"),
+                                   (one, INDUCTION, x))
+        for layer in of_group(field, kind, place, y, tooltip)
+    ]  # fmt: skip
     numbers = f"{number(one, form)} + ', others ' + {number(other, form)}"
     text = number_text(base, numbers, at_right=True)
     return alt.LayerChart(layer=[line, *spots, text], width=210, height=30 * len(labels))
 
 
-def group(field: str, kind: str) -> alt.Chart:
-    """A chart of the models that have a value of this group of heads."""
-    chart = alt.Chart().transform_filter(f"isValid(datum.{field})")
+def group(field: str, kind: str, rows: str = IS_MEAN) -> alt.Chart:
+    """A chart of the models that have a value of this group of heads. rows: means, or documents."""
+    chart = alt.Chart().transform_filter(f"{rows} && isValid(datum.{field})")
     return chart.transform_calculate(kind=f"'{kind}'")
+
+
+def of_group(
+    field: str, kind: str, x: alt.X | str, y: alt.Y, tooltip: Sequence[alt.Tooltip]
+) -> list[alt.Chart]:
+    """Faint points, one per document; the rule of the interval; and the mark of the mean."""
+    look = mark_looks("kind", LOOKS)
+    color: Any = look["color"]
+    point = group(field, kind, IS_DOCUMENT).mark_point(
+        filled=True, size=12, opacity=POINT, aria=False
+    )
+    base = group(field, kind).encode(y=y, color=color)
+    return [
+        point.encode(x=f"{field}:Q", y=y, color=color, tooltip=list(tooltip)),
+        interval_rule(base, f"{field}_low", f"{field}_high"),
+        marks(x, y, look, tooltip, base=group(field, kind), size=110),
+    ]
 
 
 def number(field: str, form: str) -> str:

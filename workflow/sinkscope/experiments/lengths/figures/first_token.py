@@ -9,11 +9,13 @@ import polars as pl
 
 from sinkscope.charts.channels import panels, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import Look, line_looks, lines
+from sinkscope.charts.forms.lines import BAND, Look, line_looks, lines
+from sinkscope.charts.of_documents import shown_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import known, limits, rounded
 from sinkscope.findings.finding import Finding
+from sinkscope.means import over_documents
 
 MEAN, UNIFORM, SINGLE = "mean over documents", "even spread", "one document"
 LOOKS: dict[str, Look] = {
@@ -27,8 +29,9 @@ FINDING = (
     "Between {{ shortest }} and {{ longest|integer }} tokens of the same documents "
     "(n = {{ [fewest, largest]|ranged }}) the attention on the first token falls in "
     "{{ n_fall }} of {{ n_models|counted('model') }}, each in the layer where it is strongest"
-    "{% for row in most if n_fall %}; most in {{ row.model }}, from {{ row.short|mass }} to "
-    "{{ row.long|mass }} in layer {{ row.layer }}{% endfor %}. "
+    "{% for row in most if n_fall %}; most in {{ row.model }}, from "
+    "{{ row.short|estimate(row.short_low, row.short_high) }} to "
+    "{{ row.long|estimate(row.long_low, row.long_high) }} in layer {{ row.layer }}{% endfor %}. "
     "An even spread falls too, and beside it the sink grows in {{ n_grow }} of "
     "{{ n_models|counted('model') }}: at {{ longest|integer }} tokens the first token gets "
     "{{ extremes|phrased('{times_long:.1f} \u00d7 ({model})')|join(' to ') }} what an even spread "
@@ -53,8 +56,9 @@ def figure(tables: Tables) -> Figure | None:
             "where it is highest over whole documents. Even spread: what it would be if every "
             "query gave all tokens that it sees the same attention, mean over queries i of 1 / "
             "number of keys that i sees. The mean at a length is over the documents that are as "
-            f"long, of n = {documents_in(first)}; the numbers of the sentence are of the same "
-            "documents at both lengths. Unit: part of 1, linear scale; tokens, logarithmic scale. "
+            f"long, of n = {documents_in(first)}; band: its 95 % bootstrap "
+            "interval; the numbers of the sentence are of the same documents at both lengths. "
+            "Unit: part of 1, linear scale; tokens, logarithmic scale. "
             "All layers, and all sinks together, are in the table sink_lengths."
         ),
         chart=chart(drawn),
@@ -84,17 +88,18 @@ def facts_of(first: pl.DataFrame) -> dict[str, Any]:
     long = shared.filter(pl.col("n_tokens") == longest)
     short = shared.filter(pl.col("n_tokens") == DOUBLINGS[0])
     both = long.join(short, on=[*by, "document"], suffix="_short")
-    rows = (
-        both.group_by(by)
-        .agg(pl.len().alias("n_documents"), pl.col(*values, *(f"{n}_short" for n in values)).mean())
-        .select(
-            *by,
-            "n_documents",
-            short="mass_short",
-            long="mass",
-            times_short=pl.col("mass_short") / pl.col("uniform_short"),
-            times_long=pl.col("mass") / pl.col("uniform"),
-        )
+    means = over_documents(both, by, [*values, *(f"{name}_short" for name in values)])
+    rows = means.select(
+        *by,
+        n_documents="mass_n",
+        short="mass_short",
+        short_low="mass_short_low",
+        short_high="mass_short_high",
+        long="mass",
+        long_low="mass_low",
+        long_high="mass_high",
+        times_short=pl.col("mass_short") / pl.col("uniform_short"),
+        times_long=pl.col("mass") / pl.col("uniform"),
     )
     falls = rows.filter(pl.col("long") < pl.col("short"))
     by_times = rows.sort("times_long", "model")
@@ -113,20 +118,29 @@ def facts_of(first: pl.DataFrame) -> dict[str, Any]:
 
 def lines_of(first: pl.DataFrame) -> pl.DataFrame:
     """model, layer, line, document, tokens, value: a line per document, and at the lengths that
-    documents share their mean and an even spread. The documents come first: they are drawn
-    behind."""
+    documents share their mean, with its interval, and an even spread. The documents come first:
+    they are drawn behind."""
     columns = [pl.col("model", "layer", "document"), pl.col("n_tokens").alias("tokens")]
-    single = first.select(*columns, line=pl.lit(SINGLE), value="mass")
+    shown = shown_documents(first["document"], first.select("model", "n_tokens").n_unique())
+    single = first.filter(pl.col("document").is_in(shown))
+    single = single.select(*columns, line=pl.lit(SINGLE), value="mass")
     shared = first.filter(pl.col("n_tokens").is_in(DOUBLINGS))
-    means = [
-        shared.group_by("model", "layer", "n_tokens")
-        .agg(pl.col(value).mean())
-        .with_columns(document=pl.lit(line))
-        .select(*columns, line=pl.lit(line), value=value)
-        .sort("model", "tokens")
+    by = ["model", "layer", "n_tokens"]
+    means = over_documents(shared, by, ["mass", "uniform"])
+    parts = [
+        means.select(
+            pl.col("model", "layer"),
+            tokens="n_tokens",
+            document=pl.lit(line),
+            line=pl.lit(line),
+            value=value,
+            value_low=f"{value}_low" if line == MEAN else pl.lit(None),
+            value_high=f"{value}_high" if line == MEAN else pl.lit(None),
+            n_documents=f"{value}_n",
+        )
         for line, value in ((UNIFORM, "uniform"), (MEAN, "mass"))
     ]
-    return rounded(pl.concat([single, *means]))
+    return rounded(pl.concat([single, *parts], how="diagonal_relaxed"))
 
 
 def chart(drawn: pl.DataFrame) -> alt.FacetChart:
@@ -140,12 +154,22 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
         "opacity": alt.condition(is_single, alt.value(BEHIND), alt.value(1.0)),
         "detail": alt.Detail("document:N"),
     }
+    x = alt.X("tokens:Q", title="tokens read", scale=scale, axis=axis)
+    y = alt.Y("value:Q", title="attention on the first token").scale(domain=[0, 1])
     line = lines(
-        alt.X("tokens:Q", title="tokens read", scale=scale, axis=axis),
-        alt.Y("value:Q", title="attention on the first token").scale(domain=[0, 1]),
+        x,
+        y,
         look,
-        tips("model:N", "layer:Q", "line:N", "document:N", "tokens:Q", ("value:Q", "", ".4f")),
+        tips(
+            "model:N", "layer:Q", "line:N", "document:N", "tokens:Q", ("value:Q", "", ".4f"),
+            ("value_low:Q", "95 % interval from", ".4f"), ("value_high:Q", "to", ".4f"),
+            ("n_documents:Q", "documents"),
+        ),
         width=200,
         height=150,
-    )
-    return panels(line, drawn, "model", 3).resolve_axis(x="independent")
+    )  # fmt: skip
+    band = alt.Chart().transform_filter("isValid(datum.value_low)")
+    band = band.mark_area(aria=False, opacity=BAND, color=CLASS_COLOURS["first"], strokeWidth=0)
+    band = band.encode(x=x, y=alt.Y("value_low:Q"), y2="value_high:Q")
+    panel = alt.LayerChart(layer=[band, line], width=200, height=150)
+    return panels(panel, drawn, "model", 3).resolve_axis(x="independent")

@@ -9,11 +9,13 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import Look, layer_panels
+from sinkscope.charts.forms.lines import Look, mean_panels
+from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.experiments.norms.constants import MASSIVE, TIMES_MEDIAN
 from sinkscope.findings.finding import Finding
+from sinkscope.means import over_documents
 
 LOOKS: dict[str, Look] = {
     "largest": ("#d55e00", (1, 0)),
@@ -45,14 +47,8 @@ def figure(tables: Tables) -> Figure | None:
     activations = tables["activations"]
     if activations.is_empty():
         return None
-    limit = pl.max_horizontal(pl.col("median") * TIMES_MEDIAN, MASSIVE)
-    drawn = rounded(
-        activations.group_by("model", "layer")
-        .agg(largest=SIZE.max(), median=pl.col("median").mean())
-        .with_columns(limit=limit)
-        .unpivot(list(LOOKS), index=["model", "layer"], variable_name="line", value_name="value")
-        .sort("model", "layer", "line")
-    )
+    drawn = lines_of(activations, tables["documents"])
+    n_documents = activations["document"].n_unique()
     y = alt.Y("value:Q", title="magnitude", scale=alt.Scale(type="log"))
     return Figure(
         name="norms_activations",
@@ -60,15 +56,32 @@ def figure(tables: Tables) -> Figure | None:
         finding=Finding(WHERE, facts(activations)),
         caption=(
             "The largest magnitude |x| among all entries of the residual states that enter a "
-            "layer (largest over documents), and the median of all. Massive, after Sun et al. "
+            "layer (largest over documents), and the median of all (mean over documents; "
+            f"{behind(drawn, n_documents)}). Massive, after Sun et al. "
             f"2024: over {MASSIVE:g} and over {TIMES_MEDIAN:g} times the median (dashed: the "
             "limit). Every one, with its dimension and token, is in the table activations. n = "
             f"{documents_in(tables['norm_weighted'])}. Unit: magnitude, logarithmic scale. Layers "
             "count from 0."
         ),
-        chart=layer_panels(drawn, y.axis(format="~g", tickCount=5), LOOKS),
+        chart=mean_panels(drawn, y.axis(format="~g", tickCount=5), LOOKS),
         data=drawn,
     )
+
+
+def lines_of(activations: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+    """The largest magnitude of all documents, the mean over documents of their median with its
+    interval, the limit that follows from it, and the documents."""
+    by, median = ["model", "layer"], pl.col("median")
+    rows = activations.group_by("document", *by).agg(largest=SIZE.max(), median=median.first())
+    columns = [f"largest_{end}" for end in ("low", "high", "n")]
+    largest = rows.group_by(by).agg(pl.col("largest").max())
+    means = over_documents(rows, by, ["median"]).join(largest, on=by)
+    means = means.with_columns(pl.lit(None).alias(name) for name in columns)
+    limit = pl.max_horizontal(median * TIMES_MEDIAN, MASSIVE)
+    limits = means.select(*by, line=pl.lit("limit"), document=pl.lit(ALL_DOCUMENTS), value=limit)
+    drawn = with_documents(means, rows, by, {n: n for n in ("largest", "median")}, documents)
+    drawn = pl.concat([drawn, limits], how="diagonal_relaxed")
+    return rounded(drawn.sort(*by, "line", maintain_order=True))
 
 
 def facts(activations: pl.DataFrame) -> dict[str, Any]:

@@ -8,11 +8,12 @@ import altair as alt
 import polars as pl
 
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import Look, layer_panels, long
+from sinkscope.charts.forms.lines import Look, mean_panels
+from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import rounded
 from sinkscope.experiments.norms.constants import QUANTITIES
-from sinkscope.experiments.norms.summary import of_models, of_sets, peaks
+from sinkscope.experiments.norms.summary import by_document, of_models, of_sets, peaks
 from sinkscope.findings.finding import Finding
 
 SINKS = {"first_token": "first token", "first_terminator": "first terminator"}
@@ -24,8 +25,10 @@ LOOKS: dict[str, Look] = {
 SMALL_VALUES = (
     "Where the first token gets most attention its value is smaller than those of other tokens in "
     "{{ n_smaller }} of {{ n_models|counted('model') }}, smallest in {{ smallest[0].model }} "
-    "(layer {{ smallest[0].layer }}: {{ smallest[0].value|times }} theirs); its state is largest "
-    "in layer {{ largest[0].layer }} of {{ largest[0].model }} ({{ largest[0].state|times(1) }} "
+    "(layer {{ smallest[0].layer }}: "
+    "{{ smallest[0].value|estimate(smallest[0].value_low, smallest[0].value_high) }} \u00d7 "
+    "theirs); its state is largest in layer {{ largest[0].layer }} of {{ largest[0].model }} "
+    "({{ largest[0].state|estimate(largest[0].state_low, largest[0].state_high, '.1f') }} \u00d7 "
     "theirs)."
 )
 
@@ -34,16 +37,20 @@ def figure(tables: Tables) -> Figure | None:
     ratios = tables["norm_ratios"].filter(pl.col("sink").is_in(list(SINKS)))
     if ratios.is_empty():
         return None
-    means = of_models(ratios)
+    means, rows = of_models(ratios), by_document(ratios)
     parts = [
-        long(
+        with_documents(
             means.filter(pl.col("sink") == sink),
-            {quantity: f"{quantity}, {name}" for quantity in QUANTITIES},
+            rows.filter(pl.col("sink") == sink),
             ["model", "layer"],
+            {quantity: f"{quantity}, {name}" for quantity in QUANTITIES},
+            tables["documents"],
         )
         for sink, name in SINKS.items()
     ]
-    drawn = rounded(pl.concat(parts).sort("model", "layer", "line"))
+    drawn = rounded(pl.concat(parts)).filter(pl.col("value") > 0)  # the axis is logarithmic
+    drawn = drawn.sort("model", "layer", "line", maintain_order=True)
+    n_documents = rows["document"].n_unique()
     y = alt.Y("value:Q", title="norm, times that of others", scale=alt.Scale(type="log"))
     return Figure(
         name="norms_ratios",
@@ -54,11 +61,11 @@ def figure(tables: Tables) -> Figure | None:
             "token, over the median of all tokens that are not sinks (first token, special tokens, "
             "first terminator). The state of a layer is the one that enters it; the keys and "
             "values of the layer are computed from it. 1: like other tokens. Geometric mean over "
-            "n = "
-            f"{documents_in(ratios, ['model', 'sink'])}. Unit: ratio, logarithmic scale. Layers "
-            "count from 0."
+            f"n = {documents_in(ratios, ['model', 'sink'])}; "
+            f"{behind(drawn, n_documents)}. Unit: ratio, logarithmic scale. Layers count "
+            "from 0."
         ),
-        chart=layer_panels(drawn, y.axis(format="~g", tickCount=5), LOOKS),
+        chart=mean_panels(drawn, y.axis(format="~g", tickCount=5), LOOKS),
         data=drawn,
     )
 
@@ -72,6 +79,6 @@ def small_values(means: pl.DataFrame, weighted: pl.DataFrame) -> dict[str, Any]:
     return {
         "n_models": values.height,
         "n_smaller": values.filter(pl.col("value") < 1).height,
-        "smallest": values.head(1).select("model", "layer", "value").to_dicts(),
-        "largest": states.tail(1).select("model", "layer", "state").to_dicts(),
+        "smallest": values.head(1).select("model", "layer", "^value.*$").to_dicts(),
+        "largest": states.tail(1).select("model", "layer", "^state.*$").to_dicts(),
     }

@@ -8,7 +8,8 @@ import altair as alt
 import polars as pl
 
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import Look, layer_panels, long
+from sinkscope.charts.forms.lines import Look, mean_panels
+from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import rounded
@@ -25,11 +26,13 @@ LOOKS: dict[str, Look] = {
 }
 SURVIVES = 0.5
 FINDING = (
-    "{% set change = '{model} ({mass:.2f} becomes {norm_mass:.2f} in layer {layer})' %}"
+    "{% macro change(row) %}{{ row.model }} ({{ row.mass|estimate(row.mass_low, row.mass_high) }} "
+    "becomes {{ row.norm_mass|estimate(row.norm_mass_low, row.norm_mass_high) }} in layer "
+    "{{ row.layer }}){% endmacro %}"
     "Where it is strongest, the first token keeps at least half of its attention in {{ n_kept }} "
     "of {{ n_models|counted('model') }} when keys are weighted by the norms of their values"
-    "{{ '; least in ' if most else ': ' }}{{ least|phrased(change)|listed }}"
-    "{{ ', most in ' if most }}{{ most|phrased(change)|listed }}."
+    "{{ '; least in ' if most else ': ' }}{{ change(least[0]) }}"
+    "{{ ', most in ' ~ change(most[0]) if most }}."
 )
 
 
@@ -39,7 +42,9 @@ def figure(tables: Tables) -> Figure | None:
         return None
     masses = of_sets(table)
     first = masses.filter(pl.col("key_set") == "first_token")
-    drawn = rounded(long(first, COLUMNS, ["model", "layer"]).sort("model", "layer", "line"))
+    rows = table.filter(pl.col("key_set") == "first_token")
+    drawn = rounded(with_documents(first, rows, ["model", "layer"], COLUMNS, tables["documents"]))
+    n_documents = table["document"].n_unique()
     y = alt.Y("value:Q", title="part of attention").scale(domain=[0, 1])
     return Figure(
         name="norms_weighted",
@@ -48,11 +53,11 @@ def figure(tables: Tables) -> Figure | None:
         caption=(
             "Formula: A[l,h,i,0] (full line), and A[l,h,i,0] norm(v_0) / sum over j of A[l,h,i,j] "
             "norm(v_j) (dashed; Kobayashi et al. 2020, with the value itself), mean over heads "
-            f"h, queries i and n = {documents_in(table)}. The first terminator, the special tokens "
-            "and all sinks together are in the table norm_weighted. Unit: part of 1, linear scale. "
-            "Layers count from 0."
+            f"h, queries i and n = {documents_in(table)}; {behind(drawn, n_documents)}. The first "
+            "terminator, the special tokens and all sinks together are in the table norm_weighted. "
+            "Unit: part of 1, linear scale. Layers count from 0."
         ),
-        chart=layer_panels(drawn, y, LOOKS),
+        chart=mean_panels(drawn, y, LOOKS),
         data=drawn,
     )
 
@@ -60,7 +65,8 @@ def figure(tables: Tables) -> Figure | None:
 def facts(peak: pl.DataFrame) -> dict[str, Any]:
     """peak: frame returned by peaks, one row per model."""
     fraction = pl.col("norm_mass") / pl.col("mass")
-    ordered = peak.sort(fraction, "model").select("model", "layer", "mass", "norm_mass")
+    columns = [f"{name}{end}" for name in COLUMNS for end in ("", "_low", "_high")]
+    ordered = peak.sort(fraction, "model").select("model", "layer", *columns)
     return {
         "n_models": ordered.height,
         "n_kept": ordered.filter(fraction >= SURVIVES).height,

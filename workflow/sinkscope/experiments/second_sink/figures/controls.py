@@ -8,14 +8,15 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import rows_axis, tips
+from sinkscope.charts.channels import rows_axis
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.marks import mark_looks, marks
+from sinkscope.charts.forms.lines import mean_tips
+from sinkscope.charts.forms.marks import mark_looks, mean_marks
 from sinkscope.charts.palette import CLASS_COLOURS
-from sinkscope.charts.theme import data_source, rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS, data_source
 from sinkscope.experiments.second_sink.constants import OWN
 from sinkscope.experiments.second_sink.derive import spans
-from sinkscope.experiments.second_sink.looks import MASS
+from sinkscope.experiments.second_sink.looks import MASS, mean_lines
 from sinkscope.findings.finding import Finding
 
 KINDS = {".": "full stop", "!": "exclamation mark", "?": "question mark", ",": "comma"}
@@ -46,7 +47,7 @@ def figure(tables: Tables) -> Figure | None:
     if layers.is_empty():
         return None
     strongest = spans(layers).select("model", "layer")
-    drawn = in_rows(layers.join(strongest, on=["model", "layer"]))
+    drawn = in_rows(tables, strongest)
     return Figure(
         name="second_sink_controls",
         title="Does it take a terminator, and the first one?",
@@ -56,29 +57,28 @@ def figure(tables: Tables) -> Figure | None:
             "other token stays what and where it is. Square: the next terminator of the text as it "
             f"is. Formula: {MASS}, in the layer of each model where the text's own first "
             "terminator gets most. Mean over heads, queries and documents; n = "
-            f"{words.ranged(layers['n_documents'].to_list())} documents. Unit: part of 1, linear "
-            "scale, which does not end at 1."
+            f"{words.ranged(layers['n_documents'].to_list())} documents; rule: 95 % bootstrap "
+            "interval; small points: documents. Unit: part of 1, linear scale, which does not end "
+            "at 1."
         ),
         chart=points(drawn, strongest["model"].to_list()),
         data=drawn,
     )
 
 
-def in_rows(layers: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, kind, value: one row per model and kind of token. layers: rows of
-    second_sink_layers, one layer per model."""
-    rows = layers.sort("model", "mark")
-    marks = rows.filter(pl.col("mark").is_in(list(KINDS))).select(
-        "model", "layer", kind=pl.col("mark").replace_strict(KINDS), value="second_sink"
-    )
-    following = rows.filter(pl.col("mark") == OWN).select(
-        "model", "layer", kind=pl.lit(NEXT), value="next_terminator"
-    )
-    return rounded(pl.concat([marks, following]).drop_nulls("value"))
+def in_rows(tables: Tables, strongest: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, kind, value, its interval, and the documents (of_documents.with_documents).
+    strongest: model, layer; one layer per model."""
+    lines = {(mark, "second_sink"): kind for mark, kind in KINDS.items()}
+    drawn = mean_lines(tables, lines | {(OWN, "next_terminator"): NEXT})
+    chosen = strongest.with_columns(pl.col("layer").cast(drawn.schema["layer"]))
+    rows = drawn.join(chosen, on=["model", "layer"], maintain_order="left")
+    return rows.rename({"line": "kind"})
 
 
 def against(drawn: pl.DataFrame) -> dict[str, Any]:
     """Facts: full stops compared with commas, and with the next terminators, where both exist."""
+    drawn = drawn.filter(pl.col("document") == ALL_DOCUMENTS)
     names = {"full_stop": "full stop", "comma": "comma", "next": NEXT}
     values = {
         name: pl.col("value").filter(pl.col("kind") == kind).first() for name, kind in names.items()
@@ -96,12 +96,15 @@ def against(drawn: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def points(drawn: pl.DataFrame, models: list[str]) -> alt.Chart:
+def points(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
     """One row per model, one mark per kind of token."""
-    chart = marks(
+    chart = mean_marks(
         alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
         rows_axis("model", models),
         mark_looks("kind", POINTS),
-        tips("model:N", "layer:Q", ("kind:N", "in its place"), ("value:Q", "", ".4f")),
+        mean_tips("value", ("kind:N", "in its place")),
+        field="value",
+        width=520,
+        height=34 * len(models),
     )
-    return chart.properties(data=data_source(drawn), width=520, height=34 * len(models))
+    return chart.properties(data=data_source(drawn))

@@ -9,7 +9,8 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import layer_panels
+from sinkscope.charts.forms.lines import mean_panels
+from sinkscope.charts.of_documents import behind
 from sinkscope.experiments.second_sink import looks
 from sinkscope.experiments.second_sink.constants import OWN
 from sinkscope.experiments.second_sink.derive import spans
@@ -24,18 +25,20 @@ LINES = {
 }
 TEXTS = (
     "{% set least = '%g'|format(threshold) %}"
+    "{% macro strength(row) %}{{ row.mass|estimate(row.mass_low, row.mass_high) }} "
+    "({{ row.ratio|decimals(2) }} \u00d7 what the first token gets){% endmacro %}"
     "{% if held %}"
     "The first terminator gets {{ least }} of the attention of later queries in {{ n_held }} of "
     "{{ n_models|counted('model') }}: "
-    "{{ held|phrased('in {model} it is born in layer {born} and ends in layer {ends}, strongest in "
-    "layer {layer} with {mass:.2f} ({ratio:.2f} \u00d7 what the first token gets)')|listed }}"
+    "{% for row in held %}{{ loop.index|separator(loop.length) }}in {{ row.model }} it is born in "
+    "layer {{ row.born }} and ends in layer {{ row.ends }}, strongest in layer {{ row.layer }} "
+    "with {{ strength(row) }}{% endfor %}"
     "{% if without %}; not in {{ without|names|models_or_number }}{% endif %}."
     "{% else %}"
     "In the texts as they are there is no second sink: in no layer of "
     "{{ without|names|models_or_number }} does the first terminator get {{ least }} of the "
     "attention of later queries; it gets most in layer "
-    "{{ most|phrased('{layer} of {model}, {mass:.2f} ({ratio:.2f} \u00d7 what the first token "
-    "gets)')|listed }}."
+    "{% for row in most %}{{ row.layer }} of {{ row.model }}, {{ strength(row) }}{% endfor %}."
     "{% endif %}"
 )
 EXCHANGED = (
@@ -62,7 +65,8 @@ def figure(tables: Tables) -> Figure | None:
     if layers.is_empty():
         return None
     texts = layers.filter(pl.col("mark") == OWN)
-    drawn = looks.lines(layers, LINES)
+    drawn = looks.mean_lines(tables, LINES)
+    n_documents = tables["second_sink"]["document"].n_unique()
     y = alt.Y("value:Q", title="attention of later queries").scale(domain=[0, 1])
     facts = where_held(layers) | exchanged(layers) | strongest_other(texts, tables["second_sink"])
     return Figure(
@@ -74,10 +78,10 @@ def figure(tables: Tables) -> Figure | None:
             "it), of whichever token but the first gets most in a document (over the queries that "
             "see it; only keys that more than half of the queries see), and of the first "
             "terminator's position with a comma there, all other tokens as they are. Mean over "
-            f"heads, queries and n = {words.ranged(texts['n_documents'].to_list())} documents. "
-            "Unit: part of 1, linear scale. Layers count from 0."
+            f"heads, queries and n = {words.ranged(texts['n_documents'].to_list())} documents; "
+            f"{behind(drawn, n_documents)}. Unit: part of 1, linear scale. Layers count from 0."
         ),
-        chart=layer_panels(drawn, y, looks.of_lines(LINES)),
+        chart=mean_panels(drawn, y, looks.of_lines(LINES)),
         data=drawn,
     )
 
@@ -87,7 +91,7 @@ def where_held(layers: pl.DataFrame) -> dict[str, Any]:
     by_model = spans(layers)
     holds = pl.col("n_layers") > 0
     held, without = by_model.filter(holds), by_model.filter(~holds)
-    strongest = ["model", "layer", "mass", "ratio"]
+    strongest = ["model", "layer", "mass", "mass_low", "mass_high", "ratio"]
     return {
         "threshold": layers["threshold"][0],
         "n_models": by_model.height,

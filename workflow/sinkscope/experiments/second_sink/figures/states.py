@@ -6,6 +6,7 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.of_documents import behind
 from sinkscope.experiments.second_sink import looks
 from sinkscope.experiments.second_sink.constants import OWN
 from sinkscope.findings.finding import Finding
@@ -31,7 +32,8 @@ def figure(tables: Tables) -> Figure | None:
     layers = tables["second_sink_layers"]
     if layers.is_empty():
         return None
-    drawn = looks.lines(layers, LINES)
+    drawn = looks.mean_lines(tables, LINES)
+    n_documents = tables["second_sink"]["document"].n_unique()
     return Figure(
         name="second_sink_states",
         title="How like the first token's state that of the first terminator is",
@@ -39,7 +41,8 @@ def figure(tables: Tables) -> Figure | None:
         caption=(
             "Formula: cosine of the residual states of the first terminator and of key 0. "
             f"{looks.STATE}: its queries, keys and values are computed from it. Mean over n = "
-            f"{words.ranged(layers['n_states'].to_list())} documents with a sentence that ends. "
+            f"{words.ranged(layers['n_states'].to_list())} documents with a sentence that ends; "
+            f"{behind(drawn, n_documents)}. "
             "The distance of the two as unit vectors, sqrt(2 - 2 cosine), is in the table "
             "second_sink. Unit: cosine, linear scale. Layers count from 0."
         ),

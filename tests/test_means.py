@@ -1,0 +1,100 @@
+"""Means over documents of long frames, against plain loops."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sinkscope import intervals, means
+
+BY = ["model", "layer", "window"]
+
+
+@pytest.fixture(scope="module")
+def frame():
+    """Two models, of which the second lacks a document; some values do not exist."""
+    rng = np.random.default_rng(5)
+    rows = [
+        {"model": model, "document": f"d{i}", "layer": layer, "window": window,
+         "x": rng.random() if (i, layer) != (0, 1) else None,
+         "y": rng.uniform(0.5, 4) if i != 2 else float("nan"),
+         "n": int(rng.integers(1, 9))}
+        for model, documents in (("m", 5), ("o", 4)) for i in range(documents)
+        for layer in (0, 1) for window in (None, 64)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema_overrides={"window": pl.UInt32})
+
+
+def column(frame, row, name):
+    """Values of all documents of one row's group, by name of the document; NaN where missing."""
+    model = frame.filter(model=row["model"])
+    own = model.filter(pl.col("window").eq_missing(row["window"]), layer=row["layer"])
+    values = dict(own.select("document", name).iter_rows())
+    found = [values.get(name) for name in sorted(set(model["document"]))]
+    return np.array([[math.nan if value is None else value] for value in found])
+
+
+def test_means_of_every_group_equal_plain_loops(frame):
+    table = means.over_documents(frame, BY, ["x", "y"], log=["y"])
+    assert table.height == 8
+    for row in table.iter_rows(named=True):
+        x = column(frame, row, "x")
+        expected = intervals.of_means(x)
+        assert row["x"] == pytest.approx(np.nanmean(x))
+        assert (row["x_low"], row["x_high"]) == (expected.low[0], expected.high[0])
+        assert row["x_n"] == np.isfinite(x).sum()
+        y = column(frame, row, "y")
+        logs = intervals.of_means(np.log(y))
+        assert row["y"] == pytest.approx(math.exp(np.nanmean(np.log(y))))
+        assert (row["y_low"], row["y_high"]) == (np.exp(logs.low[0]), np.exp(logs.high[0]))
+        assert row["y_n"] == np.isfinite(y).sum()
+
+
+def test_a_ratio_of_sums_leaves_out_documents_without_a_value(frame):
+    rows = frame.with_columns(n=pl.when(pl.col("document") != "d1").then("n"))
+    table = means.of_sums(rows, BY, "x", "n", "rate")
+    for row in table.iter_rows(named=True):
+        x, n = column(rows, row, "x")[:, 0], column(rows, row, "n")[:, 0]
+        counts = np.isfinite(x) & np.isfinite(n)
+        assert row["rate"] == pytest.approx(x[counts].sum() / n[counts].sum())
+        assert row["rate_n"] == counts.sum()
+        assert row["rate_low"] < row["rate"] < row["rate_high"]
+
+
+def test_a_document_with_nothing_in_both_sums_does_not_count():
+    rows = pl.DataFrame({"document": ["a", "b", "c"], "x": [0.0, 0.0, 1.0], "n": [0.0, 2.0, 2.0]})
+    (row,) = means.of_sums(rows.with_columns(k=0), ["k"], "x", "n", "rate").rows(named=True)
+    assert (row["rate"], row["rate_n"]) == (0.25, 2)
+
+
+def test_the_order_of_rows_and_other_models_change_no_bit(frame):
+    table = means.over_documents(frame, BY, ["x"])
+    assert means.over_documents(frame.sample(fraction=1, shuffle=True, seed=2), BY, ["x"]).equals(
+        table
+    )
+    alone = means.over_documents(frame.filter(model="o"), BY, ["x"])
+    assert alone.equals(table.filter(model="o"))
+    assert means.over_documents(frame, BY, ["y", "x"]).select(table.columns).equals(table)
+
+
+def test_a_value_of_one_document_has_no_interval_and_none_is_null(frame):
+    single = frame.filter(document="d0")
+    (row,) = means.over_documents(single.filter(model="m", layer=0, window=64), BY, ["x"]).rows(
+        named=True
+    )
+    assert (row["x_low"], row["x_high"], row["x_n"]) == (None, None, 1)
+    none = means.over_documents(single.filter(layer=1), BY, ["x"])
+    assert none["x"].null_count() == none.height
+    assert none["x_n"].to_list() == [0] * none.height
+
+
+def test_no_rows_give_no_rows(frame):
+    empty = means.over_documents(frame.clear(), BY, ["x"])
+    assert empty.is_empty()
+    assert empty.columns == [*BY, "x", "x_low", "x_high", "x_n"]
+
+
+def test_a_document_with_two_rows_in_a_group_is_an_error(frame):
+    with pytest.raises(ValueError, match="two rows with the same model, layer"):
+        means.over_documents(frame, ["model", "layer"], ["x"])

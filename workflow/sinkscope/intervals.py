@@ -1,0 +1,134 @@
+"""Bootstrap intervals over documents.
+
+A document is the unit that is sampled: the queries, keys and heads of one document are not
+independent. The 95 % percentile interval (Efron 1979) draws as many documents as there are, with
+replacement, 1,000 times, and spans the middle 95 % of the means. With few documents it is too
+narrow: for normal values it covers the true mean in 88 % of all samples of 8 documents and in 92 %
+of 20.
+
+The draws depend on the number of documents alone. All statistics are therefore resampled together,
+by one matrix product, and the differences and ratios of two statistics compare the same documents.
+A caller brings the documents into one order (by name): the draws are of positions.
+
+Source: Efron 1979, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7(1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+RESAMPLES = 1000
+SEED = 1979  # the year of the source
+LEVEL = 95
+ENDS = ((100 - LEVEL) / 2, (100 + LEVEL) / 2)  # percentiles of the resampled means
+DIGITS = 53  # of a float64
+MOST_STATISTICS = 4096  # resampled at once, to bound memory
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Arrays with one entry per statistic. n_documents: how many documents have a value. value: NaN
+    without any; low, high: NaN with fewer than two."""
+
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    n_documents: np.ndarray
+
+
+@lru_cache(maxsize=8)
+def draws(n: int) -> np.ndarray:
+    """[1 + RESAMPLES, document] float64: how often each of n documents is drawn. The first row is
+    the sample itself, each document once."""
+    # Raw bits of PCG64: the stream of a bit generator is the same in all versions of NumPy.
+    positions = np.random.PCG64(SEED).random_raw((RESAMPLES, n)) % np.uint64(n)
+    cells = positions.astype(np.int64) + n * np.arange(RESAMPLES)[:, None]
+    counts = np.bincount(cells.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n)
+    return np.concatenate([np.ones((1, n)), counts])
+
+
+def sums(values: np.ndarray) -> np.ndarray:
+    """[1 + RESAMPLES, statistic]: the sum over the documents of each resample. The first row is of
+    the sample itself. values: [document, statistic], finite.
+
+    Values are rounded to multiples of a power of two, small enough to change no digit that matters
+    and large enough that float64 holds every sum exactly: the result then does not depend on the
+    order of addition, and so not on the number of threads.
+    """
+    n = len(values)
+    bits = DIGITS - int(np.ceil(np.log2(n)))
+    exponents = np.frexp(np.abs(values).max(0))[1]  # every value is below 2 ** exponent
+    steps = np.rint(np.ldexp(values, bits - exponents))
+    return np.ldexp(draws(n) @ steps, exponents - bits)
+
+
+def ratios(numerators: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """[1 + RESAMPLES, statistic]: sum of numerators over sum of weights, by resample; NaN where the
+    weights that were drawn sum to 0. Arguments: [document, statistic]; NaN or infinite in either,
+    or 0 in both, for a document without a value."""
+    known = np.isfinite(numerators) & np.isfinite(weights)
+    above, below = (sums(np.where(known, values, 0.0)) for values in (numerators, weights))
+    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+
+
+def means(values: np.ndarray) -> np.ndarray:
+    """[1 + RESAMPLES, statistic]: mean over the documents of each resample that have a value.
+    values: [document, statistic]; NaN or infinite for none."""
+    return ratios(values, np.isfinite(values).astype(np.float64))
+
+
+def positions(n: int) -> np.ndarray:
+    """[1 + RESAMPLES, n]: the documents of each resample, of `draws`."""
+    counts = draws(n).astype(np.int64)
+    every = np.broadcast_to(np.arange(n), counts.shape)
+    return np.repeat(every.ravel(), counts.ravel()).reshape(counts.shape)
+
+
+def medians(documents: Sequence[np.ndarray]) -> np.ndarray:
+    """[1 + RESAMPLES]: median over all values of the documents of each resample; NaN without any.
+    documents: the values of each document, as many as it has; NaN for none."""
+    known = [values[np.isfinite(values)] for values in documents]
+    drawn = (np.concatenate([known[i] for i in row]) for row in positions(len(known)))
+    return np.array([np.median(values) if len(values) else np.nan for values in drawn])
+
+
+def interval(resampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high end of the interval of each statistic. resampled: [1 + RESAMPLES, statistic],
+    such as `means` returns, or any function of its rows; the first row is not used. Resamples that
+    are not finite are left out; NaN if none is left."""
+    kept = np.where(np.isfinite(resampled[1:]), resampled[1:], np.nan)
+    ends = np.full((2, kept.shape[1]), np.nan)
+    holes = np.isnan(kept).any(0)
+    if not holes.all():
+        ends[:, ~holes] = np.percentile(kept[:, ~holes], ENDS, axis=0)
+    for column in np.flatnonzero(holes & ~np.isnan(kept).all(0)):
+        values = kept[:, column]
+        ends[:, column] = np.percentile(values[~np.isnan(values)], ENDS)
+    return ends[0], ends[1]
+
+
+def of_ratios(numerators: np.ndarray, weights: np.ndarray) -> Estimates:
+    """Sum of numerators over sum of weights, over documents, with its interval. Arguments: as of
+    ratios."""
+    known = np.isfinite(numerators) & np.isfinite(weights)
+    n_documents = (known & ((numerators != 0) | (weights != 0))).sum(0)
+    parts = []
+    for start in range(0, weights.shape[1], MOST_STATISTICS):
+        chosen = slice(start, start + MOST_STATISTICS)
+        resampled = ratios(numerators[:, chosen], weights[:, chosen])
+        parts.append(np.stack([resampled[0], *interval(resampled)]))
+    value, low, high = np.concatenate(parts, axis=1) if parts else np.empty((3, 0))
+    several = n_documents >= 2
+    return Estimates(
+        value, np.where(several, low, np.nan), np.where(several, high, np.nan), n_documents
+    )
+
+
+def of_means(values: np.ndarray) -> Estimates:
+    """Mean over documents with its interval. values: [document, statistic]; NaN or infinite for
+    none."""
+    return of_ratios(values, np.isfinite(values).astype(np.float64))
