@@ -113,7 +113,13 @@ def test_sentence_of_max_keys(site, tables):
     assert f"“{first['token']}” ({first['key_class']}) takes {first['count']:,} of" in sentence(
         site, "dec", "max_attention"
     )
-    assert f"({first['share']:.1%} [" in sentence(site, "dec", "max_attention")
+    # `dec` has two documents: the interval is from one to the other.
+    counts = tables["max_attention_documents"].filter(model="dec")
+    own = counts.filter(token=first["token"], key_class=first["key_class"]).sort("document")
+    totals = counts.group_by("document").agg(pl.col("count").sum()).sort("document")
+    low, high = sorted(own["count"] / totals["count"])
+    expected = f"({first['share']:.1%} [{low:.1%}, {high:.1%}])"
+    assert expected in sentence(site, "dec", "max_attention")
 
 
 def test_sentence_of_sink_mass(site, tables):

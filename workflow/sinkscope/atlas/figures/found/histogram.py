@@ -62,8 +62,8 @@ def of_tokens(found: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
     over the occurrences that are sinks, means over all documents of the model."""
     values = ["mass", "share_of_max_keys"]
     by_document = ["model", "document", *BY[1:]]
-    sums = found.filter("is_sink").sort("key").group_by(by_document, maintain_order=True)
-    sums = sums.agg(pl.col(values).sum())
+    sinks = found.filter("is_sink").sort("key").group_by(by_document, maintain_order=True)
+    sums = sinks.agg(pl.col(values).sum())
     # A document without the token, or in which it is no sink, counts as 0.
     all_rows = sums.select(BY).unique().join(documents.select("model", "document"), on="model")
     rows = all_rows.join(sums, on=by_document, how="left").with_columns(pl.col(values).fill_null(0))
