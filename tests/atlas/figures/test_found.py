@@ -152,5 +152,11 @@ def test_many_models_are_not_listed():
         assert figure.data["model"].n_unique() == 6
 
 
-def test_nothing_found_nothing_drawn():
-    assert figures([], mass(0, 0.0, 0.1), []) == {}
+def test_nothing_found_is_drawn_as_no_mass():
+    (figure,) = figures([], mass(0, 0.0, 0.1), []).values()
+    assert figure.data.sort("mass")["mass"].to_list() == [0.0, 0.1]
+
+
+def test_of_texts_too_short_to_be_judged_nothing_is_drawn():
+    own_state = [sink(0, 0, "Z", 0.5, 0.5, attention=False)]  # key 0 is close to itself
+    assert figures(own_state, mass(0, None, 0.1), []) == {}

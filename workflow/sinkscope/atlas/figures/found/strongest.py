@@ -43,10 +43,10 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    if tables["found_sinks"].is_empty():
+    masses = masses_of(tables["sink_mass"])
+    if masses.is_empty():  # no text is long enough to be judged
         return None
-    titles = in_order(tables)
-    masses, strongest = masses_of(tables["sink_mass"]), strongest_of(tables["found_sinks"])
+    titles, strongest = in_order(tables), strongest_of(tables["found_sinks"])
     unlisted = tables["found_sinks"].filter(~pl.col("key_class").is_in(FIRST_AND_SPECIAL))
     both = pl.concat([masses, strongest], how="diagonal").sort("panel_name", *BY)
     drawn = rounded(with_titles(both, titles))
@@ -76,6 +76,8 @@ def masses_of(table: pl.DataFrame) -> pl.DataFrame:
     sets = table.filter(pl.col("key_set").is_in(list(SETS)))
     judged = sets.filter(pl.col("key_set") == "sinks").drop_nulls("mass")
     sets = sets.join(judged, on=["document", *BY], how="semi")
+    if sets.is_empty():
+        return sets
     mean = means.over_documents(sets, ["key_set", *BY], ["mass"])
     return mean.with_columns(panel_name=pl.col("key_set").replace_strict(SETS)).drop("key_set")
 
