@@ -9,7 +9,7 @@ import pytest
 from report.made import HOSTILE_TOKENS
 from sinkscope.atlas.heat_map import find_cell, write_heat_map
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.cell import cell_path, read_cell
+from sinkscope.extract.cell import Cell, cell_path, read_cell
 
 
 @pytest.fixture
@@ -24,6 +24,12 @@ def test_the_numbers_are_those_of_the_cell(cell, tmp_path):
     found = frame["attention"].to_numpy().reshape(side, side)
     np.testing.assert_allclose(found, cell["map"][1].astype(np.float32), atol=1e-6)
     assert frame["query"].to_list() == [q for q in range(side) for _ in range(side)]
+
+
+def test_a_document_whose_maps_are_not_kept_is_named_with_what_to_do(cell, tmp_path):
+    arrays = {name: cell[name] for name in cell.arrays if "map" not in name}
+    with pytest.raises(SinkscopeError, match="kept of 'two'.*raise documents_in_report"):
+        write_heat_map(Cell(cell.meta, arrays), "0", tmp_path / "map.svg")
 
 
 @pytest.mark.parametrize("ending", ["svg", "png", "json"])

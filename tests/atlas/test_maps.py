@@ -90,16 +90,16 @@ def test_index_lists_documents_in_the_order_of_the_manifests(site):
 
 def test_only_the_first_documents_and_nothing_left_from_before(site, tmp_path):
     out = tmp_path / "maps"
-    maps.write_maps(site.manifests["enc"], site.folder, out, 3)
-    maps.write_maps(site.manifests["enc"], site.folder, out, 1)
+    maps.write_maps(site.manifests["enc"], site.folder, out, ["one", "two", "three"])
+    maps.write_maps(site.manifests["enc"], site.folder, out, ["one", "absent"])
     assert sorted(path.name for path in out.iterdir()) == ["index.json", "one"]
     assert [path.name for path in tmp_path.iterdir()] == ["maps"]
 
 
 def test_a_failed_run_leaves_the_folder_as_it_was(site, tmp_path):
     out = tmp_path / "maps"
-    maps.write_maps(site.manifests["enc"], site.folder, out, 1)
+    maps.write_maps(site.manifests["enc"], site.folder, out, ["one", "absent"])
     with pytest.raises(Exception, match="there is no such cell"):
-        maps.write_maps(site.manifests["enc"], tmp_path, out, 2)
+        maps.write_maps(site.manifests["enc"], tmp_path, out, ["one", "two"])
     assert (out / "one" / "0.js").is_file()
     assert [path.name for path in tmp_path.iterdir()] == ["maps"]

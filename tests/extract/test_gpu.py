@@ -93,7 +93,7 @@ def test_documents_of_one_length_share_a_pass_and_come_out_as_if_alone(tmp_path)
     together = [
         Document(f"d{i}", f"d{i}.txt", None, f"{text} He {word}.") for i, word in enumerate(words)
     ]
-    made = make_cells(analyser("gpt2", "cuda"), together, "code", tmp_path)
+    made = make_cells(analyser("gpt2", "cuda"), together, "code", tmp_path, len(together))
     alone = analyser("gpt2", "cuda")
     for document in together:
         cell, expected = read_cell(tmp_path / made[document.name]["cell"]), alone.analyse(document)

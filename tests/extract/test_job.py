@@ -26,9 +26,10 @@ def documents(**changed):
     ]
 
 
-def run(folder, documents, row=None, **settings):
+def run(folder, documents, row=None, n_mapped=99, **settings):
     """Run a job below `folder`; its manifest."""
-    said = run_job(row or tiny.row(), documents, tiny.settings(**settings), "code", folder)
+    made = tiny.settings(**settings)
+    said = run_job(row or tiny.row(), documents, made, "code", folder, n_mapped)
     return json.loads(json.dumps(said))
 
 
@@ -85,6 +86,25 @@ def test_a_job_leaves_a_cell_per_document_and_says_so(folder):
     assert manifest["model"]["architecture"] == "BertModel"
     assert manifest["job"]["threads"] == 1
     assert set(manifest["job"]["versions"]) == {"python", "torch", "transformers"}
+
+
+def test_maps_are_kept_of_the_first_documents_and_nothing_else_depends_on_them(folder, tmp_path):
+    shutil.copytree(folder / "tiny", tmp_path / "elsewhere" / "tiny")
+    run(folder, documents(), n_mapped=1)
+    run(tmp_path / "elsewhere", documents())
+    kept = {}
+    for name in TEXTS:
+        cell, mapped = (
+            read_cell(cell_path(at / "results", "tiny", name))
+            for at in (folder, tmp_path / "elsewhere")
+        )
+        kept[name] = {"map", "head_map"} <= set(cell.arrays)
+        for array in set(mapped.arrays) - {"map", "head_map"}:
+            np.testing.assert_array_equal(cell[array], mapped[array], err_msg=array)
+    assert kept == {name: name == next(iter(TEXTS)) for name in TEXTS}
+    before = cells(folder)
+    run(folder, documents(), n_mapped=2)
+    assert rewritten(before, cells(folder)) == {list(TEXTS)[1]}
 
 
 def test_a_second_run_computes_nothing_again(folder):

@@ -214,7 +214,7 @@ def make_site(folder, grid, manifests, out="reports"):
     for model in manifests:
         write_figures_of_model(tables, site / "figures" / model, model)
     for model, paths in manifests.items():
-        write_maps(paths, folder, site / "maps" / model, 20)
+        write_maps(paths, folder, site / "maps" / model, list(TEXTS))
     for name in sections():
         write_section(name, tables, site / "sections" / name)
     drawn = [site / "figures" / name for name in ("all", *manifests)]

@@ -28,6 +28,12 @@ def write_heat_map(cell: Cell, name: str, out: Path) -> None:
 
     Raises SinkscopeError for a map that the cell does not have, and for another ending.
     """
+    if "map" not in cell.arrays:
+        raise SinkscopeError(
+            f"model '{cell.meta['model']}': no maps are kept of '{cell.meta['document']}', only of "
+            "the first documents of the table; raise documents_in_report in the configuration and "
+            "run again."
+        )
     maps = dict(named_maps(cell))
     if name not in maps:
         layer, _, head = name.partition("-")

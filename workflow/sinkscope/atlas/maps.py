@@ -14,7 +14,7 @@ import base64
 import io
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,20 @@ STEPS = 10_000
 THUMBNAIL_SIDE = 96
 
 
-def write_maps(manifests: Sequence[Path], directory: Path, out: Path, n_documents: int) -> None:
-    """Write the maps of the first n_documents cells of one model, in the manifests' order."""
-    entries = [entry for manifest in manifests for entry in read_json(manifest)["cells"]]
+def write_maps(
+    manifests: Sequence[Path], directory: Path, out: Path, documents: Container[str]
+) -> None:
+    """Write the maps of these documents of one model, in the order of the manifests. Documents
+    without a cell are left out."""
+    entries = [
+        entry
+        for manifest in manifests
+        for entry in read_json(manifest)["cells"]
+        if entry["document"] in documents
+    ]
     index = []
     with replaced_folder(out) as folder:
-        for entry in entries[:n_documents]:
+        for entry in entries:
             cell = read_cell(directory / entry["cell"], ["map", "head_map"])
             index.append(entry_of(cell))
             for name, data in files_of(cell):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import failed_pass, run_observed
-from sinkscope.extract.plan import LayerStatistics, Plan
+from sinkscope.extract.plan import NO_MAPS, LayerStatistics, Plan
 from sinkscope.extract.states import entering
 from sinkscope.extract.streaming import Workspace
 
@@ -44,14 +44,15 @@ class Analyser:
         return cell
 
     def analyse_together(
-        self, documents: Sequence[Document], encoded: Sequence[Encoded]
+        self, documents: Sequence[Document], encoded: Sequence[Encoded], *, with_maps: bool = True
     ) -> list[Cell | SinkscopeError]:
         """The cells of documents of one length, from one forward pass; if a cell cannot be made,
-        its error instead. Raises SinkscopeError if the pass itself fails."""
+        its error instead. Raises SinkscopeError if the pass itself fails. with_maps: whether the
+        cells hold maps."""
         ids = torch.tensor([tokens.ids for tokens in encoded], device=self.loaded.device)
         # Sets that hold the same keys, and those that no document has, are reduced once.
         distinct, column = members_of(encoded).unique(dim=2, return_inverse=True)
-        observation, statistics = self.observed(self.plan(distinct), ids)
+        observation, statistics = self.observed(self.plan(distinct, with_maps=with_maps), ids)
         arrays = arrays_of(statistics, observation, column)
         cells: list[Cell | SinkscopeError] = []
         for document, tokens, values in zip(documents, encoded, arrays, strict=True):
@@ -111,6 +112,8 @@ class Analyser:
         where = "config: head_maps names"
         return checked_heads(pairs, name, loaded.n_layers, loaded.n_heads, where)
 
-    def plan(self, distinct: Tensor) -> Plan:
+    def plan(self, distinct: Tensor, *, with_maps: bool = True) -> Plan:
         """For documents of one length. distinct: as of plan_of."""
-        return plan_of(distinct, self.settings, self.heads())
+        if with_maps:
+            return plan_of(distinct, self.settings, self.heads())
+        return replace(plan_of(distinct, self.settings), **NO_MAPS)

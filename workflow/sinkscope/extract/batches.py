@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,11 +17,12 @@ TOGETHER = 16_384  # tokens of a batch on a GPU
 
 @dataclass(frozen=True)
 class Batch:
-    """Documents of one length. problem: the error if the batch's only document could not be
-    encoded."""
+    """Documents of one length, whose cells all hold maps or none. problem: the error if the batch's
+    only document could not be encoded."""
 
     documents: list[Document]
     encoded: list[Encoded]
+    with_maps: bool = True
     problem: SinkscopeError | None = None
 
 
@@ -49,27 +50,32 @@ def outcome(
 
 
 def batches(
-    encode: Callable[[Document], Encoded], documents: Iterable[Document], *, on_gpu: bool
+    encode: Callable[[Document], Encoded],
+    documents: Iterable[Document],
+    mapped: Container[str],
+    *,
+    on_gpu: bool,
 ) -> Iterator[Batch]:
     """Batches of all documents: one document each on a CPU, documents of one length on a GPU.
+    mapped: names of the documents whose cells hold maps.
 
     Only documents of one length are batched, since padding costs time and could change the
     attention. Documents at most AHEAD places apart can share a batch.
     """
-    waiting: dict[int, Batch] = {}
+    waiting: dict[tuple[int, bool], Batch] = {}
     n_waiting = 0
     for document, encoded in encoded_ahead(encode, documents):
         if isinstance(encoded, SinkscopeError):
-            yield Batch([document], [], encoded)
+            yield Batch([document], [], problem=encoded)
             continue
-        n_tokens = len(encoded.ids)
-        batch = waiting.setdefault(n_tokens, Batch([], []))
+        n_tokens, with_maps = kind = len(encoded.ids), document.name in mapped
+        batch = waiting.setdefault(kind, Batch([], [], with_maps))
         batch.documents.append(document)
         batch.encoded.append(encoded)
         n_waiting += 1
         if not on_gpu or (len(batch.documents) + 1) * n_tokens > TOGETHER:
             n_waiting -= len(batch.documents)
-            yield waiting.pop(n_tokens)
+            yield waiting.pop(kind)
         elif n_waiting > AHEAD:
             n_waiting = 0
             yield from waiting.values()

@@ -88,19 +88,17 @@ def arrays_of(
         for one in statistics()
         if one.name not in MAPS
     }
-    maps: list[Any] = [layers.map.half(), layers.head_maps.half()]
-    if not lazy_maps:
-        maps = [one.cpu().numpy() for one in maps]
-    # [layer, batch, cell, cell]; [batch, wanted head, cell, cell]
-    arrays["map"], head_map = maps
-    rows = [
-        trimmed(
-            {name: values[:, i] for name, values in arrays.items()} | {"head_map": head_map[i]},
-            real,
-            observation.plan,
-        )
-        for i, real in enumerate(observation.plan.real.cpu().numpy())
-    ]
+    n_documents = len(observation.plan.real)
+    rows = [{name: values[:, i] for name, values in arrays.items()} for i in range(n_documents)]
+    if observation.plan.has_maps:
+        # [layer, batch, cell, cell]; [batch, wanted head, cell, cell]
+        maps: list[Any] = [layers.map.half(), layers.head_maps.half()]
+        if not lazy_maps:
+            maps = [one.cpu().numpy() for one in maps]
+        for i, row in enumerate(rows):
+            row |= {"map": maps[0][:, i], "head_map": maps[1][i]}
+    of_real = observation.plan.real.cpu().numpy()
+    rows = [trimmed(row, real, observation.plan) for row, real in zip(rows, of_real, strict=True)]
     return [LazyMaps(row) for row in rows] if lazy_maps else rows
 
 

@@ -38,7 +38,9 @@ def versions() -> dict[str, str]:
     }
 
 
-def fingerprint(loaded: Loaded, settings: Settings, document: Document, code: str) -> str:
+def fingerprint(
+    loaded: Loaded, settings: Settings, document: Document, code: str, *, with_maps: bool
+) -> str:
     """Hash of everything that a cell depends on; a finished cell with the same fingerprint is
     kept."""
     parts: list[Any] = [
@@ -49,14 +51,21 @@ def fingerprint(loaded: Loaded, settings: Settings, document: Document, code: st
         vars(settings),
         document.name,
         document.sha256,
+        with_maps,
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def run_job(
-    row: ModelRow, documents: Sequence[Document], settings: Settings, code: str, directory: Path
+    row: ModelRow,
+    documents: Sequence[Document],
+    settings: Settings,
+    code: str,
+    directory: Path,
+    n_mapped: int,
 ) -> dict[str, Any]:
     """Make the cells of one model over one shard below results/cells. Returns the job's manifest.
+    n_mapped: number of documents, the first ones, whose cells hold maps.
 
     A cell with the same fingerprint is kept. A document that the model cannot take is listed with
     the reason, and does not stop the job. code: hash of the code that extraction runs. Raises
@@ -70,7 +79,7 @@ def run_job(
     with threads(settings.threads), own_gpus(row):
         loaded = load_model(row, directory)
         analyser = Analyser(loaded, settings, Workspace(loaded.device))
-        entries = make_cells(analyser, documents, code, directory)
+        entries = make_cells(analyser, documents, code, directory, n_mapped)
     refused = {
         name: about(name, error)
         for name, error in entries.items()
@@ -104,7 +113,7 @@ Entry = dict[str, Any] | SinkscopeError
 
 
 def make_cells(
-    analyser: Analyser, documents: Sequence[Document], code: str, directory: Path
+    analyser: Analyser, documents: Sequence[Document], code: str, directory: Path, n_mapped: int
 ) -> dict[str, Entry]:
     """The manifest entry of each document; documents that have a cell are not analysed again.
 
@@ -112,8 +121,11 @@ def make_cells(
     """
     loaded, entries = analyser.loaded, dict[str, Entry]()
     results = directory / "results"
+    mapped = {document.name for document in documents[:n_mapped]}
     fingerprints = {
-        document.name: fingerprint(loaded, analyser.settings, document, code)
+        document.name: fingerprint(
+            loaded, analyser.settings, document, code, with_maps=document.name in mapped
+        )
         for document in documents
     }
     paths = {
@@ -132,7 +144,7 @@ def make_cells(
             else:
                 pending.append(document)
         on_gpu = loaded.device.type == "cuda"
-        for batch in batches(analyser.encode, pending, on_gpu=on_gpu):
+        for batch in batches(analyser.encode, pending, mapped, on_gpu=on_gpu):
             for document, cell in zip(batch.documents, together(analyser, batch), strict=True):
                 try:
                     if isinstance(cell, SinkscopeError):
@@ -151,7 +163,7 @@ def together(analyser: Analyser, batch: Batch) -> list[Cell | SinkscopeError]:
     if batch.problem is not None:
         return [batch.problem]
     try:
-        return analyser.analyse_together(batch.documents, batch.encoded)
+        return analyser.analyse_together(batch.documents, batch.encoded, with_maps=batch.with_maps)
     except ModelError:
         raise
     except SinkscopeError as error:
@@ -159,7 +171,7 @@ def together(analyser: Analyser, batch: Batch) -> list[Cell | SinkscopeError]:
             return [error]
     # One of them, or all together, were too much: each document gets its own pass.
     single = [
-        Batch([document], [encoded])
+        Batch([document], [encoded], batch.with_maps)
         for document, encoded in zip(batch.documents, batch.encoded, strict=True)
     ]
     return [cell for one in single for cell in together(analyser, one)]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from sinkscope.declarations.statistic import Statistic
 from sinkscope.sink_rule import SinkRule
+
+# The smallest map, one cell: what a plan has that wants none.
+NO_MAPS: dict[str, Any] = {"map_exact": 0, "map_cells": 1}
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class Plan:
     the local mass leaves out; None: those that the rule finds in each layer. rule: finds the sinks
     of each layer. window: how many first queries `window_score` counts.
     map_exact, map_cells: head-mean maps are exact up to map_exact (or map_cells) tokens, block
-    averages of map_cells beyond. heads: (layer, head) of single heads whose map is wanted too.
+    averages of map_cells beyond; NO_MAPS for none. heads: (layer, head) of single heads whose map
+    is wanted too.
     offsets: key minus query of the diagonals that are wanted of every head. by_query: also keep
     the masses of every single query. weighted: also weigh attention by the norms of the values.
     added: statistics beside those of LayerStatistics.
@@ -39,6 +44,10 @@ class Plan:
     weighted: bool = False
     added: tuple[Statistic, ...] = ()
     block: int | None = None
+
+    @property
+    def has_maps(self) -> bool:
+        return self.map_cells > 1
 
     def exact(self, n_tokens: int) -> bool:
         """Whether maps of n_tokens tokens are exact, not block averages."""

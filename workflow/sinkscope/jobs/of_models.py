@@ -50,6 +50,7 @@ class OfModels:
                 "code": code_hash("sinkscope.extract.job", *modules_in(STATISTICS)),
                 "model": self.row(model),
                 "settings": self.grid.settings(model),
+                **self.grid.settings_of_part(["documents_in_report"], shard),
                 "documents": self.documents("extract", shard),
             },
         )

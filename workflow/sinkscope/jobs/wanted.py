@@ -59,8 +59,8 @@ class Wanted(OfTables):
         return self._drawn("figures/all", modules, [self.tables()])
 
     def _maps(self, model: str) -> Request:
-        modules, n_documents = ("sinkscope.atlas.maps",), self.raw["documents_in_report"]
-        return self._drawn(f"maps/{model}", modules, self.manifests(model), documents=n_documents)
+        modules, documents = ("sinkscope.atlas.maps",), self.grid.shown_documents()
+        return self._drawn(f"maps/{model}", modules, self.manifests(model), documents=documents)
 
     def _section(self, name: str) -> Request:
         entry = self.sections()[name]

@@ -19,7 +19,7 @@ from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
-from sinkscope.extract.plan import LayerStatistics, Plan
+from sinkscope.extract.plan import NO_MAPS, LayerStatistics, Plan
 from sinkscope.extract.streaming import Workspace
 from sinkscope.measure.task import Task
 
@@ -80,7 +80,7 @@ def plan_of(
         members[:, list(positions), column] = True
     sink_mask = ~is_real
     sink_mask[:, list(sinks)] = True
-    return Plan(is_real, members, sink_mask, **{"map_exact": 0, "map_cells": 1} | options)
+    return Plan(is_real, members, sink_mask, **NO_MAPS | options)
 
 
 def observe(loaded: Loaded, ids: Tensor, plan: Plan) -> Pass:

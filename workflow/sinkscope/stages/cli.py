@@ -42,7 +42,8 @@ def extract(context: typer.Context, table: Table, per_job: PerJob, shard: Shard)
     row, values = model_of(job.request), dict(job.request["settings"])
     documents = read_part(table, HERE, per_job, shard, job.request)
     settings = Settings(**values | {"head_maps": tuple(values["head_maps"])})
-    job.facts = run_job(row, documents, settings, job.request["code"], HERE)
+    code, n_mapped = job.request["code"], job.request["documents_in_report"]
+    job.facts = run_job(row, documents, settings, code, HERE, n_mapped)
     job.files = {entry["cell"]: entry["cell_sha256"] for entry in job.facts["cells"]}
 
 

@@ -114,8 +114,8 @@ def steps_of_figures(wanted: Wanted) -> Iterator[Step]:
         yield request, partial(write_figures_of_model, TABLES, out, model, documents)
         request = wanted.maps(model)
         stamps = [Path(part.stamp) for part in wanted.manifests(model)]
-        n_documents, out = request.content["documents"], folder_of(request)
-        yield request, partial(maps.write_maps, stamps, wanted.directory, out, n_documents)
+        documents, out = request.content["documents"], folder_of(request)
+        yield request, partial(maps.write_maps, stamps, wanted.directory, out, documents)
     for name, entry in wanted.sections().items():
         request, one = wanted.section(name), entry.section
         out = folder_of(request)

@@ -13,7 +13,7 @@ from sinkscope.config import ModelRow
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
-from sinkscope.extract.plan import Plan
+from sinkscope.extract.plan import NO_MAPS, Plan
 from sinkscope.extract.streaming import Workspace
 from sinkscope.zoo.batches import Batch
 from sinkscope.zoo.families import FAMILIES, Family, hidden_states, predicting, prediction_loss
@@ -90,8 +90,7 @@ def sinks(loaded: Loaded, windows: Windows) -> Sinks:
         key_sets=windows.special[..., None],
         sinks=~everything,
         window=windows.ids.shape[1],
-        map_exact=0,
-        map_cells=1,
+        **NO_MAPS,
     )
     observation = Observation(plan, Workspace(windows.ids.device))
     run_observed(loaded, observation, windows.ids)
