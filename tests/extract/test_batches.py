@@ -2,9 +2,12 @@
 
 import threading
 
+from hypothesis import given as drawn
+from hypothesis import strategies as st
+
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.batches import TOGETHER, batches, encoded_ahead
+from sinkscope.extract.batches import TOGETHER, batches, encoded_ahead, padded_length, rows_of
 from sinkscope.extract.encode import Encoded
 
 ALL = [f"d{i}" for i in range(500)] + ["long", "good", "bad", "after"]  # whose cells hold maps
@@ -27,28 +30,57 @@ def names(found):
 
 def test_documents_of_one_length_meet_on_a_gpu_and_all_others_go_alone():
     given = [document(f"d{i}", n) for i, n in enumerate([5, 9, 5, 9, 4, 5])]
-    found = list(batches(encode, given, ALL, on_gpu=True))
+    found = list(batches(encode, given, ALL, None, on_gpu=True))
     assert sorted(names(found)) == [["d0", "d2", "d5"], ["d1", "d3"], ["d4"]]
     assert all(len({len(one.ids) for one in batch.encoded}) == 1 for batch in found)
 
 
 def test_documents_with_maps_and_those_without_do_not_share_a_pass():
     given = [document(f"d{i}", 5) for i in range(4)]
-    found = list(batches(encode, given, {"d0", "d2"}, on_gpu=True))
+    found = list(batches(encode, given, {"d0", "d2"}, 5, on_gpu=True))
     assert {tuple(names([one])[0]): one.with_maps for one in found} == {
         ("d0", "d2"): True, ("d1", "d3"): False,
     }  # fmt: skip
 
 
+def test_documents_without_maps_are_padded_to_a_few_lengths_and_fill_passes_of_one_shape():
+    given = [document(f"d{i}", n) for i, n in enumerate([5, 9, 15, 16, 17, 40])]
+    found = list(batches(encode, given, [], 48, on_gpu=True))
+    shapes = {tuple(names([one])[0]): (one.n_rows, one.n_tokens) for one in found}
+    assert shapes == {
+        ("d0", "d1", "d2"): (512, 16), ("d3", "d4"): (341, 24), ("d5",): (170, 48),
+    }  # fmt: skip
+
+
+@drawn(st.integers(1, 3000), st.one_of(st.none(), st.integers(8, 4096)))
+def test_a_padded_length_leaves_room_for_padding_and_fits_the_model(n_tokens, longest):
+    n_padded = padded_length(n_tokens, longest)
+    if n_padded is None:
+        assert n_tokens >= 2048 or (longest is not None and n_tokens >= longest)
+    else:
+        assert n_tokens < n_padded <= (longest or 2048)
+
+
+def test_full_passes_leave_while_others_wait():
+    given = [document(f"d{i}", 20) for i in range(rows_of(24) + 1)]
+    found = list(batches(encode, given, [], None, on_gpu=True))
+    assert [len(one.documents) for one in found] == [rows_of(24), 1]
+
+
 def test_on_a_processor_every_document_goes_alone_and_in_order():
     given = [document(f"d{i}", 5) for i in range(4)]
-    assert names(batches(encode, given, ALL, on_gpu=False)) == [["d0"], ["d1"], ["d2"], ["d3"]]
+    assert names(batches(encode, given, ALL, None, on_gpu=False)) == [
+        ["d0"],
+        ["d1"],
+        ["d2"],
+        ["d3"],
+    ]
 
 
 def test_a_batch_holds_no_more_tokens_than_it_may_but_a_long_document_still_runs():
     half = TOGETHER // 2
     given = [document(f"d{i}", half) for i in range(3)] + [document("long", TOGETHER + 1)]
-    assert sorted(names(batches(encode, given, ALL, on_gpu=True))) == [
+    assert sorted(names(batches(encode, given, ALL, None, on_gpu=True))) == [
         ["d0", "d1"],
         ["d2"],
         ["long"],
@@ -57,13 +89,15 @@ def test_a_batch_holds_no_more_tokens_than_it_may_but_a_long_document_still_runs
 
 def test_every_document_comes_once_however_many_there_are():
     given = [document(f"d{i}", 4 + i % 90) for i in range(500)]
-    found = [name for batch in names(batches(encode, given, ALL, on_gpu=True)) for name in batch]
+    found = [
+        name for batch in names(batches(encode, given, ALL, None, on_gpu=True)) for name in batch
+    ]
     assert sorted(found) == sorted(one.name for one in given)
 
 
 def test_a_document_that_cannot_be_encoded_is_handed_on_with_its_reason():
     given = [document("good", 5), document("bad", 3), document("after", 5)]
-    (bad,) = (batch for batch in batches(encode, given, ALL, on_gpu=True) if batch.problem)
+    (bad,) = (batch for batch in batches(encode, given, ALL, None, on_gpu=True) if batch.problem)
     assert [one.name for one in bad.documents] == ["bad"]
     assert "document 'bad'" in str(bad.problem)
 

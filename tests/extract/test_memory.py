@@ -9,6 +9,7 @@ import torch
 import tiny
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
+from sinkscope.extract.batches import Batch
 from sinkscope.extract.streaming import LEAST_SHARE
 
 DOCUMENT = Document("d", "d.txt", None, "abc dab cab bad add! dad bac cad abd dca bda cba acd")
@@ -57,5 +58,5 @@ def test_several_documents_are_first_taken_one_by_one():
     made = analyser("gpt2", 1 / 2)
     together = [DOCUMENT, Document("e", "e.txt", None, DOCUMENT.text[::-1])]
     with pytest.raises(SinkscopeError, match="want of GPU memory"):
-        made.analyse_together(together, [made.encode(one) for one in together])
+        made.analyse_together(Batch(together, [made.encode(one) for one in together]))
     assert made.workspace.share == 1

@@ -13,6 +13,7 @@ from torch import Tensor
 from sinkscope.config import Settings
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError, error_class
+from sinkscope.extract.batches import Batch
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, members_of, plan_of
 from sinkscope.extract.encode import Encoded, encode
@@ -38,29 +39,45 @@ class Analyser:
 
     def analyse(self, document: Document) -> Cell:
         """Raises SinkscopeError naming model and document."""
-        (cell,) = self.analyse_together([document], [self.encode(document)])
+        (cell,) = self.analyse_together(Batch([document], [self.encode(document)]))
         if isinstance(cell, SinkscopeError):
             raise cell
         return cell
 
-    def analyse_together(
-        self, documents: Sequence[Document], encoded: Sequence[Encoded], *, with_maps: bool = True
-    ) -> list[Cell | SinkscopeError]:
-        """The cells of documents of one length, from one forward pass; if a cell cannot be made,
-        its error instead. Raises SinkscopeError if the pass itself fails. with_maps: whether the
-        cells hold maps."""
-        ids = torch.tensor([tokens.ids for tokens in encoded], device=self.loaded.device)
+    def analyse_together(self, batch: Batch) -> list[Cell | SinkscopeError]:
+        """The cells of the documents of a batch, from one forward pass; if a cell cannot be made,
+        its error instead. Raises SinkscopeError if the pass itself fails."""
+        encoded = list(batch.encoded)
+        encoded += [encoded[-1]] * (batch.n_rows - len(encoded))  # rows that nobody reads
+        ids, real = self.padded(encoded, batch.n_tokens)
         # Sets that hold the same keys, and those that no document has, are reduced once.
-        distinct, column = members_of(encoded).unique(dim=2, return_inverse=True)
-        observation, statistics = self.observed(self.plan(distinct, with_maps=with_maps), ids)
-        arrays = arrays_of(statistics, observation, column)
+        distinct, column = members_of(encoded, real).unique(dim=2, return_inverse=True)
+        plan, mask = self.plan(distinct, real, with_maps=batch.with_maps), None
+        if real is not None and self.loaded.family == "encoder":
+            mask = real.long().to(ids.device)  # in a decoder, nothing before padding sees it
+        observation, statistics = self.observed(plan, ids, mask)
+        arrays = arrays_of(statistics, observation, column)[: len(batch.documents)]
         cells: list[Cell | SinkscopeError] = []
-        for document, tokens, values in zip(documents, encoded, arrays, strict=True):
+        for document, tokens, values in zip(batch.documents, batch.encoded, arrays, strict=True):
             try:
                 cells.append(self.cell(document, tokens, values, observation))
             except SinkscopeError as error:
                 cells.append(error)
         return cells
+
+    def padded(
+        self, encoded: Sequence[Encoded], n_tokens: int | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Ids [row, token] on the model's device, padded behind each document to n_tokens, and
+        [row, token] bool, False at padding; None without padding."""
+        rows = [tokens.ids for tokens in encoded]
+        if n_tokens is None:
+            return torch.tensor(rows, device=self.loaded.device), None
+        padding = self.loaded.tokenizer.pad_token_id or 0
+        rows = [[*row, *[padding] * (n_tokens - len(row))] for row in rows]
+        lengths = torch.tensor([len(tokens.ids) for tokens in encoded])
+        real = torch.arange(n_tokens) < lengths[:, None]
+        return torch.tensor(rows, device=self.loaded.device), real
 
     def observed(
         self, plan: Plan, ids: Tensor, attention_mask: Tensor | None = None
@@ -112,8 +129,8 @@ class Analyser:
         where = "config: head_maps names"
         return checked_heads(pairs, name, loaded.n_layers, loaded.n_heads, where)
 
-    def plan(self, distinct: Tensor, *, with_maps: bool = True) -> Plan:
-        """For documents of one length. distinct: as of plan_of."""
+    def plan(self, distinct: Tensor, real: Tensor | None = None, *, with_maps: bool = True) -> Plan:
+        """distinct, real: as of plan_of."""
         if with_maps:
-            return plan_of(distinct, self.settings, self.heads())
-        return replace(plan_of(distinct, self.settings), **NO_MAPS)
+            return plan_of(distinct, self.settings, self.heads(), real)
+        return replace(plan_of(distinct, self.settings, real=real), **NO_MAPS)

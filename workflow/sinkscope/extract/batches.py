@@ -15,15 +15,51 @@ AHEAD = 64  # documents that are tokenised ahead of the model
 TOGETHER = 16_384  # tokens of a batch on a GPU
 
 
+# Lengths to which documents are padded, so that documents of many lengths share passes of few
+# shapes. Beyond the last, documents of one length share a pass.
+LENGTHS = (
+    *(16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512),
+    *(640, 768, 896, 1024, 1280, 1536, 1792, 2048),
+)
+TOGETHER_PADDED = 8192  # tokens of every padded pass, whose number of rows is fixed
+
+
 @dataclass(frozen=True)
 class Batch:
-    """Documents of one length, whose cells all hold maps or none. problem: the error if the batch's
-    only document could not be encoded."""
+    """Documents of one pass, whose cells all hold maps or none. n_tokens: the length to which all
+    of them are padded; None if they have the same length. problem: the error if the batch's only
+    document could not be encoded."""
 
     documents: list[Document]
     encoded: list[Encoded]
     with_maps: bool = True
+    n_tokens: int | None = None
     problem: SinkscopeError | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the pass. A padded pass has a fixed number, so that all passes of one length
+        have the same shape, and no result depends on how many documents shared its pass."""
+        return len(self.documents) if self.n_tokens is None else rows_of(self.n_tokens)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the batch takes no further document of its kind."""
+        if self.n_tokens is not None:
+            return len(self.documents) == self.n_rows
+        return (len(self.documents) + 1) * len(self.encoded[0].ids) > TOGETHER
+
+
+def rows_of(n_tokens: int) -> int:
+    return max(1, TOGETHER_PADDED // n_tokens)
+
+
+def padded_length(n_tokens: int, longest: int | None) -> int | None:
+    """The next of LENGTHS, or the longest input of the model; None for documents that are as long
+    or longer. Above n_tokens: a pass without any padding could take another kernel."""
+    lengths = [one for one in LENGTHS if longest is None or one < longest]
+    fitting = [one for one in [*lengths, *([longest] if longest else [])] if one > n_tokens]
+    return min(fitting, default=None) if n_tokens < LENGTHS[-1] else None
 
 
 def encoded_ahead(
@@ -53,14 +89,16 @@ def batches(
     encode: Callable[[Document], Encoded],
     documents: Iterable[Document],
     mapped: Container[str],
+    longest: int | None,
     *,
     on_gpu: bool,
 ) -> Iterator[Batch]:
-    """Batches of all documents: one document each on a CPU, documents of one length on a GPU.
-    mapped: names of the documents whose cells hold maps.
+    """Batches of all documents: on a CPU, one document each. On a GPU, documents whose cells hold
+    maps share a pass if they have the same length (padding would be part of a map); the others are
+    padded to a common length.
 
-    Only documents of one length are batched, since padding costs time and could change the
-    attention. Documents at most AHEAD places apart can share a batch.
+    mapped: names of the documents whose cells hold maps. longest: longest input of the model.
+    Documents at most AHEAD places apart can share a batch without padding.
     """
     waiting: dict[tuple[int, bool], Batch] = {}
     n_waiting = 0
@@ -68,16 +106,18 @@ def batches(
         if isinstance(encoded, SinkscopeError):
             yield Batch([document], [], problem=encoded)
             continue
-        n_tokens, with_maps = kind = len(encoded.ids), document.name in mapped
-        batch = waiting.setdefault(kind, Batch([], [], with_maps))
+        with_maps, n_tokens = document.name in mapped, len(encoded.ids)
+        n_padded = None if with_maps or not on_gpu else padded_length(n_tokens, longest)
+        kind = (n_padded or n_tokens, with_maps)
+        batch = waiting.setdefault(kind, Batch([], [], with_maps, n_padded))
         batch.documents.append(document)
         batch.encoded.append(encoded)
-        n_waiting += 1
-        if not on_gpu or (len(batch.documents) + 1) * n_tokens > TOGETHER:
-            n_waiting -= len(batch.documents)
+        n_waiting += n_padded is None
+        if not on_gpu or batch.is_full:
+            n_waiting -= len(batch.documents) * (n_padded is None)
             yield waiting.pop(kind)
         elif n_waiting > AHEAD:
             n_waiting = 0
-            yield from waiting.values()
-            waiting = {}
+            unpadded = [key for key, one in waiting.items() if one.n_tokens is None]
+            yield from [waiting.pop(key) for key in unpadded]
     yield from waiting.values()

@@ -144,7 +144,7 @@ def make_cells(
             else:
                 pending.append(document)
         on_gpu = loaded.device.type == "cuda"
-        for batch in batches(analyser.encode, pending, mapped, on_gpu=on_gpu):
+        for batch in batches(analyser.encode, pending, mapped, loaded.max_length, on_gpu=on_gpu):
             for document, cell in zip(batch.documents, together(analyser, batch), strict=True):
                 try:
                     if isinstance(cell, SinkscopeError):
@@ -163,7 +163,7 @@ def together(analyser: Analyser, batch: Batch) -> list[Cell | SinkscopeError]:
     if batch.problem is not None:
         return [batch.problem]
     try:
-        return analyser.analyse_together(batch.documents, batch.encoded, with_maps=batch.with_maps)
+        return analyser.analyse_together(batch)
     except ModelError:
         raise
     except SinkscopeError as error:
