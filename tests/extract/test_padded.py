@@ -56,4 +56,7 @@ def test_no_result_depends_on_the_documents_that_share_a_pass(name):
     for others in (TEXTS[:1], [TEXTS[0], *TEXTS[1:] * 2], [TEXTS[0], "x"]):
         cell = together(analyser, others)[0]
         for array in first.arrays:
-            np.testing.assert_array_equal(cell[array], first[array], err_msg=array)
+            # Of masses, products over all key sets at once, rounding depends on how many
+            # different ones a batch has; the kernels of a GPU sum each set alone.
+            rtol = 1e-6 if array in ("mass", "strict_mass") else 0
+            np.testing.assert_allclose(cell[array], first[array], rtol, err_msg=array)
