@@ -61,6 +61,14 @@ def test_a_padded_length_leaves_room_for_padding_and_fits_the_model(n_tokens, lo
         assert n_tokens < n_padded <= (longest or 2048)
 
 
+def test_a_document_as_long_as_the_model_takes_is_not_padded_nor_mixed_with_those_that_are():
+    given = [document(f"d{i}", n) for i, n in enumerate([47, 48, 46, 48])]
+    found = list(batches(encode, given, [], 48, on_gpu=True))
+    assert {tuple(names([one])[0]): one.n_tokens for one in found} == {
+        ("d0", "d2"): 48, ("d1", "d3"): None,
+    }  # fmt: skip
+
+
 def test_full_passes_leave_while_others_wait():
     given = [document(f"d{i}", 20) for i in range(rows_of(24) + 1)]
     found = list(batches(encode, given, [], None, on_gpu=True))

@@ -100,7 +100,7 @@ def batches(
     mapped: names of the documents whose cells hold maps. longest: longest input of the model.
     Documents at most AHEAD places apart can share a batch without padding.
     """
-    waiting: dict[tuple[int, bool], Batch] = {}
+    waiting: dict[tuple[int, bool, bool], Batch] = {}
     n_waiting = 0
     for document, encoded in encoded_ahead(encode, documents):
         if isinstance(encoded, SinkscopeError):
@@ -108,7 +108,7 @@ def batches(
             continue
         with_maps, n_tokens = document.name in mapped, len(encoded.ids)
         n_padded = None if with_maps or not on_gpu else padded_length(n_tokens, longest)
-        kind = (n_padded or n_tokens, with_maps)
+        kind = (n_padded or n_tokens, n_padded is None, with_maps)
         batch = waiting.setdefault(kind, Batch([], [], with_maps, n_padded))
         batch.documents.append(document)
         batch.encoded.append(encoded)

@@ -8,7 +8,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,22 +38,24 @@ def versions() -> dict[str, str]:
     }
 
 
-def fingerprint(
-    loaded: Loaded, settings: Settings, document: Document, code: str, *, with_maps: bool
-) -> str:
-    """Hash of everything that a cell depends on; a finished cell with the same fingerprint is
-    kept."""
-    parts: list[Any] = [
-        code,
-        versions(),
-        loaded.facts(),
-        loaded.row.identity(),
-        vars(settings),
-        document.name,
-        document.sha256,
-        with_maps,
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+def fingerprints(
+    loaded: Loaded,
+    settings: Settings,
+    documents: Sequence[Document],
+    code: str,
+    mapped: Container[str],
+) -> dict[str, str]:
+    """By document: the hash of everything that its cell depends on; a finished cell with the same
+    fingerprint is kept. mapped: names of the documents whose cells hold maps."""
+    shared = [code, versions(), loaded.facts(), loaded.row.identity(), vars(settings)]
+    of_job = hashlib.sha256(json.dumps(shared, sort_keys=True).encode())
+    hashes = {}
+    for document in documents:
+        of_cell = of_job.copy()
+        parts = [document.name, document.sha256, document.name in mapped]
+        of_cell.update(json.dumps(parts).encode())
+        hashes[document.name] = of_cell.hexdigest()
+    return hashes
 
 
 def run_job(
@@ -122,12 +124,7 @@ def make_cells(
     loaded, entries = analyser.loaded, dict[str, Entry]()
     results = directory / "results"
     mapped = {document.name for document in documents[:n_mapped]}
-    fingerprints = {
-        document.name: fingerprint(
-            loaded, analyser.settings, document, code, with_maps=document.name in mapped
-        )
-        for document in documents
-    }
+    hashes = fingerprints(loaded, analyser.settings, documents, code, mapped)
     paths = {
         document.name: cell_path(results, loaded.row.model, document.name) for document in documents
     }
@@ -139,7 +136,7 @@ def make_cells(
 
         pending = []
         for document in documents:
-            if fingerprint_of(paths[document.name]) == fingerprints[document.name]:
+            if fingerprint_of(paths[document.name]) == hashes[document.name]:
                 finished(document)
             else:
                 pending.append(document)
@@ -149,7 +146,7 @@ def make_cells(
                 try:
                     if isinstance(cell, SinkscopeError):
                         raise cell
-                    cell.meta["fingerprint"] = fingerprints[document.name]
+                    cell.meta["fingerprint"] = hashes[document.name]
                     write_cell(paths[document.name], cell)
                     finished(document)
                 except SinkscopeError as error:
