@@ -110,7 +110,7 @@ def array_of(
         assert layers.added is not None
         values = layers.added[..., observation.plan.added.index(one)]
     elif one.name in Visible.__dataclass_fields__:
-        values = torch.stack([getattr(part, one.name).cpu() for part in observation.visible_of])
+        values = observation.counts(one.name)
     else:
         values = getattr(layers, one.name)
     if one.axes[-1] == "key_set":  # KEY_SETS: the listed ones, and the sinks of each layer
@@ -125,8 +125,8 @@ def judged(observation: Observation) -> Tensor:
     """[layer, batch] bool: whether any key of the document can be found to be a sink."""
     rule = observation.plan.rule
     assert rule is not None
-    n_queries = torch.stack([part.n_queries.cpu() for part in observation.visible_of])
-    return (n_queries >= (1 if rule.by == "state_cosine" else rule.n_queries)).any(2)
+    least = 1 if rule.by == "state_cosine" else rule.n_queries
+    return (observation.counts("n_queries") >= least).any(2)
 
 
 def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, Any]:

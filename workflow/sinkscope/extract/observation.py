@@ -109,6 +109,12 @@ class Observation:
             return []
         return [(numbers, moved(group, self.device)) for numbers, group in self._fused.finish()]
 
+    def counts(self, name: str) -> Tensor:
+        """[layer, batch, ...] on the processor, one field of the layers' Visible; layers that share
+        a mask share one copy."""
+        copies = {id(part): getattr(part, name).cpu() for part in self.visible_of}
+        return torch.stack([copies[id(part)] for part in self.visible_of])
+
     @property
     def is_causal(self) -> bool:
         """Whether the first query of every document sees only itself."""

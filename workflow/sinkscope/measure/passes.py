@@ -61,7 +61,7 @@ class Watching(Observation):
 
     def shown(self, states: Sequence[Tensor]) -> Pass:
         """The results as a Pass. states: [batch, token, d] that enters each layer."""
-        n_queries = torch.stack([visible.n_queries.cpu() for visible in self.visible_of])
+        n_queries = self.counts("n_queries")
         return Pass(
             self.layers, tuple(states), self.key_norms, self.value_norms, n_queries, self.is_causal
         )
