@@ -70,7 +70,7 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
     total = hashlib.sha256()
     for name, array in sorted(arrays.items()):
         total.update(f"{name} {array.dtype} {array.shape} ".encode())
-        total.update(memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8)))  # no copy
+        total.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)  # without a copy
     return total.hexdigest()
 
 
