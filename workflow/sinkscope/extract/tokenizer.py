@@ -96,12 +96,13 @@ def unknown_fraction(text: str, ids: np.ndarray, spans: np.ndarray, tokenizer: A
         of_text = [i for i in ids.tolist() if i == unknown or i not in specials]
         return of_text.count(unknown) / max(len(of_text), 1)
     known = spans if unknown is None else spans[ids != unknown]
-    edges = np.zeros(len(text) + 1, int)  # +1 where a known token starts, -1 where one stops
-    for places, step in zip(known.T, (1, -1), strict=True):
-        np.add.at(edges, places.clip(max=len(text)), step)
+    starts, stops = known.clip(max=len(text)).T
+    n_started, n_stopped = (
+        np.bincount(places, minlength=len(text) + 1).cumsum()[:-1] for places in (starts, stops)
+    )
     # The characters as an array, since a slice of a string takes no mask.
     chars = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    outside = chars[edges[:-1].cumsum() == 0].tobytes().decode("utf-32-le", "surrogatepass")
+    outside = chars[n_started == n_stopped].tobytes().decode("utf-32-le", "surrogatepass")
     if not (n_outside := n_visible(outside)):
         return 0.0
     n = n_visible(text)
