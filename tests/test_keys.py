@@ -4,9 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinkscope.keys import KEY_CLASSES, LISTED_SETS, key_class, key_sets
-
-SPECIAL = {"bos": 1, "cls": 2, "sep": 3, "eos": 4, "mask": 5}
+from sinkscope.keys import KEY_CLASSES, LISTED_SETS, key_sets, text_class
 
 
 @pytest.mark.parametrize(
@@ -48,37 +46,21 @@ SPECIAL = {"bos": 1, "cls": 2, "sep": 3, "eos": 4, "mask": 5}
     ],
 )
 def test_the_class_of_a_token_is_told_from_its_text(text, expected):
-    assert key_class(5, 100, text, SPECIAL) == expected
+    assert text_class(text) == expected
 
 
 @pytest.mark.parametrize(
     "text", [".", " ?", "!\n", ' ."', ".)", "...", "?!", "。", "؟", "।", "!\ufe0f"]
 )
 def test_what_ends_a_sentence_is_a_terminator(text):
-    assert key_class(5, 100, text, SPECIAL, ends_sentence=True) == "terminator"
+    assert text_class(text, ends_sentence=True) == "terminator"
 
 
 @pytest.mark.parametrize(
     ("text", "expected"), [("no.", "word"), ("3.", "word"), (".5", "word"), (".e\u0301", "word")]
 )
 def test_a_token_that_also_holds_a_letter_or_digit_is_no_terminator(text, expected):
-    assert key_class(5, 100, text, SPECIAL, ends_sentence=True) == expected
-
-
-@pytest.mark.parametrize("text", [".", "Z", "\n", "12"])
-def test_whatever_stands_first_is_first_unless_it_is_special(text):
-    assert key_class(0, 100, text, SPECIAL, ends_sentence=True) == "first"
-    assert key_class(0, 2, text, SPECIAL) == "cls"
-
-
-def test_one_token_in_two_roles_counts_as_the_first_of_them():
-    """GPT-2's <|endoftext|> opens and ends; RoBERTa's <s> is also its [CLS]."""
-    assert key_class(0, 9, "<s>", {"bos": 9, "cls": 9, "eos": 9}) == "bos"
-    assert key_class(8, 9, "</s>", {"sep": 9, "eos": 9}) == "sep"
-
-
-def test_special_tokens_count_as_such_wherever_they_stand():
-    assert [key_class(3, i, "x", SPECIAL) for i in (1, 2, 3, 4, 5)] == list(SPECIAL)
+    assert text_class(text, ends_sentence=True) == expected
 
 
 ENCODER = ["cls", "word", "terminator", "punctuation", "terminator", "mask", "sep"]

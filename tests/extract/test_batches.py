@@ -1,5 +1,6 @@
 """Documents on their way to the model: in order, of one length together, tokenised ahead."""
 
+import itertools
 import threading
 
 from hypothesis import given as drawn
@@ -7,7 +8,15 @@ from hypothesis import strategies as st
 
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.batches import TOGETHER, batches, encoded_ahead, padded_length, rows_of
+from sinkscope.extract.batches import (
+    AHEAD,
+    BLOCK,
+    TOGETHER,
+    batches,
+    encoded_ahead,
+    padded_length,
+    rows_of,
+)
 from sinkscope.extract.encode import Encoded
 
 ALL = [f"d{i}" for i in range(500)] + ["long", "good", "bad", "after"]  # whose cells hold maps
@@ -17,11 +26,15 @@ def document(name, n_tokens):
     return Document(name, f"{name}.txt", None, "x" * n_tokens)
 
 
-def encode(one):
+def encoded(one):
     if one.text == "xxx":
-        raise SinkscopeError(f"document '{one.name}': bad")
+        return SinkscopeError(f"document '{one.name}': bad")
     n = len(one.text)
     return Encoded([7] * n, ["x"] * n, ["word"] * n, n)
+
+
+def encode_all(documents):
+    return [encoded(one) for one in documents]
 
 
 def names(found):
@@ -30,14 +43,14 @@ def names(found):
 
 def test_documents_of_one_length_meet_on_a_gpu_and_all_others_go_alone():
     given = [document(f"d{i}", n) for i, n in enumerate([5, 9, 5, 9, 4, 5])]
-    found = list(batches(encode, given, ALL, None, on_gpu=True))
+    found = list(batches(encode_all, given, ALL, None, on_gpu=True))
     assert sorted(names(found)) == [["d0", "d2", "d5"], ["d1", "d3"], ["d4"]]
     assert all(len({len(one.ids) for one in batch.encoded}) == 1 for batch in found)
 
 
 def test_documents_with_maps_and_those_without_do_not_share_a_pass():
     given = [document(f"d{i}", 5) for i in range(4)]
-    found = list(batches(encode, given, {"d0", "d2"}, 5, on_gpu=True))
+    found = list(batches(encode_all, given, {"d0", "d2"}, 5, on_gpu=True))
     assert {tuple(names([one])[0]): one.with_maps for one in found} == {
         ("d0", "d2"): True, ("d1", "d3"): False,
     }  # fmt: skip
@@ -45,7 +58,7 @@ def test_documents_with_maps_and_those_without_do_not_share_a_pass():
 
 def test_documents_without_maps_are_padded_to_a_few_lengths_and_fill_passes_of_one_shape():
     given = [document(f"d{i}", n) for i, n in enumerate([5, 9, 15, 16, 17, 40])]
-    found = list(batches(encode, given, [], 48, on_gpu=True))
+    found = list(batches(encode_all, given, [], 48, on_gpu=True))
     shapes = {tuple(names([one])[0]): (one.n_rows, one.n_tokens) for one in found}
     assert shapes == {
         ("d0", "d1", "d2"): (512, 16), ("d3", "d4"): (341, 24), ("d5",): (170, 48),
@@ -63,7 +76,7 @@ def test_a_padded_length_leaves_room_for_padding_and_fits_the_model(n_tokens, lo
 
 def test_a_document_as_long_as_the_model_takes_is_not_padded_nor_mixed_with_those_that_are():
     given = [document(f"d{i}", n) for i, n in enumerate([47, 48, 46, 48])]
-    found = list(batches(encode, given, [], 48, on_gpu=True))
+    found = list(batches(encode_all, given, [], 48, on_gpu=True))
     assert {tuple(names([one])[0]): one.n_tokens for one in found} == {
         ("d0", "d2"): 48, ("d1", "d3"): None,
     }  # fmt: skip
@@ -71,13 +84,13 @@ def test_a_document_as_long_as_the_model_takes_is_not_padded_nor_mixed_with_thos
 
 def test_full_passes_leave_while_others_wait():
     given = [document(f"d{i}", 20) for i in range(rows_of(24) + 1)]
-    found = list(batches(encode, given, [], None, on_gpu=True))
+    found = list(batches(encode_all, given, [], None, on_gpu=True))
     assert [len(one.documents) for one in found] == [rows_of(24), 1]
 
 
 def test_on_a_processor_every_document_goes_alone_and_in_order():
     given = [document(f"d{i}", 5) for i in range(4)]
-    assert names(batches(encode, given, ALL, None, on_gpu=False)) == [
+    assert names(batches(encode_all, given, ALL, None, on_gpu=False)) == [
         ["d0"],
         ["d1"],
         ["d2"],
@@ -88,7 +101,7 @@ def test_on_a_processor_every_document_goes_alone_and_in_order():
 def test_a_batch_holds_no_more_tokens_than_it_may_but_a_long_document_still_runs():
     half = TOGETHER // 2
     given = [document(f"d{i}", half) for i in range(3)] + [document("long", TOGETHER + 1)]
-    assert sorted(names(batches(encode, given, ALL, None, on_gpu=True))) == [
+    assert sorted(names(batches(encode_all, given, ALL, None, on_gpu=True))) == [
         ["d0", "d1"],
         ["d2"],
         ["long"],
@@ -98,27 +111,49 @@ def test_a_batch_holds_no_more_tokens_than_it_may_but_a_long_document_still_runs
 def test_every_document_comes_once_however_many_there_are():
     given = [document(f"d{i}", 4 + i % 90) for i in range(500)]
     found = [
-        name for batch in names(batches(encode, given, ALL, None, on_gpu=True)) for name in batch
+        name
+        for batch in names(batches(encode_all, given, ALL, None, on_gpu=True))
+        for name in batch
     ]
     assert sorted(found) == sorted(one.name for one in given)
 
 
 def test_a_document_that_cannot_be_encoded_is_handed_on_with_its_reason():
     given = [document("good", 5), document("bad", 3), document("after", 5)]
-    (bad,) = (batch for batch in batches(encode, given, ALL, None, on_gpu=True) if batch.problem)
+    (bad,) = (
+        batch for batch in batches(encode_all, given, ALL, None, on_gpu=True) if batch.problem
+    )
     assert [one.name for one in bad.documents] == ["bad"]
     assert "document 'bad'" in str(bad.problem)
 
 
-def test_the_next_document_is_tokenised_while_one_is_analysed():
-    second = threading.Event()
+def test_a_bad_document_does_not_change_what_its_neighbours_get():
+    given = [document(f"d{i}", 3 if i % 7 == 0 else 5) for i in range(100)]
+    stream = list(encoded_ahead(encode_all, given))
+    assert [one for one, _ in stream] == given
+    assert [isinstance(of, SinkscopeError) for _, of in stream] == [i % 7 == 0 for i in range(100)]
+    assert all(one.name in str(of) for one, of in stream[::7])
 
-    def noted(one):
-        if one.name == "d1":
-            second.set()
-        return encode(one)
+
+def test_the_next_documents_are_tokenised_while_one_is_analysed():
+    later = threading.Event()
+
+    def noted(documents):
+        if any(one.name == "d50" for one in documents):
+            later.set()
+        return encode_all(documents)
 
     stream = encoded_ahead(noted, [document(f"d{i}", 5) for i in range(100)])
     next(stream)
-    assert second.wait(5)
+    assert later.wait(5)
+    stream.close()
+
+
+def test_few_documents_are_read_ahead_of_the_model():
+    taken = []
+    endless = (taken.append(i) or document(f"d{i}", 5) for i in itertools.count())
+    stream = encoded_ahead(encode_all, endless)
+    for n_analysed in range(1, 200):
+        next(stream)
+        assert len(taken) <= n_analysed + AHEAD + BLOCK
     stream.close()

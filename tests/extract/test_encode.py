@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import tiny
 from sinkscope.errors import ModelError, SinkscopeError
-from sinkscope.extract.encode import encode
+from sinkscope.extract.encode import classes_of, encode
+from sinkscope.keys import CODES, KEY_CLASSES, SPECIAL_CLASSES
 
 
 def encoded(tokenizer, text="abc", name="llama", max_length=96, truncate=False, **row):
@@ -184,3 +186,27 @@ def test_a_text_without_a_token_is_an_error():
     tokenizer.backend_tokenizer.normalizer = None
     with pytest.raises(SinkscopeError, match="document 'essay': model 'llama' makes no token"):
         encoded(tokenizer, "")
+
+
+SPECIAL_IDS = {"bos": 1, "cls": 2, "sep": 3, "eos": 4, "mask": 5}
+
+
+def classes(ids, names, special_ids=SPECIAL_IDS):
+    return classes_of(np.array(ids), np.array([CODES[name] for name in names]), special_ids)
+
+
+@pytest.mark.parametrize("name", [name for name in KEY_CLASSES if name not in SPECIAL_CLASSES])
+def test_whatever_stands_first_is_first_unless_it_is_special(name):
+    assert classes([100, 100], [name, name]) == ["first", name]
+    assert classes([2, 100], [name, name]) == ["cls", name]
+
+
+def test_one_token_in_two_roles_counts_as_the_first_of_them():
+    """GPT-2's <|endoftext|> opens and ends; RoBERTa's <s> is also its [CLS]."""
+    assert classes([9], ["word"], {"bos": 9, "cls": 9, "eos": 9}) == ["bos"]
+    assert classes([100, 9], ["word"] * 2, {"sep": 9, "eos": 9}) == ["first", "sep"]
+
+
+def test_special_tokens_count_as_such_wherever_they_stand():
+    expected = ["first", *SPECIAL_IDS]
+    assert classes([100, *SPECIAL_IDS.values()], ["terminator"] * 6) == expected

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 
 # One class per token, the first that fits; also the order of legends.
 KEY_CLASSES = (
@@ -21,6 +22,7 @@ KEY_CLASSES = (
     "number",
     "word",
 )
+CODES = {name: code for code, name in enumerate(KEY_CLASSES)}
 SPECIAL_CLASSES = ("bos", "cls", "sep", "eos", "mask")
 LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")
 
@@ -36,28 +38,14 @@ LISTED_SETS = (
 KEY_SETS = (*LISTED_SETS, "sinks")
 
 
-def key_class(
-    position: int,
-    token_id: int,
-    text: str,
-    special_ids: Mapping[str, int],
-    *,
-    ends_sentence: bool = False,
-) -> str:
-    """Class of one token. text: the text of the token, white space included.
-
-    special_ids: token id of each special class that the tokenizer has. ends_sentence: whether a
-    mark in the token ends a sentence of the document.
-    """
-    for name in SPECIAL_CLASSES:
-        if special_ids.get(name) == token_id:
-            return name
-    return "first" if position == 0 else text_class(text, ends_sentence)
-
-
 @functools.lru_cache(maxsize=65_536)
-def text_class(text: str, ends_sentence: bool) -> str:
-    """Class of an ordinary token. Accents and joiners count as the character they modify."""
+def text_class(text: str, *, ends_sentence: bool = False) -> str:
+    """Class of an ordinary token that is not the first. Accents and joiners count as the character
+    they modify.
+
+    text: the text of the token, white space included. ends_sentence: whether a mark in the token
+    ends a sentence of the document.
+    """
     categories = [
         unicodedata.category(char)
         for char in text
@@ -86,7 +74,9 @@ def key_sets(classes: Sequence[str]) -> dict[str, list[int]]:
     The mask token ends an encoder's document by design of the study. It is special, but not listed
     as a sink.
     """
-    of_class = {name: [i for i, kind in enumerate(classes) if kind == name] for name in KEY_CLASSES}
+    of_class: defaultdict[str, list[int]] = defaultdict(list)
+    for i, name in enumerate(classes):
+        of_class[name].append(i)
     first_terminator = of_class["terminator"][:1]
     special = sorted(i for name in SPECIAL_CLASSES for i in of_class[name])
     sinks = {0, *special, *first_terminator} - set(of_class["mask"])
@@ -98,4 +88,4 @@ def key_sets(classes: Sequence[str]) -> dict[str, list[int]]:
         "first_terminator": first_terminator,
         "listed_sinks": sorted(sinks),
     }
-    return {name: sets[name] for name in LISTED_SETS}
+    return {name: sets.get(name, []) for name in LISTED_SETS}

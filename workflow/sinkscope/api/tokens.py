@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.align import align
-from sinkscope.extract.encode import Encoded, InPlace, classes_of, in_place, special_ids_of
+from sinkscope.extract.encode import Encoded, aligned, classes_of, span_array, special_ids_of
+from sinkscope.extract.in_place import in_place
 from sinkscope.extract.pieces import Piece, pieces_of
 from sinkscope.extract.sentences import sentence_ends
-from sinkscope.extract.tokenizer import Span
 
 # Key sets that depend on positions and attention alone; all others need the tokenizer.
 POSITION_SETS = ("first_token", "first_four", "sinks")
@@ -31,14 +32,16 @@ def encoded_of(
     tokenize to these ids.
     """
     pieces = known_pieces(tokenizer, ids, document)
-    special = set(special_ids_of(tokenizer).values())
+    special_ids = special_ids_of(tokenizer)
+    special = set(special_ids.values())
     is_special = [token_id in special for token_id in ids]
     if text is None:
         parts = parts_between(is_special)
     else:
         parts = [[i for i, of_special in enumerate(is_special) if not of_special]]
-    tokens = [InPlace(piece.text or piece.shown, piece.shown, None) for piece in pieces]
-    ends_sentence = [False] * len(ids)
+    of_ids = np.array(ids, dtype=np.int64)
+    shown = np.array([piece.shown for piece in pieces], dtype=object)
+    codes = np.zeros(len(ids), np.int8)  # those of special tokens are not read
     for part in parts:
         part_ids = [ids[i] for i in part]
         part_text = decoded(tokenizer, part_ids) if text is None else text
@@ -48,14 +51,12 @@ def encoded_of(
                 f"document '{document}': its text does not give the ids that the model was given; "
                 "name the texts in the order of the rows, as they were tokenized."
             )
-        spans = spans or align([pieces[i].text for i in part], part_text)
+        if spans is None:
+            spans = aligned([pieces[i].text for i in part], part_text)
         ends = sentence_ends(part_text)
-        for i, token in zip(
-            part, in_place([pieces[i] for i in part], spans, part_text), strict=True
-        ):
-            tokens[i], ends_sentence[i] = token, token.holds(ends)
-    classes = classes_of(tokenizer, ids, tokens, ends_sentence)
-    return Encoded(list(ids), [token.shown for token in tokens], classes, len(ids))
+        shown[part], codes[part] = in_place(tokenizer, of_ids[part], spans, part_text, ends)
+    classes = classes_of(of_ids, codes, special_ids)
+    return Encoded(list(ids), shown.tolist(), classes, len(ids))
 
 
 def known_pieces(tokenizer: Any, ids: Sequence[int], document: str) -> list[Piece]:
@@ -87,19 +88,18 @@ def decoded(tokenizer: Any, ids: Sequence[int]) -> str:
 
 def spans_of(
     tokenizer: Any, ids: Sequence[int], pieces: Sequence[Piece], text: str
-) -> list[Span] | None:
-    """The span of each token in the text; None if the text does not tokenize to these ids. A
-    truncated row has the first ids of its text."""
+) -> np.ndarray | None:
+    """[token, 2]: the span of each token in the text; None if the text does not tokenize to these
+    ids. A truncated row has the first ids of its text."""
     if not tokenizer.is_fast:
         of_text = tokenizer(text, add_special_tokens=False)["input_ids"][: len(ids)]
         if of_text != list(ids):
             return None
-        return align([piece.text for piece in pieces], text)
+        return aligned([piece.text for piece in pieces], text)
     of_text = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     if of_text["input_ids"][: len(ids)] != list(ids):
         return None
-    offsets = of_text["offset_mapping"][: len(ids)]
-    return [(start, end) if start < end else None for start, end in offsets]
+    return span_array(of_text["offset_mapping"][: len(ids)])
 
 
 def nameless(ids: Sequence[int], tokens: Sequence[str] | None) -> Encoded:

@@ -16,7 +16,7 @@ from sinkscope.errors import SinkscopeError, error_class
 from sinkscope.extract.batches import Batch
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, members_of, plan_of
-from sinkscope.extract.encode import Encoded, encode
+from sinkscope.extract.encode import Encoded, encode, encode_all
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import failed_pass, run_observed
@@ -36,6 +36,11 @@ class Analyser:
     def encode(self, document: Document) -> Encoded:
         """Raises SinkscopeError naming model and document."""
         return encode(self.loaded, document.name, document.text, truncate=self.settings.truncate)
+
+    def encode_all(self, documents: Sequence[Document]) -> list[Encoded | SinkscopeError]:
+        """The tokens of each document, or the error if it cannot be encoded."""
+        texts = [(document.name, document.text) for document in documents]
+        return encode_all(self.loaded, texts, truncate=self.settings.truncate)
 
     def analyse(self, document: Document) -> Cell:
         """Raises SinkscopeError naming model and document."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.encode import Encoded
 
 AHEAD = 64  # documents that are tokenised ahead of the model
+BLOCK = 16  # documents that are tokenised together
 TOGETHER = 16_384  # tokens of a batch on a GPU
+
+# Of each document its tokens, or the error if it could not be encoded.
+EncodeAll = Callable[[Sequence[Document]], list[Encoded | SinkscopeError]]
 
 
 # Lengths to which documents are padded, so that documents of many lengths share passes of few
@@ -63,30 +68,28 @@ def padded_length(n_tokens: int, longest: int | None) -> int | None:
 
 
 def encoded_ahead(
-    encode: Callable[[Document], Encoded], documents: Iterable[Document]
+    encode_all: EncodeAll, documents: Iterable[Document]
 ) -> Iterator[tuple[Document, Encoded | SinkscopeError]]:
     """The documents in order, tokenised in a separate thread while others are analysed."""
+    documents = iter(documents)
     with ThreadPoolExecutor(max_workers=1) as thread:
-        waiting: deque[tuple[Document, Future[Encoded]]] = deque()
-        for document in documents:
-            waiting.append((document, thread.submit(encode, document)))
-            if len(waiting) > AHEAD:
-                yield outcome(*waiting.popleft())
+        waiting: deque[tuple[list[Document], Future[list[Encoded | SinkscopeError]]]] = deque()
+        while block := list(islice(documents, BLOCK)):
+            waiting.append((block, thread.submit(encode_all, block)))
+            if len(waiting) * BLOCK > AHEAD:
+                yield from outcomes(*waiting.popleft())
         while waiting:
-            yield outcome(*waiting.popleft())
+            yield from outcomes(*waiting.popleft())
 
 
-def outcome(
-    document: Document, future: Future[Encoded]
-) -> tuple[Document, Encoded | SinkscopeError]:
-    try:
-        return document, future.result()
-    except SinkscopeError as error:
-        return document, error
+def outcomes(
+    block: list[Document], future: Future[list[Encoded | SinkscopeError]]
+) -> Iterator[tuple[Document, Encoded | SinkscopeError]]:
+    return zip(block, future.result(), strict=True)
 
 
 def batches(
-    encode: Callable[[Document], Encoded],
+    encode_all: EncodeAll,
     documents: Iterable[Document],
     mapped: Container[str],
     longest: int | None,
@@ -102,7 +105,7 @@ def batches(
     """
     waiting: dict[tuple[int, bool, bool], Batch] = {}
     n_waiting = 0
-    for document, encoded in encoded_ahead(encode, documents):
+    for document, encoded in encoded_ahead(encode_all, documents):
         if isinstance(encoded, SinkscopeError):
             yield Batch([document], [], problem=encoded)
             continue

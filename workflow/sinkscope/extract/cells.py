@@ -34,11 +34,11 @@ def members_of(encoded: Sequence[Encoded], real: Tensor | None = None) -> Tensor
     """
     starts = [0] * len(encoded) if real is None else real.int().argmax(1).tolist()
     n_tokens = len(encoded[0].ids) if real is None else real.shape[1]
-    members = torch.zeros(len(encoded), n_tokens, len(LISTED_SETS), dtype=torch.bool)
-    for i, (start, one) in enumerate(zip(starts, encoded, strict=True)):
+    members = np.zeros((len(encoded), n_tokens, len(LISTED_SETS)), dtype=bool)
+    for start, one, rows in zip(starts, encoded, members, strict=True):
         for place, positions in enumerate(key_sets(one.classes).values()):
-            members[i, [start + position for position in positions], place] = True
-    return members
+            rows[start:, place][positions] = True
+    return torch.from_numpy(members)
 
 
 def plan_of(

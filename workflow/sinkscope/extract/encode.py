@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
+
+import numpy as np
 
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.align import align
+from sinkscope.extract.in_place import in_place
 from sinkscope.extract.model import Loaded
-from sinkscope.extract.pieces import Piece, pieces_of, readable, visible
+from sinkscope.extract.pieces import pieces_of
 from sinkscope.extract.sentences import sentence_ends
-from sinkscope.extract.tokenizer import Span, check_text
-from sinkscope.keys import SPECIAL_CLASSES, key_class, modifies
+from sinkscope.extract.tokenizer import check_text
+from sinkscope.keys import CODES, KEY_CLASSES, SPECIAL_CLASSES
+
+CLASS_NAMES = np.array(KEY_CLASSES, dtype=object)
 
 
 @dataclass(frozen=True)
@@ -34,24 +38,6 @@ class Encoded:
         return len(self.ids) < self.n_tokens_full
 
 
-@dataclass(frozen=True)
-class InPlace:
-    """A token as part of its text. text: the characters that it stands for. shown: the same,
-    readable."""
-
-    text: str
-    shown: str
-    span: Span
-
-    def holds(self, ends: Sequence[int]) -> bool:
-        """Whether one of its marks ends a sentence. ends: positions in the whole text,
-        ascending."""
-        if self.span is None:
-            return bool(sentence_ends(self.text))
-        start, stop = self.span
-        return bisect_left(ends, start) < bisect_left(ends, stop)
-
-
 def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encoded:
     """Tokenize a text; an encoder gets its mask token at the end, as in study 1.
 
@@ -59,27 +45,59 @@ def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encod
     tokens before the mask token, or at the end), if it gives no token, and if the tokenizer does
     not know most of it; ModelError if the model cannot take even one token of a text.
     """
-    tokenizer, row = loaded.tokenizer, loaded.row
-    mask = tokenizer.mask_token if loaded.family == "encoder" else None
-    full_text = f"{text} {mask}" if mask else text
-    ids, spans = tokenized(loaded, full_text)
-    check_text(row.model, document, text, ids, spans, tokenizer, loaded.n_ids)
-    pieces = pieces_of(tokenizer)
-    tokens = in_place([pieces[i] for i in ids], spans, full_text)
+    (encoded,) = encode_all(loaded, [(document, text)], truncate=truncate)
+    if isinstance(encoded, SinkscopeError):
+        raise encoded
+    return encoded
+
+
+def encode_all(
+    loaded: Loaded, documents: Sequence[tuple[str, str]], *, truncate: bool
+) -> list[Encoded | SinkscopeError]:
+    """Tokenize documents (name, text) together; instead of raising an error, returns it in the
+    place of its document.
+
+    The tokenizers library reads them in threads that run beside Python's.
+    """
+    mask = loaded.tokenizer.mask_token if loaded.family == "encoder" else None
+    texts = [f"{text} {mask}" if mask else text for _, text in documents]
+    special_ids = special_ids_of(loaded.tokenizer)
+    results: list[Encoded | SinkscopeError] = []
+    for (document, text), full_text, (ids, offsets) in zip(
+        documents, texts, tokenized(loaded, texts), strict=True
+    ):
+        try:
+            spans = spans_of(loaded, ids, offsets, full_text)
+            whole = _whole(loaded, document, text, full_text, ids, spans, special_ids)
+            results.append(_fitting(loaded, document, whole, truncate=truncate))
+        except SinkscopeError as error:
+            results.append(error)
+    return results
+
+
+def _whole(
+    loaded: Loaded,
+    document: str,
+    text: str,
+    full_text: str,
+    ids: list[int],
+    spans: np.ndarray,
+    special_ids: Mapping[str, int],
+) -> Encoded:
+    """A document before truncation. full_text: with the mask token. spans: [token, 2]."""
+    tokenizer, model = loaded.tokenizer, loaded.row.model
+    if loaded.row.add_special_tokens == "true":
+        ids, spans = with_bos(tokenizer, ids, spans)
+    of_ids = np.array(ids, dtype=np.int64)
+    check_text(model, document, text, of_ids, spans, tokenizer, loaded.n_ids)
     # Of the text alone: the mask token after the last full stop must not change what it ends.
-    ends = sentence_ends(text)
-    classes = classes_of(tokenizer, ids, tokens, [token.holds(ends) for token in tokens])
+    shown, codes = in_place(tokenizer, of_ids, spans, full_text, sentence_ends(text))
+    classes = classes_of(of_ids, codes, special_ids)
     if all(name in SPECIAL_CLASSES for name in classes):
         raise SinkscopeError(
-            f"document '{document}': model '{row.model}' makes no token of it; add text.", document
+            f"document '{document}': model '{model}' makes no token of it; add text.", document
         )
-    positions = _positions_that_fit(loaded, ids, classes, truncate=truncate, document=document)
-    return Encoded(
-        [ids[i] for i in positions],
-        [tokens[i].shown for i in positions],
-        [classes[i] for i in positions],
-        len(ids),
-    )
+    return Encoded(ids, shown.tolist(), classes, len(ids))
 
 
 def special_ids_of(tokenizer: Any) -> dict[str, int]:
@@ -91,15 +109,15 @@ def special_ids_of(tokenizer: Any) -> dict[str, int]:
     }
 
 
-def classes_of(
-    tokenizer: Any, ids: Sequence[int], tokens: Sequence[InPlace], ends_sentence: Sequence[bool]
-) -> list[str]:
-    """The key class of each token of one document; all three have one entry per token."""
-    special_ids = special_ids_of(tokenizer)
-    return [
-        key_class(i, token_id, token.text, special_ids, ends_sentence=ends)
-        for i, (token_id, token, ends) in enumerate(zip(ids, tokens, ends_sentence, strict=True))
-    ]
+def classes_of(ids: np.ndarray, codes: np.ndarray, special_ids: Mapping[str, int]) -> list[str]:
+    """The key class of each token of one document. ids: [token]. codes: [token], of the class that
+    each has as an ordinary token that is not the first."""
+    codes = codes.copy()
+    codes[:1] = CODES["first"]
+    for name in reversed(SPECIAL_CLASSES):  # of a token's roles, the first counts
+        if name in special_ids:
+            codes[ids == special_ids[name]] = CODES[name]
+    return list(CLASS_NAMES[codes].tolist())
 
 
 def shown(tokenizer: Any, token_id: int) -> str:
@@ -107,91 +125,75 @@ def shown(tokenizer: Any, token_id: int) -> str:
     return pieces_of(tokenizer)[token_id].shown
 
 
-def tokenized(loaded: Loaded, text: str) -> tuple[list[int], list[Span]]:
-    """Ids of a text, special tokens included, and the span of each in the text.
+def tokenized(
+    loaded: Loaded, texts: Sequence[str]
+) -> list[tuple[list[int], list[tuple[int, int]] | None]]:
+    """Of each text the ids, with the special tokens that the tokenizer adds, and their offsets;
+    None for a tokenizer in Python."""
+    tokenizer, special = loaded.tokenizer, loaded.row.add_special_tokens != "false"
+    if not tokenizer.is_fast:
+        return [(tokenizer(text, add_special_tokens=special)["input_ids"], None) for text in texts]
+    output = tokenizer(
+        list(texts),
+        add_special_tokens=special,
+        return_offsets_mapping=True,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+    )
+    return list(zip(output["input_ids"], output["offset_mapping"], strict=True))
+
+
+def spans_of(
+    loaded: Loaded, ids: list[int], offsets: list[tuple[int, int]] | None, text: str
+) -> np.ndarray:
+    """[token, 2]: the span of each token in the text; 0, 0 for a token without a place there.
 
     Raises ModelError for a tokenizer in Python that cuts characters into bytes.
     """
-    tokenizer, row = loaded.tokenizer, loaded.row
-    special = row.add_special_tokens != "false"
-    spans: list[Span]
-    if tokenizer.is_fast:
-        output = tokenizer(text, add_special_tokens=special, return_offsets_mapping=True)
-        ids = output["input_ids"]
-        spans = [(start, end) if start < end else None for start, end in output["offset_mapping"]]
-    else:
-        ids = tokenizer(text, add_special_tokens=special)["input_ids"]
-        pieces, specials = pieces_of(tokenizer), set(tokenizer.all_special_ids)
-        if any(pieces[i].is_part for i in ids):
-            raise ModelError(
-                f"model '{row.model}': its tokenizer ({type(tokenizer).__name__}) cuts characters "
-                "into bytes without saying where they stand in the text; add a tokenizer.json, "
-                "the form of the tokenizers library, to its folder."
-            )
-        spans = align(["" if i in specials else pieces[i].text for i in ids], text)
+    if offsets is not None:
+        return span_array(offsets)
+    tokenizer = loaded.tokenizer
+    pieces, specials = pieces_of(tokenizer), set(tokenizer.all_special_ids)
+    if any(pieces[i].is_part for i in ids):
+        raise ModelError(
+            f"model '{loaded.row.model}': its tokenizer ({type(tokenizer).__name__}) cuts "
+            "characters into bytes without saying where they stand in the text; add a "
+            "tokenizer.json, the form of the tokenizers library, to its folder."
+        )
+    return aligned(["" if i in specials else pieces[i].text for i in ids], text)
+
+
+def aligned(pieces: Sequence[str], text: str) -> np.ndarray:
+    """[token, 2]: the span of each piece, searched for in the text."""
+    return span_array([span or (0, 0) for span in align(pieces, text)])
+
+
+def span_array(spans: Sequence[tuple[int, int]]) -> np.ndarray:
+    """[token, 2]. Four times as fast as np.array."""
+    return np.fromiter(chain.from_iterable(spans), np.int64, 2 * len(spans)).reshape(-1, 2)
+
+
+def with_bos(tokenizer: Any, ids: list[int], spans: np.ndarray) -> tuple[list[int], np.ndarray]:
+    """With the BOS token in front, unless it, or [CLS], is there."""
     bos, cls = tokenizer.bos_token_id, tokenizer.cls_token_id
-    if row.add_special_tokens == "true" and bos is not None and ids[:1] not in ([bos], [cls]):
-        return [bos, *ids], [None, *spans]
-    return ids, spans
+    if bos is None or ids[:1] in ([bos], [cls]):
+        return ids, spans
+    return [bos, *ids], np.pad(spans, ((1, 0), (0, 0)))
 
 
-def in_place(pieces: Sequence[Piece], spans: Sequence[Span], text: str) -> list[InPlace]:
-    """Every piece as part of the text, completed with what only the text shows.
-
-    A part of a character stands for the whole character, and is shown as `河[1/3]`; a modifier (an
-    accent, a joiner of emoji) stands for itself and the character that it modifies.
-    """
-    covered = [
-        range(span[0] + piece.spaces * (text[span[0]] == " "), span[1])
-        if piece.is_part and span
-        else range(0)
-        for piece, span in zip(pieces, spans, strict=True)
-    ]
-    n_parts = Counter(at for places in covered for at in places)
-    n_before: Counter[int] = Counter()
-    tokens = []
-    for piece, span, places in zip(pieces, spans, covered, strict=True):
-        stands_for, to_read = piece.text or piece.shown, piece.shown
-        if places and span:
-            n_before.update(places)
-            chars = [
-                f"{visible(text[at])}[{n_before[at]}/{n_parts[at]}]"
-                if n_parts[at] > 1
-                else readable(text[at])
-                for at in places
-            ]
-            to_read = readable(" " * piece.spaces) + "".join(chars)
-            stands_for = text[places.start : places.stop]
-        if span and all(modifies(char) for char in stands_for):
-            span = modified(text, span)
-            stands_for = text[slice(*span)]
-        tokens.append(InPlace(stands_for, to_read, span))
-    return tokens
-
-
-def modified(text: str, span: tuple[int, int]) -> tuple[int, int]:
-    """The span, extended to the left to the character that its content modifies."""
-    start, end = span
-    while start > 0 and modifies(text[start]):
-        start -= 1
-    return start, end
-
-
-def _positions_that_fit(
-    loaded: Loaded, ids: list[int], classes: list[str], *, truncate: bool, document: str
-) -> list[int]:
-    """Positions of the tokens that fit into the model: all, or all except the end of the text. An
-    encoder keeps the special tokens after the text."""
-    full, limit, model = len(ids), loaded.max_length, loaded.row.model
+def _fitting(loaded: Loaded, document: str, whole: Encoded, *, truncate: bool) -> Encoded:
+    """The tokens that fit into the model: all, or all except the end of the text. An encoder keeps
+    the special tokens after the text."""
+    full, limit, model = len(whole.ids), loaded.max_length, loaded.row.model
     if limit is None or full <= limit:
-        return list(range(full))
+        return whole
     if not truncate:
         raise SinkscopeError(
             f"document '{document}': {full} tokens, but model '{model}' takes at most "
             f"{limit}; shorten it, leave the cell out, or set truncate: true.",
             document,
         )
-    ordinary = [i for i, name in enumerate(classes) if name not in SPECIAL_CLASSES]
+    ordinary = [i for i, name in enumerate(whole.classes) if name not in SPECIAL_CLASSES]
     front, end = ordinary[0], ordinary[-1] + 1 if loaded.family == "encoder" else full
     needed = front + 1 + full - end
     if limit < needed:
@@ -199,4 +201,10 @@ def _positions_that_fit(
             f"model '{model}': it takes at most {limit} tokens, but its special tokens and one of "
             f"the text are {needed}; raise its max_length."
         )
-    return [*range(end - (full - limit)), *range(end, full)]
+    stop = end - (full - limit)
+    return Encoded(
+        whole.ids[:stop] + whole.ids[end:],
+        whole.tokens[:stop] + whole.tokens[end:],
+        whole.classes[:stop] + whole.classes[end:],
+        full,
+    )

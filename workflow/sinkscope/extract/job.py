@@ -141,7 +141,9 @@ def make_cells(
             else:
                 pending.append(document)
         on_gpu = loaded.device.type == "cuda"
-        for batch in batches(analyser.encode, pending, mapped, loaded.max_length, on_gpu=on_gpu):
+        for batch in batches(
+            analyser.encode_all, pending, mapped, loaded.max_length, on_gpu=on_gpu
+        ):
             for document, cell in zip(batch.documents, together(analyser, batch), strict=True):
                 try:
                     if isinstance(cell, SinkscopeError):

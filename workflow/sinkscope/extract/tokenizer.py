@@ -7,10 +7,11 @@ as unknown or as nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from typing import Any
 from unicodedata import category
 
+import numpy as np
 from transformers import AutoTokenizer
 
 from sinkscope.errors import ModelError, SinkscopeError
@@ -18,8 +19,6 @@ from sinkscope.errors import ModelError, SinkscopeError
 MOST_UNKNOWN = 0.5  # fraction of a text
 # Such a vocabulary may hold one entry besides special tokens: the mark of a space.
 LEAST_ENTRIES = 2
-
-Span = tuple[int, int] | None  # [start, end) in the text; None if a token has no place there
 
 
 def load_tokenizer(model: str, source: str, location: str) -> Any:
@@ -60,18 +59,18 @@ def check_text(
     model: str,
     document: str,
     text: str,
-    ids: Sequence[int],
-    spans: Sequence[Span],
+    ids: np.ndarray,
+    spans: np.ndarray,
     tokenizer: Any,
     n_ids: int,
 ) -> None:
     """Raises SinkscopeError for a text that the tokenizer mostly does not know, and for an id that
-    the network does not take. spans: place of each id in the text."""
-    largest = max(ids, default=0)
+    the network does not take. spans: [token, 2], place of each id in the text."""
+    largest = ids.max(initial=0)
     if largest >= n_ids:
         raise SinkscopeError(
             f"document '{document}': the tokenizer of model '{model}' makes id {largest} of "
-            f"'{tokenizer.convert_ids_to_tokens(largest)}', but the network takes ids up to "
+            f"'{tokenizer.convert_ids_to_tokens(int(largest))}', but the network takes ids up to "
             f"{n_ids - 1}; take it out of the text, or save the tokenizer that belongs to the "
             "weights.",
             document,
@@ -87,20 +86,29 @@ def check_text(
         )
 
 
-def unknown_fraction(text: str, ids: Sequence[int], spans: Sequence[Span], tokenizer: Any) -> float:
+def unknown_fraction(text: str, ids: np.ndarray, spans: np.ndarray, tokenizer: Any) -> float:
     """Fraction of a text that is in no token, or in the unknown token. Counts visible characters,
     since a single unknown token may stand for many; counts tokens if the tokenizer, in Python, does
     not report offsets."""
-    specials = set(tokenizer.all_special_ids)
     unknown = tokenizer.unk_token_id
     if not tokenizer.is_fast:
-        of_text = [i for i in ids if i == unknown or i not in specials]
+        specials = set(tokenizer.all_special_ids)
+        of_text = [i for i in ids.tolist() if i == unknown or i not in specials]
         return of_text.count(unknown) / max(len(of_text), 1)
-    known = bytearray(len(text))
-    for token_id, span in zip(ids, spans, strict=True):
-        if span and token_id != unknown:
-            start, stop = span[0], min(span[1], len(text))
-            known[start:stop] = b"\1" * (stop - start)
-    # Without white space and control characters, which tokenizers may drop.
-    flags = [flag for char, flag in zip(text, known, strict=True) if category(char)[0] not in "CZ"]
-    return 1 - sum(flags) / len(flags) if flags else 0.0
+    known = spans if unknown is None else spans[ids != unknown]
+    starts, stops = known.clip(max=len(text)).T
+    n_started, n_stopped = (
+        np.bincount(places, minlength=len(text) + 1).cumsum()[:-1] for places in (starts, stops)
+    )
+    # The characters as an array, since a slice of a string takes no mask.
+    chars = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    outside = chars[n_started == n_stopped].tobytes().decode("utf-32-le", "surrogatepass")
+    if not (n_outside := n_visible(outside)):
+        return 0.0
+    n = n_visible(text)
+    return 1 - (n - n_outside) / n
+
+
+def n_visible(text: str) -> int:
+    """Number of characters except white space and controls, which tokenizers may drop."""
+    return sum(n for char, n in Counter(text).items() if category(char)[0] not in "CZ")
