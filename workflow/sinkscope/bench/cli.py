@@ -1,4 +1,5 @@
-"""Benchmarks of observing: `bench` on the processor, `bench gpu`, its table and figure."""
+"""Benchmarks of observing: `bench` on the processor, `bench gpu`, its table and figure, and
+`bench corpus` of a whole job."""
 
 from __future__ import annotations
 
@@ -39,6 +40,31 @@ def gpu(
     from sinkscope.bench.gpu import run_bench
 
     run_bench(out, rounds)
+
+
+@app.command()
+def corpus(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model of the shipped table, or on a GPU RoBERTa-large or GPT-2-large with "
+            "random weights; repeatable. By default three of the table, or both on a GPU."
+        ),
+    ] = None,
+    documents: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of documents. By default 200, on a GPU 2,000."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the measurements are kept (JSON).")] = Path(
+        "results/bench_corpus.json"
+    ),
+    rounds: Rounds = 5,
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+) -> None:
+    """Measure a whole job over a corpus against tokenizing and running the model alone."""
+    from sinkscope.bench.corpus import run_bench
+
+    run_bench(out, model or [], documents, rounds, threads)
 
 
 @app.command()

@@ -80,8 +80,33 @@ def run_job(
         remove(leftover)
     with threads(settings.threads), own_gpus(row):
         loaded = load_model(row, directory)
-        analyser = Analyser(loaded, settings, Workspace(loaded.device))
-        entries = make_cells(analyser, documents, code, directory, n_mapped)
+        cells = run_loaded(loaded, documents, settings, code, directory, n_mapped)
+    return {
+        "revision": loaded.revision,
+        "model": loaded.facts(),
+        **cells,
+        "job": {
+            "seconds": round(time.monotonic() - started, 2),
+            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            **device_facts(loaded.device),
+            "threads": settings.threads,
+            "versions": versions(),
+        },
+    }
+
+
+def run_loaded(
+    loaded: Loaded,
+    documents: Sequence[Document],
+    settings: Settings,
+    code: str,
+    directory: Path,
+    n_mapped: int,
+) -> dict[str, Any]:
+    """Make the cells of run_job with a model that is loaded. Returns the manifest's `cells` and
+    `missing`. Raises like run_job."""
+    analyser = Analyser(loaded, settings, Workspace(loaded.device))
+    entries = make_cells(analyser, documents, code, directory, n_mapped)
     refused = {
         name: about(name, error)
         for name, error in entries.items()
@@ -95,19 +120,8 @@ def run_job(
     missing = [{"document": name, "reason": str(refused[name])} for name in refused_names]
     for entry in missing:
         print(entry["reason"], file=sys.stderr)
-    return {
-        "revision": loaded.revision,
-        "model": loaded.facts(),
-        "cells": [entries[name] for name in names if name not in refused],
-        "missing": missing,
-        "job": {
-            "seconds": round(time.monotonic() - started, 2),
-            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-            **device_facts(loaded.device),
-            "threads": settings.threads,
-            "versions": versions(),
-        },
-    }
+    cells = [entries[name] for name in names if name not in refused]
+    return {"cells": cells, "missing": missing}
 
 
 # Entry of a document in the manifest, or the error if it has no cell.
