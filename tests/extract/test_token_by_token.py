@@ -117,6 +117,7 @@ MADE = {
     "wordpiece": tiny.letter_tokenizer(),
     "normalised": normalised(),
     "unigram": tiny.word_tokenizer("▁Z", "▁is", "<0x0A>", "▁12", ".", "a", "▁", "é", "?!"),
+    "modifiers": tiny.word_tokenizer(*"▁ab.!☺e", "\u0301", "\u200d", "\ufe0f"),
     "fallback": tiny.fallback_tokenizer(),
     "words": tiny.letters_and_words("<s>"),
     "unused ids": tiny.with_unused_ids(),
@@ -146,6 +147,8 @@ PARTS = (
     *("e\u0301", "\u0301", "\u200d", "👩\u200d🚀", "☺\ufe0f", "🙂", "1\ufe0f\u20e3", "हि"),
     *("河水", "東京", "\ufffd", "(c)", "é", "▁", "Ġ", "##b", "@@", *WRITTEN),
 )
+# Tokenizers in Python: the full stop is too far behind the last known token to be searched for.
+FAR = "MKLV " + "河" * 80 + ". MKLV"
 TEXTS = st.one_of(
     st.lists(st.sampled_from(PARTS), max_size=12).map("".join),
     st.text(st.characters(codec="utf-8"), max_size=12),
@@ -191,12 +194,11 @@ def test_every_token_is_that_of_the_definition(tokenizer_of, name, network, spec
     loaded = replace(loaded, row=tiny.row(add_special_tokens=special), max_length=None)
 
     @given(st.lists(TEXTS, min_size=1, max_size=5))
-    @settings(max_examples=25)
     def agree(texts):
         agrees(loaded, texts)
 
     agree()
-    agrees(loaded, list(PARTS))
+    agrees(loaded, [*PARTS, FAR])
 
 
 @pytest.mark.parametrize("model", ["minilm", "smollm2"])

@@ -169,7 +169,7 @@ def aligned(pieces: Sequence[str], text: str) -> np.ndarray:
 
 
 def span_array(spans: Sequence[tuple[int, int]]) -> np.ndarray:
-    """[token, 2]. Four times as fast as np.array."""
+    """[token, 2]. Twice as fast as np.array of the list."""
     return np.fromiter(chain.from_iterable(spans), np.int64, 2 * len(spans)).reshape(-1, 2)
 
 
