@@ -171,7 +171,7 @@ def test_a_job_that_refuses_a_document_is_not_measured(gpt2, settings, tmp_path)
         Document("short", "a", None, "A cat."),
         Document("long", "b", None, "a cat " * 900),
     ]
-    with pytest.raises(SinkscopeError, match="'long'.*takes at most 640"):
+    with pytest.raises(SinkscopeError, match=r"'long'.*takes at most 640"):
         run_as_job(gpt2[0], documents, settings, tmp_path)
 
 
