@@ -11,7 +11,7 @@ import polars as pl
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-from sinkscope.experiments.emergence.tables import TABLES
+from sinkscope.experiments.emergence import TABLES
 from sinkscope.files import written
 from sinkscope.zoo.batches import Batches
 from sinkscope.zoo.families import FAMILIES
