@@ -38,7 +38,7 @@ def test_only_what_runs_models_loads_torch():
         for name, _ in modules()
         if name.split(".")[1:2] not in [[room] for room in RUNS_MODELS]
         and not (name.startswith("sinkscope.experiments.") and name.endswith(MEASURES))
-        and name not in ("sinkscope.__main__", "sinkscope.stages.downloads")
+        and name != "sinkscope.__main__"
     ]
     assert "sinkscope.report.build" in light
     assert "sinkscope.stages.cli" in light

@@ -14,7 +14,7 @@ from sinkscope.extract.sources import known_revision
 from sinkscope.grid import Grid
 from sinkscope.hub.lock import repository_of
 from sinkscope.jobs.code import code_hash
-from sinkscope.jobs.documents import part_of
+from sinkscope.jobs.documents import digest_of_documents, part_of
 from sinkscope.jobs.request import Request, stamps_of
 from sinkscope.jobs.stamps import read_stamp
 
@@ -72,7 +72,7 @@ class OfModels:
     def _documents(self, experiment: str, shard: str) -> str:
         if shard != ALL and experiment != "extract":
             return self.documents("extract", shard)  # the same documents
-        return part_of(self.grid.shards, shard, experiment, self.raw).digest
+        return digest_of_documents(part_of(self.grid.shards, shard, experiment, self.raw))
 
     def _of_model(self, job: str, prefix: str, content: dict[str, Any]) -> Request:
         """The request with the revision of its model's weights.

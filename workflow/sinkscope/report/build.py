@@ -117,7 +117,7 @@ class Report:
         self.finished = provenance.manifests(wanted)
         self.missing = provenance.missing(wanted)
         self.failed_experiments = provenance.failed_experiments(wanted)
-        self.models = provenance.model_names(wanted.grid)
+        self.models = list(wanted.grid.cells)  # with or without results
         self.names = model_names(tables)  # models with results, which have colours
         self.kinds = overview.attention_kinds(tables)
         self.sections: list[ShownSection] = []
