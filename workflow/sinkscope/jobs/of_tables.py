@@ -11,7 +11,7 @@ from typing import Any
 from sinkscope.atlas.tables import TABLES, tables_of_atlas
 from sinkscope.catalogue import tables_of
 from sinkscope.declarations.registry import STATISTICS, experiment, experiments
-from sinkscope.derive.records import recorded
+from sinkscope.derive.job import recorded
 from sinkscope.discovery import modules_in
 from sinkscope.errors import SinkscopeError
 from sinkscope.grid import Grid

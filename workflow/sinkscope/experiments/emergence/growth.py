@@ -17,6 +17,13 @@ VERDICTS = ("position", "token", "both", "neither", "no sink")
 
 AS_TRAINED, PLAIN, OTHER_FIRST, MOVED = "as_trained", "plain", "other_first", "special_moved"
 
+# Phrases shared by several captions.
+MASS = (
+    "sink mass[l] = mean over heads and queries of the attention to the first token and the "
+    f"special tokens together, over held-out windows of {WINDOW} tokens"
+)
+UNTRAINED = "The leftmost point is the model before training; the axis is logarithmic."
+
 
 def softmax_log(log: pl.DataFrame) -> pl.DataFrame:
     """Rows of the table `emergence` of models with softmax, over WINDOW tokens."""
