@@ -36,27 +36,26 @@ class Requests:
         self.grid, self.raw = grid, grid.config.raw
         # Cached, so that each model's files are read once for thousands of jobs.
         self._parameters = cache(lambda row: n_parameters(row, directory) or 0)
-        self._of_shard = cache(self._shard)
-        self._of_experiment = cache(self._experiment)
-        self._of_all = cache(lambda model: self._whole(model, self._n_documents))
         self._n_documents = len(grid.config.documents)
         self._n_characters = max(len(document.text) for document in grid.config.documents)
 
     def mem_mb(self, model: str, attempt: int) -> int:
         """Memory of any job that runs the model."""
-        return attempt * self._of_shard(model)[0]
+        return attempt * self._shard(model)[0]
 
     def minutes(self, model: str, attempt: int) -> int:
         """Minutes of an extraction job."""
-        return attempt * self._of_shard(model)[1]
+        return attempt * self._shard(model)[1]
 
     def measure_minutes(self, name: str, model: str, attempt: int) -> int:
         """Minutes of a job that runs the model over the first tokens of a shard's documents; if an
         experiment reads whole documents, over these, or over those that it chooses of all."""
         declared = experiment(name)
         if declared.tokens is not None:
-            return attempt * self._of_experiment(model)[1]
-        return attempt * (self._of_all if declared.chooses else self._of_shard)(model)[1]
+            return attempt * self._experiment(model)[1]
+        if declared.chooses:
+            return attempt * self._whole(model, self._n_documents)[1]
+        return self.minutes(model, attempt)
 
     def tables_mb(self, n_models: int, attempt: int) -> int:
         """Memory of a job that reads the cells of n_models models, or tables of these cells."""

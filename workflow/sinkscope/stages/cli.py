@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sinkscope.config import ModelRow, Settings
+from sinkscope.config import ModelRow, settings_of
 from sinkscope.errors import SinkscopeError
 from sinkscope.jobs.execution import Job
 
@@ -39,9 +39,8 @@ def extract(context: typer.Context, table: Table, per_job: PerJob, shard: Shard)
     from sinkscope.jobs.documents import read_part
 
     job = job_of(context)
-    row, values = model_of(job.request), dict(job.request["settings"])
+    row, settings = model_of(job.request), settings_of(job.request["settings"])
     documents = read_part(table, HERE, per_job, shard, job.request)
-    settings = Settings(**values | {"head_maps": tuple(values["head_maps"])})
     job.facts = run_job(row, documents, settings, job.request["code"], HERE)
     job.files = {entry["cell"]: entry["cell_sha256"] for entry in job.facts["cells"]}
 

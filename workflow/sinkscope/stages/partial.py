@@ -40,9 +40,7 @@ def write_report_of(request: dict[str, Any], directory: Path, out: Path) -> None
 def write_pages(wanted: Wanted, request: dict[str, Any], out: Path) -> None:
     from sinkscope.report.build import write_report
 
-    figures, maps = out / "figures", out / "maps"
-    commit, sections = request["commit"], request["sections"]
-    write_report(wanted, TABLES, figures, maps, out, commit, sections)
+    write_report(wanted, TABLES, out, request["commit"], request["sections"])
 
 
 def report_finished(config: Path, directory: Path) -> None:

@@ -80,7 +80,7 @@ class Probe:
         rows = []
         for windows in self.windows:
             means = sinks(self.loaded, windows)
-            rows.append(torch.stack([getattr(means, name) for name in MEASURES]))
+            rows.append(torch.stack([means[name] for name in MEASURES]))
         loss = heldout_loss(self.network, self.family, self.batches)
         return Entry(step, tokens, train_loss, loss, torch.stack(rows))
 
