@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sinkscope.tables.table import Column
 
-SHARE = "part of 1"  # unit of attention, and of fractions
 RATIO = "ratio"
 
 
@@ -16,6 +15,11 @@ def fraction(meaning: str) -> Column:
 def text(meaning: str) -> Column:
     """A name, a token, or one of the words that the meaning lists."""
     return Column("String", meaning)
+
+
+def shared(*names: str) -> dict[str, Column]:
+    """Several of the columns of BY_NAME under their usual names."""
+    return {name: BY_NAME[name] for name in names}
 
 
 MODEL = text("name of the model in the table of models")
@@ -41,7 +45,4 @@ BY_NAME = {
     "key_class": KEY_CLASS,
 }
 
-
-def shared(*names: str) -> dict[str, Column]:
-    """Several of these columns under their usual names."""
-    return {name: BY_NAME[name] for name in names}
+SHARE = "part of 1"  # unit of attention, and of fractions
