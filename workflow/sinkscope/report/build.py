@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from sinkscope.atlas.maps import STEPS
 from sinkscope.atlas.tables import tables_of_atlas
 from sinkscope.catalogue import sections as every_section
 from sinkscope.charts.palette import model_colour
@@ -202,7 +201,7 @@ class Report:
             "page": {
                 "model": model,
                 "first_document": first_document(index),
-                "maps": map_data(index, address(maps, self.out), STEPS),
+                "maps": map_data(index, address(maps, self.out)),
             },
             "model": model,
             "source": self.grid.config.model(model).source,

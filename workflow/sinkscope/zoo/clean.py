@@ -56,7 +56,7 @@ def is_prose(paragraph: str) -> bool:
     size = len(paragraph)
     if size < SHORTEST:
         return False
-    if sum(map(paragraph.count, " \t")) + _letters(paragraph) < LETTER_SHARE * size:
+    if sum(map(paragraph.count, " \t")) + sum(map(str.isalpha, paragraph)) < LETTER_SHARE * size:
         return False
     if size - len(paragraph.encode("ascii", errors="ignore")) > FOREIGN_SHARE * size:
         return False
@@ -65,7 +65,3 @@ def is_prose(paragraph: str) -> bool:
     if len(words) < FEWEST_WORDS or common < max(FEWEST_COMMON, COMMON_SHARE * len(words)):
         return False
     return max(map(len, paragraph.split())) <= LONGEST_WORD
-
-
-def _letters(paragraph: str) -> int:
-    return sum(map(str.isalpha, paragraph))

@@ -151,8 +151,3 @@ def verdicts(evaluation: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("neither"))
     )
     return masses.with_columns(verdict=verdict)
-
-
-def share_of_row(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds a column `share`: attention to the first token as a fraction of the sum of its row."""
-    return frame.with_columns(share=pl.col("first_token") / pl.col("row_sum"))
