@@ -46,6 +46,7 @@ class OfModels:
         return self._of_model(
             f"extract/{model}/{shard}",
             f"results/shards/{model}/{shard}",
+            ("extract", *self._documents_read(shard)),
             {
                 "code": code_hash("sinkscope.extract.job", *modules_in(STATISTICS)),
                 "model": self.row(model),
@@ -60,6 +61,7 @@ class OfModels:
         return self._of_model(
             f"{name}/{model}/{shard}",
             f"results/experiments/{name}/{model}/{shard}/made",
+            ("measure", *self._documents_read(shard)),
             {
                 "code": code_hash(*modules),
                 "experiment": name,
@@ -74,7 +76,13 @@ class OfModels:
             return self.documents("extract", shard)  # the same documents
         return digest_of_documents(part_of(self.grid.shards, shard, experiment, self.raw))
 
-    def _of_model(self, job: str, prefix: str, content: dict[str, Any]) -> Request:
+    def _documents_read(self, shard: str) -> tuple[str, ...]:
+        per_job = str(self.raw["documents_per_job"])
+        return ("--documents", self.raw["documents"], "--per-job", per_job, "--shard", shard)
+
+    def _of_model(
+        self, job: str, prefix: str, command: tuple[str, ...], content: dict[str, Any]
+    ) -> Request:
         """The request with the revision of its model's weights.
 
         A new Hub model has no revision before it is locked, which happens in the same run. A result
@@ -83,7 +91,7 @@ class OfModels:
         """
         model = content["model"]["model"]
         row, revision = self.grid.config.model(model), self.revision(model)
-        request = Request(job, prefix, content | {"weights": revision})
+        request = Request(job, prefix, content | {"weights": revision}, command)
         is_local = revision is not None and repository_of(row.model, row.source) is None
         if is_local or self.is_made(request):
             return request
@@ -93,5 +101,5 @@ class OfModels:
             before_lock = before.get("weights") is None and stated.get("revision") == revision
             same = before | {"weights": None} == content | {"weights": None}
             if same and (revision is None or before_lock):
-                return Request(job, prefix, before)
+                return Request(job, prefix, before, command)
         return request

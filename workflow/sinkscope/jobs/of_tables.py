@@ -97,7 +97,8 @@ class OfTables(OfModels):
             "epsilon": self.raw["epsilon"],
             "parts": digests(self.manifests(model)),
         }
-        return Request(f"reduce/{model}", f"results/reduced/{model}/made", content)
+        command = ("reduce", *stamps(self.manifests(model)))
+        return Request(f"reduce/{model}", f"results/reduced/{model}/made", content, command)
 
     def parts_of_tables(self) -> list[Request]:
         feeding = [name for name, one in experiments().items() if one.feeds_atlas]
@@ -109,7 +110,8 @@ class OfTables(OfModels):
             "schema": digest_of(declared_as(tables_of_atlas())),
             "parts": digests(self.parts_of_tables()),
         }
-        return Request("tables", f"{STAMPS}/tables", content)
+        command = ("tables", *stamps(self.parts_of_tables()))
+        return Request("tables", f"{STAMPS}/tables", content, command)
 
     def _join(self, name: str) -> Request:
         """The request of the tables of an experiment, or of the claims."""
@@ -119,16 +121,20 @@ class OfTables(OfModels):
             content["code"] = code_hash("sinkscope.claims.verdicts", *measures)
             content["claims"] = sha256(self.claims_file())
             content["parts"] = digests([self.tables(), *map(self.join, self.joins()[:-1])])
+            command = ["claims", str(self.claims_file()), *self.tables_of_claims()]
         else:
+            command = ["derive", name]
             content["code"] = code_hash("sinkscope.derive.job", *derived_by(name))
             if experiment(name).records:
                 records = [path for paths in self.records(name).values() for path in paths]
                 content["models"] = list(self.recorded(name))
                 content["sha256"] = [sha256(path) for path in records]
+                command += [f"{model}={path}" for model, path in self.recorded(name).items()]
             else:
                 content["threshold"] = self.threshold(name)
                 content["parts"] = digests([*self.beside(name), *self.measured(name)])
-        return Request(f"{name}_tables", f"{STAMPS}/{name}", content)
+                command += stamps(self.measured(name))
+        return Request(f"{name}_tables", f"{STAMPS}/{name}", content, tuple(command))
 
     def beside(self, name: str) -> list[Request]:
         """The request of the tables of the atlas, if the experiment's derivation reads them."""
@@ -175,6 +181,10 @@ def derived_by(name: str) -> list[str]:
 
 def digests(requests: Sequence[Request]) -> list[str]:
     return [request.digest for request in requests]
+
+
+def stamps(requests: Sequence[Request]) -> list[str]:
+    return [request.stamp for request in requests]
 
 
 def sha256(path: Path) -> str | None:

@@ -15,7 +15,6 @@ app = typer.Typer()
 
 HERE = Path(".")
 TABLES = Path("results/tables")
-REPORT = Path("reports")
 Parts = Annotated[list[Path], typer.Argument(help="Stamps of the results that are joined.")]
 Table = Annotated[str, typer.Option("--documents", help="The table of documents.")]
 PerJob = Annotated[int, typer.Option(help="How many rows of it are a shard.")]
@@ -194,7 +193,7 @@ def report(
     else:
         from sinkscope.stages.partial import write_report_of
 
-        write_report_of(job_of(context).request, HERE, REPORT)
+        write_report_of(job_of(context).request, HERE)
 
 
 @app.command()
