@@ -32,22 +32,25 @@ def write_derived(
         derive = load(f"{package}.derive").derive
         frames = derive(parts, read_tables(tables, declared.beside), threshold)
     else:
-        frames = joined(parts, declared)
+        frames = {one: parts.joined(one, table) for one, table in declared.tables.items()}
     write_tables(frames, declared.tables, tables)
-
-
-def joined(parts: Parts, declared: Experiment) -> dict[str, pl.DataFrame]:
-    """The experiment's tables, as the concatenated rows of the parts."""
-    return {name: parts.joined(name, table) for name, table in declared.tables.items()}
 
 
 def write_recorded(name: str, folders: Mapping[str, Path], tables: Path) -> None:
     """Write the tables of an experiment whose parts were recorded in training.
 
-    folders: folder of the checkpoint by the grid's name of the model.
+    folders: folder of the checkpoint by the grid's name of the model. Raises SinkscopeError if a
+    file is not a valid record.
     """
     declared = experiment(name)
-    write_tables(read_records(folders, declared), declared.tables, tables)
+    frames = {
+        one: pl.concat(
+            read_record(model, folder / file, declared.tables[one])
+            for model, folder in folders.items()
+        )
+        for one, file in declared.records.items()
+    }
+    write_tables(frames, declared.tables, tables)
 
 
 def recorded(
@@ -58,18 +61,6 @@ def recorded(
     folders = {model: zoo / name for model, (kind, _, name) in kinds.items() if kind == "zoo"}
     first = next(iter(declared.records.values()))
     return {model: folder for model, folder in folders.items() if (folder / first).is_file()}
-
-
-def read_records(folders: Mapping[str, Path], declared: Experiment) -> dict[str, pl.DataFrame]:
-    """The records of all models by table. Raises SinkscopeError if a file is not a valid
-    record."""
-    return {
-        name: pl.concat(
-            read_record(model, folder / file, declared.tables[name])
-            for model, folder in folders.items()
-        )
-        for name, file in declared.records.items()
-    }
 
 
 def read_record(model: str, path: Path, table: Table) -> pl.DataFrame:

@@ -67,7 +67,7 @@ def prefix_of(stamp: Path) -> str:
 
 def stamps_of(prefix: Path) -> list[Path]:
     """Existing stamps of a job, for any request. prefix: path of its stamp, as in Request."""
-    paths = prefix.parent.glob(f"{prefix.name}.*.json") if prefix.parent.is_dir() else ()
+    paths = prefix.parent.glob(f"{prefix.name}.*.json")
     return sorted(path for path in paths if path != prefix and prefix_of(path) == prefix.name)
 
 

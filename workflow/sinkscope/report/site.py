@@ -34,12 +34,9 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     templates.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
-    templates.filters |= {
-        "integer": words.integer,
-        "percent": words.percent,
-        "counted": words.counted,
-    }
-    templates.filters |= {"mass": words.mass, "attention": words.attention_label}
+    filters = (words.integer, words.percent, words.counted, words.mass)
+    templates.filters |= {one.__name__: one for one in filters}
+    templates.filters["attention"] = words.attention_label
     return templates
 
 
