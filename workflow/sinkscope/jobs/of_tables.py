@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from sinkscope.declarations.registry import STATISTICS, experiment, experiments
 from sinkscope.derive.job import recorded
 from sinkscope.discovery import modules_in
 from sinkscope.errors import SinkscopeError
+from sinkscope.files import sha256_of
 from sinkscope.grid import Grid
 from sinkscope.jobs.code import code_hash
 from sinkscope.jobs.of_models import OfModels
@@ -189,6 +189,6 @@ def stamps(requests: Sequence[Request]) -> list[str]:
 
 def sha256(path: Path) -> str | None:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256_of(path)
     except OSError:
         return None  # the job reports it
