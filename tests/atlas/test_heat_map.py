@@ -28,7 +28,7 @@ def test_the_numbers_are_those_of_the_cell(cell, tmp_path):
 
 def test_a_document_whose_maps_are_not_kept_is_named_with_what_to_do(cell, tmp_path):
     arrays = {name: cell[name] for name in cell.arrays if "map" not in name}
-    with pytest.raises(SinkscopeError, match="kept of 'two'.*raise documents_in_report"):
+    with pytest.raises(SinkscopeError, match=r"kept of 'two'.*raise documents_in_report"):
         write_heat_map(Cell(cell.meta, arrays), "0", tmp_path / "map.svg")
 
 
