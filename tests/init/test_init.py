@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from sinkscope.cli import app
 from sinkscope.config import load, read_config
 from sinkscope.errors import SinkscopeError
-from sinkscope.init.write import write_project
+from sinkscope.init.cli import write_project
 from sinkscope.shipped import SHIPPED
 
 

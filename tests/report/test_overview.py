@@ -91,9 +91,8 @@ def test_the_headline_counts_only_softmax(tables):
 
 
 def written(site, folder, tables, sections=()):
-    nothing = folder / "nothing"
     wanted = Wanted(site.grid, site.folder)
-    write_report(wanted, tables, nothing, nothing, folder, "c0ffee", sections)
+    write_report(wanted, tables, folder, "c0ffee", sections)
     return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
 
 

@@ -212,9 +212,8 @@ def test_pages_without_maps_or_figures(site, tmp_path):
     from sinkscope.report.build import write_report
 
     tables = site.folder / "results" / "tables"
-    nothing = tmp_path / "nothing"
     wanted = Wanted(site.grid, site.folder)
-    write_report(wanted, tables, nothing, nothing, tmp_path, "c0ffee")
+    write_report(wanted, tables, tmp_path, "c0ffee")
     html = (tmp_path / "enc.html").read_text()
     assert "<figure" not in html
     assert "dialog.js" not in html

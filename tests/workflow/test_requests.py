@@ -196,9 +196,8 @@ def test_documents_that_were_changed_after_planning_are_not_taken_for_those(proj
     wanted = project.wanted(window=32)
     request = wanted.extract("decoder", "0000")
     project.write("texts/one.txt", "abc dab cab. Another text")
-    options = ["--log", f"results/logs/{request.log}.log", "--stamp", request.stamp, "--request"]
-    job = ["extract", "--documents", "config/documents.tsv", "--per-job", "500"]
-    done = project.sinkscope(*options, request.json, *job, "--shard", "0000")
+    options = ["--log", f"results/logs/{request.log}.log", "--stamp", request.stamp]
+    done = project.sinkscope(*options, *request.arguments)
     assert done.returncode == 1
     assert "the documents of shard 0000 were changed after this run was started" in done.stdout
     assert not (project.folder / request.stamp).exists()
@@ -210,8 +209,8 @@ def test_a_report_is_of_the_models_that_its_run_had_read(project):
     request = project.wanted(**raw, induction_tokens=6, induction_seeds=2).report()
     project.models("decoder\tpath:decoder", "another\tpath:decoder")
     before = (project.folder / "reports/index.html").read_bytes()
-    options = ["--log", f"results/logs/{request.log}.log", "--stamp", request.stamp, "--request"]
-    done = project.sinkscope(*options, request.json, "report")
+    options = ["--log", f"results/logs/{request.log}.log", "--stamp", request.stamp]
+    done = project.sinkscope(*options, *request.arguments)
     assert done.returncode == 1
     assert "models, documents or weights were changed after this run was started" in done.stdout
     assert (project.folder / "reports/index.html").read_bytes() == before

@@ -90,7 +90,7 @@ def test_it_has_learned_english(folder, recipes, monkeypatch):
     network = loader.from_pretrained(folder, dtype=torch.float32).eval()
     texts = [path.read_text() for path in sorted((ROOT / "corpus").glob("*.txt"))]
     tokenizer = load_tokenizer(folder)
-    loss = evaluate.loss_on(network, tokenizer, recipe, texts, torch.device("cpu"))
+    loss = evaluate.loss_on(network, tokenizer, recipe, texts)
     assert loss < math.log(recipe.vocabulary) / 1.8
 
 

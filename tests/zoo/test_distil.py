@@ -1,9 +1,9 @@
 """DistilBERT from BERT: what it begins as, and what it is taught."""
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
-from safetensors.numpy import load_file
 from transformers import BertForMaskedLM
 
 from sinkscope.errors import SinkscopeError
@@ -40,8 +40,8 @@ def test_a_student_begins_as_every_second_layer_of_its_teacher(taught, made):
 
 def test_a_student_learns_from_where_its_teacher_stands(taught):
     _, folder = taught
-    teacher = load_file(folder / "bert" / "log.safetensors")["heldout_loss"]
-    student = load_file(folder / "distilbert" / "log.safetensors")["heldout_loss"]
+    teacher = pl.read_parquet(folder / "bert" / "training_log.parquet")["heldout_loss"]
+    student = pl.read_parquet(folder / "distilbert" / "training_log.parquet")["heldout_loss"]
     assert student[-1] < student[0]
     assert student[-1] < teacher[0] - 1
 

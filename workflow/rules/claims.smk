@@ -18,10 +18,8 @@ if "claims" in wanted.joins():
         group:
             "report"
         params:
-            names=wanted.tables_of_claims(),
-            request=wanted.join("claims").json,
+            job=wanted.join("claims").arguments,
         message:
             "Comparing with what the studies claim"
         shell:
-            "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-            " claims {input.claims:q} {params.names} 2>&1 | tee {log} >&2"
+            JOB

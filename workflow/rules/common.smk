@@ -1,10 +1,12 @@
 # What all rules share: the requests of this run, and what its jobs ask a scheduler for.
 #
-# A job is given its request (`params.request`): all that its result depends on. The result's stamp,
-# the job's output, states the request, and its name ends in the request's hash. So a result is
-# made again when, and only when, it was made from something else than is wanted now.
+# A job is given its request and the command that runs it (`params.job`). The request is all that its
+# result depends on. The result's stamp, the job's output, states the request, and its name ends in
+# the request's hash. So a result is made again when, and only when, it was made from something else
+# than is wanted now.
 
 wanted, grid, asks = run.wanted, run.grid, run.asks
+JOB = "sinkscope --log {log} --stamp {output} {params.job:q} 2>&1 | tee {log} >&2"
 
 
 wildcard_constraints:

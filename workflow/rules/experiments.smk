@@ -29,17 +29,13 @@ rule measure:
         ),
         gpu=gpus(MEASURE),
     params:
-        request=lambda wildcards: wanted.measure(
+        job=lambda wildcards: wanted.measure(
             wildcards.experiment, wildcards.model, wildcards.shard
-        ).json,
-        documents=grid.config.raw["documents"],
-        per_job=grid.config.raw["documents_per_job"],
+        ).arguments,
     message:
         "Measuring {wildcards.experiment} of {wildcards.model}, documents: {wildcards.shard}"
     shell:
-        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-        " measure --documents {params.documents:q} --per-job {params.per_job}"
-        " --shard {wildcards.shard} 2>&1 | tee {log} >&2"
+        JOB
 
 
 for experiment in wanted.derived():
@@ -63,17 +59,11 @@ for experiment in wanted.derived():
             "report"
         params:
             experiment=experiment,
-            recorded=[
-                f"{model}={path}"
-                for model, path in wanted.recorded(experiment).items()
-            ],
-            request=wanted.join(experiment).json,
+            job=wanted.join(experiment).arguments,
         message:
             "Deriving the tables of {params.experiment}"
         shell:
-            "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-            " derive {params.experiment} {input.parts} {params.recorded:q}"
-            " 2>&1 | tee {log} >&2"
+            JOB
 
 
 for section in wanted.sections():
@@ -93,9 +83,8 @@ for section in wanted.sections():
             "report"
         params:
             section=section,
-            request=wanted.section(section).json,
+            job=wanted.section(section).arguments,
         message:
             "Drawing the section {params.section}"
         shell:
-            "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-            " section 2>&1 | tee {log} >&2"
+            JOB

@@ -22,13 +22,9 @@ rule extract:
         runtime=asking(lambda job, attempt: asks.minutes(job.model, attempt), EXTRACT),
         gpu=gpus(EXTRACT),
     params:
-        request=lambda wildcards: wanted.extract(wildcards.model, wildcards.shard).json,
-        documents=grid.config.raw["documents"],
-        per_job=grid.config.raw["documents_per_job"],
+        job=lambda wildcards: wanted.extract(wildcards.model, wildcards.shard).arguments,
     message:
         "Extracting {wildcards.model}, documents of shard {wildcards.shard}"
         " ({threads} threads, {resources.mem_mb} MB, {resources.gpu} GPUs)"
     shell:
-        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-        " extract --documents {params.documents:q} --per-job {params.per_job}"
-        " --shard {wildcards.shard} 2>&1 | tee {log} >&2"
+        JOB

@@ -19,12 +19,11 @@ rule figures:
     group:
         "report"
     params:
-        request=lambda wildcards: wanted.figures(wildcards.model).json,
+        job=lambda wildcards: wanted.figures(wildcards.model).arguments,
     message:
         "Drawing the figures of {wildcards.model}"
     shell:
-        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-        " figures --model {wildcards.model} 2>&1 | tee {log} >&2"
+        JOB
 
 
 rule compare:
@@ -40,12 +39,11 @@ rule compare:
     group:
         "report"
     params:
-        request=wanted.compare().json,
+        job=wanted.compare().arguments,
     message:
         "Drawing the figures of all models"
     shell:
-        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-        " figures 2>&1 | tee {log} >&2"
+        JOB
 
 
 ruleorder: compare > figures
@@ -64,12 +62,11 @@ rule maps:
     group:
         "report"
     params:
-        request=lambda wildcards: wanted.maps(wildcards.model).json,
+        job=lambda wildcards: wanted.maps(wildcards.model).arguments,
     message:
         "Drawing the heat maps of {wildcards.model}"
     shell:
-        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-        " maps {input} 2>&1 | tee {log} >&2"
+        JOB
 
 
 rule findings:
@@ -85,9 +82,8 @@ rule findings:
     group:
         "report"
     params:
-        request=wanted.findings().json,
+        job=wanted.findings().arguments,
     message:
         "Joining the findings of all figures"
     shell:
-        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-        " findings {input} 2>&1 | tee {log} >&2"
+        JOB

@@ -15,12 +15,11 @@ rule report:
     group:
         "report"
     params:
-        request=wanted.report().json,
+        job=wanted.report().arguments,
     message:
         "Writing the report"
     shell:
-        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-        " report 2>&1 | tee {log} >&2"
+        JOB
 
 
 # Snakemake asks of a file's name whether the file is there, and whether its inputs are what they

@@ -19,12 +19,11 @@ rule reduce:
         mem_mb=asking(lambda job, attempt: asks.tables_mb(1, attempt), REDUCE),
         runtime=asking(lambda job, attempt: asks.tables_minutes(1, attempt), REDUCE),
     params:
-        request=lambda wildcards: wanted.reduce(wildcards.model).json,
+        job=lambda wildcards: wanted.reduce(wildcards.model).arguments,
     message:
         "Reducing {wildcards.model}"
     shell:
-        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-        " reduce {input} 2>&1 | tee {log} >&2"
+        JOB
 
 
 rule tables:
@@ -49,9 +48,8 @@ rule tables:
             wanted.tables().log,
         ),
     params:
-        request=wanted.tables().json,
+        job=wanted.tables().arguments,
     message:
         "Joining the tables of all models"
     shell:
-        "sinkscope --log {log} --stamp {output} --request {params.request:q}"
-        " tables {input} 2>&1 | tee {log} >&2"
+        JOB

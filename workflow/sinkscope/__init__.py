@@ -42,7 +42,9 @@ __all__ = ["AttentionStatistics", "Look", "SinkscopeError", "__version__", "look
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return _version()
+        from sinkscope.version import installed
+
+        return installed("sinkscope") or "unknown"  # if the package is only on the path
     if name not in _HOME:
         raise AttributeError(f"module 'sinkscope' has no attribute '{name}'")
     value = getattr(importlib.import_module(_HOME[name]), name)
@@ -52,13 +54,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def _version() -> str:
-    """Of the installed distribution; "unknown" where the package is only on the path."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("sinkscope")
-    except metadata.PackageNotFoundError:
-        return "unknown"

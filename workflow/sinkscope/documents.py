@@ -86,8 +86,8 @@ def _texts(
         return
     rows = (_parquet if path.suffix == ".parquet" else _jsonl)(path, shown_path, column)
     row = -1
-    for row, text in enumerate(rows):
-        yield row, text.rstrip("\r\n") if isinstance(text, str) else text
+    for row, value in enumerate(rows):
+        yield row, _as_text(value, f"{shown_path} row {row}", column)
     if row < 0:
         raise SinkscopeError(f"document '{name}': {shown_path} has no rows; remove the row.")
 
@@ -101,34 +101,33 @@ def decode(data: bytes, shown_path: str) -> str:
         ) from error
 
 
-def _jsonl(path: Path, shown_path: str, column: str) -> Iterator[str | SinkscopeError]:
+def _jsonl(path: Path, shown_path: str, column: str) -> Iterator[object]:
     for row, line in enumerate(decode(path.read_bytes(), shown_path).split("\n")):
         try:
-            value = json.loads(line)[column]
+            yield json.loads(line)[column]
         except (ValueError, KeyError, TypeError, RecursionError):
             yield SinkscopeError(
                 f"{shown_path} row {row}: is not a JSON object with a text under '{column}'; "
                 "correct it, or name the column in text_column."
             )
-        else:
-            yield _as_text(value, f"{shown_path} row {row}", column)
 
 
-def _parquet(path: Path, shown_path: str, column: str) -> Iterator[str | SinkscopeError]:
+def _parquet(path: Path, shown_path: str, column: str) -> Iterable[object]:
     import polars as pl
 
     try:
-        values = pl.read_parquet(path, columns=[column])[column]
+        return pl.read_parquet(path, columns=[column])[column]
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SinkscopeError(
             f"{shown_path}: is not a Parquet file with a column '{column}'; "
             "correct the file, or name the column in text_column."
         ) from error
-    for row, value in enumerate(values):
-        yield _as_text(value, f"{shown_path} row {row}", column)
 
 
 def _as_text(value: object, location: str, column: str) -> str | SinkscopeError:
+    """The text without line ends at its end; or the error, which `value` may be already."""
+    if isinstance(value, SinkscopeError):
+        return value
     if not isinstance(value, str):
         return SinkscopeError(f"{location}: '{column}' is not text; correct the row.")
     try:
@@ -138,7 +137,7 @@ def _as_text(value: object, location: str, column: str) -> str | SinkscopeError:
             f"{location}: '{column}' holds half of a surrogate pair, which is not a character; "
             "correct the row."
         )
-    return value
+    return value.rstrip("\r\n")
 
 
 def distinct(entries: Iterable[Document | Refused], table: str) -> list[Document | Refused]:

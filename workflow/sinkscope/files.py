@@ -109,15 +109,11 @@ def replaced_folder(out: Path) -> Iterator[Path]:
 def leftovers(folder: Path, names: Iterable[str] | None = None) -> list[Path]:
     """Unfinished files of killed processes in a folder, for these final names or for all names.
     Call it only if no other process works on these files."""
-    if not folder.is_dir():
-        return []
     paths = [path for path in sorted(folder.glob(f".*{PART}")) if path.name.count(".") >= 3]
-    final_names = None if names is None else set(names)
-    return [
-        path
-        for path in paths
-        if final_names is None or path.name[1:].rsplit(".", 2)[0] in final_names
-    ]
+    if names is None:
+        return paths
+    final_names = set(names)
+    return [path for path in paths if path.name[1:].rsplit(".", 2)[0] in final_names]
 
 
 def remove(path: Path) -> None:

@@ -6,6 +6,8 @@ import math
 
 import typer
 
+from sinkscope.version import installed
+
 
 def above_zero(value: float | None) -> float | None:
     """Check a number that is divided by. The bounds of an option would accept nan and 0."""
@@ -17,9 +19,7 @@ def above_zero(value: float | None) -> float | None:
 def print_version(value: bool) -> None:
     """Callback of `--version`: print the version of the installed package and exit."""
     if value:
-        from importlib.metadata import version
-
-        typer.echo(f"sinkscope {version('sinkscope')}")
+        typer.echo(f"sinkscope {installed('sinkscope') or 'unknown'}")
         raise typer.Exit
 
 

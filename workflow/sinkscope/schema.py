@@ -20,19 +20,13 @@ WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 SHOWN = 60  # characters of a value
 
 
-def checked(
-    value: Mapping[str, Any],
-    schema_name: str,
-    where: str,
-    locations: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
+def checked(value: Mapping[str, Any], schema_name: str, where: str) -> dict[str, Any]:
     """`value` with the schema's defaults filled in, and with other notations of whole numbers and
     booleans (8.0, "true") converted.
 
-    Raises SinkscopeError with one sentence per wrong key. Each begins with the key's location, or
-    with `where` if it has none.
+    Raises SinkscopeError with one sentence per wrong key, each beginning with `where`.
     """
-    filled, problems = check(value, schema_name, where, locations or {})
+    filled, problems = check(value, schema_name, where, {})
     if problems:
         raise SinkscopeError("\n".join(problems))
     return filled
@@ -41,7 +35,8 @@ def checked(
 def check(
     value: Mapping[str, Any], schema_name: str, where: str, locations: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The same without the wrong keys, and the sentences about them."""
+    """The same without the wrong keys, and the sentences about them. Each begins with the key's
+    location, or with `where` if it has none."""
     known = properties(schema_name)
     value = {key: converted(item, known.get(key, {})) for key, item in value.items()}
     problems = [

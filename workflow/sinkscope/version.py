@@ -1,4 +1,4 @@
-"""The version of this repository, as results record it."""
+"""Versions, as results record them: of this repository, and of installed packages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def commit(repository: Path) -> str:
     For an installed package, which is not a clone: its version. "unknown" if git cannot be run.
     """
     if not (repository / ".git").exists():  # the package may lie inside another repository
-        return package_version()
+        number = installed("sinkscope")
+        return f"sinkscope {number}" if number else "unknown"
     command = ["git", "-C", str(repository), "describe", "--always", "--abbrev=40", "--dirty"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -22,8 +23,9 @@ def commit(repository: Path) -> str:
     return result.stdout.strip()
 
 
-def package_version() -> str:
+def installed(package: str) -> str | None:
+    """Version of an installed distribution; None if there is none of that name."""
     try:
-        return f"sinkscope {version('sinkscope')}"
+        return version(package)
     except PackageNotFoundError:
-        return "unknown"
+        return None

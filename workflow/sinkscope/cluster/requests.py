@@ -6,15 +6,21 @@ read.
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import math
+import re
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from sinkscope.cluster.parameters import n_parameters
 from sinkscope.config import ModelRow
 from sinkscope.declarations.registry import experiment
+from sinkscope.errors import SinkscopeError
 from sinkscope.grid import Grid
+from sinkscope.hub.lock import NAME, lock_path, read_lock, repository_of
 from sinkscope.rehearse.needs import MARGIN, needs, operations
+from sinkscope.shipped import SHIPPED
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 CHARACTERS_PER_TOKEN = 3
@@ -28,6 +34,10 @@ PASSES = 8
 # Jobs without a model: MB of the libraries, MB per cell or its rows, and cells per minute.
 TABLES_MB, MB_PER_CELL, CELLS_PER_MINUTE = 1000, 0.1, 600
 
+# Formats of weights in the order of loading, each with the smallest number of bytes per parameter.
+# The sizes are used if no header has the number of parameters.
+LEAST_BYTES = {".safetensors": 2.0, ".bin": 2.0, ".gguf": 0.5, ".onnx": 1.0}
+
 
 class Requests:
     """Resources of the jobs of a grid. attempt: 1, 2, ...; a repeated job requests more."""
@@ -36,27 +46,26 @@ class Requests:
         self.grid, self.raw = grid, grid.config.raw
         # Cached, so that each model's files are read once for thousands of jobs.
         self._parameters = cache(lambda row: n_parameters(row, directory) or 0)
-        self._of_shard = cache(self._shard)
-        self._of_experiment = cache(self._experiment)
-        self._of_all = cache(lambda model: self._whole(model, self._n_documents))
         self._n_documents = len(grid.config.documents)
         self._n_characters = max(len(document.text) for document in grid.config.documents)
 
     def mem_mb(self, model: str, attempt: int) -> int:
         """Memory of any job that runs the model."""
-        return attempt * self._of_shard(model)[0]
+        return attempt * self._shard(model)[0]
 
     def minutes(self, model: str, attempt: int) -> int:
         """Minutes of an extraction job."""
-        return attempt * self._of_shard(model)[1]
+        return attempt * self._shard(model)[1]
 
     def measure_minutes(self, name: str, model: str, attempt: int) -> int:
         """Minutes of a job that runs the model over the first tokens of a shard's documents; if an
         experiment reads whole documents, over these, or over those that it chooses of all."""
         declared = experiment(name)
         if declared.tokens is not None:
-            return attempt * self._of_experiment(model)[1]
-        return attempt * (self._of_all if declared.chooses else self._of_shard)(model)[1]
+            return attempt * self._experiment(model)[1]
+        if declared.chooses:
+            return attempt * self._whole(model, self._n_documents)[1]
+        return self.minutes(model, attempt)
 
     def tables_mb(self, n_models: int, attempt: int) -> int:
         """Memory of a job that reads the cells of n_models models, or tables of these cells."""
@@ -97,3 +106,59 @@ class Requests:
 
 def round_up(megabytes: float) -> int:
     return math.ceil(megabytes / 100) * 100
+
+
+def n_parameters(row: ModelRow, directory: Path) -> int | None:
+    """Upper estimate of the parameters of a row's model; None if its files are not here.
+
+    Missing or broken files are not an error here: the job that needs them reports them.
+    """
+    repository = repository_of(row.model, row.source)
+    if repository is not None:
+        try:
+            lock = read_lock(lock_path(directory, repository))
+        except SinkscopeError:
+            return None
+        return by_size(lock.files) if lock else None
+    files = [path for path in local_files(row.source, directory) if path.is_file()]
+    headers = [path for path in files if path.suffix == ".safetensors"]
+    try:
+        if headers:
+            return sum(by_header(path) for path in headers)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return by_size({str(path): path.stat().st_size for path in files})
+
+
+def local_files(source: str, directory: Path) -> list[Path]:
+    """Files of a source that is not on the Hub."""
+    kind, _, name = source.partition(":")
+    if kind == "package":
+        try:
+            package = importlib.metadata.distribution(name)
+        except importlib.metadata.PackageNotFoundError:
+            return []
+        return [Path(str(package.locate_file(file))) for file in package.files or []]
+    if kind == "zoo" and not re.fullmatch(NAME, name):
+        return []
+    folder = SHIPPED / "zoo" / name if kind == "zoo" else directory / name
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def by_header(path: Path) -> int:
+    """Count of numbers in a safetensors file; its first 8 bytes are the length of its header."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if length > path.stat().st_size:
+            raise ValueError(f"{path}: is not a safetensors file.")
+        header = json.loads(stream.read(length))
+    return sum(math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
+
+
+def by_size(sizes: Mapping[str, int]) -> int | None:
+    """Largest number of parameters in files of these sizes, in the format that is loaded."""
+    for suffix, least in LEAST_BYTES.items():
+        of_format = [size for name, size in sizes.items() if name.endswith(suffix)]
+        if of_format:
+            return math.ceil(sum(of_format) / least)
+    return None

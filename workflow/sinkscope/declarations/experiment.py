@@ -30,6 +30,15 @@ class Setting:
     schema: Mapping[str, Any]
 
 
+# Declared by several experiments.
+EXPERIMENT_TOKENS = Setting(
+    "experiment_tokens",
+    128,
+    "First tokens of every document that experiments look at.",
+    {"type": "integer", "minimum": 16, "maximum": 1_000_000},
+)
+
+
 @dataclass(frozen=True)
 class Section:
     """A part of the report. intro: a paragraph. tables: names of the tables that its figures read.

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
+
 from sinkscope.catalogue import all_tables
 from sinkscope.diff.differences import compare
-from sinkscope.diff.folders import read_table, table_files, tables_folder
 from sinkscope.diff.text import Total, summary, table_lines
+from sinkscope.errors import SinkscopeError
 from sinkscope.printable import printable
+
+SUBFOLDERS = ("results/tables", "tables", ".")  # below a run's folder, in results/, or the folder
 
 
 def diff_folders(a: Path, b: Path, tolerance: float, say: Callable[[str], None]) -> bool:
@@ -32,3 +36,33 @@ def diff_folders(a: Path, b: Path, tolerance: float, say: Callable[[str], None])
             say(line)
     say(summary(total, tolerance))
     return total.differ > 0
+
+
+def tables_folder(folder: Path) -> Path:
+    """The first of the SUBFOLDERS of `folder` that has a table."""
+    if not folder.is_dir():
+        raise SinkscopeError(f"{folder}: is not a folder; give a folder of results.")
+    for subfolder in SUBFOLDERS:
+        if table_files(folder / subfolder):
+            return folder / subfolder
+    raise SinkscopeError(
+        f"{folder}: has no tables (.parquet); give the folder of a run (with results/tables), a "
+        "folder of results (with tables) or a folder of tables."
+    )
+
+
+def table_files(folder: Path) -> dict[str, Path]:
+    """The Parquet files of a folder by table name, sorted."""
+    files = sorted(path for path in folder.glob("*.parquet") if path.is_file())
+    return {path.stem: path for path in files}
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Raises SinkscopeError if the file cannot be read, or is not a Parquet file."""
+    try:
+        return pl.read_parquet(path, glob=False, hive_partitioning=False)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = " ".join(str(error).split())
+        raise SinkscopeError(
+            f"{path}: cannot be read as Parquet ({reason}); make the table again."
+        ) from error

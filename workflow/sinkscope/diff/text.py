@@ -9,6 +9,7 @@ import polars as pl
 
 from sinkscope.diff.differences import Differences
 from sinkscope.printable import printable
+from sinkscope.words import counted
 
 LINES = 10  # per table and kind of difference
 
@@ -41,14 +42,14 @@ class Total:
 
 
 def summary(total: Total, tolerance: float) -> str:
-    tables = count(total.tables, "table")
+    tables = counted(total.tables, "table")
     if not total.differ:
         within = f" within {tolerance!r}" if tolerance else ""
         verb = "is" if total.tables == 1 else "are"
-        return f"{tables} {verb} equal{within} ({count(total.compared, 'row')})."
+        return f"{tables} {verb} equal{within} ({counted(total.compared, 'row')})."
     parts = _counts(values=total.values, rows=total.rows, columns=total.columns)
     if total.alone:
-        parts.append(f"{count(total.alone, 'table')} in one folder only")
+        parts.append(f"{counted(total.alone, 'table')} in one folder only")
     return f"{tables}, {total.differ:,} {_verb(total.differ)}: {', '.join(parts)}"
 
 
@@ -75,7 +76,7 @@ def _notes(differences: Differences, key: Sequence[str] | None) -> Iterator[str]
         yield f"rows are matched by position: {', '.join(key)} are not the same columns in A and B"
     if any(differences.duplicates):
         a, b = differences.duplicates
-        yield f"{count(a, 'row')} in A and {b:,} in B share their key with another row"
+        yield f"{counted(a, 'row')} in A and {b:,} in B share their key with another row"
 
 
 def _columns(differences: Differences) -> Iterator[str]:
@@ -102,7 +103,7 @@ def _values(differences: Differences) -> Iterator[str]:
     if differences.n_values > LINES:
         sizes = ", ".join(f"{column} {size:.3g}" for column, size in differences.largest().items())
         largest = f"; largest |a - b|: {sizes}" if sizes else ""
-        yield f"... and {count(differences.n_values - LINES, 'more value')}{largest}"
+        yield f"... and {counted(differences.n_values - LINES, 'more value')}{largest}"
 
 
 def _row(differences: Differences, frame: pl.DataFrame, row: int) -> str:
@@ -119,16 +120,12 @@ def _value(value: object) -> str:
 
 def _more(n: int, noun: str) -> Iterator[str]:
     if n > 0:
-        yield f"... and {count(n, f'more {noun}')}"
+        yield f"... and {counted(n, f'more {noun}')}"
 
 
 def _counts(**differences: int) -> list[str]:
     """The counts above 0 in words: `2 rows`."""
-    return [count(n, kind.removesuffix("s")) for kind, n in differences.items() if n]
-
-
-def count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    return [counted(n, kind.removesuffix("s")) for kind, n in differences.items() if n]
 
 
 def _verb(n: int) -> str:

@@ -84,7 +84,11 @@ def read_lock(path: Path) -> Lock | None:
         return None
     try:
         lock = Lock(**read_json(path))
-        good = re.fullmatch(COMMIT, lock.commit) and all(map(_plain, lock.files)) and lock.files
+        good = (
+            re.fullmatch(COMMIT, lock.commit)
+            and all(re.fullmatch(NAME, file) for file in lock.files)
+            and lock.files
+        )
     except (ValueError, TypeError, AttributeError) as error:
         raise SinkscopeError(f"{path}: is not a lock file ({error}); delete it.") from error
     if not good:
@@ -93,10 +97,6 @@ def read_lock(path: Path) -> Lock | None:
             "the model; delete it, and the next run makes it anew."
         )
     return lock
-
-
-def _plain(file: str) -> bool:
-    return re.fullmatch(NAME, file) is not None
 
 
 def needed(files: Iterable[str]) -> list[str]:

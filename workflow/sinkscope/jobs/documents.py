@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,29 +15,23 @@ from sinkscope.grid import shards_of
 from sinkscope.jobs.request import digest_of
 
 
-@dataclass(frozen=True)
-class Part:
-    """The documents that a job reads. digest: hash of their names, paths, rows and texts."""
-
-    documents: tuple[Document, ...]
-
-    @property
-    def digest(self) -> str:
-        return digest_of([[one.name, one.path, one.row, one.sha256] for one in self.documents])
+def digest_of_documents(documents: Sequence[Document]) -> str:
+    """Hash of their names, paths, rows and texts."""
+    return digest_of([[one.name, one.path, one.row, one.sha256] for one in documents])
 
 
 def part_of(
     shards: Mapping[str, Sequence[Document]], shard: str, experiment: str, settings: dict[str, Any]
-) -> Part:
+) -> tuple[Document, ...]:
     """The documents of one shard. shard: ALL for an experiment that is not about single documents;
     it chooses from the documents of all shards."""
     if shard != ALL:
         if shard not in shards:
             raise SinkscopeError(f"there is no shard '{shard}'; shards are {', '.join(shards)}.")
-        return Part(tuple(shards[shard]))
+        return tuple(shards[shard])
     everything = [document for part in shards.values() for document in part]
     chooses = declared(experiment).chooses
-    return Part(tuple(chooses(everything, settings) if chooses else everything))
+    return tuple(chooses(everything, settings) if chooses else everything)
 
 
 def read_part(
@@ -50,10 +43,10 @@ def read_part(
     after the run had planned the job.
     """
     shards = shards_of(read_document_table(table, directory), per_job)
-    part = part_of(shards, shard, request.get("experiment", "extract"), request["settings"])
-    if part.digest != request["documents"]:
+    documents = part_of(shards, shard, request.get("experiment", "extract"), request["settings"])
+    if digest_of_documents(documents) != request["documents"]:
         raise SinkscopeError(
             f"{table}: the documents of shard {shard} were changed after this run was started; "
             "run again."
         )
-    return part.documents
+    return documents

@@ -14,7 +14,7 @@ from sinkscope.extract.sources import known_revision
 from sinkscope.grid import Grid
 from sinkscope.hub.lock import repository_of
 from sinkscope.jobs.code import code_hash
-from sinkscope.jobs.documents import part_of
+from sinkscope.jobs.documents import digest_of_documents, part_of
 from sinkscope.jobs.request import Request, stamps_of
 from sinkscope.jobs.stamps import read_stamp
 
@@ -46,6 +46,7 @@ class OfModels:
         return self._of_model(
             f"extract/{model}/{shard}",
             f"results/shards/{model}/{shard}",
+            ("extract", *self._documents_read(shard)),
             {
                 "code": code_hash("sinkscope.extract.job", *modules_in(STATISTICS)),
                 "model": self.row(model),
@@ -61,6 +62,7 @@ class OfModels:
         return self._of_model(
             f"{name}/{model}/{shard}",
             f"results/experiments/{name}/{model}/{shard}/made",
+            ("measure", *self._documents_read(shard)),
             {
                 "code": code_hash(*modules),
                 "experiment": name,
@@ -73,9 +75,15 @@ class OfModels:
     def _documents(self, experiment: str, shard: str) -> str:
         if shard != ALL and experiment != "extract":
             return self.documents("extract", shard)  # the same documents
-        return part_of(self.grid.shards, shard, experiment, self.raw).digest
+        return digest_of_documents(part_of(self.grid.shards, shard, experiment, self.raw))
 
-    def _of_model(self, job: str, prefix: str, content: dict[str, Any]) -> Request:
+    def _documents_read(self, shard: str) -> tuple[str, ...]:
+        per_job = str(self.raw["documents_per_job"])
+        return ("--documents", self.raw["documents"], "--per-job", per_job, "--shard", shard)
+
+    def _of_model(
+        self, job: str, prefix: str, command: tuple[str, ...], content: dict[str, Any]
+    ) -> Request:
         """The request with the revision of its model's weights.
 
         A new Hub model has no revision before it is locked, which happens in the same run. A result
@@ -84,7 +92,7 @@ class OfModels:
         """
         model = content["model"]["model"]
         row, revision = self.grid.config.model(model), self.revision(model)
-        request = Request(job, prefix, content | {"weights": revision})
+        request = Request(job, prefix, content | {"weights": revision}, command)
         is_local = revision is not None and repository_of(row.model, row.source) is None
         if is_local or self.is_made(request):
             return request
@@ -94,5 +102,5 @@ class OfModels:
             before_lock = before.get("weights") is None and stated.get("revision") == revision
             same = before | {"weights": None} == content | {"weights": None}
             if same and (revision is None or before_lock):
-                return Request(job, prefix, before)
+                return Request(job, prefix, before, command)
         return request

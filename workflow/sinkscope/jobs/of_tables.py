@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 from sinkscope.atlas.tables import TABLES, tables_of_atlas
 from sinkscope.catalogue import tables_of
 from sinkscope.declarations.registry import STATISTICS, experiment, experiments
-from sinkscope.derive.records import recorded
+from sinkscope.derive.job import recorded
 from sinkscope.discovery import modules_in
 from sinkscope.errors import SinkscopeError
+from sinkscope.files import sha256_of
 from sinkscope.grid import Grid
 from sinkscope.jobs.code import code_hash
 from sinkscope.jobs.of_models import OfModels
@@ -98,7 +98,8 @@ class OfTables(OfModels):
             "tie_tolerance": self.raw["tie_tolerance"],
             "parts": digests(self.manifests(model)),
         }
-        return Request(f"reduce/{model}", f"results/reduced/{model}/made", content)
+        command = ("reduce", *stamps(self.manifests(model)))
+        return Request(f"reduce/{model}", f"results/reduced/{model}/made", content, command)
 
     def parts_of_tables(self) -> list[Request]:
         feeding = [name for name, one in experiments().items() if one.feeds_atlas]
@@ -110,7 +111,8 @@ class OfTables(OfModels):
             "schema": digest_of(declared_as(tables_of_atlas())),
             "parts": digests(self.parts_of_tables()),
         }
-        return Request("tables", f"{STAMPS}/tables", content)
+        command = ("tables", *stamps(self.parts_of_tables()))
+        return Request("tables", f"{STAMPS}/tables", content, command)
 
     def _join(self, name: str) -> Request:
         """The request of the tables of an experiment, or of the claims."""
@@ -120,16 +122,20 @@ class OfTables(OfModels):
             content["code"] = code_hash("sinkscope.claims.verdicts", *measures)
             content["claims"] = sha256(self.claims_file())
             content["parts"] = digests([self.tables(), *map(self.join, self.joins()[:-1])])
+            command = ["claims", str(self.claims_file()), *self.tables_of_claims()]
         else:
+            command = ["derive", name]
             content["code"] = code_hash("sinkscope.derive.job", *derived_by(name))
             if experiment(name).records:
                 records = [path for paths in self.records(name).values() for path in paths]
                 content["models"] = list(self.recorded(name))
                 content["sha256"] = [sha256(path) for path in records]
+                command += [f"{model}={path}" for model, path in self.recorded(name).items()]
             else:
                 content["threshold"] = self.threshold(name)
                 content["parts"] = digests([*self.beside(name), *self.measured(name)])
-        return Request(f"{name}_tables", f"{STAMPS}/{name}", content)
+                command += stamps(self.measured(name))
+        return Request(f"{name}_tables", f"{STAMPS}/{name}", content, tuple(command))
 
     def beside(self, name: str) -> list[Request]:
         """The request of the tables of the atlas, if the experiment's derivation reads them."""
@@ -178,8 +184,12 @@ def digests(requests: Sequence[Request]) -> list[str]:
     return [request.digest for request in requests]
 
 
+def stamps(requests: Sequence[Request]) -> list[str]:
+    return [request.stamp for request in requests]
+
+
 def sha256(path: Path) -> str | None:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256_of(path)
     except OSError:
         return None  # the job reports it

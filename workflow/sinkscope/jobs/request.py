@@ -31,11 +31,13 @@ class Request:
 
     job: name of the job, as in results/logs (`extract/minilm/0000`). prefix: path of the stamp
     without the digest and the suffix. content: everything that the result depends on (JSON).
+    command: the arguments of `sinkscope` that run the job.
     """
 
     job: str
     prefix: str
     content: dict[str, Any]
+    command: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -52,9 +54,10 @@ class Request:
         return f"{self.job}.{self.digest}"
 
     @property
-    def json(self) -> str:
-        """The content on one line, for a command."""
-        return json.dumps(self.content, sort_keys=True, ensure_ascii=False)
+    def arguments(self) -> tuple[str, ...]:
+        """What a rule passes to `sinkscope`: the content on one line, and the command."""
+        content = json.dumps(self.content, sort_keys=True, ensure_ascii=False)
+        return ("--request", content, *self.command)
 
 
 def prefix_of(stamp: Path) -> str:
@@ -64,7 +67,7 @@ def prefix_of(stamp: Path) -> str:
 
 def stamps_of(prefix: Path) -> list[Path]:
     """Existing stamps of a job, for any request. prefix: path of its stamp, as in Request."""
-    paths = prefix.parent.glob(f"{prefix.name}.*.json") if prefix.parent.is_dir() else ()
+    paths = prefix.parent.glob(f"{prefix.name}.*.json")
     return sorted(path for path in paths if path != prefix and prefix_of(path) == prefix.name)
 
 

@@ -19,7 +19,7 @@ from sinkscope.discovery import in_order, modules_in
 from sinkscope.findings.table import TABLES as FINDINGS
 from sinkscope.grid import Grid
 from sinkscope.jobs.code import code_hash
-from sinkscope.jobs.of_tables import STAMPS, OfTables, digests
+from sinkscope.jobs.of_tables import STAMPS, OfTables, digests, stamps
 from sinkscope.jobs.request import Request, digest_of
 from sinkscope.shipped import SHIPPED
 from sinkscope.tables.contract import declared_as, files_of
@@ -52,23 +52,26 @@ class Wanted(OfTables):
     def _figures(self, model: str) -> Request:
         modules = ("sinkscope.atlas.figures.job", *modules_in("sinkscope.atlas.figures.of_model"))
         documents = self.grid.shown_documents()
-        return self._drawn(f"figures/{model}", modules, [self.tables()], documents=documents)
+        command, parts = ("figures", "--model", model), [self.tables()]
+        return self._drawn(f"figures/{model}", command, modules, parts, documents=documents)
 
     def _compare(self) -> Request:
         modules = ("sinkscope.atlas.figures.job", *modules_in("sinkscope.atlas.figures.of_all"))
-        return self._drawn("figures/all", modules, [self.tables()])
+        return self._drawn("figures/all", ("figures",), modules, [self.tables()])
 
     def _maps(self, model: str) -> Request:
         modules, documents = ("sinkscope.atlas.maps",), self.grid.shown_documents()
-        return self._drawn(f"maps/{model}", modules, self.manifests(model), documents=documents)
+        parts = self.manifests(model)
+        command = ("maps", *stamps(parts))
+        return self._drawn(f"maps/{model}", command, modules, parts, documents=documents)
 
     def _section(self, name: str) -> Request:
         entry = self.sections()[name]
         figures = in_order(entry.package, entry.section.figures)
         content = {"package": entry.package, "figures": list(entry.section.figures)}
         content["tables"] = list(entry.section.tables)
-        modules = ("sinkscope.charts.section", *figures)
-        return self._drawn(f"sections/{name}", modules, self.parts_of_section(name), **content)
+        modules, parts = ("sinkscope.charts.section", *figures), self.parts_of_section(name)
+        return self._drawn(f"sections/{name}", ("section",), modules, parts, **content)
 
     def parts_of_section(self, name: str) -> list[Request]:
         """The requests of the section's tables, each once."""
@@ -76,10 +79,15 @@ class Wanted(OfTables):
         return list({request.job: request for request in parts}.values())
 
     def _drawn(
-        self, job: str, modules: Sequence[str], parts: Sequence[Request], **content: Any
+        self,
+        job: str,
+        command: tuple[str, ...],
+        modules: Sequence[str],
+        parts: Sequence[Request],
+        **content: Any,
     ) -> Request:
         content = {"code": code_hash(*modules), "parts": digests(parts), **content}
-        return Request(job, f"reports/{job}/made", content)
+        return Request(job, f"reports/{job}/made", content, command)
 
     def figures_of_run(self) -> list[Request]:
         """The requests of the jobs that draw figures with a sentence."""
@@ -92,7 +100,8 @@ class Wanted(OfTables):
             "schema": digest_of(declared_as(FINDINGS)),
             "parts": digests(self.figures_of_run()),
         }
-        return Request("findings", f"{STAMPS}/findings", content)
+        command = ("findings", *stamps(self.figures_of_run()))
+        return Request("findings", f"{STAMPS}/findings", content, command)
 
     def parts_of_report(self) -> list[Request]:
         return [
@@ -115,7 +124,7 @@ class Wanted(OfTables):
             "left_out": [[entry.name, entry.reason] for entry in self.grid.refused],
             "parts": digests(self.parts_of_report()),
         }
-        return Request("report", f"{STAMPS}/report", content)
+        return Request("report", f"{STAMPS}/report", content, ("report",))
 
     def unfinished(self) -> list[list[str]]:
         """Model and shard of the extraction jobs that the report lacks."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -24,13 +25,10 @@ CARD_GIB = 80  # assumed memory of a GPU
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """The result for one model. peaks: peak bytes per GPU (expected if nothing ran)."""
+    """The result for one model. facts: its row of the table of models. peaks: peak bytes per GPU
+    (expected if nothing ran)."""
 
-    model: str
-    dtype: str
-    n_parameters: int
-    n_layers: int
-    n_heads: int
+    facts: dict[str, Any]
     weight_bytes: int
     n_observed: int
     n_tokens: int
@@ -63,26 +61,11 @@ def rehearse(row: ModelRow, stage: Stage, directory: Path) -> Rehearsed:
             seconds = expected_seconds(loaded, n_tokens, stage.tflops)
         else:
             n_observed, seconds = observe.on_device(loaded, n_tokens)
-    size, facts = weight_bytes(loaded.network), loaded.facts()
+    size = weight_bytes(loaded.network)
     peaks = tuple(observe.peak_bytes()) or (size + WORKING_BYTES,)
-    return Rehearsed(
-        row.model,
-        row.dtype,
-        facts["n_parameters"],
-        facts["n_layers"],
-        facts["n_heads"],
-        size,
-        n_observed,
-        n_tokens,
-        seconds,
-        peaks,
-        needs(
-            size,
-            None if stage.device == "cpu" else stage.card_bytes,
-            seconds,
-            stage.n_documents,
-        ),
-    )
+    card = None if stage.device == "cpu" else stage.card_bytes
+    asked = needs(size, card, seconds, stage.n_documents)
+    return Rehearsed(loaded.facts(), size, n_observed, n_tokens, seconds, peaks, asked)
 
 
 def expected_seconds(loaded: Loaded, n_tokens: int, tflops: float) -> float:
@@ -178,14 +161,15 @@ def heading(stage: Stage) -> list[str]:
 
 def line_of(result: Rehearsed) -> str:
     seconds = f"{result.seconds:.3g}" if result.seconds < 100 else f"{result.seconds:.0f}"
+    facts = result.facts
     cells = [
-        result.model,
-        f"{result.n_parameters:,}",
-        f"{result.n_layers} x {result.n_heads}",
-        result.dtype,
+        facts["model"],
+        f"{facts['n_parameters']:,}",
+        f"{facts['n_layers']} x {facts['n_heads']}",
+        facts["dtype"],
         f"{result.weight_bytes / GIB:.2f}",
         " + ".join(f"{peak / GIB:.2f}" for peak in result.peaks),
-        f"{result.n_observed} of {result.n_layers}",
+        f"{result.n_observed} of {facts['n_layers']}",
         str(result.n_tokens),
         seconds,
         str(result.needs.n_gpus),

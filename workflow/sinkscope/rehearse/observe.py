@@ -23,10 +23,9 @@ ROUNDS = 3
 ROW_SUM_ERROR = 0.01  # rows of softmax sum to 1
 
 
-def tokens(loaded: Loaded, n_tokens: int, device: torch.device) -> Tensor:
-    """[1, token] random ids (seeded by `build`), n_tokens or the model's maximum."""
-    length = min(n_tokens, loaded.max_length or n_tokens)
-    return torch.randint(loaded.n_ids, (1, length)).to(device)
+def tokens(loaded: Loaded, n_tokens: int) -> Tensor:
+    """[1, token] random ids (seeded by `build`)."""
+    return torch.randint(loaded.n_ids, (1, n_tokens)).to(loaded.device)
 
 
 def on_nothing(loaded: Loaded, n_tokens: int) -> int:
@@ -49,13 +48,13 @@ def on_nothing(loaded: Loaded, n_tokens: int) -> int:
             )
         return call.query.new_empty(*call.query.shape[:-1], call.value.shape[-1])
 
-    run_observed(loaded, attend, tokens(loaded, n_tokens, loaded.device))
+    run_observed(loaded, attend, tokens(loaded, n_tokens))
     return n_calls
 
 
-def plan_of(n_tokens: int, device: torch.device) -> Plan:
+def plan_of(ids: Tensor) -> Plan:
     """A plan for documents whose only sink is the first token."""
-    everything = torch.ones(1, n_tokens, dtype=torch.bool, device=device)
+    everything = torch.ones_like(ids, dtype=torch.bool)
     sinks = torch.zeros_like(everything)
     sinks[0, 0] = True
     return Plan(real=everything, key_sets=sinks[..., None], sinks=sinks)
@@ -66,12 +65,12 @@ def on_device(loaded: Loaded, n_tokens: int) -> tuple[int, float]:
 
     Raises ModelError if the model cannot be observed, or if its rows do not sum to 1.
     """
-    ids = tokens(loaded, n_tokens, loaded.device)
+    ids = tokens(loaded, n_tokens)
     workspace = Workspace(loaded.device)
     observation: Any = None
     seconds = []
     for _ in range(1 + ROUNDS):
-        observation = Observation(plan_of(ids.shape[1], loaded.device), workspace)
+        observation = Observation(plan_of(ids), workspace)
         seconds.append(timed(partial(run_observed, loaded, observation, ids)))
     for layer, layer_statistics in enumerate(observation.layers):
         worst = float((layer_statistics.row_sum.float() - 1).abs().max())
@@ -93,17 +92,21 @@ def timed(run: Callable[[], None]) -> float:
 
 
 def wait() -> None:
-    for i in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0):
+    for i in gpus():
         torch.cuda.synchronize(i)
 
 
 def peak_bytes() -> list[int]:
     """Peak memory in bytes since `forget_peaks`, per GPU that was used."""
-    n_gpus = torch.cuda.device_count() if torch.cuda.is_initialized() else 0
-    peaks = [torch.cuda.max_memory_allocated(i) for i in range(n_gpus)]
+    peaks = [torch.cuda.max_memory_allocated(i) for i in gpus()]
     return [peak for peak in peaks if peak > 2**20]
 
 
 def forget_peaks() -> None:
-    for i in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0):
+    for i in gpus():
         torch.cuda.reset_peak_memory_stats(i)
+
+
+def gpus() -> range:
+    """All GPUs; none before torch has used one."""
+    return range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0)

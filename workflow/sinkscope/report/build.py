@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from sinkscope.atlas.maps import STEPS
 from sinkscope.atlas.tables import tables_of_atlas
 from sinkscope.catalogue import sections as every_section
 from sinkscope.charts.palette import model_colour
@@ -37,23 +36,19 @@ from sinkscope.tables.read import read_table, read_tables
 def write_report(
     wanted: Wanted,
     tables: Path,
-    figures: Path,
-    maps: Path,
     out: Path,
     commit: str,
     sections: Sequence[str] = (),
 ) -> None:
     """Write index.html, MODEL.html, claims.html, assets/ and data/ into the folder `out`.
 
-    wanted: the requests of the run; their configuration is shown as provenance. figures, maps:
-    folders with one subfolder per model (and `all`), linked from the pages. sections: names of the
-    sections of experiments, whose figures are in `out`/sections/. Files that earlier reports wrote
-    for models and experiments that the configuration no longer has are removed.
+    wanted: the requests of the run; their configuration is shown as provenance. sections: names of
+    the sections of experiments. The figures and maps that the pages show are in `out` already, in
+    figures/, maps/ and sections/. Files that earlier reports wrote for models and experiments that
+    the configuration no longer has are removed.
     """
     atlas_tables = read_tables(tables, tables_of_atlas())
-    report = Report(
-        wanted, atlas_tables, read_table(tables / "findings.parquet"), figures, maps, out, commit
-    )
+    report = Report(wanted, atlas_tables, read_table(tables / "findings.parquet"), out, commit)
     in_order = every_section(wanted.grid.config.raw["experiments"])
     entries = {name: entry for name, entry in in_order.items() if name in sections}
     report.sections = shown_sections(entries, out)
@@ -106,18 +101,16 @@ class Report:
         wanted: Wanted,
         tables: dict[str, pl.DataFrame],
         numbers: pl.DataFrame,
-        figures: Path,
-        maps: Path,
         out: Path,
         commit: str,
     ) -> None:
         self.grid, self.tables, self.out = wanted.grid, tables, out
         self.numbers = numbers  # the table `findings`
-        self.figures, self.maps, self.commit = figures, maps, commit
+        self.commit = commit
         self.finished = provenance.manifests(wanted)
         self.missing = provenance.missing(wanted)
         self.failed_experiments = provenance.failed_experiments(wanted)
-        self.models = provenance.model_names(wanted.grid)
+        self.models = list(wanted.grid.cells)  # with or without results
         self.names = model_names(tables)  # models with results, which have colours
         self.kinds = overview.attention_kinds(tables)
         self.sections: list[ShownSection] = []
@@ -151,7 +144,7 @@ class Report:
             "compared": softmax,
             "sections": [section for section in self.sections if section.page is None],
             "claims": None if self.claims is None else claims_summary.sentence(self.claims),
-            "figures": read_figures(self.figures / "all", self.out),
+            "figures": read_figures(self.out / "figures" / "all", self.out),
             "all_models": ALL_MODELS,
             "n_cells": n_cells,
             "n_grid": len(self.models) * (len(self.grid.config.documents) + len(self.grid.refused)),
@@ -197,9 +190,9 @@ class Report:
         ]
 
     def model(self, model: str) -> dict[str, Any]:
-        figures = read_figures(self.figures / model, self.out)
-        index_path = self.maps / model / "index.json"
-        index = read_json(index_path) if index_path.is_file() else []
+        figures = read_figures(self.out / "figures" / model, self.out)
+        maps = self.out / "maps" / model
+        index = read_json(maps / "index.json") if (maps / "index.json").is_file() else []
         # Only documents with maps, if there are maps: every panel can show these.
         names = [entry["document"] for entry in index]
         return self.common() | {
@@ -208,7 +201,7 @@ class Report:
             "page": {
                 "model": model,
                 "first_document": first_document(index),
-                "maps": map_data(index, address(self.maps / model, self.out), STEPS),
+                "maps": map_data(index, address(maps, self.out)),
             },
             "model": model,
             "source": self.grid.config.model(model).source,

@@ -79,7 +79,7 @@ def figures(folder: Path) -> Iterator[Path]:
         yield from (
             folder / f"{name}.{end}" for name in names for end in ENDINGS if "/" not in name
         )
-        yield from (folder / "figures.json", folder / "drawn.json", *stamps_in(folder))
+        yield from (folder / "figures.json", folder / "drawn.json", *stamps_of(folder / "made"))
 
 
 def maps(folder: Path) -> Iterator[Path]:
@@ -93,11 +93,7 @@ def maps(folder: Path) -> Iterator[Path]:
             yield from (
                 of_document / f"{name}.{end}" for name in layers + heads for end in ("js", "png")
             )
-        yield from (folder / "index.json", *stamps_in(folder))
-
-
-def stamps_in(folder: Path) -> list[Path]:
-    return stamps_of(folder / "made")
+        yield from (folder / "index.json", *stamps_of(folder / "made"))
 
 
 def tables(data: Path, shown: set[str]) -> Iterator[Path]:

@@ -10,7 +10,7 @@ import polars as pl
 import vl_convert
 
 from sinkscope.atlas.figures.job import figures_of_model
-from sinkscope.atlas.maps import STEPS, entry_of, named_maps, packed, script, thumbnail, tokens_of
+from sinkscope.atlas.maps import entry_of, named_maps, packed, script, thumbnail, tokens_of
 from sinkscope.charts.figure import Figure, as_svg
 from sinkscope.charts.palette import model_colour
 from sinkscope.charts.shown import ShownFigure
@@ -24,7 +24,7 @@ def single_page(cell: Cell, tables: dict[str, pl.DataFrame]) -> str:
     figures = [inlined(figure) for figure in figures_of_model(tables, model)]
     facts = tables["models"].row(0, named=True)
     sizes = {"n_documents": 1, "n_tokens": cell.n_tokens}
-    maps = site.map_data([entry_of(cell)], "", STEPS)
+    maps = site.map_data([entry_of(cell)], "")
     maps["images"] = {name: data_uri("image/png", thumbnail(m)) for name, m in named_maps(cell)}
     template = site.environment().get_template("cell.html.j2")
     return template.render(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import dataclass
 from typing import Any
 
 from sinkscope.declarations.registry import measured
 from sinkscope.files import read_json
-from sinkscope.grid import Grid
 from sinkscope.jobs.failures import reason
 from sinkscope.jobs.wanted import Wanted
+from sinkscope.version import installed
 
 PACKAGES = ("sinkscope", "polars", "altair", "vl-convert-python", "pillow", "jinja2")
-
-
 NOT_RUN = "no result: its job was not run"
 
 
@@ -27,16 +24,11 @@ class Missing:
     reason: str
 
 
-def model_names(grid: Grid) -> list[str]:
-    """All models of the configuration, in its order, with or without results."""
-    return [row.model for row in grid.config.models]
-
-
 def manifests(wanted: Wanted) -> dict[tuple[str, str], dict[str, Any]]:
     """Manifest by (model, shard), for the finished extraction jobs."""
     requests = {
         (model, shard): wanted.extract(model, shard)
-        for model in model_names(wanted.grid)
+        for model in wanted.grid.cells
         for shard in wanted.grid.shards
     }
     return {
@@ -50,7 +42,7 @@ def missing(wanted: Wanted) -> list[Missing]:
     """Cells of the grid that no manifest lists, in the order of the grid."""
     missing_cells: list[Missing] = []
     grid, finished = wanted.grid, manifests(wanted)
-    for model in model_names(grid):
+    for model in grid.cells:
         missing_cells += [Missing(model, (entry.name,), entry.reason) for entry in grid.refused]
         for shard in grid.shards:
             if (model, shard) in finished:
@@ -83,7 +75,7 @@ def failed_experiments(wanted: Wanted) -> list[dict[str, str]]:
         (experiment, model, wanted.measure(experiment, model, shard))
         for experiment in measured()
         if wanted.grid.runs(experiment)
-        for model in model_names(wanted.grid)
+        for model in wanted.grid.cells
         for shard in wanted.grid.shards_of(experiment)
     ]
     failures = [
@@ -108,13 +100,5 @@ def versions(finished: dict[tuple[str, str], dict[str, Any]]) -> dict[str, str]:
     for manifest in finished.values():
         for name, version in manifest["job"]["versions"].items():
             of_jobs.setdefault(name, set()).add(version)
-    here = {name: importlib.metadata.version(name) for name in PACKAGES if _installed(name)}
+    here = {name: number for name in PACKAGES if (number := installed(name))}
     return {name: ", ".join(sorted(numbers)) for name, numbers in of_jobs.items()} | here
-
-
-def _installed(name: str) -> bool:
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True

@@ -11,6 +11,7 @@ import jinja2
 import vl_convert
 
 from sinkscope import words
+from sinkscope.atlas.maps import STEPS
 from sinkscope.catalogue import ReportSection
 from sinkscope.charts.palette import CLASS_COLOURS, HEAT_FLOOR, heat_table
 from sinkscope.charts.shown import ShownSection, read_figures
@@ -33,16 +34,9 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     templates.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
-    templates.filters |= {
-        "integer": words.integer,
-        "percent": words.percent,
-        "counted": words.counted,
-    }
-    templates.filters |= {
-        "estimate": words.estimate,
-        "percent_estimate": words.percent_estimate,
-        "attention": words.attention_label,
-    }
+    filters = (words.integer, words.percent, words.counted, words.estimate, words.percent_estimate)
+    templates.filters |= {one.__name__: one for one in filters}
+    templates.filters["attention"] = words.attention_label
     return templates
 
 
@@ -75,12 +69,12 @@ def shown_sections(entries: Mapping[str, ReportSection], out: Path) -> list[Show
     return [section for section in sections if section.figures or section.page]
 
 
-def map_data(index: Sequence[dict[str, Any]], folder: str, steps: int) -> dict[str, Any]:
+def map_data(index: Sequence[dict[str, Any]], folder: str) -> dict[str, Any]:
     """Data for maps.js and dialog.js: where the maps are, and the colours of the thumbnails."""
     return {
         "folder": folder,
         "documents": list(index),
-        "steps": steps,
+        "steps": STEPS,
         "floor": HEAT_FLOOR,
         "colours": [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in heat_table().tolist()],
         "class_colours": CLASS_COLOURS,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sinkscope.config import ModelRow, Settings
+from sinkscope.config import ModelRow, settings_of
 from sinkscope.errors import SinkscopeError
 from sinkscope.jobs.execution import Job
 
@@ -15,7 +15,6 @@ app = typer.Typer()
 
 HERE = Path(".")
 TABLES = Path("results/tables")
-REPORT = Path("reports")
 Parts = Annotated[list[Path], typer.Argument(help="Stamps of the results that are joined.")]
 Table = Annotated[str, typer.Option("--documents", help="The table of documents.")]
 PerJob = Annotated[int, typer.Option(help="How many rows of it are a shard.")]
@@ -39,9 +38,8 @@ def extract(context: typer.Context, table: Table, per_job: PerJob, shard: Shard)
     from sinkscope.jobs.documents import read_part
 
     job = job_of(context)
-    row, values = model_of(job.request), dict(job.request["settings"])
+    row, settings = model_of(job.request), settings_of(job.request["settings"])
     documents = read_part(table, HERE, per_job, shard, job.request)
-    settings = Settings(**values | {"head_maps": tuple(values["head_maps"])})
     code, n_mapped = job.request["code"], job.request["documents_in_report"]
     job.facts = run_job(row, documents, settings, code, HERE, n_mapped)
     job.files = {entry["cell"]: entry["cell_sha256"] for entry in job.facts["cells"]}
@@ -197,7 +195,7 @@ def report(
     else:
         from sinkscope.stages.partial import write_report_of
 
-        write_report_of(job_of(context).request, HERE, REPORT)
+        write_report_of(job_of(context).request, HERE)
 
 
 @app.command()

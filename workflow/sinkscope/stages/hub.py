@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from sinkscope.errors import SinkscopeError
+from sinkscope.files import write_json
+from sinkscope.hub.fetch import fetch, locked
+from sinkscope.hub.lock import Lock, repository_of
 
 app = typer.Typer()
 
@@ -16,9 +23,8 @@ Directory = Annotated[Path, typer.Option("--directory", help="The folder of the 
 @app.command()
 def lock(source: Source, directory: Directory = Path(".")) -> None:
     """Write down which commit of a hub model is used from now on, in config/lock/."""
-    from sinkscope.stages.downloads import lock_repository
-
-    lock_repository(source, directory)
+    locked_commit = lock_of(source, directory)
+    print(f"{locked_commit.id}: commit {locked_commit.commit}", file=sys.stderr)
 
 
 @app.command()
@@ -28,6 +34,16 @@ def download(
     directory: Directory = Path("."),
 ) -> None:
     """Download the locked commit of a hub model into the cache (HF_HOME)."""
-    from sinkscope.stages.downloads import download_repository
+    from sinkscope.extract.architecture import read_architecture
 
-    download_repository(source, directory, out)
+    locked_commit = lock_of(source, directory)
+    fetch(locked_commit, read_architecture, hashes=True)
+    write_json(out, asdict(locked_commit))
+
+
+def lock_of(source: str, directory: Path) -> Lock:
+    """The lock of a source; it is written unless it exists already."""
+    repository = repository_of(source, source)
+    if repository is None:
+        raise SinkscopeError(f"'{source}' is not a hub model; write hub:OWNER/NAME.")
+    return locked(repository, directory)

@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from safetensors.numpy import load_file
 
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.emergence import growth
 from sinkscope.files import write_text, written
 from sinkscope.zoo.families import FAMILIES
-from sinkscope.zoo.measure import WINDOWS
 from sinkscope.zoo.recipes import Recipe
-from sinkscope.zoo.train import MEASURES
+from sinkscope.zoo.train import LOG
 
 CHECKPOINT = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 TEMPLATE = "card.md.j2"
@@ -44,36 +41,6 @@ VERDICTS = {
     "neither": "the special token in its place: neither alone keeps half of it",
     "no sink": "nothing: there is no sink by this measure",
 }
-
-
-def log_frame(
-    arrays: dict[str, np.ndarray], recipe: Recipe, measures: Sequence[str]
-) -> pl.DataFrame:
-    """The training log, one row per step, window, layer and head.
-
-    arrays: as returned by train.arrays_of. measures: the names along its third axis.
-    """
-    values = arrays["sinks"]  # [step, window, measure, layer, head]
-    shape = (*values.shape[:2], *values.shape[3:])
-    at = dict(
-        zip(("step", "window", "layer", "head"), np.indices(shape).reshape(4, -1), strict=True)
-    )
-    frame = pl.DataFrame(
-        {
-            "model": recipe.model,
-            "family": recipe.family,
-            "attention": recipe.attention,
-            "step": arrays["step"][at["step"]],
-            "tokens": arrays["tokens"][at["step"]],
-            "train_loss": arrays["train_loss"][at["step"]],
-            "heldout_loss": arrays["heldout_loss"][at["step"]],
-            "window": np.array(WINDOWS, dtype=np.uint32)[at["window"]],
-            "layer": at["layer"].astype(np.uint16),
-            "head": at["head"].astype(np.uint16),
-            **{name: values[:, :, i].ravel() for i, name in enumerate(measures)},
-        }
-    )
-    return frame.with_columns(pl.col("train_loss").fill_nan(None))
 
 
 def facts(
@@ -120,16 +87,13 @@ def render(values: dict[str, Any]) -> str:
 
 def write_folder(recipe: Recipe, trained: Path, evaluation: Path, corpus: Path, out: Path) -> None:
     """Write a finished checkpoint into the folder `out`, its card last."""
-    log = log_frame(load_file(trained / "log.safetensors"), recipe, MEASURES)
-    evaluation_frame = pl.read_parquet(evaluation)
+    files = {name: trained / name for name in (*CHECKPOINT, LOG)}
+    for name, source in (files | {"evaluation.parquet": evaluation}).items():
+        with written(out / name) as temporary:
+            shutil.copyfile(source, temporary)
+    log, evaluated = pl.read_parquet(trained / LOG), pl.read_parquet(evaluation)
     sources = pl.read_csv(corpus / "sources.tsv", separator="\t")
-    for name in CHECKPOINT:
-        with written(out / name) as temporary:
-            shutil.copyfile(trained / name, temporary)
-    for name, frame in (("training_log.parquet", log), ("evaluation.parquet", evaluation_frame)):
-        with written(out / name) as temporary:
-            frame.write_parquet(temporary)
-    write_text(out / "README.md", render(facts(recipe, log, evaluation_frame, sources)))
+    write_text(out / "README.md", render(facts(recipe, log, evaluated, sources)))
 
 
 def publish(folders: Sequence[Path], sources: Path, zoo: Path) -> None:

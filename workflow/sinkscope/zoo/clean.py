@@ -6,36 +6,18 @@ import re
 import unicodedata
 
 # One sign per meaning: a small vocabulary should not hold four quotation marks.
-SIGNS = str.maketrans(
-    {
-        "\u2018": "'",
-        "\u2019": "'",
-        "\u201a": "'",
-        "\u201b": "'",
-        "\u201c": '"',
-        "\u201d": '"',
-        "\u201e": '"',
-        "\u00ab": '"',
-        "\u00bb": '"',
-        "\u2010": "-",
-        "\u2011": "-",
-        "\u2012": "-",
-        "\u2013": "-",
-        "\u2014": " -- ",
-        "\u2015": " -- ",
-        "\u2212": "-",
-        "\u2022": " ",  # bullets and arrows are layout
-        "\u2192": " ",
-        "\u00b6": " ",
-        "\u00ad": None,  # soft hyphens and invisible characters
-        "\u200b": None,
-        "\u200c": None,
-        "\u200d": None,
-        "\u2060": None,
-        "\ufeff": None,
-        "\ufffd": None,
-    }
-)
+SIGNS = {
+    ord(sign): plain
+    for plain, signs in {
+        "'": "\u2018\u2019\u201a\u201b",
+        '"': "\u201c\u201d\u201e\u00ab\u00bb",
+        "-": "\u2010\u2011\u2012\u2013\u2212",
+        " -- ": "\u2014\u2015",
+        " ": "\u2022\u2192\u00b6",  # bullets and arrows are layout
+        "": "\u00ad\u200b\u200c\u200d\u2060\ufeff\ufffd",  # soft hyphens, invisible characters
+    }.items()
+    for sign in signs
+}
 UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ue000-\uf8ff]")
 WORD = re.compile(r"[a-z']+")
 # The most frequent English words: a quarter of the words of English prose. Tables, signatures,
@@ -74,7 +56,7 @@ def is_prose(paragraph: str) -> bool:
     size = len(paragraph)
     if size < SHORTEST:
         return False
-    if sum(map(paragraph.count, " \t")) + _letters(paragraph) < LETTER_SHARE * size:
+    if sum(map(paragraph.count, " \t")) + sum(map(str.isalpha, paragraph)) < LETTER_SHARE * size:
         return False
     if size - len(paragraph.encode("ascii", errors="ignore")) > FOREIGN_SHARE * size:
         return False
@@ -83,7 +65,3 @@ def is_prose(paragraph: str) -> bool:
     if len(words) < FEWEST_WORDS or common < max(FEWEST_COMMON, COMMON_SHARE * len(words)):
         return False
     return max(map(len, paragraph.split())) <= LONGEST_WORD
-
-
-def _letters(paragraph: str) -> int:
-    return sum(map(str.isalpha, paragraph))

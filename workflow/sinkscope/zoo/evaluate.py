@@ -11,7 +11,7 @@ import polars as pl
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-from sinkscope.experiments.emergence.tables import TABLES
+from sinkscope.experiments.emergence import TABLES
 from sinkscope.files import written
 from sinkscope.zoo.batches import Batches
 from sinkscope.zoo.families import FAMILIES
@@ -28,15 +28,14 @@ from sinkscope.zoo.recipes import Recipe
 from sinkscope.zoo.tokens import load_tokenizer, read_documents, token_stream, wrapping
 
 N_WINDOWS = 256  # held-out documents per length of windows
+CPU = torch.device("cpu")
 N_ROWS, N_BATCHES = 8, 8  # of the held-out loss
 
 
 def as_trained(ids: list[list[int]], tokenizer: Any, length: int) -> Windows:
     """Every text as the tokenizer returns it, with special tokens in their places."""
     front, back = wrapping(tokenizer)
-    return windows_of(
-        [[*front, *text, *back] for text in ids], tokenizer, length, torch.device("cpu")
-    )
+    return windows_of([[*front, *text, *back] for text in ids], tokenizer, length, CPU)
 
 
 def plain(ids: list[list[int]], tokenizer: Any, length: int) -> Windows:
@@ -74,10 +73,8 @@ INPUTS: dict[str, Callable[[list[list[int]], Any, int], Windows | None]] = {
 }
 
 
-def evaluate(
-    network: Any, tokenizer: Any, recipe: Recipe, texts: Sequence[str], device: torch.device
-) -> pl.DataFrame:
-    """One row per input, window and layer, mean over heads and held-out texts.
+def evaluate(network: Any, tokenizer: Any, recipe: Recipe, texts: Sequence[str]) -> pl.DataFrame:
+    """One row per input, window and layer, mean over heads and held-out texts; on the CPU.
 
     uniform: attention of first and special tokens if every query attended uniformly. loss: of the
     held-out rows, nats per predicted token, as in training but in float32.
@@ -85,7 +82,7 @@ def evaluate(
     loaded = observed(network, tokenizer, recipe)
     encoded = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
     rows = []
-    loss = loss_on(network, tokenizer, recipe, texts, device)
+    loss = loss_on(network, tokenizer, recipe, texts)
     for length in (n for n in WINDOWS if n <= recipe.max_length):
         long_enough = [ids for ids in encoded if len(ids) >= length]
         ids = long_enough[:: math.ceil(len(long_enough) / N_WINDOWS)]
@@ -93,12 +90,11 @@ def evaluate(
             windows = make(ids, tokenizer, length)
             if windows is None:
                 continue
-            windows.ids, windows.special = windows.ids.to(device), windows.special.to(device)
             values = sinks(loaded, windows)
             uniform = windows.uniform(is_causal=loaded.family == "decoder")
             for layer in range(recipe.n_layers):
                 means = {
-                    key: float(getattr(values, key)[layer].mean())
+                    key: float(values[key][layer].mean())
                     for key in ("first_token", "first_and_special", "moved")
                 }
                 where = {"input": name, "window": length, "layer": layer}
@@ -108,12 +104,10 @@ def evaluate(
     return frame.with_columns(pl.col("moved").fill_nan(None))
 
 
-def loss_on(
-    network: Any, tokenizer: Any, recipe: Recipe, texts: Sequence[str], device: torch.device
-) -> float:
+def loss_on(network: Any, tokenizer: Any, recipe: Recipe, texts: Sequence[str]) -> float:
     family = FAMILIES[recipe.family]
     stream = token_stream(texts, tokenizer, recipe.family)
-    batches = Batches(stream, family, tokenizer, 0, device)
+    batches = Batches(stream, family, tokenizer, 0, CPU)
     drawn = [batches.draw(N_ROWS, recipe.max_length) for _ in range(N_BATCHES)]
     return heldout_loss(network, family, drawn)
 
@@ -126,6 +120,6 @@ def run_evaluation(recipe: Recipe, checkpoint: Path, corpus: Path, out: Path) ->
         checkpoint, dtype=torch.float32, attn_implementation="sdpa"
     ).eval()
     texts = [document["text"] for document in read_documents(corpus / "heldout.jsonl.xz")]
-    frame = evaluate(network, load_tokenizer(checkpoint), recipe, texts, torch.device("cpu"))
+    frame = evaluate(network, load_tokenizer(checkpoint), recipe, texts)
     with written(out) as temporary:
         frame.write_parquet(temporary)

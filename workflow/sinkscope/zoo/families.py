@@ -48,30 +48,37 @@ class Family:
     pairs: bool = False
 
 
+def _sizes(recipe: Recipe) -> dict[str, Any]:
+    """Sizes under the names that the configurations of all families understand."""
+    return {
+        "vocab_size": recipe.vocabulary,
+        "hidden_size": recipe.hidden_size,
+        "num_hidden_layers": recipe.n_layers,
+        "num_attention_heads": recipe.n_heads,
+        "max_position_embeddings": recipe.max_length,
+    }
+
+
+def _ends(tokenizer: Any) -> dict[str, int | None]:
+    return {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+
+
 def _distilbert(recipe: Recipe, tokenizer: Any) -> nn.Module:
     return DistilBertForMaskedLM(
         DistilBertConfig(
-            vocab_size=recipe.vocabulary,
-            dim=recipe.hidden_size,
+            **_sizes(recipe),
             hidden_dim=4 * recipe.hidden_size,
-            n_layers=recipe.n_layers,
-            n_heads=recipe.n_heads,
             dropout=0.0,
             attention_dropout=0.0,
             initializer_range=recipe.initializer_range,
-            max_position_embeddings=recipe.max_length,
             pad_token_id=tokenizer.pad_token_id,
         )
     )
 
 
 def _like_bert(recipe: Recipe, tokenizer: Any) -> dict[str, Any]:
-    return {
-        "vocab_size": recipe.vocabulary,
-        "hidden_size": recipe.hidden_size,
+    return _sizes(recipe) | {
         "intermediate_size": 4 * recipe.hidden_size,
-        "num_hidden_layers": recipe.n_layers,
-        "num_attention_heads": recipe.n_heads,
         "hidden_dropout_prob": 0.0,
         "attention_probs_dropout_prob": 0.0,
         "initializer_range": recipe.initializer_range,
@@ -80,70 +87,44 @@ def _like_bert(recipe: Recipe, tokenizer: Any) -> dict[str, Any]:
 
 
 def _bert(recipe: Recipe, tokenizer: Any) -> nn.Module:
-    common = _like_bert(recipe, tokenizer)
-    return BertForMaskedLM(BertConfig(**common, max_position_embeddings=recipe.max_length))
+    return BertForMaskedLM(BertConfig(**_like_bert(recipe, tokenizer)))
 
 
 def _roberta(recipe: Recipe, tokenizer: Any) -> nn.Module:
-    return RobertaForMaskedLM(
-        RobertaConfig(
-            **_like_bert(recipe, tokenizer),
-            # Positions are counted from the padding id + 1 on.
-            max_position_embeddings=recipe.max_length + tokenizer.pad_token_id + 1,
-            type_vocab_size=1,
-            layer_norm_eps=1e-5,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-        )
-    )
+    values = _like_bert(recipe, tokenizer) | _ends(tokenizer)
+    # Positions are counted from the padding id + 1 on.
+    values["max_position_embeddings"] += tokenizer.pad_token_id + 1
+    return RobertaForMaskedLM(RobertaConfig(**values, type_vocab_size=1, layer_norm_eps=1e-5))
 
 
 def _opt(recipe: Recipe, tokenizer: Any) -> nn.Module:
     return OPTForCausalLM(
         OPTConfig(
-            vocab_size=recipe.vocabulary,
-            hidden_size=recipe.hidden_size,
+            **_sizes(recipe),
+            **_ends(tokenizer),
             word_embed_proj_dim=recipe.hidden_size,
             ffn_dim=4 * recipe.hidden_size,
-            num_hidden_layers=recipe.n_layers,
-            num_attention_heads=recipe.n_heads,
             dropout=0.0,
             attention_dropout=0.0,
             init_std=recipe.initializer_range,
-            max_position_embeddings=recipe.max_length,
             pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
         )
     )
 
 
 def _gpt2(recipe: Recipe, tokenizer: Any) -> nn.Module:
-    common: dict[str, Any] = {
-        "vocab_size": recipe.vocabulary,
-        "n_positions": recipe.max_length,
-        "n_embd": recipe.hidden_size,
-        "n_layer": recipe.n_layers,
-        "n_head": recipe.n_heads,
-        "resid_pdrop": 0.0,
-        "embd_pdrop": 0.0,
-        "attn_pdrop": 0.0,
-        "initializer_range": recipe.initializer_range,
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-    }
+    values = _sizes(recipe) | _ends(tokenizer) | {"initializer_range": recipe.initializer_range}
+    values |= dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
     if recipe.attention == "softmax":
-        return GPT2LMHeadModel(GPT2Config(**common))
-    return VariantGPT2LMHeadModel(VariantGPT2Config(attention=recipe.attention, **common))
+        return GPT2LMHeadModel(GPT2Config(**values))
+    return VariantGPT2LMHeadModel(VariantGPT2Config(attention=recipe.attention, **values))
 
 
 def _falcon(recipe: Recipe, tokenizer: Any) -> nn.Module:
     return FalconForCausalLM(
         FalconConfig(
-            vocab_size=recipe.vocabulary,
-            hidden_size=recipe.hidden_size,
-            num_hidden_layers=recipe.n_layers,
-            num_attention_heads=recipe.n_heads,
+            **_sizes(recipe),
+            **_ends(tokenizer),
             # As falcon-rw: ALiBi, one key head per query head, layers in sequence, biases.
             alibi=True,
             multi_query=False,
@@ -153,9 +134,6 @@ def _falcon(recipe: Recipe, tokenizer: Any) -> nn.Module:
             hidden_dropout=0.0,
             attention_dropout=0.0,
             initializer_range=recipe.initializer_range,
-            max_position_embeddings=recipe.max_length,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
         )
     )
 
@@ -163,20 +141,15 @@ def _falcon(recipe: Recipe, tokenizer: Any) -> nn.Module:
 def _llama(recipe: Recipe, tokenizer: Any) -> nn.Module:
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=recipe.vocabulary,
-            hidden_size=recipe.hidden_size,
+            **_sizes(recipe),
+            **_ends(tokenizer),
             # 8/3 of the width, three matrices: the same number of weights as 4 in two matrices.
             intermediate_size=round(recipe.hidden_size * 8 / 3 / 16) * 16,
-            num_hidden_layers=recipe.n_layers,
-            num_attention_heads=recipe.n_heads,
             num_key_value_heads=recipe.n_heads,
-            max_position_embeddings=recipe.max_length,
             rms_norm_eps=1e-5,
             tie_word_embeddings=True,
             initializer_range=recipe.initializer_range,
             pad_token_id=None,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
         )
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,21 +20,6 @@ from sinkscope.zoo.recipes import Recipe
 
 # Lengths in tokens of the windows in which sinks are measured: sink mass falls with length.
 WINDOWS = (64, 256)
-
-
-@dataclass(frozen=True)
-class Sinks:
-    """Means over windows; all [layer, head].
-
-    first_token: attention to key 0, from all queries. first_and_special: attention to key 0
-    and to special tokens, together. moved: mean attention, from the queries that see it, to
-    the special tokens at `moved` positions, NaN without any. row_sum: 1 for softmax.
-    """
-
-    first_token: Tensor
-    first_and_special: Tensor
-    moved: Tensor
-    row_sum: Tensor
 
 
 class Windows:
@@ -82,8 +66,13 @@ def observed(network: Any, tokenizer: Any, recipe: Recipe) -> Loaded:
     return Loaded(row, network.base_model, tokenizer, kind, recipe.max_length, None)
 
 
-def sinks(loaded: Loaded, windows: Windows) -> Sinks:
-    """Run the network over the windows and reduce its attention."""
+def sinks(loaded: Loaded, windows: Windows) -> dict[str, Tensor]:
+    """Run the network over the windows and reduce its attention to means, all [layer, head].
+
+    first_token: attention to key 0, from all queries. first_and_special: attention to key 0
+    and to special tokens, together. moved: mean attention, from the queries that see it, to
+    the special tokens at `moved` positions, NaN without any. row_sum: 1 for softmax.
+    """
     everything = torch.ones_like(windows.special)
     plan = Plan(
         real=everything,
@@ -104,12 +93,13 @@ def sinks(loaded: Loaded, windows: Windows) -> Sinks:
     special = windows.special.double()  # [window, key]
     nothing = torch.full_like(score[:, 0, :, 0], float("nan"))
     row_sum = torch.stack([layer.row_sum for layer in observation.layers]).double()
-    return Sinks(
-        first_token=received[..., 0].mean(1).cpu(),
-        first_and_special=torch.einsum("lwhk,wk->lwh", received, special).mean(1).cpu(),
-        moved=score[..., windows.moved].sum(-1).mean(1).cpu() if windows.moved else nothing.cpu(),
-        row_sum=row_sum.mean(1).cpu(),
-    )
+    means = {
+        "first_token": received[..., 0].mean(1),
+        "first_and_special": torch.einsum("lwhk,wk->lwh", received, special).mean(1),
+        "moved": score[..., windows.moved].sum(-1).mean(1) if windows.moved else nothing,
+        "row_sum": row_sum.mean(1),
+    }
+    return {name: mean.cpu() for name, mean in means.items()}
 
 
 @torch.no_grad()

@@ -129,10 +129,8 @@ class Trainer:
         if not self.on_gpu:
             return
         before = {name: value.clone() for name, value in self.network.state_dict().items()}
-        for layer in layers_of(self.network):
-            layer.compile(dynamic=False)
-        if self.teacher is not None:
-            for layer in layers_of(self.teacher):
+        for network in filter(None, (self.network, self.teacher)):
+            for layer in layers_of(network):
                 layer.compile(dynamic=False)
         self.predict = torch.compile(prediction_loss, dynamic=False)
         self.match = torch.compile(distillation_loss, dynamic=False)

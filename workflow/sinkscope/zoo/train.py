@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
-from safetensors.numpy import save
 from torch import Tensor, nn
 from transformers import BertForMaskedLM
 
 from sinkscope.errors import SinkscopeError
+from sinkscope.experiments.emergence import TABLES
 from sinkscope.files import written
+from sinkscope.tables.contract import conform
 from sinkscope.zoo.batches import Batch, Batches
 from sinkscope.zoo.distil import start_from
 from sinkscope.zoo.families import FAMILIES
@@ -30,6 +32,7 @@ from sinkscope.zoo.tokens import load_tokenizer, read_documents, read_stream, to
 N_LOGGED = 20  # steps at which sinks and loss are measured, besides step 0
 N_WINDOWS = 64  # held-out documents that sinks are measured on
 N_HELDOUT = 8  # batches of held-out rows for the loss
+LOG = "training_log.parquet"
 LOWEST_RATE = 0.05  # fraction of the learning rate, reached at the last step
 
 
@@ -77,7 +80,7 @@ class Probe:
         rows = []
         for windows in self.windows:
             means = sinks(self.loaded, windows)
-            rows.append(torch.stack([getattr(means, name) for name in MEASURES]))
+            rows.append(torch.stack([means[name] for name in MEASURES]))
         loss = heldout_loss(self.network, self.family, self.batches)
         return Entry(step, tokens, train_loss, loss, torch.stack(rows))
 
@@ -177,8 +180,8 @@ def run_training(
     guide = guide.to(place).eval().requires_grad_(False) if guide else None
     network, log = train(recipe, tokenizer, batches, probe, place, guide)
     save_checkpoint(network, tokenizer, out)
-    with written(out / "log.safetensors") as temporary:
-        temporary.write_bytes(save(arrays_of(log)))
+    with written(out / LOG) as temporary:
+        log_frame(log, recipe).write_parquet(temporary)
 
 
 def check_ready(recipe: Recipe, device: str, teacher: Path | None) -> None:
@@ -198,12 +201,20 @@ def save_checkpoint(network: Any, tokenizer: Any, out: Path) -> None:
     tokenizer.save_pretrained(out)
 
 
-def arrays_of(log: Sequence[Entry]) -> dict[str, np.ndarray]:
-    """step, tokens, train_loss, heldout_loss [step]; sinks [step, window, measure, layer, head]."""
-    return {
-        "step": np.array([entry.step for entry in log], dtype=np.uint32),
-        "tokens": np.array([entry.tokens for entry in log], dtype=np.uint64),
-        "train_loss": np.array([entry.train_loss for entry in log]),
-        "heldout_loss": np.array([entry.heldout_loss for entry in log]),
-        "sinks": torch.stack([entry.sinks for entry in log]).numpy(),
-    }
+def log_frame(log: Sequence[Entry], recipe: Recipe) -> pl.DataFrame:
+    """The log as rows of the table `emergence`: one per step, window, layer and head."""
+    sinks = torch.stack([entry.sinks for entry in log]).numpy()
+    step, window, layer, head = np.indices(sinks[:, :, 0].shape).reshape(4, -1)
+    entries = (
+        pl.DataFrame(log)
+        .drop("sinks")[step]
+        .with_columns(
+            model=pl.lit(recipe.model),
+            family=pl.lit(recipe.family),
+            attention=pl.lit(recipe.attention),
+        )
+    )
+    values = {"window": np.array(WINDOWS)[window], "layer": layer, "head": head}
+    values |= {name: sinks[:, :, i].ravel() for i, name in enumerate(MEASURES)}
+    frame = pl.concat([entries, pl.DataFrame(values)], how="horizontal")
+    return conform(frame.lazy(), TABLES["emergence"]).collect()

@@ -4,9 +4,66 @@ and with a sentence in front.
 
 from __future__ import annotations
 
-from sinkscope.declarations.experiment import Experiment, Section
-from sinkscope.declarations.settings import EXPERIMENT_TOKENS
-from sinkscope.experiments.bos.tables import TABLES
+from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section
+from sinkscope.tables.columns import LAYER, fraction, shared, text
+from sinkscope.tables.table import Column, Table
+
+TABLES: dict[str, Table] = {
+    "bos": Table(
+        "one row per model, document, input and layer. The same text with and without its special "
+        "tokens, cut to equal length; only for tokenizers that can put a special token in front; "
+        "documents are cut to their first tokens (setting experiment_tokens).",
+        {
+            **shared("model", "document"),
+            "input": text("with or without: whether the text has special tokens"),
+            "is_usual": Column(
+                "Boolean",
+                "whether the model reads the document with a special token in front in the rest "
+                "of the run",
+            ),
+            "layer": LAYER,
+            "first_token": fraction(
+                "attention on key 0, mean over heads and queries: mean_i M[l,i,0]; the queries, "
+                "at the same positions in both inputs, are those after the position of the first "
+                "real token in the input with special tokens (encoders: all except key 0 and that "
+                "position)"
+            ),
+            "first_word": fraction(
+                "attention on the first token of the text that is not special, mean over heads "
+                "and the same queries; equal to first_token for the input without, in which it is "
+                "key 0"
+            ),
+        },
+        sort=("model", "document", "input", "layer"),
+    ),
+    "position_content": Table(
+        "one row per model, document, input, layer and role. Attention on candidate sinks when "
+        "the beginning of the text changes; documents are cut to their first tokens (setting "
+        "experiment_tokens).",
+        {
+            **shared("model", "document"),
+            "input": text(
+                "text: as it is; other_first_word: with a random ordinary token in place of its "
+                "first one, mean over two of them; filler: with a sentence in front that ends in "
+                "a full stop; filler_comma: the same sentence with a comma at its end"
+            ),
+            "layer": LAYER,
+            "role": text(
+                "key that receives the attention: first_token (key 0); first_terminator (the "
+                "first terminator of the text itself, after the sentence in front if one is "
+                "there); with a sentence in front also filler_end (the mark at its end) and "
+                "same_position (the position of the first terminator before the sentence was put "
+                "in front; no row if filler_end is there)"
+            ),
+            "mass": fraction(
+                "attention on this key, mean over heads and over the queries after all keys with "
+                "a role in this input (encoders: all queries except these keys); null if the "
+                "input has no such query"
+            ),
+        },
+        sort=("model", "document", "input", "layer", "role"),
+    ),
+}
 
 EXPERIMENT = Experiment(
     tables=TABLES,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
@@ -21,6 +20,7 @@ from sinkscope.measure.masses import mean_mass
 from sinkscope.measure.passes import Pass, observe, plan_of, readable, shortened
 from sinkscope.measure.task import Task
 from sinkscope.measure.vocabulary import ordinary_ids
+from sinkscope.tables.arrays import rows_of
 
 FILLER = "The shop was closed that day."
 N_WORDS = 2  # number of other first words
@@ -65,14 +65,9 @@ def of_special(forward: Pass, pair: OnAndOff) -> pl.DataFrame:
     mass = forward.stacked("query_mass").numpy()  # [layer, input, query, set: key 0, key `word`]
     keys, causal = [0, pair.word], forward.is_causal
     key_0, word = (mean_mass(mass, keys, i, is_causal=causal) for i in (0, 1))
-    n_layers = len(mass)
-    inputs = {"with": (key_0[:, 0], word[:, 0]), "without": (key_0[:, 1], key_0[:, 1])}
-    return pl.concat(
-        pl.DataFrame(
-            {"layer": np.arange(n_layers), "first_token": first, "first_word": real}
-        ).with_columns(input=pl.lit(name))
-        for name, (first, real) in inputs.items()
-    )
+    word[:, 1] = key_0[:, 1]  # without special tokens the first real token is key 0
+    columns = {"first_token": key_0.T, "first_word": word.T}
+    return rows_of(columns, input=["with", "without"], layer=None)
 
 
 def other_first_words(loaded: Loaded, encoded: Encoded) -> Tensor:
@@ -145,9 +140,8 @@ def of_position(loaded: Loaded, inputs: Beginnings) -> pl.DataFrame:
     parts = []
     for column, role in enumerate(keys):
         means = mean_mass(mass, list(keys.values()), column, is_causal=forward.is_causal)
-        layer, row = np.indices(means.shape).reshape(2, -1)
-        columns = {"input": np.array(inputs.names)[row], "layer": layer, "mass": means.ravel()}
-        parts.append(pl.DataFrame(columns).with_columns(role=pl.lit(role)))
+        rows = rows_of({"mass": means}, layer=None, input=inputs.names)
+        parts.append(rows.with_columns(role=pl.lit(role)))
     by = ["input", "layer", "role"]
     return pl.concat(parts).group_by(by).agg(pl.col("mass").mean()).sort(by)
 

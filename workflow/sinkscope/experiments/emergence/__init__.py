@@ -6,7 +6,106 @@ Sources: Gu et al. 2024, Xiao et al. 2023.
 from __future__ import annotations
 
 from sinkscope.declarations.experiment import Experiment, Section
-from sinkscope.experiments.emergence.tables import TABLES
+from sinkscope.tables.columns import LAYER, MODEL, fraction, shared, text
+from sinkscope.tables.table import Column, Table
+
+NATS = "nats per token"
+
+FAMILY = text("family of the zoo model: bert, distilbert, roberta, gpt2, opt, falcon or llama")
+ATTENTION = text("how logits become attention: softmax, softmax_off_by_one or sigmoid")
+
+TABLES: dict[str, Table] = {
+    "emergence": Table(
+        "one row per zoo model, logged training step, window, layer and head. Measured during "
+        "training, on held-out texts no shorter than the longest window (Gu et al. 2024).",
+        {
+            "model": MODEL,
+            "family": FAMILY,
+            "attention": ATTENTION,
+            "step": Column(
+                "UInt32",
+                "optimizer steps done; 0 is before training, the last logged step is its end",
+            ),
+            "tokens": Column(
+                "UInt64", "tokens trained on so far, special tokens included", "tokens"
+            ),
+            "train_loss": Column(
+                "Float64",
+                "training loss of the whole model, mean over the steps since the previous logged "
+                "step, per predicted token; with a teacher (distilbert) the weighted loss of "
+                "distillation; null at step 0",
+                NATS,
+            ),
+            "heldout_loss": Column(
+                "Float64",
+                "cross-entropy of the whole model on held-out rows, mean over predicted tokens: "
+                "the next token for decoders, hidden tokens for encoders",
+                NATS,
+            ),
+            "window": Column(
+                "UInt32",
+                "length of the inputs: the first so many tokens of each held-out text, special "
+                "tokens included",
+                "tokens",
+            ),
+            **shared("layer", "head"),
+            "first_token": fraction(
+                "attention on key 0 (sink score), mean over texts and all queries: mean_i "
+                "A[l,h,i,0]"
+            ),
+            "first_and_special": fraction(
+                "attention on key 0 and on the special tokens bos, cls, sep and eos together, "
+                "mean over texts and all queries"
+            ),
+            "row_sum": fraction(
+                "sum of a query's attention over all keys, mean over texts and queries; 1 for "
+                "softmax"
+            ),
+        },
+        sort=("model", "step", "window", "layer", "head"),
+    ),
+    "attachment": Table(
+        "one row per zoo model, input, window and layer. The trained model reads held-out texts "
+        "with and without special tokens in front, which shows whether its sink follows the first "
+        "position or the special token.",
+        {
+            "model": MODEL,
+            "family": FAMILY,
+            "attention": ATTENTION,
+            "input": text(
+                "how the texts are given: as_trained (special tokens where the tokenizer puts "
+                "them), plain (no special tokens), other_first (as_trained with the first word of "
+                "another text), special_moved (the special tokens in the middle; only for models "
+                "with a special token in front)"
+            ),
+            "window": Column("UInt32", "length of the inputs, special tokens included", "tokens"),
+            "layer": LAYER,
+            "first_token": fraction(
+                "attention on key 0, mean over heads, texts and all queries: mean_i M[l,i,0]"
+            ),
+            "first_and_special": fraction(
+                "attention on key 0 and on the special tokens bos, cls, sep and eos together, "
+                "wherever they are, mean over heads, texts and all queries"
+            ),
+            "moved": fraction(
+                "attention on each special token moved to the middle, mean over heads, texts and "
+                "the queries that see it, then summed over these tokens; null for inputs other "
+                "than special_moved"
+            ),
+            "uniform": fraction(
+                "first_and_special if every query spread its attention evenly over the keys it "
+                "sees; the same for all layers"
+            ),
+            "loss": Column(
+                "Float64",
+                "cross-entropy of the trained model on held-out rows read as in training, in "
+                "float32, mean over predicted tokens; the same in all rows of a model",
+                NATS,
+            ),
+        },
+        sort=("model", "input", "window", "layer"),
+    ),
+}
 
 EXPERIMENT = Experiment(
     tables=TABLES,

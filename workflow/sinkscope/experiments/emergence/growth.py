@@ -17,6 +17,13 @@ VERDICTS = ("position", "token", "both", "neither", "no sink")
 
 AS_TRAINED, PLAIN, OTHER_FIRST, MOVED = "as_trained", "plain", "other_first", "special_moved"
 
+# Phrases shared by several captions.
+MASS = (
+    "sink mass[l] = mean over heads and queries of the attention to the first token and the "
+    f"special tokens together, over held-out windows of {WINDOW} tokens"
+)
+UNTRAINED = "The leftmost point is the model before training; the axis is logarithmic."
+
 
 def softmax_log(log: pl.DataFrame) -> pl.DataFrame:
     """Rows of the table `emergence` of models with softmax, over WINDOW tokens."""
@@ -144,8 +151,3 @@ def verdicts(evaluation: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("neither"))
     )
     return masses.with_columns(verdict=verdict)
-
-
-def share_of_row(frame: pl.DataFrame) -> pl.DataFrame:
-    """Adds a column `share`: attention to the first token as a fraction of the sum of its row."""
-    return frame.with_columns(share=pl.col("first_token") / pl.col("row_sum"))

@@ -15,12 +15,14 @@ from sinkscope.experiments.emergence import growth
 
 
 def compared(tables: Tables) -> pl.DataFrame:
-    """Rows of growth.by_layer of these families, with the columns `share` and `kind` (the name of
-    the attention). Softmax comes first within its family."""
+    """Rows of growth.by_layer of these families, with the columns `share` (attention to the first
+    token as a fraction of the sum of its row) and `kind` (the name of the attention). Softmax comes
+    first within its family."""
     log = tables["emergence"].filter(pl.col("window") == growth.WINDOW)
     several = log.filter(pl.col("attention").n_unique().over("family") > 1)
     labels = {name: words.attention_label(name) for name in several["attention"].unique()}
-    rows = growth.share_of_row(growth.by_layer(several))
+    share = pl.col("first_token") / pl.col("row_sum")
+    rows = growth.by_layer(several).with_columns(share=share)
     return by_family(rows.with_columns(kind=pl.col("attention").replace(labels)))
 
 

@@ -5,8 +5,7 @@ import pytest
 
 import records
 from sinkscope.config import ModelRow
-from sinkscope.derive.job import write_recorded
-from sinkscope.derive.records import recorded
+from sinkscope.derive.job import recorded, write_recorded
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.emergence import EXPERIMENT
 

@@ -21,6 +21,7 @@ from sinkscope.extract.plan import LayerStatistics
 from sinkscope.measure.passes import by_name, statistics_of
 from sinkscope.measure.task import Task
 from sinkscope.measure.vocabulary import ordinary_ids
+from sinkscope.tables.arrays import rows_of
 
 MOST_PATTERNS = 4  # strongest heads per model whose patterns are stored
 
@@ -90,14 +91,8 @@ def patterns(
             index = n_done.get(layer, 0)
             n_done[layer] = index + 1
             matrix = layers[layer].head_maps[0, index].cpu().double()  # [query, key]
-            query, key = torch.meshgrid(*(torch.arange(len(ids)),) * 2, indexing="ij")
-            columns = {
-                "query": query.flatten().numpy(),
-                "key": key.flatten().numpy(),
-                "attention": matrix.flatten().numpy(),
-            }
             frames.append(
-                pl.DataFrame(columns)
+                rows_of({"attention": matrix.numpy()}, query=None, key=None)
                 .filter(pl.col("key") <= pl.col("query"))
                 .with_columns(input=pl.lit(name), layer=pl.lit(layer), head=pl.lit(head))
             )
@@ -134,15 +129,8 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     )
     layers = statistics_of(loaded, tokens.ids, offsets=offsets(tokens.n_tokens))
     induction, duplicate = (score.cpu() for score in scores(layers, tokens))
-    layer, head = torch.meshgrid(*(torch.arange(n) for n in induction.shape), indexing="ij")
-    score_frame = pl.DataFrame(
-        {
-            "layer": layer.flatten().numpy(),
-            "head": head.flatten().numpy(),
-            "induction_score": induction.flatten().numpy(),
-            "duplicate_score": duplicate.flatten().numpy(),
-        }
-    )
+    columns = {"induction_score": induction.numpy(), "duplicate_score": duplicate.numpy()}
+    score_frame = rows_of(columns, layer=None, head=None)
     best = induction.flatten().argsort(descending=True, stable=True)[:MOST_PATTERNS]
     strongest = [divmod(int(place), induction.shape[1]) for place in best]
     text = ordinary(loaded, task, tokens.ids.shape[1])

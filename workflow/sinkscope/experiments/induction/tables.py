@@ -2,59 +2,43 @@
 
 from __future__ import annotations
 
-from sinkscope.tables.columns import HEAD, LAYER, MODEL, QUERY, SHARE, estimated
+from sinkscope.tables.columns import QUERY, estimated, fraction, shared, text
 from sinkscope.tables.table import Column, Table
 
 OF_HEADS = {
-    "model": MODEL,
-    "layer": LAYER,
-    "head": HEAD,
-    "induction_score": Column(
-        "Float64",
+    **shared("model", "layer", "head"),
+    "induction_score": fraction(
         "attention on the token that followed the same token in the first repeat, mean "
         "over random sequences and over the queries of the second repeat except the last: "
-        "mean_i A[l,h,i,i-n+1] (Olsson et al. 2022)",
-        SHARE,
+        "mean_i A[l,h,i,i-n+1] (Olsson et al. 2022)"
     ),
-    "duplicate_score": Column(
-        "Float64",
+    "duplicate_score": fraction(
         "attention on the same token in the first repeat, mean over random sequences and "
-        "all queries of the second repeat: mean_i A[l,h,i,i-n]",
-        SHARE,
+        "all queries of the second repeat: mean_i A[l,h,i,i-n]"
     ),
     "is_induction": Column(
         "Boolean",
         "whether the head is an induction head: induction_score is at least threshold",
     ),
-    "threshold": Column(
-        "Float64",
-        "induction score from which a head is an induction head (setting induction_threshold)",
-        SHARE,
+    "threshold": fraction(
+        "induction score from which a head is an induction head (setting induction_threshold)"
     ),
-    "first_token": Column(
-        "Float64",
+    "first_token": fraction(
         "attention of the head on key 0 on the documents: sink_score of the table heads "
-        "(Gu et al. 2024), mean over documents",
-        SHARE,
+        "(Gu et al. 2024), mean over documents"
     ),
-    "over_half": Column(
-        "Float64",
+    "over_half": fraction(
         "fraction of queries (excluding the first) that put more than half of their "
         "attention on key 0, mean over documents; high in dormant heads (Guo et al. "
-        "2024); null if every document has one token",
-        SHARE,
+        "2024); null if every document has one token"
     ),
-    "first_token_peers": Column(
-        "Float64",
+    "first_token_peers": fraction(
         "first_token, mean over the other heads of the layer that are not induction "
-        "heads; null if the layer has no such head",
-        SHARE,
+        "heads; null if the layer has no such head"
     ),
-    "over_half_peers": Column(
-        "Float64",
+    "over_half_peers": fraction(
         "over_half, mean over the other heads of the layer that are not induction heads; "
-        "null if the layer has no such head",
-        SHARE,
+        "null if the layer has no such head"
     ),
 }
 # Those that are means over documents.
@@ -72,19 +56,14 @@ TABLES: dict[str, Table] = {
         "one row per decoder, layer, head, input, query and key. Attention of the four heads of "
         "each model with the highest induction scores.",
         {
-            "model": MODEL,
-            "layer": LAYER,
-            "head": HEAD,
-            "input": Column(
-                "String",
+            **shared("model", "layer", "head"),
+            "input": text(
                 "repeated: the first sequence of random tokens that are repeated once; ordinary: "
-                "the first tokens of a document, equally many if the document has them",
+                "the first tokens of a document, equally many if the document has them"
             ),
             "query": QUERY,
             "key": Column("UInt32", "position of the key, counted from 0, at most query"),
-            "attention": Column(
-                "Float64", "attention that the query gives the key: A[l,h,i,j]", SHARE
-            ),
+            "attention": fraction("attention that the query gives the key: A[l,h,i,j]"),
         },
         sort=("model", "layer", "head", "input", "query", "key"),
         csv=False,

@@ -23,6 +23,7 @@ from sinkscope.extract.streaming import Workspace
 from sinkscope.keys import key_sets
 from sinkscope.measure.passes import plan_of, readable
 from sinkscope.measure.task import Task
+from sinkscope.tables.arrays import rows_of
 
 SHORTEST = 16  # tokens of the shortest beginning
 KEY_SETS = ("first_token", "listed_sinks")
@@ -93,18 +94,14 @@ def of_beginning(reading: Reading, n_tokens: int) -> pl.DataFrame:
     """One row per layer and key set: means over the first n_tokens queries."""
     mass, uniform = (rows[:, :n_tokens].mean(1) for rows in (reading.mass, reading.uniform))
     n_keys = [sum(key < n_tokens for key in keys) for keys in reading.sets]
-    layer, column = np.indices(mass.shape).reshape(2, -1)
-    return pl.DataFrame(
-        {
-            "n_tokens": np.full(len(layer), n_tokens),
-            "layer": layer,
-            "key_set": np.array(KEY_SETS)[column],
-            "n_keys": np.array(n_keys)[column],
-            "mass": mass.ravel(),
-            "uniform": uniform.ravel(),
-            "times_uniform": (mass / uniform).ravel(),
-        }
-    )
+    columns = {
+        "n_keys": np.broadcast_to(n_keys, mass.shape),
+        "mass": mass,
+        "uniform": uniform,
+        "times_uniform": mass / uniform,
+    }
+    frame = rows_of(columns, layer=None, key_set=KEY_SETS)
+    return frame.with_columns(n_tokens=pl.lit(n_tokens))
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:

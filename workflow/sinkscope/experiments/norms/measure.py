@@ -24,6 +24,7 @@ from sinkscope.measure.passes import (
     shown_documents,
 )
 from sinkscope.measure.task import Task
+from sinkscope.tables.arrays import rows_of
 
 LARGEST = 3  # largest entries of a state, recorded even if none is massive
 WEIGHTED_SETS = ("first_token", "first_terminator", "special", "listed_sinks")
@@ -48,13 +49,10 @@ def norms_of(forward: Pass) -> np.ndarray:
 
 def by_position(norms: np.ndarray, encoded: Encoded) -> pl.DataFrame:
     """One row per layer and position. norms: [quantity, layer, token]."""
-    layer, position = np.indices(norms.shape[1:]).reshape(2, -1)
-    columns = {name: norms[i].ravel() for i, name in enumerate(QUANTITIES)}
-    tokens = {
-        "token": np.array(encoded.tokens)[position],
-        "key_class": np.array(encoded.classes)[position],
-    }
-    return pl.DataFrame({"layer": layer, "position": position, **tokens, **columns})
+    shape = norms.shape[1:]
+    tokens = {"token": encoded.tokens, "key_class": encoded.classes}
+    columns = {name: np.broadcast_to(np.array(values), shape) for name, values in tokens.items()}
+    return rows_of(columns | dict(zip(QUANTITIES, norms, strict=True)), layer=None, position=None)
 
 
 def ratios(norms: np.ndarray, sinks: dict[int, str]) -> pl.DataFrame:
@@ -68,8 +66,7 @@ def ratios(norms: np.ndarray, sinks: dict[int, str]) -> pl.DataFrame:
         part = np.full(norms.shape[:2], np.nan)
         if others:
             part = norms[:, :, position] / np.median(norms[:, :, others], axis=2)
-        columns = {name: part[i] for i, name in enumerate(QUANTITIES)}
-        frame = pl.DataFrame({"layer": np.arange(norms.shape[1]), **columns})
+        frame = rows_of(dict(zip(QUANTITIES, part, strict=True)), layer=None)
         frames.append(frame.with_columns(sink=pl.lit(sink), position=pl.lit(position)))
     return pl.concat(frames)
 
@@ -117,16 +114,9 @@ def largest(size: Tensor, n: int) -> list[tuple[float, int]]:
 def masses(forward: Pass, sets: dict[str, list[int]]) -> pl.DataFrame:
     """One row per layer and key set: n_keys, the plain mass and the norm-weighted mass."""
     plain, weighted = (forward.stacked(name)[:, 0].numpy() for name in ("mass", "norm_mass"))
-    layer, column = np.indices(plain.shape).reshape(2, -1)
-    return pl.DataFrame(
-        {
-            "layer": layer,
-            "key_set": np.array(list(sets))[column],
-            "n_keys": np.array([len(keys) for keys in sets.values()])[column],
-            "mass": plain.ravel(),
-            "norm_mass": weighted.ravel(),
-        }
-    )
+    n_keys = np.broadcast_to([len(keys) for keys in sets.values()], plain.shape)
+    columns = {"n_keys": n_keys, "mass": plain, "norm_mass": weighted}
+    return rows_of(columns, layer=None, key_set=list(sets))
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:

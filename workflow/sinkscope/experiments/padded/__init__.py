@@ -12,12 +12,44 @@ from typing import Any
 
 from sinkscope.declarations.experiment import Experiment
 from sinkscope.documents import Document
-from sinkscope.experiments.padded.tables import TABLES
+from sinkscope.tables.columns import fraction, shared
+from sinkscope.tables.table import Column, Table
 
 
 def everything(documents: Sequence[Document], settings: Mapping[str, Any]) -> Sequence[Document]:
     return documents
 
+
+TABLES: dict[str, Table] = {
+    "max_attention_tokens_padded": Table(
+        "one row per encoder, token and key class. The columns of max_attention_tokens, with "
+        "every document padded to the longest one and the queries at padding counted too, except "
+        "those that see no key; only for comparison with the bars of Pramodith 2023.",
+        {
+            **shared("model", "token", "key_class"),
+            "count": Column(
+                "UInt64",
+                "number of queries, those at padding included, summed over layers and documents, "
+                "whose max key (argmax_j M[l,i,j], M the mean over heads) is this token",
+                "count",
+            ),
+            "share": fraction("count divided by the sum of all counts of the model"),
+            "n_ties": Column(
+                "UInt64",
+                "how many of count are ties: the attention on the second key differs by no more "
+                "than float32 rounding (1 part in 2^20); the earliest of equal keys is counted",
+                "count",
+            ),
+            "n_tied": Column(
+                "UInt64",
+                "how many of count are near ties: the attention on the second key is at most the "
+                "fraction tie_tolerance smaller",
+                "count",
+            ),
+        },
+        sort=("model", "token", "key_class"),
+    ),
+}
 
 EXPERIMENT = Experiment(
     tables=TABLES,

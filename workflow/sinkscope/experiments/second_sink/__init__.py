@@ -6,8 +6,7 @@ the BOS.
 
 from __future__ import annotations
 
-from sinkscope.declarations.experiment import Experiment, Section, Setting
-from sinkscope.declarations.settings import EXPERIMENT_TOKENS
+from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section, Setting
 from sinkscope.experiments.second_sink.constants import SUMS, UNITS
 from sinkscope.experiments.second_sink.tables import TABLES
 

@@ -6,15 +6,14 @@ as each of MARKS. One of them is the text itself; the comma is the control.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
-from sinkscope.experiments.second_sink.constants import OWN, SUMS, UNITS
-from sinkscope.experiments.second_sink.state_sums import States
+from sinkscope.experiments.second_sink.constants import OWN, STEPS, SUMS, UNITS
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.model import Loaded
 from sinkscope.measure.marks import Marked, marked
@@ -30,6 +29,7 @@ from sinkscope.measure.passes import (
     unit,
 )
 from sinkscope.measure.task import Task
+from sinkscope.tables.arrays import rows_of
 
 MAP_TOKENS = 48
 
@@ -51,9 +51,9 @@ def by_layer(forward: Pass, text: Marked, tokens: Sequence[Sequence[str]]) -> pl
     """One row per mark and layer: masses over later queries, and similarity to key 0's state.
     tokens: [mark][token], as they are shown."""
     mass = forward.stacked("query_mass").numpy()  # [layer, mark, query, set]
-    likeness = torch.stack([to_first(states, text.key) for states in forward.states]).cpu().numpy()
+    likeness = torch.stack([to_first(states, text.key) for states in forward.states], 1)
     keys = [0, text.key]
-    n_layers, n_marks, n_tokens = mass.shape[:3]
+    n_marks, n_tokens = mass.shape[1:3]
     first, second = (mean_mass(mass, keys, i, is_causal=forward.is_causal) for i in (0, 1))
     following = np.full_like(first, np.nan)
     if text.following is not None:
@@ -66,27 +66,24 @@ def by_layer(forward: Pass, text: Marked, tokens: Sequence[Sequence[str]]) -> pl
     strongest, strongest_score = strongest_other(
         forward.stacked("sink_score").mean(2).numpy(), forward.n_queries.numpy()
     )
-    layer, mark = np.indices((n_layers, n_marks)).reshape(2, -1)
     n_queries = int(counted_queries(n_tokens, [0, text.key], is_causal=forward.is_causal).sum())
-    return pl.DataFrame(
-        {
-            "mark": np.array(text.marks)[mark],
-            "is_own": mark == text.own,
-            "layer": layer,
-            "key": text.key,
-            "n_queries": n_queries,
-            "first_token": first.ravel(),
-            "second_sink": second.ravel(),
-            "ratio": (second / first).ravel(),
-            "next_terminator": following.ravel(),
-            "first_token_before": before.ravel(),
-            "strongest_key": strongest.ravel(),
-            "strongest_token": np.array(tokens)[mark, strongest.ravel()],
-            "strongest": strongest_score.ravel(),
-            "cosine": likeness[:, 0].ravel(),
-            "unit_distance": likeness[:, 1].ravel(),
-            "cosine_others": likeness[:, 2].ravel(),
-        }
+    columns = {
+        "first_token": first,
+        "second_sink": second,
+        "ratio": second / first,
+        "next_terminator": following,
+        "first_token_before": before,
+        "strongest_key": strongest,
+        "strongest_token": np.array(tokens)[np.arange(n_marks), strongest],
+        "strongest": strongest_score,
+        **dict(
+            zip(("cosine", "unit_distance", "cosine_others"), likeness.cpu().numpy(), strict=True)
+        ),
+    }
+    return rows_of(columns, layer=None, mark=text.marks).with_columns(
+        is_own=pl.col("mark") == text.marks[text.own],
+        key=pl.lit(text.key),
+        n_queries=pl.lit(n_queries),
     )
 
 
@@ -107,13 +104,56 @@ def to_first(states: Tensor, key: int) -> Tensor:
 def local(forward: Pass, text: Marked) -> pl.DataFrame:
     """One row per layer and query of the text itself: masses and local attention, head means."""
     mass = forward.stacked("query_mass")[:, text.own].numpy()  # [layer, query, set]
-    layer, query = np.indices(mass.shape[:2]).reshape(2, -1)
     near = {
-        name: forward.stacked(field)[:, text.own].numpy().ravel()
+        name: forward.stacked(field)[:, text.own].numpy()
         for name, field in (("local", "query_local"), ("local_no_first", "query_local_no_sinks"))
     }
-    masses = {"first_token": mass[..., 0].ravel(), "second_sink": mass[..., 1].ravel()}
-    return pl.DataFrame({"layer": layer, "query": query, "key": text.key, **masses, **near})
+    columns = {"first_token": mass[..., 0], "second_sink": mass[..., 1], **near}
+    return rows_of(columns, layer=None, query=None).with_columns(key=pl.lit(text.key))
+
+
+class States:
+    """Takes one state per document. Sums the unit vectors, and keeps those of the documents in
+    `documents`.
+
+    Sums are integers, in steps of 1 / STEPS, so that they do not depend on the order of documents
+    or on their division into shards.
+    """
+
+    def __init__(self, documents: Container[str]) -> None:
+        self.documents = documents
+        self._sums: dict[str, Tensor] = {}  # kind to int64 [layer, d]
+        self._counts: dict[str, int] = {}
+        self._units: dict[str, dict[str, Tensor]] = {}
+
+    def add(self, kind: str, states: Tensor, document: str) -> None:
+        """states: [layer, d] of one document."""
+        units = unit(states)
+        steps = (units * STEPS).round().long()
+        self._sums[kind] = self._sums[kind] + steps if kind in self._sums else steps
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        if document in self.documents:
+            self._units.setdefault(kind, {})[document] = units
+
+    def sums(self) -> pl.DataFrame:
+        """mark, layer, n_documents, total (a list of d steps)."""
+        return pl.concat(
+            pl.DataFrame(
+                {"layer": range(len(total)), "total": total.tolist()},
+                schema_overrides={"total": pl.List(pl.Int64)},
+            ).with_columns(mark=pl.lit(kind), n_documents=pl.lit(self._counts[kind]))
+            for kind, total in self._sums.items()
+        )
+
+    def units(self, kind: str) -> pl.DataFrame:
+        """document, layer, unit (a list of d numbers), of the documents in `documents`."""
+        parts = [
+            pl.DataFrame({"layer": range(len(units)), "unit": units.tolist()}).with_columns(
+                document=pl.lit(document)
+            )
+            for document, units in self._units.get(kind, {}).items()
+        ]
+        return pl.concat(parts) if parts else pl.DataFrame()
 
 
 def head_maps(loaded: Loaded, encoded: Encoded, key: int) -> pl.DataFrame:
@@ -126,10 +166,9 @@ def head_maps(loaded: Loaded, encoded: Encoded, key: int) -> pl.DataFrame:
     parts = []
     for layer in dict.fromkeys(middle_layers(loaded.n_layers)):
         matrix = forward.layers[layer].map[0, :MAP_TOKENS, :MAP_TOKENS].cpu().double().numpy()
-        query, keys = np.indices(matrix.shape).reshape(2, -1)
-        columns = {"layer": layer, "second_sink": key, "query": query, "key": keys}
-        tokens = np.array(encoded.tokens)[keys]
-        parts.append(pl.DataFrame(columns | {"token": tokens, "attention": matrix.ravel()}))
+        tokens = np.broadcast_to(encoded.tokens[:MAP_TOKENS], matrix.shape)
+        rows = rows_of({"token": tokens, "attention": matrix}, query=None, key=None)
+        parts.append(rows.with_columns(layer=pl.lit(layer), second_sink=pl.lit(key)))
     return pl.concat(parts)
 
 

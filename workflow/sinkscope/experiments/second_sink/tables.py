@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from sinkscope.experiments.second_sink.shown_tables import SHOWN
-from sinkscope.experiments.second_sink.units import COSINE, DISTANCE, RATIO, TERMINATOR
-from sinkscope.tables.columns import DOCUMENT, LAYER, MODEL, SHARE, estimated
+from sinkscope.tables.columns import (
+    DOCUMENT,
+    LAYER,
+    MODEL,
+    RATIO,
+    estimated,
+    fraction,
+    shared,
+    text,
+)
 from sinkscope.tables.table import Column, Table
 
+COSINE = "cosine, -1 to 1"
+DISTANCE = "L2 distance, 0 to 2"
+
+TERMINATOR = Column(
+    "UInt32",
+    "position of the first terminator, the first token that ends a sentence, counted from 0",
+)
 # How like the state of the first terminator is to that of key 0, in one document.
 LIKENESS = {
     "cosine": Column(
@@ -36,47 +50,36 @@ def over_documents(column: Column) -> Column:
 
 OF_LAYERS = {
     "model": MODEL,
-    "mark": Column(
-        "String",
-        "mark that stands at the first terminator in every document; own: each document as it is",
+    "mark": text(
+        "mark that stands at the first terminator in every document; own: each document as it is"
     ),
     "layer": LAYER,
     "n_documents": Column("UInt32", "number of documents that second_sink is the mean of", "count"),
-    "first_token": Column(
-        "Float64",
+    "first_token": fraction(
         "attention on key 0, mean over heads, over the queries after the first terminator "
         "(encoders: all queries except key 0 and that terminator) and over documents; "
-        "null if no document has such a query",
-        SHARE,
+        "null if no document has such a query"
     ),
-    "second_sink": Column(
-        "Float64",
+    "second_sink": fraction(
         "attention on the first terminator, averaged in the same way; null if no document "
-        "has such a query",
-        SHARE,
+        "has such a query"
     ),
     "ratio": Column(
         "Float64",
         "second_sink divided by first_token, both means over documents; null if they are null",
         RATIO,
     ),
-    "next_terminator": Column(
-        "Float64",
+    "next_terminator": fraction(
         "attention on the second terminator, mean over heads, over the queries after it "
         "(encoders: all queries except key 0 and the two terminators) and over documents "
-        "that have one; null if none has",
-        SHARE,
+        "that have one; null if none has"
     ),
-    "strongest": Column(
-        "Float64",
+    "strongest": fraction(
         "strongest of the table second_sink, the highest attention on a key other than 0, "
-        "mean over documents; null if no document has such a key",
-        SHARE,
+        "mean over documents; null if no document has such a key"
     ),
-    "threshold": Column(
-        "Float64",
-        "attention from which a layer holds a second sink (setting second_sink_mass)",
-        SHARE,
+    "threshold": fraction(
+        "attention from which a layer holds a second sink (setting second_sink_mass)"
     ),
     "is_second_sink": Column(
         "Boolean",
@@ -115,13 +118,11 @@ TABLES: dict[str, Table] = {
         "as it is and with each of . ! ? and , in its place; the comma is the control. Documents "
         "are cut to their first tokens (setting experiment_tokens).",
         {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "mark": Column(
-                "String",
+            **shared("model", "document"),
+            "mark": text(
                 "mark that stands at the first terminator: . ! ? or , (those that the vocabulary "
                 "has as one token of the same form), or only the mark of the text itself if it is "
-                "of another script or one of several in its token, such as ?!",
+                "of another script or one of several in its token, such as ?!"
             ),
             "is_own": Column(
                 "Boolean",
@@ -135,33 +136,25 @@ TABLES: dict[str, Table] = {
                 "first terminator (encoders: all except key 0 and that terminator)",
                 "count",
             ),
-            "first_token": Column(
-                "Float64",
+            "first_token": fraction(
                 "attention on key 0, mean over heads and the n_queries: mean_i M[l,i,0]; null if "
-                "n_queries is 0",
-                SHARE,
+                "n_queries is 0"
             ),
-            "second_sink": Column(
-                "Float64",
+            "second_sink": fraction(
                 "attention on the first terminator, mean over heads and the n_queries: mean_i "
-                "M[l,i,key]; null if n_queries is 0",
-                SHARE,
+                "M[l,i,key]; null if n_queries is 0"
             ),
             "ratio": Column(
                 "Float64", "second_sink divided by first_token; null if n_queries is 0", RATIO
             ),
-            "next_terminator": Column(
-                "Float64",
+            "next_terminator": fraction(
                 "attention on the second terminator, mean over heads and the queries after it "
                 "(encoders: all except key 0 and the two terminators); null if the document has "
-                "no second terminator or no such query",
-                SHARE,
+                "no second terminator or no such query"
             ),
-            "first_token_before": Column(
-                "Float64",
+            "first_token_before": fraction(
                 "attention on key 0, mean over heads and the queries between key 0 and the first "
-                "terminator; null for encoders, and if no token is between them",
-                SHARE,
+                "terminator; null for encoders, and if no token is between them"
             ),
             "strongest_key": Column(
                 "UInt32",
@@ -169,19 +162,78 @@ TABLES: dict[str, Table] = {
                 "the queries that see it, among keys that more than half of the queries see; it "
                 "may be the first terminator; 0 if no key qualifies",
             ),
-            "strongest_token": Column(
-                "String",
-                "token at strongest_key, as it is shown; ▁ is a space in front of it, ⏎ a line end",
+            "strongest_token": text(
+                "token at strongest_key, as it is shown; ▁ is a space in front of it, ⏎ a line end"
             ),
-            "strongest": Column(
-                "Float64",
+            "strongest": fraction(
                 "attention on strongest_key, mean over heads and the queries that see it; null if "
-                "no key qualifies",
-                SHARE,
+                "no key qualifies"
             ),
             **LIKENESS,
         },
         sort=("model", "document", "mark", "layer"),
     ),
-    **SHOWN,
+    # Of the documents that the report shows individually.
+    "second_sink_local": Table(
+        "one row per decoder, document, layer and query. Whether the second sink takes its "
+        "attention from the query's neighbours; only the first documents of the table of "
+        "documents (setting documents_in_report), each as it is.",
+        {
+            **shared("model", "document", "layer", "query"),
+            "key": TERMINATOR,
+            "first_token": fraction("attention of the query on key 0, mean over heads: M[l,i,0]"),
+            "second_sink": fraction(
+                "attention of the query on the first terminator, mean over heads: M[l,i,key]; 0 "
+                "for queries before it"
+            ),
+            "local": fraction(
+                "attention of the query on keys at most 5 tokens away, its position included, "
+                "mean over heads: sum_{|i-j| <= 5} M[l,i,j]"
+            ),
+            "local_no_first": fraction("local without key 0; not rescaled"),
+        },
+        sort=("model", "document", "layer", "query"),
+        csv=False,
+    ),
+    "second_sink_states": Table(
+        "one row per model, layer and ordered pair of documents, each document with itself "
+        "included. Likeness of the first terminators of two documents; only the first documents "
+        "of the table of documents (setting documents_in_report), each as it is.",
+        {
+            "model": MODEL,
+            "layer": Column("UInt16", "layer that the residual states enter, counted from 0"),
+            "document": DOCUMENT,
+            "other": text("name of the document that it is compared with"),
+            "cosine": Column(
+                "Float64",
+                "cosine between the residual states of the first terminators of the two documents",
+                COSINE,
+            ),
+        },
+        sort=("model", "layer", "document", "other"),
+    ),
+    "second_sink_maps": Table(
+        "one row per model, layer, query and key. Attention of two layers among the first 48 "
+        "tokens of one document per model, which has at least 48 tokens and its first terminator "
+        "among the first 24.",
+        {
+            **shared("model", "document"),
+            "layer": Column(
+                "UInt16",
+                "layer, counted from 0: the middle of the first or of the third quarter of the "
+                "layers",
+            ),
+            "second_sink": TERMINATOR,
+            **shared("query", "key"),
+            "token": text(
+                "token at key, as it is shown; ▁ is a space in front of it, ⏎ a line end"
+            ),
+            "attention": fraction(
+                "attention that the query gives the key, mean over heads: M[l,i,j]; 0 for keys "
+                "that the query does not see"
+            ),
+        },
+        sort=("model", "layer", "query", "key"),
+        csv=False,
+    ),
 }

@@ -14,7 +14,7 @@ from sinkscope.experiments.second_sink.derive import (
     profile,
     spans,
 )
-from sinkscope.experiments.second_sink.state_sums import States
+from sinkscope.experiments.second_sink.measure import States
 
 CONVERGENCE = {"model": pl.String, "mark": pl.String, "layer": pl.Int64, "n_documents": pl.Int64,
                "cosine": pl.Float64, "unit_distance": pl.Float64}  # fmt: skip

@@ -11,8 +11,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import lines
 from sinkscope.charts.theme import rounded
 from sinkscope.charts.tokens_trained import on_log_axis, tokens_axis
-from sinkscope.experiments.emergence.captions import UNTRAINED
-from sinkscope.experiments.emergence.growth import WINDOW, finished
+from sinkscope.experiments.emergence.growth import UNTRAINED, WINDOW, finished
 from sinkscope.experiments.emergence.kinds import compared, model_lines
 from sinkscope.findings.finding import Finding
 

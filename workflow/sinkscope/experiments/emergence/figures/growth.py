@@ -14,8 +14,7 @@ from sinkscope.charts.palette import model_colour
 from sinkscope.charts.theme import data_source, limits, one_row, rounded
 from sinkscope.charts.tokens_trained import on_log_axis, tokens_axis
 from sinkscope.experiments.emergence import growth
-from sinkscope.experiments.emergence.captions import MASS, UNTRAINED
-from sinkscope.experiments.emergence.growth import APPEARED
+from sinkscope.experiments.emergence.growth import APPEARED, MASS, UNTRAINED
 from sinkscope.findings.finding import Facts, Finding
 
 NO_SINK = "No sink by this measure (a mass of {{ threshold }}) in {{ without | names | listed }}."

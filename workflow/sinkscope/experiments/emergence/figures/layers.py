@@ -12,8 +12,7 @@ from sinkscope.charts.forms.strips import cell_axis, strip
 from sinkscope.charts.theme import limits, rounded
 from sinkscope.charts.tokens_trained import decades, on_log_axis
 from sinkscope.experiments.emergence import growth
-from sinkscope.experiments.emergence.captions import MASS, UNTRAINED
-from sinkscope.experiments.emergence.growth import APPEARED
+from sinkscope.experiments.emergence.growth import APPEARED, MASS, UNTRAINED
 from sinkscope.findings.finding import Facts, Finding
 
 FINDING = (

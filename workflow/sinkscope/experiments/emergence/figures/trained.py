@@ -11,8 +11,13 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars
 from sinkscope.charts.theme import data_source, limits, rounded
 from sinkscope.experiments.emergence import growth
-from sinkscope.experiments.emergence.captions import MASS
-from sinkscope.experiments.emergence.growth import APPEARED, LONG_WINDOW, TIMES_UNIFORM, WINDOW
+from sinkscope.experiments.emergence.growth import (
+    APPEARED,
+    LONG_WINDOW,
+    MASS,
+    TIMES_UNIFORM,
+    WINDOW,
+)
 from sinkscope.findings.finding import Facts, Finding
 
 FINDING = (
