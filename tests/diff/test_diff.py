@@ -18,6 +18,7 @@ COUNTS = {
     "count": [3, 2, 1],
     "share": [0.5, 1 / 3, 1 / 6],
     "n_ties": [0, 0, 0],
+    "n_tied": [0, 0, 0],
 }
 MASS = {
     "model": "m",
@@ -27,6 +28,8 @@ MASS = {
     "n_keys": 1,
     "mass": [0.1, 0.2],
     "strict_mass": [0.1, None],
+    "uniform_mass": 0.1,
+    "times_uniform": 2.0,
 }
 
 

@@ -75,7 +75,7 @@ def browse(site, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("page", "n_figures"), [("index", 32), ("claims", 2), ("enc", 9), ("dec", 7)]
+    ("page", "n_figures"), [("index", 36), ("claims", 2), ("enc", 10), ("dec", 8)]
 )
 def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures):
     found = browse(page, "told.drawn = document.querySelectorAll('.chart.drawn .role-mark').length"

@@ -75,8 +75,11 @@ def entering(network: torch.nn.Module, n_layers: int, states: States) -> Iterato
     ]
     owner = threading.get_ident()
 
-    def hook(_: torch.nn.Module, args: tuple[Any, ...], options: dict[str, Any]) -> None:
-        state = args[0] if args else options.get("hidden_states")
+    # Another thread that runs the model while the hooks are removed may call one without options.
+    def hook(
+        _: torch.nn.Module, args: tuple[Any, ...], options: dict[str, Any] | None = None
+    ) -> None:
+        state = args[0] if args else (options or {}).get("hidden_states")
         if threading.get_ident() == owner and isinstance(state, Tensor) and state.ndim == 3:
             with torch.inference_mode(), torch.autocast(state.device.type, enabled=False):
                 states.enter(state)

@@ -19,7 +19,7 @@ from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 
 N_TOKENS = 6  # rows per model
-WIDTH, COLUMNS = 300, 2
+WIDTH, COLUMNS = 250, 2
 BY = ["model", "token", "key_class"]
 FINDING = (
     "{% for row in tokens %}"

@@ -94,4 +94,5 @@ def chart(drawn: pl.DataFrame, n_layers: int) -> alt.Chart:
     )
     cells.mark = alt.MarkDef("rect", stroke="#999", strokeWidth=0.5)  # pale cells are lives too
     side = cell_side(n_layers, 640, largest=44)
-    return cells.properties(width=side * n_layers, height=alt.Step(18), data=data_source(drawn))
+    most = drawn.group_by("document").agg(pl.col("key").n_unique())["key"].to_list()
+    return cells.properties(width=side * n_layers, height=18 * max(most), data=data_source(drawn))
