@@ -110,6 +110,15 @@ def test_a_token_says_how_many_of_its_occurrences_are_sinks(drawn):
     assert row["mass"] == pytest.approx(0.3)
 
 
+def test_each_token_has_its_count_once_at_the_right():
+    two_layers = [*FOUND, sink(0, 3, "the", 0.2, 0.1)]
+    figure = figures(two_layers, MASSES, TOKENS)["found_sinks_tokens"]
+    assert figure.data.filter(token="the")["text"].to_list() == ["2 of 9", ""]
+    svg = as_svg(figure.spec())
+    assert svg.count(">2 of 9<") == 1
+    assert ">null<" not in svg
+
+
 def test_only_first_and_special_tokens_are_said_to_be_sinks_where_they_are():
     figure = figures(FOUND[:2], mass(0, 0.3, 0.3), TOKENS[:1])["found_sinks_tokens"]
     assert figure.finding.text == "Only the first token and special tokens become sinks."

@@ -114,8 +114,9 @@ def chart(drawn: pl.DataFrame, titles: list[str]) -> alt.VConcatChart:
     """Three strips of the same cells, one below the other."""
     n_layers = axis_length(drawn, "layer")
     side = cell_side(n_layers, 640)
-    x = alt.X("layer:O", title=None, axis=cell_axis(labels=False))
-    last = alt.X("layer:O", title="layer", axis=cell_axis())
+    layers = alt.Scale(domain=list(range(n_layers)))  # of all models, also without a sink
+    x = alt.X("layer:O", title=None, axis=cell_axis(labels=False), scale=layers)
+    last = alt.X("layer:O", title="layer", axis=cell_axis(), scale=layers)
     y = rows_axis("panel", titles, grid=False)
     mass = tips(
         "model:N", "layer:Q", ("mass:Q", "sink mass", ".4f"),

@@ -115,7 +115,7 @@ def panel(drawn: pl.DataFrame, model: str) -> alt.LayerChart:
     )  # fmt: skip
     base = only(model=model)
     cells = strip(x, y, heat("fraction", "fraction of occurrences"), tooltip, base=base)
-    counted = number_text(base.encode(y=y), "datum.text", at_right=True)
+    counted = number_text(base.encode(y=y), "datum.text || ''", at_right=True)
     return alt.LayerChart(
         layer=[cells, counted],
         width=WIDTH,
