@@ -24,8 +24,8 @@ class SinkRule:
     to that of key 0 (Wong et al. 2025, arXiv 2512.22213).
 
     Steadiness (`share`) tells a sink from a word that a few later queries look for. A causal text
-    of n tokens gives key 0 a uniform attention of about (log n + 0.6) / n, so `times` of it is
-    out of reach in the first tokens: this is what n_queries keeps from being judged.
+    of n tokens gives key 0 a uniform attention of about (log n + 0.6) / n, so `times` that is more
+    than a key can receive in very short texts; n_queries excludes them.
     """
 
     by: Literal["attention", "state_cosine"] = "attention"

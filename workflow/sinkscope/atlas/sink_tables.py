@@ -1,4 +1,4 @@
-"""The tables of sinks that are found, not listed: which keys, in which layers, of which tokens."""
+"""The tables of found sinks: the keys, the layers of their lives, and their tokens."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SINKS: dict[str, Table] = {
                 "Boolean", f"whether it is a sink by state: {CLOSE}; Wong et al. 2025"
             ),
             "n_heads": Column(
-                "UInt16", "number of heads of the layer of which it is a sink by attention", "count"
+                "UInt16", "number of heads of the layer in which it is a sink by attention", "count"
             ),
             "n_queries": Column("UInt32", "number of queries that see the key", "count"),
             "received": Column(
@@ -93,9 +93,9 @@ SINKS: dict[str, Table] = {
             "key": KEY,
             "token": TOKEN,
             "key_class": KEY_CLASS,
-            "first_layer": Column("UInt16", "first layer of which it is a sink, counted from 0"),
-            "last_layer": Column("UInt16", "last layer of which it is a sink"),
-            "n_layers": Column("UInt16", "number of layers of which it is a sink", "count"),
+            "first_layer": Column("UInt16", "first layer in which it is a sink, counted from 0"),
+            "last_layer": Column("UInt16", "last layer in which it is a sink"),
+            "n_layers": Column("UInt16", "number of layers in which it is a sink", "count"),
             "peak_layer": Column("UInt16", "the layer among these in which its mass is largest"),
             "peak_mass": Column("Float64", "its mass there", SHARE),
             "first_close_layer": Column(
@@ -121,8 +121,8 @@ SINKS: dict[str, Table] = {
             ),
             "n_close": Column(
                 "UInt32",
-                f"occurrences of which, in at least one layer, the following holds: {CLOSE}; key 0 "
-                "is not counted",
+                "occurrences whose residual state is close to that of key 0 in at least one layer "
+                "(|cosine| above sink_cosine); key 0 is not counted",
                 "count",
             ),
             "n_documents": Column("UInt32", "documents with the token", "count"),
