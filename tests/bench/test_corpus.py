@@ -160,9 +160,9 @@ def test_ratios_are_of_medians():
 
 
 def test_processor_time_includes_child_processes():
-    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
     times = timed(lambda: subprocess.run([sys.executable, "-c", busy], check=True))
-    assert times.cpu_seconds >= 0.3
+    assert times.cpu_seconds >= 0.4  # the kernel's two clocks differ by a tick or so
     assert timed(lambda: None).cpu_seconds < 0.1
 
 
