@@ -26,6 +26,20 @@ def test_the_numbers_are_those_of_the_cell(cell, tmp_path):
     assert frame["query"].to_list() == [q for q in range(side) for _ in range(side)]
 
 
+def test_a_map_says_its_scale_and_what_every_key_receives(cell, tmp_path):
+    for log, scale in ((False, "part of 1, linear"), (True, "part of 1, logarithmic")):
+        write_heat_map(cell, "1", tmp_path / "map.svg", log=log)
+        text = (tmp_path / "map.svg").read_text(encoding="utf-8")
+        for expected in (scale, "two, layer 1, mean over heads: dec", "received"):
+            assert expected in text
+    write_heat_map(cell, "1", tmp_path / "map.json")
+    drawn = pl.read_csv(
+        json.loads((tmp_path / "map.json").read_text())["datasets"]["drawn"].encode()
+    )
+    expected = cell["map"][1].astype(np.float64).sum(0) / cell.n_tokens
+    np.testing.assert_allclose(drawn["received"], expected, atol=2e-6)
+
+
 def test_a_document_whose_maps_are_not_kept_is_named_with_what_to_do(cell, tmp_path):
     arrays = {name: cell[name] for name in cell.arrays if "map" not in name}
     with pytest.raises(SinkscopeError, match=r"kept of 'two'.*raise documents_in_report"):

@@ -54,19 +54,41 @@ def test_single_heads_decode_to_the_cell(site):
         assert (site.out / "maps/dec/two" / f"{name}.png").is_file()
 
 
-def test_thumbnail_of_a_small_map_is_the_map(site):
-    cell = read(site, "dec", "one")
-    image = Image.open(site.out / "maps/dec/one/2.png")
-    assert np.array_equal(np.asarray(image), heat_index(cell["map"][2].astype(np.float32)))
+def pixels_of(png):
+    """Entries of the colour table, and which of them are transparent."""
+    picture = Image.open(io.BytesIO(png))
+    return np.asarray(picture), picture.info["transparency"]
+
+
+def test_thumbnail_of_a_small_map_is_the_map_below_what_its_keys_receive(site):
+    matrix = read(site, "dec", "one")["map"][2].astype(np.float32)
+    pixels, clear = pixels_of((site.out / "maps/dec/one/2.png").read_bytes())
+    unit = maps.THUMBNAIL_SIDE // len(matrix)
+    below = pixels[maps.STRIP + maps.GAP :]
+    assert np.array_equal(below[::unit, ::unit], heat_index(matrix))
+    expected = np.rint(matrix.astype(np.float64).sum(0) / len(matrix) * 255)
+    assert np.abs(pixels[0, ::unit].astype(int) - expected).max() <= 1
+    assert (pixels[maps.STRIP : maps.STRIP + maps.GAP] == clear).all()
 
 
 def test_thumbnail_of_a_large_map_keeps_the_largest_value_of_each_block():
     large = np.zeros((500, 500), np.float32)
     large[321, 7] = 1
-    pixels = np.asarray(Image.open(io.BytesIO(maps.thumbnail(large))))
-    side = maps.THUMBNAIL_SIDE
-    assert pixels.shape == (side, side)
-    assert np.argwhere(pixels == 255).tolist() == [[321 * side // 500, 7 * side // 500]]
+    pixels, _ = pixels_of(maps.thumbnail(large))
+    side, first = maps.THUMBNAIL_SIDE, maps.THUMBNAIL_SIDE // maps.FIRST_KEY
+    assert pixels.shape == (side + maps.STRIP + maps.GAP, side + first - 1)
+    row, column = np.argwhere(pixels == 255)[0] - [maps.STRIP + maps.GAP, first - 1]
+    assert (row, column) == (321 * side // 500, 7 * side // 500)
+    assert (pixels == 255).sum() == 1
+
+
+def test_a_sink_at_the_first_of_many_keys_is_seen_in_a_thumbnail():
+    """A single pixel at the border would not be."""
+    sink = np.full((400, 400), 0.1 / 399, np.float32)
+    sink[:, 0] = 0.9
+    pixels, _ = pixels_of(maps.thumbnail(sink))
+    strong = (pixels > 200).sum(1)
+    assert strong[: maps.STRIP].min() == strong[maps.STRIP + maps.GAP :].min() >= 4
 
 
 def test_tokens_file_has_the_tokens_and_the_first_of_each_cell(site):

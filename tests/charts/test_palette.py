@@ -60,9 +60,10 @@ def test_heat_darkens_with_attention():
     assert all(a > b for a, b in itertools.pairwise(lightness))
 
 
-def test_heat_scale_is_logarithmic():
-    found = palette.heat_index(np.array([0, palette.HEAT_FLOOR, palette.HEAT_FLOOR**0.5, 1]))
-    assert found.tolist() == [0, 0, 128, 255]
+def test_heat_scale_is_linear_or_logarithmic():
+    assert palette.heat_index(np.array([0, 0.2, 0.5, 1])).tolist() == [0, 51, 128, 255]
+    values = np.array([0, palette.HEAT_FLOOR, palette.HEAT_FLOOR**0.5, 1])
+    assert palette.heat_index(values, log=True).tolist() == [0, 0, 128, 255]
 
 
 def test_the_models_of_this_repository_keep_their_colours_in_every_grid():

@@ -1,11 +1,14 @@
 """The pages in headless Chromium, opened from the disk, with no network."""
 
+import csv
+import io
 import json
 import re
 import shutil
 import subprocess
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
@@ -163,8 +166,9 @@ def test_the_dialog_reads_out_zooms_and_goes_from_layer_to_layer(browse, site):
       told.region = [...view.region];
       press(one("dialog"), "+");
       told.zoomed = [...view.region];
-      choose("#map-scale", "linear");
-      told.legend = one(".matrix").textContent.includes("linear scale");
+      told.linear = one(".matrix").textContent.includes("linear scale");
+      choose("#map-scale", "log");
+      told.log = one(".matrix").textContent.includes("logarithmic scale");
       choose("#map-menu", "1-0");
       await until(() => readout().includes("head 0"));
       told.head = readout();
@@ -185,26 +189,44 @@ def test_the_dialog_reads_out_zooms_and_goes_from_layer_to_layer(browse, site):
     assert found.address == "#map=two/2"
     assert found.region == [0, last, 0, last]
     assert found.zoomed == [20, last, 0, 19]
-    assert found.legend
+    assert found.linear
+    assert found.log
     assert found.head == f"layer 1, head 0: {value(cell['head_map'][0], last - 1)}"
     assert found.console == []
 
 
-def test_exports_are_whole(browse):
+def test_exports_say_what_they_show_and_hold_what_is_shown(browse, site):
+    from sinkscope.extract.cell import cell_path, read_cell
+
     found = browse(
         "dec",
         """
-      document.querySelectorAll("#layers button")[0].click();
+      document.querySelectorAll("#layers button")[1].click();
       await until(() => one(".readout").textContent);
-      const csv = asCsv().trim().split("\\n");
-      told.rows = csv.length;
-      told.svg = new DOMParser().parseFromString(asSvg(), "image/svg+xml").documentElement.tagName;
+      told.whole = asCsv();
+      told.received = [...view.received];
+      const svg = new DOMParser().parseFromString(asSvg(), "image/svg+xml").documentElement;
+      told.tag = svg.tagName;
+      told.text = svg.textContent;
       told.hostile = asSvg().includes("<b>");
       told.png = (await asPng()).size;
+      view.region = [20, 39, 0, 3];
+      render();
+      told.part = asCsv();
+      told.partText = asSvg();
     """,
     )
-    assert found.rows >= 41  # a token may hold a line end
-    assert found.svg == "svg"
+    cell = read_cell(cell_path(site.folder / "results", "dec", "two"))
+    expected = cell["map"][1].astype(np.float64)
+    whole = list(csv.reader(io.StringIO(found.whole)))[1:]
+    assert np.abs(np.array(whole)[:, 1:].astype(float) - expected).max() < 1e-4
+    part = list(csv.reader(io.StringIO(found.part)))[1:]
+    assert np.abs(np.array(part)[:, 1:].astype(float) - expected[20:40, :4]).max() < 1e-4
+    assert np.abs(np.array(found.received) - expected.sum(0) / cell.n_tokens).max() < 1e-4
+    assert found.tag == "svg"
+    for text in ("dec, layer 1, mean over heads", "document two;", "(part of 1), linear scale"):
+        assert text in found.text
+    assert "queries 20 to 39, keys 0 to 3" in found.partText
     assert not found.hostile
     assert found.png > 5000
 

@@ -79,6 +79,9 @@ def heat_map(
     head: Annotated[
         int | None, typer.Option(min=0, help="One of head_maps; else the mean.")
     ] = None,
+    log: Annotated[
+        bool, typer.Option("--log", help="Colours on a logarithmic scale, not a linear one.")
+    ] = False,
     directory: Directory = Path("."),
 ) -> None:
     """Draw one heat map with its tokens, or write its numbers, from a finished cell."""
@@ -86,7 +89,7 @@ def heat_map(
     from sinkscope.extract.cell import read_cell
 
     cell = read_cell(find_cell(directory / "results", model, document), ["map", "head_map"])
-    write_heat_map(cell, str(layer) if head is None else f"{layer}-{head}", out)
+    write_heat_map(cell, str(layer) if head is None else f"{layer}-{head}", out, log=log)
 
 
 @app.command()

@@ -12,6 +12,7 @@ import vl_convert
 from sinkscope.atlas.maps import image, named_maps
 from sinkscope.charts.figure import Figure, as_svg
 from sinkscope.charts.forms import heat_maps as forms
+from sinkscope.charts.theme import rounded
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell, cell_path
 from sinkscope.files import write_json, write_text, written
@@ -22,9 +23,10 @@ MOST_LABELS = 56  # along an axis
 MOST_LISTED = 20  # names in an error
 
 
-def write_heat_map(cell: Cell, name: str, out: Path) -> None:
+def write_heat_map(cell: Cell, name: str, out: Path, *, log: bool = False) -> None:
     """Write map `name` of a cell ('12', or '12-3' for head 3 of layer 12) in the format of out's
-    ending: .svg, .png, .json (Vega-Lite) or .csv (all numbers).
+    ending: .svg, .png, .json (Vega-Lite) or .csv (all numbers). log: whether the colours are on a
+    logarithmic scale.
 
     Raises SinkscopeError for a map that the cell does not have, and for another ending.
     """
@@ -45,7 +47,7 @@ def write_heat_map(cell: Cell, name: str, out: Path) -> None:
             f"(LAYER/HEAD) {heads}. Name one of them, or add the head to head_maps in the "
             "configuration and run again."
         )
-    figure = heat_map(cell, name, maps[name])
+    figure = heat_map(cell, name, maps[name], log=log)
     if out.suffix == ".csv":
         write_text(out, as_csv(numbers(cell, maps[name])))
     elif out.suffix == ".json":
@@ -106,15 +108,17 @@ def numbers(cell: Cell, matrix: np.ndarray) -> pl.DataFrame:
     )
 
 
-def heat_map(cell: Cell, name: str, matrix: np.ndarray) -> Figure:
+def heat_map(cell: Cell, name: str, matrix: np.ndarray, *, log: bool = False) -> Figure:
     layer, _, head = name.partition("-")
     n_cells = len(matrix)
     what = f"layer {layer}, head {head}" if head else f"layer {layer}, mean over heads"
     step = -(-n_cells // MOST_LABELS)
-    labels = pl.DataFrame(
+    tokens = first_tokens(cell, n_cells)
+    drawn = pl.DataFrame(
         {
-            "at": [c + 0.5 for c in range(0, n_cells, step)],
-            "token": first_tokens(cell, n_cells)[::step],
+            "at": np.arange(n_cells) + 0.5,
+            "received": matrix.mean(0, dtype=np.float64),
+            "token": [token if c % step == 0 else "" for c, token in enumerate(tokens)],
         }
     )
     return Figure(
@@ -122,7 +126,10 @@ def heat_map(cell: Cell, name: str, matrix: np.ndarray) -> Figure:
         title=f"{cell.meta['document']}, {what}",
         subject=cell.meta["model"],
         finding=Finding(""),
-        caption="Attention from every query (rows) to every key (columns).",
-        chart=forms.heat_map(image(matrix), n_cells, labels),
-        data=labels,
+        caption=(
+            "Attention from every query (rows) to every key (columns); above, what every key "
+            "receives, mean over queries."
+        ),
+        chart=forms.heat_map(forms.Picture(image(matrix, log=log), n_cells, log), drawn),
+        data=rounded(drawn),
     )

@@ -27,7 +27,10 @@ from sinkscope.files import read_json, replaced_folder, write_json
 
 # Attention is stored in steps of 1 / STEPS.
 STEPS = 10_000
+# A thumbnail, in pixels: most keys or queries per side, height of the strip above the map, the gap
+# between both, and the largest fraction of the width that the first key may lack.
 THUMBNAIL_SIDE = 96
+STRIP, GAP, FIRST_KEY = 7, 3, 24
 
 
 def write_maps(
@@ -101,20 +104,27 @@ def packed(matrix: np.ndarray) -> str:
 
 
 def thumbnail(matrix: np.ndarray) -> bytes:
-    """PNG of at most THUMBNAIL_SIDE pixels per side; each pixel is the largest value of its block.
+    """PNG: a strip of what every key receives (mean over queries), a gap, and the map with at most
+    THUMBNAIL_SIDE rows; each pixel is the largest value of its block, since the mean would hide a
+    sink, which is one column among many. The first key, the most frequent sink, takes at least 1
+    / FIRST_KEY of the width. No attention is transparent."""
+    rows = matrix.astype(np.float32)
+    side = min(len(rows), THUMBNAIL_SIDE)
+    starts = np.arange(side) * len(rows) // side
+    received = np.maximum.reduceat(rows.mean(0), starts)
+    reduced = np.maximum.reduceat(np.maximum.reduceat(rows, starts, 0), starts, 1)
+    unit = max(1, THUMBNAIL_SIDE // side)  # pixels per key: strip and gap keep their height
+    lines = [np.tile(received, (STRIP, 1)), np.zeros((GAP, side)), reduced.repeat(unit, 0)]
+    widths = np.full(side, unit)
+    widths[0] = max(unit, side * unit // FIRST_KEY)
+    return image(np.concatenate(lines).repeat(widths, 1), clear=True)
 
-    The mean would hide a sink, which is one column among many.
-    """
-    side = min(len(matrix), THUMBNAIL_SIDE)
-    starts = np.arange(side) * len(matrix) // side
-    reduced = np.maximum.reduceat(np.maximum.reduceat(matrix, starts, 0), starts, 1)
-    return image(reduced)
 
-
-def image(matrix: np.ndarray) -> bytes:
-    """PNG of a matrix, one pixel per entry, in the colours of heat maps."""
-    picture = Image.fromarray(heat_index(matrix.astype(np.float32)), mode="P")
+def image(matrix: np.ndarray, *, log: bool = False, clear: bool = False) -> bytes:
+    """PNG of a matrix, one pixel per entry, in the colours of heat maps. clear: whether no
+    attention is transparent."""
+    picture = Image.fromarray(heat_index(matrix.astype(np.float32), log=log), mode="P")
     picture.putpalette(heat_table().tobytes())
     stream = io.BytesIO()
-    picture.save(stream, "PNG", optimize=True)
+    picture.save(stream, "PNG", optimize=True, **({"transparency": 0} if clear else {}))
     return stream.getvalue()

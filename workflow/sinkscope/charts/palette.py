@@ -77,7 +77,9 @@ HEAT_STOPS = (
     "#243d94",
     "#0a1a50",
 )
-# Heat maps are logarithmic: attention of HEAT_FLOOR or less has the first stop, 1 the last.
+# Heat maps are linear: no attention has the first stop, all of it the last. On the logarithmic
+# scale, an option of single maps, HEAT_FLOOR or less has the first stop; it shows what is not a
+# sink.
 HEAT_FLOOR = 1e-3
 
 
@@ -109,7 +111,10 @@ def heat_table() -> np.ndarray:
     return np.stack(columns, -1).round().astype(np.uint8)
 
 
-def heat_index(attention: np.ndarray) -> np.ndarray:
-    """Entry of heat_table, uint8, of attention between 0 and 1, on the logarithmic scale."""
+def heat_index(attention: np.ndarray, *, log: bool = False) -> np.ndarray:
+    """Entry of heat_table, uint8, of attention between 0 and 1 on the linear or logarithmic
+    scale."""
+    if not log:
+        return (np.clip(attention, 0, 1) * 255).round().astype(np.uint8)
     decades = np.log10(np.clip(attention, HEAT_FLOOR, 1)) - np.log10(HEAT_FLOOR)
     return (decades / -np.log10(HEAT_FLOOR) * 255).round().astype(np.uint8)

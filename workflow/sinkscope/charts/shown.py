@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from sinkscope.charts.palette import HEAT_STOPS
 from sinkscope.errors import DamagedError
 from sinkscope.files import read_json
 
@@ -25,6 +27,11 @@ class ShownFigure:
     spec: dict[str, Any]
     links: dict[str, str]
     image: str
+
+    @property
+    def is_heat(self) -> bool:
+        """Whether it has the colours of heat maps, which dark pages turn round."""
+        return HEAT_STOPS[0] in json.dumps(self.spec)
 
 
 @dataclass(frozen=True)

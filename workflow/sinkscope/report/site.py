@@ -20,7 +20,7 @@ from sinkscope.printable import printable
 HERE = Path(__file__).parent
 STYLES = ("report.css", "maps.css")
 # In the order of loading. Pages without heat maps take only the first two.
-SCRIPTS = ("vega.js", "report.js", "maps.js", "dialog.js")
+SCRIPTS = ("vega.js", "report.js", "maps.js", "strip.js", "dialog.js")
 
 
 def environment() -> jinja2.Environment:

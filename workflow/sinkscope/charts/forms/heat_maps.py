@@ -1,8 +1,10 @@
-"""A whole map of attention as an image, with tokens along its sides."""
+"""A heat map with many cells, as an image with the tokens of its queries and keys, below a strip of
+what every key receives."""
 
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 
 import altair as alt
 import polars as pl
@@ -10,35 +12,69 @@ import polars as pl
 from sinkscope.charts.palette import HEAT_FLOOR, HEAT_STOPS
 from sinkscope.charts.theme import data_source
 
-SIDE = 640  # pixels of the drawn map
-TITLE = "attention, logarithmic; queries in rows, keys in columns"
+SIDE, LEAST = 640, 240  # pixels of the drawn map
+STRIP = 44  # pixels of the strip
+BAR = "#243d94"  # of the strip, one of HEAT_STOPS
+THINNEST = 2  # pixels of a bar: also the first of many keys is seen
 
 
-def heat_map(picture: bytes, n_cells: int, labels: pl.DataFrame) -> alt.LayerChart:
-    """picture: PNG, one pixel per entry of the map, in the colours of heat maps (logarithmic).
-    labels: at (position in cells), token; for both sides."""
-    uri = f"data:image/png;base64,{base64.b64encode(picture).decode('ascii')}"
-    corners = {"url": uri, "start": 0, "stop": n_cells}
-    x = alt.X("start:Q", scale=alt.Scale(domain=[0, n_cells]), axis=None)
-    y = alt.Y("start:Q", scale=alt.Scale(domain=[n_cells, 0]), axis=None)
-    drawn = (
-        alt.Chart(alt.Data(values=[corners]))
-        .mark_image(aspect=False, smooth=False)
-        .encode(x=x, x2="stop:Q", y=y, y2="stop:Q", url="url:N")
-    )
+@dataclass(frozen=True)
+class Picture:
+    """png: one pixel per entry of the map, in the colours of heat maps. n_cells: entries per side.
+    log: whether the colours are those of the logarithmic scale."""
+
+    png: bytes
+    n_cells: int
+    log: bool = False
+
+
+def heat_map(picture: Picture, drawn: pl.DataFrame) -> alt.VConcatChart:
+    """drawn: one row per cell of a side: at (middle of the cell), received (mean over queries),
+    token (empty for cells without a label)."""
+    n = picture.n_cells
+    side = max(LEAST, min(SIDE, n * 12))
+    strip = received(n, side).properties(width=side, height=STRIP)
+    layers = [pixels(picture), legend(log=picture.log), queries(n)]
+    drawn_map = alt.LayerChart(layer=layers, width=side, height=side)
+    return alt.vconcat(strip, drawn_map, spacing=6, data=data_source(drawn))
+
+
+def received(n: int, side: int) -> alt.LayerChart:
+    """Bars of what every key receives, below the tokens of the keys."""
+    x = alt.X("at:Q", scale=alt.Scale(domain=[0, n], nice=False), axis=None)
+    axis = alt.Axis(values=[0, 0.5, 1], format="~g", grid=True, titlePadding=4)
+    y = alt.Y("received:Q", title="received", scale=alt.Scale(domain=[0, 1]), axis=axis)
+    width = max(THINNEST, round(0.8 * side / n, 2))
+    bars = alt.Chart().mark_bar(color=BAR, width=width, aria=False).encode(x=x, y=y)
     # Labels are text marks: in an axis, tokens would have to be part of an expression.
-    left = alt.MarkDef("text", align="right", baseline="middle", dx=-4, fontSize=9)
     top = alt.MarkDef("text", align="left", baseline="middle", dx=4, fontSize=9, angle=270)
-    queries = alt.Chart(mark=left).encode(x=alt.value(0), y="at:Q", text="token:N")
-    keys = alt.Chart(mark=top).encode(x="at:Q", y=alt.value(0), text="token:N")
-    side = max(240, min(SIDE, n_cells * 12))
-    layers = [drawn, legend(), queries, keys]
-    return alt.LayerChart(data=data_source(labels), layer=layers, width=side, height=side)
+    return alt.LayerChart(
+        layer=[bars, alt.Chart(mark=top).encode(x=x, y=alt.value(0), text="token:N")]
+    )
 
 
-def legend() -> alt.Chart:
+def pixels(picture: Picture) -> alt.Chart:
+    n = picture.n_cells
+    uri = f"data:image/png;base64,{base64.b64encode(picture.png).decode('ascii')}"
+    corners = {"url": uri, "start": 0, "stop": n}
+    x = alt.X("start:Q", scale=alt.Scale(domain=[0, n], nice=False), axis=None)
+    y = alt.Y("start:Q", scale=alt.Scale(domain=[n, 0], nice=False), axis=None)
+    image = alt.Chart(alt.Data(values=[corners])).mark_image(aspect=False, smooth=False)
+    return image.encode(x=x, x2="stop:Q", y=y, y2="stop:Q", url="url:N")
+
+
+def queries(n: int) -> alt.Chart:
+    left = alt.MarkDef("text", align="right", baseline="middle", dx=-4, fontSize=9)
+    y = alt.Y("at:Q", scale=alt.Scale(domain=[n, 0], nice=False), axis=None)
+    return alt.Chart(mark=left).encode(x=alt.value(0), y=y, text="token:N")
+
+
+def legend(*, log: bool) -> alt.Chart:
     """An invisible mark, for the legend of the image's colours."""
-    scale = alt.Scale(type="log", domain=[HEAT_FLOOR, 1], range=list(HEAT_STOPS))
-    bar = alt.Legend(orient="bottom", title=TITLE, gradientLength=260, titleLimit=400)
-    mark = alt.Chart(alt.Data(values=[{"value": HEAT_FLOOR}])).mark_point(opacity=0)
+    kind, least = ("log", HEAT_FLOOR) if log else ("linear", 0)
+    scale = alt.Scale(type=kind, domain=[least, 1], range=list(HEAT_STOPS), interpolate="rgb")
+    name = "logarithmic" if log else "linear"
+    title = f"attention (part of 1, {name}); queries in rows, keys in columns"
+    bar = alt.Legend(orient="bottom", title=title, gradientLength=260, titleLimit=400)
+    mark = alt.Chart(alt.Data(values=[{"value": least}])).mark_point(opacity=0)
     return mark.encode(color=alt.Color("value:Q", scale=scale, legend=bar))

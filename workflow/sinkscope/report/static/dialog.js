@@ -1,11 +1,14 @@
-// The full heat map: a matrix with its tokens along both axes, a readout, zoom and exports.
+// The full heat map: a matrix with its tokens along both axes, what its keys receive above it, a
+// readout, zoom and exports.
 "use strict";
 
 const dialog = document.getElementById("map-dialog");
 const SVG = "http://www.w3.org/2000/svg";
-const MARGIN = { left: 118, top: 104, right: 14, bottom: 62 };
+// Around the matrix: tokens at the left, tokens and the strip above, the legend below.
+const MARGIN = { left: 118, top: 104 + STRIP.height + STRIP.gap, right: 14, bottom: 62 };
+const NARROW = 480; // pixels of a dialog in which labels have less room
 // What the dialog shows. region: first and last cell shown, [query, query, key, key].
-const view = { scale: "log" };
+const view = { scale: "linear" };
 
 function make(name, attributes, text) {
   const node = document.createElementNS(SVG, name);
@@ -41,7 +44,8 @@ function named(kind, cell) {
 
 function short(cell) {
   const { first, last, text } = tokensOf(cell);
-  const name = text.length > 12 ? `${text.slice(0, 11)}…` : text;
+  const most = dialog.clientWidth < NARROW ? 6 : 12;
+  const name = text.length > most ? `${text.slice(0, most - 1)}…` : text;
   return `${name} ${first}${first === last ? "" : `–${last}`}`;
 }
 
@@ -71,6 +75,7 @@ function picture([q0, q1, k0, k1]) {
 }
 
 function side() {
+  MARGIN.left = dialog.clientWidth < NARROW ? 74 : 118;
   const room = dialog.clientWidth - 45 - MARGIN.left - MARGIN.right;
   return Math.max(170, Math.min(room, Math.max(380, window.innerHeight - 400)));
 }
@@ -87,10 +92,17 @@ function axes(svg, size, [q0, q1, k0, k1]) {
     const y = MARGIN.top + ((query - q0 + 0.5) * size) / rows;
     svg.append(make("text", { ...label, x: MARGIN.left - 6, y: y + 3.5, "text-anchor": "end" }, short(query)));
   }
-  for (let key = k0; key <= k1; key += stride(columns, size)) {
+  // The keys that receive most are always named, with their number.
+  const most = mostReceived(view.received, [k0, k1], size);
+  const tooNear = (key) => most.some((other) => Math.abs(other - key) * (size / columns) < 12);
+  const named = Array.from({ length: columns }, (_, i) => k0 + i)
+    .filter((key) => (key - k0) % stride(columns, size) === 0 && !tooNear(key));
+  for (const key of [...named, ...most]) {
     const x = MARGIN.left + ((key - k0 + 0.5) * size) / columns + 3.5;
-    const turn = `translate(${x} ${MARGIN.top - 6}) rotate(-90)`;
-    svg.append(make("text", { ...label, transform: turn }, short(key)));
+    const turn = `translate(${x} ${MARGIN.top - STRIP.height - STRIP.gap - 4}) rotate(-90)`;
+    const isMost = most.includes(key);
+    const text = isMost ? `${short(key)}: ${view.received[key].toFixed(2)}` : short(key);
+    svg.append(make("text", { ...label, transform: turn, "font-weight": isMost ? 700 : 400 }, text));
   }
   const title = { "font-size": 11, "font-family": "system-ui, sans-serif", "text-anchor": "middle" };
   svg.append(make("text", { ...title, x: MARGIN.left + size / 2, y: 11 }, "key (token, position)"));
@@ -113,8 +125,11 @@ function legend(svg, size) {
   for (const tick of ticks) {
     svg.append(make("text", { ...text, x: x + part(tick) * width }, label(tick)));
   }
-  const kind = view.scale === "log" ? "attention, logarithmic scale" : "attention, linear scale";
-  svg.append(make("text", { ...text, x, y: y + 36, "text-anchor": "start" }, kind));
+  svg.append(make("text", { ...text, x, y: y + 36, "text-anchor": "start" }, scaleText()));
+}
+
+function scaleText() {
+  return `attention (part of 1), ${view.scale === "log" ? "logarithmic" : "linear"} scale`;
 }
 
 function render() {
@@ -127,6 +142,8 @@ function render() {
   image.style.imageRendering = "pixelated";
   svg.append(image, make("rect", { ...frame, fill: "none", stroke: "currentColor", "stroke-opacity": 0.35 }));
   axes(svg, size, view.region);
+  const strip = { x: MARGIN.left, y: MARGIN.top - STRIP.height - STRIP.gap, width: size };
+  drawStrip(svg, view.received, view.region.slice(2), strip);
   legend(svg, size);
   view.cursorBox = make("rect", { class: "cursor", fill: "none", stroke: "#00a2c7", "stroke-width": 2 });
   svg.append(view.cursorBox);
@@ -210,6 +227,7 @@ async function openMap(documentName, map) {
   ]);
   const sameDocument = view.document === documentName;
   Object.assign(view, { document: documentName, map, tokens, first, matrix, n: first.length - 1 });
+  view.received = receivedBy(view.n, attention);
   if (!sameDocument || !view.region) {
     view.region = [0, view.n - 1, 0, view.n - 1];
     view.cursor = [view.n - 1, 0];
@@ -278,30 +296,55 @@ function onKey(event) {
 
 // ---- Exports ----
 
+function isWhole() {
+  return view.region.join() === `0,${view.n - 1},0,${view.n - 1}`;
+}
+
 function save(content, type, ending) {
+  const [q0, q1, k0, k1] = view.region;
+  const region = isWhole() ? "" : `-queries-${q0}-${q1}-keys-${k0}-${k1}`;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([content], { type }));
-  link.download = `${page.model}-${view.document}-${view.map}.${ending}`;
+  link.download = `${page.model}-${view.document}-${view.map}${region}.${ending}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
+// A picture that says by itself what it shows: model, document, layer, unit and scale.
 function asSvg() {
   const copy = view.svg.cloneNode(true);
+  const [width, height] = [Number(copy.getAttribute("width")), Number(copy.getAttribute("height"))];
   copy.querySelector(".cursor").remove();
   copy.setAttribute("xmlns", SVG);
   copy.setAttribute("color", "#1d2025");
+  copy.setAttribute("viewBox", `0 -40 ${width} ${height + 40}`);
+  copy.setAttribute("height", height + 40);
   copy.style.background = "#ffffff";
+  const [q0, q1, k0, k1] = view.region;
+  const kind = view.map.includes("-") ? "" : ", mean over heads";
+  const part = isWhole() ? "" : `; queries ${q0} to ${q1}, keys ${k0} to ${k1}`;
+  const text = { x: 8, "font-family": "system-ui, sans-serif" };
+  copy.append(
+    make("text", { ...text, y: -22, "font-size": 14, "font-weight": 600 }, `${page.model}, ${titleOf(view.map)}${kind}`),
+    make("text", { ...text, y: -6, "font-size": 11 }, `document ${view.document}${part}; ${scaleText()}`),
+  );
   for (const text of copy.querySelectorAll("text")) text.setAttribute("fill", "currentColor");
   return new XMLSerializer().serializeToString(copy);
 }
 
+// The numbers that are shown: of the whole map, or of the part that is zoomed into.
 function asCsv() {
-  const quoted = (text) => `"${text.replaceAll('"', '""')}"`;
-  const cells = Array.from({ length: view.n }, (_, cell) => cell);
-  const head = ["query \\ key", ...cells.map(short)].map(quoted).join(",");
-  const rows = cells.map((query) =>
-    [quoted(short(query)), ...cells.map((key) => attention(query, key))].join(","));
+  // An apostrophe keeps a spreadsheet from running a token as a formula.
+  const quoted = (text) => `"${text.replace(/^(?=[=+@\t\r-])/, "'").replaceAll('"', '""')}"`;
+  const [q0, q1, k0, k1] = view.region;
+  const cells = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  const name = (cell) => {
+    const { first, last, text } = tokensOf(cell);
+    return `${text} ${first}${first === last ? "" : `–${last}`}`;
+  };
+  const head = ["query \\ key", ...cells(k0, k1).map(name)].map(quoted).join(",");
+  const rows = cells(q0, q1).map((query) =>
+    [quoted(name(query)), ...cells(k0, k1).map((key) => attention(query, key))].join(","));
   return [head, ...rows, ""].join("\n");
 }
 
