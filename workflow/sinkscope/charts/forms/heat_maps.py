@@ -71,9 +71,9 @@ def queries(n: int) -> alt.Chart:
 
 def legend(*, log: bool) -> alt.Chart:
     """An invisible mark, for the legend of the image's colours."""
-    kind, least = ("log", HEAT_FLOOR) if log else ("linear", 0)
-    scale = alt.Scale(type=kind, domain=[least, 1], range=list(HEAT_STOPS), interpolate="rgb")
-    name = "logarithmic" if log else "linear"
+    name, least = ("logarithmic", HEAT_FLOOR) if log else ("linear", 0)
+    scale = alt.Scale(domain=[least, 1], range=list(HEAT_STOPS), interpolate="rgb")
+    scale = alt.Scale(**scale.to_dict() | {"type": "log" if log else "linear"})
     title = f"attention (part of 1, {name}); queries in rows, keys in columns"
     bar = alt.Legend(orient="bottom", title=title, gradientLength=260, titleLimit=400)
     mark = alt.Chart(alt.Data(values=[{"value": least}])).mark_point(opacity=0)
