@@ -8,6 +8,7 @@ import pytest
 from atlas.figures.of_site import drawn, listed, sentence, tables_of
 from report.made import strict_json
 from sinkscope.atlas.figures.job import figures_of_model, write_figures_of_model
+from sinkscope.atlas.figures.of_model.last_layer import receives_most
 
 OF_MODEL = [
     "max_attention",
@@ -85,6 +86,22 @@ def test_heads_are_the_mean_over_documents(site, tables):
     joined = found.join(mean.agg(pl.col("sink_score").mean()), on=["layer", "head"])
     assert joined.height == 8
     assert (joined["sink_score"] - joined["sink_score_right"]).abs().max() <= 5e-7
+
+
+def test_what_a_class_of_keys_receives_has_the_interval_of_its_documents():
+    rows = [("one", "terminator", 0.4), ("one", "word", 0.1), ("one", "word", 0.3),
+            ("two", "terminator", 0.2), ("two", "word", 0.2)]  # fmt: skip
+    schema = ["document", "key_class", "received"]
+    facts = receives_most(pl.DataFrame(rows, schema=schema, orient="row"))
+    assert facts.pop("key_class") == "terminator"
+    # Resamples: 'one' twice, both, 'two' twice. Means of words: 0.4 / 2, 0.6 / 3, 0.2 / 1.
+    assert facts == pytest.approx({
+        "received": 0.3, "received_low": 0.2, "received_high": 0.4,
+        "terminator": 0.3, "word": 0.2, "times": 1.5, "times_low": 1.0, "times_high": 2.0,
+    })  # fmt: skip
+    alone = receives_most(pl.DataFrame(rows[:3], schema=schema, orient="row"))
+    assert "received_low" not in alone
+    assert alone["times"] == pytest.approx(2)
 
 
 def test_last_layer_has_every_key_of_every_document(site, tables):

@@ -28,9 +28,10 @@ def test_a_valley_of_key_0_is_named_with_its_layers_its_depth_and_the_norm(tmp_p
     assert figure.finding.text == (
         "Key 0 makes a compression valley in 1 of 2 models: in 2 of 4 layers of a (1 to 2) its "
         "state is up to 150 times as long as those of other tokens, and all states together fill "
-        "hardly more than one direction (entropy 0.02 in layer 2); without key 0 the valley is "
-        "gone (0.60). Of the others it lowers entropy most in layer 1 of b (from 0.60 to 0.50). "
-        "Without key 0 entropy is lowest in layer 3 of a (0.30)."
+        "hardly more than one direction (entropy 0.02 [0.02, 0.02] in layer 2); without key 0 "
+        "the valley is gone (0.60 [0.60, 0.60]). Of the others it lowers entropy most in layer 1 "
+        "of b (from 0.60 [0.60, 0.60] to 0.50 [0.50, 0.50]). Without key 0 entropy is lowest in "
+        "layer 3 of a (0.30 [0.30, 0.30])."
     )
     facts = figure.finding.facts
     assert facts["valleys"][0]["n_valley_layers"] == 2
@@ -43,7 +44,8 @@ def test_a_valley_of_key_0_is_named_with_its_layers_its_depth_and_the_norm(tmp_p
 def test_a_run_without_a_valley_says_so(tmp_path):
     assert drawn(tmp_path, b={"valley": None})["depth_entropy"].finding.text == (
         "Key 0 makes no compression valley in 1 model: it lowers entropy most in layer 1 of b "
-        "(from 0.60 to 0.50). Without key 0 entropy is lowest in layer 3 of b (0.30)."
+        "(from 0.60 [0.60, 0.60] to 0.50 [0.50, 0.50]). Without key 0 entropy is lowest in layer 3 "
+        "of b (0.30 [0.30, 0.30])."
     )
 
 

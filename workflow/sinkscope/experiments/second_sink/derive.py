@@ -120,13 +120,16 @@ def expected(profiles: pl.DataFrame) -> pl.DataFrame:
 
 
 def drops(naive: pl.DataFrame) -> pl.DataFrame:
-    """One row per model: local_before, local_after and factor of expected(), means over documents,
-    and `dropped`, the factor by which local attention falls. Local attention is above the naive
-    expectation where dropped is less than factor."""
+    """One row per model: n_documents; local_before, local_after and factor of expected(), means
+    over documents with their intervals; and `dropped`, the factor by which local attention falls,
+    with its interval. Local attention is above the naive expectation where dropped is less than
+    factor."""
+    values = ["local_before", "local_after", "factor"]
+    dropped = means.of_sums(naive, ["model"], "local_before", "local_after", "dropped")
     return (
-        naive.group_by("model")
-        .agg(pl.col("local_before", "local_after", "factor").mean())
-        .with_columns(dropped=pl.col("local_before") / pl.col("local_after"))
+        means.over_documents(naive, ["model"], values)
+        .rename({"factor_n": "n_documents"})
+        .join(dropped, on="model")
         .sort("factor", "model", descending=[True, False])
     )
 

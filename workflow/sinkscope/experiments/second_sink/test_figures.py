@@ -117,8 +117,8 @@ def test_the_ratio_is_that_of_layers_with_a_sink(both, tmp_path):
 
 def test_the_comma_is_the_control(both):
     assert both["second_sink_controls"].finding.text == (
-        "A full stop gets more than a comma in its place in 2 of 2 models, in a 0.360 against "
-        "0.010; more than the next terminator in 2 of 2."
+        "A full stop gets more than a comma in its place in 2 of 2 models, in a 0.360 "
+        "[0.360, 0.360] against 0.010 [0.010, 0.010]; more than the next terminator in 2 of 2."
     )
 
 
@@ -132,8 +132,8 @@ def test_maps_mark_both_columns_and_name_the_brightest(both):
 def test_states_and_convergence_name_the_nearest(both):
     assert both["second_sink_states"].finding.text == (
         "Nearest to the first token's state is the first terminator's in layer 1 of a: cosine "
-        "0.900, unit-vector distance 0.45; other tokens there have 0.100, a comma in its place "
-        "0.200."
+        "0.900 [0.900, 0.900], unit-vector distance 0.45; other tokens there have 0.100, a comma "
+        "in its place 0.200."
     )
     assert (
         "most alike in layer 1 of a (mean cosine 0.990)"
@@ -147,8 +147,8 @@ def test_local_attention_is_held_against_the_naive_expectation(both):
     figure = both["second_sink_local"]
     assert figure.finding.text == (
         "Where most is expected of it, in a, the first terminator should divide local attention "
-        "by 1.60; it is divided by 1.00 (0.12 before, 0.12 after). It drops by less than expected "
-        "in 2 of 2 decoders."
+        "by 1.60 [1.60, 1.60]; it is divided by 1.00 [1.00, 1.00] (0.12 before, 0.12 after, mean "
+        "over 2 documents). It drops by less than expected in 2 of 2 decoders."
     )
     expected = figure.data.filter(model="a", document="one", form="all keys")
     values = expected["expected"].unique().sort().to_list()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import altair as alt
+import numpy as np
 import polars as pl
 
 from sinkscope import words
@@ -15,14 +16,16 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
+from sinkscope.intervals import interval, ratios
 from sinkscope.keys import KEY_CLASSES
+from sinkscope.means import matrix
 
 WIDTH = 680
 FINDING = (
     "In layer {{ layer }}, the last, a key of class {{ key_class }} receives most: "
-    "{{ received | decimals(4) }} on average"
+    "{{ received | estimate(received_low, received_high, '.4f') }} on average"
     "{% if times is defined %}; a terminator receives {{ terminator | decimals(4) }}, "
-    "{{ times | decimals(1) }} times what a word does{% endif %}."
+    "{{ times | estimate(times_low, times_high, '.1f') }} times what a word does{% endif %}."
 )
 
 
@@ -92,12 +95,25 @@ def of_classes(drawn: pl.DataFrame) -> alt.LayerChart:
 
 
 def receives_most(table: pl.DataFrame) -> dict[str, str | float]:
-    """Facts: the class whose keys receive most attention; terminators and words, if both occur."""
-    means = table.group_by("key_class", maintain_order=True).agg(pl.col("received").mean())
-    received: dict[str, float] = dict(means.iter_rows())
-    best = max(received, key=lambda name: received[name])
-    facts: dict[str, str | float] = {"key_class": best, "received": received[best]}
-    terminator, word = received.get("terminator"), received.get("word")
-    if terminator is not None and word:
-        facts |= {"terminator": terminator, "word": word, "times": terminator / word}
+    """Facts: the class whose keys receive most attention, mean over all of its keys; terminators
+    and words, if both occur. Intervals: documents resampled, with all of their keys."""
+    sums = table.group_by("document", "key_class").agg(pl.col("received").sum(), keys=pl.len())
+    classes, (received, keys) = matrix(sums, ["key_class"], ["received", "keys"])
+    means = ratios(received, keys)  # [resample, class]
+    several = table["document"].n_unique() > 1
+    names = classes["key_class"].to_list()
+
+    def estimated(name: str, resampled: np.ndarray) -> dict[str, float]:
+        low, high = interval(resampled[:, None])
+        ends = {f"{name}_low": low.item(), f"{name}_high": high.item()} if several else {}
+        return {name: resampled[0].item(), **ends}
+
+    best = means[0].argmax()
+    facts: dict[str, str | float] = {"key_class": names[best]}
+    facts |= estimated("received", means[:, best])
+    values = dict(zip(names, means.T, strict=True))  # [resample] each
+    terminator, word = values.get("terminator"), values.get("word")
+    if terminator is not None and word is not None and word[0]:
+        facts |= {"terminator": terminator[0].item(), "word": word[0].item()}
+        facts |= estimated("times", terminator / word)
     return facts

@@ -34,26 +34,29 @@ COLUMNS, WIDTH = 3, 200
 # layer whose states fill few directions anyway, with key 0 or without, is no such valley.
 VALLEY = 0.5
 FINDING = (
+    "{% macro with_key(row) %}{{ row.entropy|estimate(row.entropy_low, row.entropy_high) }}"
+    "{% endmacro %}"
+    "{% macro without(row) %}"
+    "{{ row.entropy_no_first|estimate(row.entropy_no_first_low, row.entropy_no_first_high) }}"
+    "{% endmacro %}"
     "{% for row in valleys %}"
     "{% if loop.first %}Key 0 makes a compression valley in {{ n_valleys }} of "
     "{{ n_models|counted('model') }}: {% else %}; {% endif %}"
     "in {{ row.n_valley_layers }} of {{ row.n_layers }} layers of {{ row.model }} "
     "({{ row.first_layer }} to {{ row.last_layer }}) its state is up to "
     "{{ row.norm_ratio|decimals(0) }} times as long as those of other tokens, and all states "
-    "together fill hardly more than one direction (entropy {{ row.entropy|mass }} in layer "
-    "{{ row.layer }}); without key 0 the valley is gone "
-    "({{ row.entropy_no_first|mass }})"
+    "together fill hardly more than one direction (entropy {{ with_key(row) }} in layer "
+    "{{ row.layer }}); without key 0 the valley is gone ({{ without(row) }})"
     "{% endfor %}"
     "{% if n_more %}; {{ n_more }} more{% endif %}"
     "{% for row in closest %}"
     "{% if valleys %}. Of the others it lowers entropy most in "
     "{% else %}Key 0 makes no compression valley in {{ n_models|counted('model') }}: it lowers "
     "entropy most in {% endif %}"
-    "layer {{ row.layer }} of {{ row.model }} (from {{ row.entropy_no_first|mass }} to "
-    "{{ row.entropy|mass }})"
+    "layer {{ row.layer }} of {{ row.model }} (from {{ without(row) }} to {{ with_key(row) }})"
     "{% endfor %}."
     "{% for row in lowest %} Without key 0 entropy is lowest in layer {{ row.layer }} of "
-    "{{ row.model }} ({{ row.entropy_no_first|mass }}).{% endfor %}"
+    "{{ row.model }} ({{ without(row) }}).{% endfor %}"
 )
 
 
@@ -110,11 +113,11 @@ def facts_of(means: pl.DataFrame) -> dict[str, Any]:
         last_layer=valley.max(),
         norm_ratio=pl.col("norm_ratio").filter("in_valley").max(),
     )
-    values = ["model", "layer", *ENTROPIES]
+    values = [*BY, *(f"{name}{end}" for name in ENTROPIES for end in ("", "_low", "_high"))]
     deepest = means.sort("model", "part", "layer").group_by("model", maintain_order=True).first()
     valleys = deepest.filter("in_valley").select(values).join(models, on="model").sort("model")
     others = deepest.filter(~pl.col("in_valley")).sort("part", "model")
-    lowest = means.sort("entropy_no_first", *BY).select(*BY, "entropy_no_first")
+    lowest = means.sort("entropy_no_first", *BY).select(values)
     return {
         "n_models": deepest.height,
         "n_valleys": valleys.height,

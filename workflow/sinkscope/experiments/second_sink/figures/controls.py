@@ -31,8 +31,9 @@ POINTS = {
 AGAINST = (
     "{% for row in widest %}"
     "A full stop gets more than a comma in its place in {{ n_above_comma }} of "
-    "{{ n_comma|counted('model') }}, in {{ row.model }} {{ row.full_stop|decimals(3) }} against "
-    "{{ row.comma|decimals(3) }}"
+    "{{ n_comma|counted('model') }}, in {{ row.model }} "
+    "{{ row.full_stop|estimate(row.full_stop_low, row.full_stop_high, '.3f') }} against "
+    "{{ row.comma|estimate(row.comma_low, row.comma_high, '.3f') }}"
     "{% endfor %}"
     "{% if n_next %}"
     "{{ '; more' if widest else 'More' }} than the next terminator in {{ n_above_next }} of "
@@ -81,7 +82,9 @@ def against(drawn: pl.DataFrame) -> dict[str, Any]:
     drawn = drawn.filter(pl.col("document") == ALL_DOCUMENTS)
     names = {"full_stop": "full stop", "comma": "comma", "next": NEXT}
     values = {
-        name: pl.col("value").filter(pl.col("kind") == kind).first() for name, kind in names.items()
+        f"{name}{end}": pl.col(f"value{end}").filter(pl.col("kind") == kind).first()
+        for name, kind in names.items()
+        for end in ("", "_low", "_high")
     }
     by_model = drawn.group_by("model", maintain_order=True).agg(**values).drop_nulls("full_stop")
     commas, following = by_model.drop_nulls("comma"), by_model.drop_nulls("next")
@@ -90,7 +93,7 @@ def against(drawn: pl.DataFrame) -> dict[str, Any]:
     return {
         "n_comma": commas.height,
         "n_above_comma": commas.filter(pl.col("full_stop") > pl.col("comma")).height,
-        "widest": widest.select("model", "full_stop", "comma").to_dicts(),
+        "widest": widest.select("model", "^full_stop.*$", "^comma.*$").to_dicts(),
         "n_next": following.height,
         "n_above_next": following.filter(pl.col("full_stop") > pl.col("next")).height,
     }

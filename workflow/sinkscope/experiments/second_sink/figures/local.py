@@ -20,8 +20,10 @@ COLOURS = ("#0072b2", "#d55e00")
 DROPS = (
     "{% set row = most_expected[0] %}"
     "Where most is expected of it, in {{ row.model }}, the first terminator should divide local "
-    "attention by {{ row.factor|decimals(2) }}; it is divided by {{ row.dropped|decimals(2) }} "
-    "({{ row.local_before|mass }} before, {{ row.local_after|mass }} after). It drops by less than "
+    "attention by {{ row.factor|estimate(row.factor_low, row.factor_high) }}; it is divided by "
+    "{{ row.dropped|estimate(row.dropped_low, row.dropped_high) }} "
+    "({{ row.local_before|mass }} before, {{ row.local_after|mass }} after"
+    "{{ row.n_documents|mean_over }}). It drops by less than "
     "expected in {{ n_less }} of {{ n_decoders|counted('decoder') }}."
 )
 

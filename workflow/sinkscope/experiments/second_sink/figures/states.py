@@ -19,7 +19,8 @@ LINES = {
 NEAREST = (
     "{% set row = nearest[0] %}"
     "Nearest to the first token's state is the first terminator's in layer {{ row.layer }} of "
-    "{{ row.model }}: cosine {{ row.cosine|decimals(3) }}, unit-vector distance "
+    "{{ row.model }}: cosine {{ row.cosine|estimate(row.cosine_low, row.cosine_high, '.3f') }}, "
+    "unit-vector distance "
     "{{ row.unit_distance|decimals(2) }}; other tokens there have "
     "{{ row.cosine_others|decimals(3) }}"
     "{% if row.cosine_comma is not none %}"
@@ -61,6 +62,6 @@ def nearest(layers: pl.DataFrame) -> pl.DataFrame:
         .drop_nulls("unit_distance")
         .sort("unit_distance", *by)
         .head(1)
-        .select(*by, "cosine", "unit_distance", "cosine_others")
+        .select(*by, "cosine", "cosine_low", "cosine_high", "unit_distance", "cosine_others")
         .join(commas, on=by, how="left")
     )
