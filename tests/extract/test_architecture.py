@@ -75,8 +75,6 @@ def test_neither_a_masked_nor_a_causal_language_model_needs_its_family():
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [
-        ("gemma2", "runs Gemma2Model without scaled_dot_product_attention"),
-        ("gpt_oss", "runs GptOssModel without scaled_dot_product_attention"),
         ("bloom", "runs BloomModel without scaled_dot_product_attention"),
         ("deberta-v2", "runs DebertaV2Model without scaled_dot_product_attention"),
         ("mamba", "runs MambaModel without scaled_dot_product_attention"),

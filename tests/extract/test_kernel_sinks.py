@@ -170,7 +170,7 @@ def with_states(calls, states, rule, *, fused):
     with torch.inference_mode():
         for made, state in zip(calls, states, strict=True):
             if state is not None:
-                observation.states.enter(state.to(DEVICE))
+                observation.states.enter(0, state.to(DEVICE))
             observation(made)
     return observation.layers
 

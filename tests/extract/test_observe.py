@@ -1,10 +1,12 @@
 """Replacing torch's attention for the length of a forward pass, and only for that."""
 
 import contextlib
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
+from transformers import AutoModel, GPTJConfig
 
 import tiny
 from compare import observe
@@ -54,10 +56,23 @@ def test_torch_has_its_own_attention_back_after_a_failure():
     assert F.scaled_dot_product_attention is original
 
 
-@pytest.mark.parametrize("name", ["bert", "llama"])
-def test_a_model_that_goes_another_way_is_refused(name):
-    with pytest.raises(SinkscopeError, match=rf"model '{name}'.*cannot.* 0 times.*choose a model"):
-        run_observed(tiny.loaded(name, attention="eager"), echo, IDS)
+@pytest.mark.parametrize("name", ["bert", "llama", "gpt2"])
+def test_eager_attention_is_seen_at_the_door_of_the_library(name):
+    rows = [
+        run_observed(tiny.loaded(name, attention=kind), echo, IDS) for kind in ("eager", "sdpa")
+    ]
+    torch.testing.assert_close(rows[0].last_hidden_state, rows[1].last_hidden_state)
+
+
+def test_a_model_that_goes_another_way_is_refused():
+    config = GPTJConfig(
+        vocab_size=100, n_positions=96, n_embd=32, rotary_dim=4, n_layer=2, n_head=4,
+        bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    network = AutoModel.from_config(config).eval()
+    loaded = replace(tiny.loaded("gpt2"), network=network)
+    with pytest.raises(SinkscopeError, match=r"model 'gpt2'.*cannot.* 0 times.*choose a model"):
+        run_observed(loaded, echo, IDS)
 
 
 def test_a_model_that_drops_attention_is_refused():

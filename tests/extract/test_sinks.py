@@ -215,7 +215,7 @@ def test_by_state_keys_whose_state_is_that_of_key_0_are_sinks():
     call = planted(60, {7: 4.0}, causal=True, noise=0.3)
     observation = Observation(plan(torch.ones(1, 60, dtype=torch.bool), rule=rule),
                               Workspace(torch.device("cpu")))  # fmt: skip
-    observation.states.enter(state)
+    observation.states.enter(0, state)
     observation(call)
     (layer,) = observation.layers
     assert keys_of(layer.is_sink[0]) == [0, 20, 30]

@@ -1,4 +1,4 @@
-"""Check whether a model can be observed, and set its attention to sdpa."""
+"""Check whether a model can be observed, and set its attention to the one that is observed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from sinkscope.errors import ModelError
-from sinkscope.extract.architecture import SIZES, says, text_config
+from sinkscope.extract.architecture import SIZES, implementation, says, text_config
 from sinkscope.extract.rows import ALTERNATIVES
 from sinkscope.printable import printable
 
@@ -79,20 +79,25 @@ def is_compiled(network: torch.nn.Module) -> bool:
 
 @contextmanager
 def through_sdpa(model: Observable) -> Iterator[None]:
-    """Set the model's attention to sdpa within the block, which is where it is observed.
+    """Set the model's attention within the block to the one that is observed: sdpa, or for models
+    that sdpa cannot compute `eager`, which they then usually have.
 
-    Raises ModelError if the model does not support sdpa. Raises it also in training mode, because
+    Raises ModelError if the model does not support it. Raises it also in training mode, because
     another attention would change the numbers of the training loop.
     """
     network: Any = model.network
     configs = configs_of(network.config)
     before = [(config, config._attn_implementation_internal) for config in configs]
-    others = sorted({str(kind) for _, kind in before} - {"sdpa", *ALTERNATIVES, "None"})
+    observed = {"sdpa", *ALTERNATIVES, None}
+    others = sorted(
+        {str(kind) for config, kind in before if kind not in observed | {implementation(config)}}
+    )
     if not others:
         yield
         return
     refusal = f"model '{model.name}': its attention is {others[0]}, which "
-    remedy = 'load it with attn_implementation="sdpa".'
+    wanted = implementation(text_config(network.config)) or "sdpa"
+    remedy = f'load it with attn_implementation="{wanted}".'
     if network.training:
         raise ModelError(
             f"{refusal}cannot be observed in training without changing the numbers; {remedy}"
@@ -102,12 +107,12 @@ def through_sdpa(model: Observable) -> Iterator[None]:
     try:
         logger.setLevel(logging.ERROR)
         try:
-            network.set_attn_implementation("sdpa")
-        except Exception as error:  # any exception of the library for a model without sdpa
+            network.set_attn_implementation(wanted)
+        except Exception as error:  # any exception of the library for a model without it
             raise ModelError(f"{refusal}cannot be observed; {remedy}") from error
         finally:
             logger.setLevel(level)
-        if network.config._attn_implementation != "sdpa":
+        if network.config._attn_implementation != wanted:
             raise ModelError(f"{refusal}cannot be observed; {remedy}")
         yield
     finally:

@@ -20,8 +20,9 @@ from sinkscope.api.tokens import encoded_of, nameless
 from sinkscope.api.watch import watched
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cells import checked_heads
-from sinkscope.extract.door import answered
+from sinkscope.extract.door import UnobservableError, answered
 from sinkscope.extract.encode import Encoded
+from sinkscope.extract.layers import fault_of, layer_numbers
 from sinkscope.extract.observe import unobservable
 from sinkscope.extract.states import entering
 from sinkscope.extract.streaming import Workspace
@@ -144,6 +145,7 @@ class Observer:
     ) -> None:
         self._model, self._rows, self._heads = model, rows, heads
         self._statistics = statistics
+        self._numbers = layer_numbers(model.network, model.n_layers)
         self._lock, self._n_rows = threading.Lock(), 0
         self._workspaces: list[Workspace] = []  # workspaces that no pass is using
 
@@ -164,15 +166,18 @@ class Observer:
             return
         inputs = inputs_of(self._model.name, arguments)
         workspace = self._workspace()
+        network, n_layers = self._model.network, self._model.n_layers
         try:
             current = self._pass(inputs, workspace)
-            network, n_layers = self._model.network, self._model.n_layers
             with (
-                answered(current, network, beside=True),
+                answered(current, network, beside=True, numbers=self._numbers),
                 entering(network, n_layers, current.states),
             ):
                 yield
             self._finish(current)
+        except UnobservableError as error:
+            model = self._model
+            raise unobservable(model.name, network, str(error), model.n_layers) from error
         finally:
             self._workspaces.append(workspace)
 
@@ -187,8 +192,8 @@ class Observer:
     def _finish(self, current: Pass) -> None:
         """Add the cells of a pass. Raises ModelError unless attention was called once per layer."""
         model = self._model
-        if current.n_calls != model.n_layers:
-            reason = f"it calls scaled_dot_product_attention {current.n_calls} times in one pass"
+        reason = fault_of(current.layers, model.network, model.n_layers)
+        if reason is not None:
             raise unobservable(model.name, model.network, reason, model.n_layers)
         if current.cached:
             self._statistics.n_skipped += 1

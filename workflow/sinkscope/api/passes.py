@@ -38,7 +38,8 @@ class Pass:
         workspace: Workspace,
     ) -> None:
         self.model, self.real, self.encoded = model, real, encoded
-        self.n_calls, self.cached = 0, False
+        self.layers: list[int | None] = []  # of each call
+        self.cached = False
         distinct, self._column = members_of(encoded, real).unique(dim=2, return_inverse=True)
         plan = plan_of(distinct, SETTINGS, heads, real)
         self._observation = Observation(plan, workspace)
@@ -46,7 +47,7 @@ class Pass:
 
     def __call__(self, call: Call) -> None:
         """Observe one layer. Raises SinkscopeError if the call does not have the batch's shape."""
-        self.n_calls += 1
+        self.layers.append(call.layer)
         rows, n_tokens = self.real.shape
         if self.cached:
             return
@@ -57,7 +58,7 @@ class Pass:
             rows, n_tokens, n_tokens,
         ):  # fmt: skip
             raise SinkscopeError(
-                f"model '{self.model.name}': layer {self.n_calls - 1} attends with queries "
+                f"model '{self.model.name}': layer {self._layer} attends with queries "
                 f"{list(call.query.shape)} to keys {list(call.key.shape)}, but its input is "
                 f"{rows} rows of {n_tokens} tokens; its attention cannot be observed."
             )
@@ -69,8 +70,14 @@ class Pass:
     def _out_of_memory(self) -> PassingError:
         return PassingError(
             f"model '{self.model.name}': GPU memory ran out while the attention of layer "
-            f"{self.n_calls - 1} was observed; observe a smaller batch."
+            f"{self._layer} was observed; observe a smaller batch."
         )
+
+    @property
+    def _layer(self) -> int:
+        """The layer of the last call."""
+        layer = self.layers[-1]
+        return len(self.layers) - 1 if layer is None else layer
 
     def cells(self, documents: Sequence[str]) -> list[Cell | SinkscopeError]:
         """One cell per row, or the error of the row. documents: names of the rows."""

@@ -5,6 +5,8 @@ Everything here is known from config.json alone, before any weights are download
 
 from __future__ import annotations
 
+import inspect
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,29 +71,28 @@ def as_observed(config: Any) -> None:
             as_observed(part)
     config._output_attentions = False  # needs another attention than the one observed
     config.return_dict = True
-    config._attn_implementation = "sdpa"
+    # Not the public name, which would overwrite what the nested parts have.
+    config._attn_implementation_internal = implementation(config) or "sdpa"
     config._experts_implementation = None  # the library's default, for the same reason
 
 
 def check_observable(what: str, config: Any) -> None:
-    """Raises ModelError if the library does not run this architecture, on text, through
-    scaled_dot_product_attention. Whether a model calls it exactly once per layer only shows in a
-    forward pass."""
+    """Raises ModelError if the library does not run this architecture, on text, through one of the
+    doors. Whether a model calls it exactly once per layer only shows in a forward pass."""
     kind = config.model_type
     if config.is_encoder_decoder:
         raise ModelError(
             f"{what}: '{kind}' is an encoder-decoder model, whose attention cannot be observed "
             "here; choose an encoder or a decoder."
         )
-    network = MODEL_MAPPING.get(type(config), None)
-    network = network[0] if isinstance(network, tuple) else network
+    network = network_class(config)
     if network is None or network.main_input_name != "input_ids":
         raise ModelError(f"{what}: '{kind}' is not a model of text; choose another model.")
-    if not network._supports_sdpa:
+    if implementation(config) is None:
         raise ModelError(
             f"{what}: transformers {transformers.__version__} runs {network.__name__} without "
-            "scaled_dot_product_attention, so that this architecture has no attention that can "
-            "be observed here; choose another model."
+            "scaled_dot_product_attention or its AttentionInterface, so that this architecture has "
+            "no attention that can be observed here; choose another model."
         )
     text = text_config(config)
     for name in SIZES:
@@ -113,6 +114,24 @@ def says(config: Any, size: str) -> bool:
         return True
     except Exception:  # AttributeError, or the library's for a size that layers do not share
         return False
+
+
+def network_class(config: Any) -> Any:
+    """The class of the network without its output head; None where the library has none."""
+    network = MODEL_MAPPING.get(type(config), None)
+    return network[0] if isinstance(network, tuple) else network
+
+
+def implementation(config: Any) -> str | None:
+    """The library's name of the attention that is observed: sdpa, or eager for models that sdpa
+    cannot compute and that use the AttentionInterface. None if there is no such attention."""
+    network = network_class(config)
+    if network is None:
+        return None
+    if network._supports_sdpa and getattr(config, "attn_logit_softcapping", None) is None:
+        return "sdpa"
+    source = inspect.getsource(sys.modules[network.__module__])
+    return "eager" if "ALL_ATTENTION_FUNCTIONS.get_interface(" in source else None
 
 
 def text_config(config: Any) -> Any:

@@ -1,10 +1,11 @@
 """The door: the one place where a model's attention is intercepted.
 
 Every family that transformers runs through sdpa calls torch's scaled_dot_product_attention once
-per layer; the variants of this package call `variants.attention`. While an `answered` block is
-open, both names lead to a router. It serves a call only in the thread that opened the block and,
-where a model is named, only if the call comes from inside that model. Every other call goes to
-torch unchanged.
+per layer; models with learned sinks or soft caps get their own function from the library's
+AttentionInterface (`interface`); the variants of this package call `variants.attention`. While an
+`answered` block is open, all three lead to a router. It serves a call only in the thread that
+opened the block and, where a model is named, only if the call comes from inside that model. Every
+other call goes to torch or the library unchanged.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from transformers import AttentionInterface
 
 from sinkscope.extract import variants
+from sinkscope.extract.interface import is_the_formula, request_of
+from sinkscope.extract.layers import Numbers, layer_of
 from sinkscope.extract.masks import Call
 
 Attend = Callable[[Call], Any]
 
 _TORCH = F.scaled_dot_product_attention
+_LIBRARY = AttentionInterface.get_interface
 _CALL = torch.nn.Module._call_impl.__code__
 
 
@@ -39,12 +45,13 @@ class Listener:
     None for all.
 
     beside: False if `attend` returns the layer's output; True if the model computes its own output
-    as usual and `attend` only observes.
+    as usual and `attend` only observes. numbers: of the layers, as layer_numbers.
     """
 
     attend: Attend
     modules: frozenset[int] | None
     beside: bool
+    numbers: Numbers
 
 
 class _Thread(threading.local):
@@ -62,18 +69,23 @@ _thread = _Thread()
 
 @contextmanager
 def answered(
-    attend: Attend, model: torch.nn.Module | None = None, *, beside: bool = False
+    attend: Attend,
+    model: torch.nn.Module | None = None,
+    *,
+    beside: bool = False,
+    numbers: Numbers | None = None,
 ) -> Iterator[None]:
     """Within the block, in this thread, `attend` gets every attention call.
 
     model: only calls from inside this model; None for all of them, where nothing else can run.
+    numbers: of the model's layers, as layer_numbers; without them a call does not say its layer.
     beside: `attend` returns nothing and changes nothing: the model's own attention runs first,
     with its dropout, autocast and gradients, and `attend` is called after it in inference mode.
     Otherwise the layer's output is what `attend` returns, and a call that drops attention or whose
     keys are not its queries' tokens raises UnobservableError.
     """
     modules = None if model is None else frozenset(map(id, model.modules()))
-    listener = Listener(attend, modules, beside)
+    listener = Listener(attend, modules, beside, numbers or {})
     _patch.open()
     _thread.listeners.append(listener)
     try:
@@ -102,6 +114,7 @@ class _Patch:
                 self.attention = F.scaled_dot_product_attention
                 F.scaled_dot_product_attention = _attention
             variants.attention = _variant
+            AttentionInterface.get_interface = _get_interface
             self._n_open += 1
 
     def close(self) -> None:
@@ -109,6 +122,7 @@ class _Patch:
             self._n_open -= 1
             if self._n_open == 0:
                 variants.attention = self.variant
+                AttentionInterface.get_interface = _LIBRARY
                 if F.scaled_dot_product_attention is _attention:
                     F.scaled_dot_product_attention = self.attention
 
@@ -148,7 +162,8 @@ def _attention(
         while mask.dim() < 4:  # [query, key] or [batch or head, query, key]
             mask = mask[None]
     factor = query.shape[-1] ** -0.5 if scale is None else scale
-    return _serve(listeners, Call(query, key, value, mask, is_causal, factor), dropout_p, run)
+    call = Call(query, key, value, mask, is_causal, factor, own=run)
+    return _serve(listeners, call, dropout_p, run)
 
 
 def _variant(call: Call) -> Tensor:
@@ -156,7 +171,46 @@ def _variant(call: Call) -> Tensor:
     listeners = _listening()
     if not listeners:
         return _patch.variant(call)
-    return _serve(listeners, call, 0.0, lambda: _patch.variant(call))
+
+    def run() -> Tensor:
+        return _patch.variant(call)
+
+    return _serve(listeners, call._replace(own=run), 0.0, run)
+
+
+def _get_interface(self: AttentionInterface, name: str, default: Callable[..., Any]) -> Any:
+    """Takes the place of AttentionInterface.get_interface."""
+    function = _LIBRARY(self, name, default)
+    if function is not default or not _thread.listeners or _thread.is_serving:
+        return function
+
+    def attention(
+        module: torch.nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        **options: Any,
+    ) -> tuple[Tensor, Any]:
+        listeners = _listening()
+        if not listeners:
+            return function(module, query, key, value, attention_mask, **options)
+        request = request_of(function, module, query, key, value, attention_mask, options)
+        if not is_the_formula(module, request):
+            raise UnobservableError(
+                f"{type(module).__name__} computes other rows than softmax of its products"
+            )
+        weights = None
+
+        def run() -> Tensor:
+            nonlocal weights
+            output, weights = request.run(query.shape[2])
+            return output.transpose(1, 2)
+
+        output = _serve(listeners, request.call, request.dropout, run)
+        return output.transpose(1, 2).contiguous(), weights
+
+    return attention
 
 
 def _listening() -> list[Listener]:
@@ -165,7 +219,7 @@ def _listening() -> list[Listener]:
         return []
     module: torch.nn.Module | None = None
     if any(one.modules is not None for one in _thread.listeners):
-        module = calling_module()
+        module = next(calling_modules(), None)
     return [
         one
         for one in reversed(_thread.listeners)
@@ -173,17 +227,16 @@ def _listening() -> list[Listener]:
     ]
 
 
-def calling_module() -> torch.nn.Module | None:
-    """The innermost module whose __call__ runs in this thread.
+def calling_modules() -> Iterator[torch.nn.Module]:
+    """The modules whose __call__ runs in this thread, the innermost first.
 
     torch passes no caller to a function, so the stack is searched: about a dozen frames per layer.
     """
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code is _CALL:
-            return frame.f_locals["self"]
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+            yield frame.f_locals["self"]
+        frame = frame.f_back
 
 
 def _serve(
@@ -199,7 +252,7 @@ def _serve(
                     raise UnobservableError(
                         "it attends to a cache or another input, or drops attention"
                     )
-                answer = one.attend(call)
+                answer = one.attend(numbered(call, one))
                 output = answer if output is None else output
         output = run() if output is None else output
         observers = [one for one in listeners if one.beside]
@@ -207,7 +260,14 @@ def _serve(
             device = call.query.device.type
             with torch.inference_mode(), torch.autocast(device, enabled=False):
                 for one in observers:
-                    one.attend(call)
+                    one.attend(numbered(call, one))
         return output
     finally:
         _thread.is_serving = False
+
+
+def numbered(call: Call, listener: Listener) -> Call:
+    """The call with its layer, as the listener numbers them."""
+    if not listener.numbers:
+        return call
+    return call._replace(layer=layer_of(calling_modules(), listener.numbers))

@@ -65,7 +65,7 @@ def kind_of(call: Call) -> Kind:
     return (
         query.shape, query.stride(), key.shape, key.stride(), value.shape, value.stride(),
         query.dtype, query.device, call.is_causal, call.scale, call.mask is None,
-        call.attention, id(call.key_bias),
+        call.attention, id(call.key_bias), call.softcap, call.sink is None,
     )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ class Fused:
         lse = lse.reshape(call.query.shape[:3])
         norms = value_norms(call) if self.plan.weighted else None
         # The statistics do not need the values: the next layer may reuse their memory.
-        without_value = call._replace(value=call.key)
+        without_value = call._replace(value=call.key, own=None)
         cosine = None if state is None else state.cosine.contiguous()
         waiting = Waiting(layer, without_value, visible, lse, norms, cosine, backend.kind)
         self._waiting.append(waiting)
@@ -150,6 +150,8 @@ def bytes_of(call: Call) -> int:
 def supported_by_kernels(call: Call) -> bool:
     return (
         call.attention == "softmax"
+        and call.softcap is None
+        and call.sink is None
         and call.query.dtype in TYPES
         and max(call.query.shape[-1], call.value.shape[-1]) <= LARGEST_HEAD
         and call.query.shape[2] <= LONGEST

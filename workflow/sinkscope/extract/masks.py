@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -25,7 +26,12 @@ class Call(NamedTuple):
     broadcastable to [batch, head, token, token], boolean (True = visible) or a number added to the
     logits; scale: factor on the dot products; attention: how logits become rows, "softmax" or one
     of rows.ALTERNATIVES; key_bias: None, or a number for each key, broadcastable to [batch, head,
-    token], added to the logits (ALiBi).
+    token], added to the logits (ALiBi). softcap: None, or c: logits become c * tanh(logits / c),
+    before bias and mask. sink: None, or the logit of a virtual key without value (a learned sink),
+    broadcastable to [batch, head, query, 1], which takes its part of a softmax row.
+
+    layer: the layer that makes the call; None where only the order of the calls tells it. own: the
+    layer's output [batch, head, token, d] by the model's own attention function.
     """
 
     query: Tensor
@@ -36,6 +42,10 @@ class Call(NamedTuple):
     scale: float
     attention: str = "softmax"
     key_bias: Tensor | None = None
+    softcap: float | None = None
+    sink: Tensor | None = None
+    layer: int | None = None
+    own: Callable[[], Tensor] | None = None
 
 
 @dataclass(frozen=True)

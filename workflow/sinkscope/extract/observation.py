@@ -39,16 +39,18 @@ class Observation:
         self.states = States(plan.real, state_path(kernels=self._fused is not None))
         self._blocks: dict[int, LayerStatistics] = {}
         self._frame: Frame | None = None
-        self.visible_of: list[Visible] = []  # counts of visible keys and queries, per layer
+        self.visible_of: list[Visible] = []  # counts of visible keys and queries, per call
+        self.layer_of: list[int] = []  # the model's layer, per call
         self._counted: tuple[Tensor | None, bool, torch.device, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
         layer, device = len(self.visible_of), call.query.device
+        self.layer_of.append(layer if call.layer is None else call.layer)
         backend = None if self._fused is None else self._fused.backend(call)
         # Without a mask, the kernels need these counts where the plan is, on the CPU.
         visible = self.visible(call, device if backend is None else self.plan.real.device)
         self.visible_of.append(visible)
-        state = self.states.take()
+        state = self.states.take(call.layer)
         if state is not None:  # before a layer of a split model, it is where the last layer was
             state = LayerState(*(values.to(device) for values in state))
         if self.plan.rule is not None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from sinkscope.errors import ModelError, error_class
 from sinkscope.extract.alibi import by_key
 from sinkscope.extract.door import UnobservableError, answered
+from sinkscope.extract.layers import fault_of, layer_numbers
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 
@@ -33,11 +34,10 @@ def run_observed(
     with the hidden states of all layers if `hidden_states`. Raises ModelError if the model does not
     call the attention once per layer, SinkscopeError if the pass itself fails.
     """
-    n_calls = 0
+    layers: list[int | None] = []  # of each call
 
     def count_and_attend(call: Call) -> Tensor:
-        nonlocal n_calls
-        n_calls += 1
+        layers.append(call.layer)
         return attend(with_bias(call))
 
     options: dict[str, Any] = {"input_ids": ids, "attention_mask": attention_mask}
@@ -50,7 +50,7 @@ def run_observed(
         padded = attention_mask is not None
         with (
             torch.inference_mode(),
-            answered(count_and_attend),
+            answered(count_and_attend, numbers=layer_numbers(loaded.network, loaded.n_layers)),
             by_key(loaded.network, padded=padded) as with_bias,
         ):
             output = loaded.network(**options)
@@ -58,8 +58,8 @@ def run_observed(
         reason = str(error)
     except (RuntimeError, IndexError, ValueError) as error:
         raise error_class(error)(failed_pass(loaded, ids, error)) from error
-    if reason is None and n_calls != loaded.n_layers:
-        reason = f"it calls scaled_dot_product_attention {n_calls} times in one pass"
+    if reason is None:
+        reason = fault_of(layers, loaded.network, loaded.n_layers)
     if reason is not None:
         raise unobservable(loaded.row.model, loaded.network, reason, loaded.n_layers)
     return output

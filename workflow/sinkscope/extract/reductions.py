@@ -27,7 +27,8 @@ def row_normalizer(logits: Tensor, p: Tensor) -> Tensor:
 def row_entropy(logits: Tensor, p: Tensor, lse: Tensor | None) -> Tensor:
     """[batch, head, query] entropy, in nats, of rows divided by their sum. Overwrites logits.
 
-    logits, p: [batch, head, query, key]. lse: row_normalizer of softmax rows; None for others.
+    logits, p: [batch, head, query, key]. lse: row_normalizer of rows that sum to 1, None for
+    others.
     """
     # log p = logit - log-sum-exp, so the entropy of a row is log-sum-exp - sum p * logit.
     if lse is not None and lse.abs().max() < LARGE:

@@ -1,13 +1,29 @@
-"""Two alternatives to softmax: how logits become rows of attention that need not sum to 1.
+"""How logits become rows of attention that need not sum to 1.
 
 A softmax row sums to 1, so a head without a relevant key must put its attention somewhere.
 logits: [batch, head, query, key], very negative where a key is hidden; n_keys: [batch, query],
-number of keys that each query sees. Both are differentiable: models are trained with them too.
+number of keys that each query sees. All are differentiable: models are trained with them too.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+
+def with_sink(logits: Tensor, sink: Tensor) -> Tensor:
+    """exp(l_j) / (exp(s) + sum_k exp(l_k)): softmax with one more key, of logit s and value 0.
+
+    sink: broadcastable to [batch, head, query, 1]. Source: gpt-oss model card (OpenAI, 2025).
+    """
+    largest = torch.maximum(logits.detach().amax(-1, keepdim=True), sink.detach())
+    weight = (logits - largest).exp()
+    return weight / (weight.sum(-1, keepdim=True) + (sink - largest).exp())
+
+
+def capped(logits: Tensor, softcap: float) -> Tensor:
+    """c * tanh(l / c), for at most c in absolute value. Source: Gemma 2 (Google, 2024)."""
+    return (logits / softcap).tanh() * softcap
 
 
 def softmax_off_by_one(logits: Tensor, n_keys: Tensor) -> Tensor:
@@ -15,9 +31,7 @@ def softmax_off_by_one(logits: Tensor, n_keys: Tensor) -> Tensor:
 
     Source: E. Miller, "Attention is off by one" (2023).
     """
-    largest = logits.detach().amax(-1, keepdim=True).clamp(min=0.0)
-    weight = (logits - largest).exp()
-    return weight / (weight.sum(-1, keepdim=True) + (-largest).exp())
+    return with_sink(logits, logits.new_zeros(1))
 
 
 def sigmoid(logits: Tensor, n_keys: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.masks import HIDDEN, Call, Visible, shown
-from sinkscope.extract.rows import ALTERNATIVES
+from sinkscope.extract.rows import ALTERNATIVES, capped
 from sinkscope.extract.states import LayerState
 from sinkscope.sink_rule import SinkRule
 
@@ -106,6 +106,8 @@ def logits_to(call: Call, keys: Tensor) -> Tensor:
     query = (call.query.float() * call.scale).reshape(batch, n_kv, -1, d)
     key = call.key[:, :, keys].float().transpose(2, 3)  # [batch, kv, d, key]
     logits = (query @ key).view(batch, n_heads, n_tokens, len(keys))
+    if call.softcap is not None:
+        logits = capped(logits, call.softcap)
     if call.key_bias is not None:
         logits = logits + call.key_bias[:, :, None, keys]
     if call.is_causal:

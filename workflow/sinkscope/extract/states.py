@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+
+from sinkscope.extract.layers import layer_lists
 
 
 class LayerState(NamedTuple):
@@ -33,15 +36,18 @@ class States:
         self._reduce = reduce or reduce_state
         self._shape, self._first = real.shape, real.int().argmax(1).cpu()
         self._first_on: dict[torch.device, Tensor] = {}
-        self._entered: list[LayerState] = []
+        self._entered: list[tuple[int, LayerState]] = []
 
-    def enter(self, state: Tensor) -> None:
+    def enter(self, layer: int, state: Tensor) -> None:
         """state: [batch, token, d]."""
         if state.shape[:2] == self._shape:
-            self._entered.append(self._reduce(state, self._first_of(state.device)))
+            self._entered.append((layer, self._reduce(state, self._first_of(state.device))))
 
-    def take(self) -> LayerState | None:
-        entered, self._entered = self._entered, []
+    def take(self, layer: int | None = None) -> LayerState | None:
+        """layer: the layer that attends, where it is known: those without attention are passed
+        over."""
+        entered = [state for at, state in self._entered if layer is None or at == layer]
+        self._entered = []
         return entered[0] if len(entered) == 1 else None
 
     def _first_of(self, device: torch.device) -> Tensor:
@@ -68,24 +74,20 @@ def entering(network: torch.nn.Module, n_layers: int, states: States) -> Iterato
     """Within the block, `states` receives what enters each layer of the network, of passes in this
     thread. The layers are the network's only list of n_layers modules; without one, it gets
     nothing."""
-    lists = [
-        one
-        for one in network.modules()
-        if isinstance(one, torch.nn.ModuleList) and len(one) == n_layers
-    ]
+    lists = layer_lists(network, n_layers)
     owner = threading.get_ident()
 
     # Another thread that runs the model while the hooks are removed may call one without options.
     def hook(
-        _: torch.nn.Module, args: tuple[Any, ...], options: dict[str, Any] | None = None
+        layer: int, _: torch.nn.Module, args: tuple[Any, ...], options: dict[str, Any] | None = None
     ) -> None:
         state = args[0] if args else (options or {}).get("hidden_states")
         if threading.get_ident() == owner and isinstance(state, Tensor) and state.ndim == 3:
             with torch.inference_mode(), torch.autocast(state.device.type, enabled=False):
-                states.enter(state)
+                states.enter(layer, state)
 
     with ExitStack() as stack:
-        for layer in lists[0] if len(lists) == 1 else ():
-            handle = layer.register_forward_pre_hook(hook, with_kwargs=True)
+        for layer, module in enumerate(lists[0] if len(lists) == 1 else ()):
+            handle = module.register_forward_pre_hook(partial(hook, layer), with_kwargs=True)
             stack.callback(handle.remove)
         yield

@@ -15,9 +15,9 @@ import math
 import torch
 from torch import Tensor
 
-from sinkscope.extract.masks import HIDDEN, Call, hide
+from sinkscope.extract.masks import HIDDEN, Call, hide, rows_of
 from sinkscope.extract.plan import LayerStatistics
-from sinkscope.extract.rows import ALTERNATIVES
+from sinkscope.extract.rows import ALTERNATIVES, capped, with_sink
 from sinkscope.extract.sums import Sums
 
 # Logits of one block of queries: more does not fit a CPU's cache, less leaves a GPU idle.
@@ -96,8 +96,12 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
         # [batch * kv, group * query, key] is the same memory as [batch, head, query, key].
         flat = (batch * n_kv, rows.shape[1], n_keys)
         torch.bmm(rows, key[:, :, :n_keys], out=logits.view(flat))
+        if call.softcap is not None:
+            logits.copy_(capped(logits, call.softcap))
         hide(logits, call, start, workspace.future(stop - start))
-        if call.attention == "softmax":
+        if call.sink is not None:
+            probability.copy_(with_sink(logits, rows_of(call.sink, start, stop).float()))
+        elif call.attention == "softmax":
             torch.softmax(logits, -1, out=probability)
         else:
             n_visible = sums.frame.visible.n_keys[:, start:stop]

@@ -61,8 +61,8 @@ class Sums:
         normalizer, frame = None, self.frame
         if self.call.attention != "sigmoid":  # its rows have none
             self.normalizer[:, :, rows] = normalizer = row_normalizer(logits, p)
-        is_softmax = self.call.attention == "softmax"
-        self.nats[:, :, rows] = row_entropy(logits, p, normalizer if is_softmax else None)
+        sums_to_1 = self.call.attention == "softmax" and self.call.sink is None
+        self.nats[:, :, rows] = row_entropy(logits, p, normalizer if sums_to_1 else None)
         if frame.padded:
             p.mul_(self.plan.real[:, None, rows, None])
             first = frame.first.clamp(max=n_keys - 1)[:, None, None, None]

@@ -20,6 +20,7 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.extract.architecture import (
     check_observable,
     detect_family,
+    implementation,
     read_architecture,
 )
 from sinkscope.extract.model import Loaded, longest_input, placement
@@ -85,7 +86,7 @@ def build(row: ModelRow, config: Any, device: str) -> Loaded:
     dtype = getattr(torch, row.dtype)
     with torch.device(first_device(config, dtype, device, memory)):
         network = AutoModel.from_config(
-            config, attn_implementation="sdpa", dtype=dtype, trust_remote_code=False
+            config, attn_implementation=implementation(config), dtype=dtype, trust_remote_code=False
         )
     network = network.eval().requires_grad_(False)
     if memory is not None:

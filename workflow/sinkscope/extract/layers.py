@@ -1,0 +1,71 @@
+"""Which layer a call of the attention comes from.
+
+The layers of a network are the entries of its list of n_layers modules. A call belongs to the layer
+whose forward pass is running, so that layers without attention leave gaps in the numbers. Models
+without such a list (ALBERT runs one layer several times) are numbered by the order of their calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+LINEAR = ("Linear", "Lightning", "Delta")  # in the names of such classes
+
+Numbers = Mapping[int, int]  # id of a module: its layer
+
+
+def layer_lists(network: Any, n_layers: int) -> list[torch.nn.ModuleList]:
+    """The lists of n_layers modules of a network."""
+    modules = network.modules() if isinstance(network, torch.nn.Module) else ()
+    return [one for one in modules if isinstance(one, torch.nn.ModuleList) and len(one) == n_layers]
+
+
+def layer_numbers(network: Any, n_layers: int) -> Numbers:
+    """The layer of each module in these lists. A module at several places has no number."""
+    numbers: dict[int, int] = {}
+    ambiguous = set()
+    for modules in layer_lists(network, n_layers):
+        for layer, module in enumerate(modules):
+            if numbers.setdefault(id(module), layer) != layer:
+                ambiguous.add(id(module))
+    return {at: layer for at, layer in numbers.items() if at not in ambiguous}
+
+
+def layer_of(chain: Iterable[torch.nn.Module], numbers: Numbers) -> int | None:
+    """The layer of the innermost numbered module of a chain of calls, innermost first."""
+    return next((numbers[id(module)] for module in chain if id(module) in numbers), None)
+
+
+def fault_of(layers: Sequence[int | None], network: Any, n_layers: int) -> str | None:
+    """Why the calls of one pass are not one for each layer with attention; None if they are.
+
+    layers: of the calls, in order, as layer_of. A layer may be without a call if none of its
+    modules is an attention with softmax, by the names of their classes.
+    """
+    n_calls = len(layers)
+    if all(layer is None for layer in layers):
+        reason = f"it calls the attention {n_calls} times in one pass"
+        return None if n_calls == n_layers else reason
+    known = [layer for layer in layers if layer is not None]
+    if len(known) < n_calls:
+        return "it also calls the attention outside of its layers"
+    for before, layer in pairwise(known):
+        if layer <= before:
+            what = "twice in layer" if layer == before else "out of order in layer"
+            return f"it calls the attention {what} {layer}"
+    for layer in set(range(n_layers)) - set(known):
+        for modules in layer_lists(network, n_layers):
+            names = [type(module).__name__ for module in modules[layer].modules()]
+            attention = next((name for name in names if is_attention(name)), None)
+            if attention:
+                return f"layer {layer} does not call the attention, but has a {attention}"
+    return None
+
+
+def is_attention(name: str) -> bool:
+    """Whether the class of a module is an attention with softmax: linear attention has no rows."""
+    return "attention" in name.lower() and not any(kind in name for kind in LINEAR)
