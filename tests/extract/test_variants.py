@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import GPT2Config, GPT2LMHeadModel
 
 import compare
 import reference
@@ -16,7 +17,7 @@ from sinkscope.documents import Document
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import load_model
 from sinkscope.extract.rows import ALTERNATIVES
-from sinkscope.extract.variants import VariantGPT2Config, VariantGPT2LMHeadModel
+from sinkscope.extract.variants import VARIANTS, VariantGPT2Config, VariantGPT2LMHeadModel
 
 KINDS = sorted(ALTERNATIVES)
 
@@ -74,16 +75,28 @@ def test_rows_are_never_negative_and_off_by_one_never_sums_to_more_than_1(seed, 
         assert (rows.sum(-1) <= 1 + 1e-5).all()
 
 
+SIZES = {
+    "vocab_size": 258, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 96,
+    "initializer_range": 0.3, "bos_token_id": 0, "eos_token_id": 0,
+}  # fmt: skip
+
+
 def variant(kind):
     torch.manual_seed(0)
-    config = VariantGPT2Config(
-        attention=kind, vocab_size=258, n_embd=32, n_layer=2, n_head=4, n_positions=96,
-        initializer_range=0.3, bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
-    return VariantGPT2LMHeadModel(config).eval()
+    network = VariantGPT2LMHeadModel(VariantGPT2Config(attention=kind, **SIZES)).eval()
+    for name, parameter in network.named_parameters():
+        if name.endswith("sinks"):  # 0 before training
+            torch.nn.init.normal_(parameter)
+    return network
 
 
-@pytest.fixture(params=KINDS)
+def plain():
+    """GPT-2 of the same seed."""
+    torch.manual_seed(0)
+    return GPT2LMHeadModel(GPT2Config(**SIZES)).eval()
+
+
+@pytest.fixture(params=VARIANTS)
 def saved(request, tmp_path):
     """(kind, folder of a saved checkpoint, the model that was saved)"""
     network = variant(request.param)
@@ -102,7 +115,60 @@ def test_a_saved_variant_is_loaded_and_observed_as_what_it_is(saved):
         expected = network.transformer(ids).last_hidden_state
     found, output = compare.observe(loaded.network, ids)
     torch.testing.assert_close(output, expected, rtol=1e-4, atol=1e-5)
-    assert (np.abs(found["row_sum"] - 1) > 0.01).any()
+    assert (np.abs(found["row_sum"] - 1) > 0.01).any() == (kind != "gated_softmax")
+
+
+def last_state(network, ids):
+    with torch.inference_mode():
+        return network.transformer(ids).last_hidden_state
+
+
+@pytest.mark.parametrize("kind", VARIANTS)
+def test_equal_seeds_draw_equal_weights_for_all_variants(kind):
+    weights = variant(kind).state_dict()
+    for name, value in plain().state_dict().items():
+        assert torch.equal(weights[name], value), name
+
+
+def test_a_sink_that_asks_for_nothing_leaves_plain_softmax_and_at_0_it_is_off_by_one():
+    ids = torch.tensor(tiny.token_ids(30))
+    network = variant("learned_sink")
+    for logit, same in ((-60.0, plain()), (0.0, variant("softmax_off_by_one"))):
+        for block in network.transformer.h:
+            torch.nn.init.constant_(block.attn.sinks, logit)
+        torch.testing.assert_close(
+            last_state(network, ids), last_state(same, ids), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_each_head_has_its_own_sink_and_the_rest_of_a_row_is_its_part():
+    """The first query sees itself alone: exp(l) / (exp(l) + exp(s)) by float64."""
+    network = variant("learned_sink")
+    ids = torch.tensor(tiny.token_ids(30))
+    found, _ = compare.observe(network.transformer, ids, window=1)
+    attention = network.transformer.h[0].attn
+    with torch.inference_mode():
+        state = network.transformer.wte(ids[:, :1]) + network.transformer.wpe(torch.tensor([[0]]))
+        query, key, _ = attention.c_attn(network.transformer.h[0].ln_1(state)).split(32, dim=2)
+    logits = (query * key).view(4, 8).double().sum(-1) * 8**-0.5
+    expected = logits.exp() / (logits.exp() + attention.sinks.double().exp())
+    np.testing.assert_allclose(
+        found["window_score"][0, 0, :, 0], expected.detach().numpy(), rtol=1e-5
+    )
+
+
+def test_a_gate_scales_the_output_of_its_head_and_leaves_the_rows_alone():
+    """Gates of 1/2 in all heads are plain softmax with half of the output projection."""
+    ids = torch.tensor(tiny.token_ids(30))
+    gated, half = variant("gated_softmax"), plain()
+    for block, other in zip(gated.transformer.h, half.transformer.h, strict=True):
+        torch.nn.init.zeros_(block.attn.gate.weight)
+        with torch.no_grad():
+            other.attn.c_proj.weight.mul_(0.5)
+    torch.testing.assert_close(last_state(gated, ids), last_state(half, ids), rtol=1e-4, atol=1e-5)
+    found, _ = compare.observe(gated.transformer, ids)
+    expected, _ = compare.observe(half.transformer, ids)
+    np.testing.assert_allclose(found["sink_score"], expected["sink_score"], rtol=1e-4, atol=1e-6)
 
 
 def test_a_cell_of_a_variant_says_what_its_rows_sum_to(saved):
@@ -146,10 +212,10 @@ for folder in sys.argv[1:]:
 
 
 def test_without_this_package_a_variant_is_refused_instead_of_run_with_softmax(tmp_path):
-    for kind in KINDS:
+    for kind in VARIANTS:
         variant(kind).save_pretrained(tmp_path / kind)
-    command = [sys.executable, "-c", WITHOUT, *(str(tmp_path / kind) for kind in KINDS)]
+    command = [sys.executable, "-c", WITHOUT, *(str(tmp_path / kind) for kind in VARIANTS)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     said = done.stdout.splitlines()
-    assert len(said) == len(KINDS)
+    assert len(said) == len(VARIANTS)
     assert all("model type `sinkscope_gpt2`" in line for line in said)

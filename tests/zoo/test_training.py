@@ -79,19 +79,41 @@ def test_equal_seeds_train_equal_checkpoints(recipes, made, tmp_path):
         assert sha256_of(first / name) == sha256_of(again / name), name
 
 
-@pytest.mark.parametrize("name", ["gpt2-off-by-one", "gpt2-sigmoid", "distilbert", "falcon"])
+VARIANTS = ["gpt2-off-by-one", "gpt2-sigmoid", "gpt2-learned-sink", "gpt2-gated"]
+
+
+@pytest.mark.parametrize("name", [*VARIANTS, "distilbert", "falcon"])
 def test_every_kind_trains_and_loads_as_what_it_is(name, recipes, made, tmp_path):
     recipe = small(recipes[name], steps=3, teacher=None)
     out = train_on_cpu(recipe, made, tmp_path / name)
     log = pl.read_parquet(out / "training_log.parquet")
     assert log["heldout_loss"].is_finite().all()
+    assert log["heldout_loss"][-1] < log["heldout_loss"][0]
     assert log["layer", "head"].unique().height == 2 * 5
-    assert ((log["row_sum"] - 1).abs() > 1e-3).any() == (recipe.attention != "softmax")
+    sums_to_1 = recipe.attention in ("softmax", "gated_softmax")
+    assert ((log["row_sum"] - 1).abs() > 1e-3).any() != sums_to_1
     row = ModelRow(recipe.model, f"path:{name}", None, "float32", "cpu", None, "auto")
     facts = load_model(row, tmp_path).facts()
     assert facts["attention"] == recipe.attention
     assert facts["family"] == FAMILIES[recipe.family].kind
     assert facts["max_length"] == recipe.max_length
+
+
+@pytest.mark.parametrize(("name", "part"), [("gpt2-learned-sink", "sinks"), ("gpt2-gated", "gate")])
+def test_what_a_variant_has_beside_gpt2_is_trained_too(name, part, recipes, made):
+    recipe = small(recipes[name])
+    tokenizer = load_tokenizer(made / "tokenizers" / "gpt2")
+    stream = read_stream(made / "tokens" / "gpt2.safetensors")
+    batches = Batches(stream, FAMILIES["gpt2"], tokenizer, 0, CPU)
+    torch.manual_seed(0)
+    network = FAMILIES["gpt2"].build(recipe, tokenizer)
+    own = {key: value.clone() for key, value in network.state_dict().items() if part in key}
+    assert len(own) == recipe.n_layers
+    trainer = Trainer(network, FAMILIES["gpt2"], recipe)
+    for _ in range(2):
+        trainer.step(batches.draw(4, 80), 1e-2)
+    for key, before in own.items():
+        assert ((network.state_dict()[key] - before).abs().amax(-1) > 1e-3).all(), key
 
 
 def test_a_published_folder_is_complete_and_the_report_reads_it(finished, made, tmp_path):
@@ -141,7 +163,7 @@ def test_moving_the_special_token_moves_what_is_measured(finished):
     np.testing.assert_allclose(uniform, causal, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", [*sorted(FAMILIES), "gpt2-sigmoid"])
+@pytest.mark.parametrize("name", [*sorted(FAMILIES), "gpt2-sigmoid", "gpt2-gated"])
 def test_masks_that_are_made_once_are_the_masks_of_the_library(name, recipes, made):
     recipe = small(recipes[name])
     family = recipe.family

@@ -13,7 +13,7 @@ from transformers import PreTrainedConfig
 
 from sinkscope.errors import ModelError
 from sinkscope.extract.architecture import SIZES, implementation, says, text_config
-from sinkscope.extract.rows import ALTERNATIVES
+from sinkscope.extract.variants import VARIANTS
 from sinkscope.printable import printable
 
 
@@ -88,7 +88,7 @@ def through_sdpa(model: Observable) -> Iterator[None]:
     network: Any = model.network
     configs = configs_of(network.config)
     before = [(config, config._attn_implementation_internal) for config in configs]
-    observed = {"sdpa", *ALTERNATIVES, None}
+    observed = {"sdpa", *VARIANTS, None}
     others = sorted(
         {str(kind) for config, kind in before if kind not in observed | {implementation(config)}}
     )

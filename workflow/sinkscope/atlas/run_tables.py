@@ -51,8 +51,9 @@ RUN: dict[str, Table] = {
             "architecture": Column("String", "class of the model in transformers, without a head"),
             "attention": Column(
                 "String",
-                "how logits become attention: softmax, softmax_off_by_one or sigmoid; the rows of "
-                "the last two need not sum to 1",
+                "how logits become attention: softmax, softmax_off_by_one, sigmoid, learned_sink "
+                "or gated_softmax (the table emergence says what they are); rows of the middle "
+                "three need not sum to 1",
             ),
             "family": Column("String", "encoder or decoder"),
             "dtype": Column("String", "number format of the weights in the run"),

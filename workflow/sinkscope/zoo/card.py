@@ -33,6 +33,8 @@ ATTENTION = {
     "softmax": "softmax",
     "softmax_off_by_one": "softmax-off-by-one (a zero logit added to every row)",
     "sigmoid": "sigmoid (bias -log n, n the keys that a query sees)",
+    "learned_sink": "softmax with a learned sink (one more logit in every row, learned per head)",
+    "gated_softmax": "gated softmax (each head's output times a gate that the layer's input opens)",
 }
 VERDICTS = {
     "position": "the first position, whatever token stands there",

@@ -12,7 +12,11 @@ from sinkscope.tables.table import Column, Table
 NATS = "nats per token"
 
 FAMILY = text("family of the zoo model: bert, distilbert, roberta, gpt2, opt, falcon or llama")
-ATTENTION = text("how logits become attention: softmax, softmax_off_by_one or sigmoid")
+ATTENTION = text(
+    "how logits become attention: softmax, softmax_off_by_one, sigmoid, learned_sink (softmax with "
+    "one more logit in every row, which each head learns) or gated_softmax (softmax, and a gate on "
+    "each head's output)"
+)
 
 TABLES: dict[str, Table] = {
     "emergence": Table(
@@ -128,8 +132,10 @@ EXPERIMENT = Experiment(
                 "Softmax makes every row of attention sum to 1, so that a head with nothing to say "
                 "has to put its attention somewhere. Here a model is trained again with attention "
                 "that need not: softmax off-by-one (a zero logit beside those of the keys, so that "
-                "rows sum to less than 1) and sigmoid (each key by itself, so that rows sum to "
-                "anything)."
+                "rows sum to less than 1), a learned sink (the same with a logit that each head "
+                "learns, as in gpt-oss), sigmoid (each key by itself, so that rows sum to "
+                "anything), and gated softmax (rows sum to 1, but a gate that the layer's input "
+                "opens scales what each head adds)."
             ),
             tables=("emergence",),
             figures=("loss", "layers", "trained"),
