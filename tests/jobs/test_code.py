@@ -72,16 +72,13 @@ def package(tmp_path, monkeypatch):
     copied = tmp_path / PACKAGE.name
     shutil.copytree(PACKAGE, copied, ignore=shutil.ignore_patterns("__pycache__", "zoo", "bench"))
     monkeypatch.setattr(code, "ROOTS", (copied,))
-    cached = (code.code_hash, code.closure, code.tree_of, code.imports_of, code.program_of)
 
     def hash_of(*entries):
-        for function in cached:
-            function.cache_clear()
+        code.forget()
         return code.code_hash(*entries)
 
     yield copied, hash_of
-    for function in cached:
-        function.cache_clear()
+    code.forget()
 
 
 def edit(path, old, new):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinkscope.files import write_json
-from sinkscope.jobs.request import Request, changes, digest_of, prefix_of, stamps_of
+from sinkscope.jobs.request import Request, changes, digest_of, prefix_of, stamps_in, stamps_of
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
@@ -36,6 +36,9 @@ def test_a_stamp_is_named_after_its_request(tmp_path):
     found = [path.relative_to(tmp_path).as_posix() for path in stamps_of(tmp_path / one.prefix)]
     assert found == sorted([one.stamp, two.stamp])
     assert stamps_of(tmp_path / "nowhere" / "0000") == []
+    in_folder = stamps_in((tmp_path / one.prefix).parent)
+    assert in_folder["0000"] == stamps_of(tmp_path / one.prefix)
+    assert stamps_in(tmp_path / "nowhere") == {}
 
 
 def test_a_name_that_looks_like_a_stamps_is_told_from_it(tmp_path):

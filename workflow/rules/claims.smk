@@ -16,7 +16,7 @@ if "claims" in wanted.joins():
         benchmark:
             f"results/benchmarks/{wanted.join('claims').log}.tsv"
         group:
-            "report"
+            run.group
         params:
             job=wanted.join("claims").arguments,
         message:

@@ -56,7 +56,7 @@ for experiment in wanted.derived():
         benchmark:
             f"results/benchmarks/{wanted.join(experiment).log}.tsv"
         group:
-            "report"
+            run.group
         params:
             experiment=experiment,
             job=wanted.join(experiment).arguments,
@@ -80,7 +80,7 @@ for section in wanted.sections():
         benchmark:
             f"results/benchmarks/{wanted.section(section).log}.tsv"
         group:
-            "report"
+            run.group
         params:
             section=section,
             job=wanted.section(section).arguments,

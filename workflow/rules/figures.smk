@@ -17,7 +17,7 @@ rule figures:
     benchmark:
         f"results/benchmarks/{FIGURES}.tsv"
     group:
-        "report"
+        run.group
     params:
         job=lambda wildcards: wanted.figures(wildcards.model).arguments,
     message:
@@ -37,7 +37,7 @@ rule compare:
     benchmark:
         f"results/benchmarks/{wanted.compare().log}.tsv"
     group:
-        "report"
+        run.group
     params:
         job=wanted.compare().arguments,
     message:
@@ -60,7 +60,7 @@ rule maps:
     benchmark:
         f"results/benchmarks/{MAPS}.tsv"
     group:
-        "report"
+        run.group
     params:
         job=lambda wildcards: wanted.maps(wildcards.model).arguments,
     message:
@@ -80,7 +80,7 @@ rule findings:
     benchmark:
         f"results/benchmarks/{wanted.findings().log}.tsv"
     group:
-        "report"
+        run.group
     params:
         job=wanted.findings().arguments,
     message:

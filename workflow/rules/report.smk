@@ -13,7 +13,7 @@ rule report:
     benchmark:
         f"results/benchmarks/{wanted.report().log}.tsv"
     group:
-        "report"
+        run.group
     params:
         job=wanted.report().arguments,
     message:

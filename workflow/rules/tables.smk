@@ -37,7 +37,7 @@ rule tables:
     benchmark:
         f"results/benchmarks/{wanted.tables().log}.tsv"
     group:
-        "report"
+        run.group
     resources:
         mem_mb=asking(
             lambda job, attempt: asks.tables_mb(len(grid.cells), attempt),

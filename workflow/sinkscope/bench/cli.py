@@ -1,5 +1,5 @@
 """Benchmarks of observing: `bench` on the processor, `bench gpu`, its table and figure, and
-`bench corpus` of a whole job."""
+`bench corpus` of a whole job, and `bench plan` of planning."""
 
 from __future__ import annotations
 
@@ -65,6 +65,21 @@ def corpus(
     from sinkscope.bench.corpus import run_bench
 
     run_bench(out, model or [], documents, rounds, threads)
+
+
+@app.command()
+def plan(
+    documents: Annotated[int, typer.Option(min=1, help="Number of documents.")] = 10_000,
+    per_job: Annotated[int, typer.Option(min=1, help="The setting documents_per_job.")] = 500,
+    out: Annotated[Path, typer.Option(help="Where the measurements are kept (JSON).")] = Path(
+        "results/bench_plan.json"
+    ),
+    rounds: Rounds = 3,
+) -> None:
+    """Measure the processor time of planning seven models over a corpus."""
+    from sinkscope.bench.plan import run_bench
+
+    run_bench(out, documents, per_job, rounds)
 
 
 @app.command()

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from sinkscope.discovery import folders_of
 from sinkscope.errors import SinkscopeError
@@ -21,6 +22,8 @@ from sinkscope.shipped import PACKAGE
 NAME = PACKAGE.name
 # The package, and folders that add experiments, statistics or measures to it.
 ROOTS = folders_of(NAME)
+# Fields of a statement that hold statements, or parts of it that do (except, case).
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 @cache
@@ -47,6 +50,7 @@ def closure(entries: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(modules))
 
 
+@cache
 def path_of(module: str) -> Path | None:
     """The file of one of this package's modules; None if there is no module of that name."""
     if module == NAME:
@@ -77,7 +81,7 @@ def imports_of(module: str) -> tuple[str, ...]:
     """Modules of this package that `module` imports directly. `from package import name` imports
     `package.name` if that is a module, else the package."""
     imports: list[str] = []
-    for node in ast.walk(tree_of(module)):
+    for node in statements(tree_of(module)):
         if isinstance(node, ast.Import):
             imports += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -92,10 +96,27 @@ def imports_of(module: str) -> tuple[str, ...]:
 def program_of(module: str) -> str:
     """Hash of a module's syntax tree without docstrings; comments and layout do not count."""
     tree = tree_of(module)
-    for node in ast.walk(tree):
+    for node in statements(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             node.body = without_docstring(node.body)
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def statements(tree: ast.Module) -> Iterator[Any]:
+    """The module and every statement in it, at any depth. Expressions, most of a tree, hold
+    neither imports nor docstrings, and are skipped."""
+    waiting: list[Any] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in BLOCKS:
+            waiting += getattr(node, name, ())
+
+
+def forget() -> None:
+    """Read every module again from now on, as a new process does."""
+    for function in (code_hash, closure, path_of, tree_of, imports_of, program_of):
+        function.cache_clear()
 
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -15,7 +15,7 @@ from sinkscope.grid import Grid
 from sinkscope.hub.lock import repository_of
 from sinkscope.jobs.code import code_hash
 from sinkscope.jobs.documents import digest_of_documents, part_of
-from sinkscope.jobs.request import Request, stamps_of
+from sinkscope.jobs.request import Request, stamps_in
 from sinkscope.jobs.stamps import read_stamp
 
 
@@ -26,7 +26,10 @@ class OfModels:
     def __init__(self, grid: Grid, directory: Path) -> None:
         self.grid, self.directory, self.raw = grid, directory, grid.config.raw
         self.row = cache(grid.model)
+        self.settings = cache(grid.settings)
         self.revision = cache(self._revision)
+        self.is_local = cache(self._is_local)
+        self.stamps_in = cache(stamps_in)
         self.documents = cache(self._documents)
         self.extract = cache(self._extract)
         self.measure = cache(self._measure)
@@ -42,6 +45,11 @@ class OfModels:
         except SinkscopeError:
             return None
 
+    def _is_local(self, model: str) -> bool:
+        """Whether the weights are here without the Hub, so that their revision is known."""
+        row = self.grid.config.model(model)
+        return self.revision(model) is not None and repository_of(row.model, row.source) is None
+
     def _extract(self, model: str, shard: str) -> Request:
         return self._of_model(
             f"extract/{model}/{shard}",
@@ -50,7 +58,7 @@ class OfModels:
             {
                 "code": code_hash("sinkscope.extract.job", *modules_in(STATISTICS)),
                 "model": self.row(model),
-                "settings": self.grid.settings(model),
+                "settings": self.settings(model),
                 **self.grid.settings_of_part(["documents_in_report"], shard),
                 "documents": self.documents("extract", shard),
             },
@@ -91,12 +99,12 @@ class OfModels:
         weights are not here (any more), a result from any revision counts.
         """
         model = content["model"]["model"]
-        row, revision = self.grid.config.model(model), self.revision(model)
+        revision = self.revision(model)
         request = Request(job, prefix, content | {"weights": revision}, command)
-        is_local = revision is not None and repository_of(row.model, row.source) is None
-        if is_local or self.is_made(request):
+        if self.is_local(model) or self.is_made(request):
             return request
-        for path in stamps_of(self.directory / prefix):
+        place = self.directory / prefix
+        for path in self.stamps_in(place.parent).get(place.name, ()):
             stated = read_stamp(path)
             before = stated.get("request", {})
             before_lock = before.get("weights") is None and stated.get("revision") == revision

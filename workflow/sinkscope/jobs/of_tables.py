@@ -9,6 +9,7 @@ from typing import Any
 
 from sinkscope.atlas.tables import TABLES, tables_of_atlas
 from sinkscope.catalogue import tables_of
+from sinkscope.declarations.experiment import ALL
 from sinkscope.declarations.registry import STATISTICS, experiment, experiments
 from sinkscope.derive.job import recorded
 from sinkscope.discovery import modules_in
@@ -59,8 +60,7 @@ class OfTables(OfModels):
         parts = [
             self.measure(name, model, shard)
             for model, shards in self.cells().items()
-            for shard in self.grid.shards_of(name)
-            if shard not in self.grid.shards or shard in shards
+            for shard in ([ALL] if experiment(name).chooses else shards)
         ]
         return [part for part in parts if not self._finished_only or self.is_made(part)]
 

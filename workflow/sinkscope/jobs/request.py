@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 DIGEST = "[0-9a-f]{12}"
+# One encoder for all: a large grid has tens of thousands of requests.
+ONE_LINE = json.JSONEncoder(sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def digest_of(value: Any) -> str:
     """Hash of a JSON value, 12 hexadecimal digits; equal values have equal hashes."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashlib.sha256(ONE_LINE.encode(value).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,7 @@ class Request:
     @property
     def arguments(self) -> tuple[str, ...]:
         """What a rule passes to `sinkscope`: the content on one line, and the command."""
-        content = json.dumps(self.content, sort_keys=True, ensure_ascii=False)
-        return ("--request", content, *self.command)
+        return ("--request", ONE_LINE.encode(self.content), *self.command)
 
 
 def prefix_of(stamp: Path) -> str:
@@ -69,6 +69,15 @@ def stamps_of(prefix: Path) -> list[Path]:
     """Existing stamps of a job, for any request. prefix: path of its stamp, as in Request."""
     paths = prefix.parent.glob(f"{prefix.name}.*.json")
     return sorted(path for path in paths if path != prefix and prefix_of(path) == prefix.name)
+
+
+def stamps_in(folder: Path) -> dict[str, list[Path]]:
+    """The same for all jobs of a folder, by the last part of their prefix."""
+    by_name: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*.json")):
+        if (name := prefix_of(path)) != path.name:
+            by_name.setdefault(name, []).append(path)
+    return by_name
 
 
 def changes(before: dict[str, Any], now: dict[str, Any], inside: str = "") -> list[str]:

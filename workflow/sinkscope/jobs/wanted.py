@@ -128,12 +128,12 @@ class Wanted(OfTables):
 
     def unfinished(self) -> list[list[str]]:
         """Model and shard of the extraction jobs that the report lacks."""
-        cells = self.cells()
+        finished = {(model, shard) for model, shards in self.cells().items() for shard in shards}
         return [
             [model, shard]
             for model, shards in self.grid.cells.items()
             for shard in shards
-            if shard not in cells.get(model, [])
+            if (model, shard) not in finished
         ]
 
     def of_job(self, job: str) -> Request:

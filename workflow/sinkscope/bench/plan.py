@@ -1,0 +1,117 @@
+"""The processor time of planning: what a dry run costs before any job starts.
+
+A project of the zoo's seven families over a corpus of many short documents is planned in a
+temporary folder. `requests` is Sinkscope's part: the configuration is read and checked, documents
+are hashed, and the request of every job is made. `dry run` is a whole `snakemake --dry-run`, the
+start of Python, the imports of Snakemake and its graph of jobs included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sinkscope.bench.texts import random_words, shipped_sentences
+from sinkscope.config import load, read_config
+from sinkscope.files import write_json, write_text
+from sinkscope.grid import Grid
+from sinkscope.jobs import code
+from sinkscope.jobs.wanted import Wanted
+from sinkscope.run import collect_rarely
+from sinkscope.shipped import SHIPPED
+
+MODELS = ("distilbert", "bert", "roberta", "opt", "gpt2", "falcon", "llama")
+WORDS = range(50, 401)  # of a document
+
+
+def run_bench(out: Path, n_documents: int, per_job: int, n_rounds: int) -> None:
+    """Print the medians of some rounds, and write them as JSON. With the experiments of the shipped
+    configuration, and without any."""
+    shipped = read_config(SHIPPED / "config" / "config.yaml")["experiments"]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for experiments in (shipped, []):
+            config = make_project(Path(folder), n_documents, per_job, experiments)
+            rows.append(measure(config, Path(folder), n_rounds))
+    facts = {"rounds": n_rounds, "models": len(MODELS), "documents": n_documents}
+    facts["documents_per_job"] = per_job
+    write_json(out, {**facts, "rows": rows})
+    Console().print(as_table(facts, rows))
+    print(f"Kept as {out}")
+
+
+def make_project(
+    folder: Path, n_documents: int, per_job: int, experiments: list[str]
+) -> dict[str, Any]:
+    """Write the tables, the corpus and the configuration; returns the configuration."""
+    generator, sentences = random.Random(0), shipped_sentences()
+    lines = []
+    for number in range(n_documents):
+        words = random_words(sentences, generator)
+        text = " ".join(next(words) for _ in range(generator.choice(WORDS)))
+        lines.append(json.dumps({"text": f"{number} {text}"}))
+    write_text(folder / "corpus.jsonl", "\n".join(lines) + "\n")
+    write_text(folder / "documents.tsv", "document\tpath\ncorpus\tcorpus.jsonl\n")
+    models = "".join(f"zoo-{name}\tzoo:{name}\n" for name in MODELS)
+    write_text(folder / "models.tsv", f"model\tsource\n{models}")
+    config = {
+        "models": "models.tsv",
+        "documents": "documents.tsv",
+        "documents_per_job": per_job,
+        "experiments": experiments,
+    }
+    write_json(folder / "config" / "config.yaml", config)  # JSON is YAML
+    return config
+
+
+def measure(config: dict[str, Any], folder: Path, n_rounds: int) -> dict[str, Any]:
+    """Number of jobs, and median processor seconds of both parts."""
+    n_jobs, rounds = 0, []
+    collect_rarely()
+    for _ in range(n_rounds):
+        code.forget()
+        started = time.process_time()
+        wanted = Wanted(Grid(load(config, folder)), folder)
+        n_jobs = len(wanted.all())
+        rounds.append((time.process_time() - started, dry_run(folder)))
+    requests, whole = (statistics.median(values) for values in zip(*rounds, strict=True))
+    named = {"experiments": len(config["experiments"]), "jobs": n_jobs}
+    return {**named, "requests_cpu_seconds": requests, "dry_run_cpu_seconds": whole}
+
+
+def dry_run(folder: Path) -> float:
+    """Processor seconds of `snakemake --dry-run` and its child processes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "--cores", "1"]
+    command += ["--snakefile", str(SHIPPED / "workflow" / "Snakefile"), "--directory", str(folder)]
+    subprocess.run(command, check=True, capture_output=True, env=os.environ)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def as_table(facts: dict[str, Any], rows: list[dict[str, Any]]) -> Table:
+    title = (
+        f"{facts['models']} models x {facts['documents']:,} documents, "
+        f"{facts['documents_per_job']} documents per job\n"
+        f"processor seconds, medians of {facts['rounds']} rounds"
+    )
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
+    for name in ("experiments", "jobs", "requests", "dry run"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        seconds = (row["requests_cpu_seconds"], row["dry_run_cpu_seconds"])
+        numbers = [f"{row['experiments']}", f"{row['jobs']:,}", *(f"{s:.2f}" for s in seconds)]
+        table.add_row(*numbers)
+    return table
