@@ -41,9 +41,9 @@ def run_bench(out: Path, n_documents: int, per_job: int, n_rounds: int) -> None:
     configuration, and without any."""
     shipped = read_config(SHIPPED / "config" / "config.yaml")["experiments"]
     rows = []
+    no_experiments: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
-        no_experiments: list[str] = []
-    for experiments in (shipped, no_experiments):
+        for experiments in (shipped, no_experiments):
             config = make_project(Path(folder), n_documents, per_job, experiments)
             rows.append(measure(config, Path(folder), n_rounds))
     facts = {"rounds": n_rounds, "models": len(MODELS), "documents": n_documents}
