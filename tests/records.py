@@ -314,3 +314,48 @@ def lengths(folder, model, mass=0.9, halving=0.8, longest=128):
         model=pl.lit(model), times_uniform=pl.col("mass") / pl.col("uniform")
     ).write_parquet(part / "sink_lengths.parquet")
     return part
+
+
+def masks(folder, model, costs=(0.2, 1.5), n=40):
+    """What that experiment wrote of a model with two layers on two documents: sinks+window(16)
+    costs costs[0] nats per token, with random keys in place of the sinks costs[1]; without its
+    sinks another word is one in layer 1."""
+    part = folder / "results" / "experiments" / "masks" / model
+    part.mkdir(parents=True)
+    grid = [
+        ("dense", False, 1.0, 0.0, 0), ("sinks+window(16)", False, 0.4, costs[0], 0),
+        ("sinks+window(16)", True, 0.4, costs[1], 0), ("dense-sinks", False, 0.97, 1.0, 1),
+        ("dense-sinks", True, 0.97, 0.05, 0),
+    ]  # fmt: skip
+    frames = {"masks": [], "mask_layers": [], "mask_sinks": []}
+    for document, base in (("one", 3.0), ("two", 4.0)):
+        for mask, control, share, cost, n_new in grid:
+            labels = {"document": document, "mask": mask, "is_control": control}
+            frames["masks"].append(
+                labels | {
+                    "share_of_pairs": share, "n_sinks": 1.0, "n_tokens": n, "n_predicted": n - 1,
+                    "loss": base + cost, "agreement": 1 - cost / 4, "cosine": 1 - cost / 5,
+                }
+            )  # fmt: skip
+            on_sinks = 0.01 if n_new else 0.5
+            for layer in (0, 1):
+                new = n_new * layer
+                frames["mask_layers"].append(
+                    labels | {
+                        "layer": layer, "dense_sinks": on_sinks, "n_found": new or 1,
+                        "found_sinks": 0.3 * new if n_new else 0.5, "n_new": new,
+                        "first_token": on_sinks, "own": 0.1, "local": 0.4, "entropy": 0.5,
+                    }
+                )  # fmt: skip
+                key = 7 if new else 0
+                if new or not n_new:
+                    frames["mask_sinks"].append(
+                        labels | {
+                            "layer": layer, "key": key, "token": "t", "n_queries": n - key,
+                            "key_class": "word" if new else "first", "is_dense_sink": not new,
+                            "received": 0.3, "mass": 0.3,
+                        }
+                    )  # fmt: skip
+    for name, rows in frames.items():
+        pl.DataFrame(rows).with_columns(model=pl.lit(model)).write_parquet(part / f"{name}.parquet")
+    return part

@@ -1,0 +1,65 @@
+"""What restricted attention costs: a model runs with fewer keys per query than it sees.
+
+Masks of sinks and a window follow Xiao et al. 2023 (arXiv 2309.17453), random keys BigBird (Zaheer
+et al. 2020); each mask with sinks stands beside a control with as many random keys in their place.
+"""
+
+from __future__ import annotations
+
+from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section, Setting
+from sinkscope.experiments.masks.tables import TABLES
+from sinkscope.experiments.masks.vocabulary import PATTERN
+
+EXPERIMENT = Experiment(
+    tables=TABLES,
+    settings=(
+        EXPERIMENT_TOKENS,
+        Setting(
+            "masks",
+            [
+                "sinks",
+                "window(16)",
+                "sinks+window(16)",
+                "sinks+window(16)+random(16)",
+                "dense-sinks",
+            ],
+            "Sets of keys that a query may attend to, such as first(4)+window(64) or "
+            "dense-sinks@2; dense attention, and a control of each mask with sinks, are run too.",
+            {
+                "type": "array",
+                "uniqueItems": True,
+                "items": {
+                    "type": "string",
+                    "pattern": PATTERN,
+                    "title": "a sum of sets of keys, such as sinks+window(16) or dense-sinks@2",
+                },
+            },
+        ),
+        Setting(
+            "mask_seed",
+            0,
+            "Seed of random keys, and of the tokens that encoders predict.",
+            {"type": "integer", "minimum": 0, "maximum": 4_294_967_295},
+        ),
+    ),
+    reads=(
+        *("sink_rule", "sink_times", "sink_floor", "sink_share", "sink_queries", "sink_cosine"),
+    ),
+    parts=("masks", "mask_layers", "mask_sinks"),
+    sections={
+        "masks": Section(
+            title="What does restricted attention cost?",
+            intro=(
+                "If most attention lands on a few sinks, a model may do with far fewer keys: the "
+                "sinks, a window of neighbours, some random keys. Here each model runs with such "
+                "masks, and with all keys but its sinks. Every mask with sinks has a control with "
+                "as many random keys in their place: only where the control costs more is it the "
+                "sinks that matter, and not the number of keys."
+            ),
+            # Without the table `models`: models whose attention is not softmax are the control of
+            # what a sink is for, since nothing makes them attend to one.
+            tables=tuple(TABLES),
+            figures=("cost", "states", "rearranged"),
+        ),
+    },
+)

@@ -1,0 +1,123 @@
+"""Where attention goes when keys are forbidden, and whether other tokens become sinks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts.channels import panels, rows_axis, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import POINT
+from sinkscope.charts.forms.marks import Look, mark_looks
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import rounded
+from sinkscope.findings.finding import Finding
+from sinkscope.means import over_documents
+
+MARKS: dict[str, Look] = {
+    "sinks of the dense pass": ("#0072b2", "circle"),
+    "sinks under the mask": ("#d55e00", "diamond"),
+    "own token": ("#8a8f98", "triangle-up"),
+}
+COLUMNS = dict(zip(("dense_sinks", "found_sinks", "own"), MARKS, strict=True))
+FINDING = (
+    "Under {{ mask }}, where the sinks of the dense pass keep least attention, other tokens become "
+    "sinks in {{ n_new }} of {{ n_models|counted('model') }}"
+    "{% for row in models %}{{ ': ' if loop.first else '; ' }}in {{ row.model }} "
+    "{{ row.n_new|decimals(1) }} per layer, which get "
+    "{{ row.found_sinks|estimate(row.found_sinks_low, row.found_sinks_high) }} of attention "
+    "(the sinks of the dense pass had {{ row.before|mass }})"
+    "{% endfor %}"
+    "{% if key_class %}; of the new sinks {{ part|percent }} are of the class {{ key_class }}"
+    "{% endif %}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    layers = tables["mask_layers"]
+    if layers.is_empty() or set(layers["mask"]) == {"dense"}:
+        return None
+    means = of_masks(layers)
+    drawn = rounded(
+        pl.concat(
+            means.select(
+                *("model", "row", "is_control"),
+                line=pl.lit(name),
+                value=column,
+                value_low=f"{column}_low",
+                value_high=f"{column}_high",
+                n_documents=f"{column}_n",
+            )
+            for column, name in COLUMNS.items()
+        ).drop_nulls("value")
+    )
+    return Figure(
+        name="masks_rearranged",
+        title="Where attention goes under masks",
+        finding=Finding(FINDING, facts_of(means, tables["mask_sinks"])),
+        caption=(
+            "Attention on the keys that are sinks in the dense pass, on those that are sinks under "
+            "the mask by the same rule (keys that fewer than sink_queries queries see are not "
+            "judged), and on the query's own token, which every mask keeps. Mean over heads, "
+            "queries and layers, and over "
+            f"n = {documents_in(layers)}; rule: 95 % bootstrap interval over documents. (control): "
+            "as many random keys per query in place of the mask's sinks. Unit: part of 1, linear "
+            "scale."
+        ),
+        chart=chart(drawn),
+        data=drawn,
+    )
+
+
+def of_masks(layers: pl.DataFrame) -> pl.DataFrame:
+    """model, mask, is_control, row (its label); the columns of COLUMNS and n_new, mean over layers
+    and documents, with their intervals. layers: mask_layers."""
+    by, values = ["model", "mask", "is_control"], [*COLUMNS, "n_new"]
+    documents = layers.group_by(*by, "document").agg(pl.col(values).mean())
+    suffix = pl.when("is_control").then(pl.lit(" (control)")).otherwise(pl.lit(""))
+    return over_documents(documents, by, values).with_columns(row=pl.col("mask") + suffix)
+
+
+def facts_of(means: pl.DataFrame, sinks: pl.DataFrame) -> dict[str, Any]:
+    """Of the mask under which the sinks of the dense pass get least: the models in which it makes
+    new sinks, most first, and the commonest class of these."""
+    masks = means.filter(pl.col("mask") != "dense", ~pl.col("is_control"))
+    least = masks.group_by("mask").agg(pl.col("dense_sinks").mean()).sort("dense_sinks", "mask")
+    mask = least["mask"][0]
+    before = means.filter(pl.col("mask") == "dense").select("model", before="dense_sinks")
+    of_mask = masks.filter(pl.col("mask") == mask).join(before, on="model")
+    columns = ["model", "n_new", "found_sinks", "found_sinks_low", "found_sinks_high", "before"]
+    models = of_mask.filter(pl.col("n_new") > 0).sort("n_new", "model", descending=[True, False])
+    new = sinks.filter(pl.col("mask") == mask, ~pl.col("is_control"), ~pl.col("is_dense_sink"))
+    classes = new["key_class"].value_counts().sort("count", "key_class", descending=[True, False])
+    return {
+        "mask": mask,
+        "n_models": of_mask.height,
+        "n_new": models.height,
+        "models": models.select(columns).head(3).to_dicts(),
+        "key_class": None if classes.is_empty() else classes["key_class"][0],
+        "part": None if classes.is_empty() else classes["count"][0] / new.height,
+    }
+
+
+def chart(drawn: pl.DataFrame) -> alt.FacetChart:
+    """One panel per model, one row per mask."""
+    look = mark_looks("line", MARKS)
+    rows = ["dense", *sorted(set(drawn["row"]) - {"dense"})]
+    x = alt.X("value:Q", title="attention").scale(domain=[0, 1])
+    y = rows_axis("row", rows)
+    base = alt.Chart().encode(y=y)
+    rule = base.transform_filter("isValid(datum.value_low)").mark_rule(opacity=2 * POINT)
+    tooltip = tips(
+        *("model:N", ("row:N", "mask"), ("line:N", "attention on"), ("value:Q", "", ".4f")),
+        *(("value_low:Q", "95 % interval from", ".4f"), ("value_high:Q", "to", ".4f")),
+        ("n_documents:Q", "documents"),
+    )
+    layers = [
+        rule.encode(x=alt.X("value_low:Q", title="attention"), x2="value_high:Q",
+                    color=look["color"]),
+        base.mark_point(filled=True, size=45, opacity=0.85).encode(x=x, **look, tooltip=tooltip),
+    ]  # fmt: skip
+    return panels(alt.LayerChart(layer=layers, width=170, height=16 * len(rows)), drawn, "model", 3)

@@ -1,0 +1,69 @@
+"""How far masks move the final states, against the fraction of query-key pairs that they keep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.select import documents_in
+from sinkscope.experiments.masks.panels import (
+    CAPTION,
+    cost_panels,
+    drawn_costs,
+    masks_in_order,
+)
+from sinkscope.findings.finding import Finding
+
+FINDING = (
+    "{% for row in masks %}"
+    "{% if loop.first %}With random keys in place of the sinks, final states are less like those "
+    "of dense attention: under {% else %}; under {% endif %}{{ row.mask }} in {{ row.n_less }} of "
+    "{{ row.n_models|counted('model') }}, most in {{ row.most }} (cosine "
+    "{{ row.cosine|mass }}, control {{ row.control|mass }})"
+    "{% endfor %}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    costs = tables["mask_costs"]
+    drawn, facts = drawn_costs(costs, "cosine"), facts_of(costs)
+    if drawn.is_empty() or not facts["masks"]:
+        return None
+    low = min(0.0, float(drawn["cosine"].min()))  # type: ignore[arg-type]
+    y = alt.Y("cosine:Q", title="cosine to dense").scale(domain=[low, 1])
+    return Figure(
+        name="masks_states",
+        title="Final states under masks",
+        finding=Finding(FINDING, facts),
+        caption=(
+            f"{CAPTION}Formula: cosine between the final state of a token and that of the dense "
+            "pass, mean over tokens and over "
+            f"n = {documents_in(tables['masks'])}; rule: 95 % bootstrap interval over documents. "
+            "Units: part of 1; cosine; linear scales."
+        ),
+        chart=cost_panels(drawn, masks_in_order(costs), y, "cosine"),
+        data=drawn,
+    )
+
+
+def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
+    """Of each mask with a control: in how many models the control's states are less like those of
+    dense attention, beyond the interval, and the model where they are least so."""
+    rows = costs.drop_nulls("control_cosine")
+    is_less = pl.col("control_cosine_low").fill_null(pl.col("control_cosine")) > 0
+    masks = (
+        rows.sort("mask", "control_cosine", "model", descending=[False, True, False])
+        .group_by("mask", maintain_order=True)
+        .agg(
+            n_less=is_less.sum(),
+            n_models=pl.len(),
+            most=pl.col("model").first(),
+            cosine=pl.col("cosine").first(),
+            control=(pl.col("cosine") - pl.col("control_cosine")).first(),
+        )
+        .sort("mask")
+    )
+    return {"masks": masks.to_dicts()}

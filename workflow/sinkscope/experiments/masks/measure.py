@@ -1,0 +1,238 @@
+"""Read texts with restricted attention: what it costs, and where attention goes.
+
+A dense pass finds the sinks; then several masks share a pass over the same tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+import torch
+
+from sinkscope.experiments.masks.allowed import Text, allowed, seed_of
+from sinkscope.experiments.masks.prediction import Prediction, predicted, scores
+from sinkscope.experiments.masks.vocabulary import Mask, parse
+from sinkscope.extract.edit import Edited, restricted, visible_keys
+from sinkscope.extract.encode import Encoded
+from sinkscope.extract.masks import Call
+from sinkscope.extract.model import Loaded
+from sinkscope.extract.observation import Observation
+from sinkscope.extract.observe import run_observed
+from sinkscope.extract.output_head import with_output_head
+from sinkscope.extract.states import entering
+from sinkscope.extract.streaming import Workspace
+from sinkscope.keys import key_sets
+from sinkscope.measure.passes import plan_of, readable, shortened
+from sinkscope.measure.task import Task
+from sinkscope.sink_rule import SinkRule
+from sinkscope.tables.arrays import rows_of
+
+DENSE = parse("dense")
+TOGETHER = 2048  # tokens of the texts of one pass
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One pass over a text. Arrays [layer, key]: is_sink; received, attention of the queries that
+    see a key (mean over heads and them); mass, the same over all queries; n_queries that see it.
+    Arrays [layer]: own, local, entropy, see the table mask_layers. visible: [layer, query, key]
+    bool. states: [token, d] final states. logits: [prediction, id], None without a head."""
+
+    is_sink: np.ndarray
+    received: np.ndarray
+    mass: np.ndarray
+    n_queries: np.ndarray
+    own: np.ndarray
+    local: np.ndarray
+    entropy: np.ndarray
+    visible: np.ndarray
+    states: torch.Tensor
+    logits: torch.Tensor | None
+
+
+def read(
+    loaded: Loaded, prediction: Prediction, rule: SinkRule, keys: Sequence[np.ndarray | None]
+) -> list[Reading]:
+    """One reading of the text per entry of keys, together in one pass. An entry is [layer, query,
+    key] bool, the keys that each query may attend to, or None for all that the model shows."""
+    ids = prediction.ids.expand(len(keys), -1).to(loaded.device)
+    observation = Observation(plan_of(ids, rule=rule, offsets=(0,)), Workspace(loaded.device))
+    visible: list[np.ndarray] = []  # [text, query, key] per layer
+
+    def edit(layer: int, call: Call) -> Call:
+        n = ids.shape[1]
+        of_layer = [np.ones((n, n), bool) if one is None else one[layer] for one in keys]
+        allowed = torch.from_numpy(np.stack(of_layer)).to(call.query.device)
+        call = restricted(call, allowed[:, None])
+        visible.append(visible_keys(call).cpu().numpy())
+        return call
+
+    with entering(loaded.network, loaded.n_layers, observation.states):
+        output = run_observed(loaded, Edited(observation, edit), ids, hidden_states=True)
+    statistics, n_queries = observation.stacked, observation.counts("n_queries")
+    logits = getattr(output, "logits", None)
+
+    def array(name: str, row: int) -> np.ndarray:
+        values: np.ndarray = getattr(statistics, name)[:, row].cpu().double().numpy()
+        return values
+
+    def reading(row: int) -> Reading:
+        received = array("sink_score", row).mean(1)  # [layer, key]
+        n_seeing = n_queries[:, row].double().numpy()
+        return Reading(
+            is_sink=array("is_sink", row).astype(bool),
+            received=received,
+            mass=np.nan_to_num(received) * n_seeing / ids.shape[1],
+            n_queries=n_seeing.astype(np.int64),
+            own=array("diagonals", row)[..., 0].mean((1, 2)),
+            local=array("local", row)[..., -1].mean(1),
+            entropy=array("entropy", row).mean(1),
+            visible=np.stack([layer[row] for layer in visible]),
+            states=output.hidden_states[-1][row].cpu(),
+            logits=None if logits is None else logits[row, prediction.places].cpu(),
+        )
+
+    return [reading(row) for row in range(len(keys))]
+
+
+def costs(reading: Reading, dense: Reading, prediction: Prediction) -> dict[str, Any]:
+    """Columns of one row of the table masks."""
+    cosine = torch.nn.functional.cosine_similarity(
+        reading.states.double(), dense.states.double(), dim=-1
+    )
+    row = {
+        "share_of_pairs": float(reading.visible.sum() / dense.visible.sum()),
+        "n_sinks": float(dense.is_sink.sum(1).mean()),
+        "n_tokens": prediction.ids.shape[1],
+        "n_predicted": len(prediction.places),
+        "loss": None,
+        "agreement": None,
+        "cosine": float(cosine.mean()),
+    }
+    if reading.logits is not None and dense.logits is not None and prediction.places:
+        loss, best = scores(reading.logits, prediction.targets)
+        _, best_dense = scores(dense.logits, prediction.targets)
+        row |= {"loss": float(loss.mean()), "agreement": float((best == best_dense).mean())}
+    return row
+
+
+def of_layers(reading: Reading, dense: Reading) -> pl.DataFrame:
+    """Rows of the table mask_layers."""
+    columns = {
+        "dense_sinks": (reading.mass * dense.is_sink).sum(1),
+        "found_sinks": (reading.mass * reading.is_sink).sum(1),
+        "n_found": reading.is_sink.sum(1),
+        "n_new": (reading.is_sink & ~dense.is_sink).sum(1),
+        "first_token": reading.mass[:, 0],
+        "own": reading.own,
+        "local": reading.local,
+        "entropy": reading.entropy,
+    }
+    return rows_of(columns, layer=None)
+
+
+def of_sinks(reading: Reading, dense: Reading, encoded: Encoded) -> pl.DataFrame:
+    """Rows of the table mask_sinks."""
+    layer, key = places = np.nonzero(reading.is_sink)
+    return pl.DataFrame(
+        {
+            "layer": layer,
+            "key": key,
+            "token": np.array(encoded.tokens, dtype=object)[key],
+            "key_class": np.array(encoded.classes, dtype=object)[key],
+            "is_dense_sink": dense.is_sink[places],
+            "n_queries": reading.n_queries[places],
+            "received": reading.received[places],
+            "mass": reading.mass[places],
+        },
+        schema_overrides={"token": pl.String, "key_class": pl.String},
+    )
+
+
+def wanted(masks: Sequence[Mask]) -> list[tuple[Mask, bool]]:
+    """Dense attention, the masks, and the controls (True) of those that have one."""
+    others = [mask for mask in masks if mask != DENSE]
+    return [
+        (DENSE, False),
+        *((mask, False) for mask in others),
+        *((mask, True) for mask in others if mask.has_control),
+    ]
+
+
+def sets_of(encoded: Encoded, is_sink: np.ndarray) -> dict[str, np.ndarray]:
+    """[layer or 1, key] bool by key set. is_sink: [layer, key]."""
+    sets: dict[str, np.ndarray] = {}
+    for name, keys in key_sets(encoded.classes).items():
+        sets[name] = np.zeros((1, len(encoded.ids)), dtype=bool)
+        sets[name][0, keys] = True
+    return sets | {"sinks": is_sink}
+
+
+def rule_of(settings: Mapping[str, Any]) -> SinkRule:
+    return SinkRule(
+        by=settings["sink_rule"],
+        times=settings["sink_times"],
+        floor=settings["sink_floor"],
+        share=settings["sink_share"],
+        n_queries=settings["sink_queries"],
+        cosine=settings["sink_cosine"],
+    )
+
+
+def readings_of(
+    loaded: Loaded, encoded: Encoded, task: Task, document: str
+) -> Iterator[tuple[Mask, bool, Reading, Reading, Prediction]]:
+    """Of every mask and control of a text: (mask, is_control, its reading, the dense one, what is
+    predicted). Masks that allow the same keys share a reading."""
+    rule, seeds = rule_of(task.settings), seed_of(task.settings["mask_seed"], document)
+    prediction = predicted(loaded, encoded, seeds)
+    (dense,) = read(loaded, prediction, rule, [None])
+    text = Text(dense.visible, sets_of(encoded, dense.is_sink), seeds)
+    masks = wanted([parse(mask) for mask in task.settings["masks"]])
+    keys = [allowed(mask, text, control=is_control) for mask, is_control in masks]
+    names = [one.tobytes() for one in keys]
+    distinct = dict(zip(names, keys, strict=True))
+    distinct.pop(dense.visible.tobytes(), None)
+    readings = {dense.visible.tobytes(): dense}
+    n_together = max(1, TOGETHER // len(encoded.ids))
+    for some in batched(distinct.items(), n_together):
+        together = read(loaded, prediction, rule, [one for _, one in some])
+        readings |= dict(zip([name for name, _ in some], together, strict=True))
+    for (mask, is_control), name in zip(masks, names, strict=True):
+        yield mask, is_control, readings[name], dense, prediction
+
+
+def batched(items: Iterable[T], n: int) -> Iterator[list[T]]:
+    """The items in lists of n; itertools.batched came with Python 3.12."""
+    iterator = iter(items)
+    while some := list(islice(iterator, n)):
+        yield some
+
+
+def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
+    """Frames by table name."""
+    loaded = with_output_head(loaded) or loaded
+    frames: dict[str, list[pl.DataFrame]] = {}
+    for document, encoded in readable(shortened(loaded, task), task):
+        if len(encoded.ids) < task.settings["sink_queries"]:
+            continue
+        for mask, is_control, reading, dense, prediction in readings_of(
+            loaded, encoded, task, document.name
+        ):
+            parts = {
+                "masks": pl.DataFrame([costs(reading, dense, prediction)]),
+                "mask_layers": of_layers(reading, dense),
+                "mask_sinks": of_sinks(reading, dense, encoded),
+            }
+            labels = {"document": document.name, "mask": mask.text, "is_control": is_control}
+            for name, frame in parts.items():
+                labelled = frame.with_columns(**{k: pl.lit(v) for k, v in labels.items()})
+                frames.setdefault(name, []).append(labelled)
+    return {name: pl.concat(some, how="vertical_relaxed") for name, some in frames.items()}

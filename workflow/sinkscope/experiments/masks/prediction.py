@@ -1,0 +1,58 @@
+"""What a model with an output head is asked to predict of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sinkscope.extract.encode import Encoded
+from sinkscope.extract.model import Loaded
+from sinkscope.extract.output_head import mask_token
+from sinkscope.keys import SPECIAL_CLASSES
+
+MASKED = 0.15  # fraction of the ordinary tokens that an encoder predicts, as in its training
+PURPOSE = 3  # of the random numbers, after those of allowed.py
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """ids: [1, token], the input. places: positions whose logits predict; targets: [prediction],
+    the ids that they should."""
+
+    ids: Tensor
+    places: list[int]
+    targets: Tensor
+
+
+def predicted(loaded: Loaded, encoded: Encoded, seeds: Sequence[int]) -> Prediction:
+    """Of a decoder every token from those before it. Of an encoder the tokens in `masked`, which
+    are replaced by the mask token: a pseudo-likelihood (Salazar et al. 2020) of all at once.
+    Nothing without an output head."""
+    ids = torch.tensor([encoded.ids])
+    if loaded.network.get_output_embeddings() is None:
+        return Prediction(ids, [], ids[0, :0])
+    if loaded.family == "decoder":
+        return Prediction(ids, list(range(ids.shape[1] - 1)), ids[0, 1:])
+    places = masked(encoded.classes, seeds)
+    targets = ids[0, places]
+    ids[0, places] = mask_token(loaded)
+    return Prediction(ids, places, targets)
+
+
+def masked(classes: Sequence[str], seeds: Sequence[int]) -> list[int]:
+    """Positions of a seeded 15 % of the ordinary tokens, and at least one."""
+    ordinary = [i for i, name in enumerate(classes) if name not in SPECIAL_CLASSES]
+    numbers = np.random.PCG64([*seeds, PURPOSE]).random_raw(len(ordinary))
+    n = max(1, round(MASKED * len(ordinary)))
+    return sorted(ordinary[i] for i in np.argsort(numbers, kind="stable")[:n])
+
+
+def scores(logits: Tensor, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """[prediction] negative log likelihood in nats, and the most likely id. logits: [prediction,
+    id]."""
+    loss = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
+    return loss.double().numpy(), logits.argmax(-1).numpy()

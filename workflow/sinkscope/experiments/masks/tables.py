@@ -1,0 +1,158 @@
+"""The tables of the experiment on masks."""
+
+from __future__ import annotations
+
+from sinkscope.tables.columns import estimated, fraction, shared, text
+from sinkscope.tables.table import Column, Table
+
+MASK = text(
+    "keys that a query may attend to: dense (all that the model lets it see), or a mask of the "
+    "setting masks; every query keeps itself"
+)
+IS_CONTROL = Column(
+    "Boolean",
+    "whether the sinks, or other listed keys, of the mask are replaced by as many random keys per "
+    "query",
+)
+NATS = "nats per token"
+N_SINKS = Column(
+    "Float64",
+    "number of keys that are sinks of a layer in the dense pass, mean over layers",
+    "count",
+)
+PAIRS = fraction(
+    "number of query-key pairs that the mask allows over the number that the model lets see, of "
+    "all layers"
+)
+LOSS = Column(
+    "Float64",
+    "negative log likelihood of the tokens that are predicted, mean over them: of decoders all but "
+    "the first; of encoders 15 % of the ordinary tokens (setting mask_seed), all of which are "
+    "masked at once; null for a model without an output head",
+    NATS,
+)
+AGREEMENT = fraction(
+    "fraction of the predictions whose most likely token is that of the dense pass; null for a "
+    "model without an output head"
+)
+COSINE = Column(
+    "Float64",
+    "cosine between the final state of a token and that of the dense pass, mean over tokens",
+    "cosine, -1 to 1",
+)
+OF_DOCUMENT = {
+    "mask": MASK,
+    "is_control": IS_CONTROL,
+    "share_of_pairs": PAIRS,
+    "n_sinks": N_SINKS,
+}
+
+TABLES: dict[str, Table] = {
+    "mask_costs": Table(
+        "one row per model, mask and control. The table masks over documents: what restricted "
+        "attention costs a model.",
+        estimated(
+            {
+                **shared("model"),
+                **OF_DOCUMENT,
+                "n_documents": Column("UInt32", "number of documents", "count"),
+                "loss": Column(
+                    "Float64",
+                    "negative log likelihood per predicted token of all documents together: sum "
+                    "over tokens, divided by their number; null for a model without an output head",
+                    NATS,
+                ),
+                "perplexity": Column("Float64", "exp of loss", "perplexity"),
+                "loss_change": Column(
+                    "Float64", "loss minus loss of the dense pass over the same tokens", NATS
+                ),
+                "control_loss": Column(
+                    "Float64",
+                    "loss of the control minus loss of the mask, over the same tokens: above 0 if "
+                    "the sinks do more than random keys; null for a control, a mask without one, "
+                    "and a model without an output head",
+                    NATS,
+                ),
+                "agreement": AGREEMENT,
+                "cosine": COSINE,
+                "control_cosine": Column(
+                    "Float64",
+                    "cosine of the mask minus cosine of its control: above 0 if the sinks do more "
+                    "than random keys; null for a control and for a mask without one",
+                    "difference of cosines",
+                ),
+            },
+            (
+                *("loss", "perplexity", "loss_change", "control_loss"),
+                *("agreement", "cosine", "control_cosine"),
+            ),
+        ),
+        sort=("model", "mask", "is_control"),
+    ),
+    "masks": Table(
+        "one row per model, document, mask and control. A text read with restricted attention. "
+        "Documents are cut to their first tokens (setting experiment_tokens); those in which no "
+        "key can be judged a sink, with fewer tokens than the setting sink_queries, are left out.",
+        {
+            **shared("model", "document"),
+            **OF_DOCUMENT,
+            "n_tokens": Column("UInt32", "number of tokens read", "count"),
+            "n_predicted": Column("UInt32", "number of tokens that are predicted", "count"),
+            "loss": LOSS,
+            "agreement": AGREEMENT,
+            "cosine": COSINE,
+        },
+        sort=("model", "document", "mask", "is_control"),
+    ),
+    "mask_layers": Table(
+        "one row per model, document, mask, control and layer. Where attention goes under a mask; "
+        "means over heads and queries.",
+        {
+            **shared("model", "document"),
+            "mask": MASK,
+            "is_control": IS_CONTROL,
+            **shared("layer"),
+            "dense_sinks": fraction("attention on the keys that are sinks in the dense pass"),
+            "found_sinks": fraction(
+                "attention on the keys that are sinks under the mask, by the same rule"
+            ),
+            "n_found": Column("UInt32", "number of keys that are sinks under the mask", "count"),
+            "n_new": Column(
+                "UInt32", "number of them that are no sinks of the layer in the dense pass", "count"
+            ),
+            "first_token": fraction("attention on key 0"),
+            "own": fraction("attention of a query to its own token"),
+            "local": fraction("attention on keys at most 5 tokens away, its position included"),
+            "entropy": Column(
+                "Float64",
+                "entropy of a query's attention over the logarithm of the number of keys that the "
+                "mask lets it see, mean over queries that see more than one; null without any",
+                "part of the maximum",
+            ),
+        },
+        sort=("model", "document", "mask", "is_control", "layer"),
+        csv=False,
+    ),
+    "mask_sinks": Table(
+        "one row per model, document, mask, control, layer and key that is a sink under the mask, "
+        "by the rule of the setting sink_rule.",
+        {
+            **shared("model", "document"),
+            "mask": MASK,
+            "is_control": IS_CONTROL,
+            **shared("layer", "key", "token", "key_class"),
+            "is_dense_sink": Column(
+                "Boolean", "whether the key is a sink of the layer in the dense pass, too"
+            ),
+            "n_queries": Column(
+                "UInt32", "number of queries that see the key under the mask", "count"
+            ),
+            "received": fraction(
+                "attention on the key, mean over heads and the queries that see it"
+            ),
+            "mass": fraction("attention on the key, mean over heads and all queries"),
+        },
+        sort=("model", "document", "mask", "is_control", "layer", "key"),
+        csv=False,
+    ),
+}

@@ -1,0 +1,84 @@
+"""The section on masks: its findings from tables whose answer is known."""
+
+import polars as pl
+import pytest
+
+from drawing import figures_of
+from records import masks
+from sinkscope.charts.figure import as_svg
+from sinkscope.derive.job import write_derived
+from sinkscope.experiments.masks import EXPERIMENT
+from sinkscope.experiments.masks.panels import ALL, masks_in_order
+from sinkscope.tables.read import read_tables
+
+
+def drawn(folder, **models):
+    """Figures by name. models: the costs of each."""
+    parts = [masks(folder, name, costs) for name, costs in models.items()]
+    write_derived("masks", parts, folder, None)
+    tables = read_tables(folder, EXPERIMENT.tables)
+    return {figure.name: figure for figure in figures_of("masks", **tables)}
+
+
+def test_the_cheapest_sparse_mask_of_each_model_and_its_control(tmp_path):
+    figure = drawn(tmp_path, a=(0.2, 1.5), b=(0.5, 0.4))["masks_cost"]
+    assert figure.finding.text == (
+        "Of the masks that keep at most half of the pairs, the cheapest costs more with random "
+        "keys in place of its sinks, beyond the interval, in 1 of 2 models. a: sinks+window(16) "
+        "keeps 40.0% of the pairs and costs 0.20 [0.20, 0.20] nats per token, the control 1.30 "
+        "[1.30, 1.30] more; b: sinks+window(16) keeps 40.0% of the pairs and costs 0.50 [0.50, "
+        "0.50] nats per token, the control -0.10 [-0.10, -0.10] more."
+    )
+    assert "n = 2 documents" in figure.caption
+    assert "every query keeps itself" in figure.caption.lower()
+    assert set(figure.data["panel"]) == {"a", "b", ALL}
+    one = figure.data.filter(panel="a", mask="sinks+window(16)", is_control=True)
+    assert one["loss_change"].item() == pytest.approx(1.5)
+    assert "dense" not in set(figure.data["mask"])
+    as_svg(figure.spec())
+
+
+def test_states_of_all_models_are_compared_with_those_of_the_control(tmp_path):
+    figures = drawn(tmp_path, a=(0.2, 1.5), b=(0.5, 0.4))
+    assert figures["masks_states"].finding.text == (
+        "With random keys in place of the sinks, final states are less like those of dense "
+        "attention: under dense-sinks in 0 of 2 models, most in a (cosine 0.80, control 0.99); "
+        "under sinks+window(16) in 1 of 2 models, most in a (cosine 0.96, control 0.70)."
+    )
+    as_svg(figures["masks_states"].spec())
+
+
+def test_tokens_that_become_sinks_are_counted_by_class(tmp_path):
+    figure = drawn(tmp_path, a=(0.2, 1.5))["masks_rearranged"]
+    assert figure.finding.text == (
+        "Under dense-sinks, where the sinks of the dense pass keep least attention, other tokens "
+        "become sinks in 1 of 1 model: in a 0.5 per layer, which get 0.15 [0.15, 0.15] of "
+        "attention (the sinks of the dense pass had 0.50); of the new sinks 100.0% are of the "
+        "class word."
+    )
+    assert set(figure.data["row"]) >= {"dense", "dense-sinks (control)"}
+    as_svg(figure.spec())
+
+
+def test_models_without_a_likelihood_are_shown_by_their_states_alone(tmp_path):
+    part = masks(tmp_path, "a")
+    table = pl.read_parquet(part / "masks.parquet")
+    none = pl.lit(None, pl.Float64)
+    table.with_columns(loss=none, agreement=none).write_parquet(part / "masks.parquet")
+    write_derived("masks", [part], tmp_path, None)
+    figures = figures_of("masks", **read_tables(tmp_path, EXPERIMENT.tables))
+    assert [figure.name for figure in figures] == ["masks_states", "masks_rearranged"]
+
+
+def test_masks_come_by_the_pairs_that_they_keep():
+    table = pl.DataFrame({"mask": ["b", "a", "dense"], "share_of_pairs": [0.1, 0.5, 1.0]})
+    assert masks_in_order(table) == ["b", "a"]
+
+
+def test_nothing_measured_nothing_drawn(tmp_path):
+    part = tmp_path / "part"
+    part.mkdir()
+    for name in EXPERIMENT.parts:
+        pl.DataFrame(schema={"model": pl.String}).write_parquet(part / f"{name}.parquet")
+    write_derived("masks", [part], tmp_path, None)
+    assert figures_of("masks", **read_tables(tmp_path, EXPERIMENT.tables)) == []

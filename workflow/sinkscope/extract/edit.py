@@ -1,0 +1,53 @@
+"""Change the attention of a model before it is computed: forbid keys.
+
+An edit takes the layer, counted from 0, and its Call, and returns another Call. `Edited` puts it in
+front of what computes the attention, so that statistics, outputs and every later layer follow from
+the changed call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from sinkscope.extract.masks import Call, shown
+
+Edit = Callable[[int, Call], Call]
+
+
+class Edited:
+    """`attend` of one forward pass, with each call edited first."""
+
+    def __init__(self, attend: Callable[[Call], Tensor], edit: Edit) -> None:
+        self._attend, self._edit, self._n_calls = attend, edit, 0
+
+    def __call__(self, call: Call) -> Tensor:
+        layer, self._n_calls = self._n_calls, self._n_calls + 1
+        return self._attend(self._edit(layer, call))
+
+
+def restricted(call: Call, allowed: Tensor) -> Call:
+    """The call with only the allowed keys left of those that its queries see; what hides keys, or
+    adds to logits, stays.
+
+    allowed: bool, broadcastable to [batch, head, query, key], with four dimensions.
+    """
+    mask = call.mask
+    if mask is None:
+        return call._replace(mask=allowed)
+    if mask.dtype == torch.bool:
+        return call._replace(mask=mask & allowed)
+    return call._replace(mask=mask.masked_fill(~allowed, torch.finfo(mask.dtype).min))
+
+
+def visible_keys(call: Call) -> Tensor:
+    """[batch, query, key] bool: the keys that each query sees, the same in every head."""
+    batch, _, n_tokens, _ = call.query.shape
+    visible = torch.ones(1, n_tokens, n_tokens, dtype=torch.bool, device=call.query.device)
+    if call.is_causal:
+        visible = visible.tril()
+    if call.mask is not None:
+        visible = visible & shown(call.mask)[:, 0]
+    return visible.expand(batch, -1, -1)

@@ -1,0 +1,66 @@
+"""A model with its output head: what turns final states into the logits of tokens.
+
+Attention does not need it, so `load_model` leaves it out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+)
+
+from sinkscope.errors import SinkscopeError, error_class
+from sinkscope.extract.model import Loaded, placement
+
+
+def with_output_head(loaded: Loaded) -> Loaded | None:
+    """The model with the head for the next token (decoders) or for masked tokens (encoders); its
+    output has `logits` [batch, token, id].
+
+    None if the architecture or the weights have no such head: a random one would give numbers, too.
+    Raises SinkscopeError if the weights cannot be read again.
+    """
+    is_encoder = loaded.family == "encoder"
+    heads: Any = MODEL_FOR_MASKED_LM_MAPPING if is_encoder else MODEL_FOR_CAUSAL_LM_MAPPING
+    base, row = loaded.network, loaded.row
+    if type(base.config) not in heads:
+        return None
+    try:
+        auto: Any = AutoModelForMaskedLM if is_encoder else AutoModelForCausalLM
+        network, info = auto.from_pretrained(
+            base.name_or_path,
+            config=base.config,
+            dtype=getattr(torch, row.dtype),
+            output_loading_info=True,
+            trust_remote_code=False,
+            **placement(row),
+        )
+    except Exception as error:  # libraries raise many kinds for weights that they cannot read
+        reason = " ".join(str(error).split())[:300]
+        raise error_class(error)(
+            f"model '{row.model}': its output head cannot be loaded from {base.name_or_path} "
+            f"({type(error).__name__}: {reason}); download or install it again."
+        ) from error
+    if any("pooler" not in name for name in info["missing_keys"]):
+        return None
+    network = network.eval().requires_grad_(False)
+    if row.n_gpus == 1:
+        network = network.to(row.device)
+    return replace(loaded, network=network)
+
+
+def mask_token(loaded: Loaded) -> int:
+    """Id of the mask token of an encoder. Raises SinkscopeError if its tokenizer has none."""
+    token = loaded.tokenizer.mask_token_id
+    if token is None:
+        raise SinkscopeError(
+            f"model '{loaded.row.model}': its tokenizer has no mask token, which its head for "
+            "masked tokens needs; add it to the tokenizer."
+        )
+    return int(token)
