@@ -15,6 +15,7 @@ from claims.made_tables import (
     last_layer,
     lengths,
     llama,
+    mask_costs,
     masses,
     max_keys,
     norms,
@@ -217,4 +218,13 @@ CASES = {
         lambda x: masses("cls", 0.9, x, x, x, x, 0.9), [0.35, 0.301, 0.399], [0.299, 0.401, 0]
     ),
     "minilm-sep-no-sink": limits(lambda x: masses("sep", 0.01, x, 0.02), [0.03, 0.099], [0.101]),
+    "sinks-only-cost": limits(
+        lambda x: mask_costs("sinks", loss_change=x), [-0.1, 0.2, 0.99], [1.01, 4.0]
+    ),
+    "sinks-and-window-cost": limits(
+        lambda x: mask_costs("sinks+window(16)", loss_change=x), [0.0, 0.49], [0.51, 2.0]
+    ),
+    "sinks-not-keys": limits(
+        lambda x: mask_costs("sinks+window(16)", control_loss=x), [0.11, 1.5], [0.09, 0.0, -0.5]
+    ),
 }

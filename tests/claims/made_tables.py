@@ -204,3 +204,15 @@ def trained(alternative, control):
         return {"emergence": pl.DataFrame(rows)}
 
     return make
+
+
+# --- Restricted attention -------------------------------------------------------------------------
+
+
+def mask_costs(mask, **columns):
+    """What one mask costs; without an interval."""
+    row = {"mask": mask, "is_control": False, "n_documents": 1}
+    for name, value in columns.items():
+        row |= {name: value, f"{name}_low": None, f"{name}_high": None}
+    floats = {name: pl.Float64 for name in row if name.endswith(("_low", "_high"))}
+    return lambda models: of_all(models, "mask_costs", [row], **floats)

@@ -15,7 +15,12 @@ from sinkscope.reference.page import page
 from sinkscope.tables.contract import SCHEMA_VERSION, empty, write_table
 
 # Of the names, types and order of all columns, and of what orders the rows, by schema version.
-CONTRACT = {"1.0": "e20462267c4e", "1.1": "3012c823a93b", "2.0": "dd7841a61522"}
+CONTRACT = {
+    "1.0": "e20462267c4e",
+    "1.1": "3012c823a93b",
+    "2.0": "dd7841a61522",
+    "2.1": "8b079cc28cba",
+}
 
 
 def test_a_change_of_the_columns_raises_the_version_of_the_schema():

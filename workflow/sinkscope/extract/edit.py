@@ -1,8 +1,9 @@
 """Change the attention of a model before it is computed: forbid keys.
 
-An edit takes the layer, counted from 0, and its Call, and returns another Call. `Edited` puts it in
-front of what computes the attention, so that statistics, outputs and every later layer follow from
-the changed call.
+An edit takes the place of a Call among those of the pass, counted from 0, and the Call, and returns
+another Call. `Edited` puts it in front of what computes the attention, so that statistics, outputs
+and every later layer follow from the changed call. In models with layers without attention, the
+place is not the layer's number.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class Edited:
         self._attend, self._edit, self._n_calls = attend, edit, 0
 
     def __call__(self, call: Call) -> Tensor:
-        layer, self._n_calls = self._n_calls, self._n_calls + 1
-        return self._attend(self._edit(layer, call))
+        place, self._n_calls = self._n_calls, self._n_calls + 1
+        return self._attend(self._edit(place, call))
 
 
 def restricted(call: Call, allowed: Tensor) -> Call:
@@ -36,10 +37,12 @@ def restricted(call: Call, allowed: Tensor) -> Call:
     """
     mask = call.mask
     if mask is None:
-        return call._replace(mask=allowed)
-    if mask.dtype == torch.bool:
-        return call._replace(mask=mask & allowed)
-    return call._replace(mask=mask.masked_fill(~allowed, torch.finfo(mask.dtype).min))
+        mask = allowed
+    elif mask.dtype == torch.bool:
+        mask = mask & allowed
+    else:
+        mask = mask.masked_fill(~allowed, torch.finfo(mask.dtype).min)
+    return call._replace(mask=mask, own=None)  # the model's own attention would not know it
 
 
 def visible_keys(call: Call) -> Tensor:

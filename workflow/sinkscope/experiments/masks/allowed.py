@@ -18,11 +18,13 @@ RANDOM_KEYS, IN_PLACE, TAKEN_AWAY = range(3)
 @dataclass(frozen=True)
 class Text:
     """One text. visible: [layer, query, key] bool, what the model lets a query see. sets: by name,
-    [layer or 1, key] bool, the keys of each key set. seed: of its random numbers."""
+    [layer or 1, key] bool, the keys of each key set. seed: of its random numbers. layers: numbers
+    of the layers; None if they count from 0 without gaps."""
 
     visible: np.ndarray
     sets: Mapping[str, np.ndarray]
     seed: Sequence[int]
+    layers: Sequence[int] | None = None
 
     def priority(self, purpose: int, layer: int) -> np.ndarray:
         """[query, key] random numbers below 2 ** 61; who has the lowest is drawn first."""
@@ -44,9 +46,10 @@ def allowed(mask: Mask, text: Text, *, control: bool = False) -> np.ndarray:
     are none of these keys, as far as a query sees enough others.
     """
     of_layer = control_of_layer if control else mask_of_layer
+    numbers = range(len(text.visible)) if text.layers is None else text.layers
     layers = [
-        of_layer(mask, text, layer) if layer >= mask.from_layer else visible
-        for layer, visible in enumerate(text.visible)
+        of_layer(mask, text, at) if number >= mask.from_layer else text.visible[at]
+        for at, number in enumerate(numbers)
     ]
     return np.stack(layers)
 

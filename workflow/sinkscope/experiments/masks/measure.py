@@ -43,7 +43,8 @@ class Reading:
     """One pass over a text. Arrays [layer, key]: is_sink; received, attention of the queries that
     see a key (mean over heads and them); mass, the same over all queries; n_queries that see it.
     Arrays [layer]: own, local, entropy, see the table mask_layers. visible: [layer, query, key]
-    bool. states: [token, d] final states. logits: [prediction, id], None without a head."""
+    bool. layers: numbers of the layers. states: [token, d] final states. logits: [prediction, id],
+    None without a head."""
 
     is_sink: np.ndarray
     received: np.ndarray
@@ -53,6 +54,7 @@ class Reading:
     local: np.ndarray
     entropy: np.ndarray
     visible: np.ndarray
+    layers: list[int]
     states: torch.Tensor
     logits: torch.Tensor | None
 
@@ -66,9 +68,9 @@ def read(
     observation = Observation(plan_of(ids, rule=rule, offsets=(0,)), Workspace(loaded.device))
     visible: list[np.ndarray] = []  # [text, query, key] per layer
 
-    def edit(layer: int, call: Call) -> Call:
+    def edit(place: int, call: Call) -> Call:
         n = ids.shape[1]
-        of_layer = [np.ones((n, n), bool) if one is None else one[layer] for one in keys]
+        of_layer = [np.ones((n, n), bool) if one is None else one[place] for one in keys]
         allowed = torch.from_numpy(np.stack(of_layer)).to(call.query.device)
         call = restricted(call, allowed[:, None])
         visible.append(visible_keys(call).cpu().numpy())
@@ -95,6 +97,7 @@ def read(
             local=array("local", row)[..., -1].mean(1),
             entropy=array("entropy", row).mean(1),
             visible=np.stack([layer[row] for layer in visible]),
+            layers=observation.layer_of,
             states=output.hidden_states[-1][row].cpu(),
             logits=None if logits is None else logits[row, prediction.places].cpu(),
         )
@@ -135,7 +138,7 @@ def of_layers(reading: Reading, dense: Reading) -> pl.DataFrame:
         "local": reading.local,
         "entropy": reading.entropy,
     }
-    return rows_of(columns, layer=None)
+    return rows_of(columns, layer=reading.layers)
 
 
 def of_sinks(reading: Reading, dense: Reading, encoded: Encoded) -> pl.DataFrame:
@@ -143,7 +146,7 @@ def of_sinks(reading: Reading, dense: Reading, encoded: Encoded) -> pl.DataFrame
     layer, key = places = np.nonzero(reading.is_sink)
     return pl.DataFrame(
         {
-            "layer": layer,
+            "layer": np.array(reading.layers)[layer],
             "key": key,
             "token": np.array(encoded.tokens, dtype=object)[key],
             "key_class": np.array(encoded.classes, dtype=object)[key],
@@ -194,7 +197,7 @@ def readings_of(
     rule, seeds = rule_of(task.settings), seed_of(task.settings["mask_seed"], document)
     prediction = predicted(loaded, encoded, seeds)
     (dense,) = read(loaded, prediction, rule, [None])
-    text = Text(dense.visible, sets_of(encoded, dense.is_sink), seeds)
+    text = Text(dense.visible, sets_of(encoded, dense.is_sink), seeds, dense.layers)
     masks = wanted([parse(mask) for mask in task.settings["masks"]])
     keys = [allowed(mask, text, control=is_control) for mask, is_control in masks]
     names = [one.tobytes() for one in keys]

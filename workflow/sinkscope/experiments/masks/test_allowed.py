@@ -69,6 +69,10 @@ def test_the_sets_of_keys():
     assert keys("dense-window(3)", made, 0, 5) == [0, 1, 2, 5]
     assert keys("window(2)@2", made, 1, 4) == [0, 1, 2, 3, 4]
     assert keys("window(2)@2", made, 2, 4) == [3, 4]
+    # Layers without attention leave gaps in the numbers.
+    gaps = Text(made.visible, made.sets, made.seed, [0, 2, 4])
+    assert keys("window(2)@2", gaps, 0, 4) == [0, 1, 2, 3, 4]
+    assert keys("window(2)@2", gaps, 1, 4) == [3, 4]
     both = text(causal=False)
     assert keys("window(3)", both, 0, 5) == [3, 4, 5, 6, 7]
     assert keys("special", both, 0, 5) == [0, 5, 11]

@@ -1,0 +1,25 @@
+"""Measures of what restricted attention costs."""
+
+from __future__ import annotations
+
+from sinkscope.claims.measure import Estimate, Measure, Tables
+
+
+def mask_cost(
+    tables: Tables, model: str, *, mask: str, column: str = "loss_change"
+) -> Estimate | None:
+    """A column of mask_costs, of one mask: loss_change, nats per token that the mask costs; or
+    control_loss, nats per token that its control costs more."""
+    rows = tables["mask_costs"].filter(model=model, mask=mask, is_control=False)
+    rows = rows.drop_nulls(column)
+    if rows.is_empty():
+        return None
+    columns = [column, f"{column}_low", f"{column}_high", "n_documents"]
+    return Estimate(*rows.select(columns).row(0))
+
+
+MEASURES = {
+    "mask_cost": Measure(
+        mask_cost, "cost of restricted attention, in nats per token", ("mask_costs",), False
+    ),
+}
