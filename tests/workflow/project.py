@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 from sinkscope.config import load, read_config
 from sinkscope.grid import Grid
 from sinkscope.jobs.wanted import Wanted
@@ -39,29 +40,34 @@ class Project:
         self.write("config/documents.tsv", "\n".join(["document\tpath", *rows]) + "\n")
 
     def snakemake(self, *options: str) -> subprocess.CompletedProcess:
-        process = self.start(*options)
+        """A run, and its jobs, in processes that have the libraries loaded already."""
+        process = self.start(*options, clients=forked.clients())
         said, _ = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, said)
 
-    def start(self, *options: str) -> subprocess.Popen:
-        """Start a run; it and its jobs are a process group of their own."""
+    def start(self, *options: str, clients: Path = Path(sys.executable).parent) -> subprocess.Popen:
+        """Start a run; it and its jobs are a process group of their own. clients: the folder of the
+        commands `snakemake` and `sinkscope`."""
         snakefile = self.workflow / "workflow" / "Snakefile"
-        command = [sys.executable, "-m", "snakemake", "--snakefile", snakefile]
+        command = [clients / "snakemake", "--snakefile", snakefile]
         command += ["--directory", self.folder, "--cores", "2", *options]
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = os.environ | {"PATH": path, "PYTHONPATH": str(self.workflow / "workflow")}
+        path = os.pathsep.join([str(clients), str(Path(sys.executable).parent), os.environ["PATH"]])
         return subprocess.Popen(
-            command, env=environment, cwd=self.folder, stdin=subprocess.DEVNULL,
+            command, env=self.environment | {"PATH": path}, cwd=self.folder,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
 
     def sinkscope(self, *options: str) -> subprocess.CompletedProcess:
         """A command of the package, in the folder."""
         return subprocess.run(
-            [sys.executable, "-m", "sinkscope", *options],
-            env=os.environ | {"PYTHONPATH": str(self.workflow / "workflow")}, cwd=self.folder,
+            [forked.clients() / "sinkscope", *options], env=self.environment, cwd=self.folder,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {"PYTHONPATH": str(self.workflow / "workflow")}
 
     def begun(self, top: str) -> list[Path]:
         """What is being written below a folder, or was when its job was killed."""

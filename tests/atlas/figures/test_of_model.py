@@ -8,7 +8,8 @@ import pytest
 from atlas.figures.of_site import drawn, listed, sentence, tables_of
 from report.made import strict_json
 from sinkscope.atlas.figures.job import figures_of_model, write_figures_of_model
-from sinkscope.atlas.figures.of_model.last_layer import receives_most
+from sinkscope.atlas.figures.of_model.last_layer import FINDING, receives_most
+from sinkscope.findings.finding import Finding
 
 OF_MODEL = [
     "max_attention",
@@ -100,8 +101,10 @@ def test_what_a_class_of_keys_receives_has_the_interval_of_its_documents():
         "terminator": 0.3, "word": 0.2, "times": 1.5, "times_low": 1.0, "times_high": 2.0,
     })  # fmt: skip
     alone = receives_most(pl.DataFrame(rows[:3], schema=schema, orient="row"))
-    assert "received_low" not in alone
-    assert alone["times"] == pytest.approx(2)
+    assert Finding(FINDING, {"layer": 5, **alone}).text == (
+        "In layer 5, the last, a key of class terminator receives most: 0.4000 on average; a "
+        "terminator receives 0.4000, 2.0 times what a word does."
+    )
 
 
 def test_last_layer_has_every_key_of_every_document(site, tables):

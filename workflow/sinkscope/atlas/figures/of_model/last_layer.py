@@ -94,7 +94,7 @@ def of_classes(drawn: pl.DataFrame) -> alt.LayerChart:
     )
 
 
-def receives_most(table: pl.DataFrame) -> dict[str, str | float]:
+def receives_most(table: pl.DataFrame) -> dict[str, str | float | None]:
     """Facts: the class whose keys receive most attention, mean over all of its keys; terminators
     and words, if both occur. Intervals: documents resampled, with all of their keys."""
     sums = table.group_by("document", "key_class").agg(pl.col("received").sum(), keys=pl.len())
@@ -103,13 +103,12 @@ def receives_most(table: pl.DataFrame) -> dict[str, str | float]:
     several = table["document"].n_unique() > 1
     names = classes["key_class"].to_list()
 
-    def estimated(name: str, resampled: np.ndarray) -> dict[str, float]:
-        low, high = interval(resampled[:, None])
-        ends = {f"{name}_low": low.item(), f"{name}_high": high.item()} if several else {}
-        return {name: resampled[0].item(), **ends}
+    def estimated(name: str, resampled: np.ndarray) -> dict[str, float | None]:
+        ends = [end.item() if several else None for end in interval(resampled[:, None])]
+        return {name: resampled[0].item(), f"{name}_low": ends[0], f"{name}_high": ends[1]}
 
     best = means[0].argmax()
-    facts: dict[str, str | float] = {"key_class": names[best]}
+    facts: dict[str, str | float | None] = {"key_class": names[best]}
     facts |= estimated("received", means[:, best])
     values = dict(zip(names, means.T, strict=True))  # [resample] each
     terminator, word = values.get("terminator"), values.get("word")
