@@ -58,6 +58,7 @@ def cell(document, classes, *, is_causal=False, window=4, seed=0):
         "strict_mass": np.full((N_LAYERS, n_sets), np.nan, np.float32),
         "entropy": numbers(N_LAYERS, N_HEADS),
         "row_sum": numbers(N_LAYERS, N_HEADS),
+        "virtual_sink": np.full((N_LAYERS, N_HEADS), np.nan, np.float32),
         "over_half": numbers(N_LAYERS, N_HEADS),
         "local": numbers(N_LAYERS, N_HEADS, 5),
         "local_no_sinks": numbers(N_LAYERS, N_HEADS, 5),
@@ -75,6 +76,7 @@ def cell(document, classes, *, is_causal=False, window=4, seed=0):
         "sink_rule": RULE,
         "is_causal": is_causal,
         "heads": [],
+        "layers": list(range(N_LAYERS)),
     }
     return Cell(meta, arrays)
 

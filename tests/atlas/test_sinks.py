@@ -35,6 +35,7 @@ def cell(document="d", is_sink=((1, 1), (2, 1), (2, 3), (3, 0)), close=((2, 1), 
     meta = {
         "model": "m", "document": document, "tokens": TOKENS,
         "classes": ["first", "word", "word", "word", "word", "terminator"], "sink_rule": RULE,
+        "layers": list(range(N_LAYERS)),
     }  # fmt: skip
     return Cell(meta, arrays)
 

@@ -51,6 +51,8 @@ def test_every_statistic_agrees_with_float64(kind, is_causal, block):
     expected = compare.expected_of(p, seen) | {"entropy": reference.entropy(rows, seen)}
     for name, values in expected.items():
         np.testing.assert_allclose(found[name][0], values[0], rtol=2e-5, atol=1e-6, err_msg=name)
+    virtual = 1 - p.sum(-1).mean(-1) if kind == "softmax_off_by_one" else np.full((1, 4), np.nan)
+    np.testing.assert_allclose(found["virtual_sink"], virtual, rtol=2e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

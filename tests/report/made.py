@@ -87,6 +87,7 @@ def cell(model, document, single=()):
         "strict_mass": np.stack(mass, -1) / 2,
         "entropy": np.full((n_layers, n_heads), 0.5),
         "row_sum": a.sum(-1).mean(-1),
+        "virtual_sink": np.full((n_layers, n_heads), np.nan, np.float32),
         "over_half": (a[:, :, 1:, 0] > 0.5).mean(-1),
         "local": np.stack(local, -1),
         "local_no_sinks": np.stack(local, -1) / 2,
@@ -111,6 +112,7 @@ def cell(model, document, single=()):
         "window": 10,
         "sink_rule": RULE,
         "is_causal": causal,
+        "layers": list(range(n_layers)),
         "heads": [f"{layer}/{head}" for layer, head in single],
         "fingerprint": "made",
     }

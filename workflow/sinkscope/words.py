@@ -54,6 +54,19 @@ def counted(number: int, noun: str) -> str:
     return f"{integer(number)} {noun}{'' if number == 1 else 's'}"
 
 
+def spans(numbers: Sequence[int]) -> str:
+    """'0 to 3, 7' of ascending whole numbers."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(
+        f"{part[0]} to {part[-1]}" if len(part) > 1 else str(part[0]) for part in parts
+    )
+
+
 def mean_over(n_documents: int) -> str:
     """The end of a sentence about a mean; empty for a single document."""
     return f", mean over {counted(n_documents, 'document')}" if n_documents > 1 else ""

@@ -13,6 +13,7 @@ from sinkscope.atlas.limits import LIMITS, Limits
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import MAPS
+from sinkscope.words import spans
 
 
 class AttentionStatistics:
@@ -115,8 +116,13 @@ class AttentionStatistics:
                 f"document '{cell.meta['document']}': it was padded in a batch of over 512 tokens, "
                 "of which no maps are kept; run it alone."
             )
+        if layer not in cell.layers:
+            raise SinkscopeError(
+                f"model '{self.model}': layer {layer} has no attention; layers with attention are "
+                f"{spans(cell.layers)}."
+            )
         if head is None:
-            return cell["map"][layer].astype(np.float32)
+            return cell["map"][cell.layers.index(layer)].astype(np.float32)
         head_name = f"{layer}/{head}"
         if head_name not in cell.meta["heads"]:
             raise SinkscopeError(

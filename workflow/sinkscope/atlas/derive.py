@@ -13,6 +13,7 @@ from sinkscope.atlas.limits import LIMITS, Limits
 from sinkscope.atlas.max_keys import histogram
 from sinkscope.atlas.tables import TABLES
 from sinkscope.extract.cell import Cell
+from sinkscope.tables.arrays import with_numbers
 from sinkscope.tables.contract import conform, empty
 
 
@@ -48,7 +49,7 @@ def mass_means(masses: pl.LazyFrame) -> pl.LazyFrame:
 def of_documents(parts: Sequence[pl.LazyFrame], cells: Sequence[Cell]) -> pl.LazyFrame:
     """The frames of all cells, concatenated, with a column that names the document."""
     return pl.concat(
-        part.with_columns(document=pl.lit(cell.meta["document"]))
+        with_numbers(part, cell.layers).with_columns(document=pl.lit(cell.meta["document"]))
         for part, cell in zip(parts, cells, strict=True)
     )
 
@@ -125,6 +126,9 @@ MEASURED: dict[str, Callable[[Sequence[Cell], Limits], pl.LazyFrame]] = {
     "sink_lives": lambda cells, _: of_documents([sinks.sink_lives(cell) for cell in cells], cells),
     "sink_tokens": lambda cells, _: sinks.sink_tokens(cells),
     "heads": lambda cells, _: of_documents([frames.heads(cell) for cell in cells], cells),
+    "virtual_sink": lambda cells, _: of_documents(
+        [frames.virtual_sink(cell) for cell in cells], cells
+    ),
     "last_layer_keys": lambda cells, _: of_documents(
         [frames.last_layer_keys(cell) for cell in cells], cells
     ),

@@ -76,11 +76,20 @@ def heads(cell: Cell) -> pl.LazyFrame:
     )
 
 
+def virtual_sink(cell: Cell) -> pl.LazyFrame:
+    """layer, head, mass of the heads with a virtual key."""
+    index = _indices(cell["virtual_sink"].shape, "layer", "head")
+    rows = pl.LazyFrame({**index, "mass": cell["virtual_sink"].ravel()})
+    return rows.filter(pl.col("mass").is_not_nan())
+
+
 def _columns(cell: Cell, axes: tuple[str, ...]) -> dict[str, np.ndarray]:
     """By column: the statistics with these axes, and each width of statistics that also have the
     axis `width`."""
     columns = {}
     for one in statistics():
+        if one.has_table:
+            continue
         if one.axes == axes:
             columns[one.column_at()] = cell[one.name].ravel()
         elif one.axes == (*axes, "width"):

@@ -18,6 +18,7 @@ from sinkscope.extract.cell import Cell, cell_path
 from sinkscope.files import write_json, write_text, written
 from sinkscope.findings.finding import Finding
 from sinkscope.spreadsheet import as_csv
+from sinkscope.words import spans
 
 MOST_LABELS = 56  # along an axis
 MOST_LISTED = 20  # names in an error
@@ -43,7 +44,7 @@ def write_heat_map(cell: Cell, name: str, out: Path, *, log: bool = False) -> No
         what = f"layer {layer}, head {head}" if head else f"layer {layer}"
         raise SinkscopeError(
             f"model '{cell.meta['model']}': no map of {what} is kept of "
-            f"'{cell.meta['document']}'; layers are 0 to {len(cell['map']) - 1}, single heads "
+            f"'{cell.meta['document']}'; layers are {spans(cell.layers)}, single heads "
             f"(LAYER/HEAD) {heads}. Name one of them, or add the head to head_maps in the "
             "configuration and run again."
         )

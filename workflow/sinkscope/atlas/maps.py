@@ -57,13 +57,13 @@ def write_maps(
 
 
 def entry_of(cell: Cell) -> dict[str, Any]:
-    """What a page needs to know of a document before it loads a map; heads: as [layer, head]."""
-    n_layers, n_cells = cell["map"].shape[:2]
+    """What a page needs to know of a document before it loads a map; layers: those with attention;
+    heads: as [layer, head]."""
     return {
         "document": cell.meta["document"],
         "n_tokens": cell.n_tokens,
-        "n_cells": n_cells,
-        "n_layers": n_layers,
+        "n_cells": cell["map"].shape[1],
+        "layers": cell.layers,
         "heads": [[int(part) for part in head.split("/")] for head in cell.meta["heads"]],
     }
 
@@ -79,7 +79,7 @@ def files_of(cell: Cell) -> Iterator[tuple[str, bytes]]:
 
 def named_maps(cell: Cell) -> Iterator[tuple[str, np.ndarray]]:
     """('12', head mean of layer 12) of all layers, then ('12-3', head 3 of layer 12)."""
-    yield from ((str(layer), matrix) for layer, matrix in enumerate(cell["map"]))
+    yield from zip(map(str, cell.layers), cell["map"], strict=True)
     for head, matrix in zip(cell.meta["heads"], cell["head_map"], strict=True):
         yield head.replace("/", "-"), matrix
 

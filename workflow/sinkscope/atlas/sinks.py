@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from sinkscope.extract.cell import Cell
+from sinkscope.tables.arrays import with_numbers
 
 
 def found_sinks(cell: Cell) -> pl.LazyFrame:
@@ -96,7 +97,7 @@ def sink_tokens(cells: Sequence[Cell]) -> pl.LazyFrame:
         n_documents=pl.col("document").n_unique(),
         n_sink_documents=pl.col("document").filter("is_sink").n_unique(),
     )
-    lives = pl.concat([sink_lives(cell) for cell in cells])
+    lives = pl.concat([with_numbers(sink_lives(cell), cell.layers) for cell in cells])
     spans = lives.group_by(token).agg(
         first_layer=pl.col("first_layer").min(),
         last_layer=pl.col("last_layer").max(),

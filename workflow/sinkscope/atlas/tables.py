@@ -25,13 +25,15 @@ def columns_of(axes: tuple[str, ...]) -> dict[str, Column]:
     have the axis `width`."""
     columns = {}
     for one in statistics():
-        if one.axes == axes or one.axes == (*axes, "width"):
+        if not one.has_table and one.axes in (axes, (*axes, "width")):
             for width in LOCAL_WIDTHS if "width" in one.axes else (0,):
                 source = f" ({one.source})" if one.source else ""
                 meaning = one.definition.format(width=width) + source
                 columns[one.column_at(width)] = Column("Float64", meaning, one.unit)
     return columns
 
+
+MEANINGS = {one.name: f"{one.definition} ({one.source})" for one in statistics() if one.has_table}
 
 HISTOGRAM = Table(
     "one row per model, token and key class. A histogram of max keys. The max key of a query in a "
@@ -233,6 +235,19 @@ TABLES: dict[str, Table] = {
         },
         sort=("model", "document", "layer", "head"),
         csv=False,
+    ),
+    "virtual_sink": Table(
+        "one row per model, document, layer and head with a virtual key: one that belongs to no "
+        "token and has no value, but takes its part of every row. Rows over the tokens then sum to "
+        "less than 1 (row_sum in the table heads).",
+        {
+            "model": MODEL,
+            "document": DOCUMENT,
+            "layer": LAYER,
+            "head": HEAD,
+            "mass": Column("Float64", MEANINGS["virtual_sink"], SHARE),
+        },
+        sort=("model", "document", "layer", "head"),
     ),
     "last_layer_keys": Table(
         "one row per model, document and key. What each token receives in the last layer.",

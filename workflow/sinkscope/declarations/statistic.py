@@ -35,7 +35,7 @@ class Statistic:
 
     A statistic with the axes (layer, head), with or without a width, is a column of the table
     `heads`. With (layer, key_set) it is a column of `sink_mass`. column: name of that column; {} is
-    the width.
+    the width. has_table: whether it has a table of its own instead.
 
     by_query: the computation of a new statistic, from Rows to one number per query,
     [batch, head, query]. The statistic is its mean over the queries of a document, and its axes are
@@ -50,6 +50,7 @@ class Statistic:
     type: str = "float32"
     source: str = ""
     column: str = ""
+    has_table: bool = False
     by_query: Callable[[Rows], Tensor] | None = None
 
     def column_at(self, width: int | None = None) -> str:

@@ -60,19 +60,21 @@ def check_known(what: str, kind: str) -> None:
         )
 
 
-def as_observed(config: Any) -> None:
+def as_observed(config: Any, otherwise: str = "sdpa") -> None:
     """Set how a model is run, in its configuration and in all nested ones.
 
     A config.json may name an attention, of the model or of a part of it, which overrides what the
-    loader is asked for; one such as `kernels-community/flash-attn` is code to download.
+    loader is asked for; one such as `kernels-community/flash-attn` is code to download. otherwise:
+    the attention of parts that are no models of their own.
     """
+    attention = implementation(config) or otherwise
     for part in vars(config).values():
         if isinstance(part, PreTrainedConfig):
-            as_observed(part)
+            as_observed(part, attention)
     config._output_attentions = False  # needs another attention than the one observed
     config.return_dict = True
     # Not the public name, which would overwrite what the nested parts have.
-    config._attn_implementation_internal = implementation(config) or "sdpa"
+    config._attn_implementation_internal = attention
     config._experts_implementation = None  # the library's default, for the same reason
 
 

@@ -3,9 +3,10 @@
 Its arrays are the statistics of `sinkscope.statistics`, which say what each is; docs/tables.md
 lists them. Of their axes, `key_set` is KEY_SETS, `width` LOCAL_WIDTHS, and `cell` the cells of a
 map: tokens, or for long documents map_cells blocks of them. NaN: no query can see the key.
+The entries of `layer` are the layers with attention: in hybrid models, not all.
 `meta` is JSON: model, document, tokens, classes, n_tokens_full, window, sink_rule, is_causal,
-heads, path
-(backend that reduced the attention: triton, torch, or both), fingerprint, sha256 (of the arrays).
+layers (the model's numbers of these layers), heads, path (backend that reduced the attention:
+triton, torch, or both), fingerprint, sha256 (of the arrays).
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ class Cell:
     @property
     def n_tokens(self) -> int:
         return len(self.meta["tokens"])
+
+    @property
+    def layers(self) -> list[int]:
+        """The model's number of each entry of the axis `layer`."""
+        return self.meta["layers"]
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.arrays[name]

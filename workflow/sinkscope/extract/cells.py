@@ -23,6 +23,7 @@ from sinkscope.extract.masks import Visible
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.keys import LISTED_SETS, key_sets
+from sinkscope.words import spans
 
 MAPS = tuple(one.name for one in statistics() if "cell" in one.axes)  # [..., cell, cell]
 
@@ -153,9 +154,11 @@ def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, A
     return arrays
 
 
-def check_numbers(model: str, document: str, dtype: str, max_value: np.ndarray) -> None:
+def check_numbers(
+    model: str, document: str, dtype: str, max_value: np.ndarray, layers: Sequence[int]
+) -> None:
     """max_value: [layer, query]. Raises SinkscopeError if one is not a finite number."""
-    for layer, values in enumerate(max_value):
+    for layer, values in zip(layers, max_value, strict=True):
         if not np.isfinite(values).all():
             raise SinkscopeError(
                 f"document '{document}': model '{model}' computes NaN or infinite attention "
@@ -173,7 +176,14 @@ def cell_of(
     observation: Observation,
 ) -> Cell:
     """One document's part of a pass. Raises SinkscopeError for attention that is not finite."""
-    check_numbers(model, document, dtype, arrays["max_value"])
+    layers = observation.layer_of
+    check_numbers(model, document, dtype, arrays["max_value"], layers)
+    for layer, head in observation.plan.heads:
+        if layer not in layers:
+            raise ModelError(
+                f"model '{model}': layer {layer} has no attention, so that there is no map of head "
+                f"{layer}/{head}; layers with attention are {spans(layers)}."
+            )
     meta = {
         "model": model,
         "document": document,
@@ -183,6 +193,7 @@ def cell_of(
         "window": observation.plan.window,
         "sink_rule": vars(observation.plan.rule),
         "is_causal": observation.is_causal,
+        "layers": layers,
         "heads": [f"{layer}/{head}" for layer, head in observation.plan.heads],
         "path": " and ".join(sorted(observation.paths)),
     }

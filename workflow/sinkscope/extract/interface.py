@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
-from sinkscope.extract.masks import Call, hide
+from sinkscope.extract.masks import Call, hide, rows_of
 from sinkscope.extract.rows import capped, with_sink
 
 N_COMPARED = 16  # query rows
@@ -124,5 +124,9 @@ def first_rows(call: Call, n_rows: int) -> Tensor:
     if call.softcap is not None:
         logits = capped(logits, call.softcap)
     hide(logits, call, 0, logits)
-    rows = logits.softmax(-1) if call.sink is None else with_sink(logits, call.sink)
+    rows = (
+        logits.softmax(-1)
+        if call.sink is None
+        else with_sink(logits, rows_of(call.sink, 0, n_rows))
+    )
     return rows @ value

@@ -44,8 +44,9 @@ class Observation:
         self._counted: tuple[Tensor | None, bool, torch.device, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
-        layer, device = len(self.visible_of), call.query.device
-        self.layer_of.append(layer if call.layer is None else call.layer)
+        device = call.query.device
+        layer = len(self.visible_of) if call.layer is None else call.layer
+        self.layer_of.append(layer)
         backend = None if self._fused is None else self._fused.backend(call)
         # Without a mask, the kernels need these counts where the plan is, on the CPU.
         visible = self.visible(call, device if backend is None else self.plan.real.device)
@@ -72,17 +73,19 @@ class Observation:
 
     @cached_property
     def layers(self) -> list[LayerStatistics]:
-        """The statistics of every layer, after the forward pass."""
+        """The statistics of every layer with attention, after the forward pass."""
         statistics = dict(self._blocks)
         for numbers, group in self._groups:
             names = present(group)
             rows = zip(*(getattr(group, name).unbind(0) for name in names), strict=True)
             for layer, row in zip(numbers, rows, strict=True):
                 maps = self._fused.head_maps.get(layer, group.head_maps[0])
-                statistics[layer] = LayerStatistics(
-                    **dict(zip(names, row, strict=True)), head_maps=maps.to(self.device)
+                statistics[layer] = without_virtual(
+                    LayerStatistics(
+                        **dict(zip(names, row, strict=True)), head_maps=maps.to(self.device)
+                    )
                 )
-        layers = [statistics[layer] for layer in range(len(self.visible_of))]
+        layers = [statistics[layer] for layer in self.layer_of]
         if not self._of_tokens:
             return layers
         return [replace(one, **of) for one, of in zip(layers, self._of_tokens, strict=True)]
@@ -97,7 +100,7 @@ class Observation:
                 name: torch.stack([layer[name] for layer in self._of_tokens])
                 for name in (self._of_tokens or [{}])[0]
             }
-            return replace(group, head_maps=group.head_maps[0], **of_tokens)
+            return without_virtual(replace(group, head_maps=group.head_maps[0], **of_tokens))
         stacked = {
             name: torch.stack([getattr(layer, name) for layer in self.layers])
             for name in present(self.layers[0])
@@ -143,6 +146,12 @@ class Observation:
         if frame is None or frame.visible is not visible or frame.is_causal != call.is_causal:
             frame = self._frame = Frame(plan, visible, is_causal=call.is_causal)
         return frame
+
+
+def without_virtual(statistics: LayerStatistics) -> LayerStatistics:
+    """What kernels return, completed: they support no virtual keys."""
+    nothing = torch.full_like(statistics.row_sum, torch.nan)
+    return replace(statistics, virtual_sink=nothing)
 
 
 def of_tokens(call: Call, state: LayerState | None, device: torch.device) -> dict[str, Tensor]:

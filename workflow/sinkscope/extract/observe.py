@@ -65,6 +65,19 @@ def run_observed(
     return output
 
 
+def attention_layers(loaded: Loaded) -> list[int]:
+    """The layers that have attention: in hybrid models, not all."""
+    layers: list[int] = []
+
+    def pass_on(call: Call) -> Tensor:
+        layers.append(len(layers) if call.layer is None else call.layer)
+        assert call.own is not None
+        return call.own()
+
+    run_observed(loaded, pass_on, torch.tensor([[0, 1]], device=loaded.device))
+    return layers
+
+
 def unobservable(model: str, network: Any, reason: str, n_layers: int) -> ModelError:
     """For a model that does not call the attention once per layer. reason: what it does instead."""
     return ModelError(

@@ -92,6 +92,9 @@ class LayerStatistics:
     keys with too little attention to be a sink. sink_mass, strict_sink_mass: [batch], of all keys
     in is_sink. state_norm, state_cosine: [batch, key], see LayerState; NaN where the state is not
     known. value_norm: [batch, key], L2, mean over key-value heads.
+
+    virtual_sink: [batch, head], mean attention on a virtual key (a learned sink, or the key of
+    softmax-off-by-one); NaN without one. None from kernels, which support none.
     """
 
     max_key: Tensor
@@ -124,3 +127,4 @@ class LayerStatistics:
     state_norm: Tensor | None = None
     state_cosine: Tensor | None = None
     value_norm: Tensor | None = None
+    virtual_sink: Tensor | None = None

@@ -142,9 +142,22 @@ class Sums:
             diagonals=self.near_attention[..., N_NEAR:] * frame.has_near[:, N_NEAR:],
             map=maps[:, 0],
             head_maps=maps[:, 1:],
+            virtual_sink=self.virtual_sink(),
             **optional,
             **self.of_queries(no_sinks),
         )
+
+    def virtual_sink(self) -> Tensor:
+        """[batch, head] mean attention on the virtual key; NaN without one."""
+        sink = self.call.sink
+        if self.call.attention == "softmax_off_by_one":
+            sink = torch.zeros(1, 1, 1, 1, device=self.normalizer.device)
+        if sink is None:
+            return torch.full_like(self.normalizer[..., 0], torch.nan)
+        share = (sink[..., 0].double() - self.normalizer.double()).exp()  # [batch, head, query]
+        return (
+            torch.einsum("bhq,bq->bh", share, self.plan.real.double()) / self.frame.n_real
+        ).float()
 
     def optional(self) -> dict[str, Tensor]:
         """Statistics that only some plans ask for."""

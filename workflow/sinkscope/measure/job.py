@@ -16,8 +16,10 @@ from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.gpus import own_gpus
 from sinkscope.extract.model import Loaded, family_of, load_model, threads
+from sinkscope.extract.observe import attention_layers
 from sinkscope.files import replaced_folder, written
 from sinkscope.measure.task import Task
+from sinkscope.tables.arrays import with_numbers
 from sinkscope.tables.contract import metadata_of_part
 
 # Fixed, since the order in which float32 numbers are added depends on it. One is enough: most of a
@@ -60,7 +62,11 @@ def measured(
     with threads(THREADS), own_gpus(row):
         loaded = load_model(row, directory)
         try:
-            return measure(loaded, task)
+            frames = measure(loaded, task)
+            layers = attention_layers(loaded)
+            return {
+                name: with_numbers(frame.lazy(), layers).collect() for name, frame in frames.items()
+            }
         except torch.OutOfMemoryError as error:  # after a pass; a pass reports it itself
             raise SinkscopeError(
                 f"model '{row.model}': {measure.__module__.split('.')[-2]} ran out of GPU "

@@ -26,7 +26,7 @@ from sinkscope.measure.task import Task
 
 @dataclass(frozen=True)
 class Pass:
-    """Results of one pass, one entry per layer.
+    """Results of one pass, one entry per layer with attention.
 
     states: [batch, token, d], the residual state that enters the layer, from which its queries,
     keys and values are computed. (The output of the last layer is not included: many families
@@ -94,7 +94,7 @@ def observe(loaded: Loaded, ids: Tensor, plan: Plan) -> Pass:
             "hidden states of its layers; take second_sink, norms, depth and bos out of "
             "experiments, or choose another model."
         )
-    return observation.shown(states[: loaded.n_layers])
+    return observation.shown([states[layer] for layer in observation.layer_of])
 
 
 def statistics_of(loaded: Loaded, ids: Tensor, **options: Any) -> list[LayerStatistics]:

@@ -87,7 +87,7 @@ def maps(folder: Path) -> Iterator[Path]:
     with suppress(OSError, ValueError, KeyError, TypeError):
         for entry in read_json(folder / "index.json"):
             of_document = folder / Path(entry["document"]).name
-            layers = [str(layer) for layer in range(entry["n_layers"])]
+            layers = [str(layer) for layer in entry["layers"]]
             heads = [f"{layer}-{head}" for layer, head in entry["heads"]]
             yield of_document / "tokens.js"
             yield from (

@@ -155,6 +155,16 @@ STATISTICS = (
         unit="attention",
     ),
     Statistic(
+        "virtual_sink",
+        ("layer", "head"),
+        "attention on a virtual key without value, mean over queries: of a learned sink s, mean_i "
+        "exp(s) / (exp(s) + sum_j exp(l_ij)); s is 0 for softmax_off_by_one; null for layers "
+        "without one",
+        unit="attention",
+        source="OpenAI 2025",
+        has_table=True,
+    ),
+    Statistic(
         "over_half",
         ("layer", "head"),
         "fraction of queries (excluding the first) that put more than half of their attention on "

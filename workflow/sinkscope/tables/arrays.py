@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
+
+LAYER = re.compile(r"(.+_)?layer")
+
+
+def with_numbers(rows: pl.LazyFrame, layers: Sequence[int]) -> pl.LazyFrame:
+    """The rows, with layers as the model numbers them. In columns `layer` and `..._layer` they
+    count the layers with attention. layers: the number of each of these."""
+    if list(layers) == list(range(len(layers))):
+        return rows
+    names = [name for name in rows.collect_schema().names() if LAYER.fullmatch(name)]
+    numbers = dict(enumerate(layers))
+    return rows.with_columns(pl.col(names).replace_strict(numbers, default=None))
 
 
 def rows_of(

@@ -164,7 +164,7 @@ def head_maps(loaded: Loaded, encoded: Encoded, key: int) -> pl.DataFrame:
     ids = torch.tensor([encoded.ids], device=loaded.device)
     forward = observe(loaded, ids, plan_of(ids, map_exact=len(encoded.ids)))
     parts = []
-    for layer in dict.fromkeys(middle_layers(loaded.n_layers)):
+    for layer in dict.fromkeys(middle_layers(len(forward.layers))):
         matrix = forward.layers[layer].map[0, :MAP_TOKENS, :MAP_TOKENS].cpu().double().numpy()
         tokens = np.broadcast_to(encoded.tokens[:MAP_TOKENS], matrix.shape)
         rows = rows_of({"token": tokens, "attention": matrix}, query=None, key=None)

@@ -49,7 +49,7 @@ function titleOf(map) {
 
 function mapsOf(entry, single) {
   if (single) return entry.heads.map((head) => head.join("-"));
-  return Array.from({ length: entry.n_layers }, (_, layer) => String(layer));
+  return entry.layers.map(String);
 }
 
 function thumbnail(documentName, map) {

@@ -1,0 +1,146 @@
+"""Decide of one architecture whether its attention is observed, and how exactly.
+
+A tiny random model runs twice: as the library computes it (eager), and observed. The output, and
+the attention of every head where the library returns it, must be equal.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from transformers import AutoModel
+
+import reference
+import tiny
+from compatibility.configs import tiny_config
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.architecture import as_observed, check_observable, detect_family
+from sinkscope.extract.model import Loaded
+from sinkscope.extract.observation import Observation
+from sinkscope.extract.observe import run_observed
+from sinkscope.extract.plan import Plan
+from sinkscope.extract.streaming import Workspace
+
+N_TOKENS = 40  # more than all windows
+BOUND = 1e-5
+# Size of the weights beside that of usual ones, so that attention is neither even nor all on one
+# key, where no error would show.
+SCALES: dict[str, float] = {}
+# Eager is wrong: ALiBi twice. Their reference is float64, from what sdpa is called with.
+CAPTURED = ("falcon",)
+# Rows that the library returns without the part of their learned sink.
+WITHOUT_SINK = ("granite_swa", "granitemoe_swa")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """result: observed, differs, refused, or undecided. of_output: largest difference of the
+    model's output to that of the library, over the largest output. of_rows: of the attention of
+    every head, None where the library returns none. peak: mean of the largest attention of a row.
+    layers: those that were observed. detail: the sentence of a refusal, why nothing was decided."""
+
+    kind: str
+    result: str
+    detail: str = ""
+    of_output: float = 0.0
+    of_rows: float | None = None
+    peak: float = 0.0
+    layers: tuple[int, ...] = ()
+    n_layers: int = 0
+
+
+def decide(kind):
+    try:
+        config = tiny_config(kind)
+    except Exception as error:  # of the library's own checks
+        return undecided(kind, "has no tiny configuration", error)
+    try:
+        check_observable(f"model '{kind}'", config)
+        as_observed(config)
+        try:
+            network = built(kind, config)
+        except Exception as error:
+            return undecided(kind, "cannot be built", error)
+        loaded = Loaded(tiny.row(kind), network, None, detect_family(kind, config), None, None)
+        found, observation = observed(loaded)
+    except SinkscopeError as error:
+        if "forward pass" in str(error):
+            return undecided(kind, "cannot be run", error)
+        return Verdict(kind, "refused", str(error))
+    except Exception as error:
+        return undecided(kind, "cannot be run", error)
+    try:
+        expected, attentions = own(kind, network)
+    except Exception as error:
+        return undecided(kind, "cannot be run eagerly", error)
+    of_output = float((found - expected).abs().max() / expected.abs().max())
+    of_rows = rows_error(observation, attentions, normalised=kind in WITHOUT_SINK)
+    result = "observed" if max(of_output, of_rows or 0.0) <= BOUND else "differs"
+    largest = [layer.head_maps[0].amax(-1).mean() for layer in observation.layers]
+    peak = float(torch.stack(largest).mean())
+    layers = tuple(observation.layer_of)
+    return Verdict(kind, result, "", of_output, of_rows, peak, layers, loaded.n_layers)
+
+
+def undecided(kind, what, error):
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return Verdict(kind, "undecided", f"{what} here ({reason[:200]})")
+
+
+def built(kind, config):
+    """The same weights at every call."""
+    torch.manual_seed(0)
+    network = AutoModel.from_config(config, trust_remote_code=False).eval().requires_grad_(False)
+    random, scale = torch.Generator().manual_seed(0), SCALES.get(kind, 1.0)
+    for name, weights in sorted(network.named_parameters()):
+        if weights.ndim > 1:
+            size = 1.0 if "embed" in name else scale / math.sqrt(weights.shape[-1])
+            weights.copy_(torch.randn(weights.shape, generator=random) * size)
+        elif name.endswith("sinks") or not weights.isfinite().all():
+            weights.copy_(torch.randn(weights.shape, generator=random))
+    return network
+
+
+def inputs():
+    return torch.tensor(tiny.token_ids(N_TOKENS))
+
+
+def observed(loaded):
+    """(the model's output, the observation with the attention of every head)"""
+    everything = torch.ones(1, N_TOKENS, dtype=torch.bool)
+    heads = [(layer, head) for layer in range(loaded.n_layers) for head in range(loaded.n_heads)]
+    plan = Plan(everything, everything[..., None], everything, heads=tuple(heads))
+    observation = Observation(plan, Workspace(torch.device("cpu")))
+    return output_of(run_observed(loaded, observation, inputs())), observation
+
+
+def own(kind, network):
+    """(output, [layer][1, head, query, key]) as the library computes them."""
+    if kind in CAPTURED:
+        with reference.capture() as captured:
+            output = network(input_ids=inputs())
+        return output_of(output), [torch.from_numpy(rows) for rows in captured.attention]
+    network.set_attn_implementation("eager")
+    output = network(input_ids=inputs(), output_attentions=True)
+    rows = [layer for layer in output.get("attentions") or () if layer is not None]
+    return output_of(output), rows
+
+
+def output_of(output):
+    return output.logits if "logits" in output else output.last_hidden_state
+
+
+def rows_error(observation, attentions, *, normalised):
+    """Largest difference of an entry of the attention; None if the library returns none.
+    normalised: the library's rows sum to 1."""
+    if len(attentions) != len(observation.layers):
+        return None
+    errors = []
+    for layer, rows in zip(observation.layers, attentions, strict=True):
+        found = layer.head_maps
+        if found.shape != rows.shape:
+            return None
+        if normalised:
+            found = found / found.sum(-1, keepdim=True)
+        errors.append(float((found - rows).abs().max()))
+    return max(errors)
