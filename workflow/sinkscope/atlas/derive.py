@@ -15,6 +15,7 @@ from sinkscope.atlas.tables import TABLES
 from sinkscope.extract.cell import Cell
 from sinkscope.tables.arrays import with_numbers
 from sinkscope.tables.contract import conform, empty
+from sinkscope.words import spans
 
 
 def scored_heads(scores: pl.LazyFrame, epsilon: float) -> pl.LazyFrame:
@@ -73,6 +74,11 @@ def documents(cells: Sequence[Cell], entries: Sequence[dict[str, Any]]) -> pl.La
     return pl.LazyFrame(rows, infer_schema_length=None)
 
 
+def without_attention(model: dict[str, Any], cell: Cell) -> str | None:
+    """The layers without attention; None if there are none. model: its facts."""
+    return spans(sorted(set(range(model["n_layers"])) - set(cell.layers))) or None
+
+
 def tables_of_model(
     model: dict[str, Any],
     cells: Sequence[Cell],
@@ -87,7 +93,10 @@ def tables_of_model(
         return {name: empty(table).lazy() for name, table in TABLES.items()}
     rows = {
         "documents": documents(cells, entries),
-        "models": pl.LazyFrame([model], infer_schema_length=None),
+        "models": pl.LazyFrame(
+            [model | {"without_attention": without_attention(model, cells[0])}],
+            infer_schema_length=None,
+        ),
     }
     metadata = {
         name: conform(frame.with_columns(model=pl.lit(model["model"])), TABLES[name])

@@ -60,7 +60,13 @@ RUN: dict[str, Table] = {
             "n_parameters": Column(
                 "UInt64", "parameters of the model without its output head", "count"
             ),
-            "n_layers": Column("UInt16", "attention layers", "count"),
+            "n_layers": Column("UInt16", "layers", "count"),
+            "without_attention": Column(
+                "String",
+                "layers without attention, counted from 0, such as 0 to 2, 4 to 6; null where all "
+                "have it. In hybrid models they mix tokens by other means (a recurrence, a "
+                "convolution), and no table has rows of them",
+            ),
             "n_heads": Column("UInt16", "attention heads (query heads) per layer", "count"),
             "n_key_value_heads": Column(
                 "UInt16",

@@ -28,6 +28,7 @@ THREADS = 1
 FAMILIES = ("encoder", "decoder")
 
 
+# Layers in frames count those with attention: `measured` gives them the model's numbers.
 Measure = Callable[[Loaded, Task], dict[str, pl.DataFrame]]
 
 

@@ -138,7 +138,7 @@ def of_layers(reading: Reading, dense: Reading) -> pl.DataFrame:
         "local": reading.local,
         "entropy": reading.entropy,
     }
-    return rows_of(columns, layer=reading.layers)
+    return rows_of(columns, layer=None)
 
 
 def of_sinks(reading: Reading, dense: Reading, encoded: Encoded) -> pl.DataFrame:
@@ -146,7 +146,7 @@ def of_sinks(reading: Reading, dense: Reading, encoded: Encoded) -> pl.DataFrame
     layer, key = places = np.nonzero(reading.is_sink)
     return pl.DataFrame(
         {
-            "layer": np.array(reading.layers)[layer],
+            "layer": layer,
             "key": key,
             "token": np.array(encoded.tokens, dtype=object)[key],
             "key_class": np.array(encoded.classes, dtype=object)[key],
