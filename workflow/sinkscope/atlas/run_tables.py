@@ -60,7 +60,7 @@ RUN: dict[str, Table] = {
             "n_parameters": Column(
                 "UInt64", "parameters of the model without its output head", "count"
             ),
-            "n_layers": Column("UInt16", "layers", "count"),
+            "n_layers": Column("UInt16", "layers, with and without attention", "count"),
             "without_attention": Column(
                 "String",
                 "layers without attention, counted from 0, such as 0 to 2, 4 to 6; null where all "
