@@ -17,7 +17,9 @@ def figures_of(name, **tables):
 def write_section(name, tables, out):
     """The figures of a section as files in `out`. tables: the folder of its tables."""
     place = catalogue.sections()[name]
-    job.write_section(place.package, place.section.figures, place.section.tables, tables, out)
+    one = place.section
+    kinds = {"every_kind": one.every_kind}
+    job.write_section(place.package, one.figures, one.tables, tables, out, **kinds)
 
 
 def lengths(tables, n_tokens=50):

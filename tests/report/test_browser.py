@@ -78,20 +78,27 @@ def browse(site, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("page", "n_figures"), [("index", 36), ("claims", 2), ("enc", 10), ("dec", 8)]
+    ("page", "n_figures"),
+    [
+        ("compared", 4),
+        ("found_sinks", 4),
+        ("second_sink", 8),
+        ("claims", 2),
+        ("enc", 10),
+        ("dec", 8),
+    ],
 )
 def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures):
     found = browse(page, "told.drawn = document.querySelectorAll('.chart.drawn .role-mark').length"
                          " && document.querySelectorAll('.chart.drawn svg').length;"
                          "told.marks = [...document.querySelectorAll('.chart')].map((chart) =>"
-                         "  chart.querySelectorAll('[role=graphics-symbol] path, path[aria-label]')"
-                         "  .length);")  # fmt: skip
+                         "  chart.querySelectorAll('.role-mark path').length);")  # fmt: skip
     assert found.console == []
     assert found.drawn == n_figures
     assert all(found.marks), found.marks
 
 
-@pytest.mark.parametrize("page", ["index", "claims", "enc", "dec"])
+@pytest.mark.parametrize("page", ["compared", "induction", "emergence", "claims", "enc", "dec"])
 def test_no_figure_is_wider_than_its_page(browse, page):
     found = browse(page, """
       const right = (part) => part.getBoundingClientRect().right;
@@ -103,7 +110,8 @@ def test_no_figure_is_wider_than_its_page(browse, page):
 
 
 def test_a_page_without_results_is_silent(browse):
-    assert browse("absent").console == []
+    for page in ("absent", "index", "run"):
+        assert browse(page).console == []
 
 
 def test_the_document_picker_drives_figures_and_maps(browse):
@@ -133,7 +141,7 @@ def test_the_document_picker_drives_figures_and_maps(browse):
 
 def test_the_model_picker_makes_one_model_stand_out(browse):
     found = browse(
-        "index",
+        "compared",
         """
       const faint = () => document.querySelectorAll("#sink_mass_models [opacity='0.12']").length;
       told.before = faint();
@@ -257,7 +265,7 @@ def test_the_theme_is_picked(browse):
 
 def test_tables_sort(browse):
     found = browse(
-        "index",
+        "run",
         """
       const head = [...document.querySelectorAll("#documents th button")]
         .find((button) => button.textContent === "enc");
@@ -276,7 +284,7 @@ def test_tables_sort(browse):
 
 
 def test_a_phone_scrolls_only_up_and_down(browse):
-    for page in ("index", "enc"):
+    for page in ("index", "run", "enc"):
         found = browse(
             page,
             "told.width = document.documentElement.scrollWidth; told.window = innerWidth;",

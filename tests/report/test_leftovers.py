@@ -52,8 +52,14 @@ def test_a_removed_experiment_goes_with_its_section_tables_and_page(site, out):
     remove_leftovers(out, grid_of(site, source="path", experiments=["bos", "emergence"]), ["bos"])
     left = set(folder_bytes(out))
     sections = {name.split("/")[1] for name in left if belongs_to(name, "sections")}
-    assert sections == {"bos", "found_sinks"}  # the second is of the atlas
-    for name in ("claims.html", "data/norms.parquet", "data/claims.csv", "data/emergence.parquet"):
+    assert sections == {"bos", "front", "found_sinks"}  # the last two are of the atlas
+    for name in (
+        "claims.html",
+        "norms.html",
+        "data/norms.parquet",
+        "data/claims.csv",
+        "data/emergence.parquet",
+    ):
         assert name in before
         assert name not in left
     for name in ("data/bos.parquet", "data/heads.parquet", "data/models.csv", "assets/report.css"):

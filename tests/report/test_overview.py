@@ -1,17 +1,21 @@
 """The index with many models: groups, highlights, and sections of experiments."""
 
+import re
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 
 import tiny
 from report.made import HOSTILE
-from report.test_report import Elements
+from report.test_report import Elements, without_terms
 from sinkscope.atlas.figures.job import figures_of_all
 from sinkscope.atlas.tables import tables_of_atlas
+from sinkscope.catalogue import pages_of, sections
 from sinkscope.config import ModelRow
 from sinkscope.findings.table import TABLES as FINDINGS
 from sinkscope.jobs.wanted import Wanted
-from sinkscope.report import findings, overview
+from sinkscope.report import findings, overview, verdicts
 from sinkscope.report.build import write_report
 from sinkscope.tables.read import read_tables
 
@@ -65,14 +69,14 @@ def tables(site):
 def test_highlights_are_those_of_the_models_own_page(site, tables):
     for model in ("enc", "dec"):
         found = findings.highlights(tables["findings"], model)
-        text = Elements(site.html[model]).text
+        text = without_terms(site.html[model])
         assert f"{found['max_key']} takes" in text
         low, high = found["share_interval"]
         assert f"({found['share']:.1%} [{low:.1%}, {high:.1%}])" in text
         low, high = found["mass_interval"]
         mass = f"{found['mass']:.2f} [{low:.2f}, {high:.2f}]"
         assert f"in layer {found['layer']}: {mass} of the attention" in text
-        assert mass in Elements(site.html["index"]).text
+        assert mass in Elements(site.html["compared"]).text
 
 
 def test_the_headline_counts_only_softmax(tables):
@@ -97,7 +101,7 @@ def written(site, folder, tables, sections=()):
 
 
 def test_zoo_models_are_never_taken_for_published_ones(site):
-    assert "Zoo: small models trained here" in Elements(site.html["index"]).text
+    assert "Zoo: small models trained here" in Elements(site.html["compared"]).text
     for model in ("enc", "absent"):
         text = Elements(site.html[model]).text
         assert "A small model that this repository trained" in text
@@ -114,39 +118,53 @@ def test_a_variant_is_told_and_not_counted(site, tmp_path):
             frame = frame.with_columns(attention=kind)
         frame.write_parquet(folder / path.name)
     html = written(site, tmp_path / "out", folder)
-    assert "Where the attention of 2 models lands" in html["index"]
-    assert "Alternatives to softmax" in Elements(html["index"]).text
+    assert "Alternatives to softmax" in Elements(html["compared"]).text
     assert "with sigmoid attention" in Elements(html["enc"]).text
     assert "rows need not sum to 1" in Elements(html["enc"]).text
     assert "rows need not sum to 1" not in Elements(html["dec"]).text
-    offered = html["index"].split('data-picks="model"')[1].split("</select>")[0]
+    offered = html["compared"].split('data-picks="model"')[1].split("</select>")[0]
     assert "<option>dec</option>" in offered
     assert "enc" not in offered
 
 
-def test_sections_stand_after_the_models_and_in_the_contents(site):
-    html = site.html["index"]
-    places = [html.index(f'<section id="{name}"') for name in
-              ("figures", "emergence", "alternatives", "models")]  # fmt: skip
+def test_the_front_page_says_what_each_experiment_found_claims_first(site):
+    text = re.sub(r"\s+", " ", without_terms(site.html["index"]))
+    places = [text.index(one) for one in ("Claims of the studies", "When sinks appear")]
     assert places == sorted(places)
-    for name in ("emergence", "alternatives"):
-        assert f'<li><a href="#{name}">' in html
+    facts = pl.read_parquet(site.folder / "results/tables/findings.parquet")
+    growth = verdicts.facts_of(facts, "emergence_growth")
+    assert f"A sink appears in {growth['n_sinks']} of {growth['n_models']} model" in text
+    images = re.findall(r'<img src="(data:image/png;base64,[^"]+)" alt=""', site.html["index"])
+    assert len(images) == len(pages_of(sections(site.grid.config.raw["experiments"])))
+    for name in pages_of(sections(site.grid.config.raw["experiments"])):
+        assert f'<a href="{name}.html">' in site.html["index"]
+
+
+def test_a_verdict_without_its_figure_is_the_finding_of_the_first(tables):
+    """Of a figure that the template needs, there may be nothing to show."""
+    shown = SimpleNamespace(name="emergence_layers", finding="Layer 2.")
+    template = "{{ emergence_growth.n_sinks }} sinks."
+    growth = SimpleNamespace(name="emergence_growth", finding="")
+    assert verdicts.verdict(template, [shown], tables["findings"]) == "Layer 2."
+    assert verdicts.verdict(template, [shown, growth], tables["findings"]).endswith(" sinks.")
+    assert verdicts.verdict(template, [], tables["findings"]) == ""
 
 
 def test_sections_that_are_not_wanted_or_empty_are_absent(site, tmp_path):
     tables = site.folder / "results" / "tables"
-    assert 'id="emergence"' not in written(site, tmp_path / "unwanted", tables)["index"]
+    assert "emergence" not in written(site, tmp_path / "unwanted", tables)["index"]
     assert not (tmp_path / "unwanted" / "data" / "emergence.parquet").exists()
     empty = tmp_path / "empty"
     (empty / "sections" / "emergence").mkdir(parents=True)
     (empty / "sections" / "emergence" / "figures.json").write_text("[]\n")
-    html = written(site, empty, tables, ["emergence"])["index"]
-    assert "#emergence" not in html
+    html = written(site, empty, tables, ["emergence"])
+    assert "Nothing to show in this run" in html["index"]
+    assert "There is nothing to show" in html["emergence"]
     assert (empty / "data" / "emergence.parquet").is_file()
 
 
 def test_hostile_records_stay_text(site):
-    assert HOSTILE not in site.html["index"]
-    assert f"In {HOSTILE} the first token gets" in Elements(site.html["index"]).text
+    assert HOSTILE not in site.html["alternatives"]
+    assert f"In {HOSTILE} the first token gets" in without_terms(site.html["alternatives"])
     svg = (site.out / "sections/alternatives/alternatives_loss.svg").read_text(encoding="utf-8")
     assert HOSTILE not in svg

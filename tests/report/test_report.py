@@ -11,17 +11,17 @@ import pytest
 
 from report import made
 from report.made import HOSTILE, REASON, folder_bytes, scripts_in, strict_json
-from sinkscope.catalogue import sections
+from sinkscope import words
+from sinkscope.catalogue import OWN_PAGES, pages_of, sections
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.printable import UNPRINTABLE
 from sinkscope.report import provenance
-from sinkscope.report.build import first_document
+from sinkscope.report.pages import first_document
 from sinkscope.schema import properties
 
 ORDER = properties("config")["experiments"]["default"]
-SECTION_FOLDERS = [f"sections/{name}" for name in sections(ORDER)]
-ON_INDEX = [f"sections/{name}" for name, one in sections(ORDER).items() if one.section.page is None]
-PAGES = ("index", "claims", "enc", "dec", "absent")
+OF_SECTIONS = pages_of(sections(ORDER))
+PAGES = (*OWN_PAGES, *OF_SECTIONS, "enc", "dec", "absent")
 LOADING = {"src", "href", "srcset", "data", "action", "poster"}
 
 
@@ -42,6 +42,11 @@ class Elements(HTMLParser):
 
     def handle_data(self, data):
         self.text += "" if self.raw else data
+
+
+def without_terms(html):
+    """The text of a page without the explanations of its terms."""
+    return Elements(re.sub(r'<span role="tooltip".*?</span>', "", html)).text
 
 
 @pytest.fixture(params=PAGES)
@@ -93,13 +98,12 @@ def test_embedded_json_is_strict(site):
 
 
 def test_embedded_specifications_are_those_of_the_files(site):
-    folders = {"index": ["figures/all", *ON_INDEX], "claims": ["sections/claims"]}
-    folders |= {"enc": ["figures/enc"]}
-    for page, names in (folders | {"dec": ["figures/dec"]}).items():
+    folders = {"compared": "figures/all", "enc": "figures/enc", "dec": "figures/dec"}
+    folders |= {name: f"sections/{name}" for name in OF_SECTIONS}
+    for page, name in folders.items():
         found = scripts_in(site.html[page], "application/json")
         paths = [
             site.out / name / f"{entry['name']}.json"
-            for name in names
             for entry in strict_json((site.out / name / "figures.json").read_text())
         ]
         assert [f"{path.stem}-spec" for path in paths] == [key for key in found if "-spec" in key]
@@ -113,36 +117,42 @@ def test_hostile_text_stays_text(site):
         assert "b" not in {tag for tag, _ in elements.found}
         assert not any("onerror" in attributes for _, attributes in elements.found)
         assert HOSTILE not in html
-    assert f"Z two {HOSTILE}" in Elements(site.html["index"]).text
+    assert f"Z two {HOSTILE}" in Elements(site.html["run"]).text
     spec = strict_json(scripts_in(site.html["enc"], "application/json")["last_layer-spec"])
     assert HOSTILE in spec["datasets"]["drawn"]
 
 
 def test_characters_that_a_page_cannot_show_are_pictures(site):
-    assert "Z␀three␛[31m<U+FFFE>" in Elements(site.html["index"]).text
+    assert "Z␀three␛[31m<U+FFFE>" in Elements(site.html["run"]).text
     assert not UNPRINTABLE.search("".join(site.html.values()).replace("\u2028", ""))
 
 
 def test_sentences_of_figures_are_on_the_pages(site):
-    folders = {"enc": "figures/enc", "dec": "figures/dec"} | {folder: folder for folder in ON_INDEX}
-    for page, folder in (folders | {"claims": "sections/claims"}).items():
-        text = Elements(site.html.get(page, site.html["index"])).text
+    folders = {"enc": "figures/enc", "dec": "figures/dec", "index": "sections/front"}
+    folders |= {name: f"sections/{name}" for name in OF_SECTIONS}
+    for page, folder in folders.items():
+        text = without_terms(site.html[page])
         for entry in strict_json((site.out / folder / "figures.json").read_text()):
             assert entry["finding"] in text
             assert entry["caption"] in text
 
 
 def test_summary_has_the_numbers_of_the_tables(site):
-    text = Elements(site.html["index"]).text
+    text = without_terms(site.html["compared"])
     counts = pl.read_parquet(site.out / "data" / "max_attention_tokens.parquet")
     for model in ("enc", "dec"):
         first = counts.filter(model=model).sort("count", descending=True).row(0, named=True)
-        assert f"“{first['token']}” ({first['key_class']})\n      {first['share']:.1%}" in text
-        assert f"takes {first['count']:,} of" in Elements(site.html[model]).text
+        assert f"“{first['token']}” ({first['key_class']})" in text
+        assert f"{first['share']:.1%}" in text
+        assert f"takes {first['count']:,} of" in without_terms(site.html[model])
     shares = counts.group_by("model").agg(pl.col("share").max())["share"]
     assert f"In {(shares > 0.5).sum()} of 2 models, one token" in text
-    assert "Counting the queries at padding" in Elements(site.html["enc"]).text
-    assert "5 of 9 cells" in text
+    assert "Counting the queries at padding" in without_terms(site.html["enc"])
+    assert "5 of 9 cells" in Elements(site.html["run"]).text
+    assert (
+        f"4 of 9 cells (model {words.TIMES} document) are missing"
+        in Elements(site.html["index"]).text
+    )
 
 
 def test_missing_cells_are_listed_with_their_reason(site):
@@ -156,10 +166,12 @@ def test_missing_cells_are_listed_with_their_reason(site):
         ("absent", ("three",)): not_run,
     }
     for (_, _), reason in found.items():
-        assert reason in Elements(site.html["index"]).text
-    assert made.EXPERIMENT_REASON in Elements(site.html["index"]).text
+        assert reason in Elements(site.html["run"]).text
+    for page in ("run", "index", "norms"):
+        assert made.EXPERIMENT_REASON in Elements(site.html[page]).text
+    assert f"Not measured for absent: {made.EXPERIMENT_REASON}" not in site.html["depth"]
     assert REASON in Elements(site.html["absent"]).text
-    assert REASON not in Elements(site.html["dec"]).text
+    assert REASON not in Elements(site.html["dec"]).text.split(made.EXPERIMENT_REASON)[-1]
 
 
 def test_a_document_that_a_finished_job_could_not_take_is_missing_alone(site, tmp_path):
@@ -173,7 +185,7 @@ def test_a_document_that_a_finished_job_could_not_take_is_missing_alone(site, tm
 
 
 def test_provenance(site):
-    text = Elements(site.html["index"]).text
+    text = Elements(site.html["run"]).text
     for expected in ("c0ffee", "12.5", "345", "torch 2.0", "documents_per_job: 2", "zoo:enc"):
         assert expected in text
     for document in site.grid.config.documents:
@@ -217,6 +229,7 @@ def test_pages_without_maps_or_figures(site, tmp_path):
     html = (tmp_path / "enc.html").read_text()
     assert "<figure" not in html
     assert "dialog.js" not in html
+    assert "There is no result yet" in (tmp_path / "index.html").read_text()
 
 
 def test_the_document_shown_first_is_of_middle_length():

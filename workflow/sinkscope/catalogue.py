@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sinkscope.atlas.sections import SECTIONS
+from sinkscope.atlas.sections import FRONT, SECTIONS
 from sinkscope.atlas.tables import tables_of_atlas
 from sinkscope.claims import SECTION
 from sinkscope.claims.table import TABLES as CLAIMS
@@ -25,6 +25,11 @@ def all_tables() -> dict[str, Table]:
     of_each = [one.tables for one in experiments().values() if not one.feeds_atlas]
     of_experiments = {name: table for tables in of_each for name, table in tables.items()}
     return {**tables_of_atlas(), **of_experiments, **CLAIMS, **FINDINGS}
+
+
+# Pages of every report beside those of models and sections: the front page, the models side by
+# side, and what was run.
+OWN_PAGES = ("index", "compared", "run")
 
 
 @dataclass(frozen=True)
@@ -54,3 +59,8 @@ def sections(names: Iterable[str] | None = None) -> dict[str, ReportSection]:
                     name, one, f"sinkscope.experiments.{name}.{one.package}"
                 )
     return entries
+
+
+def pages_of(names: Iterable[str]) -> list[str]:
+    """Sections with a page of their own: all except that of the front page."""
+    return [name for name in names if name != FRONT]

@@ -30,6 +30,24 @@ def percent(share: float) -> str:
     return f"{share:.1%}"
 
 
+def whole_percent(share: float) -> str:
+    """'79 %'; '4.2 %' below 10 %."""
+    return (
+        f"{share:.0%}".replace("%", " %") if share >= 0.0995 else f"{share:.1%}".replace("%", " %")
+    )
+
+
+def bare(token: str) -> str:
+    """A token as it reads in a sentence: without the marks of a space and of a continued word."""
+    return token.strip("\u2581").removeprefix("##") or token
+
+
+def layers(ends: Sequence[int]) -> str:
+    """'layer 3', 'layers 3 to 9'; ends: the first and the last."""
+    first, last = ends
+    return f"layer {first}" if first == last else f"layers {first} to {last}"
+
+
 def mass(value: float) -> str:
     """Attention mass with two decimals; it is a fraction of 1."""
     return f"{value:.2f}"

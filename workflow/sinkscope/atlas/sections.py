@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from sinkscope.declarations.experiment import Section
 
+FRONT = "front"  # its figures open the report; it has no page of its own
 SECTIONS = {
+    FRONT: Section(
+        title="Where attention goes",
+        intro="",
+        tables=("sink_mass", "found_sinks", "sink_tokens", "heads", "documents", "models"),
+        figures=("by_layer",),
+        package="front",
+        every_kind=True,
+    ),
     "found_sinks": Section(
         title="Which tokens are sinks",
         intro=(
@@ -15,6 +24,13 @@ SECTIONS = {
             "the first token and the special tokens. A second rule, by Wong et al. (2025), looks "
             "at the residual state instead: a sink is a token whose state points where that of the "
             "first token points. docs/sinks.md explains both."
+        ),
+        verdict=(
+            "{% if found_sinks_tokens.tokens is defined %}{% set row = "
+            "found_sinks_tokens.tokens[0] %}Ordinary tokens too: “{{ row.token | bare }}” at {{ "
+            "row.n_sinks }} of {{ row.n_occurrences | integer }} places in {{ row.model }}, "
+            "{{ [row.first_layer, row.last_layer] | layers }}."
+            "{% else %}Only the first token and special tokens.{% endif %}"
         ),
         tables=("found_sinks", "sink_tokens", "sink_mass", "documents", "models"),
         figures=("strongest", "tokens", "histogram", "rules"),

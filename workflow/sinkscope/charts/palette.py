@@ -61,6 +61,9 @@ KEY_SET_COLOURS = {
     "sinks": "#8a8f98",
 }
 
+# Parts of a bar of the opening picture: key 0, other special tokens, other tokens of the text.
+PART_COLOURS = {"first": "#2f7fc0", "special": "#8a8f98", "text": "#d55e00"}
+
 # Widths 1 to 5 of the local window, one hue from light to dark.
 WIDTH_COLOURS = ("#a6cfec", "#7db4de", "#559acd", "#3380b9", "#1a66a0")
 

@@ -21,14 +21,20 @@ def figures_in(package: str, order: Sequence[str], *arguments: Any) -> list[Figu
 
 
 def write_section(
-    package: str, order: Sequence[str], names: Sequence[str], tables: Path, out: Path
+    package: str,
+    order: Sequence[str],
+    names: Sequence[str],
+    tables: Path,
+    out: Path,
+    *,
+    every_kind: bool = False,
 ) -> None:
     """Write the figures of a section into the folder `out`, as write_all does.
 
     names: tables that they read, from the folder `tables`. If `models` is among them, models whose
-    attention is not softmax are left out.
+    attention is not softmax are left out, unless every_kind is true.
     """
     frames = read_tables(tables, names)
-    if "models" in frames:
+    if "models" in frames and not every_kind:
         frames = with_softmax(frames)
     write_all(figures_in(package, order, frames), out)

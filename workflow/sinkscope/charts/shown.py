@@ -36,14 +36,12 @@ class ShownFigure:
 
 @dataclass(frozen=True)
 class ShownSection:
-    """The section of an experiment, on the index or (page) on a page of its own. name: its
-    address."""
+    """The section of an experiment. name: that of its page, without .html."""
 
     name: str
     title: str
     intro: str
     figures: list[ShownFigure]
-    page: str | None
 
 
 def address(path: Path, base: Path) -> str:

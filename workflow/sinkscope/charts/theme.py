@@ -23,6 +23,9 @@ SVG_FONT = "'Liberation Sans', Arial, Helvetica, sans-serif"
 INK = "currentColor"
 
 CONFIG: dict[str, Any] = {
+    # A figure has one name, and a table behind it. Names of single marks would be read out by the
+    # thousand, and would be most of a file.
+    "aria": False,
     "background": "white",
     "font": FONT,
     "padding": 4,

@@ -22,5 +22,4 @@ SECTION = Section(
     ),
     tables=("claims", "max_attention_tokens", "max_attention_tokens_padded"),
     figures=("numbers", "countings"),
-    page="claims.html",
 )

@@ -22,6 +22,12 @@ VERBS = {
     FAILS: ("does not hold", "do not hold"),
 }
 
+SHORT = {
+    HOLDS: ("holds", "hold"),
+    PARTLY: ("holds where tested", "hold where tested"),
+    FAILS: ("does not hold", "do not hold"),
+}
+
 
 def sentence(claims: pl.DataFrame) -> str:
     """The verdicts on the studies' claims, then on the notes of this project."""
@@ -31,6 +37,18 @@ def sentence(claims: pl.DataFrame) -> str:
         (claims.filter(is_note), "note", "of this project itself, measured when it was designed"),
     ]
     return " ".join(tested(*group) for group in groups if group[0].height)
+
+
+def brief(claims: pl.DataFrame) -> str:
+    """The verdicts on the studies' claims, in one line; without notes of this project."""
+    of_studies = claims.filter(pl.col("study") != NOTES).unique("number")
+    verdicts = of_studies["overall"].to_list()
+    counts = {verdict: verdicts.count(verdict) for verdict in VERBS}
+    phrases = [f"{words.integer(n)} {SHORT[verdict][n != 1]}" for verdict, n in counts.items() if n]
+    n_tested = sum(counts.values())
+    text = f"{words.integer(n_tested)} of {words.counted(len(verdicts), 'claim')} "
+    text += "could be tested on these models"
+    return f"{text}: {words.listed(phrases)}." if phrases else f"{text}."
 
 
 def tested(claims: pl.DataFrame, noun: str, whose: str) -> str:

@@ -41,13 +41,14 @@ EXPERIMENT_TOKENS = Setting(
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report. intro: a paragraph. tables: names of the tables that its figures read.
+    """A page of the report. intro: a paragraph. tables: names of the tables that its figures read.
     figures: modules of its package in the order of the report; other modules come last. package:
-    package of these modules, below that of the experiment. page: file of the section's own page, if
-    it has one.
+    package of these modules, below that of the experiment. verdict: the sentence about it on the
+    front page, a template like that of a finding, whose values are those of the figures' findings:
+    `{{ figure.value }}`; empty for the finding of its first figure.
 
     If `tables` includes `models`, the figures compare models, and models whose attention is not
-    softmax are left out.
+    softmax are left out, unless every_kind says otherwise.
     """
 
     title: str
@@ -55,12 +56,13 @@ class Section:
     tables: tuple[str, ...]
     figures: tuple[str, ...] = ()
     package: str = "figures"
-    page: str | None = None
+    verdict: str = ""
+    every_kind: bool = False
 
     @property
     def words(self) -> list[str]:
         """The section's own texts in the report."""
-        return [self.title, self.intro, self.page or ""]
+        return [self.title, self.intro, self.verdict]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from sinkscope.atlas.tables import tables_of_atlas
-from sinkscope.catalogue import ReportSection, all_tables, sections, tables_of
+from sinkscope.catalogue import (
+    OWN_PAGES,
+    ReportSection,
+    all_tables,
+    pages_of,
+    sections,
+    tables_of,
+)
 from sinkscope.declarations.registry import measured
 from sinkscope.discovery import in_order, modules_in
 from sinkscope.findings.table import TABLES as FINDINGS
@@ -68,8 +75,10 @@ class Wanted(OfTables):
     def _section(self, name: str) -> Request:
         entry = self.sections()[name]
         figures = in_order(entry.package, entry.section.figures)
-        content = {"package": entry.package, "figures": list(entry.section.figures)}
+        content: dict[str, Any] = {"package": entry.package}
+        content["figures"] = list(entry.section.figures)
         content["tables"] = list(entry.section.tables)
+        content["every_kind"] = entry.section.every_kind
         modules, parts = ("sinkscope.charts.section", *figures), self.parts_of_section(name)
         return self._drawn(f"sections/{name}", ("section",), modules, parts, **content)
 
@@ -144,9 +153,8 @@ class Wanted(OfTables):
 
     def files(self) -> dict[str, list[str]]:
         """The files of the jobs that write into a shared folder, by job."""
-        pages = [f"reports/{name}.html" for name in ("index", *self.cells())]
-        if "claims" in self.sections():
-            pages.append("reports/claims.html")
+        names = (*OWN_PAGES, *pages_of(self.sections()), *self.cells())
+        pages = [f"reports/{name}.html" for name in names]
         return {
             "tables": files_of(tables_of_atlas(), TABLES),
             **{f"{name}_tables": files_of(tables_of(name), TABLES) for name in self.joins()},

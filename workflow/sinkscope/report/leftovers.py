@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sinkscope.atlas.tables import tables_of_atlas
-from sinkscope.catalogue import sections
+from sinkscope.catalogue import OWN_PAGES, sections
 from sinkscope.declarations.registry import experiments
 from sinkscope.files import read_json
 from sinkscope.grid import Grid
@@ -31,7 +31,7 @@ def remove_leftovers(out: Path, grid: Grid, shown: Sequence[str]) -> list[Path]:
     models = {row.model for row in grid.config.models}
     current = sections_of_grid(grid) | set(shown)
     files = [
-        *pages(out, models, "claims" in current),
+        *pages(out, {*models, *OWN_PAGES, *current}),
         *(file for folder in others(out / "figures", {"all", *models}) for file in figures(folder)),
         *(file for folder in others(out / "maps", models) for file in maps(folder)),
         *(file for folder in others(out / "sections", current) for file in figures(folder)),
@@ -61,10 +61,10 @@ def others(folder: Path, current: set[str]) -> list[Path]:
     return [path for path in subfolders if path.name not in current and not path.is_symlink()]
 
 
-def pages(out: Path, models: set[str], claims: bool) -> Iterator[Path]:
-    """Pages of other models, and of the claims if they are off. A copy with another name stays."""
+def pages(out: Path, current: set[str]) -> Iterator[Path]:
+    """Pages of other models and sections. A copy with another name stays."""
     for path in sorted(out.glob("*.html")):
-        if path.stem in models or path.stem == "index" or (path.stem == "claims" and claims):
+        if path.stem in current:
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
         is_page = " · Sinkscope</title>" in text and 'href="assets/report.css"' in text

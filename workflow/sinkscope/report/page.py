@@ -16,6 +16,7 @@ from sinkscope.charts.palette import model_colour
 from sinkscope.charts.shown import ShownFigure
 from sinkscope.extract.cell import Cell
 from sinkscope.report import findings, site
+from sinkscope.report.terms import Terms
 
 
 def single_page(cell: Cell, tables: dict[str, pl.DataFrame]) -> str:
@@ -29,6 +30,10 @@ def single_page(cell: Cell, tables: dict[str, pl.DataFrame]) -> str:
     template = site.environment().get_template("cell.html.j2")
     return template.render(
         title=f"{model}, {document}",
+        name="",
+        pages=[],
+        lacks=None,
+        terms=Terms(),
         inline={
             "styles": [site.style(name) for name in site.STYLES],
             "scripts": {name: site.script(name) for name in site.SCRIPTS},

@@ -18,9 +18,10 @@ from sinkscope.charts.shown import ShownSection, read_figures
 from sinkscope.printable import printable
 
 HERE = Path(__file__).parent
-STYLES = ("report.css", "maps.css")
-# In the order of loading. Pages without heat maps take only the first two.
-SCRIPTS = ("vega.js", "report.js", "maps.js", "strip.js", "dialog.js")
+STYLES = ("report.css", "maps.css", "front.css")
+# In the order of loading: those of every page, of pages with figures, and of pages with heat maps.
+SCRIPTS = ("vega.js", "report.js", "data.js", "maps.js", "strip.js", "dialog.js")
+OF_PAGES, OF_FIGURES = ("report.js",), SCRIPTS[:3]
 
 
 def environment() -> jinja2.Environment:
@@ -34,7 +35,10 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     templates.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
-    filters = (words.integer, words.percent, words.counted, words.estimate, words.percent_estimate)
+    filters = (
+        *(words.integer, words.percent, words.counted, words.estimate),
+        *(words.percent_estimate, words.whole_percent),
+    )
     templates.filters |= {one.__name__: one for one in filters}
     templates.filters["attention"] = words.attention_label
     return templates
@@ -54,19 +58,16 @@ def script(name: str) -> str:
 
 
 def shown_sections(entries: Mapping[str, ReportSection], out: Path) -> list[ShownSection]:
-    """Sections in their order, without those that have neither figures nor a page. Figures are in
-    `out`/sections/NAME."""
-    sections = [
+    """Sections in their order. Figures are in `out`/sections/NAME."""
+    return [
         ShownSection(
             name,
             entry.section.title,
             entry.section.intro,
             read_figures(out / "sections" / name, out),
-            entry.section.page,
         )
         for name, entry in entries.items()
     ]
-    return [section for section in sections if section.figures or section.page]
 
 
 def map_data(index: Sequence[dict[str, Any]], folder: str) -> dict[str, Any]:

@@ -153,7 +153,8 @@ def section(context: typer.Context) -> None:
 
     job, request = job_of(context), job_of(context).request
     figures, tables = request["figures"], request["tables"]
-    write_section(request["package"], figures, tables, TABLES, job.stamp.parent)
+    out, every_kind = job.stamp.parent, request["every_kind"]
+    write_section(request["package"], figures, tables, TABLES, out, every_kind=every_kind)
 
 
 @app.command()

@@ -45,7 +45,7 @@ def received(n: int, side: int) -> alt.LayerChart:
     axis = alt.Axis(values=[0, 0.5, 1], format="~g", grid=True, titlePadding=4)
     y = alt.Y("received:Q", title="received", scale=alt.Scale(domain=[0, 1]), axis=axis)
     width = max(THINNEST, round(0.8 * side / n, 2))
-    bars = alt.Chart().mark_bar(color=BAR, width=width, aria=False).encode(x=x, y=y)
+    bars = alt.Chart().mark_bar(color=BAR, width=width).encode(x=x, y=y)
     # Labels are text marks: in an axis, tokens would have to be part of an expression.
     top = alt.MarkDef("text", align="left", baseline="middle", dx=4, fontSize=9, angle=270)
     return alt.LayerChart(

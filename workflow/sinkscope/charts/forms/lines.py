@@ -82,10 +82,8 @@ def mean_lines(
     base = (alt.Chart() if start is None else start).encode(x=x, color=color)
     low = alt.Y.from_dict({**y.to_dict(), "field": f"{field}_low"})  # type: ignore[dict-item]
     band = base.transform_filter(f"{on_lines} && isValid(datum.{field}_low)")
-    band = band.mark_area(aria=False, strokeWidth=0).encode(
-        y=low, y2=f"{field}_high:Q", opacity=opacity(BAND)
-    )
-    point = base.transform_filter(on_points).mark_point(filled=True, size=9, aria=False)
+    band = band.mark_area(strokeWidth=0).encode(y=low, y2=f"{field}_high:Q", opacity=opacity(BAND))
+    point = base.transform_filter(on_points).mark_point(filled=True, size=9)
     point = point.encode(y=y, opacity=opacity(POINT), tooltip=list(tooltip))
     line = base.transform_filter(on_lines).mark_line(point=SPOT)
     line = line.encode(y=y, **look, opacity=opacity(1), tooltip=list(tooltip))

@@ -60,7 +60,7 @@ def mean_marks(
     document. field: what x shows; the interval is in FIELD_low and FIELD_high."""
     color: Any = look["color"]
     point = alt.Chart().transform_filter(IS_DOCUMENT)
-    point = point.mark_point(filled=True, size=12, opacity=POINT, aria=False)
+    point = point.mark_point(filled=True, size=12, opacity=POINT)
     base = alt.Chart().transform_filter(IS_MEAN)
     layers = [
         point.encode(x=x, y=y, color=color, tooltip=list(tooltip)),

@@ -37,7 +37,7 @@ def pattern(
     side = (length + 2 * MARGIN) * max(1, round(SIDE / length))  # whole pixels per cell: no seams
     cells = (
         base.transform_calculate(right="datum.key + 1", below="datum.query + 1")
-        .mark_rect(aria=False)  # thousands of cells: their names would be most of the file
+        .mark_rect()
         .encode(
             x=key_axis(length, "key:Q"),
             x2="right:Q",
@@ -57,7 +57,7 @@ def rules(
     lines: Sequence[Segment], look: Mapping[str, Any], length: int, is_left: bool
 ) -> alt.Chart:
     values = [dict(zip(("x", "y", "to_x", "to_y"), one, strict=True)) for one in lines]
-    rule = alt.Chart(alt.Data(values=values)).mark_rule(aria=False, **look)
+    rule = alt.Chart(alt.Data(values=values)).mark_rule(**look)
     x, y = key_axis(length, "x:Q"), query_axis(length, "y:Q", is_left)
     return rule.encode(x=x, x2="to_x:Q", y=y, y2="to_y:Q")
 

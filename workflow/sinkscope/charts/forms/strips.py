@@ -25,16 +25,12 @@ def strip(
     tooltip: Sequence[alt.Tooltip | str],
     *,
     base: alt.Chart | None = None,
-    named: bool = True,
     x2: str | None = None,
 ) -> alt.Chart:
     """Cells. x, y: ordinal fields, mostly with cell_axis.
 
-    base: a chart with filters (channels.only). named: whether each cell has a name for screen
-    readers; the names of thousands of cells would be most of the file. x2: end of the cells, if x
-    is quantitative.
+    base: a chart with filters (channels.only). x2: end of the cells, if x is quantitative.
     """
     chart = alt.Chart() if base is None else base
-    cells = chart.mark_rect() if named else chart.mark_rect(aria=False)
-    cells = cells.encode(x=x, y=y, color=color, tooltip=list(tooltip))
+    cells = chart.mark_rect().encode(x=x, y=y, color=color, tooltip=list(tooltip))
     return cells.encode(x2=x2) if x2 else cells

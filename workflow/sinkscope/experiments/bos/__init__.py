@@ -78,6 +78,11 @@ EXPERIMENT = Experiment(
                 "does the attention that the first terminator gets stay with it, go to the new "
                 "first one, or stay in its place?"
             ),
+            verdict=(
+                "Its place, mostly, in {{ bos_on_off.n_over }} of {{ bos_on_off.n_models | "
+                "counted('model') }}: without special tokens the first word gets at least half of "
+                "what the special token got."
+            ),
             tables=("bos", "position_content", "documents", "models"),
             figures=("special", "first_word", "places"),
         ),

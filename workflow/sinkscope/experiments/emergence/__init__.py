@@ -123,6 +123,12 @@ EXPERIMENT = Experiment(
                 "trained on. They show when a sink appears, in which layers, what the loss does "
                 "meanwhile, and what the sink holds on to: the first position, or a special token."
             ),
+            verdict=(
+                "A sink appears in {{ emergence_growth.n_sinks }} of "
+                "{{ emergence_growth.n_models | counted('model') }} trained here"
+                "{% if emergence_growth.n_sinks %}, the first after "
+                "{{ emergence_growth.sinks[0].onset | tokens_trained }}{% endif %}."
+            ),
             tables=("emergence", "attachment"),
             figures=("growth", "layers", "trained", "attachment"),
         ),
@@ -136,6 +142,12 @@ EXPERIMENT = Experiment(
                 "learns, as in gpt-oss), sigmoid (each key by itself, so that rows sum to "
                 "anything), and gated softmax (rows sum to 1, but a gate that the layer's input "
                 "opens scales what each head adds)."
+            ),
+            verdict=(
+                "{% for row in alternatives_layers.models %}{{ loop.index | "
+                "separator(loop.length) }}{{ row.share | whole_percent }} with {{ row.kind | "
+                "attention_label }}{% endfor %}: what the first token gets, at most, of the "
+                "attention of a layer."
             ),
             tables=("emergence",),
             figures=("loss", "layers", "trained"),

@@ -62,6 +62,12 @@ EXPERIMENT = Experiment(
                 "is mostly nothing to repeat: the same heads are therefore measured on the corpus "
                 "too, to see whether they attend to the first token instead."
             ),
+            verdict=(
+                "{{ induction_dormancy.n_resting }} of "
+                "{{ induction_dormancy.n_heads | counted('induction head') }} "
+                "{{ 'gives' if induction_dormancy.n_resting == 1 else 'give' }} the first token "
+                "more than half of the attention on ordinary text."
+            ),
             tables=("induction", "induction_patterns", "heads", "documents", "models"),
             figures=("scores", "patterns", "dormancy", "every_head"),
         ),

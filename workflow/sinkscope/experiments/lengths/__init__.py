@@ -60,6 +60,12 @@ EXPERIMENT = Experiment(
                 "them. Here the same texts are read up to 16, 32, 64, ... tokens: what is left of "
                 "the sink as they grow, and how far above an even spread does it stay?"
             ),
+            verdict=(
+                "The longer the text, the less the first token gets, in {{ "
+                "lengths_first_token.n_fall }} of {{ lengths_first_token.n_models | "
+                "counted('model') }}; beside an even spread its lead grows in {{ "
+                "lengths_first_token.n_grow }}."
+            ),
             tables=("sink_lengths", "models"),
         ),
     },

@@ -144,6 +144,11 @@ EXPERIMENT = Experiment(
                 "model marks them, and attention weighted by the norms of the values shows how "
                 "much of a sink is left."
             ),
+            verdict=(
+                "The first token's value is smaller than those of other tokens in {{ "
+                "norms_ratios.n_smaller }} of {{ norms_ratios.n_models | counted('model') }}, "
+                "where it gets most attention."
+            ),
             tables=("norm_ratios", "norm_weighted", "activations", "norms", "documents", "models"),
             figures=("ratios", "positions", "weighted", "activations"),
         ),

@@ -32,6 +32,12 @@ EXPERIMENT = Experiment(
                 "looked at in the same ways, beside controls: another mark in its place, and "
                 "the next terminator."
             ),
+            verdict=(
+                "In {{ second_sink_mass.n_held }} of {{ second_sink_mass.n_models | "
+                "counted('model') }} the first sentence end gets {{ '%g' | "
+                "format(second_sink_mass.threshold) }} of the attention of later tokens, in the "
+                "texts as they are."
+            ),
             tables=(*TABLES, "documents", "models"),
             figures=(
                 *("maps", "mass", "ratio", "controls", "states", "convergence", "matrix", "local"),

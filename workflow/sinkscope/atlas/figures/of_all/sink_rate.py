@@ -60,7 +60,7 @@ def figure(tables: Tables) -> Figure:
         base=alt.Chart().transform_filter(IS_MEAN),
         opacity=highlighted(),
     )
-    point = alt.Chart().transform_filter(IS_DOCUMENT).mark_point(filled=True, size=12, aria=False)
+    point = alt.Chart().transform_filter(IS_DOCUMENT).mark_point(filled=True, size=12)
     point = point.encode(
         x=x,
         y=y,

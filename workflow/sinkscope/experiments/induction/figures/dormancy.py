@@ -213,9 +213,7 @@ def of_group(
     """Faint points, one per document; the rule of the interval; and the mark of the mean."""
     look = mark_looks("kind", LOOKS)
     color: Any = look["color"]
-    point = group(field, kind, IS_DOCUMENT).mark_point(
-        filled=True, size=12, opacity=POINT, aria=False
-    )
+    point = group(field, kind, IS_DOCUMENT).mark_point(filled=True, size=12, opacity=POINT)
     base = group(field, kind).encode(y=y, color=color)
     return [
         point.encode(x=f"{field}:Q", y=y, color=color, tooltip=list(tooltip)),

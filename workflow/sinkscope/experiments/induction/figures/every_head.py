@@ -102,7 +102,7 @@ def chart(drawn: pl.DataFrame, limit: float) -> alt.FacetChart:
     )
     rule = (
         only(kind=INDUCTION)
-        .mark_rule(strokeWidth=1, opacity=0.7, aria=False)
+        .mark_rule(strokeWidth=1, opacity=0.7)
         .encode(x="induction_score:Q", y="first_token_low:Q", y2="first_token_high:Q")
     )
     panel = alt.LayerChart(layer=[threshold(limit), rule, dots], width=190, height=170)

@@ -169,7 +169,7 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
         height=150,
     )  # fmt: skip
     band = alt.Chart().transform_filter("isValid(datum.value_low)")
-    band = band.mark_area(aria=False, opacity=BAND, color=CLASS_COLOURS["first"], strokeWidth=0)
+    band = band.mark_area(opacity=BAND, color=CLASS_COLOURS["first"], strokeWidth=0)
     band = band.encode(x=x, y=alt.Y("value_low:Q"), y2="value_high:Q")
     panel = alt.LayerChart(layer=[band, line], width=200, height=150)
     return panels(panel, drawn, "model", 3).resolve_axis(x="independent")

@@ -109,7 +109,6 @@ def panel(model: str, quantity: str, n_layers: int) -> alt.LayerChart:
         alt.Color(f"{quantity}:Q", scale=SCALE, title=title, legend=LEGEND),
         tips(*("position:O", "token:N", "layer:O"), *((f"{n}:Q", "", ".3f") for n in QUANTITIES)),
         base=only(model=model),
-        named=False,
     )
     height = n_layers * cell_side(n_layers, 150, smallest=4, largest=12)
     return alt.LayerChart(

@@ -1,0 +1,29 @@
+"""Terms are explained once per page, where they are first used."""
+
+from sinkscope.report.terms import TERMS, Terms
+
+
+def test_each_term_is_explained_where_it_is_first_used():
+    terms = Terms()
+    html = str(terms("The max keys of a query, and each max key of queries."))
+    assert html.count('role="tooltip"') == 2
+    assert html.index(">max keys</button>") < html.index(TERMS["max key"])
+    assert ">query</button>" in html
+    assert "tooltip" not in str(terms("A max key."))
+
+
+def test_the_longest_term_wins_and_parts_of_words_are_none():
+    html = str(Terms()("An attention sink; monkeys and key-value heads; tokenization."))
+    assert html.count("<button") == 2
+    assert ">attention sink</button>" in html
+    assert ">heads</button>" in html
+
+
+def test_the_plural_of_a_term_in_y_is_the_term():
+    html = str(Terms()("All queries."))
+    assert ">queries</button>" in html
+
+
+def test_text_stays_text():
+    assert str(Terms()("<b>key</b> & more")).startswith("&lt;b&gt;<span")
+    assert str(Terms()("5 < 6 & 7")) == "5 &lt; 6 &amp; 7"

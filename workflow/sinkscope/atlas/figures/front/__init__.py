@@ -1,0 +1,1 @@
+"""The picture and the sentence that the report opens with."""

@@ -1,0 +1,81 @@
+"""What sinks receive in each layer, as part of all attention of the layer.
+
+Attention other than softmax has rows that need not sum to 1. A mass is therefore divided by the
+mean sum of a row, which is 1 for softmax: like is compared with like.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from sinkscope import means
+from sinkscope.charts.figure import Tables
+from sinkscope.keys import SPECIAL_CLASSES
+
+# The parts of a bar, from below: key 0; other special tokens; other tokens of the text.
+FIRST, SPECIAL, TEXT = PARTS = ("first", "special", "text")
+BY = ["model", "document", "layer"]
+
+
+def of_documents(tables: Tables) -> pl.DataFrame:
+    """model, document, layer, and what receives part of the layer's attention: first (key 0),
+    special and text (the other sinks that are found; null in documents too short to be judged), and
+    uniform, what key 0 would get if all keys got the same."""
+    masses, found = tables["sink_mass"], tables["found_sinks"]
+    first = masses.filter(pl.col("key_set") == "first_token")
+    judged = masses.filter(pl.col("key_set") == "sinks").drop_nulls("mass").select(BY)
+    others = found.filter(pl.col("is_sink"), pl.col("key") > 0).with_columns(
+        part=pl.when(pl.col("key_class").is_in(SPECIAL_CLASSES))
+        .then(pl.lit(SPECIAL))
+        .otherwise(pl.lit(TEXT))
+    )
+    sums = others.group_by(*BY, "part").agg(pl.col("mass").sum())
+    parts = {
+        part: judged.join(
+            sums.filter(pl.col("part") == part).select(*BY, pl.col("mass").alias(part)),
+            on=BY,
+            how="left",
+        ).with_columns(pl.col(part).fill_null(0.0))
+        for part in (SPECIAL, TEXT)
+    }
+    shares = first.select(*BY, pl.col("mass").alias(FIRST), uniform="uniform_mass")
+    for part in parts.values():
+        shares = shares.join(part, on=BY, how="left")
+    return (
+        shares.join(row_sums(tables), on=BY, how="left")
+        .with_columns(pl.col(*PARTS) / pl.col("row_sum"))
+        .drop("row_sum")
+        .sort(BY)
+    )
+
+
+def row_sums(tables: Tables) -> pl.DataFrame:
+    """model, document, layer, row_sum: mean sum of a row; exactly 1 for softmax."""
+    sums = tables["heads"].group_by(BY).agg(pl.col("row_sum").mean())
+    kinds = tables["models"].select("model", "attention")
+    is_softmax = pl.col("attention") == "softmax"
+    return sums.join(kinds, on="model").select(
+        *BY, row_sum=pl.when(is_softmax).then(1.0).otherwise("row_sum")
+    )
+
+
+def over_documents(shares: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, and of each part and of uniform the mean over documents with its interval."""
+    return means.over_documents(shares, ["model", "layer"], [*PARTS, "uniform"])
+
+
+def of_words(tables: Tables) -> pl.DataFrame:
+    """One row per model, layer and token of the text that is a sink of the layer in more than half
+    of the judged documents that hold the token: token, key_class, share (mean over these documents
+    of what its occurrences that are sinks receive together), its interval, n (documents in which it
+    is a sink) and n_documents (judged documents with the token)."""
+    found = tables["found_sinks"].filter(
+        "is_sink", pl.col("key") > 0, ~pl.col("key_class").is_in(SPECIAL_CLASSES)
+    )
+    held = tables["sink_tokens"].select("model", "token", "key_class", "n_documents")
+    token = ["model", "layer", "token", "key_class"]
+    sums = found.group_by("document", *token).agg(pl.col("mass").sum())
+    sums = sums.join(row_sums(tables), on=BY).with_columns(share=pl.col("mass") / pl.col("row_sum"))
+    mean = means.over_documents(sums, token, ["share"])
+    joined = mean.join(held, on=["model", "token", "key_class"])
+    return joined.rename({"share_n": "n"}).filter(pl.col("n") * 2 > pl.col("n_documents"))

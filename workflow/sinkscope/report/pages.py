@@ -1,0 +1,240 @@
+"""The values for the templates; pages depend on nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sinkscope.atlas.sections import FRONT
+from sinkscope.catalogue import ReportSection
+from sinkscope.charts.palette import model_colour
+from sinkscope.charts.select import model_names
+from sinkscope.charts.shown import ShownFigure, ShownSection, address, read_figures
+from sinkscope.charts.theme import ALL_DOCUMENTS, ALL_MODELS
+from sinkscope.claims import page as claims_page
+from sinkscope.claims import summary as claims_summary
+from sinkscope.files import read_json
+from sinkscope.jobs.wanted import Wanted
+from sinkscope.report import findings, front, navigation, overview, provenance
+from sinkscope.report.site import OF_FIGURES, OF_PAGES, SCRIPTS, STYLES, map_data
+from sinkscope.report.terms import Terms
+from sinkscope.report.thumbnail import thumbnail
+from sinkscope.report.verdicts import facts_of, verdict
+
+
+class Report:
+    """A run, as its pages show it."""
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        tables: dict[str, pl.DataFrame],
+        numbers: pl.DataFrame,
+        out: Path,
+        commit: str,
+    ) -> None:
+        self.grid, self.tables, self.out = wanted.grid, tables, out
+        self.directory = wanted.directory
+        self.numbers = numbers  # the table `findings`
+        self.commit = commit
+        self.finished = provenance.manifests(wanted)
+        self.missing = provenance.missing(wanted)
+        self.failed_experiments = provenance.failed_experiments(wanted)
+        self.models = list(wanted.grid.cells)  # with or without results
+        self.names = model_names(tables)  # models with results, which have colours
+        self.kinds = overview.attention_kinds(tables)
+        self.groups = overview.groups(self.grid.config.models, self.kinds)
+        self.entries: Mapping[str, ReportSection] = {}
+        self.sections: list[ShownSection] = []  # without that of the front page
+        self.opening: ShownFigure | None = None
+        self.claims: pl.DataFrame | None = None
+
+    def add_sections(
+        self, entries: Mapping[str, ReportSection], shown: Sequence[ShownSection]
+    ) -> None:
+        self.entries = entries
+        self.sections = [section for section in shown if section.name != FRONT]
+        of_front = [figure for one in shown if one.name == FRONT for figure in one.figures]
+        self.opening = of_front[0] if of_front else None
+
+    def common(self) -> dict[str, Any]:
+        return {
+            "models": self.models,
+            "groups": self.groups,
+            "pages": navigation.pages(self.sections, self.groups),
+            "inline": None,
+            "styles": STYLES,
+            "scripts": OF_FIGURES,
+            "page": {},
+            "terms": Terms(),
+            "lacks": self.lacks(),
+        }
+
+    def lacks(self) -> dict[str, Any] | None:
+        """What a partial or failed run lacks: shown on top of its pages; None for a whole run."""
+        if not self.missing and not self.failed_experiments:
+            return None
+        return {
+            "cells": self.missing,
+            "n_cells": self.n_grid() - self.tables["documents"].height,
+            "n_grid": self.n_grid(),
+            "experiments": self.failed_experiments,
+        }
+
+    def n_grid(self) -> int:
+        """Cells of the whole grid, also of documents that cannot be read."""
+        return len(self.models) * (len(self.grid.config.documents) + len(self.grid.refused))
+
+    def colour(self, model: str) -> str:
+        return model_colour(self.names, model) if model in self.names else "#8a8f98"
+
+    def facts(self, model: str) -> dict[str, Any] | None:
+        """The model's row of the table `models`, with the numbers of its documents and tokens."""
+        rows = self.tables["models"].filter(pl.col("model") == model)
+        if rows.is_empty():
+            return None
+        documents = self.tables["documents"].filter(pl.col("model") == model)
+        sizes = {"n_documents": documents.height, "n_tokens": documents["n_tokens"].sum()}
+        return rows.row(0, named=True) | sizes
+
+    # ---- Pages ----
+
+    def index(self) -> dict[str, Any]:
+        facts = facts_of(self.numbers, self.opening.name) if self.opening else {}
+        opening = front.opening(self.opening, facts) if self.opening else None
+        texts = {entry.name: entry.text for entry in self.grid.config.documents}
+        return self.common() | {
+            "title": "Attention sinks",
+            "scripts": OF_PAGES,
+            "n_documents": self.tables["documents"]["document"].n_unique(),
+            "n_models": len(self.names),
+            "opening": opening,
+            "reading": front.reading(opening, self.tables, texts, self.finished, self.directory),
+            "experiments": [self.in_line(one) for one in navigation.claims_first(self.sections)],
+            "commit": self.commit,
+        }
+
+    def in_line(self, section: ShownSection) -> dict[str, Any]:
+        """An experiment on one line of the front page: what it found, and a small picture."""
+        template = self.entries[section.name].section.verdict
+        if section.name == "claims" and self.claims is not None:
+            text = claims_summary.brief(self.claims)
+        else:
+            text = verdict(template, section.figures, self.numbers)
+        folder = self.out / "sections" / section.name
+        picture = thumbnail(folder / f"{section.figures[0].name}.png") if section.figures else None
+        return {"name": section.name, "title": section.title, "verdict": text, "image": picture}
+
+    def compared(self) -> dict[str, Any]:
+        softmax = [name for name in self.models if self.kinds.get(name, "softmax") == "softmax"]
+        n_cells = self.tables["documents"].height
+        return self.common() | {
+            "title": "Models side by side",
+            "headline": findings.headline(self.numbers) if n_cells else "There is no result yet.",
+            "summary": {model: self.summary(model) for model in self.models},
+            "compared": softmax,
+            "figures": read_figures(self.out / "figures" / "all", self.out),
+            "all_models": ALL_MODELS,
+        }
+
+    def run(self, downloads: list[dict[str, Any]]) -> dict[str, Any]:
+        return self.common() | {
+            "title": "Run, documents and downloads",
+            "scripts": OF_PAGES,
+            "summary": {model: {"facts": self.facts(model)} for model in self.models},
+            "n_cells": self.tables["documents"].height,
+            "n_grid": self.n_grid(),
+            "documents": self.documents(),
+            "downloads": downloads,
+            "missing": self.missing,
+            "failed_experiments": self.failed_experiments,
+            "jobs": provenance.jobs(self.finished),
+            "versions": provenance.versions(self.finished),
+            "commit": self.commit,
+            "config": self.grid.snapshot(),
+            "epsilon": self.grid.config.raw["epsilon"],
+            "window": self.grid.config.raw["window"],
+        }
+
+    def template(self, name: str) -> str:
+        """The template of a section's page."""
+        return "claims" if name == "claims" else "section"
+
+    def section(self, name: str) -> dict[str, Any]:
+        shown = next(section for section in self.sections if section.name == name)
+        failed = [
+            entry
+            for entry in self.failed_experiments
+            if entry["experiment"] == self.entries[name].experiment
+        ]
+        values = self.common() | {"title": shown.title, "section": shown, "failed": failed}
+        if name == "claims":
+            assert self.claims is not None
+            return values | claims_page.page(self.claims, shown)
+        return values | {"verdict": self.in_line(shown)["verdict"]}
+
+    def summary(self, model: str) -> dict[str, Any]:
+        facts = self.facts(model)
+        return {
+            "facts": facts,
+            "colour": self.colour(model),
+            "highlights": findings.highlights(self.numbers, model) if facts else None,
+        }
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Documents of the grid, in order, with their number of tokens per model."""
+        counts = {
+            (row["document"], row["model"]): row
+            for row in self.tables["documents"].iter_rows(named=True)
+        }
+        return [
+            {
+                "document": document,
+                "n_words": len(document.text.split()),
+                "tokens": [counts.get((document.name, model)) for model in self.models],
+            }
+            for document in self.grid.config.documents
+        ]
+
+    def model(self, model: str) -> dict[str, Any]:
+        figures = read_figures(self.out / "figures" / model, self.out)
+        maps = self.out / "maps" / model
+        index = read_json(maps / "index.json") if (maps / "index.json").is_file() else []
+        # Only documents with maps, if there are maps: every panel can show these.
+        names = [entry["document"] for entry in index]
+        return self.common() | {
+            "title": model,
+            "scripts": SCRIPTS if index else OF_FIGURES,
+            "page": {
+                "model": model,
+                "first_document": first_document(index),
+                "maps": map_data(index, address(maps, self.out)),
+            },
+            "model": model,
+            "source": self.grid.config.model(model).source,
+            "card": overview.card(self.grid.config.model(model).source),
+            "facts": self.facts(model),
+            "colour": self.colour(model),
+            "sentences": findings.of_model(figures),
+            "figures": figures,
+            "all_documents": ALL_DOCUMENTS,
+            "documents": names or self.analysed(model),
+            "maps": index,
+            "missing": [entry for entry in self.missing if entry.model == model],
+        }
+
+    def analysed(self, model: str) -> list[str]:
+        names = self.tables["documents"].filter(pl.col("model") == model)["document"].to_list()
+        return [item.name for item in self.grid.config.documents if item.name in names]
+
+
+def first_document(index: list[dict[str, Any]]) -> str | None:
+    """The document that panels of a single document show first: the one of middle length.
+
+    The shortest is too short to show a pattern, and the tokens of the longest are too small.
+    """
+    by_length = sorted(index, key=lambda entry: entry["n_tokens"])
+    return by_length[len(by_length) // 2]["document"] if by_length else None
