@@ -73,8 +73,9 @@ def test_the_index_says_how_many_and_leads_there(site):
         "models or tables that were not in it. Of 1 note of this project itself, measured when it "
         "was designed, 1 was tested by this run: 1 holds."
     )
-    for page in ("index", "claims"):
-        assert sentence in " ".join(Elements(site.html[page]).text.split())
+    assert sentence in " ".join(Elements(site.html["claims"]).text.split())
+    brief = "5 of 7 claims could be tested on these models: 2 hold, 1 holds where tested and 2 do"
+    assert brief in " ".join(Elements(site.html["index"]).text.split())
     assert '<a href="claims.html">' in site.html["index"]
 
 
