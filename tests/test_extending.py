@@ -101,9 +101,12 @@ def test_the_figure_is_in_the_report_and_its_numbers_in_the_findings(run):
     strongest = table(run, "previous").group_by("layer", "head").agg(pl.col("score").mean()).max()
     rows = table(run, "findings").filter(figure="previous_scores", name="score")
     assert rows["value"].item() == pytest.approx(strongest["score"].item(), abs=1e-6)
-    page = (run.folder / "reports" / "index.html").read_text(encoding="utf-8")
+    page = (run.folder / "reports" / "previous.html").read_text(encoding="utf-8")
     assert "Previous-token heads" in page
-    assert "The strongest is head" in page
+    assert '<figure id="previous_scores"' in page
+    front = (run.folder / "reports" / "index.html").read_text(encoding="utf-8")
+    score = f"{strongest['score'].item():.2f}"
+    assert f"scores {score}." in front
 
 
 def test_commands_know_the_additions(run):

@@ -93,7 +93,7 @@ def test_a_project_runs_without_the_clone(environment, project):
     assert masses["document"].unique().to_list() == ["lighthouse"]
     again = environment.snakemake(*small, cwd=project)
     assert "Nothing to be done" in again.stdout
-    assert "sinkscope 0.1.0" in (project / "reports/index.html").read_text()  # not a commit
+    assert "sinkscope 0.1.0" in (project / "reports/run.html").read_text()  # not a commit
 
 
 def test_a_project_lists_what_failed_and_reports_the_rest(environment, project):

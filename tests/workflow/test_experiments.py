@@ -96,11 +96,11 @@ def test_a_model_that_an_experiment_cannot_measure_is_listed_with_the_reason(pro
     sentence = "model 'decoder': its vocabulary has 64 ordinary words"
     assert sentence in done.stdout
     assert "Traceback" not in done.stdout
-    page = (project.folder / "reports/index.html").read_text()
+    page = (project.folder / "reports/run.html").read_text()
     assert "Experiment induction, model decoder" in page
     assert (project.folder / "reports/decoder.html").is_file()
     assert project.snakemake(*SMALL).returncode == 0
-    assert "Experiment induction" not in (project.folder / "reports/index.html").read_text()
+    assert "Experiment induction" not in (project.folder / "reports/run.html").read_text()
 
 
 def test_a_claim_that_cannot_be_read_is_named_and_the_tables_stay(project):
