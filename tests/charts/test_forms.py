@@ -75,7 +75,7 @@ def test_columns_become_lines_and_missing_values_are_left_out():
     assert found.rows() == [("m", "first", 0.1), ("m", "second", 0.4)]
 
 
-def test_a_strip_has_a_cell_per_row_and_no_name_for_each():
+def test_a_strip_has_a_cell_per_row():
     cells = strip(
         alt.X("layer:O", axis=cell_axis()),
         alt.Y("line:O", axis=cell_axis(labels=False)),
@@ -85,7 +85,6 @@ def test_a_strip_has_a_cell_per_row_and_no_name_for_each():
     )
     drawing = svg(cells.properties(data=data_source(DRAWN)))
     assert marked(drawing, "rect") == 4
-    assert "aria-roledescription" not in drawing
     assert "value (linear)" in drawing
 
 

@@ -92,10 +92,13 @@ def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures
     found = browse(page, "told.drawn = document.querySelectorAll('.chart.drawn .role-mark').length"
                          " && document.querySelectorAll('.chart.drawn svg').length;"
                          "told.marks = [...document.querySelectorAll('.chart')].map((chart) =>"
-                         "  chart.querySelectorAll('.role-mark path').length);")  # fmt: skip
+                         "  chart.querySelectorAll('.role-mark path').length);"
+                         "told.read = document.querySelectorAll('.chart [role=graphics-symbol],"
+                         " .chart path[aria-label]').length;")  # fmt: skip
     assert found.console == []
     assert found.drawn == n_figures
     assert all(found.marks), found.marks
+    assert found.read == 0  # a figure has one name; its marks have none
 
 
 @pytest.mark.parametrize("page", ["compared", "induction", "emergence", "claims", "enc", "dec"])

@@ -26,6 +26,7 @@ CONFIG: dict[str, Any] = {
     # A figure has one name, and a table behind it. Names of single marks would be read out by the
     # thousand, and would be most of a file.
     "aria": False,
+    "mark": {"aria": False},
     "background": "white",
     "font": FONT,
     "padding": 4,

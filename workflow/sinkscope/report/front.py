@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from sinkscope import words
 from sinkscope.atlas.figures.front.by_layer import LABELS, OPENING
 from sinkscope.atlas.figures.shares import FIRST, PARTS
 from sinkscope.charts.figure import Tables
@@ -21,7 +22,6 @@ from sinkscope.findings.finding import Finding
 from sinkscope.report.text_view import Part, shaded
 
 LONGEST = 160  # tokens of the text that the front page shows, if there is one as short
-MOST_ROWS = 12  # models that are shown at once
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,11 @@ def reading(
     if document is None:
         return None
     cell = read_cell(directory / cells[document], ["sink_score", "n_queries", "row_sum"])
-    chosen = [(others[0]["layer"], f"where “{others[0]['token']}” is a sink")] if others else []
+    chosen = (
+        [(others[0]["layer"], f"where “{words.bare(others[0]['token'])}” gets most")]
+        if others
+        else []
+    )
     chosen.append((first["layer"], "where the first token gets most"))
     layers = [
         Layer(layer, why, shaded(cell, layer, texts[document]))

@@ -41,8 +41,8 @@ for (const details of document.querySelectorAll("details.data")) {
     frame.className = "scroll";
     frame.tabIndex = 0;
     frame.role = "region";
-    frame.ariaLabel = "Table of the figure";
-    const name = details.closest("figure").querySelector("h3").textContent;
+    const name = details.closest("figure").querySelector(".title").textContent;
+    frame.ariaLabel = `Table: ${name}`;
     frame.append(tableOf(fieldsOf(datasets.drawn), name));
     details.append(frame);
   });

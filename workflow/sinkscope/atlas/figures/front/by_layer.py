@@ -23,6 +23,7 @@ LABELS = {
     TEXT: "other tokens that are sinks",
 }
 MOST, MANY = 0.5, 0.1  # parts of attention that are called most, and worth a sentence
+MOST_WORDS = 2  # tokens of the text in the sentence
 HEIGHT, WIDTH = 34, 560  # of a row, in pixels
 OPENING = (
     "{% if first and first[0].share >= most %}"
@@ -117,7 +118,7 @@ def words_facts(of_layers: pl.DataFrame) -> list[dict[str, Any]]:
     token = ["model", "token", "key_class"]
     ordered = of_layers.sort("share", *token, "layer", descending=[True, *[False] * 4])
     for row in ordered.unique("model", keep="first", maintain_order=True).iter_rows(named=True):
-        if row["share"] < MANY or len(facts) == words.FEW:
+        if row["share"] < MANY or len(facts) == MOST_WORDS:
             continue
         same = of_layers.filter(
             *(pl.col(name) == row[name] for name in token), pl.col("share") * 2 >= row["share"]
