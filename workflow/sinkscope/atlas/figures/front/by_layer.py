@@ -7,7 +7,6 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from sinkscope import words
 from sinkscope.atlas.figures.shares import FIRST, PARTS, SPECIAL, TEXT, of_words, over_documents
 from sinkscope.atlas.figures.shares import of_documents as shares_of_documents
 from sinkscope.charts.channels import tips
