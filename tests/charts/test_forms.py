@@ -21,7 +21,7 @@ from sinkscope.charts.figure import Figure, as_svg
 from sinkscope.charts.forms.bars import bars
 from sinkscope.charts.forms.lines import layer_panels, long, mean_panels
 from sinkscope.charts.forms.marks import mark_looks, marks
-from sinkscope.charts.forms.patterns import EDGE, GUIDE, column, pattern
+from sinkscope.charts.forms.patterns import EDGE, GUIDE, pattern
 from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
 from sinkscope.charts.theme import data_source
 from sinkscope.findings.finding import Finding
@@ -138,8 +138,10 @@ def test_bars_have_their_numbers(at_right, number):
 def test_a_pattern_has_its_cells_its_guides_and_its_name():
     rows = [("m", q, k, 1 / (q + 1)) for q in range(3) for k in range(q + 1)]
     data = pl.DataFrame(rows, schema=["model", "query", "key", "attention"], orient="row")
-    guides = [(column(1, 3), GUIDE), ([(0, 0, 3, 3)], EDGE)]
-    panel = pattern(only(model="m"), 3, "layer 7", ["query:Q"], is_left=True, guides=guides)
+    guides = [([(0, 0, 3, 3)], EDGE)]
+    panel = pattern(
+        only(model="m"), 3, "layer 7", ["query:Q"], is_left=True, guides=guides, marked=(0, 1)
+    )
     titled = alt.hconcat(panel, title=panel_title("m", "below"))
     drawing = svg(alt.concat(titled, data=data_source(data)), data)
     assert marked(drawing, "rect") == 6

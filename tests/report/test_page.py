@@ -42,7 +42,7 @@ def test_json_is_strict_and_figures_are_there(page):
     for text in found.values():
         made.strict_json(text)
     assert {"max_attention-spec", "sink_mass-spec", "heads-spec", "page-data"} <= set(found)
-    assert "mass_histogram-spec" not in found  # of one document
+    assert "mass_by_length-spec" not in found  # of one document
 
 
 def test_it_says_nothing_of_a_mean(page):

@@ -24,6 +24,11 @@ def test_the_plural_of_a_term_in_y_is_the_term():
     assert ">queries</button>" in html
 
 
+def test_the_space_of_a_token_says_what_it_is():
+    html = str(Terms()("“▁the” (word)"))
+    assert html == '“<abbr class="space" title="a space">▁</abbr>the” (word)'
+
+
 def test_text_stays_text():
     assert str(Terms()("<b>key</b> & more")).startswith("&lt;b&gt;<span")
     assert str(Terms()("5 < 6 & 7")) == "5 &lt; 6 &amp; 7"

@@ -16,7 +16,7 @@ OF_MODEL = [
     "max_attention_countings",
     "sink_lives",
     "sink_mass",
-    "mass_histogram",
+    "mass_by_length",
     "sink_rate",
     "heads",
     "last_layer",
@@ -76,9 +76,16 @@ def test_the_axis_of_mass_has_room_for_rows_that_sum_to_more(tables):
     assert top >= mean["mass"].max() > 1
 
 
-def test_histogram_counts_every_document_once(site):
-    counts = drawn(site, "enc", "mass_histogram").group_by("layer", "key_set")
-    assert counts.agg(pl.col("n_documents").sum())["n_documents"].unique().to_list() == [3]
+def test_each_document_is_a_point_at_its_length_beside_an_even_spread(site, tables):
+    points = drawn(site, "enc", "mass_by_length")
+    assert points.group_by("layer", "key_set").len()["len"].unique().to_list() == [3]
+    mass = tables["sink_mass"].filter(model="enc", key_set="cls").sort("layer", "document")
+    found = points.filter(key_set="cls").sort("layer", "document")
+    assert found["mass"].to_list() == pytest.approx(mass["mass"].to_list(), abs=1e-6)
+    expected = mass["uniform_mass"].to_list()
+    assert found["uniform_mass"].to_list() == pytest.approx(expected, abs=1e-6)
+    lengths = dict(tables["documents"].filter(model="enc").select("document", "n_tokens").rows())
+    assert all(lengths[row["document"]] == row["n_tokens"] for row in points.to_dicts())
 
 
 def test_heads_are_the_mean_over_documents(site, tables):

@@ -60,11 +60,13 @@ FORMS = {
 }
 # Longer forms first.
 ANY = "|".join(re.escape(form) for form in sorted(FORMS, key=len, reverse=True))
-PATTERN = re.compile(rf"(?<![\w-])({ANY})(?![\w-])", re.IGNORECASE)
+SPACE = "\u2581"  # how tokens write a space
+PATTERN = re.compile(rf"(?<![\w-])({ANY})(?![\w-])|{SPACE}", re.IGNORECASE)
+SHOWN_SPACE = Markup('<abbr class="space" title="a space">{}</abbr>').format(SPACE)
 
 
 class Terms:
-    """Marks the terms of one page: each where it is first used."""
+    """Marks the terms of one page, each where it is first used, and the spaces of tokens."""
 
     def __init__(self) -> None:
         self.explained: set[str] = set()
@@ -74,8 +76,11 @@ class Terms:
         is escaped."""
         parts, after = [], 0
         for match in PATTERN.finditer(text):
-            term = FORMS[match[0].lower()]
-            if term not in self.explained:
+            term = FORMS.get(match[0].lower())
+            if term is None:
+                parts += [escape(text[after : match.start()]), SHOWN_SPACE]
+                after = match.end()
+            elif term not in self.explained:
                 parts += [escape(text[after : match.start()]), self.button(term, match[0])]
                 after = match.end()
         return Markup("").join([*parts, escape(text[after:])])

@@ -22,7 +22,7 @@ from sinkscope.tables.read import read_tables
 OF_MODEL, OF_ALL = "sinkscope.atlas.figures.of_model", "sinkscope.atlas.figures.of_all"
 # In the order of the report.
 ORDER_OF_MODEL = (
-    *("max_attention", "countings", "sinks", "sink_mass", "mass_histogram", "sink_rate"),
+    *("max_attention", "countings", "sinks", "sink_mass", "mass_by_length", "sink_rate"),
     *("heads", "last_layer", "local_mass", "entropy"),
 )
 ORDER_OF_ALL = ("max_attention", "key_classes", "sink_mass", "sink_rate")

@@ -28,11 +28,13 @@ def pattern(
     *,
     is_left: bool,
     guides: Sequence[tuple[Sequence[Segment], Mapping[str, Any]]] = (),
+    marked: Sequence[int] = (),
 ) -> alt.LayerChart:
     """Cells of `query`, `key`, `attention`. base: the rows of one map (channels.only).
 
     length: of the text, in tokens. is_left: whether the queries are labelled. guides: lines, each
-    group with its look (GUIDE, EDGE).
+    group with its look (GUIDE, EDGE). marked: keys with a tick above the map, which hides none of
+    their attention.
     """
     side = (length + 2 * MARGIN) * max(1, round(SIDE / length))  # whole pixels per cell: no seams
     cells = (
@@ -49,7 +51,7 @@ def pattern(
     )
     drawn = [rules(lines, look, length, is_left) for lines, look in guides]
     paper = alt.ViewBackground(fill=HEAT_STOPS[0])
-    layers = [cells, *drawn, above(title)]
+    layers = [cells, *drawn, *([ticks_above(marked, length)] if marked else []), above(title)]
     return alt.LayerChart(layer=layers, width=side, height=side, view=paper)
 
 
@@ -62,9 +64,11 @@ def rules(
     return rule.encode(x=x, x2="to_x:Q", y=y, y2="to_y:Q")
 
 
-def column(key: int, length: int) -> list[Segment]:
-    """Both sides of a key's column."""
-    return [(edge, 0, edge, length) for edge in (key, key + 1)]
+def ticks_above(keys: Sequence[int], length: int) -> alt.Chart:
+    """A tick above the column of each key."""
+    tick = alt.Chart(alt.Data(values=[{"at": key + 0.5} for key in keys]))
+    tick = tick.mark_rule(color=GUIDE["color"], strokeWidth=3)
+    return tick.encode(x=key_axis(length, "at:Q"), y=alt.value(0), y2=alt.value(-6))
 
 
 def ticks(length: int) -> list[int]:

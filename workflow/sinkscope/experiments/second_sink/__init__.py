@@ -26,7 +26,7 @@ EXPERIMENT = Experiment(
             title="A second sink at the end of the first sentence?",
             intro=(
                 "In Llama-2 the first token that ends a sentence (. ? !) becomes a near copy of "
-                "the BOS: from then on two columns are bright, its state is the same whatever "
+                "the BOS: from then on two columns stand out, its state is the same whatever "
                 "the text, and yet neighbours keep their attention, which a second sink beside "
                 "the first should have cost them. Here the first terminator of every document is "
                 "looked at in the same ways, beside controls: another mark in its place, and "

@@ -122,11 +122,11 @@ def test_the_comma_is_the_control(both):
     )
 
 
-def test_maps_mark_both_columns_and_name_the_brightest(both):
+def test_maps_mark_both_columns_and_name_the_strongest(both):
     figure = both["second_sink_maps"]
-    assert "brightest in layer 1 of a: later queries give it 0.36" in figure.finding.text
-    assert "The brightest column but the first token's is that of “.” at 8" in figure.finding.text
-    assert as_svg(figure.spec()).count('stroke="#d55e00"') == 4 * 4  # edges x maps
+    assert "in layer 1 of a: later queries give it 0.36" in figure.finding.text
+    assert "that of “.” at 8" in figure.finding.text
+    assert as_svg(figure.spec()).count('stroke="#d55e00"') == 2 * 4  # ticks x maps
 
 
 def test_states_and_convergence_name_the_nearest(both):

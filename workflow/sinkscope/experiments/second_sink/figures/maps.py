@@ -8,7 +8,7 @@ import polars as pl
 from sinkscope import words
 from sinkscope.charts.channels import only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.patterns import GUIDE, LEAST_DRAWN, column, pattern
+from sinkscope.charts.forms.patterns import LEAST_DRAWN, pattern
 from sinkscope.charts.select import axis_length
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.experiments.second_sink.derive import spans
@@ -17,11 +17,11 @@ from sinkscope.findings.finding import Finding
 MOST_MODELS = 4
 COLUMNS = (
     "{% set row = second[0] %}"
-    "Of these maps the first terminator's column is brightest in layer {{ row.layer }} of "
+    "Of these maps the first terminator's column is strongest in layer {{ row.layer }} of "
     "{{ row.model }}: later queries give it {{ row.mass|mass }} of their attention, and the first "
     "token {{ row.first_token|mass }}."
-    "{% set row = brightest[0] %}"
-    " The brightest column but the first token's is that of “{{ row.token }}” at {{ row.key }}, in "
+    "{% set row = strongest[0] %}"
+    " The strongest column but the first token's is that of “{{ row.token }}” at {{ row.key }}, in "
     "layer {{ row.layer }} of {{ row.model }} ({{ row.mass|mass }})."
 )
 
@@ -37,15 +37,15 @@ def figure(tables: Tables) -> Figure | None:
     visible = rounded(drawn.filter(pl.col("attention") >= LEAST_DRAWN))
     pairs = [pair(drawn.filter(pl.col("model") == name)) for name in models]
     chart = alt.concat(*pairs, columns=2, spacing=26, data=data_source(visible))
-    facts = {"second": second(drawn).to_dicts(), "brightest": brightest(drawn).to_dicts()}
+    facts = {"second": second(drawn).to_dicts(), "strongest": strongest(drawn).to_dicts()}
     return Figure(
         name="second_sink_maps",
-        title="Two bright columns?",
+        title="Two strong columns?",
         finding=Finding(COLUMNS, facts),
         caption=(
             "Attention from every query (rows) to every key (columns), mean over heads, in the "
             "layers in the middle of the first and of the third quarter, of the first tokens "
-            "of a document. Orange lines: the columns of key 0 and of the first terminator. "
+            "of a document. Orange ticks above: key 0 and the first terminator. "
             f"Formula: M[l,i,j]. Attention below {LEAST_DRAWN} is left blank. "
             f"n = {words.counted(len(models), 'model')}, those whose first terminator gets "
             "most, one text each. Unit: part of 1, linear scale. Positions and layers count "
@@ -72,8 +72,8 @@ def second(drawn: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def brightest(drawn: pl.DataFrame) -> pl.DataFrame:
-    """The brightest column of a token that is not the first, among the keys of the first half."""
+def strongest(drawn: pl.DataFrame) -> pl.DataFrame:
+    """The strongest column of a token that is not the first, among the keys of the first half."""
     half = pl.col("query").max().over("model") // 2
     order = ["mass", "model", "layer", "key"]
     return (
@@ -99,7 +99,7 @@ def pair(rows: pl.DataFrame) -> alt.HConcatChart:
             f"layer {layer}",
             tips("query:Q", "key:Q", "token:N", ("attention:Q", "", ".4f")),
             is_left=i == 0,
-            guides=[([*column(0, length), *column(key, length)], GUIDE)],
+            marked=(0, key),
         )
         for i, layer in enumerate(rows["layer"].unique().sort().to_list())
     ]
