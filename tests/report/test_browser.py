@@ -93,7 +93,8 @@ def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures
                          " && document.querySelectorAll('.chart.drawn svg').length;"
                          "told.marks = [...document.querySelectorAll('.chart')].map((chart) =>"
                          "  chart.querySelectorAll('.role-mark path').length);"
-                         "told.read = document.querySelectorAll('.chart .role-mark [aria-label]').length;")  # fmt: skip
+                         "told.read ="
+                         " document.querySelectorAll('.chart .role-mark [aria-label]').length;")  # fmt: skip
     assert found.console == []
     assert found.drawn == n_figures
     assert all(found.marks), found.marks
