@@ -89,12 +89,16 @@ def browse(site, tmp_path):
     ],
 )
 def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures):
-    found = browse(page, "told.drawn = document.querySelectorAll('.chart.drawn .role-mark').length"
-                         " && document.querySelectorAll('.chart.drawn svg').length;"
-                         "told.marks = [...document.querySelectorAll('.chart')].map((chart) =>"
-                         "  chart.querySelectorAll('.role-mark path').length);"
-                         "told.read ="
-                         " document.querySelectorAll('.chart .role-mark [aria-label]').length;")  # fmt: skip
+    found = browse(
+        page,
+        """
+      const all = (selector) => document.querySelectorAll(selector).length;
+      told.drawn = all(".chart.drawn .role-mark") && all(".chart.drawn svg");
+      told.marks = [...document.querySelectorAll(".chart")].map((chart) =>
+        chart.querySelectorAll(".role-mark path").length);
+      told.read = all(".chart .role-mark [aria-label]");
+    """,
+    )
     assert found.console == []
     assert found.drawn == n_figures
     assert all(found.marks), found.marks
