@@ -11,13 +11,16 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from sinkscope.extract.masks import Call
+from sinkscope.extract.masks import Call, heads_of
 
+ROWS = 256  # queries whose mask is in memory
 NAMES = ("build_alibi_tensor", "create_causal_mask")
 
 
@@ -31,9 +34,11 @@ def by_key(network: torch.nn.Module, *, padded: bool) -> Iterator[Callable[[Call
         return
     originals = {name: getattr(module, name) for name in NAMES}
     biases: list[Tensor] = []
+    matrices: list[Tensor] = []  # as the library made them
 
     def recorded(mask: Tensor, num_heads: int, dtype: torch.dtype) -> Tensor:
         alibi = originals["build_alibi_tensor"](mask, num_heads, dtype=dtype)
+        matrices.append(alibi.view(mask.shape[0], num_heads, 1, mask.shape[1]))
         bias = alibi.view(mask.shape[0], num_heads, mask.shape[1])  # [batch, head, key]
         # As the library scales it, in the model's own type.
         biases.append(bias / math.sqrt(network.config.hidden_size // num_heads))  # type: ignore[union-attr, operator]
@@ -41,8 +46,29 @@ def by_key(network: torch.nn.Module, *, padded: bool) -> Iterator[Callable[[Call
 
     module.build_alibi_tensor = recorded
     module.create_causal_mask = lambda *args, **options: None  # the attention is then causal
+
+    def with_bias(call: Call) -> Call:
+        if not biases:
+            return call
+        return call._replace(key_bias=biases[0], own=partial(with_matrix, call, matrices[0]))
+
     try:
-        yield lambda call: call._replace(key_bias=biases[0]) if biases else call
+        yield with_bias
     finally:
         for name, original in originals.items():
             setattr(module, name, original)
+
+
+def with_matrix(call: Call, alibi: Tensor, key_head: int | None = None) -> Tensor:
+    """The layer's output [batch, head, token, d] with the bias in a mask, as the model would have
+    computed it; of one head, or of all. alibi: [batch, head, 1, token], as the library made it."""
+    heads = heads_of(key_head, call.query, call.key)
+    query, key, value, bias = (rows[:, heads] for rows in (*call[:3], alibi))
+    bias = bias / math.sqrt(query.shape[-1])
+    position = torch.arange(query.shape[2], device=query.device)
+    parts = []
+    for queries in position.split(ROWS):
+        mask = bias.masked_fill(position > queries[:, None], torch.finfo(bias.dtype).min)
+        rows = query[:, :, queries]
+        parts.append(F.scaled_dot_product_attention(rows, key, value, mask, scale=call.scale))
+    return torch.cat(parts, 2)

@@ -13,6 +13,7 @@ from torch import Tensor
 from sinkscope.config import Settings
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError, error_class
+from sinkscope.extract.audit import Audit, Audited
 from sinkscope.extract.batches import Batch
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, members_of, plan_of
@@ -60,12 +61,16 @@ class Analyser:
         plan, mask = self.plan(distinct, real, with_maps=batch.with_maps), None
         if real is not None and self.loaded.family == "encoder":
             mask = real.long().to(ids.device)  # in a decoder, nothing before padding sees it
-        observation, statistics = self.observed(plan, ids, mask)
+        seed = encoded[0].ids
+        observation, statistics = self.observed(plan, ids, mask, seed)
         arrays = arrays_of(statistics, observation, column)[: len(batch.documents)]
         cells: list[Cell | SinkscopeError] = []
-        for document, tokens, values in zip(batch.documents, batch.encoded, arrays, strict=True):
+        audited = observation.audited[: len(batch.documents)]
+        for document, tokens, values, audit in zip(
+            batch.documents, batch.encoded, arrays, audited, strict=True
+        ):
             try:
-                cells.append(self.cell(document, tokens, values, observation))
+                cells.append(self.cell(document, tokens, values, observation, audit))
             except SinkscopeError as error:
                 cells.append(error)
         return cells
@@ -85,13 +90,14 @@ class Analyser:
         return torch.tensor(rows, device=self.loaded.device), real
 
     def observed(
-        self, plan: Plan, ids: Tensor, attention_mask: Tensor | None = None
+        self, plan: Plan, ids: Tensor, attention_mask: Tensor | None, seed: Sequence[int]
     ) -> tuple[Observation, LayerStatistics]:
-        """One forward pass and its stacked statistics. If GPU memory runs out on a single document,
-        the pass is repeated with blocks of half the size, which later documents keep."""
+        """One forward pass and its stacked statistics. seed: of its audit. If GPU memory runs out
+        on a single document, the pass is repeated with blocks of half the size, which later
+        documents keep."""
         while True:
             try:
-                return self.one_pass(plan, ids, attention_mask)
+                return self.one_pass(plan, ids, attention_mask, seed)
             except SinkscopeError as error:
                 if len(ids) > 1 or not isinstance(error.__cause__, torch.OutOfMemoryError):
                     raise
@@ -105,12 +111,13 @@ class Analyser:
             )
 
     def one_pass(
-        self, plan: Plan, ids: Tensor, attention_mask: Tensor | None
+        self, plan: Plan, ids: Tensor, attention_mask: Tensor | None, seed: Sequence[int]
     ) -> tuple[Observation, LayerStatistics]:
-        observation = Observation(plan, self.workspace)
+        observation = Observation(plan, self.workspace, audit=Audit(plan, seed))
         with entering(self.loaded.network, self.loaded.n_layers, observation.states):
             run_observed(self.loaded, observation, ids, attention_mask)
         try:  # on a GPU the last layers are reduced only now
+            _ = observation.audited
             return observation, observation.stacked
         except RuntimeError as error:
             raise error_class(error)(failed_pass(self.loaded, ids, error)) from error
@@ -121,10 +128,14 @@ class Analyser:
         encoded: Encoded,
         arrays: dict[str, np.ndarray],
         observation: Observation,
+        audited: Audited,
     ) -> Cell:
-        """One document's part of a pass."""
+        """One document's part of a pass. Raises SinkscopeError where its audit fails."""
         row = self.loaded.row
-        return cell_of(row.model, document.name, row.dtype, encoded, arrays, observation)
+        cell = cell_of(row.model, document.name, row.dtype, encoded, arrays, observation)
+        audited.check(row.model, document.name)
+        cell.meta["audit"] = audited.facts
+        return cell
 
     def heads(self) -> tuple[tuple[int, int], ...]:
         """(layer, head) of the single heads whose maps the settings ask for."""

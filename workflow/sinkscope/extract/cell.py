@@ -6,7 +6,7 @@ map: tokens, or for long documents map_cells blocks of them. NaN: no query can s
 The entries of `layer` are the layers with attention: in hybrid models, not all.
 `meta` is JSON: model, document, tokens, classes, n_tokens_full, window, sink_rule, is_causal,
 layers (the model's numbers of these layers), heads, path (backend that reduced the attention:
-triton, torch, or both), fingerprint, sha256 (of the arrays).
+triton, torch, or both), audit (as audit.Audited), fingerprint, sha256 (of the arrays).
 """
 
 from __future__ import annotations

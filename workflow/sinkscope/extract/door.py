@@ -26,7 +26,7 @@ from transformers import AttentionInterface
 from sinkscope.extract import variants
 from sinkscope.extract.interface import is_the_formula, request_of
 from sinkscope.extract.layers import Numbers, layer_of
-from sinkscope.extract.masks import Call
+from sinkscope.extract.masks import Call, heads_of, of_heads
 
 Attend = Callable[[Call], Any]
 
@@ -161,8 +161,19 @@ def _attention(
     if mask is not None:
         while mask.dim() < 4:  # [query, key] or [batch or head, query, key]
             mask = mask[None]
+
+    def own(key_head: int | None = None) -> Tensor:
+        if key_head is None:
+            return run()
+        heads, one = heads_of(key_head, query, key), slice(key_head, key_head + 1)
+        return _patch.attention(
+            query[:, heads], key[:, one], value[:, one],
+            None if mask is None else of_heads(mask, heads), 0.0, is_causal,
+            scale=scale, enable_gqa=enable_gqa,
+        )  # fmt: skip
+
     factor = query.shape[-1] ** -0.5 if scale is None else scale
-    call = Call(query, key, value, mask, is_causal, factor, own=run)
+    call = Call(query, key, value, mask, is_causal, factor, own=own)
     return _serve(listeners, call, dropout_p, run)
 
 
@@ -175,7 +186,21 @@ def _variant(call: Call) -> Tensor:
     def run() -> Tensor:
         return _patch.variant(call)
 
-    return _serve(listeners, call._replace(own=run), 0.0, run)
+    def own(key_head: int | None = None) -> Tensor:
+        if key_head is None:
+            return run()
+        one, heads = slice(key_head, key_head + 1), heads_of(key_head, call.query, call.key)
+        return _patch.variant(
+            call._replace(
+                query=call.query[:, heads],
+                key=call.key[:, one],
+                value=call.value[:, one],
+                mask=None if call.mask is None else of_heads(call.mask, heads),
+                sink=None if call.sink is None else of_heads(call.sink, heads),
+            )
+        )
+
+    return _serve(listeners, call._replace(own=own), 0.0, run)
 
 
 def _get_interface(self: AttentionInterface, name: str, default: Callable[..., Any]) -> Any:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 
-from sinkscope.extract.masks import Call, hide, rows_of
+from sinkscope.extract.masks import Call, heads_of, hide, rows_of
 from sinkscope.extract.rows import capped, with_sink
 
 N_COMPARED = 16  # query rows
@@ -64,6 +64,9 @@ def request_of(
         fewer = {k: cut(v) if k in ("position_bias", "sinks") else v for k, v in options.items()}
         return function(module, cut(query), key, value, cut(attention_mask), **fewer)
 
+    def own(key_head: int | None = None) -> Tensor:
+        return run(n_tokens)[0].transpose(1, 2)[:, heads_of(key_head, query, key)]
+
     call = Call(
         query,
         key,
@@ -73,7 +76,7 @@ def request_of(
         scale=query.shape[-1] ** -0.5 if scale is None else scale,
         softcap=given.get("softcap"),
         sink=sink_of(module, given, query.shape[1]),
-        own=lambda: run(n_tokens)[0].transpose(1, 2),
+        own=own,
     )
     dropout = float(given.get("dropout") or 0.0) if module.training else 0.0
     return Request(call, dropout, run)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +15,10 @@ from sinkscope.sink_rule import MORE
 # is 0 and a row that sees nothing stays free of NaN; half of the smallest number, so that
 # adding a logit cannot overflow.
 HIDDEN = torch.finfo(torch.float32).min / 2
+
+
+class Own(Protocol):
+    def __call__(self, key_head: int | None = None) -> Tensor: ...
 
 
 class Call(NamedTuple):
@@ -30,8 +33,9 @@ class Call(NamedTuple):
     before bias and mask. sink: None, or the logit of a virtual key without value (a learned sink),
     broadcastable to [batch, head, query, 1], which takes its part of a softmax row.
 
-    layer: the layer that makes the call; None where only the order of the calls tells it. own: the
-    layer's output [batch, head, token, d] by the model's own attention function.
+    layer: the layer that makes the call; None where only the order of the calls tells it. own:
+    the layer's output [batch, head, token, d] by the model's own attention function; own(i): of the
+    query heads that share key head i.
     """
 
     query: Tensor
@@ -45,7 +49,7 @@ class Call(NamedTuple):
     softcap: float | None = None
     sink: Tensor | None = None
     layer: int | None = None
-    own: Callable[[], Tensor] | None = None
+    own: Own | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,19 @@ class Visible:
 def rows_of(mask: Tensor, start: int, stop: int) -> Tensor:
     """The mask's rows of the queries start..stop; a mask may be the same for all queries."""
     return mask[:, :, start:stop] if mask.shape[2] > 1 else mask
+
+
+def heads_of(key_head: int | None, query: Tensor, key: Tensor) -> slice:
+    """The query heads that share a key head; None: all heads."""
+    if key_head is None:
+        return slice(None)
+    group = query.shape[1] // key.shape[1]
+    return slice(key_head * group, (key_head + 1) * group)
+
+
+def of_heads(rows: Tensor, heads: slice) -> Tensor:
+    """rows: [batch, head, ...], or with one head for all."""
+    return rows[:, heads] if rows.shape[1] > 1 else rows
 
 
 def shown(mask: Tensor) -> Tensor:

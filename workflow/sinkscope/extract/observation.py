@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sinkscope.extract import streaming
+from sinkscope.extract.audit import Audit, Audited
 from sinkscope.extract.devices import moved
 from sinkscope.extract.frame import Frame
 from sinkscope.extract.masks import Call, Visible, count_visible
 from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.extract.states import LayerState, States, reduce_state
-from sinkscope.extract.streaming import Workspace, attend
+from sinkscope.extract.streaming import Workspace
 from sinkscope.extract.sums import Sums
 
 
@@ -28,8 +30,15 @@ class Observation:
     devices; statistics end up on the device of the workspace.
     """
 
-    def __init__(self, plan: Plan, workspace: Workspace, *, fused: bool | None = None) -> None:
-        self.plan, self.device = plan, workspace.device
+    def __init__(
+        self,
+        plan: Plan,
+        workspace: Workspace,
+        *,
+        fused: bool | None = None,
+        audit: Audit | None = None,
+    ) -> None:
+        self.plan, self.device, self.audit = plan, workspace.device, audit
         self._of_tokens: list[dict[str, Tensor]] = []  # norms and cosines, per layer
         self.paths: set[str] = set()  # dispatch of the layers: triton, torch
         self._parts: dict[torch.device, tuple[Plan, Workspace]] = {}
@@ -44,6 +53,12 @@ class Observation:
         self._counted: tuple[Tensor | None, bool, torch.device, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
+        output = self.attend(call)
+        if self.audit is not None:
+            self.audit.see(len(self.layer_of) - 1, self.layer_of[-1], call, output)
+        return output
+
+    def attend(self, call: Call) -> Tensor:
         device = call.query.device
         layer = len(self.visible_of) if call.layer is None else call.layer
         self.layer_of.append(layer)
@@ -67,7 +82,7 @@ class Observation:
             self._parts[device] = moved(self.plan, device), own
         plan, workspace = self._parts[device]
         sums = Sums(self.frame(plan, visible, call), call, layer, state)
-        output, statistics = attend(call, sums, workspace)
+        output, statistics = streaming.attend(call, sums, workspace)
         self._blocks[layer] = moved(statistics, self.device)
         return output
 
@@ -113,6 +128,11 @@ class Observation:
         if self._fused is None:
             return []
         return [(numbers, moved(group, self.device)) for numbers, group in self._fused.finish()]
+
+    @cached_property
+    def audited(self) -> list[Audited]:
+        """What the audit of the pass found, for each document; nothing without an audit."""
+        return [] if self.audit is None else self.audit.results(self.stacked, self.visible_of)
 
     def counts(self, name: str) -> Tensor:
         """[layer, batch, ...] on the processor, one field of the layers' Visible; layers that share
