@@ -1,5 +1,5 @@
-"""The pages in headless Firefox, opened from the disk. It tells what it saw to a server of the test,
-since it prints no page."""
+"""The pages in headless Firefox, opened from the disk. Firefox prints no page: what the page saw is
+sent to a server of the test."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from report.test_browser import PROBE
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 pytestmark = pytest.mark.skipif(FIREFOX is None, reason="No Firefox is installed here.")
 
-# A page asks for nothing from elsewhere; no first page, no update and no report is asked for either.
+# No network, and nothing that Firefox asks for by itself.
 SETTINGS = """
 user_pref("network.proxy.type", 1);
 user_pref("network.proxy.http", "127.0.0.1");
@@ -63,7 +63,8 @@ def told():
 def firefox(site, tmp_path, told):
     def run(page, steps):
         heard, port = told
-        probe = PROBE.replace("STEPS", steps + TELL.replace("PORT", str(port)))
+        end = 'one("#probe").textContent'
+        probe = PROBE.replace(end, TELL.replace("PORT", str(port)) + end).replace("STEPS", steps)
         html = site.html[page].replace("<head>", f"<head>{ERRORS}", 1)
         path = site.out / f"probe-{tmp_path.name}.html"
         path.write_text(html.replace("</body>", probe + "</body>"), encoding="utf-8")
@@ -73,7 +74,9 @@ def firefox(site, tmp_path, told):
         command = [FIREFOX, "--headless", "--no-remote", "--profile", str(profile), path.as_uri()]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as it:
             try:
-                return heard.get(timeout=120)
+                found = heard.get(timeout=120)
+                assert "error" not in found, found["error"]
+                return found
             finally:
                 it.terminate()
                 path.unlink()

@@ -8,6 +8,7 @@ from records import bos
 from sinkscope.charts.figure import as_svg
 from sinkscope.derive.job import write_derived
 from sinkscope.experiments.bos import EXPERIMENT
+from sinkscope.experiments.bos.figures import places
 from sinkscope.tables.read import read_tables
 
 
@@ -75,11 +76,27 @@ def test_a_model_without_other_first_words_is_not_counted(tmp_path):
     assert "in 1 of 1 model; most in a," in figures(tmp_path)["bos_first_word"].finding.text
 
 
-def test_it_goes_to_the_place_that_gets_most(both):
-    assert both["bos_places"].finding.text == (
-        "With a sentence in front most goes to the new first terminator in a and with the same "
-        "terminator in b."
-    )
+def test_it_goes_to_the_place_that_gets_most_in_most_documents(both):
+    facts = both["bos_places"].finding.facts
+    assert facts["filler_end"] == [{"model": "a", "k": 2, "n": 2}]
+    assert facts["first_terminator"] == [{"model": "b", "k": 2, "n": 2}]
+    assert "to the new first terminator in a (2 of 2 documents)" in both["bos_places"].finding.text
+
+
+def test_a_tie_between_documents_decides_nothing():
+    rows = [
+        ("a", document, "filler", role, mass)
+        for document, masses in (("one", (0.4, 0.1)), ("two", (0.1, 0.9)))
+        for role, mass in zip(("filler_end", "first_terminator"), masses, strict=True)
+    ]
+    schema = ["model", "document", "input", "role", "mass"]
+    found = places.finding(pl.DataFrame(rows, schema=schema, orient="row"))
+    assert found.facts["filler_end"] == found.facts["first_terminator"] == []
+    assert found.facts["undecided"] == [{"model": "a"}]
+    assert "a no place gets most in more than half" in found.text
+
+
+def test_every_document_is_beside_the_mean_of_its_place(both):
     values = both["bos_places"].data.filter(model="a")
     place = values.filter(place="sentence in front: the same place")
     assert dict(place.select("document", "value").rows()) == dict.fromkeys(

@@ -82,10 +82,10 @@ def test_sentences_of_many_models_name_the_extremes():
         *(heads(f"m{i}", {(1, 1): (0.6, 0.2 + i / 10)}) for i in range(3)),
         WITHOUT,
     )
-    assert figures["induction_scores"].finding.text == (
-        "4 of 5 models have induction heads (a score of 0.4 or more): from 1 of 12 heads (m2) to "
-        "2 of 12 heads (d); the strongest is head 1 of layer 1 of m0 with 0.60."
-    )
+    scores = figures["induction_scores"].finding.text
+    for part in ("4 of 5 models", "1 of 12 heads (m2) to 2 of 12 heads (d)",
+                 "head 1 of layer 1 of m0 with 0.60"):  # fmt: skip
+        assert part in scores
     text = figures["induction_dormancy"].finding.text
     assert "more than the other heads do in 4 of 4 models, by most in d (0.70 against 0.10)" in text
     assert text.endswith(", by least in m0 (0.20 against 0.10); more than the other heads of their "

@@ -56,6 +56,11 @@ EXPERIMENT = Experiment(
                 "as many random keys in their place: only where the control costs more is it the "
                 "sinks that matter, and not the number of keys."
             ),
+            verdict=(
+                "Keeping the sinks costs less than keeping as many random keys, beyond the "
+                "interval, in {{ masks_cost.n_more }} of "
+                "{{ masks_cost.n_models | counted('model') }}."
+            ),
             # Without the table `models`: models whose attention is not softmax are the control of
             # what a sink is for, since nothing makes them attend to one.
             tables=tuple(TABLES),

@@ -24,9 +24,9 @@ FINDING = (
     "of {{ row.model }}{% endmacro %}"
     "{% if n_half is not defined %}The mass of the first token is largest with "
     "{% for row in peaks %}{{ loop.index | separator(loop.length) }}{{ place(row) }}{% endfor %}."
-    "{% else %}The first token gets more than half of the attention of some layer in "
-    "{{ n_half }} of {{ peaks | length | counted('model') }}: at most {{ place(peaks[0]) }}, "
-    "at least {{ place(peaks[-1]) }}.{% endif %}"
+    "{% else %}In {{ n_half }} of {{ peaks | length | counted('model') }} the first token gets "
+    "more than half of the attention of a layer, in more than half of the documents. Where it gets "
+    "most, it gets from {{ place(peaks[-1]) }} to {{ place(peaks[0]) }}.{% endif %}"
 )
 
 
@@ -63,7 +63,7 @@ def figure(tables: Tables) -> Figure:
     return Figure(
         name="sink_mass_models",
         title="Sink mass by layer",
-        finding=largest_masses(mean.filter(pl.col("key_set") == "first_token")),
+        finding=largest_masses(*(of.filter(key_set="first_token") for of in (mean, rows))),
         caption=(
             f"One panel per model. Formula: {FORMULA}; mean over the documents that have keys of "
             f"the set. {ALL_SINKS} n = {documents_in(tables['documents'])} per model; "
@@ -75,11 +75,12 @@ def figure(tables: Tables) -> Figure:
     )
 
 
-def largest_masses(first: pl.DataFrame) -> Finding:
-    """first: the mass of the first token in every layer of every model.
+def largest_masses(first: pl.DataFrame, rows: pl.DataFrame) -> Finding:
+    """first: the mass of the first token in every layer of every model; rows: of every document.
 
-    peaks: the largest of each model, in descending order. n_half: number of peaks above one half;
-    if there are few models, each is named instead.
+    peaks: the largest of each model, in descending order. n_half: number of models in whose peak
+    layer it is above one half in more than half of the documents; if there are few models, each is
+    named instead.
     """
     ordered = first.drop_nulls("mass").sort(
         "mass", "model", "layer", descending=[True, False, False]
@@ -88,4 +89,6 @@ def largest_masses(first: pl.DataFrame) -> Finding:
     peaks = best.select("model", "layer", "mass", low="mass_low", high="mass_high").to_dicts()
     if len(peaks) <= words.FEW:
         return Finding(FINDING, {"peaks": peaks})
-    return Finding(FINDING, {"peaks": peaks, "n_half": best.filter(pl.col("mass") > 0.5).height})
+    at_peak = rows.drop_nulls("mass").join(best, on=["model", "layer"], how="semi")
+    halves = at_peak.group_by("model").agg(part=(pl.col("mass") > 0.5).mean())
+    return Finding(FINDING, {"peaks": peaks, "n_half": halves.filter(pl.col("part") > 0.5).height})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -36,12 +38,19 @@ PLACES = {
 }
 # Role that receives most attention with a sentence in front: phrase about its models.
 FOLLOWS = {
-    "filler_end": "to the new first terminator in {{ filler_end | names | models_or_number }}",
-    "first_terminator": (
-        "with the same terminator in {{ first_terminator | names | models_or_number }}"
-    ),
-    "same_position": "to the same place in {{ same_position | names | models_or_number }}",
+    "filler_end": "to the new first terminator in {{ of(filler_end) }}",
+    "first_terminator": "to the same terminator as without it in {{ of(first_terminator) }}",
+    "same_position": "to the token in the same place in {{ of(same_position) }}",
 }
+EACH = (
+    "{% macro of(rows) %}{{ rows | phrased('{model} ({k} of {n} documents)') | listed }}"
+    "{% endmacro %}"
+)
+MANY = "{% macro of(rows) %}{{ rows | length | counted('model') }}{% endmacro %}"
+UNDECIDED = (
+    "in {{ undecided | names | models_or_number }} no place gets most in more than half of the "
+    "documents"
+)
 
 
 def figure(tables: Tables) -> Figure | None:
@@ -60,7 +69,7 @@ def figure(tables: Tables) -> Figure | None:
     return Figure(
         name="bos_places",
         title="With a sentence in front, where does the first terminator's attention go?",
-        finding=finding(peak),
+        finding=finding(rows),
         caption=(
             "A short sentence is put in front of every text: its end is then the first terminator, "
             "the text's own one comes later, and what stood in the latter's place is another "
@@ -82,19 +91,32 @@ def labels() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=["input", "role", "place"], orient="row")
 
 
-def finding(peak: pl.DataFrame) -> Finding:
-    """The key that receives most attention with a sentence in front, per model."""
-    moved = peak.filter(pl.col("input") == "filler")
+def finding(rows: pl.DataFrame) -> Finding:
+    """The key that receives most attention with a sentence in front, per model, in more than half
+    of its documents. rows: of each document, in the layer of its model."""
+    moved = rows.filter(pl.col("input") == "filler")
     if moved.is_empty():
         return Finding("No text has room for a sentence in front.")
-    ordered = moved.sort("model", "mass", "role", descending=[False, True, False])
-    best = ordered.group_by("model", maintain_order=True).first()
-    facts = {
-        role: best.filter(pl.col("role") == role).select("model", "layer", "mass").to_dicts()
+    ordered = moved.sort(
+        "model", "document", "mass", "role", descending=[False, False, True, False]
+    )
+    best = ordered.group_by("model", "document", maintain_order=True).first()
+    n = pl.len().over("model")
+    counts = best.with_columns(n=n).group_by("model", "n", "role").agg(k=pl.len())
+    most = counts.sort("model", "k", "role", descending=[False, True, False])
+    most = most.group_by("model", maintain_order=True).first().select("model", "role", "k", "n")
+    is_most = pl.col("k") * 2 > pl.col("n")
+    facts: dict[str, Any] = {
+        role: most.filter(is_most, pl.col("role") == role).drop("role").to_dicts()
         for role in FOLLOWS
     }
+    facts["undecided"] = most.filter(~is_most).select("model").to_dicts()
     phrases = [phrase for role, phrase in FOLLOWS.items() if facts[role]]
-    return Finding(f"With a sentence in front most goes {words.listed(phrases)}.", facts)
+    decided = f"with a sentence in front most goes {words.listed(phrases)}" if phrases else ""
+    parts = [part for part in (decided, UNDECIDED if facts["undecided"] else "") if part]
+    text = "; ".join(parts)
+    macro = EACH if most.height <= words.FEW else MANY
+    return Finding(f"{macro}{text[:1].upper()}{text[1:]}.", facts)
 
 
 def chart(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:

@@ -16,8 +16,9 @@ from sinkscope.experiments.emergence.growth import APPEARED, MASS, UNTRAINED
 from sinkscope.findings.finding import Facts, Finding
 
 FINDING = (
-    "In the end {{ n_above }} of {{ n_layers | counted('layer') }} give {{ threshold }} of their "
-    "attention or more, layer 0 in {{ n_above_in_layer_0 }} of {{ n_models | counted('model') }}; "
+    "In the end {{ n_above }} of {{ n_layers | counted('layer') }} give the sink {{ threshold }} "
+    "of their attention or more; layer 0 is among them in {{ n_above_in_layer_0 or 'none' }} of "
+    "{{ n_models | counted('model') }}; "
     "the strongest is {{ strongest | phrased("
     "'layer {layer} of {model} with {first_and_special:.2f}') | first }}."
 )

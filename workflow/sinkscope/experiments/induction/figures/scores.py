@@ -33,7 +33,7 @@ EXTREMES = (
     "{% macro some(row) %}{{ row.n }} of {{ row.of | counted('head') }} ({{ row.model }})"
     "{% endmacro %}"
     "{{ n_with }} of {{ n_models }} models {{ 'have' if n_with > 1 else 'has' }} induction heads "
-    "{{ mark }}: {{ 'from ' if n_with > 1 }}{{ some(models[n_with - 1]) }}"
+    "{{ mark }}: {{ 'as a share of heads from ' if n_with > 1 }}{{ some(models[n_with - 1]) }}"
     "{{ ' to ' ~ some(models[0]) if n_with > 1 }}"
 )
 TOP = (
