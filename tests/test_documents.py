@@ -82,10 +82,18 @@ def test_an_empty_document_is_an_error(file, content):
     )
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
-def test_a_document_that_is_not_utf8_is_an_error_with_the_place(file, name):
-    message = complaint(file(name, "Z caf\u00e9".encode("latin-1")))
-    assert message == f"texts/{name}: not UTF-8 at byte 5; save the file as UTF-8."
+def test_a_document_that_is_not_utf8_is_an_error_with_the_place(file):
+    message = complaint(file("a.txt", "Z caf\u00e9".encode("latin-1")))
+    assert message == "texts/a.txt: not UTF-8 at byte 5; save the file as UTF-8."
+
+
+def test_a_line_that_is_not_utf8_is_an_error_and_the_others_are_read(file):
+    lines = b'{"text": "one"}\n' + '{"text": "caf\u00e9"}\n'.encode("latin-1") + b'{"text": "two"}'
+    one, bad, two = read_entries("essay", file("a.jsonl", lines), "a.jsonl", "text")
+    assert (one.text, two.text) == ("one", "two")
+    assert bad.reason == (
+        "a.jsonl row 1: not UTF-8 at byte 29 of the file; save the file as UTF-8."
+    )
 
 
 @pytest.mark.parametrize("name", ["a.pdf", "a.TXT", "a"])

@@ -36,11 +36,11 @@ def depends_on(grid, shard):
     return Wanted(grid, Path("nowhere")).extract("a", shard).content
 
 
-def test_documents_are_shared_out_in_order(grid):
+def test_documents_are_shared_out_by_their_names(grid):
     made = grid()
-    assert made.cells == {"a": ["0000", "0001", "0002"], "b": ["0000", "0001", "0002"]}
     names = {shard: [d.name for d in made.documents(shard)] for shard in made.shards}
-    assert names == {"0000": ["d0", "d1", "d2"], "0001": ["d3", "d4", "d5"], "0002": ["d6"]}
+    assert names == {"0001": ["d0", "d5", "d6"], "0005": ["d1", "d4"], "0006": ["d2", "d3"]}
+    assert made.cells == {"a": list(names), "b": list(names)}
 
 
 def test_a_shard_that_is_not_there_is_an_error(grid):
@@ -48,32 +48,33 @@ def test_a_shard_that_is_not_there_is_an_error(grid):
         grid().documents("0003")
 
 
-def test_a_new_document_leaves_the_finished_jobs_as_they_are(grid):
-    before, after = grid(7), grid(8)
-    assert depends_on(before, "0000") == depends_on(after, "0000")
-    assert depends_on(before, "0001") == depends_on(after, "0001")
-    assert depends_on(before, "0002") != depends_on(after, "0002")
+def test_a_new_document_plans_one_extraction_job_per_model(grid):
+    before, after = (Wanted(made, Path("nowhere")) for made in (grid(7), grid(8)))
+    for model in ("a", "b"):
+        old, new = ({one.stamp for one in wanted.manifests(model)} for wanted in (before, after))
+        assert new - old == {after.extract(model, "0005").stamp}
+        assert old - new == {before.extract(model, "0005").stamp}
 
 
 def test_a_changed_text_changes_its_own_job_only(grid):
     before, after = grid(), grid(first="another")
-    assert depends_on(before, "0000") != depends_on(after, "0000")
-    assert depends_on(before, "0001") == depends_on(after, "0001")
+    assert depends_on(before, "0001") != depends_on(after, "0001")
+    assert depends_on(before, "0005") == depends_on(after, "0005")
 
 
 def test_a_setting_of_extraction_changes_a_job_and_one_of_the_report_does_not(grid):
-    plain = depends_on(grid(), "0000")
-    assert depends_on(grid(window=32), "0000") != plain
-    assert depends_on(grid(threads=4), "0000") != plain
-    assert depends_on(grid(epsilon=0.2, mem_mb=9), "0000") == plain
-    assert depends_on(grid(head_maps=["b/0/0"]), "0000") == plain
-    assert depends_on(grid(head_maps=["a/0/0"]), "0000") != plain
+    plain = depends_on(grid(), "0001")
+    assert depends_on(grid(window=32), "0001") != plain
+    assert depends_on(grid(threads=4), "0001") != plain
+    assert depends_on(grid(epsilon=0.2, mem_mb=9), "0001") == plain
+    assert depends_on(grid(head_maps=["b/0/0"]), "0001") == plain
+    assert depends_on(grid(head_maps=["a/0/0"]), "0001") != plain
 
 
 def test_a_shard_has_those_of_the_shown_documents_that_it_holds(grid):
     made = grid(7, documents_in_report=4)
     shown = [made.settings_of_part(["documents_in_report"], shard) for shard in made.shards]
-    assert [one["documents_in_report"] for one in shown] == [3, 1, 0]
+    assert [one["documents_in_report"] for one in shown] == [1, 1, 2]  # of d0, d1, d2 and d3
 
 
 def test_induction_depends_on_one_document_alone(grid):

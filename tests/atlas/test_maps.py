@@ -104,7 +104,7 @@ def test_no_data_file_can_end_a_script(site):
         assert "<" not in path.read_text(encoding="utf-8")
 
 
-def test_index_lists_documents_in_the_order_of_the_manifests(site):
+def test_index_lists_documents_in_the_order_of_the_table(site):
     index = read_json(site.out / "maps/enc/index.json")
     assert [entry["document"] for entry in index] == ["one", "two", "three"]
     assert [entry["n_cells"] for entry in index] == [12, 40, MAP_CELLS]
@@ -116,6 +116,8 @@ def test_only_the_first_documents_and_nothing_left_from_before(site, tmp_path):
     maps.write_maps(site.manifests["enc"], site.folder, out, ["one", "absent"])
     assert sorted(path.name for path in out.iterdir()) == ["index.json", "one"]
     assert [path.name for path in tmp_path.iterdir()] == ["maps"]
+    maps.write_maps(site.manifests["enc"], site.folder, out, ["three", "one"])
+    assert [entry["document"] for entry in read_json(out / "index.json")] == ["three", "one"]
 
 
 def test_a_failed_run_leaves_the_folder_as_it_was(site, tmp_path):

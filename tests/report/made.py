@@ -163,8 +163,8 @@ def make_run(folder):
     """Everything up to the tables below `folder`; the grid, and manifests by model."""
     grid = make_grid(folder)
     wanted = Wanted(grid, folder)
-    jobs = {("enc", "0000"): ["one", "two"], ("enc", "0001"): ["three"],
-            ("dec", "0000"): ["one", "two"]}  # fmt: skip
+    jobs = {("enc", "0001"): ["one", "two"], ("enc", "0002"): ["three"],
+            ("dec", "0001"): ["one", "two"]}  # fmt: skip
     manifests = {"enc": [], "dec": []}
     for (model, shard), names in jobs.items():
         single = [(1, 0), (2, 1)] if model == "dec" else []
@@ -176,9 +176,9 @@ def make_run(folder):
         write_json(path, made)
         manifests[model].append(path)
     for job, problem, final in (
-        (wanted.extract("absent", "0000"), REASON, True),
-        (wanted.extract("dec", "0001"), "KeyError: 'tokens'", False),
-        (wanted.measure("norms", "absent", "0000"), EXPERIMENT_REASON, True),
+        (wanted.extract("absent", "0001"), REASON, True),
+        (wanted.extract("dec", "0002"), "KeyError: 'tokens'", False),
+        (wanted.measure("norms", "absent", "0001"), EXPERIMENT_REASON, True),
     ):
         failure = Failure([{"document": None, "reason": problem}], final, "")
         write_json(failure_path(folder, job.log), asdict(failure))

@@ -159,7 +159,7 @@ def test_summary_has_the_numbers_of_the_tables(site):
 def test_missing_cells_are_listed_with_their_reason(site):
     wanted = Wanted(site.grid, site.folder)
     found = {(m.model, m.documents): m.reason for m in provenance.missing(wanted)}
-    log = wanted.extract("dec", "0001").log
+    log = wanted.extract("dec", "0002").log
     not_run = "no result: its job was not run"
     assert found == {
         ("dec", ("three",)): f"KeyError: 'tokens'; see results/logs/{log}.log",
@@ -177,7 +177,7 @@ def test_missing_cells_are_listed_with_their_reason(site):
 
 def test_a_document_that_a_finished_job_could_not_take_is_missing_alone(site, tmp_path):
     wanted = Wanted(site.grid, tmp_path)
-    path = tmp_path / wanted.extract("enc", "0000").stamp
+    path = tmp_path / wanted.extract("enc", "0001").stamp
     path.parent.mkdir(parents=True)
     entry = {"document": "two", "reason": "document 'two': too long."}
     path.write_text(json.dumps({"cells": [{"document": "one"}], "missing": [entry]}))

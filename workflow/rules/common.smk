@@ -11,7 +11,7 @@ JOB = "sinkscope --log {log} --stamp {output} {params.job:q} 2>&1 | tee {log} >&
 
 wildcard_constraints:
     model="[A-Za-z0-9._-]+",
-    shard="[0-9]+|all",
+    shard="[A-Za-z0-9._-]+",
     experiment="[a-z_]+",
     digest="[0-9a-f]{12}",
     repository="[A-Za-z0-9._@-]+",

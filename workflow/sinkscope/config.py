@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sinkscope.catalogue import OWN_PAGES, sections
-from sinkscope.documents import Document, Refused, distinct, read_entries
+from sinkscope.corpus import EVERY, Sampling, Store
+from sinkscope.documents import AnyDocument, Refused, distinct, read_entries
 from sinkscope.errors import SinkscopeError, collected
 from sinkscope.files import check_braces
 from sinkscope.hub.lock import repository_of
@@ -83,8 +84,8 @@ class Config:
 
     raw: dict[str, Any]
     models: tuple[ModelRow, ...]
-    documents: tuple[Document, ...]
-    entries: tuple[Document | Refused, ...] = ()
+    documents: tuple[AnyDocument, ...]
+    entries: tuple[AnyDocument | Refused, ...] = ()
 
     @property
     def settings(self) -> Settings:
@@ -125,17 +126,18 @@ def load(mapping: dict[str, Any], directory: Path, files: Sequence[Path] = ()) -
     """
     raw, problems = check(mapping, "config", "config", key_locations(mapping, files))
     models: tuple[ModelRow, ...] = ()
-    entries: tuple[Document | Refused, ...] = ()
+    entries: tuple[AnyDocument | Refused, ...] = ()
     if "models" in raw:
         with collected(problems):
             models = read_models(raw, directory)
             check_head_maps(raw, models)
     if "documents" in raw:
         with collected(problems):
-            entries = read_document_table(raw["documents"], directory)
+            sampling, store = sampling_of(raw), Store(directory)
+            entries = read_document_table(raw["documents"], directory, sampling, store)
     if problems:
         raise SinkscopeError("\n".join(problems))
-    documents = tuple(entry for entry in entries if isinstance(entry, Document))
+    documents = tuple(entry for entry in entries if not isinstance(entry, Refused))
     return Config(raw, models, documents, entries)
 
 
@@ -200,12 +202,25 @@ def check_hub_id(row: ModelRow, where: str) -> None:
         raise SinkscopeError(f"{where}: {error}") from error
 
 
-def read_document_table(table: str, directory: Path) -> tuple[Document | Refused, ...]:
+def sampling_of(raw: dict[str, Any]) -> Sampling:
+    return Sampling(raw["sample"], raw["sample_seed"])
+
+
+def keep_listings(raw: dict[str, Any], directory: Path) -> None:
+    """Write the listings of all corpora below results/, for the jobs of a run."""
+    store = Store(directory, remember=True)
+    read_document_table(raw["documents"], directory, sampling_of(raw), store)
+
+
+def read_document_table(
+    table: str, directory: Path, sampling: Sampling = EVERY, store: Store | None = None
+) -> tuple[AnyDocument | Refused, ...]:
     """All documents in order; a Refused stands for each document that cannot be read.
 
-    Raises SinkscopeError if the table itself is wrong, or if no document can be read.
+    sampling: which rows of each corpus. store: where the listings of corpora are kept. Raises
+    SinkscopeError if the table itself is wrong, or if no document can be read.
     """
-    entries: list[Document | Refused] = []
+    entries: list[AnyDocument | Refused] = []
     problems: list[str] = []  # in the order of the table
     is_wrong = False  # the table itself
     for where, cells in read_tsv(table, directory, "documents"):
@@ -217,12 +232,13 @@ def read_document_table(table: str, directory: Path) -> tuple[Document | Refused
             is_wrong = True
             continue
         path, name = directory / row["path"], row["document"]
-        for entry in read_entries(name, path, row["path"], row["text_column"]):
+        source = (name, path, row["path"], row["text_column"])
+        for entry in read_entries(*source, sampling, store):
             if isinstance(entry, Refused):
                 entry = Refused(entry.name, f"{where}: {entry.reason}")
                 problems.append(entry.reason)
             entries.append(entry)
     distinct_entries = distinct(entries, table)
-    if is_wrong or not any(isinstance(entry, Document) for entry in distinct_entries):
+    if is_wrong or all(isinstance(entry, Refused) for entry in distinct_entries):
         raise SinkscopeError("\n".join(problems))
     return tuple(distinct_entries)

@@ -1,18 +1,20 @@
-"""Documents: text files, or rows of a .jsonl or .parquet file."""
+"""Documents: text files, or rows of a corpus (a .jsonl or .parquet file)."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
+from typing import TypeAlias
 
+from sinkscope.corpus import EVERY, SUFFIXES, Corpus, Sampling, Store, listing, texts_of
 from sinkscope.errors import SinkscopeError
 
-SUFFIXES = (".txt", ".md", ".jsonl", ".parquet")
+PLAIN = (".txt", ".md")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,36 @@ class Document:
     def sha256(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @property
+    def n_characters(self) -> int:
+        return len(self.text)
+
+    @property
+    def n_words(self) -> int:
+        return len(self.text.split())
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A document of a corpus that is known by its listing. Its text is read from the file each time
+    that it is asked for; `with_texts` reads many."""
+
+    name: str
+    path: str
+    row: int
+    sha256: str
+    n_characters: int
+    n_words: int
+    corpus: Corpus = field(repr=False, compare=False)
+    place: int = field(repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        return with_texts([self])[0].text
+
+
+AnyDocument: TypeAlias = Document | Listed
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -37,60 +69,101 @@ class Refused:
     reason: str
 
 
+def with_texts(documents: Iterable[AnyDocument]) -> tuple[Document, ...]:
+    """The same documents, each with its text. Raises SinkscopeError for a text that has changed
+    since it was listed."""
+    results: list[Document] = []
+    for corpus, part in groupby(documents, lambda one: getattr(one, "corpus", None)):
+        of_part = list(part)
+        if corpus is None:
+            results += [one for one in of_part if isinstance(one, Document)]
+            continue
+        listed = [one for one in of_part if isinstance(one, Listed)]
+        texts = texts_of(corpus, [one.row for one in listed], [one.place for one in listed])
+        for one, text in zip(listed, texts, strict=True):
+            document = Document(one.name, one.path, one.row, text)
+            if document.sha256 != one.sha256:
+                raise SinkscopeError(
+                    f"{one.path} row {one.row}: was changed after this run was started; run again."
+                )
+            results.append(document)
+    return tuple(results)
+
+
 def read_documents(name: str, path: Path, shown_path: str, column: str) -> list[Document]:
     """The documents of one row of documents.tsv. Raises SinkscopeError if one cannot be read."""
-    documents: list[Document] = []
+    documents: list[AnyDocument] = []
     for entry in read_entries(name, path, shown_path, column):
         if isinstance(entry, Refused):
             raise SinkscopeError(entry.reason)
         documents.append(entry)
-    return documents
+    return list(with_texts(documents))
 
 
-def read_entries(name: str, path: Path, shown_path: str, column: str) -> list[Document | Refused]:
+def read_entries(
+    name: str,
+    path: Path,
+    shown_path: str,
+    column: str,
+    sampling: Sampling = EVERY,
+    store: Store | None = None,
+) -> Sequence[AnyDocument | Refused]:
     """The documents of one row of documents.tsv; a Refused stands for each that cannot be read.
 
     Line ends at the end of a text are dropped. A document of a .jsonl or .parquet file is named
-    after its row: `news` gives `news-000000`, `news-000001`, ... Rows count from 0.
+    after its row: `news` gives `news-000000`, `news-000001`, ... Rows count from 0. sampling: which
+    rows of such a file. store: where its listing is kept.
     """
     try:
-        texts = list(_texts(name, path, shown_path, column))
+        check_file(name, path, shown_path)
+        if path.suffix in PLAIN:
+            return [plain(name, path, shown_path)]
+        entries = of_corpus(Corpus(name, path, shown_path, column), sampling, store)
     except SinkscopeError as error:
         return [Refused(name, str(error))]
-    entries: list[Document | Refused] = []
-    for row, text in texts:
-        document = name if row is None else f"{name}-{row:06d}"
-        location = shown_path if row is None else f"{shown_path} row {row}"
-        if isinstance(text, SinkscopeError):
-            entries.append(Refused(document, str(text)))
-        elif not text.strip():
-            reason = f"document '{document}': {location} is empty; add text or remove it."
-            entries.append(Refused(document, reason))
-        else:
-            entries.append(Document(document, shown_path, row, text))
-    return entries
+    except OSError as error:
+        reason = f"{shown_path}: cannot be read ({error.strerror}); check its permissions."
+        return [Refused(name, f"document '{name}': {reason}")]
+    empty = f"document '{name}': {shown_path} has no rows; remove the row."
+    return entries or [Refused(name, empty)]
 
 
-def _texts(
-    name: str, path: Path, shown_path: str, column: str
-) -> Iterator[tuple[int | None, str | SinkscopeError]]:
-    """(row, text or error) of each text of a file. Raises SinkscopeError for the whole file."""
+def check_file(name: str, path: Path, shown_path: str) -> None:
     if not os.path.isfile(path):  # also where the name is too long for a file
         raise SinkscopeError(f"document '{name}': {shown_path} does not exist; correct the path.")
-    if path.suffix not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
+    if path.suffix not in (*PLAIN, *SUFFIXES):
+        known = ", ".join((*PLAIN, *SUFFIXES))
         raise SinkscopeError(
             f"document '{name}': {shown_path} is not one of {known}; save it as plain text."
         )
-    if path.suffix in (".txt", ".md"):
-        yield None, decode(path.read_bytes(), shown_path)
-        return
-    rows = (_parquet if path.suffix == ".parquet" else _jsonl)(path, shown_path, column)
-    row = -1
-    for row, value in enumerate(rows):
-        yield row, _as_text(value, f"{shown_path} row {row}", column)
-    if row < 0:
-        raise SinkscopeError(f"document '{name}': {shown_path} has no rows; remove the row.")
+
+
+def plain(name: str, path: Path, shown_path: str) -> Document | Refused:
+    """The document of a text file."""
+    text = decode(path.read_bytes(), shown_path)
+    if not text.strip():
+        reason = f"document '{name}': {shown_path} is empty; add text or remove it."
+        return Refused(name, reason)
+    return Document(name, shown_path, None, text)
+
+
+def of_corpus(
+    corpus: Corpus, sampling: Sampling, store: Store | None
+) -> list[AnyDocument | Refused]:
+    """The documents of a corpus, in the order of its rows."""
+    entries: list[AnyDocument | Refused] = []
+    for row, place, sha256, n_characters, n_words, problem, text in listing(
+        corpus, sampling, store
+    ).iter_rows():
+        name = corpus.document(row)
+        if problem is not None:
+            entries.append(Refused(name, problem))
+        elif text is not None:
+            entries.append(Document(name, corpus.shown_path, row, text))
+        else:
+            sizes = (sha256, n_characters, n_words)
+            entries.append(Listed(name, corpus.shown_path, row, *sizes, corpus, place))
+    return entries
 
 
 def decode(data: bytes, shown_path: str) -> str:
@@ -102,58 +175,19 @@ def decode(data: bytes, shown_path: str) -> str:
         ) from error
 
 
-def _jsonl(path: Path, shown_path: str, column: str) -> Iterator[object]:
-    for row, line in enumerate(decode(path.read_bytes(), shown_path).split("\n")):
-        try:
-            yield json.loads(line)[column]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            yield SinkscopeError(
-                f"{shown_path} row {row}: is not a JSON object with a text under '{column}'; "
-                "correct it, or name the column in text_column."
-            )
-
-
-def _parquet(path: Path, shown_path: str, column: str) -> Iterable[object]:
-    import polars as pl
-
-    try:
-        return pl.read_parquet(path, columns=[column])[column]
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SinkscopeError(
-            f"{shown_path}: is not a Parquet file with a column '{column}'; "
-            "correct the file, or name the column in text_column."
-        ) from error
-
-
-def _as_text(value: object, location: str, column: str) -> str | SinkscopeError:
-    """The text without line ends at its end; or the error, which `value` may be already."""
-    if isinstance(value, SinkscopeError):
-        return value
-    if not isinstance(value, str):
-        return SinkscopeError(f"{location}: '{column}' is not text; correct the row.")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return SinkscopeError(
-            f"{location}: '{column}' holds half of a surrogate pair, which is not a character; "
-            "correct the row."
-        )
-    return value.rstrip("\r\n")
-
-
-def distinct(entries: Iterable[Document | Refused], table: str) -> list[Document | Refused]:
+def distinct(entries: Iterable[AnyDocument | Refused], table: str) -> list[AnyDocument | Refused]:
     """The same entries; a document with the name or text of an earlier one becomes a Refused.
 
     table: the file that names the documents, for the messages.
     """
-    results: list[Document | Refused] = []
+    results: list[AnyDocument | Refused] = []
     names: set[str] = set()
     texts: dict[str, str] = {}
     for entry in entries:
         reason = None
         if entry.name in names:
             reason = f"{table}: two documents are named '{entry.name}'; rename one."
-        elif isinstance(entry, Document):
+        elif not isinstance(entry, Refused):
             other = texts.setdefault(entry.sha256, entry.name)
             if other != entry.name:
                 both = f"documents '{other}' and '{entry.name}'"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import accumulate
 from typing import Any
 
 import yaml
@@ -12,28 +11,31 @@ import yaml
 from sinkscope.config import Config
 from sinkscope.declarations.experiment import ALL
 from sinkscope.declarations.registry import experiment as declared
-from sinkscope.documents import Document, Refused
+from sinkscope.documents import AnyDocument, Refused
 from sinkscope.errors import SinkscopeError
 from sinkscope.hub.lock import repository_of
+from sinkscope.shards import shards_of
 
 
 class Grid:
-    """Models x shards of documents. A shard is named by its number: 0000, 0001, ...
+    """Models x shards of documents.
 
-    cells: shards by model name.
+    shards: documents by shard, as shards_of names them. cells: shards by model name.
     """
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        size = config.raw["documents_per_job"]
         entries = config.entries or config.documents
         self.refused = tuple(entry for entry in entries if isinstance(entry, Refused))
-        self.shards = shards_of(entries, size)
+        self.shards = shards_of(entries, config.raw["documents_per_job"])
         self.cells = {row.model: list(self.shards) for row in config.models}
-        ends = accumulate(len(part) for part in self.shards.values())
-        self._first = dict(zip(self.shards, [0, *ends], strict=False))  # index of a shard's first
+        shown = set(self.shown_documents())
+        self._n_shown = {
+            shard: sum(document.name in shown for document in part)
+            for shard, part in self.shards.items()
+        }
 
-    def documents(self, shard: str) -> tuple[Document, ...]:
+    def documents(self, shard: str) -> tuple[AnyDocument, ...]:
         if shard not in self.shards:
             raise SinkscopeError(f"there is no shard '{shard}'; shards are {list(self.shards)}.")
         return self.shards[shard]
@@ -48,11 +50,11 @@ class Grid:
         return settings | {"head_maps": list(settings["head_maps"])}
 
     def settings_of_part(self, keys: Sequence[str], shard: str) -> dict[str, Any]:
-        """These keys of the configuration. documents_in_report is the number within the shard."""
+        """These keys of the configuration. documents_in_report is the number within the shard; they
+        are its first documents."""
         settings = {key: self.config.raw[key] for key in keys}
         if "documents_in_report" in settings:
-            n_shown = settings["documents_in_report"] - self._first[shard]
-            settings["documents_in_report"] = min(max(0, n_shown), len(self.documents(shard)))
+            settings["documents_in_report"] = self._n_shown[shard]
         return settings
 
     def shards_of(self, experiment: str) -> list[str]:
@@ -94,15 +96,3 @@ class Grid:
     def snapshot(self) -> str:
         """The merged configuration as YAML."""
         return yaml.safe_dump(self.config.raw, sort_keys=True, allow_unicode=True)
-
-
-def shards_of(entries: Sequence[Document | Refused], size: int) -> dict[str, tuple[Document, ...]]:
-    """Documents by shard, `size` rows of the table per shard.
-
-    Documents that cannot be read are counted too. A repaired or broken document therefore does not
-    move the others to other shards."""
-    parts = [
-        tuple(entry for entry in entries[i : i + size] if isinstance(entry, Document))
-        for i in range(0, len(entries), size)
-    ]
-    return {f"{number:04d}": part for number, part in enumerate(parts) if part}

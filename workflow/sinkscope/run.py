@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from sinkscope.claims.file import read_claims
 from sinkscope.cluster.requests import Requests
-from sinkscope.config import load
+from sinkscope.config import keep_listings, load
 from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.files import check_braces, write_text
 from sinkscope.grid import Grid
@@ -81,6 +81,7 @@ class Run:
         os.environ[ASKED] = str(time.time_ns())
         # For readers, and for `sinkscope check`; no job reads it.
         write_text(Path("results/config.yaml"), self.grid.snapshot())
+        keep_listings(self.grid.config.raw, Path.cwd())
 
     def succeed(self) -> None:
         """List the cells without a result, and why, except those whose job was not run."""

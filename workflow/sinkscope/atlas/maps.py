@@ -14,7 +14,7 @@ import base64
 import io
 import json
 import zlib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,18 @@ STRIP, GAP, FIRST_KEY = 7, 3, 24
 
 
 def write_maps(
-    manifests: Sequence[Path], directory: Path, out: Path, documents: Container[str]
+    manifests: Sequence[Path], directory: Path, out: Path, documents: Sequence[str]
 ) -> None:
-    """Write the maps of these documents of one model, in the order of the manifests. Documents
-    without a cell are left out."""
+    """Write the maps of these documents of one model, in their order. Documents without a cell are
+    left out."""
+    places = {document: place for place, document in enumerate(documents)}
     entries = [
         entry
         for manifest in manifests
         for entry in read_json(manifest)["cells"]
-        if entry["document"] in documents
+        if entry["document"] in places
     ]
+    entries.sort(key=lambda entry: places[entry["document"]])
     index = []
     with replaced_folder(out) as folder:
         for entry in entries:

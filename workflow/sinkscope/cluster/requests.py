@@ -47,7 +47,7 @@ class Requests:
         # Cached, so that each model's files are read once for thousands of jobs.
         self._parameters = cache(lambda row: n_parameters(row, directory) or 0)
         self._n_documents = len(grid.config.documents)
-        self._n_characters = max(len(document.text) for document in grid.config.documents)
+        self._n_characters = max(document.n_characters for document in grid.config.documents)
 
     def mem_mb(self, model: str, attempt: int) -> int:
         """Memory of any job that runs the model."""

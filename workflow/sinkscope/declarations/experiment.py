@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sinkscope.documents import Document
+from sinkscope.documents import AnyDocument
 from sinkscope.tables.table import Table
 
 ALL = "all"  # the single part of an experiment that is not split into shards
@@ -91,7 +91,9 @@ class Experiment:
     threshold: Setting | None = None
     parts: tuple[str, ...] = ()
     families: tuple[str, ...] = ("encoder", "decoder")
-    chooses: Callable[[Sequence[Document], Mapping[str, Any]], Sequence[Document]] | None = None
+    chooses: Callable[[Sequence[AnyDocument], Mapping[str, Any]], Sequence[AnyDocument]] | None = (
+        None
+    )
     tokens: str | None = "experiment_tokens"
     beside: tuple[str, ...] = ()
     records: Mapping[str, str] = field(default_factory=dict)

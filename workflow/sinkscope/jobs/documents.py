@@ -2,51 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sinkscope.config import read_document_table
+from sinkscope.corpus import Sampling, Store
 from sinkscope.declarations.experiment import ALL
 from sinkscope.declarations.registry import experiment as declared
-from sinkscope.documents import Document
+from sinkscope.documents import AnyDocument, Document, Refused, with_texts
 from sinkscope.errors import SinkscopeError
-from sinkscope.grid import shards_of
 from sinkscope.jobs.request import digest_of
+from sinkscope.shards import shards_of
 
 
-def digest_of_documents(documents: Sequence[Document]) -> str:
+def digest_of_documents(documents: Sequence[AnyDocument]) -> str:
     """Hash of their names, paths, rows and texts."""
     return digest_of([[one.name, one.path, one.row, one.sha256] for one in documents])
 
 
-def part_of(
-    shards: Mapping[str, Sequence[Document]], shard: str, experiment: str, settings: dict[str, Any]
-) -> tuple[Document, ...]:
-    """The documents of one shard. shard: ALL for an experiment that is not about single documents;
-    it chooses from the documents of all shards."""
-    if shard != ALL:
-        if shard not in shards:
-            raise SinkscopeError(f"there is no shard '{shard}'; shards are {', '.join(shards)}.")
-        return tuple(shards[shard])
-    everything = [document for part in shards.values() for document in part]
+def chosen_of(
+    documents: Sequence[AnyDocument], experiment: str, settings: dict[str, Any]
+) -> tuple[AnyDocument, ...]:
+    """What an experiment that is not about single documents reads of all documents."""
     chooses = declared(experiment).chooses
-    return tuple(chooses(everything, settings) if chooses else everything)
+    return tuple(chooses(documents, settings) if chooses else documents)
 
 
 def read_part(
-    table: str, directory: Path, per_job: int, shard: str, request: dict[str, Any]
+    table: str,
+    directory: Path,
+    per_job: int,
+    sampling: Sampling,
+    shard: str,
+    request: dict[str, Any],
 ) -> tuple[Document, ...]:
-    """The documents of a job, read from the table of documents.
+    """The documents of a job. Of a corpus that was listed before, only their rows are read.
 
-    Raises SinkscopeError if they differ from those of the request: the table or a file was changed
-    after the run had planned the job.
+    shard: ALL for an experiment that is not about single documents; it chooses from all. Raises
+    SinkscopeError if the documents differ from those of the request: the table or a file was
+    changed after the run had planned the job.
     """
-    shards = shards_of(read_document_table(table, directory), per_job)
-    documents = part_of(shards, shard, request.get("experiment", "extract"), request["settings"])
+    entries = read_document_table(table, directory, sampling, Store(directory, remember=True))
+    documents: tuple[AnyDocument, ...]
+    if shard == ALL:
+        everything = [one for one in entries if not isinstance(one, Refused)]
+        documents = chosen_of(everything, request["experiment"], request["settings"])
+    else:
+        shards = shards_of(entries, per_job)
+        if shard not in shards:
+            raise SinkscopeError(f"there is no shard '{shard}'; shards are {', '.join(shards)}.")
+        documents = shards[shard]
     if digest_of_documents(documents) != request["documents"]:
         raise SinkscopeError(
             f"{table}: the documents of shard {shard} were changed after this run was started; "
             "run again."
         )
-    return documents
+    return with_texts(documents)

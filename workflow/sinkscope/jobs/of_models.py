@@ -14,7 +14,7 @@ from sinkscope.extract.sources import known_revision
 from sinkscope.grid import Grid
 from sinkscope.hub.lock import repository_of
 from sinkscope.jobs.code import code_hash
-from sinkscope.jobs.documents import digest_of_documents, part_of
+from sinkscope.jobs.documents import chosen_of, digest_of_documents
 from sinkscope.jobs.request import Request, stamps_in
 from sinkscope.jobs.stamps import read_stamp
 
@@ -81,13 +81,18 @@ class OfModels:
         )
 
     def _documents(self, experiment: str, shard: str) -> str:
-        if shard != ALL and experiment != "extract":
+        if shard == ALL:
+            chosen = chosen_of(self.grid.config.documents, experiment, self.raw)
+            return digest_of_documents(chosen)
+        if experiment != "extract":
             return self.documents("extract", shard)  # the same documents
-        return digest_of_documents(part_of(self.grid.shards, shard, experiment, self.raw))
+        return digest_of_documents(self.grid.documents(shard))
 
     def _documents_read(self, shard: str) -> tuple[str, ...]:
-        per_job = str(self.raw["documents_per_job"])
-        return ("--documents", self.raw["documents"], "--per-job", per_job, "--shard", shard)
+        raw, options = self.raw, ["--documents", self.raw["documents"]]
+        options += ["--per-job", str(raw["documents_per_job"])]
+        options += ["--sample", str(raw["sample"]), "--sample-seed", str(raw["sample_seed"])]
+        return (*options, "--shard", shard)
 
     def _of_model(
         self, job: str, prefix: str, command: tuple[str, ...], content: dict[str, Any]

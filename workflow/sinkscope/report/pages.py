@@ -193,7 +193,7 @@ class Report:
         return [
             {
                 "document": document,
-                "n_words": len(document.text.split()),
+                "n_words": document.n_words,
                 "tokens": [counts.get((document.name, model)) for model in self.models],
             }
             for document in self.grid.config.documents

@@ -17,7 +17,9 @@ HERE = Path(".")
 TABLES = Path("results/tables")
 Parts = Annotated[list[Path], typer.Argument(help="Stamps of the results that are joined.")]
 Table = Annotated[str, typer.Option("--documents", help="The table of documents.")]
-PerJob = Annotated[int, typer.Option(help="How many rows of it are a shard.")]
+PerJob = Annotated[int, typer.Option(help="The setting documents_per_job.")]
+Sample = Annotated[int, typer.Option(help="The setting sample.")]
+SampleSeed = Annotated[int, typer.Option(help="The setting sample_seed.")]
 Shard = Annotated[str, typer.Option(help="Which documents: 0000, 0001, ...")]
 
 
@@ -32,28 +34,46 @@ def job_of(context: typer.Context) -> Job:
 
 
 @app.command()
-def extract(context: typer.Context, table: Table, per_job: PerJob, shard: Shard) -> None:
+def extract(
+    context: typer.Context,
+    table: Table,
+    per_job: PerJob,
+    shard: Shard,
+    sample: Sample = 0,
+    sample_seed: SampleSeed = 0,
+) -> None:
     """Run one model over one shard of documents and keep the statistics of its attention."""
+    from sinkscope.corpus import Sampling
     from sinkscope.extract.job import run_job
     from sinkscope.jobs.documents import read_part
 
     job = job_of(context)
     row, settings = model_of(job.request), settings_of(job.request["settings"])
-    documents = read_part(table, HERE, per_job, shard, job.request)
+    sampling = Sampling(sample, sample_seed)
+    documents = read_part(table, HERE, per_job, sampling, shard, job.request)
     code, n_mapped = job.request["code"], job.request["documents_in_report"]
     job.facts = run_job(row, documents, settings, code, HERE, n_mapped)
     job.files = {entry["cell"]: entry["cell_sha256"] for entry in job.facts["cells"]}
 
 
 @app.command()
-def measure(context: typer.Context, table: Table, per_job: PerJob, shard: Shard) -> None:
+def measure(
+    context: typer.Context,
+    table: Table,
+    per_job: PerJob,
+    shard: Shard,
+    sample: Sample = 0,
+    sample_seed: SampleSeed = 0,
+) -> None:
     """Run one model for one experiment, over one shard of documents or over all."""
+    from sinkscope.corpus import Sampling
     from sinkscope.jobs.documents import read_part
     from sinkscope.measure.job import run
 
     job = job_of(context)
     row, request = model_of(job.request), job.request
-    documents = read_part(table, HERE, per_job, shard, request)
+    sampling = Sampling(sample, sample_seed)
+    documents = read_part(table, HERE, per_job, sampling, shard, request)
     out, settings = job.stamp.parent, request["settings"]
     job.facts = {"revision": known(row)}
     run(request["experiment"], row, documents, settings, HERE, out)

@@ -10,20 +10,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sinkscope.declarations.experiment import Experiment, Section, Setting
-from sinkscope.documents import Document
+from sinkscope.documents import AnyDocument
 from sinkscope.experiments.induction.tables import TABLES
 
 # Characters per token, space included: more than tokenizers with large vocabularies need.
 CHARACTERS = 8
 
 
-def ordinary_text(documents: Sequence[Document], settings: Mapping[str, Any]) -> list[Document]:
+def ordinary_text(
+    documents: Sequence[AnyDocument], settings: Mapping[str, Any]
+) -> list[AnyDocument]:
     """The document on which induction heads are shown: the first document, by name, that is long
     enough for their patterns, else the longest."""
     enough = CHARACTERS * (2 * settings["induction_tokens"] + 1)
     by_name = sorted(documents, key=lambda document: document.name)
-    longest = max(by_name, key=lambda document: len(document.text))
-    return [next((document for document in by_name if len(document.text) >= enough), longest)]
+    longest = max(by_name, key=lambda document: document.n_characters)
+    return [next((document for document in by_name if document.n_characters >= enough), longest)]
 
 
 EXPERIMENT = Experiment(

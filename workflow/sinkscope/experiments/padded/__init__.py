@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sinkscope.declarations.experiment import Experiment
-from sinkscope.documents import Document
+from sinkscope.documents import AnyDocument
 from sinkscope.tables.columns import fraction, shared
 from sinkscope.tables.table import Column, Table
 
 
-def everything(documents: Sequence[Document], settings: Mapping[str, Any]) -> Sequence[Document]:
+def everything(
+    documents: Sequence[AnyDocument], settings: Mapping[str, Any]
+) -> Sequence[AnyDocument]:
     return documents
 
 
