@@ -19,8 +19,8 @@ from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY, UNTESTED
 # Titles of the page's parts, in order; the title of any other study is its key.
 STUDIES = {
     "atlas": "Sink atlas (study 1, Pramodith 2023)",
-    "second-sink": "Second sink (study 2, \u201cAre two dummies better than one?\u201d)",
-    "dormant-heads": "Dormant induction heads (study 3)",
+    "second-sink": "Second sink (study 2, Wray 2023)",
+    "dormant-heads": "Dormant induction heads (study 3, Adewuyi 2025)",
     "literature": "The literature",
 }
 DOUBT = "the interval includes the threshold"

@@ -16,10 +16,9 @@ TABLES: dict[str, Table] = {
             "claim": Column("String", "short name of the claim"),
             "study": Column(
                 "String",
-                'study that makes the claim: atlas (Pramodith 2023), second-sink ("Are two '
-                'dummies better than one?", 2023), dormant-heads (the post on dormant induction '
-                "heads, 2025), literature (other papers, named in source), or design (notes of "
-                "this project)",
+                "study that makes the claim: atlas (Pramodith 2023), second-sink (Wray 2023), "
+                "dormant-heads (Adewuyi 2025), literature (other papers, named in source), or "
+                "design (notes of this project)",
             ),
             "kind": Column(
                 "String",

@@ -1,7 +1,7 @@
 """The second sink: the first token that ends a sentence, seen as if it were a second BOS.
 
-Source: "Are two dummies better than one?" (2023): in Llama-2 the first . ? ! becomes a near copy of
-the BOS.
+Source: Wray 2023, "Are two dummies better than one?": in Llama-2 the first . ? ! becomes a near
+copy of the BOS.
 """
 
 from __future__ import annotations

@@ -108,8 +108,7 @@ COUNTED = ("next_terminator", "strongest", "cosine", "cosine_others")
 TABLES: dict[str, Table] = {
     "second_sink_layers": Table(
         "one row per model, mark and layer. The table second_sink as means over documents. It "
-        'follows "Are two dummies better than one?" (2023): in Llama-2 the first token that ends '
-        "a sentence is a second sink.",
+        "follows Wray 2023: in Llama-2 the first token that ends a sentence is a second sink.",
         estimated(OF_LAYERS, MEANS, counted=COUNTED),
         sort=("model", "mark", "layer"),
     ),
