@@ -8,7 +8,7 @@ from pybtex.database import parse_string
 from sinkscope.catalogue import all_tables, sections
 from sinkscope.claims.file import read_claims
 from sinkscope.claims.summary import NOTES
-from sinkscope.references import cited, reference, references, works_in
+from sinkscope.references import citations, cited, reference, references
 from sinkscope.shipped import SHIPPED
 
 LABEL = re.compile(r"\b([A-Z][\w-]+(?: et al\.| and [A-Z][\w-]+)?),? \(?((?:19|20)\d\d)\b")
@@ -57,7 +57,11 @@ def test_labels_become_links_and_the_rest_is_escaped():
     assert text.startswith(f"&lt;b&gt; of {link}")
     assert ">Gu et al. (2024</a>)," in text
     assert '">Efron 1979</a>; Gu et al. 1999 &amp; Nobody 2024' in text
-    assert [work.key for work in works_in(text)] == ["gu2024", "efron1979"]
+
+
+def test_the_works_of_a_text_are_in_its_order():
+    text = "Efron 1979; Gu et al. (2024); Gu et al. 1999; Nobody 2024"
+    assert [work.key for _, work in citations(text)] == ["efron1979", "gu2024"]
 
 
 def uncited(text):
@@ -76,4 +80,4 @@ def test_every_work_that_sections_and_tables_cite_is_in_the_bibliography():
 def test_every_claim_of_a_study_cites_works_of_the_bibliography():
     for claim in read_claims(SHIPPED / "config" / "claims.yaml"):
         assert not uncited(f"{claim.source} {claim.statement}")
-        assert works_in(claim.source) or claim.study == NOTES, claim.claim
+        assert any(citations(claim.source)) or claim.study == NOTES, claim.claim

@@ -32,3 +32,12 @@ def test_the_space_of_a_token_says_what_it_is():
 def test_text_stays_text():
     assert str(Terms()("<b>key</b> & more")).startswith("&lt;b&gt;<span")
     assert str(Terms()("5 < 6 & 7")) == "5 &lt; 6 &amp; 7"
+
+
+def test_works_that_a_page_cites_are_links_and_listed():
+    terms = Terms()
+    html = str(terms("The key of a query (Gu et al. 2024). Nobody 2024."))
+    assert html.count("<a href=") == 1
+    assert '<a href="https://arxiv.org/abs/2410.10781"' in html
+    terms("Efron 1979, and Gu et al. 2024 again.")
+    assert list(terms.works) == ["gu2024", "efron1979"]

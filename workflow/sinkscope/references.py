@@ -5,11 +5,12 @@ A text cites a work by its label, "Gu et al. 2024", whatever the form of the par
 
 from __future__ import annotations
 
-import html
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from markupsafe import Markup, escape
 from pybtex.database import Entry, parse_file
 from pybtex.richtext import Text
 
@@ -67,36 +68,28 @@ def plain(latex: str) -> str:
 
 @cache
 def _citations() -> tuple[re.Pattern[str], dict[tuple[str, str], Reference]]:
-    """A pattern for all labels in escaped text, with or without parentheses around the year; and
-    the works by the two parts of a label."""
-    by_label = {}
-    for one in references().values():
-        by_label[html.escape(one.label.removesuffix(f" {one.year}")), one.year] = one
+    """A pattern for all labels, with or without parentheses around the year; and the works by the
+    two parts of a label."""
+    by_label = {
+        (one.label.removesuffix(f" {one.year}"), one.year): one for one in references().values()
+    }
     authors = "|".join(re.escape(name) for name in sorted({name for name, _ in by_label}))
-    return re.compile(rf"\b({authors}),? (\(?)((?:19|20)\d\d)\b"), by_label
+    return re.compile(rf"\b({authors}),? \(?((?:19|20)\d\d)\b"), by_label
 
 
-def cited(text: str) -> str:
-    """HTML of a plain text: escaped, with a link at each label of a work in the bibliography."""
-    return linked(html.escape(text))
-
-
-def linked(escaped: str) -> str:
-    """The same of text that is escaped already and has no links."""
+def citations(text: str) -> Iterator[tuple[re.Match[str], Reference]]:
+    """The labels of works of the bibliography in a text, and the works."""
     pattern, by_label = _citations()
-
-    def link(match: re.Match[str]) -> str:
-        one = by_label.get((match[1], match[3]))
-        if one is None:
-            return match[0]
-        title, url = html.escape(one.text), html.escape(one.url)
-        return f'<a href="{url}" title="{title}">{match[0]}</a>'
-
-    return pattern.sub(link, escaped)
+    for match in pattern.finditer(text):
+        if work := by_label.get((match[1], match[2])):
+            yield match, work
 
 
-def works_in(text: str) -> list[Reference]:
-    """The works of the bibliography whose labels are in a plain text, in the order of the file."""
-    pattern, by_label = _citations()
-    found = {by_label.get((match[1], match[3])) for match in pattern.finditer(html.escape(text))}
-    return [one for one in references().values() if one in found]
+def cited(text: str) -> Markup:
+    """The text with a link at each label of a work; all else is escaped."""
+    parts, after = [], 0
+    for match, work in citations(text):
+        link = Markup('<a href="{}" title="{}">{}</a>').format(work.url, work.text, match[0])
+        parts += [escape(text[after : match.start()]), link]
+        after = match.end()
+    return Markup("").join([*parts, escape(text[after:])])

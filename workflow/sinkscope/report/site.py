@@ -16,6 +16,7 @@ from sinkscope.catalogue import ReportSection
 from sinkscope.charts.palette import CLASS_COLOURS, HEAT_FLOOR, heat_table
 from sinkscope.charts.shown import ShownSection, read_figures
 from sinkscope.printable import printable
+from sinkscope.references import cited
 
 HERE = Path(__file__).parent
 STYLES = ("report.css", "maps.css", "front.css")
@@ -41,6 +42,7 @@ def environment() -> jinja2.Environment:
     )
     templates.filters |= {one.__name__: one for one in filters}
     templates.filters["attention"] = words.attention_label
+    templates.filters["cited"] = cited
     return templates
 
 

@@ -1,10 +1,12 @@
-"""The report's terms, explained in words where a page first uses them."""
+"""The report's terms, explained in words where a page first uses them; and the works it cites."""
 
 from __future__ import annotations
 
 import re
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+
+from sinkscope.references import Reference, citations, cited
 
 # In plain words; the page "run" and docs/tables.md have the formulas.
 TERMS = {
@@ -66,24 +68,27 @@ SHOWN_SPACE = Markup('<abbr class="space" title="a space">{}</abbr>').format(SPA
 
 
 class Terms:
-    """Marks the terms of one page, each where it is first used, and the spaces of tokens."""
+    """Marks the terms of one page, each where it is first used, and the spaces of tokens; links the
+    works that it cites. works: these, by key."""
 
     def __init__(self) -> None:
         self.explained: set[str] = set()
+        self.works: dict[str, Reference] = {}
 
     def __call__(self, text: str) -> Markup:
         """The text with an explanation behind each term that the page has not used before; all else
         is escaped."""
+        self.works |= {work.key: work for _, work in citations(text)}
         parts, after = [], 0
         for match in PATTERN.finditer(text):
             term = FORMS.get(match[0].lower())
             if term is None:
-                parts += [escape(text[after : match.start()]), SHOWN_SPACE]
+                parts += [cited(text[after : match.start()]), SHOWN_SPACE]
                 after = match.end()
             elif term not in self.explained:
-                parts += [escape(text[after : match.start()]), self.button(term, match[0])]
+                parts += [cited(text[after : match.start()]), self.button(term, match[0])]
                 after = match.end()
-        return Markup("").join([*parts, escape(text[after:])])
+        return Markup("").join([*parts, cited(text[after:])])
 
     def button(self, term: str, shown: str) -> Markup:
         """A button, so that a tap and the keyboard show the explanation as a pointer does."""
