@@ -31,7 +31,8 @@ def one_thread():
 def site(tmp_path_factory):
     """One small site for all tests of figures and of the report.
 
-    folder: the working directory; out: the report; grid, manifests, and the pages' HTML.
+    folder: the working directory; results, out: its results, and the report; grid, manifests,
+    and the pages' HTML.
     """
     from report import made
 
@@ -39,7 +40,8 @@ def site(tmp_path_factory):
     grid, manifests = made.make_run(folder)
     out = made.make_site(folder, grid, manifests)
     html = {path.stem: path.read_text(encoding="utf-8") for path in out.glob("*.html")}
-    return SimpleNamespace(folder=folder, out=out, grid=grid, manifests=manifests, html=html)
+    folders = {"folder": folder, "results": folder / "results", "out": out}
+    return SimpleNamespace(**folders, grid=grid, manifests=manifests, html=html)
 
 
 @pytest.fixture

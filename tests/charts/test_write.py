@@ -16,7 +16,7 @@ def test_every_figure_has_its_files_and_words(site):
     for model in ("enc", "dec", "all"):
         for entry in listed(site, model):
             for ending in ("json", "svg", "png", "csv"):
-                path = site.out / "figures" / model / f"{entry['name']}.{ending}"
+                path = site.results / "figures" / model / f"{entry['name']}.{ending}"
                 assert path.stat().st_size > 50, path
             assert entry["finding"].endswith(".")
             assert "n = " in entry["caption"]
@@ -24,7 +24,7 @@ def test_every_figure_has_its_files_and_words(site):
 
 
 def test_specifications_are_strict_json_and_hold_the_csv(site):
-    for path in (site.out / "figures").glob("*/*_*.json"):
+    for path in (site.results / "figures").glob("*/*_*.json"):
         spec = strict_json(path.read_text(encoding="utf-8"))
         assert spec["datasets"]["drawn"] == path.with_suffix(".csv").read_text(encoding="utf-8")
         parsed = set(re.findall(r"[^,]+", spec["datasets"]["drawn"].splitlines()[0]))
@@ -32,14 +32,14 @@ def test_specifications_are_strict_json_and_hold_the_csv(site):
 
 
 def test_hostile_tokens_stay_text_in_svg(site):
-    text = (site.out / "figures/enc/last_layer.svg").read_text(encoding="utf-8")
+    text = (site.results / "figures/enc/last_layer.svg").read_text(encoding="utf-8")
     assert HOSTILE not in text
     assert HOSTILE in drawn(site, "enc", "last_layer")["token"]
 
 
 def test_an_svg_asks_for_fonts_as_wide_as_the_one_it_was_laid_out_with(site):
     """The renderer has no font of the reader's system; metrics of these three are the same."""
-    svg = (site.out / "figures/enc/sink_mass.svg").read_text(encoding="utf-8")
+    svg = (site.results / "figures/enc/sink_mass.svg").read_text(encoding="utf-8")
     asked = {name.split(", ")[:3] == FONTS for name in re.findall('font-family="([^"]*)"', svg)}
     assert asked == {True}
 
@@ -47,14 +47,14 @@ def test_an_svg_asks_for_fonts_as_wide_as_the_one_it_was_laid_out_with(site):
 def test_a_second_run_is_byte_identical(site, tmp_path):
     tables = site.folder / "results" / "tables"
     write_figures_of_model(tables, tmp_path / "again", "enc")
-    assert folder_bytes(tmp_path / "again") == folder_bytes(site.out / "figures" / "enc")
+    assert folder_bytes(tmp_path / "again") == folder_bytes(site.results / "figures" / "enc")
     write_figures_of_all(tables, tmp_path / "again")
-    assert folder_bytes(tmp_path / "again") == folder_bytes(site.out / "figures" / "all")
+    assert folder_bytes(tmp_path / "again") == folder_bytes(site.results / "figures" / "all")
 
 
 def test_a_picture_is_kept_while_its_figure_is_what_it_was(site, tmp_path, monkeypatch):
     tables, out = site.folder / "results" / "tables", tmp_path / "all"
-    shutil.copytree(site.out / "figures" / "all", out)
+    shutil.copytree(site.results / "figures" / "all", out)
     names = [one["name"] for one in json.loads((out / "figures.json").read_text())]
     drawn = []
     draw = drawing.as_svg
@@ -74,6 +74,6 @@ def test_a_picture_is_kept_while_its_figure_is_what_it_was(site, tmp_path, monke
     monkeypatch.setattr(drawing, "version", lambda package: "another")
     write_figures_of_all(tables, out)
     assert len(drawn) == 1 + len(names)
-    before = folder_bytes(site.out / "figures" / "all")
+    before = folder_bytes(site.results / "figures" / "all")
     after = folder_bytes(out)
     assert {name for name in before if before[name] != after[name]} == {"drawn.json"}

@@ -85,7 +85,7 @@ def test_a_statement_stays_text(site):
 
 
 def test_both_countings_of_the_encoder_and_the_printed_bar(site):
-    drawn = pl.read_csv(site.out / "sections/claims/claims_countings.csv")
+    drawn = pl.read_csv(site.results / "sections/claims/claims_countings.csv")
     bars = {
         (r["panel"], r["token"], r["counting"]): r["share"] for r in drawn.iter_rows(named=True)
     }

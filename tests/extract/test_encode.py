@@ -24,6 +24,14 @@ def test_an_encoders_mask_token_is_the_last_but_one():
     assert (found.n_tokens_full, found.truncated) == (7, False)
 
 
+def test_gaps_are_what_lies_between_tokens_in_the_text():
+    whole = encoded(tiny.letter_tokenizer(), "ab?  c", "bert")
+    assert whole.gaps == ["", "", "", "", "  ", " ", ""]
+    cut = encoded(tiny.letter_tokenizer(), "a b  c d", "bert", max_length=5, truncate=True)
+    assert cut.tokens == ["[CLS]", "a", "b", "[MASK]", "[SEP]"]
+    assert cut.gaps == ["", "", " ", " ", ""]
+
+
 def test_an_encoder_may_do_without_special_tokens_but_not_without_its_mask():
     found = encoded(tiny.letter_tokenizer(), "ab", "bert", add_special_tokens="false")
     assert found.tokens == ["a", "##b", "[MASK]"]

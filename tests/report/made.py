@@ -211,17 +211,18 @@ def made_records(zoo):
 
 def make_site(folder, grid, manifests, out="reports"):
     """Figures, maps and report below `folder`/`out`."""
-    tables, site = folder / "results" / "tables", folder / out
-    write_figures_of_all(tables, site / "figures" / "all")
+    results, site = folder / "results", folder / out
+    tables = results / "tables"
+    write_figures_of_all(tables, results / "figures" / "all")
     for model in manifests:
-        write_figures_of_model(tables, site / "figures" / model, model)
+        write_figures_of_model(tables, results / "figures" / model, model)
     for model, paths in manifests.items():
         write_maps(paths, folder, site / "maps" / model, list(TEXTS))
     for name in sections():
-        write_section(name, tables, site / "sections" / name)
-    drawn = [site / "figures" / name for name in ("all", *manifests)]
-    write_findings([*drawn, *(site / "sections" / name for name in sections())], tables)
-    write_report(Wanted(grid, folder), tables, site, "c0ffee", list(sections()))
+        write_section(name, tables, results / "sections" / name)
+    drawn = [results / "figures" / name for name in ("all", *manifests)]
+    write_findings([*drawn, *(results / "sections" / name for name in sections())], tables)
+    write_report(Wanted(grid, folder), results, site, "c0ffee", list(sections()))
     return site
 
 

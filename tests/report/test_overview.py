@@ -1,6 +1,7 @@
 """The index with many models: groups, highlights, and sections of experiments."""
 
 import re
+import shutil
 from types import SimpleNamespace
 
 import polars as pl
@@ -94,9 +95,9 @@ def test_the_headline_counts_only_softmax(tables):
     assert headline(sigmoid) == "There is no result of a model with softmax yet."
 
 
-def written(site, folder, tables, sections=()):
+def written(site, folder, results, sections=()):
     wanted = Wanted(site.grid, site.folder)
-    write_report(wanted, tables, folder, "c0ffee", sections)
+    write_report(wanted, results, folder, "c0ffee", sections)
     return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
 
 
@@ -109,15 +110,15 @@ def test_zoo_models_are_never_taken_for_published_ones(site):
 
 
 def test_a_variant_is_told_and_not_counted(site, tmp_path):
-    folder = tmp_path / "tables"
-    folder.mkdir()
+    folder = tmp_path / "results" / "tables"
+    folder.mkdir(parents=True)
     for path in (site.folder / "results" / "tables").glob("*.parquet"):
         frame = pl.read_parquet(path)
         if path.stem == "models":
             kind = pl.when(model="enc").then(pl.lit("sigmoid")).otherwise("attention")
             frame = frame.with_columns(attention=kind)
         frame.write_parquet(folder / path.name)
-    html = written(site, tmp_path / "out", folder)
+    html = written(site, tmp_path / "out", tmp_path / "results")
     assert "Alternatives to softmax" in Elements(html["compared"]).text
     assert "with sigmoid attention" in Elements(html["enc"]).text
     assert "rows need not sum to 1" in Elements(html["enc"]).text
@@ -152,13 +153,14 @@ def test_a_verdict_without_its_figure_is_the_finding_of_the_first(tables):
 
 
 def test_sections_that_are_not_wanted_or_empty_are_absent(site, tmp_path):
-    tables = site.folder / "results" / "tables"
-    assert "emergence" not in written(site, tmp_path / "unwanted", tables)["index"]
+    results = tmp_path / "results"
+    shutil.copytree(site.results / "tables", results / "tables")
+    assert "emergence" not in written(site, tmp_path / "unwanted", results)["index"]
     assert not (tmp_path / "unwanted" / "data" / "emergence.parquet").exists()
     empty = tmp_path / "empty"
-    (empty / "sections" / "emergence").mkdir(parents=True)
-    (empty / "sections" / "emergence" / "figures.json").write_text("[]\n")
-    html = written(site, empty, tables, ["emergence"])
+    (results / "sections" / "emergence").mkdir(parents=True)
+    (results / "sections" / "emergence" / "figures.json").write_text("[]\n")
+    html = written(site, empty, results, ["emergence"])
     assert "Nothing to show in this run" in html["index"]
     assert "There is nothing to show" in html["emergence"]
     assert (empty / "data" / "emergence.parquet").is_file()
@@ -167,5 +169,5 @@ def test_sections_that_are_not_wanted_or_empty_are_absent(site, tmp_path):
 def test_hostile_records_stay_text(site):
     assert HOSTILE not in site.html["alternatives"]
     assert f"In {HOSTILE} the first token gets" in without_terms(site.html["alternatives"])
-    svg = (site.out / "sections/alternatives/alternatives_loss.svg").read_text(encoding="utf-8")
+    svg = (site.results / "sections/alternatives/alternatives_loss.svg").read_text(encoding="utf-8")
     assert HOSTILE not in svg

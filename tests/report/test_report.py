@@ -104,8 +104,8 @@ def test_embedded_specifications_are_those_of_the_files(site):
     for page, name in folders.items():
         found = scripts_in(site.html[page], "application/json")
         paths = [
-            site.out / name / f"{entry['name']}.json"
-            for entry in strict_json((site.out / name / "figures.json").read_text())
+            site.results / name / f"{entry['name']}.json"
+            for entry in strict_json((site.results / name / "figures.json").read_text())
         ]
         assert [f"{path.stem}-spec" for path in paths] == [key for key in found if "-spec" in key]
         for path in paths:
@@ -133,7 +133,7 @@ def test_sentences_of_figures_are_on_the_pages(site):
     folders |= {name: f"sections/{name}" for name in OF_SECTIONS}
     for page, folder in folders.items():
         text = without_terms(site.html[page])
-        for entry in strict_json((site.out / folder / "figures.json").read_text()):
+        for entry in strict_json((site.results / folder / "figures.json").read_text()):
             assert entry["finding"] in text
             assert entry["caption"] in text
 
@@ -218,18 +218,20 @@ def test_sizes(site):
 
 
 def test_a_second_build_is_byte_identical(site):
+    figures = folder_bytes(site.results / "figures")
     again = made.make_site(site.folder, site.grid, site.manifests, "again")
     assert folder_bytes(again) == folder_bytes(site.out)
+    assert folder_bytes(site.results / "figures") == figures
     shutil.rmtree(again)
 
 
 def test_pages_without_maps_or_figures(site, tmp_path):
     from sinkscope.report.build import write_report
 
-    tables = site.folder / "results" / "tables"
-    wanted = Wanted(site.grid, site.folder)
-    write_report(wanted, tables, tmp_path, "c0ffee")
-    html = (tmp_path / "enc.html").read_text()
+    results = tmp_path / "results"
+    shutil.copytree(site.results / "tables", results / "tables")
+    write_report(Wanted(site.grid, site.folder), results, tmp_path / "out", "c0ffee")
+    html = (tmp_path / "out/enc.html").read_text()
     assert "<figure" not in html
     assert "dialog.js" not in html
     assert "There is no result yet" in (tmp_path / "index.html").read_text()

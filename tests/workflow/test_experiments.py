@@ -36,7 +36,7 @@ def test_induction_heads_are_looked_for_in_decoders_and_shown(project):
     assert table["first_token"].null_count() == 0
     for path in (project.folder / "results").rglob("*.parquet"):
         assert pl.read_parquet_metadata(path)["sinkscope_schema_version"] == SCHEMA_VERSION, path
-    folder = project.folder / "reports" / "sections" / "induction"
+    folder = project.folder / "results" / "sections" / "induction"
     figures = json.loads((folder / "figures.json").read_text())
     assert figures[0]["name"] == "induction_scores"
     assert project.planned(section, *SMALL) == {}

@@ -67,7 +67,7 @@ def test_what_a_killed_run_had_begun_is_taken_away_by_the_next(project):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert project.begun("reports")
-    assert not (project.folder / "reports/figures/minilm/figures.json").exists()
+    assert not (project.folder / "results/figures/minilm/figures.json").exists()
     assert project.snakemake("--unlock").returncode == 0
     done = project.snakemake(figures)
     assert done.returncode == 0, done.stdout
@@ -83,7 +83,7 @@ def test_a_run_beside_another_leaves_it_what_it_is_writing(project):
     os.killpg(process.pid, signal.SIGCONT)
     said, _ = process.communicate()
     assert process.returncode == 0, said
-    assert (project.folder / "reports/figures/minilm/figures.json").is_file()
+    assert (project.folder / "results/figures/minilm/figures.json").is_file()
 
 
 @pytest.fixture

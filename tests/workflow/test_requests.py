@@ -115,7 +115,7 @@ def test_check_names_what_is_damaged_and_the_next_run_makes_it_again(project):
     done = check(project)
     assert (done.returncode, done.stdout.count("\n")) == (0, 1), done.stdout
     damaged = ["results/tables/heads.parquet", "results/cells/decoder/one.safetensors"]
-    damaged += ["reports/figures/decoder/sink_mass.svg", "reports/decoder.html"]
+    damaged += ["results/figures/decoder/sink_mass.svg", "reports/decoder.html"]
     for name in damaged:
         path = project.folder / name
         path.write_bytes(path.read_bytes()[:-3])

@@ -22,7 +22,7 @@ def test_records_of_the_zoo_become_sections_of_the_report(with_zoo):
     with_zoo.models(MINILM, "zoo-made\tzoo:made")
     planned = with_zoo.planned()
     assert planned["emergence_tables"] == planned["section_emergence"] == 1
-    wanted, folder = "section_emergence", "reports/sections/emergence"
+    wanted, folder = "section_emergence", "results/sections/emergence"
     done = with_zoo.snakemake(wanted)
     assert done.returncode == 0, done.stdout
     listed = json.loads((with_zoo.folder / folder / "figures.json").read_text())

@@ -31,7 +31,7 @@ def test_a_run_leaves_report_tables_figures_and_provenance(finished):
     folder = finished.folder
     assert (folder / "reports/index.html").stat().st_size > 10_000
     assert (folder / "reports/minilm.html").is_file()
-    assert len(list((folder / "reports/figures/minilm").glob("*.svg"))) >= 5
+    assert len(list((folder / "results/figures/minilm").glob("*.svg"))) >= 5
     manifest = finished.wanted().extract("minilm", "0000").stamp
     job = json.loads((folder / manifest).read_text())["job"]
     assert job["seconds"] > 0

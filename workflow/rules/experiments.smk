@@ -3,7 +3,7 @@
 # OUTPUTS: of every experiment that is declared in sinkscope/experiments:
 #     results/experiments/{experiment}/{model}/{shard}/, what was measured of one model, over one
 #     shard of documents, or (all) over what it reads of all; its tables in results/tables/; the
-#     figures of its sections in reports/sections/.
+#     figures of its sections in results/sections/.
 
 MEASURE = "{experiment}/{model}/{shard}.{digest}"
 

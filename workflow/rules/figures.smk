@@ -1,5 +1,5 @@
 # REQUIRED INPUTS: results/tables/; for heat maps, the cells.
-# OUTPUTS: reports/figures/: Vega-Lite, SVG, PNG and CSV of every figure of the atlas, in a folder for
+# OUTPUTS: results/figures/: Vega-Lite, SVG, PNG and CSV of every figure of the atlas, in a folder for
 #     each model and one (all) that compares them; reports/maps/{model}: heat maps of every layer;
 #     results/tables/findings.parquet, the numbers in the sentences of all figures.
 
@@ -11,7 +11,7 @@ rule figures:
     input:
         stamps([wanted.tables()]),
     output:
-        update("reports/figures/{model}/made.{digest}.json"),
+        update("results/figures/{model}/made.{digest}.json"),
     log:
         f"results/logs/{FIGURES}.log",
     benchmark:

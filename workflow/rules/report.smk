@@ -1,4 +1,4 @@
-# REQUIRED INPUTS: results/tables/, reports/figures/, reports/sections/ and reports/maps/.
+# REQUIRED INPUTS: results/tables/, results/figures/, results/sections/ and reports/maps/.
 # OUTPUTS: reports/index.html, a page for every model, claims.html, and what they load.
 
 

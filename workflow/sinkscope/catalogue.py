@@ -29,7 +29,7 @@ def all_tables() -> dict[str, Table]:
 
 # Pages of every report beside those of models and sections: the front page, the models side by
 # side, and what was run.
-OWN_PAGES = ("index", "compared", "run")
+OWN_PAGES = ("index", "compared", "reader", "run")
 
 
 @dataclass(frozen=True)

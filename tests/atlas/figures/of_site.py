@@ -13,11 +13,11 @@ def tables_of(site):
 
 def drawn(site, model, name):
     """The CSV beside a figure, as it is drawn and offered."""
-    return pl.read_csv(site.out / "figures" / model / f"{name}.csv", infer_schema_length=None)
+    return pl.read_csv(site.results / "figures" / model / f"{name}.csv", infer_schema_length=None)
 
 
 def listed(site, model):
-    return strict_json((site.out / "figures" / model / "figures.json").read_text())
+    return strict_json((site.results / "figures" / model / "figures.json").read_text())
 
 
 def sentence(site, model, name):

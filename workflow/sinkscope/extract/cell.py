@@ -5,8 +5,9 @@ lists them. Of their axes, `key_set` is KEY_SETS, `width` LOCAL_WIDTHS, and `cel
 map: tokens, or for long documents map_cells blocks of them. NaN: no query can see the key.
 The entries of `layer` are the layers with attention: in hybrid models, not all.
 `meta` is JSON: model, document, tokens, classes, n_tokens_full, window, sink_rule, is_causal,
-layers (the model's numbers of these layers), heads, path (backend that reduced the attention:
-triton, torch, or both), audit (as audit.Audited), fingerprint, sha256 (of the arrays).
+layers (the model's numbers of these layers), heads, gaps (characters in front of each token that
+belong to none; of cells with maps), path (backend that reduced the attention: triton, torch, or
+both), audit (as audit.Audited), fingerprint, sha256 (of the arrays).
 """
 
 from __future__ import annotations

@@ -197,6 +197,8 @@ def cell_of(
         "heads": [f"{layer}/{head}" for layer, head in observation.plan.heads],
         "path": " and ".join(sorted(observation.paths)),
     }
+    if "map" in arrays and encoded.gaps is not None:  # the report shows the running text
+        meta["gaps"] = encoded.gaps
     return Cell(meta, arrays)
 
 

@@ -23,15 +23,18 @@ CLASS_NAMES = np.array(KEY_CLASSES, dtype=object)
 
 @dataclass(frozen=True)
 class Encoded:
-    """One document as a model reads it; ids, tokens and classes have one entry per token.
+    """One document as a model reads it; ids, tokens, classes and gaps have one entry per token.
 
-    n_tokens_full: length before truncation.
+    n_tokens_full: length before truncation. gaps: the characters of the text, most often a space,
+    that lie between a token and the one before it and belong to neither; None where they are
+    unknown.
     """
 
     ids: list[int]
     tokens: list[str]
     classes: list[str]
     n_tokens_full: int
+    gaps: list[str] | None = None
 
     @property
     def truncated(self) -> bool:
@@ -97,7 +100,17 @@ def _whole(
         raise SinkscopeError(
             f"document '{document}': model '{model}' makes no token of it; add text.", document
         )
-    return Encoded(ids, shown.tolist(), classes, len(ids))
+    return Encoded(ids, shown.tolist(), classes, len(ids), gaps_of(spans, full_text))
+
+
+def gaps_of(spans: np.ndarray, text: str) -> list[str]:
+    """Of each token the characters between it and those before it. spans: [token, 2]."""
+    starts, ends = spans.T
+    reached = np.concatenate([[0], np.maximum.accumulate(ends)])[:-1]
+    gaps = [""] * len(spans)
+    for i in np.flatnonzero((starts > reached) & (ends > starts)):
+        gaps[i] = text[reached[i] : starts[i]]
+    return gaps
 
 
 def special_ids_of(tokenizer: Any) -> dict[str, int]:
@@ -207,4 +220,5 @@ def _fitting(loaded: Loaded, document: str, whole: Encoded, *, truncate: bool) -
         whole.tokens[:stop] + whole.tokens[end:],
         whole.classes[:stop] + whole.classes[end:],
         full,
+        whole.gaps and whole.gaps[:stop] + whole.gaps[end:],
     )

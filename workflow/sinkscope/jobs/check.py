@@ -17,7 +17,10 @@ from sinkscope.jobs.wanted import Wanted
 from sinkscope.printable import printable
 
 # Folders in which every file must be listed by a stamp.
-FOLDERS = ("results/cells", "results/experiments", "results/reduced", "results/tables", "reports")
+FOLDERS = (
+    *("results/cells", "results/experiments", "results/reduced", "results/tables"),
+    *("results/figures", "results/sections", "reports"),
+)
 
 
 @dataclass(frozen=True)

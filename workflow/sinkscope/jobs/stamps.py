@@ -15,9 +15,9 @@ FOLDERS = (
     "results/experiments/*/*/*",
     "results/reduced/*",
     "results/made",
-    "reports/figures/*",
+    "results/figures/*",
+    "results/sections/*",
     "reports/maps/*",
-    "reports/sections/*",
 )
 
 

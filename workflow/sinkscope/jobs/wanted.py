@@ -96,7 +96,8 @@ class Wanted(OfTables):
         **content: Any,
     ) -> Request:
         content = {"code": code_hash(*modules), "parts": digests(parts), **content}
-        return Request(job, f"reports/{job}/made", content, command)
+        folder = "reports" if command[0] == "maps" else "results"  # pages load maps as they are
+        return Request(job, f"{folder}/{job}/made", content, command)
 
     def figures_of_run(self) -> list[Request]:
         """The requests of the jobs that draw figures with a sentence."""

@@ -19,27 +19,31 @@ from sinkscope.report.pages import Report
 from sinkscope.report.site import SCRIPTS, STYLES, environment, script, shown_sections, style
 from sinkscope.tables.read import read_table, read_tables
 
+MOST_CSV = 200_000  # bytes of a table that is copied as CSV too
+
 
 def write_report(
     wanted: Wanted,
-    tables: Path,
+    results: Path,
     out: Path,
     commit: str,
     sections: Sequence[str] = (),
 ) -> None:
-    """Write index.html, compared.html, run.html, SECTION.html, MODEL.html, assets/ and data/ into
-    the folder `out`.
+    """Write index.html, compared.html, run.html, SECTION.html, MODEL.html, reader.html, assets/ and
+    data/ into the folder `out`.
 
-    wanted: the requests of the run; their configuration is shown as provenance. sections: names of
-    the sections of experiments. The figures and maps that the pages show are in `out` already, in
-    figures/, maps/ and sections/. Files that earlier reports wrote for models and experiments that
-    the configuration no longer has are removed.
+    wanted: the requests of the run; their configuration is shown as provenance. results: the folder
+    with tables/, figures/ and sections/. sections: names of the sections of experiments. Heat maps
+    are in `out`/maps already. Files that earlier runs wrote for models and experiments that the
+    configuration no longer has are removed.
     """
+    tables = results / "tables"
     atlas_tables = read_tables(tables, tables_of_atlas())
-    report = Report(wanted, atlas_tables, read_table(tables / "findings.parquet"), out, commit)
+    numbers = read_table(tables / "findings.parquet")
+    report = Report(wanted, atlas_tables, numbers, results, out, commit)
     in_order = every_section(wanted.grid.config.raw["experiments"])
     entries = {name: entry for name, entry in in_order.items() if name in sections}
-    report.add_sections(entries, shown_sections(entries, out))
+    report.add_sections(entries, shown_sections(entries, results))
     if "claims" in sections:
         report.claims = read_table(tables / "claims.parquet")
     write_assets(out / "assets")
@@ -50,6 +54,7 @@ def write_report(
     pages = {
         "index": ("index", report.index()),
         "compared": ("compared", report.compared()),
+        "reader": ("reader", report.reader()),
         "run": ("run", report.run(downloads)),
         **{name: (report.template(name), report.section(name)) for name in pages_of(entries)},
         **{model: ("model", report.model(model)) for model in report.models},
@@ -57,7 +62,7 @@ def write_report(
     for name, (template, values) in pages.items():
         page = templates.get_template(f"{template}.html.j2").render({"name": name} | values)
         write_text(out / f"{name}.html", page)
-    remove_leftovers(out, wanted.grid, sections)
+    remove_leftovers(out, results, wanted.grid, sections)
 
 
 def write_assets(folder: Path) -> None:
@@ -68,13 +73,14 @@ def write_assets(folder: Path) -> None:
 
 
 def copy_tables(tables: Path, folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Copy these tables; returns one entry per table: its name, number of rows and links."""
+    """Copy these tables; returns one entry per table: its name, number of rows and links. Large
+    ones are copied as Parquet alone: a report travels."""
     entries = []
     for name in names:
         links = {}
         for ending in ("csv", "parquet"):
             source = tables / f"{name}.{ending}"
-            if source.is_file():
+            if source.is_file() and (ending == "parquet" or source.stat().st_size <= MOST_CSV):
                 with written(folder / source.name) as temporary:
                     shutil.copyfile(source, temporary)
                 links[ending] = f"{folder.name}/{source.name}"

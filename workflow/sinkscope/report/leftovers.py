@@ -20,8 +20,9 @@ from sinkscope.jobs.request import stamps_of
 ENDINGS = ("json", "svg", "png", "csv")  # of a figure
 
 
-def remove_leftovers(out: Path, grid: Grid, shown: Sequence[str]) -> list[Path]:
-    """Remove the files in `out` that no report of the whole grid has; returns the removed paths.
+def remove_leftovers(out: Path, results: Path, grid: Grid, shown: Sequence[str]) -> list[Path]:
+    """Remove the files in `out`, and the figures in `results`, that no report of the whole grid
+    has; returns the removed paths.
 
     shown: sections of the report that was just written.
 
@@ -32,16 +33,22 @@ def remove_leftovers(out: Path, grid: Grid, shown: Sequence[str]) -> list[Path]:
     current = sections_of_grid(grid) | set(shown)
     files = [
         *pages(out, {*models, *OWN_PAGES, *current}),
-        *(file for folder in others(out / "figures", {"all", *models}) for file in figures(folder)),
         *(file for folder in others(out / "maps", models) for file in maps(folder)),
-        *(file for folder in others(out / "sections", current) for file in figures(folder)),
+        *(
+            file
+            for folder in (
+                *others(results / "figures", {"all", *models}),
+                *others(results / "sections", current),
+            )
+            for file in figures(folder)
+        ),
         *tables(out / "data", current),
     ]
     existing = [file for file in files if file.is_file() and not file.is_symlink()]
     for file in existing:
         file.unlink()
     for folder in sorted({up for file in existing for up in file.parents[:2]}, reverse=True):
-        if out in folder.parents:
+        if out in folder.parents or results in folder.parents:
             with suppress(OSError):  # the folder is not empty
                 folder.rmdir()
     return existing
@@ -86,13 +93,7 @@ def maps(folder: Path) -> Iterator[Path]:
     """Files that atlas.maps wrote into a folder."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         for entry in read_json(folder / "index.json"):
-            of_document = folder / Path(entry["document"]).name
-            layers = [str(layer) for layer in entry["layers"]]
-            heads = [f"{layer}-{head}" for layer, head in entry["heads"]]
-            yield of_document / "tokens.js"
-            yield from (
-                of_document / f"{name}.{end}" for name in layers + heads for end in ("js", "png")
-            )
+            yield folder / f"{Path(entry['document']).name}.js"
         yield from (folder / "index.json", *stamps_of(folder / "made"))
 
 

@@ -34,6 +34,7 @@ def pages(sections: Sequence[ShownSection], groups: Sequence[Group]) -> list[Pag
             (
                 Link("index", "Overview"),
                 Link("compared", "Models side by side"),
+                Link("reader", "Read a text by its attention"),
                 Link("run", "Run, documents and downloads"),
             ),
         ),

@@ -12,14 +12,14 @@ from sinkscope.atlas.sections import FRONT
 from sinkscope.catalogue import ReportSection
 from sinkscope.charts.palette import model_colour
 from sinkscope.charts.select import model_names
-from sinkscope.charts.shown import ShownFigure, ShownSection, address, read_figures
+from sinkscope.charts.shown import ShownFigure, ShownSection, read_figures
 from sinkscope.charts.theme import ALL_DOCUMENTS, ALL_MODELS
 from sinkscope.claims import page as claims_page
 from sinkscope.claims import summary as claims_summary
 from sinkscope.files import read_json
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.report import findings, front, navigation, overview, provenance
-from sinkscope.report.site import OF_FIGURES, OF_PAGES, SCRIPTS, STYLES, map_data
+from sinkscope.report.site import STYLES, map_data, scripts
 from sinkscope.report.terms import Terms
 from sinkscope.report.thumbnail import thumbnail
 from sinkscope.report.verdicts import facts_of, verdict
@@ -33,10 +33,12 @@ class Report:
         wanted: Wanted,
         tables: dict[str, pl.DataFrame],
         numbers: pl.DataFrame,
+        results: Path,
         out: Path,
         commit: str,
     ) -> None:
-        self.grid, self.tables, self.out = wanted.grid, tables, out
+        self.grid, self.tables = wanted.grid, tables
+        self.results, self.out = results, out
         self.directory = wanted.directory
         self.numbers = numbers  # the table `findings`
         self.commit = commit
@@ -46,6 +48,7 @@ class Report:
         self.models = list(wanted.grid.cells)  # with or without results
         self.names = model_names(tables)  # models with results, which have colours
         self.kinds = overview.attention_kinds(tables)
+        self.maps = {model: index for model in self.models if (index := self.documents_of(model))}
         self.groups = overview.groups(self.grid.config.models, self.kinds)
         self.entries: Mapping[str, ReportSection] = {}
         self.sections: list[ShownSection] = []  # without that of the front page
@@ -67,8 +70,9 @@ class Report:
             "pages": navigation.pages(self.sections, self.groups),
             "inline": None,
             "styles": STYLES,
-            "scripts": OF_FIGURES,
+            "scripts": scripts(figures=True),
             "page": {},
+            "has_reader": bool(self.maps),
             "terms": Terms(),
             "lacks": self.lacks(),
         }
@@ -108,7 +112,7 @@ class Report:
         texts = {entry.name: entry.text for entry in self.grid.config.documents}
         return self.common() | {
             "title": "Attention sinks",
-            "scripts": OF_PAGES,
+            "scripts": scripts(),
             "n_documents": self.tables["documents"]["document"].n_unique(),
             "n_models": len(self.names),
             "opening": opening,
@@ -124,7 +128,7 @@ class Report:
             text = claims_summary.brief(self.claims)
         else:
             text = verdict(template, section.figures, self.numbers)
-        folder = self.out / "sections" / section.name
+        folder = self.results / "sections" / section.name
         picture = thumbnail(folder / f"{section.figures[0].name}.png") if section.figures else None
         return {"name": section.name, "title": section.title, "verdict": text, "image": picture}
 
@@ -136,14 +140,15 @@ class Report:
             "headline": findings.headline(self.numbers) if n_cells else "There is no result yet.",
             "summary": {model: self.summary(model) for model in self.models},
             "compared": softmax,
-            "figures": read_figures(self.out / "figures" / "all", self.out),
+            "figures": read_figures(self.results / "figures" / "all"),
             "all_models": ALL_MODELS,
+            "page": {"all_models": ALL_MODELS},
         }
 
     def run(self, downloads: list[dict[str, Any]]) -> dict[str, Any]:
         return self.common() | {
             "title": "Run, documents and downloads",
-            "scripts": OF_PAGES,
+            "scripts": scripts(),
             "summary": {model: {"facts": self.facts(model)} for model in self.models},
             "n_cells": self.tables["documents"].height,
             "n_grid": self.n_grid(),
@@ -200,18 +205,18 @@ class Report:
         ]
 
     def model(self, model: str) -> dict[str, Any]:
-        figures = read_figures(self.out / "figures" / model, self.out)
-        maps = self.out / "maps" / model
-        index = read_json(maps / "index.json") if (maps / "index.json").is_file() else []
+        figures = read_figures(self.results / "figures" / model)
+        index = self.maps.get(model, [])
         # Only documents with maps, if there are maps: every panel can show these.
         names = [entry["document"] for entry in index]
         return self.common() | {
             "title": model,
-            "scripts": SCRIPTS if index else OF_FIGURES,
+            "scripts": scripts(figures=True, maps=bool(index)),
             "page": {
                 "model": model,
                 "first_document": first_document(index),
-                "maps": map_data(index, address(maps, self.out)),
+                "all_documents": ALL_DOCUMENTS,
+                "maps": map_data({model: index}, "maps"),
             },
             "model": model,
             "source": self.grid.config.model(model).source,
@@ -225,6 +230,15 @@ class Report:
             "maps": index,
             "missing": [entry for entry in self.missing if entry.model == model],
         }
+
+    def documents_of(self, model: str) -> list[dict[str, Any]]:
+        """The index of the model's maps; empty without maps."""
+        path = self.out / "maps" / model / "index.json"
+        return read_json(path) if path.is_file() else []
+
+    def reader(self) -> dict[str, Any]:
+        page = {"maps": map_data(self.maps, "maps"), "n_see": self.grid.config.raw["sink_queries"]}
+        return self.common() | {"title": "Reader", "scripts": scripts(maps=True), "page": page}
 
     def analysed(self, model: str) -> list[str]:
         names = self.tables["documents"].filter(pl.col("model") == model)["document"].to_list()

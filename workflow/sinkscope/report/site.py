@@ -11,18 +11,20 @@ import jinja2
 import vl_convert
 
 from sinkscope import words
-from sinkscope.atlas.maps import STEPS
 from sinkscope.catalogue import ReportSection
-from sinkscope.charts.palette import CLASS_COLOURS, HEAT_FLOOR, heat_table
+from sinkscope.charts.palette import CLASS_COLOURS, heat_table
 from sinkscope.charts.shown import ShownSection, read_figures
 from sinkscope.printable import printable
 from sinkscope.references import cited
 
 HERE = Path(__file__).parent
-STYLES = ("report.css", "maps.css", "front.css")
-# In the order of loading: those of every page, of pages with figures, and of pages with heat maps.
-SCRIPTS = ("vega.js", "report.js", "data.js", "maps.js", "strip.js", "dialog.js")
-OF_PAGES, OF_FIGURES = ("report.js",), SCRIPTS[:3]
+STYLES = ("report.css", "maps.css", "front.css", "reader.css")
+OF_MAPS = ("maps.js", "strip.js", "dialog.js", "reader.js")
+# In the order of loading; the last starts the page.
+SCRIPTS = ("vega.js", "state.js", "figures.js", "tables.js", "data.js", *OF_MAPS, "start.js")
+PAGE_ADDRESS = re.compile(
+    r"\((\w)=window\.location\)\.hash\?\1\.href\.slice\(0,-\1\.hash\.length\):\1\.href"
+)
 
 
 def environment() -> jinja2.Environment:
@@ -56,29 +58,38 @@ def script(name: str) -> str:
         return (HERE / "static" / name).read_text(encoding="utf-8")
     # The bundle declares one-letter global names, so it is wrapped in a function.
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    # Vega puts the page's address in front of the gradients of a chart; once the address has
+    # changed, they would be looked for in another page.
+    bundle, n_found = PAGE_ADDRESS.subn('""', bundle)
+    assert n_found == 1
     return re.sub("</(script)", r"<\\/\1", f"(() => {{\n{bundle}\n}})();\n", flags=re.IGNORECASE)
 
 
-def shown_sections(entries: Mapping[str, ReportSection], out: Path) -> list[ShownSection]:
-    """Sections in their order. Figures are in `out`/sections/NAME."""
+def scripts(*, figures: bool = False, maps: bool = False) -> list[str]:
+    """The scripts of a page with or without figures and heat maps, in their order."""
+    unused = {"vega.js": not figures, **dict.fromkeys(OF_MAPS, not maps)}
+    return [name for name in SCRIPTS if not unused.get(name)]
+
+
+def shown_sections(entries: Mapping[str, ReportSection], results: Path) -> list[ShownSection]:
+    """Sections in their order. Figures are in `results`/sections/NAME."""
     return [
         ShownSection(
             name,
             entry.section.title,
             entry.section.intro,
-            read_figures(out / "sections" / name, out),
+            read_figures(results / "sections" / name),
         )
         for name, entry in entries.items()
     ]
 
 
-def map_data(index: Sequence[dict[str, Any]], folder: str) -> dict[str, Any]:
-    """Data for maps.js and dialog.js: where the maps are, and the colours of the thumbnails."""
+def map_data(indices: Mapping[str, Sequence[dict[str, Any]]], folder: str) -> dict[str, Any]:
+    """Data for the scripts of maps: documents with maps by model, where the maps are, and their
+    colours."""
     return {
         "folder": folder,
-        "documents": list(index),
-        "steps": STEPS,
-        "floor": HEAT_FLOOR,
+        "models": {model: list(index) for model, index in indices.items()},
         "colours": [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in heat_table().tolist()],
         "class_colours": CLASS_COLOURS,
     }

@@ -15,7 +15,7 @@ from sinkscope.jobs.execution import at_work
 from sinkscope.jobs.failures import LOGS
 from sinkscope.jobs.wanted import Wanted
 
-TABLES = Path("results/tables")
+RESULTS = Path("results")
 REPORT = Path("reports")
 
 
@@ -37,7 +37,7 @@ def write_report_of(request: dict[str, Any], directory: Path) -> None:
 def write_pages(wanted: Wanted, request: dict[str, Any]) -> None:
     from sinkscope.report.build import write_report
 
-    write_report(wanted, TABLES, REPORT, request["commit"], request["sections"])
+    write_report(wanted, RESULTS, REPORT, request["commit"], request["sections"])
 
 
 def report_finished(config: Path, directory: Path) -> None:

@@ -1,99 +1,266 @@
-// Heat maps: data files, thumbnails, tokens. The dialog of a full map is in dialog.js.
+// @ts-check
+// Heat maps: their data files, and thumbnails. The dialog of a full map is in dialog.js.
 "use strict";
 
-const maps = page.maps;
-const received = new Map();
+/** Data files that are loaded, or loading, by model and document. @type {Map<string, Promise<MapData>>} */
+const loading = new Map();
+/** @type {Map<string, (data: MapData) => void>} */
 const waiting = new Map();
 
 // Data files call this: a page opened from a disk may load scripts, but not fetch.
-window.sinkscope = {
+const sinkscope = {
+  /** @param {string} key @param {MapData} value */
   receive(key, value) {
-    received.set(key, value);
     waiting.get(key)?.(value);
+    loading.set(key, Promise.resolve(value));
   },
 };
 
-function load(path) {
-  const key = `${page.model}/${path}`;
-  if (received.has(key)) return Promise.resolve(received.get(key));
+/** @returns {MapsOfPage} */
+function maps() {
+  return /** @type {MapsOfPage} */ (page.maps);
+}
+
+/** The data of a document. @param {string} model @param {string} documentName @returns {Promise<MapData>} */
+function load(model, documentName) {
+  const key = `${model}/${documentName}`;
+  const data = loading.get(key) ?? fromFile(model, documentName, key);
+  loading.set(key, data);
+  return data;
+}
+
+/** @param {string} model @param {string} documentName @param {string} key @returns {Promise<MapData>} */
+function fromFile(model, documentName, key) {
   return new Promise((resolve, reject) => {
     waiting.set(key, resolve);
-    const script = document.createElement("script");
-    script.src = `${maps.folder}/${path}.js`;
+    const script = element("script", { src: `${maps().folder}/${encodeURIComponent(model)}/${encodeURIComponent(documentName)}.js` });
     script.onerror = () => reject(new Error(`${script.src} is not there`));
     document.head.append(script);
   });
 }
 
-// Rows of a map as numbers of steps, Uint16Array of n_cells x n_cells.
-async function matrixOf(documentName, map) {
-  const text = await load(`${documentName}/${map}`);
+// ---- Numbers ----
+
+/** Bytes of base64 text that was compressed. @param {string} text */
+async function unpacked(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint16Array(await new Response(stream).arrayBuffer());
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-function entryOf(documentName) {
-  return maps.documents.find((entry) => entry.document === documentName);
+/** The attention that a byte stands for: the square of its part of 255. */
+const ATTENTION = Float32Array.from({ length: 256 }, (_, step) => (step / 255) ** 2);
+
+/**
+ * A map of n x n cells. bytes: columns, one key after the other.
+ * @typedef {{n: number, bytes: Uint8Array}} Matrix
+ */
+
+/** @param {MapData} data @param {string} map "3", the mean over the heads of layer 3, or "3-1" @returns {Promise<Matrix | null>} null without the map */
+async function matrixOf(data, map) {
+  const text = data.maps?.[map];
+  return text ? { n: data.first.length - 1, bytes: await unpacked(text) } : null;
 }
 
-function shownDocument() {
-  return entryOf(picked.document) ? picked.document : page.first_document;
+/** @param {Matrix} matrix @param {number} query @param {number} key */
+function attentionOf(matrix, query, key) {
+  return ATTENTION[matrix.bytes[key * matrix.n + query]];
 }
 
-// "12" is a layer's head mean, "12-3" head 3 of layer 12.
+/** What every key receives: mean over all queries. @param {Matrix} matrix @returns {Float64Array} */
+function means({ n, bytes }) {
+  const sums = new Float64Array(n);
+  for (let key = 0; key < n; key++) {
+    for (let query = 0; query < n; query++) sums[key] += ATTENTION[bytes[key * n + query]];
+  }
+  return sums.map((sum) => sum / n);
+}
+
+// ---- Colours ----
+
+const FLOOR = 2e-3; // less is kept as nothing (sinkscope.atlas.maps); the logarithmic scale begins here
+
+function scaleOf() {
+  return address.get("scale") === "log" ? "log" : "linear";
+}
+
+/** Part of the colour scale, 0 to 1. @param {number} attention @param {string} scale */
+function part(attention, scale) {
+  if (scale === "linear") return attention;
+  return Math.max(0, 1 - Math.log10(Math.max(attention, FLOOR)) / Math.log10(FLOOR));
+}
+
+/** RGBA of every byte, one after the other; no attention is transparent. @param {string} scale */
+function pixelsOf(scale) {
+  const table = new Uint8ClampedArray(256 * 4);
+  for (let step = 0; step < 256; step++) {
+    const at = Math.round(part(ATTENTION[step], scale) * 255);
+    const hex = maps().colours[at];
+    table.set([1, 3, 5].map((from) => parseInt(hex.slice(from, from + 2), 16)), step * 4);
+    table[step * 4 + 3] = at === 0 ? 0 : 255;
+  }
+  return table;
+}
+
+/** The byte of an attention. @param {number} attention */
+function byteOf(attention) {
+  return Math.round(Math.sqrt(attention) * 255);
+}
+
+// ---- Thumbnails ----
+
+// Pixels: most cells a side, height of the strip of what keys receive, the gap below it, and the
+// largest part of the width that the first key, the most frequent sink, may lack.
+const THUMBNAIL = { side: 96, strip: 7, gap: 3, first: 24 };
+
+/** The largest value of each block: the mean would hide a sink, one column among many. @param {Matrix} matrix */
+function reduced({ n, bytes }) {
+  const side = Math.min(n, THUMBNAIL.side);
+  const block = Uint16Array.from({ length: n }, (_, cell) => Math.floor(((cell + 1) * side - 1) / n));
+  const least = new Uint8Array(side * side); // [key, query]
+  for (let key = 0; key < n; key++) {
+    const row = block[key] * side;
+    for (let query = 0; query < n; query++) {
+      const at = row + block[query];
+      if (bytes[key * n + query] > least[at]) least[at] = bytes[key * n + query];
+    }
+  }
+  return { side, block, bytes: least };
+}
+
+/** @param {HTMLCanvasElement} canvas @param {Matrix} matrix */
+function paint(canvas, matrix) {
+  const { side, block, bytes } = reduced(matrix);
+  const strip = new Uint8Array(side);
+  means(matrix).forEach((mean, key) => { strip[block[key]] = Math.max(strip[block[key]], byteOf(mean)); });
+  const unit = Math.max(1, Math.floor(THUMBNAIL.side / side));
+  const first = Math.max(unit, Math.floor((side * unit) / THUMBNAIL.first));
+  canvas.width = first + (side - 1) * unit;
+  canvas.height = THUMBNAIL.strip + THUMBNAIL.gap + side * unit;
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const image = context.createImageData(canvas.width, canvas.height);
+  const table = pixelsOf(scaleOf());
+  for (let y = 0; y < canvas.height; y++) {
+    const query = Math.floor((y - THUMBNAIL.strip - THUMBNAIL.gap) / unit);
+    for (let x = 0; x < canvas.width; x++) {
+      const key = x < first ? 0 : 1 + Math.floor((x - first) / unit);
+      const step = y < THUMBNAIL.strip ? strip[key] : query < 0 ? 0 : bytes[key * side + query];
+      image.data.set(table.subarray(step * 4, step * 4 + 4), (y * canvas.width + x) * 4);
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+/** Paint one thumbnail per idle moment. */
+async function paintAll() {
+  const next = () => /** @type {HTMLCanvasElement | null} */ (document.querySelector("canvas[data-map]:not(.painted)"));
+  for (let canvas = next(); canvas; canvas = next()) {
+    canvas.classList.add("painted");
+    const { model, document: name, map } = canvas.dataset;
+    const matrix = await matrixOf(await load(model ?? "", name ?? ""), map ?? "");
+    if (!inHurry) await idle();
+    if (matrix) paint(canvas, matrix);
+  }
+}
+
+/** @param {string} model @param {string} documentName @param {string} map */
+function thumbnail(model, documentName, map) {
+  const canvas = element("canvas", { class: "raster", width: "100", height: "106" });
+  Object.assign(canvas.dataset, { model, document: documentName, map });
+  return canvas;
+}
+
+// ---- The list of maps on a model's page ----
+
+/** One scale for thumbnails and full maps. @param {string} scale */
+function setScale(scale) {
+  address.set({ scale: scale === "log" ? "log" : null });
+  document.dispatchEvent(new CustomEvent("scale"));
+}
+
+/** The pickers of the scale, and the legend beside one. */
+function showScale() {
+  for (const select of /** @type {NodeListOf<HTMLSelectElement>} */ (document.querySelectorAll("select.scale-of-maps"))) {
+    select.value = scaleOf();
+  }
+  const least = document.getElementById("maps-least");
+  if (least) least.textContent = scaleOf() === "log" ? `≤ ${FLOOR}` : "0";
+}
+
+/** @param {string | undefined} model @param {string | undefined} documentName @returns {MapEntry | undefined} */
+function entryOf(model, documentName) {
+  return maps().models[model ?? ""]?.find((entry) => entry.document === documentName);
+}
+
+/** The document that is picked, or the first with maps. @returns {MapEntry} */
+function shownEntry() {
+  return entryOf(page.model, picked.document) ?? /** @type {MapEntry} */ (entryOf(page.model, page.first_document ?? undefined));
+}
+
+/** "12" is a layer's head mean, "12-3" head 3 of layer 12. @param {string} map */
 function titleOf(map) {
   const [layer, head] = map.split("-");
   return head === undefined ? `layer ${layer}` : `layer ${layer}, head ${head}`;
 }
 
+/** @param {MapEntry} entry @param {boolean} single heads, not layers */
 function mapsOf(entry, single) {
   if (single) return entry.heads.map((head) => head.join("-"));
   return entry.layers.map(String);
 }
 
-function thumbnail(documentName, map) {
-  const item = document.createElement("li");
-  const button = document.createElement("button");
-  const image = document.createElement("img");
-  image.src = maps.images?.[map] ?? `${maps.folder}/${documentName}/${map}.png`;
-  image.alt = "";
-  image.className = "raster";
-  image.loading = "lazy";
-  button.type = "button";
+/** @param {MapEntry} entry @param {string} map */
+function item(entry, map) {
+  const button = element("button", { type: "button", "aria-label": `Open the heat map of ${titleOf(map)}` });
   button.dataset.map = map;
-  button.setAttribute("aria-label", `Open the heat map of ${titleOf(map)}`);
-  button.append(image, titleOf(map));
-  button.addEventListener("click", () => openMap(documentName, map));
-  item.append(button);
-  return item;
+  button.append(thumbnail(page.model ?? "", entry.document, map), titleOf(map));
+  button.addEventListener("click", () => openMap(page.model ?? "", entry.document, map));
+  return element("li", {}, button);
 }
 
-async function showTokens(documentName) {
-  const { tokens, classes } = await load(`${documentName}/tokens`);
+/** @param {MapEntry} entry */
+async function showTokens(entry) {
+  const { tokens, classes } = await load(page.model ?? "", entry.document);
   const spans = tokens.map((token, position) => {
-    const span = document.createElement("span");
-    span.textContent = token;
-    span.title = `${position}: ${classes[position]}`;
-    span.style.setProperty("--class", maps.class_colours[classes[position]]);
+    const span = element("span", { title: `${position}: ${classes[position]}` }, token);
+    span.style.setProperty("--class", maps().class_colours[classes[position]]);
     return span;
   });
-  document.getElementById("tokens").replaceChildren(...spans);
+  byId("tokens").replaceChildren(...spans);
 }
 
 function showMaps() {
-  const entry = entryOf(shownDocument());
-  document.getElementById("maps-document").textContent =
+  const entry = shownEntry();
+  byId("maps-document").textContent =
     `${entry.document}: ${entry.n_tokens.toLocaleString("en")} tokens` +
     (entry.n_cells < entry.n_tokens ? `, averaged in ${entry.n_cells} blocks a side` : "");
-  for (const [id, single] of [["layers", false], ["single-heads", true]]) {
-    const list = document.getElementById(id);
-    list.replaceChildren(...mapsOf(entry, single).map((map) => thumbnail(entry.document, map)));
-    list.closest("div").hidden = list.children.length === 0;
+  for (const [id, single] of /** @type {[string, boolean][]} */ ([["layers", false], ["single-heads", true]])) {
+    const list = byId(id);
+    list.replaceChildren(...mapsOf(entry, single).map((map) => item(entry, map)));
+    const box = list.closest("div");
+    if (box) box.hidden = list.children.length === 0;
   }
-  showTokens(entry.document);
+  showTokens(entry);
+  paintAll();
 }
 
-document.addEventListener("pick", (event) => {
-  if (event.detail.name === "document") showMaps();
+/** @param {string} event */
+function repaintOn(event) {
+  document.addEventListener(event, () => {
+    if (!document.getElementById("layers")) return;
+    showScale();
+    showMaps();
+  });
+}
+
+repaintOn("pick");
+repaintOn("scale");
+starts.push(() => {
+  if (!document.getElementById("layers")) return;
+  for (const select of /** @type {NodeListOf<HTMLSelectElement>} */ (document.querySelectorAll("select.scale-of-maps"))) {
+    select.addEventListener("change", () => setScale(select.value));
+  }
+  onState(showScale);
+  showScale();
+  showMaps();
 });

@@ -1,21 +1,17 @@
+// @ts-check
 // What every key of a map receives: bars above the map, the largest with their token and number.
 "use strict";
 
 const STRIP = { height: 40, gap: 6, thinnest: 2, labelled: 3 };
 
-// Mean over all queries of what every key receives; attention: of [query, key], n: queries and keys.
-function receivedBy(n, attention) {
-  const sums = new Float64Array(n);
-  for (let query = 0; query < n; query++) {
-    for (let key = 0; key < n; key++) sums[key] += attention(query, key);
-  }
-  return sums.map((sum) => sum / n);
-}
-
-// The keys that receive most, of those shown, whose labels do not overlap: least pixels between two.
+/**
+ * The keys that receive most, of those shown, whose labels do not overlap.
+ * @param {Float64Array} received mean over queries, by key @param {number[]} shown first and last key @param {number} width pixels
+ */
 function mostReceived(received, [first, last], width) {
   const side = width / (last - first + 1);
   const keys = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  /** @type {number[]} */
   const chosen = [];
   for (const key of keys.sort((a, b) => received[b] - received[a] || a - b)) {
     if (chosen.length === STRIP.labelled) break;
@@ -24,7 +20,10 @@ function mostReceived(received, [first, last], width) {
   return chosen;
 }
 
-// The bars, with an axis from 0 to 1. place: x, y and width of the strip; its height is STRIP.height.
+/**
+ * The bars, with an axis from 0 to 1.
+ * @param {SVGElement} svg @param {Float64Array} received @param {number[]} shown @param {{x: number, y: number, width: number}} place of the strip; its height is STRIP.height
+ */
 function drawStrip(svg, received, [first, last], place) {
   const side = place.width / (last - first + 1);
   const floor = place.y + STRIP.height;
@@ -36,9 +35,9 @@ function drawStrip(svg, received, [first, last], place) {
     bars.append(make("rect", { x: Math.max(place.x, x), y: floor - height, width, height, fill: "#3380b9" }));
   }
   const line = { x1: place.x, x2: place.x + place.width, stroke: "currentColor", "stroke-opacity": 0.25 };
-  const small = { x: place.x - 6, "font-size": 9, "font-family": "system-ui, sans-serif", "text-anchor": "end" };
+  const small = { ...SANS, x: place.x - 6, "font-size": 9, "text-anchor": "end" };
   for (const [value, y] of [[1, place.y], [0, floor]]) {
-    bars.append(make("line", { ...line, y1: y, y2: y }), make("text", { ...small, y: y + 3 }, value));
+    bars.append(make("line", { ...line, y1: y, y2: y }), make("text", { ...small, y: y + 3 }, String(value)));
   }
   bars.append(make("text", { ...small, y: place.y + STRIP.height / 2 + 3 }, "received"));
   svg.append(bars);

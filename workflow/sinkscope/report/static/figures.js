@@ -1,0 +1,280 @@
+// @ts-check
+// Figures: each is drawn in turn, those that are seen first, and fitted to the page's width.
+"use strict";
+
+/**
+ * A chart of the page. width: of the window, when it was drawn. options: of its parameters, by name.
+ * @typedef {{source: string, text: string, view: VegaView | null, width: number,
+ *   options: Record<string, string[]>, shown: Record<string, string>}} Chart
+ */
+
+/** @type {Map<HTMLElement, Chart>} */
+const charts = new Map();
+/** Charts on the screen, or a little below. @type {Set<HTMLElement>} */
+const near = new Set();
+let isDrawing = false;
+let inHurry = false; // before printing
+
+// ---- From a figure's specification to the page's ----
+
+/** @param {HTMLElement} at @returns {VegaLiteSpec} */
+function specOf(at) {
+  const chart = /** @type {Chart} */ (charts.get(at));
+  chart.text ||= byId(chart.source).textContent ?? "";
+  return JSON.parse(chart.text);
+}
+
+// A chart that knows no "all documents" shows the document that the heat maps show.
+/** @param {string} name @param {string[]} options @returns {string | null} */
+function fitting(name, options) {
+  if (options.includes(picked[name])) return picked[name];
+  const first = page.first_document;
+  return name === "document" && first && options.includes(first) ? first : null;
+}
+
+/** @param {VegaLiteSpec} spec @param {number} available */
+function panelsThatFit(spec, available) {
+  const panel = spec.spec;
+  spec.columns = Math.max(1, Math.min(spec.columns, Math.floor((available - 50) / (panel.width + 24))));
+  if (spec.columns === 1) panel.width = Math.max(160, Math.min(panel.width, available - 110));
+}
+
+/** @param {VegaLiteSpec} spec @param {number} available pixels */
+function fit(spec, available) {
+  spec.config.legend.columns = Math.max(2, Math.floor(available / 105));
+  if (spec.spec) {
+    panelsThatFit(spec, available);
+  } else if (spec.concat) {
+    // A panel stands alone, over another, or beside one: of two, neither has long labels.
+    const panels = spec.concat.flatMap((part) => part.vconcat ?? part.hconcat ?? [part]);
+    const beside = panels.length > spec.concat.length ? 55 : 110;
+    const across = spec.concat[0].hconcat?.length ?? 1;
+    const panel = panels[0].width;
+    const columns = Math.floor(available / (across * (panel + beside)));
+    spec.columns = Math.max(1, Math.min(spec.columns, columns));
+    for (const part of panels) part.width = Math.min(panel, available / across - beside);
+  } else if (spec.vconcat) {
+    const wide = spec.vconcat.filter((part) => part.width);
+    for (const part of wide) part.width = Math.min(part.width, available - 150);
+  } else {
+    spec.autosize = { type: "fit-x", contains: "padding" };
+    spec.width = Math.min(available, spec.width + 120);
+  }
+}
+
+// No title (the heading says it), no picker of its own.
+/** @param {VegaLiteSpec} spec @param {number} available */
+function forPage(spec, available) {
+  /** @type {Record<string, string[]>} */
+  const options = {};
+  delete spec.title;
+  spec.config.background = "transparent";
+  for (const parameter of spec.params) {
+    options[parameter.name] = parameter.bind?.options ?? [];
+    const value = fitting(parameter.name, options[parameter.name]);
+    if (value !== null) parameter.value = value;
+    delete parameter.bind;
+  }
+  fit(spec, available);
+  return options;
+}
+
+// ---- Drawing, one chart per turn ----
+
+/** The next task of the browser: it may answer a click first. */
+function turn() {
+  return new Promise((go) => setTimeout(go, 0));
+}
+
+/** A moment in which the browser has nothing else to do. */
+function idle() {
+  const later = window.requestIdleCallback ?? ((/** @type {() => void} */ go) => setTimeout(go, 50));
+  return new Promise((go) => later(() => go(undefined), { timeout: 500 }));
+}
+
+/** @param {HTMLElement} at */
+async function draw(at) {
+  const chart = /** @type {Chart} */ (charts.get(at));
+  const spec = specOf(at);
+  const options = forPage(spec, at.clientWidth);
+  await turn();
+  at.style.minHeight = `${at.offsetHeight}px`; // what is below does not jump
+  chart.view?.finalize();
+  const { view } = await vegaEmbed(at, spec, { actions: false, renderer: "svg" });
+  at.style.minHeight = "";
+  Object.assign(chart, { view, options, width: innerWidth, shown: {} });
+  at.classList.add("drawn");
+  saysWhatIsShown(at);
+}
+
+/** Give a drawn chart what was picked meanwhile. @param {HTMLElement} at */
+async function choose(at) {
+  const chart = /** @type {Chart} */ (charts.get(at));
+  for (const [name, value] of missed(chart)) {
+    chart.shown[name] = value;
+    chart.view?.signal(name, value);
+  }
+  await chart.view?.runAsync();
+  saysWhatIsShown(at);
+}
+
+/** Parameters whose value is not the one that is picked. @param {Chart} chart */
+function missed(chart) {
+  return Object.entries(chart.options)
+    .map(([name, options]) => [name, fitting(name, options)])
+    .filter(([name, value]) => value !== null && chart.view?.signal(String(name)) !== value)
+    .map(([name, value]) => /** @type {[string, string]} */ ([name, value]));
+}
+
+/** What is to be done for a chart now, or null. @param {HTMLElement} at */
+function task(at) {
+  const chart = /** @type {Chart} */ (charts.get(at));
+  if (!at.isConnected) return null;
+  if (!chart.view) return draw;
+  // What is not seen keeps its width until it is.
+  if (near.has(at) && chart.width !== innerWidth) return draw;
+  return missed(chart).length ? choose : null;
+}
+
+function nextTask() {
+  for (const among of [[...near], [...charts.keys()]]) {
+    for (const at of among) {
+      const work = charts.has(at) && task(at);
+      if (work) return { at, work, waits: !near.has(at) };
+    }
+  }
+  return null;
+}
+
+async function drawAll() {
+  if (isDrawing) return;
+  isDrawing = true;
+  try {
+    for (let next = nextTask(); next; next = nextTask()) {
+      if (next.waits && !inHurry) {
+        await idle();
+        next = nextTask(); // meanwhile another may have come into view
+        if (!next) break;
+      }
+      try {
+        await next.work(next.at);
+      } catch (error) {
+        charts.delete(next.at); // the others are drawn all the same
+        console.error(error);
+      }
+      await turn();
+    }
+  } finally {
+    isDrawing = false;
+  }
+}
+
+/** A sentence above a chart where the page's picker shows in it, or does not. @param {HTMLElement} at */
+function saysWhatIsShown(at) {
+  const { view, options } = /** @type {Chart} */ (charts.get(at));
+  const says = at.parentElement?.querySelector(".shown");
+  if (!view || !says) return;
+  if (options.document) says.textContent = `Shown: ${view.signal("document")}`;
+  else if (picked.document && picked.document !== page.all_documents) {
+    says.textContent = "Shown: all documents; this figure has none of single documents.";
+  } else if (picked.model && !options.model && picked.model !== page.all_models) {
+    says.textContent = `This figure does not highlight ${picked.model}.`;
+  } else says.textContent = "";
+}
+
+function startFigures() {
+  charts.clear();
+  near.clear();
+  const seen = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) near.add(/** @type {HTMLElement} */ (entry.target));
+      else near.delete(/** @type {HTMLElement} */ (entry.target));
+    }
+    drawAll();
+  }, { rootMargin: "300px" });
+  for (const at of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".chart[data-spec]"))) {
+    charts.set(at, { source: at.dataset.spec ?? "", text: "", view: null, width: 0, options: {}, shown: {} });
+    seen.observe(at);
+  }
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("button[data-saves]"))) {
+    button.addEventListener("click", () => saveFigure(button));
+  }
+}
+
+// ---- Downloads ----
+
+// First characters that make a spreadsheet run a text as a formula (sinkscope.spreadsheet).
+const FORMULA = /^[=+\-@\t\r]/;
+
+/**
+ * CSV whose texts no spreadsheet runs; otherwise the same bytes.
+ * @param {string} text CSV with a header @param {Record<string, string>} types "number" by column
+ */
+function safeCsv(text, types) {
+  /** @type {string[]} */
+  const names = [];
+  let [row, column] = [0, 0];
+  return text.replace(/("(?:[^"]|"")*"|[^,\n]*)([,\n])/g, (_, field, end) => {
+    const quoted = field.startsWith('"');
+    const content = quoted ? field.slice(1, -1) : field;
+    if (row === 0) names.push(content.replaceAll('""', '"'));
+    const runs = row > 0 && types[names[column]] !== "number" && FORMULA.test(content);
+    [row, column] = end === "\n" ? [row + 1, 0] : [row, column + 1];
+    return (runs ? (quoted ? `"'${content}"` : `'${content}`) : field) + end;
+  });
+}
+
+/** The types of a figure's data. @param {any} spec @returns {{parse: Record<string, string>} | null} */
+function formatOf(spec) {
+  if (spec?.data?.format) return spec.data.format;
+  for (const part of [spec?.spec, ...(spec?.layer ?? []), ...(spec?.concat ?? []), ...(spec?.vconcat ?? []), ...(spec?.hconcat ?? [])]) {
+    const format = part && formatOf(part);
+    if (format) return format;
+  }
+  return null;
+}
+
+/** Pages without charts load the library when a figure is saved. @returns {Promise<unknown>} */
+function vegaHere() {
+  if ("vegaEmbed" in window) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const script = element("script", { src: "assets/vega.js" });
+    script.onload = resolve;
+    script.onerror = reject;
+    document.head.append(script);
+  });
+}
+
+const KINDS = { csv: "text/csv", svg: "image/svg+xml", png: "image/png", json: "application/json" };
+
+/** @param {string | Blob} content @param {keyof typeof KINDS} kind @param {string} name */
+function save(content, kind, name) {
+  const link = element("a", { download: `${name}.${kind}` });
+  link.href = URL.createObjectURL(new Blob([content], { type: KINDS[kind] }));
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** A figure as a file: with its title, black on white, in its own size. @param {HTMLElement} button */
+async function saveFigure(button) {
+  const figure = /** @type {HTMLElement} */ (button.closest("figure"));
+  const spec = JSON.parse(byId(button.dataset.of ?? "").textContent ?? "");
+  const kind = /** @type {keyof typeof KINDS} */ (button.dataset.saves);
+  save(await figureAs(spec, kind), kind, page.model ? `${page.model}-${figure.id}` : figure.id);
+}
+
+/** @param {VegaLiteSpec} spec @param {keyof typeof KINDS} kind @returns {Promise<string | Blob>} */
+async function figureAs(spec, kind) {
+  if (kind === "json") return JSON.stringify(spec, null, 1);
+  if (kind === "csv") return safeCsv(Object.values(spec.datasets)[0], formatOf(spec)?.parse ?? {});
+  await vegaHere();
+  for (const parameter of spec.params) {
+    const value = fitting(parameter.name, parameter.bind?.options ?? []);
+    if (value !== null) parameter.value = value;
+    delete parameter.bind;
+  }
+  const { view } = await vegaEmbed(element("div"), spec, { actions: false, renderer: "svg" });
+  if (kind === "svg") return view.toSVG();
+  const canvas = await view.toCanvas(2);
+  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/png"));
+}

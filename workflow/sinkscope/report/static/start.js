@@ -1,0 +1,36 @@
+// @ts-check
+// Starts what the page has. In the report of one file, every page starts in turn in the same window.
+"use strict";
+
+function start() {
+  readPage();
+  startTheme();
+  startPickers();
+  startTables();
+  startFigures();
+  for (const one of starts) one();
+}
+
+/** Open another page of the report. @param {string} href */
+function goTo(href) {
+  location.href = carried(href);
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a") : null;
+  const href = link?.getAttribute("href") ?? "";
+  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (!plain || link?.hasAttribute("download") || !/^[^#/:]+\.html([?#]|$)/.test(href)) return;
+  event.preventDefault();
+  goTo(href);
+});
+document.addEventListener("pick", () => {
+  for (const at of charts.keys()) saysWhatIsShown(at);
+  drawAll();
+});
+addEventListener("popstate", () => watchers.forEach((watcher) => watcher()));
+addEventListener("pageshow", (event) => { if (event.persisted) watchers.forEach((watcher) => watcher()); });
+addEventListener("beforeprint", () => { inHurry = true; drawAll(); });
+addEventListener("resize", () => setTimeout(drawAll, 250));
+systemIsDark.addEventListener("change", () => setTheme(document.documentElement.dataset.theme ?? "auto"));
+start();

@@ -1,0 +1,59 @@
+// Types that the scripts share, for TypeScript's checker; nothing of this is in the report.
+
+/** The values that a page gives its scripts, in the element `page-data`. */
+interface PageData {
+  model?: string;
+  first_document?: string | null;
+  all_documents?: string;
+  all_models?: string;
+  maps?: MapsOfPage;
+  n_see?: number; // keys that fewer queries see are not judged
+}
+
+interface MapEntry {
+  document: string;
+  n_tokens: number;
+  n_cells: number;
+  layers: number[];
+  n_heads: number;
+  heads: [number, number][];
+}
+
+interface MapsOfPage {
+  folder: string;
+  models: Record<string, MapEntry[]>;
+  colours: string[];
+  class_colours: Record<string, string>;
+}
+
+/** A data file of a document (sinkscope.atlas.maps). Without maps: they were left out. */
+interface MapData {
+  tokens: string[];
+  texts: string[];
+  classes: string[];
+  first: number[];
+  maps?: Record<string, string>;
+  received: string;
+  sinks: number[][];
+  causal: boolean;
+}
+
+interface VegaView {
+  signal(name: string): unknown;
+  signal(name: string, value: unknown): VegaView;
+  runAsync(): Promise<VegaView>;
+  finalize(): void;
+  toSVG(): Promise<string>;
+  toCanvas(scale: number): Promise<HTMLCanvasElement>;
+}
+
+interface VegaLiteSpec {
+  [name: string]: any;
+  datasets: Record<string, string>;
+  params: { name: string; value?: unknown; bind?: { options: string[] } }[];
+  concat?: VegaLiteSpec[];
+  vconcat?: VegaLiteSpec[];
+  hconcat?: VegaLiteSpec[];
+}
+
+declare const vegaEmbed: (at: HTMLElement, spec: object, options: object) => Promise<{ view: VegaView }>;
