@@ -310,11 +310,12 @@ def test_the_reader_shades_a_text_and_shows_what_a_token_attends_to(browse, site
       await until(() => one("#reader select"));
       choose("#reader select", "dec");
       const text = () => one("#reader .reading");
-      await until(() => text().children.length === 40);
+      await until(() => readers[0].key === "dec/two" && text().children.length === 40);
       const [, documents, layer] = document.querySelectorAll("#reader select");
       told.document = documents.value;
       choose("#reader label:nth-of-type(3) select", "2");
       await until(() => one("#reader .shown").textContent.startsWith("layer 2,"));
+      await new Promise((go) => setTimeout(go, 500));
       told.shade = parseFloat(text().children[0].style.getPropertyValue("--shade"));
       text().children[20].click();
       await until(() => one("#reader .of-token ol"));
