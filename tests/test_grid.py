@@ -8,7 +8,7 @@ import yaml
 from sinkscope.config import load
 from sinkscope.declarations.experiment import ALL
 from sinkscope.errors import SinkscopeError
-from sinkscope.grid import Grid
+from sinkscope.grid import MOST_IN_FULL, Grid
 from sinkscope.jobs.wanted import Wanted
 
 
@@ -75,6 +75,19 @@ def test_a_shard_has_those_of_the_shown_documents_that_it_holds(grid):
     made = grid(7, documents_in_report=4)
     shown = [made.settings_of_part(["documents_in_report"], shard) for shard in made.shards]
     assert [one["documents_in_report"] for one in shown] == [1, 1, 2]  # of d0, d1, d2 and d3
+
+
+def test_documents_that_the_report_does_not_show_are_summaries_where_asked_for(grid):
+    def kept(n=7, **keys):
+        made = grid(n, documents_in_report=4, **keys)
+        return [depends_on(made, shard)["tie_tolerance"] for shard in made.shards]
+
+    assert kept() == [None] * 3
+    assert kept(detail="summary") == [0.02, 0.02, None]  # d2 and d3, of the last, are shown
+    assert kept(detail="summary", tie_tolerance=0.1) == [0.1, 0.1, None]
+    assert set(kept(MOST_IN_FULL)) == {None}
+    assert 0.02 in kept(MOST_IN_FULL + 1)
+    assert set(kept(MOST_IN_FULL + 1, detail="full")) == {None}
 
 
 def test_induction_depends_on_one_document_alone(grid):

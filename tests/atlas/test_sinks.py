@@ -29,6 +29,8 @@ def cell(document="d", is_sink=((1, 1), (2, 1), (2, 3), (3, 0)), close=((2, 1), 
         "second_value": np.zeros((N_LAYERS, N), np.float32),
         "sink_score": score,
         "n_queries": np.tile(visible.sum(0), (N_LAYERS, 1)).astype(np.int32),
+        "window_score": score[..., :0],
+        "n_window_queries": np.zeros((N_LAYERS, 0), np.int32),
         "mass": np.full((N_LAYERS, len(KEY_SETS)), 0.5, np.float32),
         "strict_mass": np.zeros((N_LAYERS, len(KEY_SETS)), np.float32),
     } | sink_arrays(flags[0], N_HEADS, visible, flags[1])
@@ -36,6 +38,7 @@ def cell(document="d", is_sink=((1, 1), (2, 1), (2, 3), (3, 0)), close=((2, 1), 
         "model": "m", "document": document, "tokens": TOKENS,
         "classes": ["first", "word", "word", "word", "word", "terminator"], "sink_rule": RULE,
         "layers": list(range(N_LAYERS)),
+        "window": 64,
     }  # fmt: skip
     return Cell(meta, arrays)
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import tiny
 from sinkscope.bench.corpus import GPU_SHAPES, load, rows_of, shipped_config
-from sinkscope.bench.corpus_ways import BATCH, Times, run_as_job, run_plain, timed
+from sinkscope.bench.corpus_ways import BATCH, SUMMARIES, Times, run_as_job, run_plain, timed
 from sinkscope.bench.gpu import SHAPES
 from sinkscope.bench.texts import make_documents
 from sinkscope.cli import app
@@ -100,13 +100,16 @@ def test_the_rows_are_consistent(measured, gpt2):
 def test_bytes_per_document_are_those_of_the_cells_of_a_job(measured, gpt2, settings, tmp_path):
     loaded, lengths = gpt2
     documents = make_documents(loaded, N_DOCUMENTS, lengths)
-    run_job(loaded.row, documents, settings, "code", tmp_path, 20)
-    sizes = [path.stat().st_size for path in tmp_path.glob("results/cells/zoo-gpt2/*")]
-    assert len(sizes) == N_DOCUMENTS
+    run_job(loaded.row, documents, settings, "code", tmp_path, 20, SUMMARIES)
+    cells = tmp_path / "results/cells/zoo-gpt2"
+    sizes = [path.stat().st_size for path in cells.glob("*.safetensors")]
+    assert len(sizes) == N_DOCUMENTS - 2
+    n_summaries = (cells / "0000/0000.safetensors").stat().st_size
     plain, job = measured[0]["rows"]
     assert plain["bytes_per_document"] == 0
     # Cells hold the hash of their code, which has one length.
-    assert job["bytes_per_document"] == sum(sizes) / N_DOCUMENTS
+    assert job["bytes_per_document"] == (sum(sizes) + n_summaries) / N_DOCUMENTS
+    assert job["bytes_per_summary"] == n_summaries / 2
 
 
 def test_the_table_shows_the_numbers_that_are_kept(measured):
@@ -121,7 +124,7 @@ def test_the_table_shows_the_numbers_that_are_kept(measured):
             f"{row['ratio']:.2f}x",
             f"{row['cpu_seconds']:.2f}",
             f"{row['cpu_ratio']:.2f}x",
-            f"{row['bytes_per_document'] / 1000:.1f}",
+            *([f"{row['bytes_per_summary'] / 1000:.1f}"] if row["bytes_per_summary"] else []),
             f"{row['peak_mb']:,.0f}",
         ]
 

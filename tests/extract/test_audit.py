@@ -302,13 +302,13 @@ def test_a_cell_says_what_its_audit_found_and_equal_inputs_draw_equally():
 
 
 def test_a_document_that_fails_its_audit_has_no_cell_and_the_others_have(monkeypatch):
-    results = Audit.results
+    results = Audit.named
 
     def second_wrong(self, *args):
         found = results(self, *args)
         return [found[0], replace(found[1], row_error=0.5), *found[2:]]
 
-    monkeypatch.setattr(Audit, "results", second_wrong)
+    monkeypatch.setattr(Audit, "named", second_wrong)
     first, second, third = together(small("bert"), ["a cat", "he went.", "so it was"])
     assert first.meta["document"] == "d0"
     assert third.meta["document"] == "d2"

@@ -14,7 +14,7 @@ from sinkscope.documents import Document
 from sinkscope.extract import observation
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.cell import read_cell
-from sinkscope.extract.job import make_cells
+from sinkscope.extract.full import make_cells
 from sinkscope.extract.kernels import buffers, hopper_launch
 from sinkscope.extract.model import Loaded, load_model
 from sinkscope.extract.streaming import Workspace
@@ -93,10 +93,11 @@ def test_documents_of_one_length_share_a_pass_and_come_out_as_if_alone(tmp_path)
     together = [
         Document(f"d{i}", f"d{i}.txt", None, f"{text} He {word}.") for i, word in enumerate(words)
     ]
-    made = make_cells(analyser("gpt2", "cuda"), together, "code", tmp_path, len(together))
+    n_mapped = len(together)
+    made = make_cells(analyser("gpt2", "cuda"), together, "code", tmp_path, n_mapped, list)
     alone = analyser("gpt2", "cuda")
     for document in together:
-        cell, expected = read_cell(tmp_path / made[document.name]["cell"]), alone.analyse(document)
+        cell, expected = read_cell(made[document.name].path), alone.analyse(document)
         assert_close(cell, expected)
 
 

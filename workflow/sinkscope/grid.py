@@ -16,6 +16,9 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.hub.lock import repository_of
 from sinkscope.shards import shards_of
 
+# Documents of a run that are kept in full unless the configuration asks for something else.
+MOST_IN_FULL = 200
+
 
 class Grid:
     """Models x shards of documents.
@@ -56,6 +59,22 @@ class Grid:
         if "documents_in_report" in settings:
             settings["documents_in_report"] = self._n_shown[shard]
         return settings
+
+    def tie_tolerance_of(self, shard: str) -> float | None:
+        """The setting, if documents of the shard are kept as summaries, which depend on it; else
+        None."""
+        n_shown = self.settings_of_part(["documents_in_report"], shard)["documents_in_report"]
+        if self.detail == "full" or n_shown == len(self.documents(shard)):
+            return None
+        return float(self.config.raw["tie_tolerance"])
+
+    @property
+    def detail(self) -> str:
+        """full or summary: how documents that the report does not show individually are kept."""
+        wanted = self.config.raw["detail"]
+        if wanted != "auto":
+            return str(wanted)
+        return "summary" if len(self.config.documents) > MOST_IN_FULL else "full"
 
     def shards_of(self, experiment: str) -> list[str]:
         """Parts of a measurement: one per shard, or ALL if it chooses among all documents."""

@@ -13,6 +13,7 @@ from sinkscope.atlas.limits import LIMITS, Limits
 from sinkscope.atlas.max_keys import histogram
 from sinkscope.atlas.tables import TABLES
 from sinkscope.extract.cell import Cell
+from sinkscope.summary.of_cell import summary_of
 from sinkscope.tables.arrays import with_numbers
 from sinkscope.tables.contract import conform, empty
 from sinkscope.words import spans
@@ -102,6 +103,7 @@ def tables_of_model(
         name: conform(frame.with_columns(model=pl.lit(model["model"])), TABLES[name])
         for name, frame in rows.items()
     }
+    cells = [summary_of(cell, limits.tie_tolerance) for cell in cells]
     statistics = {name: table_of_cells(name, model["model"], cells, limits) for name in MEASURED}
     return statistics | metadata
 
@@ -110,16 +112,17 @@ def table_of_cells(
     name: str, model: str, cells: Sequence[Cell], limits: Limits = LIMITS
 ) -> pl.LazyFrame:
     """The rows of one model in one table of MEASURED, with the table's columns, types and order."""
+    cells = [summary_of(cell, limits.tie_tolerance) for cell in cells]
     return conform(MEASURED[name](cells, limits).with_columns(model=pl.lit(model)), TABLES[name])
 
 
-# Tables computed from cells alone: from cells and limits to rows without a model.
+# Tables computed from cells alone: from summaries and limits to rows without a model.
 MEASURED: dict[str, Callable[[Sequence[Cell], Limits], pl.LazyFrame]] = {
     "max_attention_tokens": lambda cells, limits: histogram(
-        [frames.max_key_counts(cell, limits.tie_tolerance) for cell in cells]
+        [frames.max_key_counts(cell) for cell in cells]
     ),
     "max_attention_documents": lambda cells, _: of_documents(
-        [frames.max_key_counts(cell, 0.0) for cell in cells], cells
+        [frames.max_key_counts(cell) for cell in cells], cells
     ),
     "sink_mass": lambda cells, _: of_documents([frames.masses(cell) for cell in cells], cells),
     "sink_mass_means": lambda cells, _: mass_means(

@@ -1,14 +1,18 @@
-"""One cell's arrays as long frames, one row per entry. Pure functions, no files."""
+"""The summary of one document as long frames, one row per entry. Pure functions, no files.
+
+`cell` is a summary throughout (sinkscope.summary.arrays).
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
-from sinkscope.atlas.max_keys import count_keys
+from sinkscope.atlas.max_keys import by_token
 from sinkscope.declarations.registry import statistics
 from sinkscope.extract.cell import Cell
-from sinkscope.keys import KEY_CLASSES, KEY_SETS, LOCAL_WIDTHS, key_sets
+from sinkscope.keys import KEY_SETS, LOCAL_WIDTHS, key_sets
+from sinkscope.summary.arrays import SCORED, by_layer, dense, scored_sets
 
 # Rows of sink_mass that means over documents are of: of a set that the tokens list, documents that
 # have such keys; of sinks, all documents that could be judged (mass is null for the others).
@@ -21,13 +25,11 @@ def _indices(shape: tuple[int, ...], *names: str) -> dict[str, np.ndarray]:
     return dict(zip(names, grids, strict=True))
 
 
-def max_key_counts(cell: Cell, tolerance: float) -> pl.LazyFrame:
+def max_key_counts(cell: Cell) -> pl.LazyFrame:
     """token, key_class, count, n_ties, n_tied of the max keys of all layers and queries of one
-    document. tolerance: as in count_keys."""
-    keys, values, seconds = (
-        cell[name].ravel() for name in ("max_key", "max_value", "second_value")
-    )
-    return count_keys(keys, values, seconds, cell.meta["tokens"], cell.meta["classes"], tolerance)
+    document."""
+    counts = {"count": cell["n_max"], "n_ties": cell["n_ties"], "n_tied": cell["n_near_ties"]}
+    return by_token(counts, cell.meta["tokens"], cell.meta["classes"])
 
 
 def masses(cell: Cell) -> pl.LazyFrame:
@@ -35,7 +37,8 @@ def masses(cell: Cell) -> pl.LazyFrame:
     attention beside it; n_keys is 0 for a set that the document lacks."""
     index = _indices(cell["mass"].shape, "layer", "key_set")
     members = _members(cell)
-    uniform = np.nan_to_num(cell["uniform"].astype(np.float64)) * cell["n_queries"]  # [layer, key]
+    uniform = np.nan_to_num(by_layer(cell, "uniform").astype(np.float64))
+    uniform = uniform * by_layer(cell, "n_queries")  # [layer, key]
     uniform_mass = (members @ uniform[..., None])[..., 0] / cell.n_tokens  # [layer, key_set]
     with np.errstate(divide="ignore", invalid="ignore"):
         times_uniform = np.where(uniform_mass > 0, cell["mass"] / uniform_mass, np.nan)
@@ -57,7 +60,7 @@ def _members(cell: Cell) -> np.ndarray:
     members = np.zeros((len(cell["mass"]), len(KEY_SETS), cell.n_tokens))
     for place, keys in enumerate(key_sets(cell.meta["classes"]).values()):
         members[:, place, keys] = 1
-    members[:, KEY_SETS.index("sinks")] = cell["is_sink"]
+    members[:, KEY_SETS.index("sinks")] = dense(cell, "is_sink")
     return members
 
 
@@ -68,9 +71,9 @@ def heads(cell: Cell) -> pl.LazyFrame:
     return pl.LazyFrame(
         {
             **index,
-            "n_queries": cell["n_queries"][index["layer"], 0],
-            "sink_score": cell["sink_score"][:, :, 0].ravel(),
-            "times_uniform": (cell["sink_score"][:, :, 0] / cell["uniform"][:, :1]).ravel(),
+            "n_queries": by_layer(cell, "n_queries")[index["layer"], 0],
+            "sink_score": cell["first_score"].ravel(),
+            "times_uniform": (cell["first_score"] / by_layer(cell, "uniform")[:, :1]).ravel(),
             **_columns(cell, ("layer", "head")),
         }
     )
@@ -107,28 +110,32 @@ def best_sink_scores(cell: Cell) -> pl.LazyFrame:
     last key, which would look like a sink; a sliding window hides every key from most queries.
     """
     window, n_tokens = cell.meta["window"], cell.n_tokens
-    parts = [_best(cell["sink_score"], cell["n_queries"], n_tokens, cell, None)]
-    if n_tokens >= window:
-        parts.append(_best(cell["window_score"], cell["n_window_queries"], window, cell, window))
+    of_all, of_window = scored_sets(cell.meta["classes"], window)
+    rows = list(cell["best_score"])  # [layer, head] each
+    seen_by_most = 2 * by_layer(cell, "n_queries")[:, :1] > n_tokens  # [layer, 1]
+    first = np.where(seen_by_most, cell["first_score"], np.nan)
+    scores = [("first_token", first), *zip(of_all, rows, strict=False)]
+    parts = [_scores(dict(scores), cell, None)]
+    if of_window:
+        scores = list(zip(of_window, rows[len(of_all) :], strict=True))
+        parts.append(_scores(dict(scores), cell, window))
     return pl.concat(parts)
 
 
-def _best(
-    scores: np.ndarray, n_seeing: np.ndarray, n_queries: int, cell: Cell, window: int | None
-) -> pl.LazyFrame:
-    """scores: [layer, head, key]. n_seeing: [layer, key], number of the n_queries that see the
-    key."""
-    candidates = np.where((2 * n_seeing > n_queries)[:, None], scores, np.nan)
-    classes = np.array(cell.meta["classes"][: scores.shape[2]])
-    positions = {"first_token": [0]}
-    positions |= {name: np.flatnonzero(classes == name).tolist() for name in KEY_CLASSES}
-    none = np.full(scores.shape[:2], np.nan)
-    best = np.stack(  # [layer, head, key_set]
-        [np.fmax.reduce(candidates[..., keys], 2) if keys else none for keys in positions.values()],
-        2,
-    )
+def _scores(scores: dict[str, np.ndarray], cell: Cell, window: int | None) -> pl.LazyFrame:
+    """scores: [layer, head] of the sets that the summary has."""
+    classes = cell.meta["classes"]
+    none = np.full(cell["first_score"].shape, np.nan)
+    only_first = {classes[0]} if classes.count(classes[0]) == 1 else set()
+    of_sets = [
+        scores["first_token" if name in only_first else name]
+        if name in scores or name in only_first
+        else none
+        for name in SCORED
+    ]
+    best = np.stack(of_sets, 2).astype(np.float64)  # [layer, head, key_set]
     index = _indices(best.shape, "layer", "head", "key_set")
-    names = np.array(list(positions))[index.pop("key_set")]
+    names = np.array(SCORED)[index.pop("key_set")]
     return pl.LazyFrame(index | {"key_set": names, "score": best.ravel()}).with_columns(
         pl.col("score").fill_nan(None), window=pl.lit(window, dtype=pl.UInt32)
     )
@@ -140,16 +147,14 @@ def last_layer_keys(cell: Cell) -> pl.LazyFrame:
     received: head mean of the sink score, over the n_queries that see the key. share: fraction of
     the layer's queries whose max key it is.
     """
-    layer = len(cell["max_key"]) - 1
-    received = cell["sink_score"][layer].mean(0, dtype=np.float64)  # [key]
-    counts = np.bincount(cell["max_key"][layer], minlength=cell.n_tokens)
+    layer = len(cell["view"]) - 1
     return pl.LazyFrame(
         {
             "key": np.arange(cell.n_tokens, dtype=np.uint32),
             "token": cell.meta["tokens"],
             "key_class": cell.meta["classes"],
-            "n_queries": cell["n_queries"][layer],
-            "received": received,
-            "share": counts / cell.n_tokens,
+            "n_queries": by_layer(cell, "n_queries")[layer],
+            "received": cell["last_received"],
+            "share": cell["last_n_max"] / cell.n_tokens,
         }
     ).with_columns(layer=pl.lit(layer, dtype=pl.UInt16))

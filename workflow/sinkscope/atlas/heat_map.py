@@ -77,7 +77,8 @@ def find_cell(results: Path, model: str, document: str) -> Path:
     documents = sorted(path.stem for path in folder.glob("*.safetensors"))
     if document not in documents:
         raise SinkscopeError(
-            f"map: model '{model}' has no finished cell of document '{document}'; documents there: "
+            f"map: model '{model}' has no finished cell of document '{document}' with maps (none "
+            f"are kept in summaries, see detail in the configuration); documents there: "
             f"{listed(documents)}."
         )
     return cell_path(results, model, document)

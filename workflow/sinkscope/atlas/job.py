@@ -10,33 +10,21 @@ import polars as pl
 from sinkscope.atlas.derive import tables_of_model
 from sinkscope.atlas.limits import Limits
 from sinkscope.atlas.tables import TABLES, tables_of_atlas
-from sinkscope.declarations.registry import statistics
-from sinkscope.errors import DamagedError
-from sinkscope.extract.cell import Cell, read_cell
-from sinkscope.files import read_json, sha256_of, written
+from sinkscope.files import read_json, written
+from sinkscope.summary.read import summaries
 from sinkscope.tables.contract import empty, metadata, write_table
 from sinkscope.tables.read import read_table
-
-# Arrays read from a cell: all except its maps, which are most of its bytes and in no table.
-ARRAYS = [one.name for one in statistics() if "cell" not in one.axes]
 
 
 def reduce_model(manifests: Sequence[Path], out: Path, limits: Limits, directory: Path) -> None:
     """Write one model's part of every table, as `out`/TABLE.parquet."""
     contents = [read_json(manifest) for manifest in manifests]
     entries = [entry for content in contents for entry in content["cells"]]
-    cells = [_read(entry, directory) for entry in entries]
+    cells = list(summaries(entries, directory, limits.tie_tolerance))
     parts = tables_of_model(contents[0]["model"], cells, entries, limits)
     for name, frame in parts.items():
         with written(out / f"{name}.parquet") as temporary:
             frame.collect().write_parquet(temporary, metadata=metadata(name, TABLES[name]))
-
-
-def _read(entry: dict[str, str], directory: Path) -> Cell:
-    path = directory / entry["cell"]
-    if not path.is_file() or sha256_of(path) != entry["cell_sha256"]:
-        raise DamagedError(Path(entry["cell"]), "is missing, or not what its job wrote")
-    return read_cell(path, ARRAYS)
 
 
 def write_tables(parts: Sequence[Path], out: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
-# Relative distance of two head means that float32 cannot tell apart: eight steps of its precision.
-TIE = 2.0**-20
+from sinkscope.summary.ties import counts_of
 
 
 def count_keys(
@@ -24,9 +23,14 @@ def count_keys(
     keys, values, seconds: [row], a max key, its attention, and that of the second key. tokens,
     classes: of the document. tolerance: of n_tied, the part that the second key may receive less.
     """
-    counts = {"count": np.bincount(keys, minlength=len(tokens))}
-    for name, part in (("n_ties", TIE), ("n_tied", max(tolerance, TIE))):
-        counts[name] = np.bincount(keys, seconds >= values * (1 - part), minlength=len(tokens))
+    return by_token(counts_of(keys, values, seconds, len(tokens), tolerance), tokens, classes)
+
+
+def by_token(
+    counts: Mapping[str, np.ndarray], tokens: Sequence[str], classes: Sequence[str]
+) -> pl.LazyFrame:
+    """token, key_class and the counts of each, without those that are 0. counts: count and others,
+    each [key]."""
     return (
         pl.LazyFrame({"token": tokens, "key_class": classes, **counts})
         .group_by("token", "key_class")

@@ -1,4 +1,7 @@
-"""The sinks of cells as frames: in each layer, over the layers, and by token. Pure functions."""
+"""The sinks of documents as frames: in each layer, over the layers, and by token. Pure functions.
+
+`cell` is a summary throughout (sinkscope.summary.arrays).
+"""
 
 from __future__ import annotations
 
@@ -8,55 +11,47 @@ import numpy as np
 import polars as pl
 
 from sinkscope.extract.cell import Cell
+from sinkscope.summary.arrays import NORMS, RULES, by_layer, dense
 from sinkscope.tables.arrays import with_numbers
 
 
 def found_sinks(cell: Cell) -> pl.LazyFrame:
     """One row per layer and key that is a sink by one of the rules, or of one head."""
-    n_heads = cell["is_head_sink"].sum(1)  # [layer, key]
-    rows = np.nonzero(cell["by_attention"] | cell["by_state"] | (n_heads > 0))
-    layer, key = rows
-    received = cell["sink_score"].mean(1, dtype=np.float64)  # [layer, key]
-    n_queries = cell["n_queries"].astype(np.float64)
-    counts = np.stack([np.bincount(keys, minlength=cell.n_tokens) for keys in cell["max_key"]])
+    rows = layer, key = cell["sinks.layer"], cell["sinks.key"]
+    received, n_queries = cell["sinks.received"], by_layer(cell, "n_queries")[rows]
+    over_median = {
+        name: cell[f"sinks.{name}"] / np.where(median > 0, median, np.nan)[layer]
+        for name, median in zip(NORMS, cell["norm_median"].T, strict=True)
+    }
     return pl.LazyFrame(
         {
             "layer": layer,
             "key": key,
             "token": np.array(cell.meta["tokens"], dtype=object)[key],
             "key_class": np.array(cell.meta["classes"], dtype=object)[key],
-            "is_sink": cell["is_sink"][rows],
-            "by_attention": cell["by_attention"][rows],
-            "by_state": cell["by_state"][rows],
-            "n_heads": n_heads[rows],
-            "n_queries": cell["n_queries"][rows],
-            "received": received[rows],
-            "mass": (received * n_queries)[rows] / cell.n_tokens,
-            "times_uniform": (received / cell["uniform"])[rows],
-            "share_of_queries": cell["steady"][rows],
-            "share_of_max_keys": counts[rows] / cell.n_tokens,
-            "state_cosine": cell["state_cosine"][rows],
-            "state_norm": over_median(cell["state_norm"])[rows],
-            "value_norm": over_median(cell["value_norm"])[rows],
+            **{name: (cell["sinks.rules"] & code) > 0 for name, code in RULES.items()},
+            "n_heads": cell["sinks.n_heads"],
+            "n_queries": n_queries,
+            "received": received,
+            "mass": received * n_queries / cell.n_tokens,
+            "times_uniform": received / by_layer(cell, "uniform")[rows],
+            "share_of_queries": cell["sinks.steady"],
+            "share_of_max_keys": cell["sinks.n_max"] / cell.n_tokens,
+            "state_cosine": cell["sinks.state_cosine"],
+            **over_median,
         },
         schema_overrides={"token": pl.String, "key_class": pl.String},
     )
 
 
-def over_median(norms: np.ndarray) -> np.ndarray:
-    """[layer, key] each norm over the median of its layer; NaN where that is 0."""
-    median = np.median(norms.astype(np.float64), axis=1, keepdims=True)
-    return norms / np.where(median > 0, median, np.nan)
-
-
 def sink_lives(cell: Cell) -> pl.LazyFrame:
     """One row per key that is a sink of at least one layer: its layers, its peak, and the layers
     in which its state is close to that of key 0."""
-    is_sink, is_close = cell["is_sink"], cell["by_state"].copy()  # [layer, key]
+    is_sink, is_close = dense(cell, "is_sink"), dense(cell, "by_state")  # [layer, key]
     is_close[:, 0] = False  # close to itself
     keys = np.flatnonzero(is_sink.any(0))
-    received = cell["sink_score"].mean(1, dtype=np.float64)
-    mass = (received * cell["n_queries"] / cell.n_tokens)[:, keys]
+    received, n_queries = dense(cell, "received"), by_layer(cell, "n_queries")
+    mass = (received * n_queries / cell.n_tokens)[:, keys]
     mass = np.where(is_sink[:, keys], mass, -1.0)  # the peak is in a layer of its life
     peak = mass.argmax(0) if keys.size else keys
     first, last = span(is_sink[:, keys])
@@ -108,13 +103,13 @@ def sink_tokens(cells: Sequence[Cell]) -> pl.LazyFrame:
 
 def of_tokens(cell: Cell) -> pl.LazyFrame:
     """One row per token of a document."""
-    is_close: np.ndarray = cell["by_state"].any(0) & (np.arange(cell.n_tokens) > 0)
+    is_close: np.ndarray = dense(cell, "by_state").any(0) & (np.arange(cell.n_tokens) > 0)
     return pl.LazyFrame(
         {
             "token": pl.Series(cell.meta["tokens"], dtype=pl.String),
             "key_class": pl.Series(cell.meta["classes"], dtype=pl.String),
             "is_judged": (cell["n_queries"] >= cell.meta["sink_rule"]["n_queries"]).any(0),
-            "is_sink": cell["is_sink"].any(0),
+            "is_sink": dense(cell, "is_sink").any(0),
             "is_close": is_close,
         }
     ).with_columns(document=pl.lit(cell.meta["document"]))

@@ -33,7 +33,8 @@ from sinkscope.bench.gpu import build
 from sinkscope.bench.texts import ids_of, make_documents
 from sinkscope.config import find_model, read_config, read_models, settings_of
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.job import device_facts, versions
+from sinkscope.extract.full import versions
+from sinkscope.extract.job import device_facts
 from sinkscope.extract.model import Loaded, load_model, longest_input, threads
 from sinkscope.extract.tokenizer import load_tokenizer
 from sinkscope.files import write_json
@@ -161,10 +162,17 @@ def rows_of(
             "cpu_seconds": cpu[way],
             "cpu_ratio": cpu[way] / cpu["plain"],
             "bytes_per_document": rounds[way][-1].n_bytes / n_documents,
+            "bytes_per_summary": bytes_per_summary(rounds[way][-1], n_documents),
             **peaks[way],
         }
         for way in WAYS
     ]
+
+
+def bytes_per_summary(times: Times, n_documents: int) -> float | None:
+    """None without summaries."""
+    n_summaries = n_documents - N_MAPPED
+    return times.n_summary_bytes / n_summaries if times.n_bytes and n_summaries > 0 else None
 
 
 def as_table(rows: Sequence[dict[str, Any]], n_rounds: int, n_threads: int) -> Table:
@@ -175,10 +183,11 @@ def as_table(rows: Sequence[dict[str, Any]], n_rounds: int, n_threads: int) -> T
     )
     table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
     table.add_column("way")
-    for name in ("s", "docs/s", "ratio", "CPU s", "ratio", "kB/doc", "peak MiB", "GPU MiB"):
+    columns = ("s", "docs/s", "ratio", "CPU s", "ratio", "kB/summary", "peak MiB", "GPU MiB")
+    for name in columns:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        gpu = row["peak_gpu_mb"]
+        gpu, summary = row["peak_gpu_mb"], row["bytes_per_summary"]
         table.add_row(
             row["way"],
             f"{row['seconds']:.2f}",
@@ -186,7 +195,7 @@ def as_table(rows: Sequence[dict[str, Any]], n_rounds: int, n_threads: int) -> T
             f"{row['ratio']:.2f}x",
             f"{row['cpu_seconds']:.2f}",
             f"{row['cpu_ratio']:.2f}x",
-            f"{row['bytes_per_document'] / 1000:.1f}",
+            "" if summary is None else f"{summary / 1000:.1f}",
             f"{row['peak_mb']:,.0f}",
             "" if gpu is None else f"{gpu:,.0f}",
         )

@@ -20,21 +20,24 @@ from sinkscope.bench.texts import ids_of
 from sinkscope.config import Settings
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.job import run_loaded
+from sinkscope.extract.job import Summaries, run_loaded
 from sinkscope.extract.model import Loaded
 
 BATCH = 32  # documents, of the plain way
-N_MAPPED = 20  # documents whose cells hold maps
+N_MAPPED = 20  # documents whose cells hold maps; the others are kept as summaries
+SUMMARIES = Summaries("0000", tie_tolerance=0.02)
 MIB = 2**20
 
 
 @dataclass(frozen=True)
 class Times:
-    """Of one run. n_bytes: size of the files that it has left."""
+    """Of one run. n_bytes: size of the files that it has left; n_summary_bytes: of the summaries
+    among them."""
 
     seconds: float
     cpu_seconds: float
     n_bytes: int = 0
+    n_summary_bytes: int = 0
 
 
 def timed(run: Callable[[], Any]) -> Times:
@@ -55,8 +58,9 @@ def timed_job(loaded: Loaded, documents: Sequence[Document], settings: Settings)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         times = timed(lambda: run_as_job(loaded, documents, settings, folder))
-        files = [path for path in folder.rglob("*") if path.is_file()]
-        return replace(times, n_bytes=sum(path.stat().st_size for path in files))
+        sizes = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+        of_parts = sum(n for path, n in sizes.items() if path.parent.name == SUMMARIES.shard)
+        return replace(times, n_bytes=sum(sizes.values()), n_summary_bytes=of_parts)
 
 
 def run_as_job(
@@ -64,7 +68,7 @@ def run_as_job(
 ) -> None:
     """Raises SinkscopeError if a document has no cell: the job would have had less to do."""
     with contextlib.redirect_stderr(io.StringIO()):  # its progress, which the workflow logs
-        cells = run_loaded(loaded, documents, settings, "bench", folder, N_MAPPED)
+        cells = run_loaded(loaded, documents, settings, "bench", folder, N_MAPPED, SUMMARIES)
     for refused in cells["missing"]:
         raise SinkscopeError(refused["reason"])
 

@@ -53,16 +53,7 @@ class Analyser:
     def analyse_together(self, batch: Batch) -> list[Cell | SinkscopeError]:
         """The cells of the documents of a batch, from one forward pass; if a cell cannot be made,
         its error instead. Raises SinkscopeError if the pass itself fails."""
-        encoded = list(batch.encoded)
-        encoded += [encoded[-1]] * (batch.n_rows - len(encoded))  # rows that nobody reads
-        ids, real = self.padded(encoded, batch.n_tokens)
-        # Sets that hold the same keys, and those that no document has, are reduced once.
-        distinct, column = members_of(encoded, real).unique(dim=2, return_inverse=True)
-        plan, mask = self.plan(distinct, real, with_maps=batch.with_maps), None
-        if real is not None and self.loaded.family == "encoder":
-            mask = real.long().to(ids.device)  # in a decoder, nothing before padding sees it
-        seed = encoded[0].ids
-        observation, statistics = self.observed(plan, ids, mask, seed)
+        observation, statistics, column, _ = self.run(batch)
         arrays = arrays_of(statistics, observation, column)[: len(batch.documents)]
         cells: list[Cell | SinkscopeError] = []
         audited = observation.audited[: len(batch.documents)]
@@ -74,6 +65,21 @@ class Analyser:
             except SinkscopeError as error:
                 cells.append(error)
         return cells
+
+    def run(self, batch: Batch) -> tuple[Observation, LayerStatistics, Tensor, Tensor]:
+        """The pass over a batch: the observation and its stacked statistics, the column of each of
+        LISTED_SETS among the plan's, and [row, token, listed set] bool, the sets of each token.
+        Raises SinkscopeError if the pass fails."""
+        encoded = list(batch.encoded)
+        encoded += [encoded[-1]] * (batch.n_rows - len(encoded))  # rows that nobody reads
+        ids, real = self.padded(encoded, batch.n_tokens)
+        # Sets that hold the same keys, and those that no document has, are reduced once.
+        members = members_of(encoded, real)
+        distinct, column = members.unique(dim=2, return_inverse=True)
+        plan, mask = self.plan(distinct, real, with_maps=batch.with_maps), None
+        if real is not None and self.loaded.family == "encoder":
+            mask = real.long().to(ids.device)  # in a decoder, nothing before padding sees it
+        return *self.observed(plan, ids, mask, encoded[0].ids), column, members
 
     def padded(
         self, encoded: Sequence[Encoded], n_tokens: int | None
@@ -117,10 +123,10 @@ class Analyser:
         with entering(self.loaded.network, self.loaded.n_layers, observation.states):
             run_observed(self.loaded, observation, ids, attention_mask)
         try:  # on a GPU the last layers are reduced only now
-            _ = observation.audited
+            _ = observation.audit_numbers
             return observation, observation.stacked
         except RuntimeError as error:
-            raise error_class(error)(failed_pass(self.loaded, ids, error)) from error
+            raise error_class(error)(failed_pass(self.loaded, ids.shape[1], error)) from error
 
     def cell(
         self,

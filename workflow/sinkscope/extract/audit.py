@@ -93,10 +93,23 @@ class Audit:
             self.drawn = Drawn(place, layer, call, output)
 
     def results(self, statistics: LayerStatistics, visible_of: Sequence[Visible]) -> list[Audited]:
-        """One result for each document. statistics: of all layers, stacked. visible_of: of each
-        layer."""
+        """One result for each document; arguments as of `numbers`."""
+        return self.named(self.numbers(statistics, visible_of).tolist())
+
+    def named(self, numbers: Sequence[Sequence[float]]) -> list[Audited]:
+        """One result for each document."""
         assert self.drawn is not None
-        place, layer, call, output = self.drawn
+        queries = (self.at - self.first).tolist()
+        return [
+            Audited(self.drawn.layer, tuple(of_one), *values)
+            for of_one, values in zip(queries, numbers, strict=True)
+        ]
+
+    def numbers(self, statistics: LayerStatistics, visible_of: Sequence[Visible]) -> Tensor:
+        """[batch, 4] errors and bounds of Audited, on the device. statistics: of all layers,
+        stacked. visible_of: of each layer."""
+        assert self.drawn is not None
+        place, _, call, output = self.drawn
         assert call.own is not None
         device = call.query.device
         at = torch.from_numpy(self.at).to(device)
@@ -122,11 +135,7 @@ class Audit:
         largest = call.value.abs().amax((1, 2, 3)).double()
         of_row = found.error(received, rows.mean(2), document, at)
         numbers = [errors / largest.clamp(min=TINY), of_row, *bounds(call, logits)]
-        of_documents = torch.stack(numbers, 1).tolist()
-        return [
-            Audited(layer, tuple(queries), *of_one)
-            for queries, of_one in zip((self.at - self.first).tolist(), of_documents, strict=True)
-        ]
+        return torch.stack(numbers, 1)
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,16 @@ class Batch:
     n_tokens: int | None = None
     problem: SinkscopeError | None = None
 
+    def alone(self) -> list[Batch]:
+        """A batch of each document, without padding."""
+        pairs = zip(self.documents, self.encoded, strict=True)
+        return [Batch([document], [encoded], self.with_maps) for document, encoded in pairs]
+
+    @property
+    def width(self) -> int:
+        """Tokens of each row of the pass."""
+        return self.n_tokens or len(self.encoded[0].ids)
+
     @property
     def n_rows(self) -> int:
         """Rows of the pass. A padded pass has a fixed number, so that all passes of one length

@@ -49,7 +49,13 @@ def cell_path(results: Path, model: str, document: str) -> Path:
     return results / "cells" / model / f"{document}.safetensors"
 
 
-def write_cell(path: Path, cell: Cell) -> None:
+def parts_folder(results: Path, model: str, shard: str) -> Path:
+    """Folder of the files that hold the summaries of a shard's documents."""
+    return results / "cells" / model / shard
+
+
+def write_cell(path: Path, cell: Cell) -> str:
+    """Returns the SHA-256 of the file."""
     arrays = {name: np.ascontiguousarray(array) for name, array in cell.arrays.items()}
     meta = cell.meta | {"sha256": digest(arrays)}
     with written(path) as temporary:
@@ -57,6 +63,7 @@ def write_cell(path: Path, cell: Cell) -> None:
         data = save(arrays, metadata={"cell": json.dumps(meta, allow_nan=False)})
         # Written by Python: a full disk is then an OSError, which `written` can name.
         temporary.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
 
 
 def read_cell(path: Path, names: list[str] | None = None) -> Cell:

@@ -107,6 +107,21 @@ def array_of(
     one: Statistic, layers: LayerStatistics, observation: Observation, column: Tensor
 ) -> np.ndarray:
     """[layer, batch, ...]: one statistic, all layers."""
+    if one.axes[-1] == "key_set":
+        judged = is_judged(observation.plan, observation.counts("n_queries"))
+        return tensor_of(one, layers, observation, column, judged).cpu().numpy()
+    return tensor_of(one, layers, observation, column).cpu().numpy()
+
+
+def tensor_of(
+    one: Statistic,
+    layers: LayerStatistics,
+    observation: Observation,
+    column: Tensor,
+    judged: Tensor | None = None,
+) -> Tensor:
+    """The same on its device. judged: [layer, batch] bool, see is_judged; of statistics of key sets
+    only."""
     if one in observation.plan.added:
         assert layers.added is not None
         values = layers.added[..., observation.plan.added.index(one)]
@@ -117,17 +132,18 @@ def array_of(
     if one.axes[-1] == "key_set":  # KEY_SETS: the listed ones, and the sinks of each layer
         of_sinks = layers.sink_mass if one.name == "mass" else layers.strict_sink_mass
         assert of_sinks is not None
-        of_sinks = of_sinks.masked_fill(~judged(observation).to(of_sinks.device), torch.nan)
+        assert judged is not None
+        of_sinks = of_sinks.masked_fill(~judged.to(of_sinks.device), torch.nan)
         values = torch.cat([values[..., column.to(values.device)], of_sinks[..., None]], -1)
-    return values.to(getattr(torch, one.type)).cpu().numpy()
+    return values.to(getattr(torch, one.type))
 
 
-def judged(observation: Observation) -> Tensor:
-    """[layer, batch] bool: whether any key of the document can be found to be a sink."""
-    rule = observation.plan.rule
-    assert rule is not None
-    least = 1 if rule.by == "state_cosine" else rule.n_queries
-    return (observation.counts("n_queries") >= least).any(2)
+def is_judged(plan: Plan, n_queries: Tensor) -> Tensor:
+    """[..., batch] bool: whether any key of the document can be found to be a sink. n_queries:
+    [..., batch, key]."""
+    assert plan.rule is not None
+    least = 1 if plan.rule.by == "state_cosine" else plan.rule.n_queries
+    return (n_queries >= least).any(-1)
 
 
 def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, Any]:
@@ -184,7 +200,16 @@ def cell_of(
                 f"model '{model}': layer {layer} has no attention, so that there is no map of head "
                 f"{layer}/{head}; layers with attention are {spans(layers)}."
             )
-    meta = {
+    meta = meta_of(model, document, encoded, observation, observation.is_causal)
+    if "map" in arrays and encoded.gaps is not None:  # the report shows the running text
+        meta["gaps"] = encoded.gaps
+    return Cell(meta, arrays)
+
+
+def meta_of(
+    model: str, document: str, encoded: Encoded, observation: Observation, is_causal: bool
+) -> dict[str, Any]:
+    return {
         "model": model,
         "document": document,
         "tokens": encoded.tokens,
@@ -192,14 +217,11 @@ def cell_of(
         "n_tokens_full": encoded.n_tokens_full,
         "window": observation.plan.window,
         "sink_rule": vars(observation.plan.rule),
-        "is_causal": observation.is_causal,
-        "layers": layers,
+        "is_causal": is_causal,
+        "layers": observation.layer_of,
         "heads": [f"{layer}/{head}" for layer, head in observation.plan.heads],
         "path": " and ".join(sorted(observation.paths)),
     }
-    if "map" in arrays and encoded.gaps is not None:  # the report shows the running text
-        meta["gaps"] = encoded.gaps
-    return Cell(meta, arrays)
 
 
 def checked_heads(

@@ -2,60 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from rich.console import Console
 from rich.progress import Progress
 
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
-from sinkscope.errors import DocumentsError, ModelError, PassingError, SinkscopeError, about
+from sinkscope.errors import DocumentsError, PassingError, SinkscopeError, about
 from sinkscope.extract.analyse import Analyser
-from sinkscope.extract.batches import Batch, batches
-from sinkscope.extract.cell import Cell, cell_path, fingerprint_of, write_cell
+from sinkscope.extract.cell import cell_path, parts_folder
+from sinkscope.extract.full import (
+    Kept,
+    Outcomes,
+    batches_of,
+    hash_of_job,
+    make_cells,
+    versions,
+)
 from sinkscope.extract.gpus import own_gpus
 from sinkscope.extract.model import Loaded, load_model, threads
+from sinkscope.extract.parts import make_parts
 from sinkscope.extract.streaming import Workspace
-from sinkscope.files import leftovers, remove, sha256_of
+from sinkscope.files import leftovers, remove
 
 
-def versions() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
+@dataclass(frozen=True)
+class Summaries:
+    """How documents without maps are kept: as summaries in parts. shard: names the parts' folder.
+    tie_tolerance: the setting, which the counts of near ties in a summary depend on."""
 
-
-def fingerprints(
-    loaded: Loaded,
-    settings: Settings,
-    documents: Sequence[Document],
-    code: str,
-    mapped: Container[str],
-) -> dict[str, str]:
-    """By document: the hash of everything that its cell depends on; a finished cell with the same
-    fingerprint is kept. mapped: names of the documents whose cells hold maps."""
-    shared = [code, versions(), loaded.facts(), loaded.row.identity(), vars(settings)]
-    of_job = hashlib.sha256(json.dumps(shared, sort_keys=True).encode())
-    hashes = {}
-    for document in documents:
-        of_cell = of_job.copy()
-        parts = [document.name, document.sha256, document.name in mapped]
-        of_cell.update(json.dumps(parts).encode())
-        hashes[document.name] = of_cell.hexdigest()
-    return hashes
+    shard: str
+    tie_tolerance: float
 
 
 def run_job(
@@ -65,9 +52,11 @@ def run_job(
     code: str,
     directory: Path,
     n_mapped: int,
+    summaries: Summaries | None = None,
 ) -> dict[str, Any]:
     """Make the cells of one model over one shard below results/cells. Returns the job's manifest.
-    n_mapped: number of documents, the first ones, whose cells hold maps.
+    n_mapped: number of documents, the first ones, whose cells hold maps. summaries: how the others
+    are kept; None: as cells without maps.
 
     A cell with the same fingerprint is kept. A document that the model cannot take is listed with
     the reason, and does not stop the job. code: hash of the code that extraction runs. Raises
@@ -80,7 +69,7 @@ def run_job(
         remove(leftover)
     with threads(settings.threads), own_gpus(row):
         loaded = load_model(row, directory)
-        cells = run_loaded(loaded, documents, settings, code, directory, n_mapped)
+        cells = run_loaded(loaded, documents, settings, code, directory, n_mapped, summaries)
     return {
         "revision": loaded.revision,
         "model": loaded.facts(),
@@ -102,14 +91,21 @@ def run_loaded(
     code: str,
     directory: Path,
     n_mapped: int,
+    summaries: Summaries | None = None,
 ) -> dict[str, Any]:
     """Make the cells of run_job with a model that is loaded. Returns the manifest's `cells` and
     `missing`. Raises like run_job."""
     analyser = Analyser(loaded, settings, Workspace(loaded.device))
-    entries = make_cells(analyser, documents, code, directory, n_mapped)
+    results, n_cells = directory / "results", len(documents) if summaries is None else n_mapped
+    with progress(loaded.row.model, len(documents)) as advance:
+        outcomes = make_cells(analyser, documents[:n_cells], code, results, n_mapped, advance)
+        if summaries is not None:
+            outcomes |= make_summaries(
+                analyser, documents[n_cells:], code, results, summaries, advance
+            )
     refused = {
         name: about(name, error)
-        for name, error in entries.items()
+        for name, error in outcomes.items()
         if isinstance(error, SinkscopeError)
     }
     passing = {name: error for name, error in refused.items() if isinstance(error, PassingError)}
@@ -118,80 +114,40 @@ def run_loaded(
     names = [document.name for document in documents]
     refused_names = [name for name in names if name in refused]
     missing = [{"document": name, "reason": str(refused[name])} for name in refused_names]
-    for entry in missing:
-        print(entry["reason"], file=sys.stderr)
-    cells = [entries[name] for name in names if name not in refused]
+    for reason in (one["reason"] for one in missing):
+        print(reason, file=sys.stderr)
+    cells = [
+        entry(document, one, directory)
+        for document in documents
+        if isinstance(one := outcomes[document.name], Kept)
+    ]
     return {"cells": cells, "missing": missing}
 
 
-# Entry of a document in the manifest, or the error if it has no cell.
-Entry = dict[str, Any] | SinkscopeError
+def make_summaries(
+    analyser: Analyser,
+    documents: Sequence[Document],
+    code: str,
+    results: Path,
+    summaries: Summaries,
+    advance: Callable[[], None],
+) -> Outcomes:
+    """Write the summaries of the documents, as parts of their shard."""
+    row = analyser.loaded.row
+    for document in documents:  # a cell from a run that kept it in full
+        remove(cell_path(results, row.model, document.name))
+    return make_parts(
+        analyser,
+        batches_of(analyser, documents, ()),
+        summaries.tie_tolerance,
+        hash_of_job(analyser.loaded, analyser.settings, code),
+        parts_folder(results, row.model, summaries.shard),
+        advance,
+    )
 
 
-def make_cells(
-    analyser: Analyser, documents: Sequence[Document], code: str, directory: Path, n_mapped: int
-) -> dict[str, Entry]:
-    """The manifest entry of each document; documents that have a cell are not analysed again.
-
-    Raises ModelError if no document can be analysed.
-    """
-    loaded, entries = analyser.loaded, dict[str, Entry]()
-    results = directory / "results"
-    mapped = {document.name for document in documents[:n_mapped]}
-    hashes = fingerprints(loaded, analyser.settings, documents, code, mapped)
-    paths = {
-        document.name: cell_path(results, loaded.row.model, document.name) for document in documents
-    }
-    with progress(loaded.row.model, len(documents)) as advance:
-
-        def finished(document: Document) -> None:
-            entries[document.name] = entry(document, paths[document.name], directory)
-            advance()
-
-        pending = []
-        for document in documents:
-            if fingerprint_of(paths[document.name]) == hashes[document.name]:
-                finished(document)
-            else:
-                pending.append(document)
-        on_gpu = loaded.device.type == "cuda"
-        for batch in batches(
-            analyser.encode_all, pending, mapped, loaded.max_length, on_gpu=on_gpu
-        ):
-            for document, cell in zip(batch.documents, together(analyser, batch), strict=True):
-                try:
-                    if isinstance(cell, SinkscopeError):
-                        raise cell
-                    cell.meta["fingerprint"] = hashes[document.name]
-                    write_cell(paths[document.name], cell)
-                    finished(document)
-                except SinkscopeError as error:
-                    entries[document.name] = error
-                    advance()
-    return entries
-
-
-def together(analyser: Analyser, batch: Batch) -> list[Cell | SinkscopeError]:
-    """The cell of each document, or the error if it has none."""
-    if batch.problem is not None:
-        return [batch.problem]
-    try:
-        return analyser.analyse_together(batch)
-    except ModelError:
-        raise
-    except SinkscopeError as error:
-        if len(batch.documents) == 1:
-            return [error]
-    # One of them, or all together, were too much: each document gets its own pass.
-    single = [
-        Batch([document], [encoded], batch.with_maps)
-        for document, encoded in zip(batch.documents, batch.encoded, strict=True)
-    ]
-    return [cell for one in single for cell in together(analyser, one)]
-
-
-def entry(document: Document, path: Path, directory: Path) -> dict[str, Any]:
-    """The manifest entry of a finished cell."""
+def entry(document: Document, kept: Kept, directory: Path) -> dict[str, Any]:
+    """The manifest entry of a document."""
     return {
         "document": document.name,
         "path": document.path,
@@ -199,9 +155,9 @@ def entry(document: Document, path: Path, directory: Path) -> dict[str, Any]:
         "n_characters": len(document.text),
         "n_words": len(document.text.split()),
         "sha256": document.sha256,
-        "cell": str(path.relative_to(directory)),
-        "cell_sha256": sha256_of(path),
-        "cell_bytes": path.stat().st_size,
+        "cell": str(kept.path.relative_to(directory)),
+        "cell_sha256": kept.sha256,
+        "cell_bytes": kept.n_bytes,
     }
 
 

@@ -130,9 +130,15 @@ class Observation:
         return [(numbers, moved(group, self.device)) for numbers, group in self._fused.finish()]
 
     @cached_property
+    def audit_numbers(self) -> Tensor | None:
+        """What the audit of the pass computes, on the device; None without an audit."""
+        return None if self.audit is None else self.audit.numbers(self.stacked, self.visible_of)
+
+    @cached_property
     def audited(self) -> list[Audited]:
         """What the audit of the pass found, for each document; nothing without an audit."""
-        return [] if self.audit is None else self.audit.results(self.stacked, self.visible_of)
+        numbers = self.audit_numbers
+        return [] if self.audit is None or numbers is None else self.audit.named(numbers.tolist())
 
     def counts(self, name: str) -> Tensor:
         """[layer, batch, ...] on the processor, one field of the layers' Visible; layers that share

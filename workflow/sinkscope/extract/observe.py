@@ -57,7 +57,7 @@ def run_observed(
     except UnobservableError as error:
         reason = str(error)
     except (RuntimeError, IndexError, ValueError) as error:
-        raise error_class(error)(failed_pass(loaded, ids, error)) from error
+        raise error_class(error)(failed_pass(loaded, ids.shape[1], error)) from error
     if reason is None:
         reason = fault_of(layers, loaded.network, loaded.n_layers)
     if reason is not None:
@@ -86,9 +86,9 @@ def unobservable(model: str, network: Any, reason: str, n_layers: int) -> ModelE
     )
 
 
-def failed_pass(loaded: Loaded, ids: Tensor, error: Exception) -> str:
+def failed_pass(loaded: Loaded, n_tokens: int, error: Exception) -> str:
     """The error message for a pass that failed, by a fault of the model or of the device."""
-    what = f"model '{loaded.row.model}': the forward pass over {ids.shape[1]} tokens failed"
+    what = f"model '{loaded.row.model}': the forward pass over {n_tokens} tokens failed"
     if isinstance(error, torch.OutOfMemoryError):
         return f"{what} for want of GPU memory; use a smaller dtype or max_length."
     reason = " ".join(str(error).split())[:300]

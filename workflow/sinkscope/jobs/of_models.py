@@ -60,6 +60,7 @@ class OfModels:
                 "model": self.row(model),
                 "settings": self.settings(model),
                 **self.grid.settings_of_part(["documents_in_report"], shard),
+                "tie_tolerance": self.grid.tie_tolerance_of(shard),
                 "documents": self.documents("extract", shard),
             },
         )

@@ -44,7 +44,7 @@ def extract(
 ) -> None:
     """Run one model over one shard of documents and keep the statistics of its attention."""
     from sinkscope.corpus import Sampling
-    from sinkscope.extract.job import run_job
+    from sinkscope.extract.job import Summaries, run_job
     from sinkscope.jobs.documents import read_part
 
     job = job_of(context)
@@ -52,7 +52,9 @@ def extract(
     sampling = Sampling(sample, sample_seed)
     documents = read_part(table, HERE, per_job, sampling, shard, job.request)
     code, n_mapped = job.request["code"], job.request["documents_in_report"]
-    job.facts = run_job(row, documents, settings, code, HERE, n_mapped)
+    ties = job.request["tie_tolerance"]
+    summaries = None if ties is None else Summaries(shard, ties)
+    job.facts = run_job(row, documents, settings, code, HERE, n_mapped, summaries)
     job.files = {entry["cell"]: entry["cell_sha256"] for entry in job.facts["cells"]}
 
 

@@ -1,0 +1,170 @@
+"""Summaries of a shard's documents, in files of N_DOCUMENTS or more, the parts.
+
+A part holds the documents of consecutive passes, so it is the same whenever its job was killed and
+started again. While the model works on a pass, a thread reduces the one before and writes the part
+that is complete.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sinkscope.documents import Document
+from sinkscope.errors import ModelError, PassingError, SinkscopeError
+from sinkscope.extract.analyse import Analyser
+from sinkscope.extract.batches import Batch
+from sinkscope.extract.cell import Cell, fingerprint_of, read_cell, write_cell
+from sinkscope.extract.full import Kept, Outcomes
+from sinkscope.extract.summaries import Pending, begin
+from sinkscope.files import leftovers, remove, sha256_of
+from sinkscope.summary.part import joined
+
+N_DOCUMENTS = 64
+IN_FLIGHT = 2  # passes that are not reduced yet: more would only take memory
+
+Results = list[Cell | SinkscopeError]  # of the documents of a pass
+
+
+def make_parts(
+    analyser: Analyser,
+    batches: Iterable[Batch],
+    tie_tolerance: float,
+    of_job: Any,
+    folder: Path,
+    advance: Callable[[], None],
+) -> Outcomes:
+    """Write the parts of a shard into its folder; those that are finished are kept.
+
+    batches: all documents of the shard that get a summary. of_job: hash of what all parts depend
+    on. advance: called once per document. Raises ModelError if no document can be analysed.
+    """
+    for leftover in leftovers(folder):
+        remove(leftover)
+    outcomes: Outcomes = {}
+    waiting: deque[Future[Any]] = deque()
+    paths: set[Path] = set()
+
+    def wait_for(n_waiting: int) -> None:
+        while len(waiting) > n_waiting or (waiting and waiting[0].done()):
+            result = waiting.popleft().result()
+            if isinstance(result, dict):
+                outcomes.update(result)
+            else:
+                for _ in result:
+                    advance()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        for number, part in enumerate(parts_of(readable(batches, outcomes, advance))):
+            path = folder / f"{number:04d}.safetensors"
+            paths.add(path)
+            documents = [document for batch in part for document in batch.documents]
+            fingerprint = fingerprint_of_part(documents, tie_tolerance, of_job)
+            if fingerprint_of(path) == fingerprint:
+                outcomes.update(kept(path, sha256_of(path)))
+                for _ in documents:
+                    advance()
+                continue
+            results: list[Future[Results]] = []
+            for batch in part:
+                for one in begun(analyser, batch, tie_tolerance):
+                    results.append(thread.submit(finished, one))
+                    waiting.append(results[-1])
+                    wait_for(IN_FLIGHT)
+            waiting.append(thread.submit(write, path, documents, results, fingerprint))
+        wait_for(0)
+    for path in set(folder.glob("*.safetensors")) - paths:
+        remove(path)  # the shard was larger once
+    return outcomes
+
+
+def readable(
+    batches: Iterable[Batch], outcomes: Outcomes, advance: Callable[[], None]
+) -> Iterator[Batch]:
+    """The batches that could be encoded; the error of any other goes to `outcomes`."""
+    for batch in batches:
+        if batch.problem is None:
+            yield batch
+        else:
+            outcomes[batch.documents[0].name] = batch.problem
+            advance()
+
+
+def parts_of(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
+    """The batches of each part: as many as have N_DOCUMENTS, the last part fewer."""
+    part: list[Batch] = []
+    for batch in batches:
+        part.append(batch)
+        if sum(len(one.documents) for one in part) >= N_DOCUMENTS:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def fingerprint_of_part(documents: Sequence[Document], tie_tolerance: float, of_job: Any) -> str:
+    of_part = of_job.copy()
+    texts = [[document.name, document.sha256] for document in documents]
+    of_part.update(json.dumps(["summaries", tie_tolerance, texts]).encode())
+    return str(of_part.hexdigest())
+
+
+def begun(
+    analyser: Analyser, batch: Batch, tie_tolerance: float
+) -> Iterator[Pending | SinkscopeError]:
+    """The pass over a batch; if it fails, a pass or the error of each document."""
+    try:
+        yield begin(analyser, batch, tie_tolerance)
+        return
+    except ModelError:
+        raise
+    except SinkscopeError as error:
+        if len(batch.documents) == 1:
+            yield error
+            return
+    for one in batch.alone():  # one of them, or all together, were too much
+        yield from begun(analyser, one, tie_tolerance)
+
+
+def finished(one: Pending | SinkscopeError) -> Results:
+    return [one] if isinstance(one, SinkscopeError) else one.cells()
+
+
+def write(
+    path: Path, documents: Sequence[Document], results: Sequence[Future[Results]], fingerprint: str
+) -> Outcomes:
+    """Write a part of all documents that have a summary. The reasons of the others are kept in it,
+    for the next run; none is written if the machine was at fault for one of them."""
+    of_documents = dict(
+        zip(
+            (document.name for document in documents),
+            (one for of_pass in results for one in of_pass.result()),
+            strict=True,
+        )
+    )
+    refused = {name: one for name, one in of_documents.items() if isinstance(one, SinkscopeError)}
+    cells = [one for one in of_documents.values() if isinstance(one, Cell)]
+    if not cells or any(isinstance(error, PassingError) for error in refused.values()):
+        return dict(refused)
+    part = joined(cells)
+    part.meta["refused"] = {name: str(error) for name, error in refused.items()}
+    part.meta["fingerprint"] = fingerprint
+    try:
+        return kept(path, write_cell(path, part)) | refused
+    except SinkscopeError as error:
+        return dict.fromkeys(of_documents, error)
+
+
+def kept(path: Path, sha256: str) -> Outcomes:
+    """What a finished part says of its documents."""
+    meta, n_bytes = read_cell(path, []).meta, path.stat().st_size
+    names = meta["document"]
+    outcomes: Outcomes = {
+        name: Kept(path, sha256, n_bytes * (i + 1) // len(names) - n_bytes * i // len(names))
+        for i, name in enumerate(names)
+    }
+    return outcomes | {name: SinkscopeError(text, name) for name, text in meta["refused"].items()}

@@ -1,0 +1,1 @@
+"""What the tables need of a document, without its arrays per head and key."""
