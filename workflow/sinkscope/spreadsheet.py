@@ -9,9 +9,9 @@ import polars as pl
 FORMULA = r"^[=+\-@\t\r]"
 
 
-def as_csv(frame: pl.DataFrame) -> str:
+def as_csv(frame: pl.DataFrame, *, header: bool = True) -> str:
     """`frame` as CSV. A text that a spreadsheet would run as a formula, such as the token `=1+1`,
     gets a leading apostrophe. Numbers are unchanged."""
     text = pl.col(pl.String)
     safe = pl.when(text.str.contains(FORMULA)).then(pl.lit("'") + text).otherwise(text)
-    return frame.with_columns(safe.name.keep()).write_csv()
+    return frame.with_columns(safe.name.keep()).write_csv(include_header=header)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -57,12 +57,13 @@ def of_documents(parts: Sequence[pl.LazyFrame], cells: Sequence[Cell]) -> pl.Laz
 
 
 def scores_of(cells: Sequence[Cell], epsilon: float) -> pl.LazyFrame:
+    """The frame of scored_heads of all documents."""
     return scored_heads(
         of_documents([frames.best_sink_scores(cell) for cell in cells], cells), epsilon
     )
 
 
-def documents(cells: Sequence[Cell], entries: Sequence[dict[str, Any]]) -> pl.LazyFrame:
+def documents(cells: Sequence[Cell], entries: Sequence[Mapping[str, Any]]) -> pl.LazyFrame:
     rows = [
         {
             **{name: entry[name] for name in entry if not name.startswith("cell")},
@@ -75,7 +76,7 @@ def documents(cells: Sequence[Cell], entries: Sequence[dict[str, Any]]) -> pl.La
     return pl.LazyFrame(rows, infer_schema_length=None)
 
 
-def without_attention(model: dict[str, Any], cell: Cell) -> str | None:
+def without_attention(model: Mapping[str, Any], cell: Cell) -> str | None:
     """The layers without attention; None if there are none. model: its facts."""
     return spans(sorted(set(range(model["n_layers"])) - set(cell.layers))) or None
 
@@ -92,20 +93,26 @@ def tables_of_model(
     """
     if not cells:
         return {name: empty(table).lazy() for name, table in TABLES.items()}
+    cells = [summary_of(cell, limits.tie_tolerance) for cell in cells]
+    statistics = {name: table_of_cells(name, model["model"], cells, limits) for name in MEASURED}
+    return statistics | of_run(model, cells, entries)
+
+
+def of_run(
+    model: Mapping[str, Any], cells: Sequence[Cell], entries: Sequence[Mapping[str, Any]]
+) -> dict[str, pl.LazyFrame]:
+    """The tables of what was read and run. Arguments as of tables_of_model."""
     rows = {
         "documents": documents(cells, entries),
         "models": pl.LazyFrame(
-            [model | {"without_attention": without_attention(model, cells[0])}],
+            [{**model, "without_attention": without_attention(model, cells[0])}],
             infer_schema_length=None,
         ),
     }
-    metadata = {
+    return {
         name: conform(frame.with_columns(model=pl.lit(model["model"])), TABLES[name])
         for name, frame in rows.items()
     }
-    cells = [summary_of(cell, limits.tie_tolerance) for cell in cells]
-    statistics = {name: table_of_cells(name, model["model"], cells, limits) for name in MEASURED}
-    return statistics | metadata
 
 
 def table_of_cells(

@@ -7,34 +7,43 @@ from pathlib import Path
 
 import polars as pl
 
-from sinkscope.atlas.derive import tables_of_model
 from sinkscope.atlas.limits import Limits
+from sinkscope.atlas.reduce import reduce_cells
 from sinkscope.atlas.tables import TABLES, tables_of_atlas
-from sinkscope.files import read_json, written
+from sinkscope.files import read_json
 from sinkscope.summary.read import summaries
-from sinkscope.tables.contract import empty, metadata, write_table
+from sinkscope.tables.contract import empty, write_table
 from sinkscope.tables.read import read_table
+from sinkscope.tables.stream import join_sorted, sink_table
 
 
 def reduce_model(manifests: Sequence[Path], out: Path, limits: Limits, directory: Path) -> None:
     """Write one model's part of every table, as `out`/TABLE.parquet."""
     contents = [read_json(manifest) for manifest in manifests]
     entries = [entry for content in contents for entry in content["cells"]]
-    cells = list(summaries(entries, directory, limits.tie_tolerance))
-    parts = tables_of_model(contents[0]["model"], cells, entries, limits)
-    for name, frame in parts.items():
-        with written(out / f"{name}.parquet") as temporary:
-            frame.collect().write_parquet(temporary, metadata=metadata(name, TABLES[name]))
+    if entries:
+        tolerance = limits.tie_tolerance
+        model = contents[0]["model"]
+        reduce_cells(
+            model, entries, lambda part: summaries(part, directory, tolerance), limits, out
+        )
+        return
+    for name, table in TABLES.items():
+        sink_table(empty(table).lazy(), name, table, out)
 
 
 def write_tables(parts: Sequence[Path], out: Path) -> None:
     """Join the parts of all models to `out`/TABLE.parquet and .csv.
 
-    parts: folders with one file each for some tables. A table without any file gets no rows.
+    parts: folders with one file each for some tables; those of a model's reduced cells are in the
+    order of the table. A table without any file gets no rows.
     """
     for name, table in tables_of_atlas().items():
         files = [file for folder in parts if (file := folder / f"{name}.parquet").is_file()]
         try:
+            if name in TABLES:
+                join_sorted(files, name, table, out)
+                continue
             filled = [frame for frame in map(pl.scan_parquet, files) if has_rows(frame)]
             write_table(pl.concat(filled or [empty(table).lazy()]), name, table, out)
         except (OSError, pl.exceptions.PolarsError):

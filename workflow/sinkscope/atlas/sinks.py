@@ -14,6 +14,8 @@ from sinkscope.extract.cell import Cell
 from sinkscope.summary.arrays import NORMS, RULES, by_layer, dense
 from sinkscope.tables.arrays import with_numbers
 
+TOKEN = ("token", "key_class")  # what is counted as one token
+
 
 def found_sinks(cell: Cell) -> pl.LazyFrame:
     """One row per layer and key that is a sink by one of the rules, or of one head."""
@@ -82,9 +84,29 @@ def span(layers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def sink_tokens(cells: Sequence[Cell]) -> pl.LazyFrame:
     """One row per token and class with a sink among its occurrences, over all documents."""
-    token = ["token", "key_class"]
+    return joined_tokens([counted_tokens(cells)])
+
+
+def joined_tokens(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+    """The same from what counted_tokens returns of some documents each."""
+    sums = ("n_occurrences", "n_judged", "n_sinks", "n_close", "n_documents", "n_sink_documents")
+    return (
+        pl.concat(parts)
+        .group_by(TOKEN)
+        .agg(
+            pl.col(sums).sum(),
+            pl.col("first_layer").min(),
+            pl.col("last_layer", "peak_mass").max(),
+        )
+        .filter(pl.col("n_sinks") > 0)
+    )
+
+
+def counted_tokens(cells: Sequence[Cell]) -> pl.LazyFrame:
+    """One row per token and class of these documents; without layers and a peak where it has no
+    sink among them."""
     occurrences = pl.concat([of_tokens(cell) for cell in cells])
-    counts = occurrences.group_by(token).agg(
+    counts = occurrences.group_by(TOKEN).agg(
         n_occurrences=pl.len(),
         n_judged=pl.col("is_judged").sum(),
         n_sinks=pl.col("is_sink").sum(),
@@ -93,12 +115,12 @@ def sink_tokens(cells: Sequence[Cell]) -> pl.LazyFrame:
         n_sink_documents=pl.col("document").filter("is_sink").n_unique(),
     )
     lives = pl.concat([with_numbers(sink_lives(cell), cell.layers) for cell in cells])
-    spans = lives.group_by(token).agg(
+    spans = lives.group_by(TOKEN).agg(
         first_layer=pl.col("first_layer").min(),
         last_layer=pl.col("last_layer").max(),
         peak_mass=pl.col("peak_mass").max(),
     )
-    return counts.join(spans, on=token)
+    return counts.join(spans, on=TOKEN, how="left")
 
 
 def of_tokens(cell: Cell) -> pl.LazyFrame:

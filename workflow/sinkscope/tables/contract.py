@@ -27,12 +27,14 @@ def empty(table: Table) -> pl.DataFrame:
 
 def conform(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
     """`frame` with exactly the table's columns, types and order of rows; NaN becomes null."""
+    return typed(frame, table).sort(table.sort, nulls_last=False)
+
+
+def typed(frame: pl.LazyFrame, table: Table) -> pl.LazyFrame:
+    """The same with the rows in the order of `frame`."""
     floats = [name for name, type_ in table.schema.items() if type_ == pl.Float64]
-    return (
-        frame.select(pl.col(name).cast(type_) for name, type_ in table.schema.items())
-        .with_columns(pl.col(floats).fill_nan(None))
-        .sort(table.sort, nulls_last=False)
-    )
+    columns = (pl.col(name).cast(type_) for name, type_ in table.schema.items())
+    return frame.select(columns).with_columns(pl.col(floats).fill_nan(None))
 
 
 def write_table(frame: pl.LazyFrame, name: str, table: Table, folder: Path) -> None:
