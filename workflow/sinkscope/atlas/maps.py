@@ -28,6 +28,7 @@ from sinkscope.charts.palette import heat_index, heat_table
 from sinkscope.extract.cell import Cell, read_cell
 from sinkscope.files import read_json, replaced_folder, write_json
 
+CALL = "sinkscope.receive("
 STEPS = 255  # of the square root of attention
 SPACE, LINE_END, TAB = "\u2581", "\u23ce", "\u21e5"  # as extract.pieces.readable writes them
 FLOOR = 2e-3  # less is what uniform attention gives a key of 500 tokens
@@ -107,6 +108,14 @@ def named_maps(cell: Cell) -> Iterator[tuple[str, np.ndarray]]:
         yield head.replace("/", "-"), matrix
 
 
+def without_maps(file: Path) -> tuple[str, dict[str, Any]]:
+    """Key and data of a data file, without the maps."""
+    arguments = file.read_text(encoding="utf-8").removeprefix(CALL).removesuffix(");\n")
+    key, data = json.loads(f"[{arguments}]")
+    del data["maps"]
+    return key, data
+
+
 def running_text(meta: dict[str, Any]) -> list[str]:
     """Of each token what it adds to the running text, with the white space in front of it."""
     tokens = [
@@ -126,7 +135,7 @@ def running_text(meta: dict[str, Any]) -> list[str]:
 def script(key: str, value: Any) -> str:
     """A call with two JSON arguments; `<` is escaped, so that it may stand inside a page too."""
     arguments = ", ".join(json.dumps(part).replace("<", "\\u003c") for part in (key, value))
-    return f"sinkscope.receive({arguments});\n"
+    return f"{CALL}{arguments});\n"
 
 
 def packed(attention: np.ndarray) -> str:

@@ -84,6 +84,8 @@ def copy_tables(tables: Path, folder: Path, names: Sequence[str]) -> list[dict[s
                 with written(folder / source.name) as temporary:
                     shutil.copyfile(source, temporary)
                 links[ending] = f"{folder.name}/{source.name}"
+            else:  # a copy of an earlier run, in which the table was smaller
+                (folder / source.name).unlink(missing_ok=True)
         rows = pl.scan_parquet(tables / f"{name}.parquet").select(pl.len()).collect().item()
         entries.append({"name": name, "rows": rows, "links": links})
     return entries

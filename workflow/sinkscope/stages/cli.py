@@ -209,16 +209,27 @@ def report(
             help="With --partial: the run's configuration (YAML); - reads standard input."
         ),
     ] = Path("results/config.yaml"),
+    single_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the report of the folder reports as this one file, without full heat maps."
+        ),
+    ] = None,
 ) -> None:
     """Write the report: index.html and a page for every model."""
     if partial:
         from sinkscope.stages.partial import report_finished
 
         report_finished(config, HERE)
-    else:
+    elif single_file is None:
         from sinkscope.stages.partial import write_report_of
 
         write_report_of(job_of(context).request, HERE)
+    if single_file is not None:
+        from sinkscope.report.single import write_single_file
+
+        write_single_file(Path("reports"), single_file)
+        print(f"The report in one file: {single_file}")
 
 
 @app.command()

@@ -31,6 +31,8 @@ function load(model, documentName) {
 
 /** @param {string} model @param {string} documentName @param {string} key @returns {Promise<MapData>} */
 function fromFile(model, documentName, key) {
+  const inFile = typeof textInside === "function" ? textInside(key) : null;
+  if (inFile) return inFile;
   return new Promise((resolve, reject) => {
     waiting.set(key, resolve);
     const script = element("script", { src: `${maps().folder}/${encodeURIComponent(model)}/${encodeURIComponent(documentName)}.js` });

@@ -211,7 +211,7 @@ class Reader {
       span.title = `${i} "${this.data.tokens[i]}" (${this.data.classes[i]}) receives ${shown(values[i])}${sinks.has(i) ? "; a sink of this layer" : ""}`;
     });
     const what = titleOf(this.map) + (this.head === null ? ", mean over heads" : "");
-    this.legend.textContent = token === null
+    this.legend.textContent = token === null || !around
       ? `${what}: a token is shaded by what it receives, mean over the queries that see it; full shade at ${this.full}. Dotted: a sink. Click a token.`
       : `${what}: shaded is what "${this.data.tokens[token]}" (${token}) attends to, underlined who attends to it; full at ${this.full}. Click it again for the whole text.`;
     this.showToken(token, values, around);

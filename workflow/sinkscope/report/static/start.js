@@ -13,7 +13,8 @@ function start() {
 
 /** Open another page of the report. @param {string} href */
 function goTo(href) {
-  location.href = carried(href);
+  if (typeof openPage === "function") openPage(href);
+  else location.href = carried(href);
 }
 
 document.addEventListener("click", (event) => {
@@ -28,9 +29,13 @@ document.addEventListener("pick", () => {
   for (const at of charts.keys()) saysWhatIsShown(at);
   drawAll();
 });
-addEventListener("popstate", () => watchers.forEach((watcher) => watcher()));
+addEventListener("popstate", () => {
+  if (typeof showPage === "function" && namedPage() !== pageName) showPage(namedPage());
+  else watchers.forEach((watcher) => watcher());
+});
 addEventListener("pageshow", (event) => { if (event.persisted) watchers.forEach((watcher) => watcher()); });
 addEventListener("beforeprint", () => { inHurry = true; drawAll(); });
 addEventListener("resize", () => setTimeout(drawAll, 250));
 systemIsDark.addEventListener("change", () => setTheme(document.documentElement.dataset.theme ?? "auto"));
-start();
+if (typeof showPage === "function" && namedPage() !== "index.html") showPage(namedPage());
+else start();
