@@ -28,13 +28,13 @@ MODEL_COLOURS = (
 LINE_DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
 
 # The models of this repository have the same colour in every grid. The variants of zoo-gpt2 share
-# the colours of minilm-l6 and smollm2-135m: they are never drawn together.
+# the colours of the first models: they are never drawn together.
 OWN_MODELS = (
     *("minilm-l6", "smollm2-135m"),
     *("zoo-distilbert", "zoo-bert", "zoo-roberta"),
     *("zoo-opt", "zoo-gpt2", "zoo-falcon", "zoo-llama"),
     "distilbert-grammar",
-    *("zoo-gpt2-off-by-one", "zoo-gpt2-sigmoid"),
+    *("zoo-gpt2-off-by-one", "zoo-gpt2-sigmoid", "zoo-gpt2-learned-sink", "zoo-gpt2-gated"),
 )
 
 # Tokens that open a text (bos, cls) share a colour, and so do tokens that close it (sep, eos).

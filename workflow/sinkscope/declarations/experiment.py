@@ -41,7 +41,8 @@ EXPERIMENT_TOKENS = Setting(
 
 @dataclass(frozen=True)
 class Section:
-    """A page of the report. intro: a paragraph. tables: names of the tables that its figures read.
+    """A page of the report. intro: a paragraph. tables: names of the tables that its figures read;
+    more_tables: of tables of other experiments that they read too, if these are switched on.
     figures: modules of its package in the order of the report; other modules come last. package:
     package of these modules, below that of the experiment. verdict: the sentence about it on the
     front page, a template like that of a finding, whose values are those of the figures' findings:
@@ -58,6 +59,7 @@ class Section:
     package: str = "figures"
     verdict: str = ""
     every_kind: bool = False
+    more_tables: tuple[str, ...] = ()
 
     @property
     def words(self) -> list[str]:

@@ -77,14 +77,20 @@ class Wanted(OfTables):
         figures = in_order(entry.package, entry.section.figures)
         content: dict[str, Any] = {"package": entry.package}
         content["figures"] = list(entry.section.figures)
-        content["tables"] = list(entry.section.tables)
+        content["tables"] = self.tables_of_section(name)
         content["every_kind"] = entry.section.every_kind
         modules, parts = ("sinkscope.charts.section", *figures), self.parts_of_section(name)
         return self._drawn(f"sections/{name}", ("section",), modules, parts, **content)
 
+    def tables_of_section(self, name: str) -> list[str]:
+        """Names of the tables that the figures of a section read in this run."""
+        section = self.sections()[name].section
+        joined = {table for join in self.joins() for table in tables_of(join)}
+        return [*section.tables, *(table for table in section.more_tables if table in joined)]
+
     def parts_of_section(self, name: str) -> list[Request]:
         """The requests of the section's tables, each once."""
-        parts = [self.table(table) for table in self.sections()[name].section.tables]
+        parts = [self.table(table) for table in self.tables_of_section(name)]
         return list({request.job: request for request in parts}.values())
 
     def _drawn(

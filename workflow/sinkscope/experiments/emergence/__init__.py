@@ -152,6 +152,7 @@ EXPERIMENT = Experiment(
             tables=("emergence",),
             figures=("loss", "layers", "trained"),
             package="alternatives",
+            more_tables=("activations", "norm_ratios"),
         ),
     },
 )

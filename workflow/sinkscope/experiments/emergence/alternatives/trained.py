@@ -8,23 +8,40 @@ import polars as pl
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.theme import data_source, rounded
-from sinkscope.experiments.emergence.growth import WINDOW
+from sinkscope.experiments.emergence.growth import WINDOW, finished
 from sinkscope.experiments.emergence.kinds import best_layers, compared
-from sinkscope.findings.finding import Finding
+from sinkscope.experiments.norms.summary import of_models
+from sinkscope.findings.finding import Facts, Finding
+
+
+def number(column: str, form: str) -> str:
+    """Vega expression for a column that some models have no number in."""
+    return f"isValid(datum.{column}) ? format(datum.{column}, '{form}') : '\u2013'"
+
 
 # Columns of the drawn table, as Vega expressions.
 COLUMNS = {
     "attention": "datum.kind",
-    "held-out loss": "format(datum.loss, '.3f')",
-    "strongest layer": "datum.layer",
-    "first token": "format(datum.first_token, '.3f')",
-    "sum of a row": "format(datum.row_sum, '.3f')",
-    "part of the sum": "format(datum.share, '.3f')",
+    "held-out loss": number("loss", ".3f"),
+    "strongest layer": number("layer", "d"),
+    "first token": number("first_token", ".3f"),
+    "sum of a row": number("row_sum", ".3f"),
+    "part of the sum": number("share", ".3f"),
+    "virtual key": number("virtual", ".3f"),
+    "largest state": number("largest", ".0f"),
+    "times median": number("times_median", ",.0f"),
+    "value, to others": number("value", ".2f"),
 }
+# Attention with a key that belongs to no token: what a row lacks to 1 is its part.
+VIRTUAL = ("softmax_off_by_one", "learned_sink")
 
 FINDING = (
     "Of {{ lowest | phrased('{family}, {model} has the lowest held-out loss, {below:.3f} nats "
     "per token below {highest}') | join('; of ') }}."
+    "{% if virtual %} The virtual key takes up to {{ virtual | phrased('{virtual:.2f} of the "
+    "attention of a layer in {model}') | listed }}.{% endif %}"
+    "{% if states %} The largest entry of a state is {{ states | phrased('{times_median:,.0f} "
+    "times the median with {kind}') | listed }}.{% endif %}"
 )
 
 
@@ -34,21 +51,58 @@ def figure(tables: Tables) -> Figure | None:
     if rows.is_empty():
         return None
     values = ["family", "model", "kind", "tokens", "layer", "first_token", "row_sum", "share"]
-    drawn = rounded(best_layers(rows).select(*values, loss="heldout_loss"))
+    best = best_layers(rows).select(*values, loss="heldout_loss")
+    drawn = rounded(with_states(best.join(virtual_keys(rows), on="model", how="left"), tables))
     return Figure(
         name="alternatives_trained",
         title="The trained models in numbers",
-        finding=Finding(FINDING, {"lowest": lowest_losses(drawn)}),
+        finding=Finding(FINDING, facts(drawn)),
         caption=(
             "Held-out loss at the end of training; the layer that gives the first token most, "
-            "what it gives, the sum of its rows, and the first divided by the second; means over "
-            f"heads, queries and held-out windows of {WINDOW} tokens. "
+            "what it gives, the sum of its rows, and the first divided by the second; what a "
+            "virtual key, if there is one, takes in the layer where it takes most; means over "
+            f"heads, queries and held-out windows of {WINDOW} tokens. Of the documents of this "
+            "run, where the experiment on norms is switched on: the largest entry of a residual "
+            "state, in itself and over the median of its layer and document (massive: over 100 "
+            "and over 1,000 times), and the norm of the first token's value over that of other "
+            "tokens, in the strongest layer (geometric mean over documents). "
             f"n = {words.counted(drawn.height, 'model')}. "
-            "Unit: nats per token; attention; part of 1."
+            "Unit: nats per token; attention; part of 1; activation; ratios."
         ),
         chart=chart(drawn),
         data=drawn,
     )
+
+
+def virtual_keys(rows: pl.DataFrame) -> pl.DataFrame:
+    """model, virtual: the part of the virtual key in the layer where it is largest. rows: frame
+    returned by compared."""
+    lacking = finished(rows).filter(pl.col("attention").is_in(VIRTUAL))
+    return lacking.group_by("model").agg(virtual=(1 - pl.col("row_sum")).max())
+
+
+def with_states(models: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+    """The models with the columns largest and times_median (of the entries of their states) and
+    value (norm of the first token's value over others', in their layer); null without tables."""
+    if not {"activations", "norm_ratios"} <= set(tables):
+        nothing = pl.lit(None, pl.Float64)
+        return models.with_columns(largest=nothing, times_median=nothing, value=nothing)
+    size = pl.col("activation").abs()
+    times = (size / pl.col("median")).max()
+    states = tables["activations"].group_by("model").agg(largest=size.max(), times_median=times)
+    first = of_models(tables["norm_ratios"]).filter(sink="first_token")
+    return models.join(states, on="model", how="left").join(
+        first.select("model", "layer", "value"), on=["model", "layer"], how="left"
+    )
+
+
+def facts(drawn: pl.DataFrame) -> Facts:
+    states = drawn.drop_nulls("times_median").select("model", "kind", "times_median")
+    return {
+        "lowest": lowest_losses(drawn),
+        "virtual": drawn.drop_nulls("virtual").select("model", "virtual").to_dicts(),
+        "states": states.to_dicts(),
+    }
 
 
 def lowest_losses(drawn: pl.DataFrame) -> list[dict[str, str | float]]:
@@ -77,4 +131,4 @@ def chart(drawn: pl.DataFrame) -> alt.LayerChart:
         for column, text in COLUMNS.items()
     ]
     height = 32 * len(models)
-    return alt.LayerChart(data=data_source(drawn), layer=texts, width=680, height=height)
+    return alt.LayerChart(data=data_source(drawn), layer=texts, width=900, height=height)
