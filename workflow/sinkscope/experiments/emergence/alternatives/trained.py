@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import altair as alt
 import polars as pl
 
@@ -19,18 +21,17 @@ def number(column: str, form: str) -> str:
     return f"isValid(datum.{column}) ? format(datum.{column}, '{form}') : '\u2013'"
 
 
-# Columns of the drawn table, as Vega expressions.
+# Columns of the drawn table, as Vega expressions; a bar ends the first line of a heading.
 COLUMNS = {
     "attention": "datum.kind",
-    "held-out loss": number("loss", ".3f"),
-    "strongest layer": number("layer", "d"),
-    "first token": number("first_token", ".3f"),
-    "sum of a row": number("row_sum", ".3f"),
-    "part of the sum": number("share", ".3f"),
-    "virtual key": number("virtual", ".3f"),
-    "largest state": number("largest", ".0f"),
-    "times median": number("times_median", ",.0f"),
-    "value, to others": number("value", ".2f"),
+    "held-out|loss": number("loss", ".3f"),
+    "strongest|layer": number("layer", "d"),
+    "first|token": number("first_token", ".3f"),
+    "sum of|a row": number("row_sum", ".3f"),
+    "virtual|key": number("virtual", ".3f"),
+    "largest|state": number("largest", ".0f"),
+    "times|median": number("times_median", ",.0f"),
+    "value, to|others'": number("value", ".2f"),
 }
 # Attention with a key that belongs to no token: what a row lacks to 1 is its part.
 VIRTUAL = ("softmax_off_by_one", "learned_sink")
@@ -59,8 +60,8 @@ def figure(tables: Tables) -> Figure | None:
         finding=Finding(FINDING, facts(drawn)),
         caption=(
             "Held-out loss at the end of training; the layer that gives the first token most, "
-            "what it gives, the sum of its rows, and the first divided by the second; what a "
-            "virtual key, if there is one, takes in the layer where it takes most; means over "
+            "what it gives, and the sum of its rows; what a virtual key, if there is one, takes in "
+            "the layer where it takes most; means over "
             f"heads, queries and held-out windows of {WINDOW} tokens. Of the documents of this "
             "run, where the experiment on norms is switched on: the largest entry of a residual "
             "state, in itself and over the median of its layer and document (massive: over 100 "
@@ -122,13 +123,14 @@ def chart(drawn: pl.DataFrame) -> alt.LayerChart:
     y = alt.Y("model:N", title=None, sort=models)
     y = y.axis(labelFontSize=12, labelPadding=8, grid=True, tickBand="extent")
     axis = alt.Axis(orient="top", labelAngle=0, ticks=False, domain=False, title=None)
+    axis.labelExpr = "split(datum.label, '|')"
     x = alt.X("column:N", sort=list(COLUMNS), axis=axis)
     texts = [
         alt.Chart()
-        .transform_calculate(text=text, column=f"'{column}'")
+        .transform_calculate(text=text, column=json.dumps(column))
         .mark_text(fontSize=11.5)
         .encode(x=x, y=y, text="text:N")
         for column, text in COLUMNS.items()
     ]
     height = 32 * len(models)
-    return alt.LayerChart(data=data_source(drawn), layer=texts, width=900, height=height)
+    return alt.LayerChart(data=data_source(drawn), layer=texts, width=760, height=height)
