@@ -95,3 +95,14 @@ def test_results_of_another_table_of_models_are_named(grid, tmp_path):
     sentence = other_grid(made, tmp_path)
     assert sentence.startswith("results/ and reports/ are of config/published.tsv, and this run is")
     assert "--directory" in sentence
+
+
+def test_a_section_reads_tables_of_another_experiment_where_that_is_switched_on(grid, tmp_path):
+    for experiments in (["emergence"], ["emergence", "norms"]):
+        wanted = Wanted(grid("zoo:gpt2", experiments=experiments), tmp_path)
+        tables = wanted.tables_of_section("alternatives")
+        assert tables[0] == "emergence"
+        assert ("activations" in tables) == ("norms" in experiments)
+        jobs = {request.job for request in wanted.parts_of_section("alternatives")}
+        assert jobs == {f"{name}_tables" for name in experiments}
+        assert wanted.section("alternatives").content["tables"] == tables

@@ -137,6 +137,62 @@ def test_alternatives_give_the_first_token_as_part_of_its_row(folder):
     assert expected in finding(folder, "alternatives_loss")
 
 
+def trained(tables):
+    """The figure alternatives_trained, from its tables."""
+    figures = {figure.name: figure for figure in figures_of("alternatives", **tables)}
+    return figures["alternatives_trained"]
+
+
+def test_a_virtual_key_gets_what_rows_lack_to_1(folder, tmp_path):
+    kinds = {"zoo-a-one": "softmax_off_by_one", "zoo-a-sink": "learned_sink"}
+    for model, attention in kinds.items():
+        row_sum = 0.25 if attention == "learned_sink" else 0.6
+        records.write(tmp_path / model, model, "a", attention, {"row_sum": row_sum})
+    write_recorded("emergence", {model: tmp_path / model for model in kinds}, tmp_path / "tables")
+    both = [table(folder, "emergence"), pl.read_parquet(tmp_path / "tables" / "emergence.parquet")]
+    figure = trained({"emergence": pl.concat(both)})
+    virtual = dict(figure.data.select("model", "virtual").iter_rows())
+    assert virtual == {
+        "zoo-a": None, "zoo-a-one": pytest.approx(0.4),
+        "zoo-a-sigmoid": None, "zoo-a-sink": pytest.approx(0.75),
+    }  # fmt: skip
+    assert (
+        "The virtual key takes up to 0.40 of the attention of a layer in zoo-a-one and 0.75 of the "
+        "attention of a layer in zoo-a-sink." in figure.finding.text
+    )
+
+
+def test_models_stand_beside_their_states_where_norms_were_measured(folder):
+    alone = trained({"emergence": table(folder, "emergence")})
+    assert alone.data["largest"].null_count() == alone.data.height == 2
+    assert "state" not in alone.finding.text
+    layer = alone.data.row(0, named=True)["layer"]
+    activations = pl.DataFrame(
+        {
+            "model": ["zoo-a", "zoo-a", "zoo-a-sigmoid"], "document": ["one", "two", "one"],
+            "activation": [-3000.0, 90.0, 20.0], "median": [2.0, 0.5, 1.0],
+        }
+    )  # fmt: skip
+    ratios = pl.DataFrame(
+        {
+            "model": ["zoo-a"] * 4, "document": ["one", "two", "one", "one"],
+            "layer": [layer, layer, layer, layer + 1],
+            "sink": ["first_token", "first_token", "bos", "first_token"],
+            "state": 1.0, "key": 1.0, "value": [0.1, 0.4, 7.0, 9.0],
+        }
+    )  # fmt: skip
+    tables = {"activations": activations, "norm_ratios": ratios}
+    figure = trained(tables | {"emergence": table(folder, "emergence")})
+    softmax, sigmoid = figure.data.iter_rows(named=True)
+    assert (softmax["largest"], softmax["times_median"]) == (3000, 1500)
+    assert softmax["value"] == pytest.approx(0.2)  # geometric mean
+    assert (sigmoid["largest"], sigmoid["times_median"], sigmoid["value"]) == (20, 20, None)
+    assert figure.finding.text.endswith(
+        "The largest entry of a state is 1,500 times the median with softmax and 20 times the "
+        "median with sigmoid."
+    )
+
+
 def test_other_windows_alone_draw_nothing(folder):
     log = table(folder, "emergence").filter(pl.col("window") == 256)
     evaluation = table(folder, "attachment").filter(pl.col("window") == 256)

@@ -122,8 +122,10 @@ def chart(drawn: pl.DataFrame) -> alt.LayerChart:
     models = drawn["model"].to_list()
     y = alt.Y("model:N", title=None, sort=models)
     y = y.axis(labelFontSize=12, labelPadding=8, grid=True, tickBand="extent")
-    axis = alt.Axis(orient="top", labelAngle=0, ticks=False, domain=False, title=None)
-    axis.labelExpr = "split(datum.label, '|')"
+    axis = alt.Axis(
+        orient="top", labelAngle=0, ticks=False, domain=False, title=None,
+        labelExpr="split(datum.label, '|')", labelPadding=18,
+    )  # fmt: skip
     x = alt.X("column:N", sort=list(COLUMNS), axis=axis)
     texts = [
         alt.Chart()
@@ -133,4 +135,4 @@ def chart(drawn: pl.DataFrame) -> alt.LayerChart:
         for column, text in COLUMNS.items()
     ]
     height = 32 * len(models)
-    return alt.LayerChart(data=data_source(drawn), layer=texts, width=760, height=height)
+    return alt.LayerChart(data=data_source(drawn), layer=texts, width=800, height=height)
