@@ -3,6 +3,8 @@
 # make test-gpu  the tests that a GPU adds: its kernels, and the default grid on it
 # make test-cluster  runs, and faults of every kind, on a SLURM that it installs and starts here
 # make bench   time and memory of extraction against the plain forward pass
+# make compatibility  compare every text architecture of the installed transformers, and write
+#              docs/compatibility.md anew
 # make check   linter, type checker, workflow formatter and linter, dry runs
 # make lock    resolve requirements.lock anew
 
@@ -10,7 +12,7 @@ PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: report test test-gpu test-cluster bench check lock
+.PHONY: report test test-gpu test-cluster bench compatibility check lock
 
 report: $(VENV)/ready
 	snakemake
@@ -29,6 +31,9 @@ test-cluster: $(VENV)/ready
 
 bench: $(VENV)/ready
 	sinkscope bench
+
+compatibility: $(VENV)/ready
+	PYTHONPATH=workflow:tests python -W ignore -m compatibility
 
 check: $(VENV)/ready
 	ruff check .

@@ -21,6 +21,13 @@ settings.register_profile("small", max_examples=10, deadline=None, derandomize=T
 settings.load_profile("small")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--all-architectures", action="store_true",
+        help="compare every text architecture of transformers, not only a sample",
+    )  # fmt: skip
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     """Tiny models lose far more to threads that wait for each other than they gain."""

@@ -62,7 +62,20 @@ def test_a_compiled_model(way):
 def test_an_encoder_decoder():
     config = T5Config(vocab_size=100, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
     model = AutoModelForSeq2SeqLM.from_config(config)
-    refused("encoder-decoder.*choose an encoder or a decoder", model, error=ModelError)
+    refused(
+        r"encoder-decoder.*only the encoder.*observe model\.get_encoder\(\)",
+        model,
+        error=ModelError,
+    )
+
+
+def test_the_encoder_of_an_encoder_decoder_is_observed():
+    config = T5Config(vocab_size=100, d_model=8, d_kv=4, d_ff=8, num_layers=2, num_heads=2)
+    encoder = AutoModelForSeq2SeqLM.from_config(config).eval().get_encoder()
+    with sinkscope.observe(encoder) as seen:
+        encoder(input_ids=torch.tensor([[5, 6, 7, 8]]))
+    assert seen.heads().height == 4
+    assert not seen.cells[0].meta["is_causal"]
 
 
 @pytest.mark.parametrize("thing", [torch.nn.Linear(2, 2), "gpt2", None])

@@ -5,7 +5,7 @@ the attention of every head where the library returns it, must be equal.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from transformers import AutoModel
@@ -14,7 +14,12 @@ import reference
 import tiny
 from compatibility.configs import tiny_config
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.architecture import as_observed, check_observable, detect_family
+from sinkscope.extract.architecture import (
+    as_observed,
+    check_observable,
+    detect_family,
+    observed_part,
+)
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
@@ -25,7 +30,10 @@ N_TOKENS = 40  # more than all windows
 BOUND = 1e-5
 # Size of the weights beside that of usual ones, so that attention is neither even nor all on one
 # key, where no error would show.
-SCALES: dict[str, float] = {}
+SCALES = {
+    "albert": 0.7, "granitemoe_swa": 0.6, "layoutlm": 3.0, "mobilebert": 0.25, "nemotron": 0.7,
+    "roc_bert": 3.0,
+}  # fmt: skip
 # Eager is wrong: ALiBi twice. Their reference is float64, from what sdpa is called with.
 CAPTURED = ("falcon",)
 # Rows that the library returns without the part of their learned sink.
@@ -34,10 +42,11 @@ WITHOUT_SINK = ("granite_swa", "granitemoe_swa")
 
 @dataclass(frozen=True)
 class Verdict:
-    """result: observed, differs, refused, or undecided. of_output: largest difference of the
-    model's output to that of the library, over the largest output. of_rows: of the attention of
-    every head, None where the library returns none. peak: mean of the largest attention of a row.
-    layers: those that were observed. detail: the sentence of a refusal, why nothing was decided."""
+    """result: observed, differs, refused, no attention, or undecided. of_output: largest
+    difference of the model's output to that of the library, over the largest output. of_rows: of
+    the attention of every head, None where the library returns none. peak: mean of the largest
+    attention of a row. detail: what is special of it; the sentence of a refusal; why nothing was
+    decided. door: the name of the attention that is observed."""
 
     kind: str
     result: str
@@ -45,8 +54,11 @@ class Verdict:
     of_output: float = 0.0
     of_rows: float | None = None
     peak: float = 0.0
-    layers: tuple[int, ...] = ()
-    n_layers: int = 0
+    door: str = ""
+
+    @property
+    def error(self):
+        return max(self.of_output, self.of_rows or 0.0)
 
 
 def decide(kind):
@@ -61,12 +73,15 @@ def decide(kind):
             network = built(kind, config)
         except Exception as error:
             return undecided(kind, "cannot be built", error)
+        network = observed_part(network)
+        door = network.config.get_text_config()._attn_implementation
         loaded = Loaded(tiny.row(kind), network, None, detect_family(kind, config), None, None)
         found, observation = observed(loaded)
     except SinkscopeError as error:
         if "forward pass" in str(error):
             return undecided(kind, "cannot be run", error)
-        return Verdict(kind, "refused", str(error))
+        result = "no attention" if "has no attention with softmax" in str(error) else "refused"
+        return Verdict(kind, result, str(error))
     except Exception as error:
         return undecided(kind, "cannot be run", error)
     try:
@@ -75,11 +90,23 @@ def decide(kind):
         return undecided(kind, "cannot be run eagerly", error)
     of_output = float((found - expected).abs().max() / expected.abs().max())
     of_rows = rows_error(observation, attentions, normalised=kind in WITHOUT_SINK)
-    result = "observed" if max(of_output, of_rows or 0.0) <= BOUND else "differs"
     largest = [layer.head_maps[0].amax(-1).mean() for layer in observation.layers]
     peak = float(torch.stack(largest).mean())
-    layers = tuple(observation.layer_of)
-    return Verdict(kind, result, "", of_output, of_rows, peak, layers, loaded.n_layers)
+    features = ", ".join(features_of(loaded, observation, of_rows))
+    verdict = Verdict(kind, "observed", features, of_output, of_rows, peak, door)
+    return verdict if verdict.error <= BOUND else replace(verdict, result="differs")
+
+
+def features_of(loaded, observation, of_rows):
+    """What is special of an architecture that is observed."""
+    if not bool(torch.stack([layer.virtual_sink for layer in observation.layers]).isnan().all()):
+        yield "learned sinks"
+    if len(observation.layers) < loaded.n_layers:
+        yield "layers without attention"
+    if loaded.network.config.is_encoder_decoder:
+        yield "its encoder"
+    if of_rows is None:
+        yield "compared by its output alone"
 
 
 def undecided(kind, what, error):
@@ -138,6 +165,7 @@ def rows_error(observation, attentions, *, normalised):
     errors = []
     for layer, rows in zip(observation.layers, attentions, strict=True):
         found = layer.head_maps
+        rows = rows[..., : found.shape[-1]]  # keys of no token are behind those of the tokens
         if found.shape != rows.shape:
             return None
         if normalised:

@@ -153,16 +153,32 @@ def network_of(*classes):
 )
 def test_each_layer_with_attention_calls_it_once(calls, fault):
     network = network_of(DeltaAttention, Attention, Attention)
-    found = fault_of(calls, network, 3)
+    config = SimpleNamespace(num_hidden_layers=3, num_attention_heads=4)
+    found = fault_of(calls, [4] * len(calls), network, config)
     assert found is None if fault is None else fault in found
+
+
+def test_lists_inside_of_layers_are_no_lists_of_layers():
+    """T5 keeps the two parts of each block in a list, and may have two blocks."""
+    blocks = [torch.nn.ModuleList([Attention(), Attention()]) for _ in range(2)]
+    network = torch.nn.ModuleDict({"block": torch.nn.ModuleList(blocks)})
+    numbers = layer_numbers(network, 2)
+    assert [layer_of([block[0], block], numbers) for block in blocks] == [0, 1]
+
+
+def test_layers_with_other_numbers_of_heads_are_refused():
+    """Tables and arrays have the same heads in every layer."""
+    network = network_of(Attention, Attention)
+    config = SimpleNamespace(num_hidden_layers=2, num_attention_heads=4)
+    assert fault_of([0, 1], [4, 4], network, config) is None
+    found = fault_of([0, 1], [4, 8], network, config)
+    assert found == "it attends with 8 heads where its configuration says 4"
 
 
 def test_a_layer_at_two_places_has_no_number():
     """Its calls can only be told by their order."""
     layer = Attention()
-    network = SimpleNamespace(modules=lambda: [torch.nn.ModuleList([layer, layer])])
-    assert layer_numbers(torch.nn.ModuleList([layer, layer]), 2) == {}
-    assert layer_numbers(network, 2) == {}
+    assert layer_numbers(torch.nn.ModuleDict({"h": torch.nn.ModuleList([layer, layer])}), 2) == {}
     numbers = layer_numbers(network_of(Attention, Attention), 2)
     assert sorted(numbers.values()) == [0, 1]
     assert layer_of([layer], numbers) is None

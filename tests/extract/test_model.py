@@ -7,11 +7,13 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModel, BartConfig
 
 import tiny
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.model import load_model, threads
+from sinkscope.measure.passes import observe, plan_of
 
 
 @pytest.fixture
@@ -159,3 +161,28 @@ def test_threads_are_as_before_after_a_job():
         assert torch.get_num_threads() == before + 1
         raise KeyError
     assert torch.get_num_threads() == before
+
+
+def test_of_an_encoder_decoder_the_encoder_is_loaded(tmp_path):
+    torch.manual_seed(0)
+    config = BartConfig(
+        vocab_size=258, d_model=32, encoder_layers=2, decoder_layers=3, encoder_ffn_dim=48,
+        decoder_ffn_dim=48, encoder_attention_heads=4, decoder_attention_heads=2,
+        max_position_embeddings=96, init_std=0.3, bos_token_id=0, eos_token_id=0, pad_token_id=1,
+        decoder_start_token_id=0, forced_eos_token_id=0,
+    )  # fmt: skip
+    whole = AutoModel.from_config(config).eval()
+    whole.save_pretrained(tmp_path / "tiny")
+    tiny.byte_tokenizer().save_pretrained(tmp_path / "tiny")
+    loaded = load_model(tiny.row(), tmp_path)
+    facts = loaded.facts()
+    assert facts["architecture"] == "BartEncoder, the encoder of BartModel"
+    assert (facts["family"], facts["n_layers"], facts["n_heads"]) == ("encoder", 2, 4)
+    ids = torch.tensor(tiny.token_ids(12))
+    eager = AutoModel.from_config(config, attn_implementation="eager").eval()
+    eager.load_state_dict(whole.state_dict())
+    rows = eager.encoder(input_ids=ids, output_attentions=True).attentions
+    forward = observe(loaded, ids, plan_of(ids, map_exact=12, map_cells=12))
+    assert len(forward.states) == 2
+    for layer, own in zip(forward.layers, rows, strict=True):
+        torch.testing.assert_close(layer.map, own.mean(1), rtol=1e-5, atol=1e-6)

@@ -49,10 +49,10 @@ def observable(network: Any, name: str | None = None) -> Observable:
             f"model '{name}': it is compiled (torch.compile), so that its attention cannot be "
             "observed; observe the model that was compiled, by calling it directly."
         )
-    if config.is_encoder_decoder:
+    if config.is_encoder_decoder and has_decoder(network):
         raise ModelError(
-            f"model '{name}': {kind} is an encoder-decoder model, whose attention cannot be "
-            "observed here; choose an encoder or a decoder."
+            f"model '{name}': {kind} is an encoder-decoder model, of which only the encoder can be "
+            "observed; observe model.get_encoder(), and call it directly."
         )
     text = text_config(config)
     lacking = [size for size in SIZES if not says(text, size)]
@@ -68,6 +68,10 @@ def name_of(network: Any) -> str:
     """Last part of the path or id of the weights, else the name of the class."""
     origin = str(getattr(network.config, "name_or_path", "") or "").replace("\\", "/")
     return printable(origin.rstrip("/").rpartition("/")[2]) or type(network).__name__
+
+
+def has_decoder(network: torch.nn.Module) -> bool:
+    return any(name.rpartition(".")[2] == "decoder" for name, _ in network.named_modules())
 
 
 def is_compiled(network: torch.nn.Module) -> bool:

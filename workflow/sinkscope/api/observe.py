@@ -19,6 +19,7 @@ from sinkscope.api.statistics import AttentionStatistics
 from sinkscope.api.tokens import encoded_of, nameless
 from sinkscope.api.watch import watched
 from sinkscope.errors import SinkscopeError
+from sinkscope.extract.architecture import text_config
 from sinkscope.extract.cells import checked_heads
 from sinkscope.extract.door import UnobservableError, answered
 from sinkscope.extract.encode import Encoded
@@ -192,7 +193,9 @@ class Observer:
     def _finish(self, current: Pass) -> None:
         """Add the cells of a pass. Raises ModelError unless attention was called once per layer."""
         model = self._model
-        reason = fault_of(current.layers, model.network, model.n_layers)
+        reason = fault_of(
+            current.layers, current.n_heads, model.network, text_config(model.network.config)
+        )
         if reason is not None:
             raise unobservable(model.name, model.network, reason, model.n_layers)
         if current.cached:

@@ -39,6 +39,7 @@ class Pass:
     ) -> None:
         self.model, self.real, self.encoded = model, real, encoded
         self.layers: list[int | None] = []  # of each call
+        self.n_heads: list[int] = []
         self.cached = False
         distinct, self._column = members_of(encoded, real).unique(dim=2, return_inverse=True)
         plan = plan_of(distinct, SETTINGS, heads, real)
@@ -48,6 +49,7 @@ class Pass:
     def __call__(self, call: Call) -> None:
         """Observe one layer. Raises SinkscopeError if the call does not have the batch's shape."""
         self.layers.append(call.layer)
+        self.n_heads.append(call.query.shape[1])
         rows, n_tokens = self.real.shape
         if self.cached:
             return

@@ -48,7 +48,11 @@ RUN: dict[str, Table] = {
                 "what pins the weights: commit of the Hub repository, package version with a hash "
                 "of its files, or hash of the folder",
             ),
-            "architecture": Column("String", "class of the model in transformers, without a head"),
+            "architecture": Column(
+                "String",
+                "class of the model in transformers, without a head; of encoder-decoder models "
+                "only the encoder is run and observed, which this says",
+            ),
             "attention": Column(
                 "String",
                 "how logits become attention: softmax, softmax_off_by_one, sigmoid, learned_sink "

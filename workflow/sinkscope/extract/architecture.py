@@ -6,6 +6,7 @@ Everything here is known from config.json alone, before any weights are download
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from transformers.models.auto.modeling_auto import (
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.variants import VariantGPT2Config
 
+COMPATIBILITY = "docs/compatibility.md lists those that can be observed"
 SIZES = ("num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
 
 
@@ -82,19 +84,21 @@ def check_observable(what: str, config: Any) -> None:
     """Raises ModelError if the library does not run this architecture, on text, through one of the
     doors. Whether a model calls it exactly once per layer only shows in a forward pass."""
     kind = config.model_type
-    if config.is_encoder_decoder:
-        raise ModelError(
-            f"{what}: '{kind}' is an encoder-decoder model, whose attention cannot be observed "
-            "here; choose an encoder or a decoder."
-        )
     network = network_class(config)
     if network is None or network.main_input_name != "input_ids":
         raise ModelError(f"{what}: '{kind}' is not a model of text; choose another model.")
     if implementation(config) is None:
+        source = source_of(network)
+        has_classes = re.search(r"^class \w*Attention", source, re.MULTILINE)
+        if not has_classes or not re.search(r"([sS]oftmax|logsumexp)\(", source):
+            raise ModelError(
+                f"{what}: {network.__name__} has no attention with softmax, so that there is "
+                f"nothing to observe; choose another model ({COMPATIBILITY})."
+            )
         raise ModelError(
-            f"{what}: transformers {transformers.__version__} runs {network.__name__} without "
-            "scaled_dot_product_attention or its AttentionInterface, so that this architecture has "
-            "no attention that can be observed here; choose another model."
+            f"{what}: {network.__name__} of transformers {transformers.__version__} computes its "
+            "attention in code of its own, where it cannot be observed; choose another model "
+            f"({COMPATIBILITY})."
         )
     text = text_config(config)
     for name in SIZES:
@@ -132,8 +136,12 @@ def implementation(config: Any) -> str | None:
         return None
     if network._supports_sdpa and getattr(config, "attn_logit_softcapping", None) is None:
         return "sdpa"
-    source = inspect.getsource(sys.modules[network.__module__])
-    return "eager" if "ALL_ATTENTION_FUNCTIONS.get_interface(" in source else None
+    return "eager" if "ALL_ATTENTION_FUNCTIONS.get_interface(" in source_of(network) else None
+
+
+def source_of(network: Any) -> str:
+    """The source of the library's module of a class."""
+    return inspect.getsource(sys.modules[network.__module__])
 
 
 def text_config(config: Any) -> Any:
@@ -150,6 +158,8 @@ def text_config(config: Any) -> Any:
 def detect_family(model: str, config: Any) -> str:
     """encoder or decoder, from the architecture's entry in the library's own tables."""
     kinds = (config.model_type, text_config(config).model_type)
+    if config.is_encoder_decoder:
+        return "encoder"
     if any(kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES for kind in kinds):
         return "decoder" if getattr(config, "is_decoder", False) else "encoder"
     decoders = {*MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, *MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES}
@@ -159,6 +169,12 @@ def detect_family(model: str, config: Any) -> str:
         f"model '{model}': '{kinds[0]}' is neither a masked nor a causal language model; "
         "set its family in the table of models, or choose another model."
     )
+
+
+def observed_part(network: Any) -> Any:
+    """The part of a network whose attention is observed: of an encoder-decoder model the encoder,
+    which runs alone. What the decoder attends to, and its cross attention, is left out."""
+    return network.get_encoder() if network.config.is_encoder_decoder else network
 
 
 def attention_of(config: Any) -> str:

@@ -123,17 +123,19 @@ class Audit:
         heads = heads_of(key_head, call.query, call.key)
         with torch.inference_mode():
             own = call.own(key_head)
-        value = call.value[:, key_head, None]
-        total = outputs(received[:, None, heads], value)[:, 0]  # [batch, head, d]
         expected = outputs(rows, call.value)  # [batch, row, head, d]
         of_outputs = [
             output.transpose(1, 2)[document, at] - expected,
             own.transpose(1, 2)[document, at] - expected[:, :, heads],
-            ((found.real_sum(own) - total) / found.n_real[:, None, None])[:, None],
         ]
+        if not call.n_extra:  # what keys of no token receive is not kept
+            value = call.value[:, key_head, None]
+            total = outputs(received[:, None, heads], value)[:, 0]  # [batch, head, d]
+            off = (found.real_sum(own) - total) / found.n_real[:, None, None]
+            of_outputs.append(off[:, None])
         errors = torch.stack([one.abs().amax((1, 2, 3)) for one in of_outputs]).amax(0)
         largest = call.value.abs().amax((1, 2, 3)).double()
-        of_row = found.error(received, rows.mean(2), document, at)
+        of_row = found.error(received, rows.mean(2)[..., : call.query.shape[2]], document, at)
         numbers = [errors / largest.clamp(min=TINY), of_row, *bounds(call, logits)]
         return torch.stack(numbers, 1)
 

@@ -45,13 +45,15 @@ class Listener:
     None for all.
 
     beside: False if `attend` returns the layer's output; True if the model computes its own output
-    as usual and `attend` only observes. numbers: of the layers, as layer_numbers.
+    as usual and `attend` only observes. numbers: of the layers, as layer_numbers. n_tokens: of the
+    input; calls with another number of queries are not about its tokens. None: not known.
     """
 
     attend: Attend
     modules: frozenset[int] | None
     beside: bool
     numbers: Numbers
+    n_tokens: int | None
 
 
 class _Thread(threading.local):
@@ -74,18 +76,21 @@ def answered(
     *,
     beside: bool = False,
     numbers: Numbers | None = None,
+    n_tokens: int | None = None,
 ) -> Iterator[None]:
     """Within the block, in this thread, `attend` gets every attention call.
 
     model: only calls from inside this model; None for all of them, where nothing else can run.
     numbers: of the model's layers, as layer_numbers; without them a call does not say its layer.
+    n_tokens: calls with another number of queries are left to the model (Inkling attends to its
+    earlier layers, too).
     beside: `attend` returns nothing and changes nothing: the model's own attention runs first,
     with its dropout, autocast and gradients, and `attend` is called after it in inference mode.
     Otherwise the layer's output is what `attend` returns, and a call that drops attention or whose
     keys are not its queries' tokens raises UnobservableError.
     """
     modules = None if model is None else frozenset(map(id, model.modules()))
-    listener = Listener(attend, modules, beside, numbers or {})
+    listener = Listener(attend, modules, beside, numbers or {}, n_tokens)
     _patch.open()
     _thread.listeners.append(listener)
     try:
@@ -268,12 +273,14 @@ def _serve(
     listeners: list[Listener], call: Call, dropout_p: float, run: Callable[[], Tensor]
 ) -> Tensor:
     """The layer's output, from the innermost listener that makes it, else from the model."""
+    n_queries = call.query.shape[2]
+    listeners = [one for one in listeners if one.n_tokens in (None, n_queries)]
     output: Tensor | None = None
     _thread.is_serving = True
     try:
         for one in listeners:
             if not one.beside:
-                if call.query.shape[2] != call.key.shape[2] or dropout_p:
+                if call.query.shape[2] != call.key.shape[2] - call.n_extra or dropout_p:
                     raise UnobservableError(
                         "it attends to a cache or another input, or drops attention"
                     )

@@ -76,6 +76,7 @@ def request_of(
         scale=query.shape[-1] ** -0.5 if scale is None else scale,
         softcap=given.get("softcap"),
         sink=sink_of(module, given, query.shape[1]),
+        n_extra=0 if getattr(module, "compressor", None) is None else key.shape[2] - n_tokens,
         own=own,
     )
     dropout = float(given.get("dropout") or 0.0) if module.training else 0.0

@@ -19,9 +19,17 @@ Numbers = Mapping[int, int]  # id of a module: its layer
 
 
 def layer_lists(network: Any, n_layers: int) -> list[torch.nn.ModuleList]:
-    """The lists of n_layers modules of a network."""
-    modules = network.modules() if isinstance(network, torch.nn.Module) else ()
-    return [one for one in modules if isinstance(one, torch.nn.ModuleList) and len(one) == n_layers]
+    """The lists of n_layers modules of a network; not those inside of another one's entries, such
+    as the two parts of each block of T5."""
+    if not isinstance(network, torch.nn.Module):
+        return []
+    lists = {
+        name: one
+        for name, one in network.named_modules()
+        if isinstance(one, torch.nn.ModuleList) and len(one) == n_layers
+    }
+    prefixes = tuple(f"{name}." for name in lists)
+    return [one for name, one in lists.items() if not name.startswith(prefixes)]
 
 
 def layer_numbers(network: Any, n_layers: int) -> Numbers:
@@ -40,13 +48,23 @@ def layer_of(chain: Iterable[torch.nn.Module], numbers: Numbers) -> int | None:
     return next((numbers[id(module)] for module in chain if id(module) in numbers), None)
 
 
-def fault_of(layers: Sequence[int | None], network: Any, n_layers: int) -> str | None:
-    """Why the calls of one pass are not one for each layer with attention; None if they are.
+def fault_of(
+    layers: Sequence[int | None], n_heads: Sequence[int], network: Any, config: Any
+) -> str | None:
+    """Why the calls of one pass are not one for each layer with attention, each with all heads;
+    None if they are.
 
-    layers: of the calls, in order, as layer_of. A layer may be without a call if none of its
-    modules is an attention with softmax, by the names of their classes.
+    layers, n_heads: of the calls, in order, as layer_of. config: of the part that reads text. A
+    layer may be without a call if none of its modules is an attention with softmax, by the names
+    of their classes.
     """
-    n_calls = len(layers)
+    n_calls, n_layers = len(layers), int(config.num_hidden_layers)
+    others = sorted(set(n_heads) - {int(config.num_attention_heads)})
+    if others:
+        return (
+            f"it attends with {others[0]} heads where its configuration says "
+            f"{config.num_attention_heads}"
+        )
     if all(layer is None for layer in layers):
         reason = f"it calls the attention {n_calls} times in one pass"
         return None if n_calls == n_layers else reason

@@ -31,7 +31,8 @@ class Call(NamedTuple):
     of rows.ALTERNATIVES; key_bias: None, or a number for each key, broadcastable to [batch, head,
     token], added to the logits (ALiBi). softcap: None, or c: logits become c * tanh(logits / c),
     before bias and mask. sink: None, or the logit of a virtual key without value (a learned sink),
-    broadcastable to [batch, head, query, 1], which takes its part of a softmax row.
+    broadcastable to [batch, head, query, 1], which takes its part of a softmax row. n_extra: number
+    of keys behind those of the tokens, which are of no token (DeepSeek-V4's compressed blocks).
 
     layer: the layer that makes the call; None where only the order of the calls tells it. own:
     the layer's output [batch, head, token, d] by the model's own attention function; own(i): of the
@@ -48,8 +49,18 @@ class Call(NamedTuple):
     key_bias: Tensor | None = None
     softcap: float | None = None
     sink: Tensor | None = None
+    n_extra: int = 0
     layer: int | None = None
     own: Own | None = None
+
+
+def of_tokens_alone(call: Call) -> Call:
+    """The call without its extra keys."""
+    if not call.n_extra:
+        return call
+    n_tokens, mask = call.query.shape[2], call.mask
+    key, value = (rows[:, :, :n_tokens] for rows in (call.key, call.value))
+    return call._replace(key=key, value=value, mask=mask if mask is None else mask[..., :n_tokens])
 
 
 @dataclass(frozen=True)

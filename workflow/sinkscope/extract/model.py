@@ -16,9 +16,12 @@ from transformers import AutoModel
 from sinkscope.config import ModelRow
 from sinkscope.errors import PassingError, SinkscopeError, error_class
 from sinkscope.extract.architecture import (
+    COMPATIBILITY,
     attention_of,
     detect_family,
     key_value_heads,
+    network_class,
+    observed_part,
     positions,
     read_architecture,
     text_config,
@@ -58,6 +61,14 @@ class Loaded:
         return int(self.config.vocab_size)
 
     @property
+    def architecture(self) -> str:
+        """The class of the network; of the encoder, with what it is part of."""
+        name, whole = type(self.network).__name__, network_class(self.network.config)
+        if not self.network.config.is_encoder_decoder or whole is None:
+            return name
+        return f"{name}, the encoder of {whole.__name__}"
+
+    @property
     def device(self) -> torch.device:
         return next(self.network.parameters()).device
 
@@ -68,7 +79,7 @@ class Loaded:
             "model": self.row.model,
             "source": self.row.source,
             "revision": self.revision,
-            "architecture": type(self.network).__name__,
+            "architecture": self.architecture,
             "attention": attention_of(self.config),
             "family": self.family,
             "dtype": self.row.dtype,
@@ -118,7 +129,7 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
     except Exception as error:  # libraries raise many kinds for weights that they cannot read
         raise error_class(error)(_unreadable(row, weights, error)) from error
     check_complete(row, weights, info["missing_keys"])
-    network = network.eval().requires_grad_(False)
+    network = observed_part(network).eval().requires_grad_(False)
     if row.n_gpus == 1:
         network = network.to(row.device)
     return Loaded(row, network, tokenizer, family, longest_input(row, network), weights.revision)
@@ -182,6 +193,8 @@ def _unreadable(row: ModelRow, weights: Weights, error: Exception) -> str:
         remedy = "install what it names, or choose weights that do without"
     elif isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         remedy = "use a smaller dtype, more GPUs (n_gpus) or a machine with more memory"
+    elif "attention implementation" in reason:  # the architecture is at fault, not its weights
+        remedy = f"choose a model of another architecture ({COMPATIBILITY})"
     else:
         remedy = "download or install it again"
     return (

@@ -15,7 +15,7 @@ from sinkscope.extract import streaming
 from sinkscope.extract.audit import Audit, Audited
 from sinkscope.extract.devices import moved
 from sinkscope.extract.frame import Frame
-from sinkscope.extract.masks import Call, Visible, count_visible
+from sinkscope.extract.masks import Call, Visible, count_visible, of_tokens_alone
 from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.extract.states import LayerState, States, reduce_state
 from sinkscope.extract.streaming import Workspace
@@ -59,6 +59,7 @@ class Observation:
         return output
 
     def attend(self, call: Call) -> Tensor:
+        every_key, call = call, of_tokens_alone(call)
         device = call.query.device
         layer = len(self.visible_of) if call.layer is None else call.layer
         self.layer_of.append(layer)
@@ -82,7 +83,7 @@ class Observation:
             self._parts[device] = moved(self.plan, device), own
         plan, workspace = self._parts[device]
         sums = Sums(self.frame(plan, visible, call), call, layer, state)
-        output, statistics = streaming.attend(call, sums, workspace)
+        output, statistics = streaming.attend(every_key, sums, workspace)
         self._blocks[layer] = moved(statistics, self.device)
         return output
 

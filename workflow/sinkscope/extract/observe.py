@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sinkscope.errors import ModelError, error_class
 from sinkscope.extract.alibi import by_key
+from sinkscope.extract.architecture import COMPATIBILITY
 from sinkscope.extract.door import UnobservableError, answered
 from sinkscope.extract.layers import fault_of, layer_numbers
 from sinkscope.extract.masks import Call
@@ -35,9 +36,11 @@ def run_observed(
     call the attention once per layer, SinkscopeError if the pass itself fails.
     """
     layers: list[int | None] = []  # of each call
+    n_heads: list[int] = []
 
     def count_and_attend(call: Call) -> Tensor:
         layers.append(call.layer)
+        n_heads.append(call.query.shape[1])
         return attend(with_bias(call))
 
     options: dict[str, Any] = {"input_ids": ids, "attention_mask": attention_mask}
@@ -46,11 +49,12 @@ def run_observed(
     if hidden_states:
         options["output_hidden_states"] = True
     reason, output = None, None
+    numbers = layer_numbers(loaded.network, loaded.n_layers)
     try:
         padded = attention_mask is not None
         with (
             torch.inference_mode(),
-            answered(count_and_attend, numbers=layer_numbers(loaded.network, loaded.n_layers)),
+            answered(count_and_attend, numbers=numbers, n_tokens=ids.shape[1]),
             by_key(loaded.network, padded=padded) as with_bias,
         ):
             output = loaded.network(**options)
@@ -59,7 +63,7 @@ def run_observed(
     except (RuntimeError, IndexError, ValueError) as error:
         raise error_class(error)(failed_pass(loaded, ids.shape[1], error)) from error
     if reason is None:
-        reason = fault_of(layers, loaded.network, loaded.n_layers)
+        reason = fault_of(layers, n_heads, loaded.network, loaded.config)
     if reason is not None:
         raise unobservable(loaded.row.model, loaded.network, reason, loaded.n_layers)
     return output
@@ -82,7 +86,8 @@ def unobservable(model: str, network: Any, reason: str, n_layers: int) -> ModelE
     """For a model that does not call the attention once per layer. reason: what it does instead."""
     return ModelError(
         f"model '{model}': the attention of {type(network).__name__} cannot be observed ({reason}; "
-        f"{n_layers} layers were expected); choose a model that transformers runs through sdpa."
+        f"{n_layers} layers were expected); choose a model of another architecture "
+        f"({COMPATIBILITY})."
     )
 
 

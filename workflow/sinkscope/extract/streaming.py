@@ -82,15 +82,15 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
     n_kv, d_value = call.value.shape[1], call.value.shape[-1]
     # Grouped heads share a key head by view, never a repeat: [batch, kv, group, token, d].
     query = (call.query.float() * call.scale).reshape(batch, n_kv, -1, n_tokens, d)
-    key = call.key.float().reshape(batch * n_kv, n_tokens, d).transpose(1, 2)
-    value = call.value.float().reshape(batch * n_kv, n_tokens, d_value)
+    key = call.key.float().reshape(batch * n_kv, -1, d).transpose(1, 2)
+    value = call.value.float().reshape(batch * n_kv, -1, d_value)
     # Laid out as [batch, token, head, d], which the rest of the model expects.
     output = value.new_empty(batch, n_tokens, n_heads, d_value).transpose(1, 2)
     stop = 0
     while stop < n_tokens:
         n_rows = sums.plan.block or block_rows(call, stop, workspace.share)
         start, stop = stop, min(stop + n_rows, n_tokens)
-        n_keys = stop if call.is_causal else n_tokens
+        n_keys = stop if call.is_causal else n_tokens + call.n_extra
         logits, probability = workspace.pair(batch, n_heads, stop - start, n_keys)
         rows = query[:, :, :, start:stop].reshape(batch * n_kv, -1, d)
         # [batch * kv, group * query, key] is the same memory as [batch, head, query, key].
@@ -109,7 +109,7 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
         part = workspace.output(batch * n_kv, rows.shape[1], d_value)
         torch.bmm(probability.view(flat), value[:, :n_keys], out=part)
         output[:, :, start:stop] = part.view(batch, n_heads, stop - start, d_value)
-        sums.add(start, logits, probability)
+        sums.add(start, logits[..., :n_tokens], probability[..., :n_tokens])
     return output.to(call.query.dtype), sums.finish()
 
 

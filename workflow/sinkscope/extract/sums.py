@@ -61,7 +61,8 @@ class Sums:
         normalizer, frame = None, self.frame
         if self.call.attention != "sigmoid":  # its rows have none
             self.normalizer[:, :, rows] = normalizer = row_normalizer(logits, p)
-        sums_to_1 = self.call.attention == "softmax" and self.call.sink is None
+        is_softmax = self.call.attention == "softmax"
+        sums_to_1 = is_softmax and self.call.sink is None and not self.call.n_extra
         self.nats[:, :, rows] = row_entropy(logits, p, normalizer if sums_to_1 else None)
         if frame.padded:
             p.mul_(self.plan.real[:, None, rows, None])

@@ -21,6 +21,7 @@ from sinkscope.extract.architecture import (
     check_observable,
     detect_family,
     implementation,
+    observed_part,
     read_architecture,
 )
 from sinkscope.extract.model import Loaded, longest_input, placement
@@ -88,7 +89,7 @@ def build(row: ModelRow, config: Any, device: str) -> Loaded:
         network = AutoModel.from_config(
             config, attn_implementation=implementation(config), dtype=dtype, trust_remote_code=False
         )
-    network = network.eval().requires_grad_(False)
+    network = observed_part(network).eval().requires_grad_(False)
     if memory is not None:
         network = spread(network, memory, dtype)
     family = row.family or detect_family(row.model, config)

@@ -44,7 +44,7 @@ def on_nothing(loaded: Loaded, n_tokens: int) -> int:
             raise ModelError(
                 f"model '{loaded.row.model}': layer {n_calls - 1} attends with queries "
                 f"{tuple(call.query.shape)} to keys {tuple(call.key.shape)}, which is not "
-                "understood; choose a model that transformers runs through sdpa."
+                "understood; choose a model of another architecture."
             )
         return call.query.new_empty(*call.query.shape[:-1], call.value.shape[-1])
 

@@ -1,0 +1,29 @@
+"""`python -m compatibility`: write docs/compatibility.md anew, and print which results changed.
+
+Exit status 1 if an architecture is no longer observed, or differs from the library.
+"""
+
+import sys
+
+import torch
+import transformers
+
+from compatibility.configs import KINDS
+from compatibility.decide import decide
+from compatibility.page import PAGE, changes, page, results
+
+
+def main():
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    before = results(PAGE.read_text(encoding="utf-8")) if PAGE.is_file() else {}
+    text = page([decide(kind) for kind in KINDS])
+    PAGE.write_text(text, encoding="utf-8")
+    after = results(text)
+    print("\n".join(changes(before, after)) or "no result changed")
+    lost = [kind for kind, result in before.items() if result == "observed"]
+    sys.exit("differs" in after.values() or any(after.get(kind) != "observed" for kind in lost))
+
+
+if __name__ == "__main__":
+    main()
