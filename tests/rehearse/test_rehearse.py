@@ -3,18 +3,20 @@
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 import yaml
 from huggingface_hub import constants
-from transformers import AutoConfig, T5Config
+from transformers import AutoConfig, AutoModel, BloomConfig, GptOssConfig
 
 import composite
 import tiny
 from sinkscope.cli import main
 from sinkscope.config import load, read_config
 from sinkscope.errors import SinkscopeError
+from sinkscope.extract.architecture import as_observed
 from sinkscope.files import write_json
 from sinkscope.rehearse.build import (
     ARCHITECTURES,
@@ -25,7 +27,7 @@ from sinkscope.rehearse.build import (
 )
 from sinkscope.rehearse.job import Stage, rehearse, rehearse_all
 from sinkscope.rehearse.needs import GIB, WORKING_BYTES, gpus, needs, operations
-from sinkscope.rehearse.observe import on_nothing
+from sinkscope.rehearse.observe import on_device, on_nothing
 
 ROOT = tiny.ROOT
 META = Stage("meta", 64, 8, 80 * GIB, 20.0)
@@ -137,11 +139,11 @@ def test_a_document_is_no_longer_than_the_model_takes(published):
 def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(
     tmp_path, monkeypatch, capsys
 ):
-    T5Config(num_layers=2, d_model=32, d_kv=8, num_heads=4).save_pretrained(tmp_path / "t5")
+    BloomConfig(hidden_size=32, n_layer=2, n_head=4).save_pretrained(tmp_path / "bloom")
     composite.config("llava").save_pretrained(tmp_path / "llava")
     tiny.save(tmp_path / "good", "gpt2")
     (tmp_path / "m.tsv").write_text(
-        "model\tsource\nt5\tpath:t5\ngood\tpath:good\nllava\tpath:llava\nx\thub:no/where\n"
+        "model\tsource\nbloom\tpath:bloom\ngood\tpath:good\nllava\tpath:llava\nx\thub:no/where\n"
     )
     (tmp_path / "d.tsv").write_text("document\tpath\nd\td.txt\n")
     (tmp_path / "d.txt").write_text("Z text")
@@ -157,13 +159,13 @@ def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(
     assert " | 3 x 4 |" in next(row for row in printed.out.splitlines() if "| llava |" in row)
     said = printed.err.splitlines()
     assert len(said) == 2
-    assert said[0].startswith("sinkscope: model 't5': 't5' is an encoder-decoder model")
+    assert said[0].startswith("sinkscope: model 'bloom': BloomModel of transformers")
     assert said[1].startswith("sinkscope: model 'x': the architecture of no/where is not known")
 
 
 @pytest.mark.parametrize(
     ("kind", "sentence"),
-    [("gpt2", None), ("gemma2", "model 'tiny': transformers .* runs Gemma2Model without")],
+    [("gpt2", None), ("bloom", "model 'tiny': BloomModel of .* code of its own")],
 )
 def test_a_hub_model_is_known_once_its_config_is_in_the_cache(
     tmp_path, monkeypatch, kind, sentence
@@ -200,9 +202,26 @@ def test_the_architecture_of_onnx_weights_is_known_without_converting_them(tmp_p
 
 def test_a_model_whose_attention_is_not_called_is_refused():
     with without_values():
-        loaded = tiny.loaded("gpt2", attention="eager")
-        with pytest.raises(SinkscopeError, match=r"calls scaled_dot_product_attention 0 times"):
+        loaded = tiny.loaded("gpt2")
+        loaded.network.h[1].attn.forward = lambda states, *_, **__: (states, None)
+        with pytest.raises(SinkscopeError, match=r"layer 1 does not call the attention, but has a"):
             on_nothing(loaded, 8)
+
+
+def test_rows_beside_a_learned_sink_sum_to_1_with_it():
+    config = GptOssConfig(
+        vocab_size=100, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, head_dim=8, num_local_experts=2,
+        num_experts_per_tok=1, rope_parameters={"rope_type": "default", "rope_theta": 1e4},
+    )  # fmt: skip
+    as_observed(config)
+    network = AutoModel.from_config(config).eval().requires_grad_(False)
+    for layer in network.layers:
+        layer.self_attn.sinks.fill_(2.0)
+    loaded = replace(tiny.loaded("llama"), network=network)
+    assert on_device(loaded, 12)[0] == 2
+    with without_values():
+        assert on_nothing(loaded, 12) == 2
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
-from sinkscope.extract.plan import Plan
+from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.extract.streaming import Workspace
 
 ROUNDS = 3
@@ -40,7 +40,7 @@ def on_nothing(loaded: Loaded, n_tokens: int) -> int:
         n_calls += 1
         batch, n_heads, length, _ = call.query.shape
         expected = (1, loaded.n_heads)
-        if (batch, n_heads) != expected or call.key.shape[2] != length:
+        if (batch, n_heads) != expected or call.key.shape[2] - call.n_extra != length:
             raise ModelError(
                 f"model '{loaded.row.model}': layer {n_calls - 1} attends with queries "
                 f"{tuple(call.query.shape)} to keys {tuple(call.key.shape)}, which is not "
@@ -73,13 +73,21 @@ def on_device(loaded: Loaded, n_tokens: int) -> tuple[int, float]:
         observation = Observation(plan_of(ids), workspace)
         seconds.append(timed(partial(run_observed, loaded, observation, ids)))
     for layer, layer_statistics in enumerate(observation.layers):
-        worst = float((layer_statistics.row_sum.float() - 1).abs().max())
+        worst = float(excess(layer_statistics).max())
         if not worst < ROW_SUM_ERROR:  # also NaN
             raise ModelError(
                 f"model '{loaded.row.model}': rows of attention in layer {layer} do not sum to 1 "
                 f"(off by {worst:.3g}) with dtype {loaded.row.dtype}; use another dtype."
             )
     return len(observation.layers), statistics.median(seconds[1:])
+
+
+def excess(layer: LayerStatistics) -> Tensor:
+    """[batch, head] how far the rows are from summing to 1; with a virtual key or keys of no token,
+    how far above it they are together."""
+    assert layer.virtual_sink is not None
+    off = layer.row_sum + layer.virtual_sink.nan_to_num() - 1
+    return torch.where(layer.virtual_sink.isnan(), off.abs(), off)
 
 
 def timed(run: Callable[[], None]) -> float:
