@@ -215,13 +215,16 @@ def test_rows_beside_a_learned_sink_sum_to_1_with_it():
         num_experts_per_tok=1, rope_parameters={"rope_type": "default", "rope_theta": 1e4},
     )  # fmt: skip
     as_observed(config)
-    network = AutoModel.from_config(config).eval().requires_grad_(False)
-    for layer in network.layers:
-        layer.self_attn.sinks.fill_(2.0)
-    loaded = replace(tiny.loaded("llama"), network=network)
-    assert on_device(loaded, 12)[0] == 2
+
+    def loaded():
+        network = AutoModel.from_config(config).eval().requires_grad_(False)
+        for layer in network.layers:
+            layer.self_attn.sinks.fill_(2.0)
+        return replace(tiny.loaded("llama"), network=network)
+
+    assert on_device(loaded(), 12)[0] == 2
     with without_values():
-        assert on_nothing(loaded, 12) == 2
+        assert on_nothing(loaded(), 12) == 2
 
 
 @pytest.mark.parametrize(
