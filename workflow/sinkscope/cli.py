@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from sinkscope.bench.cli import app as bench
+from sinkscope.compare.cli import app as compare
 from sinkscope.diff.cli import app as diff
 from sinkscope.errors import DamagedError, SinkscopeError, sentences
 from sinkscope.init.cli import app as init
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(compare)
 app.add_typer(diff)
 app.add_typer(stages)
 app.add_typer(hub)
