@@ -359,3 +359,34 @@ def masks(folder, model, costs=(0.2, 1.5), n=40):
     for name, rows in frames.items():
         pl.DataFrame(rows).with_columns(model=pl.lit(model)).write_parquet(part / f"{name}.parquet")
     return part
+
+
+def head_roles(folder, model, roles=("none", "no-op", "broadcast", "no-op")):
+    """What that experiment wrote of a model of two layers and two heads on two documents: the roles
+    of its heads, layer by layer. Without the sinks of its no-op heads the loss is 1.0 higher."""
+    part = folder / "results" / "experiments" / "head_roles" / model
+    part.mkdir(parents=True)
+    numbers = {"none": (0.1, 1.0, 5.0), "no-op": (1.0, 0.1, 2.0), "broadcast": (0.95, 0.8, 1.1)}
+    heads = [
+        {"document": document, "layer": i // 2, "head": i % 2, "key": 0, "token": "t",
+         "key_class": "first", "role": role,
+         **dict(zip(("share_of_queries", "value_ratio", "stable_rank"), numbers[role],
+                    strict=True)),
+         **{f"{on}_{kind}": (2.0 if kind == "remove" else 0.5) if on == "sink" else 0.01
+            for on in ("sink", "random") for kind in ("zero", "mean", "other", "remove")}}
+        for document in ("one", "two") for i, role in enumerate(roles)
+    ]  # fmt: skip
+    costs = {("no-op", "zero"): 0.01, ("no-op", "remove"): 1.0, ("broadcast", "zero"): 0.3,
+             ("broadcast", "remove"): 0.2}  # fmt: skip
+    edits = [
+        {"document": document, "role": role, "layer": None, "head": None, "edit": edit,
+         "edited_key": on, "n_heads": roles.count(role), "n_predicted": 20, "dense_loss": 3.0,
+         "loss": 3.0 + (cost if on == "sink" else 0.0), "cosine": 0.9}
+        for document in ("one", "two") for (role, edit), cost in costs.items()
+        for on in ("sink", "random") if role in roles
+    ]  # fmt: skip
+    schema = {"layer": pl.UInt16, "head": pl.UInt16}
+    for name, rows in {"head_roles_documents": heads, "head_edits": edits}.items():
+        frame = pl.DataFrame(rows, schema_overrides=schema).with_columns(model=pl.lit(model))
+        frame.write_parquet(part / f"{name}.parquet")
+    return part

@@ -190,7 +190,7 @@ def make_run(folder):
     write_tables(parts, tables)
     write_recorded("emergence", made_records(folder / "zoo"), tables)
     thresholds = {"induction": 0.4, "second_sink": 0.1}
-    thresholds |= dict.fromkeys(("norms", "depth", "bos", "lengths", "masks"))
+    thresholds |= dict.fromkeys(("norms", "depth", "bos", "lengths", "masks", "head_roles"))
     for name, threshold in thresholds.items():
         models = ("dec", "a", "b") if name == "induction" else ("dec", "a")
         measured = [getattr(records, name)(folder, model) for model in models]

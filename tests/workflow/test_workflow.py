@@ -141,10 +141,12 @@ def test_a_failed_model_leaves_the_others_and_a_report_that_says_so(copied):
     assert len(asked) == 3
     assert len(set(asked)) == 1
     # At the end, every job that failed is named, with the reason once.
-    closing = done.stdout[done.stdout.index("9 jobs failed:") :]
+    closing = done.stdout[done.stdout.index("10 jobs failed:") :]
     assert closing.count(sentence) == 1
     jobs = {line.strip() for line in closing.splitlines() if line.startswith("    ")}
-    of_documents = ("extract", "bos", "depth", "lengths", "masks", "norms", "second_sink")
+    of_documents = (
+        *("extract", "bos", "depth", "head_roles", "lengths", "masks", "norms", "second_sink"),
+    )
     assert jobs == {
         "induction absent",
         "padded absent",

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.masks import Call, shown
+from sinkscope.extract.rows import ALTERNATIVES, with_sink
+from sinkscope.extract.sinks import logits_to
 
 Edit = Callable[[int, Call], Call]
 
@@ -54,3 +56,23 @@ def visible_keys(call: Call) -> Tensor:
     if call.mask is not None:
         visible = visible & shown(call.mask)[:, 0]
     return visible.expand(batch, -1, -1)
+
+
+def attention_rows(call: Call) -> Tensor:
+    """[batch, head, query, key] float32: the whole attention of one layer, for short texts."""
+    return normalised(call, logits_of(call))
+
+
+def logits_of(call: Call) -> Tensor:
+    """[batch, head, query, key] float32; very negative where a key is hidden."""
+    return logits_to(call, torch.arange(call.key.shape[2], device=call.key.device))
+
+
+def normalised(call: Call, logits: Tensor) -> Tensor:
+    """The attention of a call if these are its logits. Attention that depends on how many keys a
+    query sees counts those of the call."""
+    if call.sink is not None:
+        return with_sink(logits, call.sink.float())
+    if call.attention == "softmax":
+        return logits.softmax(-1)
+    return ALTERNATIVES[call.attention](logits, visible_keys(call).sum(-1).float())

@@ -24,12 +24,13 @@ def with_output_head(loaded: Loaded) -> Loaded | None:
     output has `logits` [batch, token, id].
 
     None if the architecture or the weights have no such head: a random one would give numbers, too.
+    None, too, for a model that was built in memory.
     Raises SinkscopeError if the weights cannot be read again.
     """
     is_encoder = loaded.family == "encoder"
     heads: Any = MODEL_FOR_MASKED_LM_MAPPING if is_encoder else MODEL_FOR_CAUSAL_LM_MAPPING
     base, row = loaded.network, loaded.row
-    if type(base.config) not in heads:
+    if type(base.config) not in heads or not base.name_or_path:
         return None
     try:
         auto: Any = AutoModelForMaskedLM if is_encoder else AutoModelForCausalLM
@@ -39,6 +40,7 @@ def with_output_head(loaded: Loaded) -> Loaded | None:
             dtype=getattr(torch, row.dtype),
             output_loading_info=True,
             trust_remote_code=False,
+            local_files_only=True,
             **placement(row),
         )
     except Exception as error:  # libraries raise many kinds for weights that they cannot read

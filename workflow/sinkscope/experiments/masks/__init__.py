@@ -7,6 +7,7 @@ et al. 2020); each mask with sinks stands beside a control with as many random k
 from __future__ import annotations
 
 from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section, Setting
+from sinkscope.experiments.masks.settings import MASK_SEED
 from sinkscope.experiments.masks.tables import TABLES
 from sinkscope.experiments.masks.vocabulary import PATTERN
 
@@ -35,12 +36,7 @@ EXPERIMENT = Experiment(
                 },
             },
         ),
-        Setting(
-            "mask_seed",
-            0,
-            "Seed of random keys, and of the tokens that encoders predict.",
-            {"type": "integer", "minimum": 0, "maximum": 4_294_967_295},
-        ),
+        MASK_SEED,
     ),
     reads=(
         *("sink_rule", "sink_times", "sink_floor", "sink_share", "sink_queries", "sink_cosine"),

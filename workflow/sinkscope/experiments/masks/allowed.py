@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,11 +31,6 @@ class Text:
         # Raw bits of PCG64: the stream of a bit generator is the same in all versions of NumPy.
         bits = np.random.PCG64([*self.seed, purpose, layer]).random_raw(n_queries * n_keys)
         return (bits >> np.uint64(3)).astype(np.int64).reshape(n_queries, n_keys)
-
-
-def seed_of(seed: int, document: str) -> tuple[int, int]:
-    """Seeds of a text's random numbers: of the setting, and of the document's name."""
-    return seed, zlib.crc32(document.encode())
 
 
 def allowed(mask: Mask, text: Text, *, control: bool = False) -> np.ndarray:

@@ -5,17 +5,15 @@ A dense pass finds the sinks; then several masks share a pass over the same toke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
 
-from sinkscope.experiments.masks.allowed import Text, allowed, seed_of
-from sinkscope.experiments.masks.prediction import Prediction, predicted, scores
+from sinkscope.experiments.masks.allowed import Text, allowed
 from sinkscope.experiments.masks.vocabulary import Mask, parse
 from sinkscope.extract.edit import Edited, restricted, visible_keys
 from sinkscope.extract.encode import Encoded
@@ -28,14 +26,13 @@ from sinkscope.extract.states import entering
 from sinkscope.extract.streaming import Workspace
 from sinkscope.keys import key_sets
 from sinkscope.measure.passes import plan_of, readable, shortened
+from sinkscope.measure.prediction import Prediction, predicted, scores, seed_of
 from sinkscope.measure.task import Task
 from sinkscope.sink_rule import SinkRule
 from sinkscope.tables.arrays import rows_of
 
 DENSE = parse("dense")
 TOGETHER = 2048  # tokens of the texts of one pass
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -201,22 +198,15 @@ def readings_of(
     masks = wanted([parse(mask) for mask in task.settings["masks"]])
     keys = [allowed(mask, text, control=is_control) for mask, is_control in masks]
     names = [one.tobytes() for one in keys]
-    distinct = dict(zip(names, keys, strict=True))
-    distinct.pop(dense.visible.tobytes(), None)
     readings = {dense.visible.tobytes(): dense}
+    distinct = {name: one for name, one in zip(names, keys, strict=True) if name not in readings}
     n_together = max(1, TOGETHER // len(encoded.ids))
-    for some in batched(distinct.items(), n_together):
-        together = read(loaded, prediction, rule, [one for _, one in some])
-        readings |= dict(zip([name for name, _ in some], together, strict=True))
+    for start in range(0, len(distinct), n_together):
+        some = list(distinct)[start : start + n_together]
+        together = read(loaded, prediction, rule, [distinct[name] for name in some])
+        readings |= dict(zip(some, together, strict=True))
     for (mask, is_control), name in zip(masks, names, strict=True):
         yield mask, is_control, readings[name], dense, prediction
-
-
-def batched(items: Iterable[T], n: int) -> Iterator[list[T]]:
-    """The items in lists of n; itertools.batched came with Python 3.12."""
-    iterator = iter(items)
-    while some := list(islice(iterator, n)):
-        yield some
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinkscope.experiments.masks.allowed import Text, allowed, seed_of
+from sinkscope.experiments.masks.allowed import Text, allowed
 from sinkscope.experiments.masks.vocabulary import PATTERN, Mask, Term, parse
+from sinkscope.measure.prediction import seed_of
 
 MASKS = (
     *("dense", "sinks", "window(3)", "sinks+window(3)", "sinks+window(3)+random(2)"),

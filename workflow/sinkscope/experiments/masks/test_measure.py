@@ -8,20 +8,18 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-import torch.nn.functional as F
-from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 import reference
 import tiny
 import with_heads
-from sinkscope.experiments.masks.allowed import Text, allowed, seed_of
+from sinkscope.experiments.masks.allowed import Text, allowed
 from sinkscope.experiments.masks.derive import costs
 from sinkscope.experiments.masks.measure import measure, rule_of
-from sinkscope.experiments.masks.prediction import masked
 from sinkscope.experiments.masks.vocabulary import parse
 from sinkscope.extract.encode import encode
 from sinkscope.extract.model import load_model
 from sinkscope.keys import key_sets
+from sinkscope.measure.prediction import masked, seed_of
 from tasks import documents, task
 
 TEXTS = ("z the cat sat! it ran away, far away. then it came", "one two three? four five six seven")
@@ -34,45 +32,21 @@ def settings(**changes):
     return {"masks": MASKS, "experiment_tokens": 32} | RULE | changes
 
 
-class Float64:
-    """The saved model in float64, its attention written out; with `keys` [layer, query, key] bool
-    only these may be attended to."""
+def masked_pass(model, ids, keys=None):
+    """Attention [layer, head, query, key], visible [layer, query, key], logits, states in float64;
+    with `keys` [layer, query, key] bool only these may be attended to."""
+    rows, seen = [], []
 
-    def __init__(self, folder, name):
-        auto = AutoModelForMaskedLM if name in tiny.ENCODERS else AutoModelForCausalLM
-        self.network = auto.from_pretrained(folder, dtype=torch.float64).eval()
+    def attend(logits, visible, value):
+        if keys is not None:
+            visible = visible & torch.from_numpy(keys[len(rows)])
+        p = logits.masked_fill(~visible, -math.inf).softmax(-1)
+        rows.append(p[0].numpy())
+        seen.append(visible.numpy())
+        return p @ value
 
-    def __call__(self, ids, keys=None):
-        """Attention [layer, head, query, key], visible [layer, query, key], logits, states."""
-        rows, seen = [], []
-
-        def attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False,
-                      scale=None, enable_gqa=False):  # fmt: skip
-            n_groups = query.shape[1] // key.shape[1]
-            key, value = (x.repeat_interleave(n_groups, 1) for x in (key, value))
-            logits = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
-            visible = torch.ones(logits.shape[-2:], dtype=torch.bool)
-            visible = visible.tril() if is_causal else visible
-            if attn_mask is not None and attn_mask.dtype == torch.bool:
-                visible = visible & attn_mask[0, 0]
-            elif attn_mask is not None:
-                visible = visible & (attn_mask[0, 0] > -1e30)
-                logits = logits + attn_mask
-            if keys is not None:
-                visible = visible & torch.from_numpy(keys[len(rows)])
-            p = logits.masked_fill(~visible, -math.inf).softmax(-1)
-            rows.append(p[0].numpy())
-            seen.append(visible.numpy())
-            return p @ value
-
-        before, F.scaled_dot_product_attention = F.scaled_dot_product_attention, attention
-        try:
-            with torch.inference_mode():
-                output = self.network(ids, output_hidden_states=True)
-        finally:
-            F.scaled_dot_product_attention = before
-        states = output.hidden_states[-1][0].numpy()
-        return np.stack(rows), np.stack(seen), output.logits[0].numpy(), states
+    logits, states = with_heads.in_float64(model, ids, attend)
+    return np.stack(rows), np.stack(seen), logits, states
 
 
 def log_softmax(logits):
@@ -86,7 +60,7 @@ def measured(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     loaded = with_heads.load(folder, request.param)
     frames = measure(loaded, task("masks", *documents(TEXTS[0]), **settings()))
-    return request.param, loaded, frames, Float64(folder / request.param, request.param)
+    return request.param, loaded, frames, with_heads.float64(folder / request.param, request.param)
 
 
 def test_every_mask_is_what_a_float64_model_gives_with_these_keys(measured):
@@ -107,7 +81,7 @@ def test_every_mask_is_what_a_float64_model_gives_with_these_keys(measured):
             targets = ids[0, places]
             ids = ids.clone()
             ids[0, places] = loaded.tokenizer.mask_token_id
-        p, visible, dense_logits, dense_states = model(ids)
+        p, visible, dense_logits, dense_states = masked_pass(model, ids)
         of_sinks = reference.sinks(p, visible[0], rule)
         is_sink = of_sinks["is_sink"]
         n_sinks += is_sink.sum()
@@ -120,7 +94,7 @@ def test_every_mask_is_what_a_float64_model_gives_with_these_keys(measured):
                     assert row.is_empty()
                     continue
                 keys = allowed(parse(mask), text, control=control)
-                p, seen, logits, states = model(ids, keys)
+                p, seen, logits, states = masked_pass(model, ids, keys)
                 loss = -log_softmax(logits[places])[np.arange(len(places)), targets.numpy()]
                 best, dense_best = (x[places].argmax(-1) for x in (logits, dense_logits))
                 cosine = (states * dense_states).sum(-1) / (

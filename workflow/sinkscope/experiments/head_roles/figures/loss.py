@@ -1,0 +1,107 @@
+"""What becomes of the loss if the sinks of all heads of a role are edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from sinkscope.charts.channels import panels, rows_axis, tips
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.marks import Look, mark_looks
+from sinkscope.charts.select import documents_in
+from sinkscope.charts.theme import rounded
+from sinkscope.experiments.head_roles.edits import KINDS
+from sinkscope.experiments.head_roles.roles import ROLES
+from sinkscope.findings.finding import Finding
+
+LOOKS: dict[str, Look] = {"sink": ("#d55e00", "circle"), "random": ("#8a8f98", "triangle-up")}
+SHORT = {"zero": "value 0", "mean": "mean value", "other": "value of another text",
+         "remove": "removed"}  # fmt: skip
+FINDING = (
+    "{% for row in roles %}{{ '; ' if not loop.first }}{{ row.model }}, sinks of "
+    "{{ row.n_heads|decimals(0) }} {{ row.role }} heads: "
+    "{{ row.what }} {{ row.most|estimate(row.most_low, row.most_high) }} nats per token"
+    "{% if row.zero is not none %}, value 0 {{ row.zero|estimate(row.zero_low, row.zero_high) }}"
+    "{% endif %} (a random key {{ row.random|estimate(row.random_low, row.random_high) }})"
+    "{% endfor %}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    costs = tables["head_edit_costs"].filter(pl.col("layer").is_null()).drop_nulls("loss_change")
+    if costs.is_empty():
+        return None
+    order = [f"{role}: {SHORT[kind]}" for role in ROLES for kind in KINDS]
+    short = pl.col("edit").replace_strict(SHORT)
+    values = ["loss_change", "loss_change_low", "loss_change_high"]
+    drawn = rounded(
+        costs.select(
+            *("model", "role", "edit", "edited_key", "n_heads", "n_documents"),
+            *values,
+            row=pl.format("{}: {}", "role", short),
+        )
+    )
+    return Figure(
+        name="head_edits",
+        title="Loss without what sinks send, and without sinks",
+        finding=Finding(FINDING, facts_of(costs)),
+        caption=(
+            "Negative log likelihood per predicted token minus that without edits. All heads of a "
+            "role are edited in one pass: what the sink sends to other queries becomes 0 (or "
+            "another value), or the sink is removed and the other keys share its attention. "
+            "Triangles: the same with a random key of each of these heads. Sum over the tokens of "
+            f"n = {documents_in(tables['head_edits'])} divided by their number; rule: 95 % "
+            "bootstrap interval over documents. Unit: nats per token, linear scale."
+        ),
+        chart=chart(drawn, [row for row in order if row in set(drawn["row"])]),
+        data=drawn,
+    )
+
+
+def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
+    """Of every model the role whose edited sinks cost most: that edit, the value 0, and the same
+    edit of random keys."""
+    rows = costs.sort(
+        "model", "loss_change", "role", "edit", descending=[False, True, False, False]
+    )
+    sinks = rows.filter(pl.col("edited_key") == "sink")
+    ends = ("", "_low", "_high")
+
+    def renamed(frame: pl.DataFrame, name: str, by: list[str]) -> pl.DataFrame:
+        return frame.select(*by, **{f"{name}{end}": f"loss_change{end}" for end in ends})
+
+    by = ["model", "role"]
+    random = rows.filter(pl.col("edited_key") == "random")
+    most = sinks.group_by("model", maintain_order=True).first()
+    found = (
+        most.rename({f"loss_change{end}": f"most{end}" for end in ends})
+        .join(renamed(sinks.filter(pl.col("edit") == "zero"), "zero", by), on=by, how="left")
+        .join(renamed(random, "random", [*by, "edit"]), on=[*by, "edit"], how="left")
+        .with_columns(what=pl.col("edit").replace_strict(SHORT))
+        .sort("most", "model", descending=[True, False])
+    )
+    numbers = [f"{name}{end}" for name in ("most", "zero", "random") for end in ends]
+    return {"roles": found.select("model", "role", "n_heads", "what", *numbers).to_dicts()}
+
+
+def chart(drawn: pl.DataFrame, order: list[str]) -> alt.FacetChart:
+    """One panel per model, one row per role and edit."""
+    look = mark_looks("edited_key", LOOKS)
+    x = alt.X("loss_change:Q", title="nats per token").axis(tickCount=4)
+    y = rows_axis("row", order)
+    base = alt.Chart().encode(y=y)
+    rule = base.transform_filter("isValid(datum.loss_change_low)").mark_rule(strokeWidth=1.5)
+    tooltip = tips(
+        *("model:N", ("row:N", "edit"), ("edited_key:N", "of the"), ("n_heads:Q", "heads", ".1f")),
+        *(("loss_change:Q", "", ".4f"), ("loss_change_low:Q", "95 % interval from", ".4f")),
+        *(("loss_change_high:Q", "to", ".4f"), ("n_documents:Q", "documents")),
+    )
+    low = alt.X("loss_change_low:Q", title="nats per token")
+    layers = [
+        rule.encode(x=low, x2="loss_change_high:Q", color=look["color"]),
+        base.mark_point(filled=True, size=45, opacity=0.85).encode(x=x, **look, tooltip=tooltip),
+    ]
+    layered = alt.LayerChart(layer=layers, width=190, height=18 * max(len(order), 2))
+    return panels(layered, drawn, "model", 3).resolve_scale(x="independent")

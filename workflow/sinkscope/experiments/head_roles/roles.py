@@ -1,0 +1,92 @@
+"""What a head's sink does: nothing, or send something to all. Pure functions.
+
+Source: Fesser et al. 2026, arXiv 2606.08105, for vision transformers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+# A head has a sink event if at least MOST of the queries give one key at least HALF.
+HALF, MOST = 0.5, 0.9
+# The norm of what that key sends, over the median of the others.
+NOTHING, SOMETHING = 0.2, 0.5
+ONE_DIRECTION = 1.5  # stable rank of outputs that point in hardly more than one direction
+NONE, NO_OP, BROADCAST, MIXED = ROLES = ("none", "no-op", "broadcast", "mixed")
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Heads:
+    """One layer in one text; arrays [head]. key: the key to which most queries give at least HALF.
+    share: the fraction that does, of the queries other than itself that see it. value_ratio: norm
+    of W_O v of that key over the median of the others. stable_rank: of the head's outputs."""
+
+    key: np.ndarray
+    share: np.ndarray
+    value_ratio: np.ndarray
+    stable_rank: np.ndarray
+
+    @property
+    def roles(self) -> list[str]:
+        numbers = zip(self.share, self.value_ratio, self.stable_rank, strict=True)
+        return [role_of(*of_head) for of_head in numbers]
+
+
+def role_of(share: float, value_ratio: float, stable_rank: float) -> str:
+    """One of ROLES."""
+    if not share >= MOST:
+        return NONE
+    if value_ratio <= NOTHING:
+        return NO_OP
+    return BROADCAST if value_ratio >= SOMETHING and stable_rank <= ONE_DIRECTION else MIXED
+
+
+def heads_of(
+    rows: Tensor, values: Tensor, triangles: Tensor, visible: np.ndarray, n_queries: int
+) -> Heads:
+    """rows: [head, query, key], the attention. values: [head, key, d]. triangles: [head, d, d] of
+    triangle_of. All float64, on the CPU. visible: [query, key] bool. n_queries: a sink is seen by
+    at least so many queries beside its own."""
+    key, share = strongest(rows.numpy(), visible, n_queries)
+    sent = values @ triangles.mT  # [head, key, d], each as long as W_O v
+    norms = sent.norm(dim=-1).numpy()
+    rest = [np.median(np.delete(of_head, at)) for of_head, at in zip(norms, key, strict=True)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = norms[np.arange(len(key)), key] / np.array(rest)
+    return Heads(key, share, ratio, stable_ranks(rows @ sent))
+
+
+def strongest(rows: Array, visible: np.ndarray, n_queries: int) -> tuple[np.ndarray, np.ndarray]:
+    """[head] the key with the largest fraction of queries that give it at least HALF, and that
+    fraction; of equal ones the key with the most attention. A query's attention to itself does not
+    count. The fraction is NaN if no key is seen by n_queries queries."""
+    others = visible & ~np.eye(len(visible), dtype=bool)
+    n_seeing = others.sum(0)  # [key]
+    share = ((rows >= HALF) & others).sum(1) / np.maximum(n_seeing, 1)  # [head, key]
+    received = (rows * others).sum(1) / np.maximum(n_seeing, 1)
+    share = np.where(n_seeing >= n_queries, share, -1.0)
+    best = share.max(1)
+    key = np.where(share == best[:, None], received, -1.0).argmax(1)
+    return key, np.where(best < 0, np.nan, best)
+
+
+def triangle_of(projection: Tensor) -> Tensor:
+    """[head, d, d] R with |R v| = |W_O v| for every v, and the same for sums of such. projection:
+    [head, d, d_model], W_O as it multiplies rows."""
+    return torch.linalg.qr(projection.mT, mode="r").R
+
+
+def stable_ranks(outputs: Tensor) -> Array:
+    """[head] sum of the squared singular values over the largest of them; 1: all outputs point in
+    one direction. outputs: [head, query, d] float64; NaN if all are 0."""
+    # Their squares are the eigenvalues of a matrix that does not grow with the text.
+    squares = torch.linalg.eigvalsh(outputs.mT @ outputs)
+    result: Array = (outputs.square().sum((1, 2)) / squares[:, -1]).numpy()
+    return result

@@ -1,0 +1,144 @@
+"""The tables of the experiment on the roles of heads."""
+
+from __future__ import annotations
+
+from sinkscope.experiments.head_roles.edits import KINDS
+from sinkscope.experiments.head_roles.reading import ON
+from sinkscope.experiments.head_roles.roles import ROLES
+from sinkscope.tables.columns import RATIO, estimated, fraction, shared, text
+from sinkscope.tables.table import Column, Table
+
+NATS = "nats per token"
+ROLE = text(
+    "none: no sink; no-op: the sink sends next to nothing; broadcast: it sends the same to all; "
+    "mixed: neither"
+)
+NUMBERS = {
+    "share_of_queries": fraction(
+        "fraction of the queries that see the key, itself excepted, that give it at least half of "
+        "their attention in this head; null if no key is seen by sink_queries of them"
+    ),
+    "value_ratio": Column(
+        "Float64",
+        "norm of what the key sends, |W_O v|, over the median of that of all other keys",
+        RATIO,
+    ),
+    "stable_rank": Column(
+        "Float64",
+        "of the head's outputs W_O sum_j A[i,j] v_j of all queries: sum of the squared singular "
+        "values over the largest; 1: all point in one direction",
+        "rank",
+    ),
+}
+WHAT = {
+    "zero": "the key's value is 0",
+    "mean": "the key has the mean value of the other keys",
+    "other": "the key has the value of the same head's key (sink or random) in another text",
+    "remove": "the key is forbidden and the other keys share its attention",
+}
+KEYS = {"sink": "the head's key", "random": "a seeded random other key"}
+
+
+def change(on: str, kind: str) -> Column:
+    return Column(
+        "Float64",
+        f"how much the head's outputs change if {WHAT[kind]}, on {KEYS[on]}: root of the sum of "
+        "squares of the change over that of the outputs, after W_O, over all queries but the key's "
+        "own; null where there is no such key, or no other text",
+        "part of the output",
+    )
+
+
+CHANGES = {f"{on}_{kind}": change(on, kind) for kind in KINDS for on in ON}
+EDIT = {
+    "role": ROLE,
+    "layer": Column("UInt16", "layer of a single head; null for all heads of the role together"),
+    "head": Column("UInt16", "a single head; null for all heads of the role together"),
+    "edit": text("; ".join(f"{kind}: {WHAT[kind]}" for kind in KINDS)),
+    "edited_key": text("; ".join(f"{on}: {KEYS[on]}" for on in ON) + " of each of these heads"),
+}
+COSINE = Column(
+    "Float64",
+    "cosine between the final state of a token and that of the pass without edits, mean over "
+    "tokens",
+    "cosine, -1 to 1",
+)
+
+TABLES: dict[str, Table] = {
+    "head_roles": Table(
+        "one row per model, layer and head. The table head_roles_documents over documents: what "
+        "the sink of a head does (Fesser et al. 2026).",
+        estimated(
+            {
+                **shared("model", "layer", "head"),
+                "role": text(
+                    "the commonest role over the documents in which the head has a sink, if these "
+                    f"are at least half: {', '.join(ROLES)}; mixed if two are as common"
+                ),
+                "n_documents": Column("UInt32", "number of documents", "count"),
+                "n_events": Column("UInt32", "number of documents with a sink", "count"),
+                "key_class": text("commonest class of the key over documents"),
+                **NUMBERS,
+                **CHANGES,
+            },
+            (*NUMBERS, *CHANGES),
+        ),
+        sort=("model", "layer", "head"),
+    ),
+    "head_edit_costs": Table(
+        "one row per model, role (or single head), edit and edited key. The table head_edits over "
+        "documents.",
+        estimated(
+            {
+                **shared("model"),
+                **EDIT,
+                "n_documents": Column("UInt32", "number of documents with such heads", "count"),
+                "n_heads": Column("Float64", "number of edited heads, mean", "count"),
+                "loss_change": Column(
+                    "Float64",
+                    "negative log likelihood per predicted token minus that without edits; null "
+                    "for a model without an output head",
+                    NATS,
+                ),
+                "cosine": COSINE,
+            },
+            ("loss_change", "cosine"),
+        ),
+        sort=("model", "role", "layer", "head", "edit", "edited_key"),
+    ),
+    "head_roles_documents": Table(
+        "one row per model, document, layer and head. The key to which most queries give at least "
+        "half of their attention, and what it sends. A head has a sink if at least 0.9 of the "
+        "queries do; it is a no-op if value_ratio is at most 0.2, a broadcast if value_ratio is at "
+        "least 0.5 and stable_rank at most 1.5, else mixed (Fesser et al. 2026, for vision "
+        "transformers). Documents are cut to their first tokens (setting experiment_tokens); those "
+        "with no more than sink_queries tokens are left out.",
+        {
+            **shared("model", "document", "layer", "head", "key", "token", "key_class"),
+            **NUMBERS,
+            "role": ROLE,
+            **CHANGES,
+        },
+        sort=("model", "document", "layer", "head"),
+        csv=False,
+    ),
+    "head_edits": Table(
+        "one row per model, document, role (or single head), edit and edited key. Loss if the "
+        "sinks of all heads of a role are edited in the same pass. The first documents by name "
+        "(setting edited_documents).",
+        {
+            **shared("model", "document"),
+            **EDIT,
+            "n_heads": Column("UInt32", "number of edited heads, over all layers", "count"),
+            "n_predicted": Column("UInt32", "number of tokens that are predicted", "count"),
+            "loss": Column(
+                "Float64",
+                "negative log likelihood of the predicted tokens, mean, as in the table masks",
+                NATS,
+            ),
+            "dense_loss": Column("Float64", "the same without edits", NATS),
+            "cosine": COSINE,
+        },
+        sort=("model", "document", "role", "layer", "head", "edit", "edited_key"),
+    ),
+}

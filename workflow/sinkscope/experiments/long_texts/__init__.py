@@ -1,0 +1,114 @@
+"""Long texts with a window of keys, with and without the first tokens as sinks.
+
+Xiao et al. 2023 (arXiv 2309.17453): a window alone breaks down once the first tokens leave it; four
+of them kept beside it repair that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sinkscope.declarations.experiment import Experiment, Section, Setting
+from sinkscope.documents import Document
+from sinkscope.tables.columns import fraction, shared, text
+from sinkscope.tables.table import Column, Table
+
+NATS = "nats per token"
+ATTENTION = {
+    "attention": text(
+        "dense; window: the most recent keys; sinks+window: some of them replaced by the first "
+        "keys, all at their places in the text; rolling: the same at their places in a cache, "
+        "so that the sinks stay as near as the cache is long"
+    ),
+    "window": Column("UInt32", "number of keys per query, itself included; null if dense", "count"),
+}
+TABLES: dict[str, Table] = {
+    "long_texts": Table(
+        "one row per model, document, kind of attention and window. What a long text costs if "
+        "every query sees a window of keys (Xiao et al. 2023).",
+        {
+            **shared("model", "document"),
+            **ATTENTION,
+            "n_sinks": Column("UInt32", "how many of these keys are the first tokens", "count"),
+            "n_tokens": Column("UInt32", "number of tokens read", "count"),
+            "share_of_pairs": fraction("query-key pairs kept over those of dense attention"),
+            "loss": Column(
+                "Float64", "negative log likelihood of all tokens but the first, mean", NATS
+            ),
+            "perplexity": Column("Float64", "exp of loss", "perplexity"),
+            "loss_late": Column("Float64", "loss of the second half of the tokens", NATS),
+            "perplexity_late": Column("Float64", "exp of loss_late", "perplexity"),
+        },
+        sort=("model", "document", "attention", "window"),
+    ),
+    "long_text_positions": Table(
+        "one row per model, document, kind of attention, window and 128 positions. The table "
+        "long_texts along the text.",
+        {
+            **shared("model", "document"),
+            **ATTENTION,
+            "position": Column("UInt32", "first of these positions, counted from 0"),
+            "loss": Column(
+                "Float64",
+                "negative log likelihood of the tokens at these positions, mean; the first token "
+                "is not predicted",
+                NATS,
+            ),
+        },
+        sort=("model", "document", "attention", "window", "position"),
+        csv=False,
+    ),
+}
+
+
+def long_documents(
+    documents: Sequence[Document], settings: Mapping[str, Any]
+) -> Sequence[Document]:
+    """The documents that can have so many tokens: each is at least one character."""
+    return [one for one in documents if len(one.text) >= settings["long_tokens"]]
+
+
+EXPERIMENT = Experiment(
+    tables=TABLES,
+    settings=(
+        Setting(
+            "long_tokens",
+            4096,
+            "First tokens of a document that long_texts reads; shorter documents are left out.",
+            {"type": "integer", "minimum": 16, "maximum": 1_000_000},
+        ),
+        Setting(
+            "long_windows",
+            [256, 1024],
+            "Numbers of keys per query that long_texts compares with dense attention.",
+            {
+                "type": "array",
+                "uniqueItems": True,
+                "items": {"type": "integer", "minimum": 2, "maximum": 1_000_000},
+            },
+        ),
+        Setting(
+            "long_sinks",
+            4,
+            "First tokens that stay beside the window in long_texts, as a part of it.",
+            {"type": "integer", "minimum": 1, "maximum": 1024},
+        ),
+    ),
+    families=("decoder",),
+    chooses=long_documents,
+    tokens="long_tokens",
+    sections={
+        "long_texts": Section(
+            title="Long texts through a window",
+            intro=(
+                "A model that reads without end can keep only so many keys. If it keeps the most "
+                "recent ones, it breaks down when the first tokens leave the window, though they "
+                "say nothing about the text: they are the sinks. Xiao et al. (2023) keep four of "
+                "them. Here the same texts are read with a window, and with four of its keys given "
+                "to the first tokens."
+            ),
+            tables=tuple(TABLES),
+        ),
+    },
+)

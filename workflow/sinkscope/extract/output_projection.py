@@ -1,0 +1,81 @@
+"""The output projection of every layer: what turns the heads' outputs into a change of the states.
+
+Families name it differently. It is the linear module that is given exactly what the attention has
+returned, and is found by that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.pytorch_utils import Conv1D
+
+from sinkscope.errors import ModelError
+from sinkscope.extract.edit import attention_rows
+from sinkscope.extract.masks import Call
+from sinkscope.extract.model import Loaded
+from sinkscope.extract.observe import run_observed
+
+
+def output_projections(loaded: Loaded, ids: Tensor) -> list[Tensor]:
+    """Of every call of the attention, [head, d_value, d_model] float64 on the CPU: W_O of each
+    head. Biases are left out: they are the same whatever a head attends to.
+
+    ids: [1, token], a few tokens. Raises ModelError for a model whose heads' outputs do not enter a
+    linear module as they are.
+    """
+    found: dict[int, torch.nn.Module] = {}
+    outputs: list[Tensor] = []  # [token, head, d_value] of each call
+
+    def attend(call: Call) -> Tensor:
+        group = call.query.shape[1] // call.value.shape[1]
+        value = call.value.float().repeat_interleave(group, 1)
+        output = (attention_rows(call) @ value).to(call.query.dtype)
+        outputs.append(output[0].transpose(0, 1))
+        return output
+
+    def enter(module: torch.nn.Module, states: Tensor) -> None:
+        place = len(outputs) - 1
+        if place not in found and place >= 0 and is_same(states, outputs[place]):
+            found[place] = module
+
+    with watched(loaded.network, enter):
+        run_observed(loaded, attend, ids.to(loaded.device))
+    if len(found) < len(outputs):
+        raise ModelError(
+            f"model '{loaded.row.model}': the outputs of the heads of "
+            f"{type(loaded.network).__name__} do not enter a linear module as they are, so that "
+            "what each head writes is not known; take head_roles out of experiments, or choose "
+            "another model."
+        )
+    return [of_heads(found[at], output) for at, output in enumerate(outputs)]
+
+
+def is_same(states: Tensor, output: Tensor) -> bool:
+    """Whether the states that enter a module are the heads' outputs side by side."""
+    flat = output.flatten(1)
+    return states.shape[-1] == flat.shape[-1] and torch.equal(states.reshape(flat.shape), flat)
+
+
+def of_heads(module: Any, output: Tensor) -> Tensor:
+    """[head, d_value, d_model] float64."""
+    weight = module.weight if isinstance(module, Conv1D) else module.weight.T  # [in, out]
+    _, n_heads, d_value = output.shape
+    return weight.detach().double().cpu().reshape(n_heads, d_value, -1)
+
+
+@contextmanager
+def watched(network: torch.nn.Module, enter: Any) -> Iterator[None]:
+    """Within the block, `enter` is called with every linear module and what enters it."""
+    with ExitStack() as stack:
+        for module in network.modules():
+            if isinstance(module, (torch.nn.Linear, Conv1D)):
+                handle = module.register_forward_pre_hook(
+                    lambda one, args: enter(one, args[0]) if args else None
+                )
+                stack.callback(handle.remove)
+        yield
