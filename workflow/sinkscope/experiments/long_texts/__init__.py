@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sinkscope.declarations.experiment import Experiment, Section, Setting
-from sinkscope.documents import Document
+from sinkscope.documents import AnyDocument
 from sinkscope.tables.columns import fraction, shared, text
 from sinkscope.tables.table import Column, Table
 
@@ -63,10 +63,10 @@ TABLES: dict[str, Table] = {
 
 
 def long_documents(
-    documents: Sequence[Document], settings: Mapping[str, Any]
-) -> Sequence[Document]:
+    documents: Sequence[AnyDocument], settings: Mapping[str, Any]
+) -> Sequence[AnyDocument]:
     """The documents that can have so many tokens: each is at least one character."""
-    return [one for one in documents if len(one.text) >= settings["long_tokens"]]
+    return [one for one in documents if one.n_characters >= settings["long_tokens"]]
 
 
 EXPERIMENT = Experiment(
