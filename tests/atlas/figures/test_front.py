@@ -126,3 +126,12 @@ def test_bars_of_the_page_are_those_of_the_figure():
     assert rows[0].uniform == 10
     assert [bar.tops for bar in rows[0].bars] == [(70, 70, 70), (15, 15, 40)]
     assert "other tokens that are sinks 25%" in rows[0].bars[1].about
+
+
+def test_a_layer_without_attention_has_its_place():
+    figure = by_layer.figure(tables())
+    data = figure.data.filter(model="soft").with_columns(layer=pl.col("layer") * 2 + 1)
+    bars = front.row_of(data).bars
+    assert [bar.layer for bar in bars] == [0, 1, 2, 3]
+    assert [bar.tops[0] for bar in bars] == [0, 70, 0, 15]
+    assert bars[2].about == "layer 2: no attention"

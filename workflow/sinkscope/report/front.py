@@ -65,13 +65,19 @@ def opening(figure: ShownFigure, facts: Mapping[str, Any]) -> Opening:
 
 def row_of(bars: pl.DataFrame) -> Row:
     best = bars.drop_nulls(FIRST).sort(FIRST, "layer", descending=[True, False]).head(1)
+    known = {bar["layer"]: bar_of(bar) for bar in bars.iter_rows(named=True)}
     return Row(
         model=bars["model"][0],
-        bars=[bar_of(bar) for bar in bars.iter_rows(named=True)],
+        bars=[known.get(layer, without_attention(layer)) for layer in range(max(known) + 1)],
         uniform=round(100 * float(bars["uniform"].mean() or 0), 2),  # type: ignore[arg-type]
         share=best[FIRST][0] if best.height else None,
         layer=best["layer"][0] if best.height else None,
     )
+
+
+def without_attention(layer: int) -> Bar:
+    """A layer of a hybrid model that has no attention."""
+    return Bar(layer, (0.0, 0.0, 0.0), f"layer {layer}: no attention")
 
 
 def bar_of(bar: dict[str, Any]) -> Bar:

@@ -38,9 +38,12 @@ def received(cell: Cell) -> np.ndarray:
 
 
 def shaded(cell: Cell, layer: int, text: str) -> list[Part]:
-    """The document's text in parts. A token that is not in the text (a special one) stands with its
-    name; one of white space alone is shown as its mark if it is worth a number."""
-    mass = received(cell)[layer]
+    """The document's text in parts. layer: the model's number of a layer with attention.
+
+    A token that is not in the text (a special one) stands with its name; one of white space alone
+    is shown as its mark if it is worth a number.
+    """
+    mass = received(cell)[cell.layers.index(layer)]
     order = np.argsort(-mass, kind="stable")[:NAMED]
     named = {int(key) for key in order if mass[key] >= LEAST_NAMED}
     classes = cell.meta["classes"]
