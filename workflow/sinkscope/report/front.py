@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,14 @@ def opening(figure: ShownFigure, facts: Mapping[str, Any]) -> Opening:
     defaults: dict[str, Any] = {"first": [], "text": [], "others": []}
     known = defaults | dict(facts)
     return Opening(figure, Finding(OPENING, known).text, rows, legend, known)
+
+
+def of_model(picture: Opening | None, model: str) -> Opening | None:
+    """The picture with the row of one model alone; None if it has no result."""
+    if picture is None:
+        return None
+    rows = [row for row in picture.rows if row.model == model]
+    return replace(picture, rows=rows) if rows else None
 
 
 def row_of(bars: pl.DataFrame) -> Row:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sinkscope.charts.shown import ShownSection
-from sinkscope.claims import SECTION as CLAIMS
 from sinkscope.report.overview import Group
 
 
@@ -41,8 +40,3 @@ def pages(sections: Sequence[ShownSection], groups: Sequence[Group]) -> list[Pag
         Pages("Experiments", tuple(Link(one.name, one.title) for one in sections)),
         *(Pages(group.title, tuple(Link(name, name) for name in group.models)) for group in groups),
     ]
-
-
-def claims_first(sections: Sequence[ShownSection]) -> list[ShownSection]:
-    """The sections with the verdicts on claims in front."""
-    return sorted(sections, key=lambda section: section.title != CLAIMS.title)

@@ -107,8 +107,7 @@ class Report:
     # ---- Pages ----
 
     def index(self) -> dict[str, Any]:
-        facts = facts_of(self.numbers, self.opening.name) if self.opening else {}
-        opening = front.opening(self.opening, facts) if self.opening else None
+        opening = self.opening_picture()
         texts = {entry.name: entry.text for entry in self.grid.config.documents}
         return self.common() | {
             "title": "Attention sinks",
@@ -117,9 +116,17 @@ class Report:
             "n_models": len(self.names),
             "opening": opening,
             "reading": front.reading(opening, self.tables, texts, self.finished, self.directory),
-            "experiments": [self.in_line(one) for one in navigation.claims_first(self.sections)],
+            "experiments": [self.in_line(one) for one in self.sections if one.name != "claims"],
+            "claims": next(
+                (self.in_line(one) for one in self.sections if one.name == "claims"), None
+            ),
             "commit": self.commit,
         }
+
+    def opening_picture(self) -> front.Opening | None:
+        if self.opening is None:
+            return None
+        return front.opening(self.opening, facts_of(self.numbers, self.opening.name))
 
     def in_line(self, section: ShownSection) -> dict[str, Any]:
         """An experiment on one line of the front page: what it found, and a small picture."""
@@ -223,6 +230,7 @@ class Report:
             "card": overview.card(self.grid.config.model(model).source),
             "facts": self.facts(model),
             "colour": self.colour(model),
+            "opening": front.of_model(self.opening_picture(), model),
             "sentences": findings.of_model(figures),
             "figures": figures,
             "all_documents": ALL_DOCUMENTS,
