@@ -56,7 +56,7 @@ def headline(findings: pl.DataFrame) -> str:
 
 def highlights(findings: pl.DataFrame, model: str) -> dict[str, Any]:
     """max_key, share: the most frequent max key; mass, key_set, layer: the strongest sink mass,
-    mean over documents; with their intervals."""
+    mean over documents; with their intervals. uniform: that mass if attention were spread evenly."""
     top = values_of(findings, "max_attention", model)
     peak = values_of(findings, "sink_mass", model)
     return {
@@ -64,6 +64,7 @@ def highlights(findings: pl.DataFrame, model: str) -> dict[str, Any]:
         "share": top["share"],
         "share_interval": (top["low"], top["high"]),
         "mass": peak["mass"],
+        "uniform": peak["uniform"],
         "mass_interval": (peak["mass_low"], peak["mass_high"]),
         "key_set": words.key_set_label(peak["key_set"]),
         "layer": int(peak["layer"]),

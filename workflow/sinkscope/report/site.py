@@ -40,7 +40,7 @@ def environment() -> jinja2.Environment:
     templates.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
     filters = (
         *(words.integer, words.percent, words.counted, words.estimate),
-        *(words.percent_estimate, words.whole_percent),
+        *(words.percent_estimate, words.whole_percent, words.mass),
     )
     templates.filters |= {one.__name__: one for one in filters}
     templates.filters["attention"] = words.attention_label

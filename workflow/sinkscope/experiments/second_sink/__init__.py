@@ -33,7 +33,7 @@ EXPERIMENT = Experiment(
                 "the next terminator."
             ),
             verdict=(
-                "In {{ second_sink_mass.n_held }} of {{ second_sink_mass.n_models | "
+                "In {{ second_sink_mass.n_held or 'none' }} of {{ second_sink_mass.n_models | "
                 "counted('model') }} the first sentence end gets {{ '%g' | "
                 "format(second_sink_mass.threshold) }} of the attention of later tokens, in the "
                 "texts as they are."

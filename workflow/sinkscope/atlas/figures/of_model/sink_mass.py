@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -45,7 +46,8 @@ SHOWN = (*SINGLE, "first_terminator", "listed_sinks", "sinks")
 JOINT = ("listed_sinks", "sinks")  # no sentence names these: they hold what others hold
 FINDING = (
     "The largest sink mass is that of the {{ key_set | key_set_noun }} in layer {{ layer }}: "
-    "{{ mass | estimate(mass_low, mass_high) }} of the attention{{ n_documents | mean_over }}."
+    "{{ mass | estimate(mass_low, mass_high) }} of the attention{{ n_documents | mean_over }}; an "
+    "even spread would give it {{ uniform | mass }}."
 )
 
 
@@ -89,7 +91,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         name="sink_mass",
         title="Sink mass by layer",
         subject=model,
-        finding=Finding(FINDING, largest(masses)),
+        finding=Finding(FINDING, with_uniform(largest(masses), rows)),
         caption=(
             f"Formula: {FORMULA}. {ALL_SINKS} A line is one document or the mean "
             f"over n = {words.counted(n_documents, 'document')} (those that have keys of the set); "
@@ -100,6 +102,12 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         chart=by_document(line.properties(data=data_source(drawn)), offered, filtered=False),
         data=drawn,
     )
+
+
+def with_uniform(facts: dict[str, Any], rows: pl.DataFrame) -> dict[str, Any]:
+    """Adds uniform: what an even spread of attention would give these keys, mean over documents."""
+    own = rows.filter(key_set=facts["key_set"], layer=facts["layer"])
+    return {**facts, "uniform": own["uniform_mass"].mean()}
 
 
 def largest(masses: pl.DataFrame) -> dict[str, str | int | float | None]:
