@@ -155,9 +155,11 @@ def test_sentence_of_sink_mass(site, tables):
     ends = sorted(table.filter(layer=mean["layer"])["mass"])  # of two documents
     expected = (
         f"first token in layer {mean['layer']}: {mean['mass']:.2f} [{ends[0]:.2f}, {ends[1]:.2f}] "
-        "of the attention, mean over 2 documents."
+        "of the attention, mean over 2 documents"
     )
     assert expected in sentence(site, "dec", "sink_mass")
+    uniform = table.filter(layer=mean["layer"])["uniform_mass"].mean()
+    assert f"an even spread would give it {uniform:.2f}" in sentence(site, "dec", "sink_mass")
 
 
 def test_sentence_of_countings(site, tables):

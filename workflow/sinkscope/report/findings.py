@@ -56,7 +56,7 @@ def headline(findings: pl.DataFrame) -> str:
 
 def highlights(findings: pl.DataFrame, model: str) -> dict[str, Any]:
     """max_key, share: the most frequent max key; mass, key_set, layer: the strongest sink mass,
-    mean over documents; with their intervals. uniform: that mass if attention were spread evenly."""
+    mean over documents; with their intervals. uniform: that mass with attention spread evenly."""
     top = values_of(findings, "max_attention", model)
     peak = values_of(findings, "sink_mass", model)
     return {
