@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from sinkscope import words
 from sinkscope.atlas.figures.shares import FIRST, PARTS, SPECIAL, TEXT, of_words, over_documents
 from sinkscope.atlas.figures.shares import of_documents as shares_of_documents
 from sinkscope.charts.channels import tips
@@ -60,8 +61,8 @@ def figure(tables: Tables) -> Figure | None:
         title="Where attention goes, layer by layer",
         finding=Finding(FINDING, facts),
         caption=(
-            "One row per model, one bar per layer, first to last from left to right. Height: part "
-            "of the layer's attention that goes to the first token and to other tokens that are "
+            "One row per model, one bar per layer, first to last from left to right. Height (all of "
+            "the row is 1): part of the layer's attention that goes to the first token and to other tokens that are "
             "found to be sinks, mean over heads, queries and documents; attention other than "
             "softmax is divided by the sum of its rows. Dashed: the first token's part if all "
             "tokens got the same. Other sinks are judged in documents that are long enough. "
@@ -157,15 +158,28 @@ def in_order(mean: pl.DataFrame, tables: Tables) -> pl.DataFrame:
 
 def with_places(mean: pl.DataFrame) -> pl.DataFrame:
     """Adds the ends of each bar: from and to along the depth of the model, and the height at which
-    each part begins and ends."""
+    each part ends; and in the first row of a model what its first token gets at most."""
     n_layers = pl.col("layer").max().over("model") + 1
     parts = [pl.col(part).fill_null(0.0) for part in PARTS]
     tops = [pl.sum_horizontal(parts[: i + 1]).clip(0, 1) for i in range(len(parts))]
     return mean.with_columns(
         start=pl.col("layer") / n_layers,
         stop=(pl.col("layer") + 1) / n_layers,
+        answer=pl.when(pl.int_range(pl.len()).over("model") == 0).then(
+            pl.struct(
+                share=pl.col(FIRST).max().over("model"),
+                layer=pl.col("layer").sort_by(FIRST).last().over("model"),
+            ).map_elements(answer, return_dtype=pl.String)
+        ),
         **{f"{part}_top": top for part, top in zip(PARTS, tops, strict=True)},
     )
+
+
+def answer(peak: dict[str, Any]) -> str | None:
+    """'79 % in layer 24'."""
+    if peak["share"] is None:
+        return None
+    return f"{words.whole_percent(peak['share'])} in layer {peak['layer']}"
 
 
 def chart(drawn: pl.DataFrame) -> alt.FacetChart:
@@ -174,7 +188,7 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
     depth = alt.Axis(values=[0, 1], labelExpr="datum.value ? 'last layer' : 'first'", grid=False)
     x = alt.X("start:Q", title=None, axis=depth, scale=alt.Scale(domain=[0, 1], nice=False))
     height = alt.Scale(domain=[0, 1])
-    axis = alt.Axis(values=[0, 1], format="~g", grid=True)
+    axis = alt.Axis(values=[0, 1], labels=False, grid=True)
     tooltip = tips(
         "model:N", "layer:Q",
         *((f"{part}:Q", LABELS[part], ".3f") for part in PARTS),
@@ -200,7 +214,11 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
         )
     even = alt.Chart().mark_rule(strokeDash=[2, 2], opacity=0.8)
     layers.append(even.encode(x=x, x2="stop:Q", y=alt.Y("uniform:Q", scale=height, axis=axis)))
+    once = alt.Chart().transform_filter("isValid(datum.answer)").encode(y=alt.value(HEIGHT / 2))
+    name = once.mark_text(align="right", fontSize=12).encode(x=alt.value(-24), text="model:N")
+    said = once.mark_text(align="left", fontSize=12).encode(x=alt.value(WIDTH + 8), text="answer:N")
+    layers += [name, said]
     layered = alt.LayerChart(layer=layers, width=WIDTH, height=HEIGHT)
-    header = alt.Header(labelAngle=0, labelAlign="right", labelOrient="left", labelFontSize=12)
-    row = alt.Row("model:N", title=None, sort=names, header=header)
+    # The name is a text, since headers of rows do not align at the right.
+    row = alt.Row("model:N", title=None, sort=names, header=alt.Header(labels=False))
     return layered.facet(row=row, data=data_source(drawn), spacing=7)

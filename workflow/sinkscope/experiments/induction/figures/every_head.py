@@ -86,7 +86,7 @@ def chart(drawn: pl.DataFrame, limit: float) -> alt.FacetChart:
     dots = marks(
         alt.X("induction_score:Q", title="induction score", scale=scale, axis=axis),
         alt.Y("first_token:Q", title="attention to the first token", scale=scale, axis=axis),
-        mark_looks("kind", LOOKS),
+        mark_looks("kind", {kind: LOOKS[kind] for kind in (INDUCTION, OTHERS)}),
         tips(
             "model:N",
             "layer:O",

@@ -13,6 +13,7 @@ from sinkscope.charts.theme import rounded
 from sinkscope.experiments.second_sink.looks import STATE
 from sinkscope.findings.finding import Finding
 
+MOST_NAMED = 20  # documents whose names fit beside a panel
 LEAST_ALIKE = (
     "{% set row = least[0] %}"
     "Least alike are the first terminators of {{ row.document }} and {{ row.other }} in "
@@ -37,9 +38,10 @@ def figure(tables: Tables) -> Figure | None:
         finding=Finding(LEAST_ALIKE, {"least": least.to_dicts()}),
         caption=(
             "Formula: cosine of the states of the first terminators of two documents, in the layer "
-            f"in the middle of the third quarter of each model. {STATE}. "
-            f"n = {words.counted(drawn['document'].n_unique(), 'document')}, in alphabetical "
-            "order. Unit: cosine, linear scale."
+            f"in the middle of the third quarter of each model. {STATE}. The same documents across "
+            "and down, in alphabetical order. "
+            f"n = {words.counted(drawn['document'].n_unique(), 'document')}. "
+            "Unit: cosine, linear scale."
         ),
         chart=squares(drawn),
         data=drawn,
@@ -47,11 +49,11 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def squares(drawn: pl.DataFrame) -> alt.FacetChart:
-    side = max(90, min(200, 16 * drawn["document"].n_unique()))
-    axis = cell_axis(labels=False)
+    n_documents = drawn["document"].n_unique()
+    side = max(90, min(200, 16 * n_documents))
     cells = strip(
-        alt.X("other:O", title="document", axis=axis),
-        alt.Y("document:O", title="document", axis=axis),
+        alt.X("other:O", title=None, axis=cell_axis(labels=False)),
+        alt.Y("document:O", title=None, axis=cell_axis(labels=n_documents <= MOST_NAMED)),
         heat("cosine", "cosine (linear; below 0 as 0)", clamp=True),
         tips("model:N", "layer:O", "document:N", ("other:N", "and"), ("cosine:Q", "", ".4f")),
     )
