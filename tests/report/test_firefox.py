@@ -110,7 +110,7 @@ def test_the_front_page_is_whole_and_silent(firefox):
     found = firefox(
         "index",
         """
-      told.bars = document.querySelectorAll(".bars i").length;
+      told.bars = document.querySelectorAll(".bars a").length;
       told.height = one(".bars").getBoundingClientRect().height;
       one(".term button").focus();
       const tip = one(".term [role=tooltip]");

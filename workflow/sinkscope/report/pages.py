@@ -73,6 +73,7 @@ class Report:
             "scripts": scripts(figures=True),
             "page": {},
             "has_reader": bool(self.maps),
+            "readable": list(self.maps),
             "terms": Terms(),
             "lacks": self.lacks(),
         }
