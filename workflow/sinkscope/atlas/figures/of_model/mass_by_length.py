@@ -59,7 +59,8 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
 def with_lengths(rows: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
     """layer, key_set, document, n_tokens, mass, uniform_mass; shortest documents first."""
     columns = ["layer", "key_set", "document", "n_tokens", "mass", "uniform_mass"]
-    known = rows.filter(pl.col("n_keys") > 0).drop_nulls("mass")
+    mass = pl.col("mass").fill_nan(None)
+    known = rows.filter(pl.col("n_keys") > 0).with_columns(mass).drop_nulls("mass")
     joined = known.join(documents.select("document", "n_tokens"), on="document")
     return joined.select(columns).sort("layer", "key_set", "n_tokens", "document")
 
