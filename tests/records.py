@@ -138,14 +138,16 @@ def claims(path, hostile):
         claim("holds", ["enc"], "max_key_share", {"above": 0.1}, cls, published="11/20"),
         claim("partly", ["enc", "gone"], "max_key_share", {"above": 0.1}, cls, published="11/20"),
         claim("alike", ["dec", "gone"], "mass", {"above": 0.01}, first),
-        claim("fails", ["dec"], "mass", {"above": 2}, first, published=0.9),
+        claim("fails", ["dec"], "mass", {"above": 2}, first, published=0.9,
+              ablation={"cause": "length", "name": "layer 0", "with": {"layers": [0, 0]}}),
         claim("absent", ["dec"], "half_peak_layer", {"above": 0}, {"key_set": "punctuation"}),
-        claim("untested", ["gone"], "value", {"above": 0}, {"table": "none", "column": "x"}),
+        claim("untested", ["gone"], "value", {"above": 0},
+              {"table": "bos", "column": "first_token"}),
         claim("unclear", ["enc"], "mass", {"above": 0.2}, first | {"layers": [1, 1]},
               sensitivity={"layer 0": {"layers": [0, 0]}}),
         claim("note", ["dec"], "mass", {"above": 0.01}, first, study="design", published=0.25),
     ]  # fmt: skip
-    path.write_text(yaml.safe_dump({"models": models, "claims": found}))
+    path.write_text(yaml.safe_dump({"shipped": False, "models": models, "claims": found}))
     return path
 
 

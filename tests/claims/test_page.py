@@ -36,7 +36,7 @@ def test_every_claim_stands_with_its_verdict(articles):
     }  # fmt: skip
     assert "1 of 2 models tested" in articles["partly"]
     assert "gone was not in this run; its relative" in articles["partly"]
-    assert "This run has no table none." in articles["untested"]
+    assert "This run has no table bos." in articles["untested"]
     assert "Holds where that is above 2." in articles["fails"]
 
 
@@ -160,3 +160,11 @@ def test_the_page_says_in_words_that_an_interval_includes_the_threshold(articles
     assert "; n = 3 documents" in articles["unclear"]
     assert f"Other definitions: {row['sensitivity']}." in articles["unclear"]
     assert DOUBT not in articles["holds"]
+
+
+def test_what_could_explain_a_disagreement_stands_in_its_row(articles, site):
+    claims = table(site)
+    row = claims.filter(claim="fails").row(0, named=True)
+    assert re.match(r"length: layer 0: 0\.\d+ ?", row["ablation"])
+    assert f"A possible cause, {row['ablation']}." in articles["fails"]
+    assert set(claims.filter(pl.col("claim") != "fails")["ablation"].fill_null("")) == {""}

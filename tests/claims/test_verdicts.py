@@ -36,7 +36,10 @@ def written(tmp_path):
         path = tmp_path / "claims.yaml"
         kept = {key: value for key, value in (CLAIM | changes).items() if value is not None}
         path.write_text(
-            yaml.safe_dump({"models": subjects, "claims": list(claims) or [kept]}, sort_keys=False)
+            yaml.safe_dump(
+                {"shipped": False, "models": subjects, "claims": list(claims) or [kept]},
+                sort_keys=False,
+            )
         )
         return path
 
@@ -108,7 +111,7 @@ def test_without_a_relative_the_reason_names_the_architecture(written):
 
 
 def test_a_table_that_the_run_has_not_is_named(written):
-    options = {"table": "second_sink", "column": "mass_ratio"}
+    options = {"table": "second_sink", "column": "ratio"}
     (row,) = judged(written(measure="value", **{"with": options}), run(ITSELF))
     assert (row["verdict"], row["why"]) == (UNTESTED, "This run has no table second_sink.")
 
@@ -193,7 +196,7 @@ def test_what_a_claim_speaks_about_must_exist(written):
         ({"condition": {}}, "condition is {}"),
         ({"condition": {"near": 1}}, "condition: unknown key 'near'; known: above, below"),
         ({"condition": {"above": float("nan")}}, "condition.above is nan; it must be a finite"),
-        ({"study": "mine"}, "study is 'mine'"),
+        ({"study": "mine"}, "study is 'mine'; it must be one of atlas, second-sink, dormant"),
         ({"published": "most"}, "published is 'most'; write a number or a fraction"),
         ({"published": "1/0"}, "published is '1/0'; write a number or a fraction"),
         ({"condition": {"within": 0.1}}, "give published for every model"),
@@ -210,7 +213,7 @@ def test_a_claim_that_cannot_be_read_is_named(written, changes, sentence):
 def test_files_without_claims_or_with_one_twice_are_errors(written, tmp_path):
     with pytest.raises(SinkscopeError, match="a second claim has this name"):
         read_claims(written(CLAIM, CLAIM))
-    (tmp_path / "none.yaml").write_text("models: {}\nclaims: []\n")
+    (tmp_path / "none.yaml").write_text("shipped: false\nmodels: {}\nclaims: []\n")
     with pytest.raises(SinkscopeError, match=r"none.yaml: has no claims"):
         read_claims(tmp_path / "none.yaml")
 
@@ -239,33 +242,171 @@ def test_a_claim_that_is_no_mapping_is_named(written):
 
 
 @pytest.mark.parametrize(
-    ("measure", "options"),
+    ("measure", "options", "sentence"),
     [
-        ("max_key_share", {"key_set": "sep"}),
-        ("max_key_share", {"tokens": 3}),
-        ("max_key_share", {"counting": "twice", "tokens": ["Z"]}),
-        ("max_key_share", {"key_classes": ["frist"]}),
-        ("max_key_share", {}),
-        ("mass", {"key_set": "first_tokn"}),
-        ("mass", {"key_set": "bos", "layers": [5]}),
-        ("mass", {"key_set": "bos", "layers": "middle"}),
-        ("mass", {"key_set": "bos", "over_layers": "average"}),
+        ("max_key_share", {"key_set": "sep"}, "has no option 'key_set'; its options are counting"),
+        ("max_key_share", {"tokens": 3}, "tokens is 3; it must be a list of tokens"),
+        (
+            "max_key_share",
+            {"counting": "twice"},
+            "counting is 'twice'; it must be one of tokens, p",
+        ),
+        (
+            "max_key_share",
+            {"key_classes": ["frist"]},
+            "key_classes is 'frist'; it must be one of b",
+        ),
+        (
+            "mass",
+            {"key_set": "first_tokn"},
+            "key_set is 'first_tokn'; it must be one of first_token",
+        ),
+        ("mass", {"layers": [0, 1]}, "needs the option 'key_set'; its options are key_set, layers"),
+        ("mass", {"key_set": "bos", "layers": [5]}, "layers is [5]; it must be two layers"),
+        (
+            "mass",
+            {"key_set": "bos", "layers": "middle"},
+            "layers is 'middle'; it must be two layers",
+        ),
+        ("mass", {"key_set": "bos", "layers": "each"}, "layers is 'each'; it must be two layers"),
+        (
+            "mass",
+            {"key_set": "bos", "over_layers": "average"},
+            "over_layers is 'average'; it must b",
+        ),
+        (
+            "value",
+            {"table": "norm", "column": "key"},
+            "table is 'norm'; it must be one of max_atten",
+        ),
+        (
+            "value",
+            {"table": "models", "column": "colour"},
+            "column is 'colour'; it must be one of mo",
+        ),
+        (
+            "value",
+            {"table": "models", "column": "n_layers", "where": {"layr": 0}},
+            "where is 'layr'; it must be one of model",
+        ),
+        (
+            "second_sink",
+            {"column": "rato", "layers": "all"},
+            "column is 'rato'; it must be one of ",
+        ),
     ],
 )
-def test_options_that_a_measure_has_not_are_named(written, measure, options):
-    """None of them may give a number: a class that does not exist has a share of 0."""
-    claims = read_claims(written(measure=measure, **{"with": options}))
-    masses = {"model": "here", "document": "a", "key_set": "bos", "n_keys": 1}
-    masses |= {"layer": [0, 1], "mass": 0.2}
-    with pytest.raises(SinkscopeError, match=f"claim 'z-share': its measure {measure} cannot"):
-        evaluate(claims, run(ITSELF) | {"sink_mass": pl.DataFrame(masses)})
+def test_options_that_a_measure_has_not_are_named_with_the_legal_ones(
+    written, measure, options, sentence
+):
+    """Already when the file is read: none may give a number, or stay untested."""
+    path = written(measure=measure, **{"with": options})
+    with pytest.raises(SinkscopeError) as caught:
+        read_claims(path)
+    assert str(caught.value).startswith("claims.yaml, claim 'z-share': with: ")
+    assert sentence in str(caught.value)
 
 
-def test_a_column_that_a_table_has_not_is_named(written):
-    options = {"table": "models", "column": "colour"}
-    claims = read_claims(written(measure="value", **{"with": options}))
-    with pytest.raises(SinkscopeError, match=r"claim 'z-share': .*colour"):
+def test_wrong_options_of_other_definitions_and_of_the_ablation_are_named(written):
+    ablation = {"cause": "padding", "name": "PAD rows too", "with": {"counting": "pads"}}
+    path = written(sensitivity={"other": {"key_classes": ["wrd"]}}, ablation=ablation)
+    with pytest.raises(SinkscopeError) as caught:
+        read_claims(path)
+    first, second = str(caught.value).splitlines()
+    assert "sensitivity 'other': key_classes is 'wrd'; it must be one of" in first
+    assert "ablation: counting is 'pads'; it must be one of tokens, padded." in second
+
+
+def test_a_measure_without_what_it_needs_is_an_error(written):
+    """Neither tokens nor classes would have a share of 0."""
+    claims = read_claims(written(**{"with": {}}))
+    with pytest.raises(SinkscopeError, match="neither tokens nor key_classes are given"):
         evaluate(claims, run(ITSELF))
+
+
+# --- A project's own file, and the shipped one ----------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A project's file with the claim above, and these keys at its top."""
+
+    def write(**top):
+        path = tmp_path / "claims.yaml"
+        claim = {key: value for key, value in CLAIM.items() if key != "study"}
+        entry = claim if "name" in top else CLAIM
+        path.write_text(yaml.safe_dump({**top, "models": MODELS, "claims": [entry]}))
+        return path
+
+    return write
+
+
+def test_own_claims_stand_before_the_shipped_ones_under_the_name_of_their_file(own):
+    claims = read_claims(own(name="harbour"))
+    shipped = read_claims(CLAIMS)
+    assert (claims[0].claim, claims[0].study, claims[0].number) == ("z-share", "harbour", 0)
+    assert [claim.claim for claim in claims[1:]] == [claim.claim for claim in shipped]
+    assert [claim.number for claim in claims] == list(range(len(shipped) + 1))
+
+
+def test_the_shipped_claims_can_be_left_out(own):
+    assert [claim.claim for claim in read_claims(own(shipped=False))] == ["z-share"]
+    with pytest.raises(SinkscopeError, match=r"shipped is 'no'; it must be true .* or false"):
+        read_claims(own(shipped="no"))
+
+
+def test_own_claims_may_speak_about_the_models_of_the_shipped_ones(tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_text(yaml.safe_dump({"name": "x", "claims": [CLAIM | {"models": ["gpt2"]}]}))
+    assert read_claims(path)[0].subjects[0].architecture == "GPT2Model"
+
+
+def test_a_copy_of_the_shipped_file_adds_nothing_and_a_changed_one_is_an_error(tmp_path):
+    path = tmp_path / "claims.yaml"
+    path.write_bytes(CLAIMS.read_bytes())
+    assert read_claims(path) == read_claims(CLAIMS)
+    path.write_text(CLAIMS.read_text() + "# mine\n")
+    with pytest.raises(SinkscopeError, match=r"have the same names as .* 'shipped: false'"):
+        read_claims(path)
+
+
+def test_the_names_of_studies_and_of_keys_are_listed_where_one_is_wrong(own, written):
+    with pytest.raises(SinkscopeError, match="study is 'altas'; it must be one of atlas, second-s"):
+        read_claims(written(study="altas"))
+    with pytest.raises(SinkscopeError, match=r"unknown key 'shiped'; did you mean 'shipped'\?"):
+        read_claims(own(shiped=False))
+    with pytest.raises(SinkscopeError, match="name is 3; write a text"):
+        read_claims(own(name=3))
+
+
+# --- Why a run may disagree -----------------------------------------------------------------------
+
+
+def test_a_disagreement_carries_the_number_without_its_possible_cause(written):
+    ablation = {"cause": "length", "name": "documents of at most 20 tokens",
+                "with": {"at_most_tokens": 20}}  # fmt: skip
+    counts = {"document": ["short", "short", "long", "long"], "token": ["Z", "a"] * 2,
+              "key_class": ["first", "word"] * 2, "count": [90, 10, 100, 900]}  # fmt: skip
+    tables = run(ITSELF, share=0.19) | {
+        "max_attention_documents": pl.DataFrame(counts).with_columns(model=pl.lit("here")),
+        "documents": pl.DataFrame({"model": "here", "document": ["short", "long"],
+                                   "n_tokens": [20, 400]}),
+    }  # fmt: skip
+    (row,) = judged(written(ablation=ablation), tables)
+    assert row["verdict"] == FAILS
+    assert row["measured"] == pytest.approx(190 / 1100)
+    assert row["ablation"] == "length: documents of at most 20 tokens: 0.9 (meets the condition)"
+    (row,) = judged(written(ablation=ablation, condition={"below": 0.5}), tables)
+    assert (row["verdict"], row["ablation"]) == (HOLDS, "")
+    (row,) = judged(written(ablation=ablation), run(ITSELF, share=0.1))
+    assert (row["verdict"], row["ablation"]) == (FAILS, "")
+
+
+def test_an_ablation_may_take_another_measure(written):
+    ablation = {"cause": "special tokens", "name": "mass", "measure": "mass",
+                "with": {"key_set": "sep", "layers": [3, 4]}}  # fmt: skip
+    (row,) = judged(written(ablation=ablation, condition={"above": 0.9}), masses(*[[0.95]] * 6))
+    assert row["ablation"] == "special tokens: mass: 0.95 (meets the condition)"
 
 
 def test_the_table_has_its_columns_and_the_same_bytes_every_time(written, tmp_path):
@@ -362,12 +503,6 @@ def test_what_does_not_exist_with_another_definition_has_no_number(written):
     )
     (row,) = judged(path, masses(*([x, x] for x in (0.01, 0.02, 0.3, 0.5, 0.5, 0.4))))
     assert row["sensitivity"] == "of the first layers: no number"
-
-
-def test_options_of_other_definitions_are_checked_like_the_claims_own(written):
-    path = written(sensitivity={"other": {"key_set": "spe"}}, **MASS)
-    with pytest.raises(SinkscopeError, match=r"no key set 'spe'.*correct `with` or `sensitivity`"):
-        evaluate(read_claims(path), masses(*[[0.5, 0.5]] * 6))
 
 
 # --- The claims of the studies ------------------------------------------------------------------

@@ -1,19 +1,28 @@
-"""The file of claims: statements of the studies as data, read and checked."""
+"""Files of claims: statements of the studies as data, read and checked.
+
+A project's own file adds its claims to the shipped ones; they stand in front.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from sinkscope.claims.measure import measures
+from sinkscope.claims.options import problems
 from sinkscope.config import read_config
 from sinkscope.errors import SinkscopeError
-from sinkscope.schema import checked
+from sinkscope.schema import checked, unknown
+from sinkscope.shipped import SHIPPED
 
 KINDS = ("encoder", "decoder")
+# Studies of the shipped claims, in the order of the page; `design` are notes of this project.
+STUDIES = ("atlas", "second-sink", "dormant-heads", "literature", "design")
+KEYS = ("name", "shipped", "models", "claims")
+SHIPPED_CLAIMS = SHIPPED / "config" / "claims.yaml"
 
 
 @dataclass(frozen=True)
@@ -29,9 +38,21 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Ablation:
+    """What could explain a disagreement: cause, and a measure that is taken without it. name: the
+    measure in words."""
+
+    cause: str
+    name: str
+    measure: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Claim:
-    """A claim. number: its position in the file. published: printed numbers by model name.
-    sensitivity: by name, options with which the measure is taken beside its own."""
+    """A claim. number: its position among all claims. published: printed numbers by model name.
+    sensitivity: by name, options with which the measure is taken beside its own. ablation: taken
+    where the claim does not hold."""
 
     number: int
     claim: str
@@ -45,6 +66,7 @@ class Claim:
     condition: dict[str, float]
     published: dict[str, float]
     sensitivity: dict[str, dict[str, Any]]
+    ablation: Ablation | None = None
 
     def tables(self) -> tuple[str, ...]:
         """Names of the tables that the measure reads."""
@@ -52,10 +74,52 @@ class Claim:
         return (*measures()[self.measure].tables, *([table] if table else []))
 
 
+def claims_files(path: Path) -> list[Path]:
+    """The files that the claims of this file are read from: itself, and the shipped one, which it
+    adds to, unless it says `shipped: false`. A copy of the shipped file adds nothing."""
+    if path.resolve() == SHIPPED_CLAIMS.resolve() or path.read_bytes() == (
+        SHIPPED_CLAIMS.read_bytes()
+    ):
+        return [SHIPPED_CLAIMS]
+    return [path, SHIPPED_CLAIMS] if adds(read_config(path), path.name) else [path]
+
+
+def adds(raw: Mapping[str, Any], file: str) -> bool:
+    """Whether a file of claims adds to the shipped ones."""
+    if not isinstance(shipped := raw.get("shipped", True), bool):
+        raise SinkscopeError(
+            f"{file}: shipped is {shipped!r}; it must be true (the shipped claims are tested, too) "
+            "or false (only those of this file)."
+        )
+    return shipped
+
+
 def read_claims(path: Path) -> list[Claim]:
-    """The claims of a YAML file, checked. Raises SinkscopeError naming file and claim."""
+    """The claims of a YAML file, then the shipped ones that it adds to, checked. Raises
+    SinkscopeError naming file and claim."""
+    first, *others = claims_files(path)
+    shipped = [claim for file in others for claim in read_file(file, {})]
+    subjects = {subject.name: subject for claim in shipped for subject in claim.subjects}
+    own = read_file(first, subjects)
+    if twice := sorted({one.claim for one in own} & {one.claim for one in shipped}):
+        raise SinkscopeError(
+            f"{path.name}: the claims that come with Sinkscope have the same names as "
+            f"{len(twice)} of its own ({', '.join(twice[:5])}{', ...' if twice[5:] else ''}). Give "
+            "yours other names, or write 'shipped: false' at the top to leave out the others."
+        )
+    return [replace(claim, number=number) for number, claim in enumerate([*own, *shipped])]
+
+
+def read_file(path: Path, subjects: Mapping[str, Subject]) -> list[Claim]:
+    """The claims of one file. subjects: models that its claims may speak about, besides its own."""
     raw = read_config(path)
-    subjects = read_subjects(raw.get("models"), path.name)
+    for sentence in unknown("key", raw, KEYS):
+        raise SinkscopeError(f"{path.name}: {sentence}")
+    name = raw.get("name", "")
+    if not isinstance(name, str):
+        raise SinkscopeError(f"{path.name}: name is {name!r}; write a text, the name of the study.")
+    if "models" in raw or not subjects:
+        subjects = {**subjects, **read_subjects(raw.get("models"), path.name)}
     claims: list[Claim] = []
     for number, entry in enumerate(raw.get("claims") or []):
         if not isinstance(entry, dict):
@@ -64,7 +128,15 @@ def read_claims(path: Path) -> list[Claim]:
                 "write it as the other claims are."
             )
         where = f"{path.name}, claim '{entry.get('claim', number + 1)}'"
-        claim = read_claim(number, checked(entry, "claims", where), subjects, where)
+        entry = {"study": name, **entry} if name else entry
+        checked_entry = checked(entry, "claims", where)
+        studies = [*([name] if name else []), *STUDIES]
+        if entry["study"] not in studies:
+            raise SinkscopeError(
+                f"{where}: study is {entry['study']!r}; it must be one of {', '.join(studies)}"
+                f"{'' if name else ', or the name that the file has at its top'}."
+            )
+        claim = read_claim(number, checked_entry, subjects, where)
         if any(other.claim == claim.claim for other in claims):
             raise SinkscopeError(f"{where}: a second claim has this name; give it another.")
         claims.append(claim)
@@ -101,27 +173,15 @@ def read_subjects(models: Any, file: str) -> dict[str, Subject]:
 def read_claim(
     number: int, entry: dict[str, Any], subjects: Mapping[str, Subject], where: str
 ) -> Claim:
-    unknown = [name for name in entry["models"] if name not in subjects]
-    if unknown:
+    unknown_models = [name for name in entry["models"] if name not in subjects]
+    if unknown_models:
         raise SinkscopeError(
-            f"{where}: models names '{unknown[0]}', which is not in the file's list of models; "
-            "add it there, with its sources and its architecture."
+            f"{where}: models names '{unknown_models[0]}', which is not in the file's list of "
+            f"models ({', '.join(subjects)}); add it there, with its sources and its architecture."
         )
-    if entry["measure"] not in measures():
-        raise SinkscopeError(
-            f"{where}: there is no measure '{entry['measure']}'; measures are "
-            f"{', '.join(measures())}."
-        )
-    published = entry.get("published", {})
-    by_model = (
-        published if isinstance(published, dict) else dict.fromkeys(entry["models"], published)
-    )
-    try:
-        numbers = {name: float(Fraction(str(value))) for name, value in by_model.items()}
-    except (ValueError, ZeroDivisionError) as error:
-        raise SinkscopeError(
-            f"{where}: published is {published!r}; write a number or a fraction of two."
-        ) from error
+    ablation = read_ablation(entry)
+    check_options(entry, ablation, where)
+    numbers = published_numbers(entry, where)
     if "within" in entry["condition"] and set(numbers) != set(entry["models"]):
         raise SinkscopeError(
             f"{where}: its condition is within a distance of the published number, but a model "
@@ -130,5 +190,45 @@ def read_claim(
     return Claim(
         number, entry["claim"], entry["study"], entry["kind"], entry["statement"], entry["source"],
         tuple(subjects[name] for name in entry["models"]), entry["measure"], entry["with"],
-        entry["condition"], numbers, entry["sensitivity"],
+        entry["condition"], numbers, entry["sensitivity"], ablation,
     )  # fmt: skip
+
+
+def read_ablation(entry: Mapping[str, Any]) -> Ablation | None:
+    """Its options replace those of the claim; those of another measure stand alone."""
+    if (raw := entry.get("ablation")) is None:
+        return None
+    measure = raw.get("measure", entry["measure"])
+    options = raw["with"] if "measure" in raw else entry["with"] | raw["with"]
+    return Ablation(raw["cause"], raw["name"], measure, options)
+
+
+def check_options(entry: Mapping[str, Any], ablation: Ablation | None, where: str) -> None:
+    """Raises SinkscopeError with one sentence per wrong measure or option."""
+    measure, options = entry["measure"], entry["with"]
+    if measure not in measures():
+        raise SinkscopeError(f"{where}: {problems(measure, options)[0]}")
+    found = [("with", text) for text in problems(measure, options)]
+    if not found:
+        found = [
+            (f"sensitivity '{name}'", text)
+            for name, changes in entry["sensitivity"].items()
+            for text in problems(measure, options | changes, each=True)
+        ]
+    if ablation:
+        found += [("ablation", text) for text in problems(ablation.measure, ablation.options)]
+    if found:
+        raise SinkscopeError("\n".join(f"{where}: {place}: {text}" for place, text in found))
+
+
+def published_numbers(entry: Mapping[str, Any], where: str) -> dict[str, float]:
+    """The printed numbers by model."""
+    published = entry.get("published", {})
+    models: Sequence[str] = entry["models"]
+    by_model = published if isinstance(published, dict) else dict.fromkeys(models, published)
+    try:
+        return {name: float(Fraction(str(value))) for name, value in by_model.items()}
+    except (ValueError, ZeroDivisionError) as error:
+        raise SinkscopeError(
+            f"{where}: published is {published!r}; write a number or a fraction of two."
+        ) from error

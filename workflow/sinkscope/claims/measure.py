@@ -11,9 +11,10 @@ functions. Layers count from 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -24,6 +25,9 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.means import matrix
 
 Tables = Mapping[str, pl.DataFrame]
+
+EACH = "each"  # as a range of layers: every layer alone, in other definitions of a claim
+AGGREGATES = ("mean", "median", "min", "max")
 
 
 class AbsentError(Exception):
@@ -45,12 +49,15 @@ class Estimate:
 class Measure:
     """about: the number in words. tables: the tables that it needs, besides the one that the option
     `table` names; an interval may need more, of values per document. is_part: whether it is a
-    fraction between 0 and 1."""
+    fraction between 0 and 1. legal: by option, its values (of a list: those of its items).
+    columns_of: the table whose columns the option `column` may name."""
 
     compute: Callable[..., float | Estimate | None]
     about: str
     tables: tuple[str, ...]
     is_part: bool = True
+    legal: Mapping[str, Collection[Any]] = field(default_factory=dict)
+    columns_of: str = ""
 
 
 @cache
@@ -105,6 +112,18 @@ def per_document(
     """means.matrix, for rows that may be of documents with several rows in a group: their mean."""
     grouped = rows.group_by("document", *by).agg(pl.col(values).cast(pl.Float64).mean())
     return matrix(grouped, by, values)
+
+
+def of_length(
+    tables: Tables, model: str, at_least_tokens: int = 0, at_most_tokens: int | None = None
+) -> pl.Series:
+    """Names of the documents with so many tokens; none if the run does not say how many."""
+    if "documents" not in tables:
+        return pl.Series("document", [], pl.String)
+    documents = tables["documents"].filter(model=model)
+    n = pl.col("n_tokens")
+    is_short = pl.lit(True) if at_most_tokens is None else n <= at_most_tokens
+    return documents.filter(n >= at_least_tokens, is_short)["document"]
 
 
 def in_layers(frame: pl.DataFrame, layers: Sequence[int] | str) -> pl.DataFrame:

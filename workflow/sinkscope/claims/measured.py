@@ -11,10 +11,9 @@ from typing import Any
 import polars as pl
 
 from sinkscope.claims.file import Claim, Subject
-from sinkscope.claims.measure import AbsentError, Estimate, Tables, measures
+from sinkscope.claims.measure import EACH, AbsentError, Estimate, Tables, measures
 from sinkscope.errors import SinkscopeError
 
-EACH = "each"  # as a range of layers, in other definitions of a claim
 TESTS = {
     "above": (lambda x, limit: x > limit, "above {}"),
     "below": (lambda x, limit: x < limit, "below {}"),
@@ -63,16 +62,18 @@ def is_clear(claim: Claim, subject: Subject, measured: Estimate) -> bool | None:
 
 
 def number_of(
-    claim: Claim, tables: Tables, model: str, options: Mapping[str, Any]
+    claim: Claim, tables: Tables, model: str, options: Mapping[str, Any], measure: str = ""
 ) -> Estimate | None:
-    """The claim's number for one model of the run, if all tables that it needs exist."""
+    """The claim's number for one model of the run, if all tables that it needs exist. measure:
+    another than the claim's."""
+    measure = measure or claim.measure
     try:
-        number = measures()[claim.measure].compute(tables, model, **options)
+        number = measures()[measure].compute(tables, model, **options)
     except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise SinkscopeError(
-            f"claim '{claim.claim}': its measure {claim.measure} cannot be taken with "
-            f"{json.dumps(options)} ({reason}); correct `with` or `sensitivity`."
+            f"claim '{claim.claim}': its measure {measure} cannot be taken with "
+            f"{json.dumps(options)} ({reason}); correct `with`, `sensitivity` or `ablation`."
         ) from error
     return Estimate(number) if isinstance(number, (int, float)) else number
 
@@ -81,13 +82,15 @@ def number_of(
 class Measurement:
     """The number of a claim for one model of the run, and whether it meets the condition. Both are
     None if it could not be measured. why: a sentence if estimate is None. is_clear: as the function
-    of this name. sensitivity: the numbers of other definitions, in words."""
+    of this name. sensitivity: the numbers of other definitions, in words. ablation: what the number
+    is without a cause that could explain the disagreement, in words."""
 
     estimate: Estimate | None
     meets: bool | None
     why: str = ""
     is_clear: bool | None = None
     sensitivity: str = ""
+    ablation: str = ""
 
 
 NOT_MEASURED = Measurement(None, None)
@@ -97,7 +100,9 @@ def measure_model(claim: Claim, subject: Subject, tables: Tables, model: str) ->
     try:
         estimate = number_of(claim, tables, model, claim.options)
     except AbsentError as absent:
-        return Measurement(None, False, str(absent))
+        return Measurement(
+            None, False, str(absent), ablation=ablation(claim, subject, tables, model)
+        )
     if estimate is None:
         names = " and ".join(claim.tables())
         return Measurement(
@@ -109,7 +114,21 @@ def measure_model(claim: Claim, subject: Subject, tables: Tables, model: str) ->
         is_met,
         is_clear=is_clear(claim, subject, estimate),
         sensitivity=sensitivity(claim, subject, tables, model, is_met=is_met),
+        ablation="" if is_met else ablation(claim, subject, tables, model),
     )
+
+
+def ablation(claim: Claim, subject: Subject, tables: Tables, model: str) -> str:
+    """The number without the cause that the claim names; empty if it names none, or if the run does
+    not have what that needs."""
+    if not (named := claim.ablation) or any(
+        table not in tables for table in measures()[named.measure].tables
+    ):
+        return ""
+    number = number_or_none(claim, tables, model, named.options, named.measure)
+    if number is None:
+        return ""
+    return f"{named.cause}: {named.name}: {phrase(claim, subject, [number], is_met=False)}"
 
 
 def sensitivity(claim: Claim, subject: Subject, tables: Tables, model: str, *, is_met: bool) -> str:
@@ -134,11 +153,11 @@ def alternatives(options: dict[str, Any], tables: Tables, model: str) -> list[di
 
 
 def number_or_none(
-    claim: Claim, tables: Tables, model: str, options: Mapping[str, Any]
+    claim: Claim, tables: Tables, model: str, options: Mapping[str, Any], measure: str = ""
 ) -> float | None:
     """None also where what the claim speaks about does not exist with these options."""
     try:
-        estimate = number_of(claim, tables, model, options)
+        estimate = number_of(claim, tables, model, options, measure)
     except AbsentError:
         return None
     return None if estimate is None else estimate.number

@@ -16,13 +16,15 @@ from sinkscope.claims.measure import shown as shown_layers
 from sinkscope.claims.summary import NOTES, sentence
 from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY, UNTESTED
 
-# Titles of the page's parts, in order; the title of any other study is its key.
+# Titles of the page's parts, in order. Before them stand a project's own claims, under the name of
+# their file.
 STUDIES = {
     "atlas": "Sink atlas (study 1, Pramodith 2023)",
     "second-sink": "Second sink (study 2, Wray 2023)",
     "dormant-heads": "Dormant induction heads (study 3, Adewuyi 2025)",
     "literature": "The literature",
 }
+KNOWN = (*STUDIES, NOTES)
 DOUBT = "the interval includes the threshold"
 # CSS class per verdict.
 MARKS = {HOLDS: "holds", PARTLY: "partly", FAILS: "fails", UNTESTED: "untested"}
@@ -155,7 +157,8 @@ def coverage(rows: Sequence[dict[str, Any]]) -> str:
 
 def page(claims: pl.DataFrame, section: ShownSection) -> dict[str, Any]:
     """The values for the template, besides those that all pages share."""
-    by_study: dict[str, list[ShownClaim]] = {study: [] for study in STUDIES}
+    own = [study for study in claims["study"].unique(maintain_order=True) if study not in KNOWN]
+    by_study: dict[str, list[ShownClaim]] = {study: [] for study in (*own, *STUDIES)}
     for _, rows in claims.group_by("number", maintain_order=True):
         by_study.setdefault(rows["study"][0], []).append(shown(rows.rows(named=True)))
     notes = by_study.pop(NOTES, [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import polars as pl
 
 from sinkscope import words
+from sinkscope.claims.file import STUDIES
 from sinkscope.claims.measure import measures
 from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY
 
@@ -30,10 +31,13 @@ SHORT = {
 
 
 def sentence(claims: pl.DataFrame) -> str:
-    """The verdicts on the studies' claims, then on the notes of this project."""
-    is_note = pl.col("study") == NOTES
+    """The verdicts on a project's own claims, on those of the studies, then on the notes of this
+    project."""
+    is_note, is_own = pl.col("study") == NOTES, ~pl.col("study").is_in(STUDIES)
+    own = claims.filter(is_own)
     groups = [
-        (claims.filter(~is_note), "statement", "of the studies"),
+        *((rows, "statement", f"of {name}") for (name,), rows in own.group_by("study")),
+        (claims.filter(~is_note, ~is_own), "statement", "of the studies"),
         (claims.filter(is_note), "note", "of this project itself, measured when it was designed"),
     ]
     return " ".join(tested(*group) for group in groups if group[0].height)

@@ -12,13 +12,13 @@ TABLES: dict[str, Table] = {
         "one row per claim, subject and model of the run that stands for it. A claim is a "
         "statement of a study, tested by one number per model against a condition.",
         {
-            "number": Column("UInt16", "position of the claim in the file of claims, from 0"),
+            "number": Column("UInt16", "position of the claim among all, from 0"),
             "claim": Column("String", "short name of the claim"),
             "study": Column(
                 "String",
                 "study that makes the claim: atlas (Pramodith 2023), second-sink (Wray 2023), "
-                "dormant-heads (Adewuyi 2025), literature (other papers, named in source), or "
-                "design (notes of this project)",
+                "dormant-heads (Adewuyi 2025), literature (other papers, named in source), "
+                "design (notes of this project), or the name of a project's own file of claims",
             ),
             "kind": Column(
                 "String",
@@ -92,6 +92,13 @@ TABLES: dict[str, Table] = {
                 "String",
                 "measured with other plausible definitions, such as other ranges of layers, in "
                 "words, with those that change meets; empty if the claim names none",
+            ),
+            "ablation": Column(
+                "String",
+                "where meets is false: measured without a cause that could explain the "
+                "disagreement (padding, special tokens, length, library), in words, and whether "
+                "that meets the condition; empty if the claim names none or the run cannot "
+                "measure it",
             ),
             "overall": Column(
                 "String",

@@ -105,6 +105,7 @@ def row(
         "verdict": verdict,
         "why": why,
         "sensitivity": measurement.sensitivity,
+        "ablation": measurement.ablation,
     }
 
 

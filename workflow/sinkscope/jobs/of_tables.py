@@ -23,6 +23,7 @@ from sinkscope.shipped import SHIPPED
 from sinkscope.tables.contract import declared_as
 
 STAMPS = "results/made"  # stamps of jobs whose results are single files of a shared folder
+CLAIMS = Path("config/claims.yaml")
 
 
 class OfTables(OfModels):
@@ -120,7 +121,7 @@ class OfTables(OfModels):
         if name == "claims":
             measures = modules_in("sinkscope.claims.measures")
             content["code"] = code_hash("sinkscope.claims.verdicts", *measures)
-            content["claims"] = sha256(self.claims_file())
+            content["claims"] = [sha256(path) for path in (self.claims_file(), SHIPPED / CLAIMS)]
             content["parts"] = digests([self.tables(), *map(self.join, self.joins()[:-1])])
             command = ["claims", str(self.claims_file()), *self.tables_of_claims()]
         else:
@@ -168,9 +169,9 @@ class OfTables(OfModels):
         return [*tables_of_atlas(), *names]
 
     def claims_file(self) -> Path:
-        """The file of claims in the folder of the run, else the shipped one."""
-        path = Path("config/claims.yaml")
-        return path if (self.directory / path).is_file() else SHIPPED / path
+        """The file of claims in the folder of the run, which may add to the shipped one, else the
+        shipped one."""
+        return CLAIMS if (self.directory / CLAIMS).is_file() else SHIPPED / CLAIMS
 
 
 def derived_by(name: str) -> list[str]:

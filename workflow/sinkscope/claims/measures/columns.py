@@ -10,6 +10,7 @@ import polars as pl
 
 from sinkscope import intervals
 from sinkscope.claims.measure import (
+    AGGREGATES,
     Estimate,
     Measure,
     Tables,
@@ -47,6 +48,8 @@ def value(
 
 
 MEASURES = {
-    "n_tokens": Measure(n_tokens, "tokens of documents", ("documents",), False),
-    "value": Measure(value, "value", ()),
+    "n_tokens": Measure(
+        n_tokens, "tokens of documents", ("documents",), False, {"aggregate": ("sum", "min", "max")}
+    ),
+    "value": Measure(value, "value", (), legal={"aggregate": (*AGGREGATES, "sum")}),
 }

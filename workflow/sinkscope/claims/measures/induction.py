@@ -48,6 +48,9 @@ def induction_rest(
 MEASURES = {
     "n_induction_heads": Measure(n_induction_heads, "induction heads", ("induction",), False),
     "induction_rest": Measure(
-        induction_rest, "attention to the first token, least of all induction heads", ("induction",)
+        induction_rest,
+        "attention to the first token, least of all induction heads",
+        ("induction",),
+        legal={"column": ("first_token", "over_half")},
     ),
 }

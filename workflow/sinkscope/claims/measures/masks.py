@@ -20,6 +20,10 @@ def mask_cost(
 
 MEASURES = {
     "mask_cost": Measure(
-        mask_cost, "cost of restricted attention, in nats per token", ("mask_costs",), False
+        mask_cost,
+        "cost of restricted attention, in nats per token",
+        ("mask_costs",),
+        False,
+        legal={"column": ("loss_change", "control_loss")},
     ),
 }

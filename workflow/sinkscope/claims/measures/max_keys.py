@@ -8,7 +8,14 @@ import numpy as np
 import polars as pl
 
 from sinkscope import intervals
-from sinkscope.claims.measure import AbsentError, Estimate, Measure, Tables, estimate
+from sinkscope.claims.measure import (
+    AbsentError,
+    Estimate,
+    Measure,
+    Tables,
+    estimate,
+    of_length,
+)
 from sinkscope.keys import KEY_CLASSES
 from sinkscope.means import matrix
 
@@ -33,11 +40,12 @@ def chosen(tokens: Sequence[str], key_classes: Sequence[str]) -> pl.Expr:
 
 
 def counts_of(
-    tables: Tables, model: str, counting: str = "tokens"
+    tables: Tables, model: str, counting: str = "tokens", at_most_tokens: int | None = None
 ) -> tuple[pl.DataFrame, np.ndarray, int] | None:
     """token, key_class; [1 + RESAMPLES, token], their counts over the documents of each resample;
     and the number of documents. None without rows. Where the run has no counts by document, as of
-    those with padding, there is a single row, that of the sample, and the number is 0."""
+    those with padding, there is a single row, that of the sample, and the number is 0.
+    at_most_tokens: counts by document are of those that are no longer."""
     keys = ["token", "key_class"]
     count = pl.col("count").sum().cast(pl.Float64)
     whole = histogram(tables, model, counting).group_by(keys).agg(count).sort(keys)
@@ -45,7 +53,13 @@ def counts_of(
         return None
     counted = tables.get("max_attention_documents")
     if counting == "tokens" and counted is not None:
-        return resampled_counts(counted.filter(pl.col("model") == model))
+        counted = counted.filter(pl.col("model") == model)
+        if at_most_tokens is not None:
+            kept = of_length(tables, model, at_most_tokens=at_most_tokens)
+            counted = counted.filter(pl.col("document").is_in(kept.implode()))
+        return resampled_counts(counted)
+    if at_most_tokens is not None:
+        return None
     return whole, whole["count"].to_numpy()[None], 0
 
 
@@ -63,10 +77,11 @@ def inside(keys: pl.DataFrame, tokens: Sequence[str], key_classes: Sequence[str]
 
 def max_key_share(
     tables: Tables, model: str, *, counting: str = "tokens",
-    tokens: Sequence[str] = (), key_classes: Sequence[str] = (),
+    tokens: Sequence[str] = (), key_classes: Sequence[str] = (), at_most_tokens: int | None = None,
 ) -> float | Estimate | None:  # fmt: skip
-    """Fraction of all max keys that are one of these tokens or classes."""
-    if (counted := counts_of(tables, model, counting)) is None:
+    """Fraction of all max keys that are one of these tokens or classes. at_most_tokens: only of
+    documents that are no longer."""
+    if (counted := counts_of(tables, model, counting, at_most_tokens)) is None:
         return None
     keys, counts, n_documents = counted
     share = counts[:, inside(keys, tokens, key_classes)].sum(1) / counts.sum(1)
@@ -120,10 +135,16 @@ def max_key_ratio(
 
 HISTOGRAMS = ("max_attention_tokens", "max_attention_tokens_padded")
 
+LEGAL = {"counting": tuple(COUNTINGS), "key_classes": KEY_CLASSES}
+
 MEASURES = {
-    "max_key_share": Measure(max_key_share, "share of all max keys", HISTOGRAMS),
-    "max_key_lead": Measure(max_key_lead, "share of max keys above the next token", HISTOGRAMS),
-    "max_key_ratio": Measure(max_key_ratio, "ratio of counts of max keys", HISTOGRAMS, False),
+    "max_key_share": Measure(max_key_share, "share of all max keys", HISTOGRAMS, legal=LEGAL),
+    "max_key_lead": Measure(
+        max_key_lead, "share of max keys above the next token", HISTOGRAMS, legal=LEGAL
+    ),
+    "max_key_ratio": Measure(
+        max_key_ratio, "ratio of counts of max keys", HISTOGRAMS, False, LEGAL
+    ),
     "last_layer_lead": Measure(
         last_layer_lead,
         "share of the last layer's max keys above the next token",

@@ -13,6 +13,7 @@ import polars as pl
 
 from sinkscope import intervals
 from sinkscope.claims.measure import (
+    AGGREGATES,
     AbsentError,
     Estimate,
     Measure,
@@ -149,7 +150,14 @@ def naive_drop(tables: Tables, model: str) -> float | Estimate | None:
 LAYERS = ("second_sink_layers",)
 
 MEASURES = {
-    "second_sink": Measure(second_sink, "second sink", LAYERS, False),
+    "second_sink": Measure(
+        second_sink,
+        "second sink",
+        LAYERS,
+        False,
+        {"aggregate": AGGREGATES},
+        columns_of="second_sink_layers",
+    ),
     "second_sink_contrast": Measure(
         second_sink_contrast, "second sink over the next terminator", LAYERS, False
     ),
@@ -157,7 +165,11 @@ MEASURES = {
         second_sink_marks, "terminators that become a second sink", LAYERS, False
     ),
     "near_copy_layer": Measure(
-        near_copy_layer, "layer that a near copy of the first token's state enters", LAYERS, False
+        near_copy_layer,
+        "layer that a near copy of the first token's state enters",
+        LAYERS,
+        False,
+        {"end": ("first", "last")},
     ),
     "naive_drop": Measure(
         naive_drop,

@@ -9,6 +9,7 @@ import polars as pl
 
 from sinkscope import intervals
 from sinkscope.claims.measure import (
+    AGGREGATES,
     AbsentError,
     Estimate,
     Measure,
@@ -16,6 +17,7 @@ from sinkscope.claims.measure import (
     estimate,
     in_layers,
     number,
+    of_length,
     over,
     per_document,
     shown,
@@ -26,12 +28,24 @@ from sinkscope.keys import KEY_SETS
 SINK = 0.1
 
 
-def masses(tables: Tables, model: str, key_set: str) -> pl.DataFrame:
-    """The table sink_mass of a model and key set: documents that have keys of the set. Raises
-    ValueError for an unknown key set."""
-    if key_set not in KEY_SETS:
-        raise ValueError(f"no key set '{key_set}'; they are {', '.join(KEY_SETS)}")
-    return tables["sink_mass"].filter(pl.col("n_keys") > 0, model=model, key_set=key_set)
+def masses(
+    tables: Tables, model: str, key_set: str, *, without: str | None = None,
+    at_least_tokens: int = 0, at_most_tokens: int | None = None,
+) -> pl.DataFrame:  # fmt: skip
+    """The table sink_mass of a model and key set: documents that have keys of the set, have none of
+    the set `without`, and are of this length. Raises ValueError for an unknown key set."""
+    for name in (key_set, without or key_set):
+        if name not in KEY_SETS:
+            raise ValueError(f"no key set '{name}'; they are {', '.join(KEY_SETS)}")
+    every = tables["sink_mass"].filter(model=model)
+    rows = every.filter(pl.col("n_keys") > 0, key_set=key_set)
+    if without:
+        present = every.filter(pl.col("n_keys") > 0, key_set=without)["document"].unique()
+        rows = rows.filter(~pl.col("document").is_in(present.implode()))
+    if at_least_tokens or at_most_tokens is not None:
+        kept = of_length(tables, model, at_least_tokens, at_most_tokens)
+        rows = rows.filter(pl.col("document").is_in(kept.implode()))
+    return rows
 
 
 def by_layer(rows: pl.DataFrame, over_documents: str) -> tuple[np.ndarray, list[int]]:
@@ -60,10 +74,16 @@ def estimated(
 
 def mass(
     tables: Tables, model: str, *, key_set: str, layers: Sequence[int] | str = "all",
-    over_documents: str = "mean", over_layers: str = "mean",
+    over_documents: str = "mean", over_layers: str = "mean", without: str | None = None,
+    at_least_tokens: int = 0, at_most_tokens: int | None = None,
 ) -> float | Estimate | None:  # fmt: skip
-    """Sink mass of a key set, aggregated over documents per layer, then over these layers."""
-    rows = in_layers(masses(tables, model, key_set), layers).drop_nulls("mass")
+    """Sink mass of a key set, aggregated over documents per layer, then over these layers. Only of
+    documents without keys of the set `without`, and of this length."""
+    rows = masses(
+        tables, model, key_set, without=without,
+        at_least_tokens=at_least_tokens, at_most_tokens=at_most_tokens,
+    )  # fmt: skip
+    rows = in_layers(rows, layers).drop_nulls("mass")
     if rows.is_empty():
         return None
     resampled, _ = by_layer(rows, over_documents)
@@ -108,12 +128,15 @@ def half_peak_layer(tables: Tables, model: str, *, key_set: str) -> float | Esti
     return estimate(first, rows["document"].n_unique())
 
 
-def sink_rate(tables: Tables, model: str, *, window: int) -> float | Estimate | None:
+def sink_rate(tables: Tables, model: str, *, window: int | None) -> float | Estimate | None:
     """Fraction of heads whose sink score at key 0 is above epsilon, over all layers and the
-    documents that have a score there."""
-    place = {"model": model, "key_set": "first_token", "window": window}
+    documents that have a score there. window: None for whole documents."""
+    place = (
+        pl.col("window").eq_missing(window), pl.col("model") == model,
+        pl.col("key_set") == "first_token",
+    )  # fmt: skip
     if (scored := tables.get("sink_rate_documents")) is not None:
-        rows = scored.filter(**place).group_by("document").agg(pl.col("n_above", "n_heads").sum())
+        rows = scored.filter(*place).group_by("document").agg(pl.col("n_above", "n_heads").sum())
         if rows.is_empty():
             return None
         above, heads = (
@@ -121,15 +144,26 @@ def sink_rate(tables: Tables, model: str, *, window: int) -> float | Estimate | 
             for name in ("n_above", "n_heads")
         )
         return estimate(intervals.ratios(above, heads)[:, 0], rows.height)
-    rows, n = tables["sink_rate"].filter(**place), pl.col("n_documents")
+    rows, n = tables["sink_rate"].filter(*place), pl.col("n_documents")
     return number(rows.drop_nulls("rate"), (pl.col("rate") * n).sum() / n.sum())
 
 
+LEGAL = {
+    "key_set": KEY_SETS,
+    "without": KEY_SETS,
+    "over_documents": AGGREGATES,
+    "over_layers": AGGREGATES,
+}
+
 MEASURES = {
-    "mass": Measure(mass, "sink mass", ("sink_mass",)),
-    "mass_left": Measure(mass_left, "sink mass, as a fraction", ("sink_mass",), False),
+    "mass": Measure(mass, "sink mass", ("sink_mass",), legal=LEGAL),
+    "mass_left": Measure(mass_left, "sink mass, as a fraction", ("sink_mass",), False, LEGAL),
     "half_peak_layer": Measure(
-        half_peak_layer, "first layer with half of the strongest sink mass", ("sink_mass",), False
+        half_peak_layer,
+        "first layer with half of the strongest sink mass",
+        ("sink_mass",),
+        False,
+        LEGAL,
     ),
     "sink_rate": Measure(sink_rate, "share of heads with a sink", ("sink_rate",)),
 }
