@@ -59,6 +59,7 @@ def cell(document, classes, *, is_causal=False, window=4, seed=0):
         "entropy": numbers(N_LAYERS, N_HEADS),
         "row_sum": numbers(N_LAYERS, N_HEADS),
         "virtual_sink": np.full((N_LAYERS, N_HEADS), np.nan, np.float32),
+        "gate": np.full((N_LAYERS, N_HEADS), np.nan, np.float32),
         "over_half": numbers(N_LAYERS, N_HEADS),
         "local": numbers(N_LAYERS, N_HEADS, 5),
         "local_no_sinks": numbers(N_LAYERS, N_HEADS, 5),

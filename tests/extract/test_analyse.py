@@ -115,6 +115,7 @@ def test_a_cell_has_the_types_and_axes_that_its_readers_rely_on(encoder_cell):
         "entropy": ((6, 12), np.float32),
         "row_sum": ((6, 12), np.float32),
         "virtual_sink": ((6, 12), np.float32),
+        "gate": ((6, 12), np.float32),
         "over_half": ((6, 12), np.float32),
         "local": ((6, 12, 5), np.float32),
         "local_no_sinks": ((6, 12, 5), np.float32),

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 from huggingface_hub import constants
-from transformers import AutoConfig, AutoModel, BloomConfig, GptOssConfig
+from transformers import AutoConfig, AutoModel, BloomConfig
 
 import composite
 import tiny
@@ -209,10 +209,9 @@ def test_a_model_whose_attention_is_not_called_is_refused():
 
 
 def test_rows_beside_a_learned_sink_sum_to_1_with_it():
-    config = GptOssConfig(
-        vocab_size=100, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, head_dim=8, num_local_experts=2,
-        num_experts_per_tok=1, rope_parameters={"rope_type": "default", "rope_theta": 1e4},
+    config = AutoConfig.for_model(
+        "granite_swa", vocab_size=100, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2,
     )  # fmt: skip
     as_observed(config)
 

@@ -88,6 +88,7 @@ def cell(model, document, single=()):
         "entropy": np.full((n_layers, n_heads), 0.5),
         "row_sum": a.sum(-1).mean(-1),
         "virtual_sink": np.full((n_layers, n_heads), np.nan, np.float32),
+        "gate": np.full((n_layers, n_heads), np.nan, np.float32),
         "over_half": (a[:, :, 1:, 0] > 0.5).mean(-1),
         "local": np.stack(local, -1),
         "local_no_sinks": np.stack(local, -1) / 2,

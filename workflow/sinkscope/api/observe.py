@@ -23,6 +23,7 @@ from sinkscope.extract.architecture import text_config
 from sinkscope.extract.cells import checked_heads
 from sinkscope.extract.door import UnobservableError, answered
 from sinkscope.extract.encode import Encoded
+from sinkscope.extract.gates import gates_of
 from sinkscope.extract.layers import fault_of, layer_numbers
 from sinkscope.extract.observe import unobservable
 from sinkscope.extract.states import entering
@@ -173,7 +174,9 @@ class Observer:
             with (
                 answered(current, network, beside=True, numbers=self._numbers),
                 entering(network, n_layers, current.states),
+                gates_of(network, n_layers, inputs.real) as gates,
             ):
+                current.use(gates)
                 yield
             self._finish(current)
         except UnobservableError as error:

@@ -13,6 +13,7 @@ from sinkscope.errors import PassingError, SinkscopeError
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import arrays_of, cell_of, members_of, plan_of
 from sinkscope.extract.encode import Encoded
+from sinkscope.extract.gates import Gates
 from sinkscope.extract.masks import Call
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.streaming import Workspace
@@ -68,6 +69,10 @@ class Pass:
             self._observation(call)
         except torch.OutOfMemoryError as error:
             raise self._out_of_memory() from error
+
+    def use(self, gates: Gates | None) -> None:
+        """Fill these gates, of a model that has some."""
+        self._observation.gates = gates
 
     def _out_of_memory(self) -> PassingError:
         return PassingError(

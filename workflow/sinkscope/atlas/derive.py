@@ -146,7 +146,10 @@ MEASURED: dict[str, Callable[[Sequence[Cell], Limits], pl.LazyFrame]] = {
     "sink_tokens": lambda cells, _: sinks.sink_tokens(cells),
     "heads": lambda cells, _: of_documents([frames.heads(cell) for cell in cells], cells),
     "virtual_sink": lambda cells, _: of_documents(
-        [frames.virtual_sink(cell) for cell in cells], cells
+        [frames.of_some_heads(cell, "virtual_sink", "mass") for cell in cells], cells
+    ),
+    "gates": lambda cells, _: of_documents(
+        [frames.of_some_heads(cell, "gate", "gate") for cell in cells], cells
     ),
     "last_layer_keys": lambda cells, _: of_documents(
         [frames.last_layer_keys(cell) for cell in cells], cells

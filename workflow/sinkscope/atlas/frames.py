@@ -79,11 +79,11 @@ def heads(cell: Cell) -> pl.LazyFrame:
     )
 
 
-def virtual_sink(cell: Cell) -> pl.LazyFrame:
-    """layer, head, mass of the heads with a virtual key."""
-    index = _indices(cell["virtual_sink"].shape, "layer", "head")
-    rows = pl.LazyFrame({**index, "mass": cell["virtual_sink"].ravel()})
-    return rows.filter(pl.col("mass").is_not_nan())
+def of_some_heads(cell: Cell, name: str, column: str) -> pl.LazyFrame:
+    """layer, head, and a statistic as `column`, of the heads that have it."""
+    index = _indices(cell[name].shape, "layer", "head")
+    rows = pl.LazyFrame({**index, column: cell[name].ravel()})
+    return rows.filter(pl.col(column).is_not_nan())
 
 
 def _columns(cell: Cell, axes: tuple[str, ...]) -> dict[str, np.ndarray]:

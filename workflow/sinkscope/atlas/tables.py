@@ -249,6 +249,18 @@ TABLES: dict[str, Table] = {
         },
         sort=("model", "document", "layer", "head"),
     ),
+    "gates": Table(
+        "one row per model, document, layer and head with a gate on its output. A head whose gate "
+        "is closed needs no sink to be silent.",
+        {
+            "model": MODEL,
+            "document": DOCUMENT,
+            "layer": LAYER,
+            "head": HEAD,
+            "gate": Column("Float64", MEANINGS["gate"], "factor"),
+        },
+        sort=("model", "document", "layer", "head"),
+    ),
     "last_layer_keys": Table(
         "one row per model, document and key. What each token receives in the last layer.",
         {

@@ -18,6 +18,7 @@ from sinkscope.extract.batches import Batch
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, members_of, plan_of
 from sinkscope.extract.encode import Encoded, encode, encode_all
+from sinkscope.extract.gates import gates_of
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import failed_pass, run_observed
@@ -120,7 +121,11 @@ class Analyser:
         self, plan: Plan, ids: Tensor, attention_mask: Tensor | None, seed: Sequence[int]
     ) -> tuple[Observation, LayerStatistics]:
         observation = Observation(plan, self.workspace, audit=Audit(plan, seed))
-        with entering(self.loaded.network, self.loaded.n_layers, observation.states):
+        network, n_layers = self.loaded.network, self.loaded.n_layers
+        with (
+            entering(network, n_layers, observation.states),
+            gates_of(network, n_layers, plan.real) as observation.gates,
+        ):
             run_observed(self.loaded, observation, ids, attention_mask)
         try:  # on a GPU the last layers are reduced only now
             _ = observation.audit_numbers

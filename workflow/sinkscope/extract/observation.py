@@ -15,6 +15,7 @@ from sinkscope.extract import streaming
 from sinkscope.extract.audit import Audit, Audited
 from sinkscope.extract.devices import moved
 from sinkscope.extract.frame import Frame
+from sinkscope.extract.gates import Gates
 from sinkscope.extract.masks import Call, Visible, count_visible, of_tokens_alone
 from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.extract.states import LayerState, States, reduce_state
@@ -46,14 +47,18 @@ class Observation:
         self._fused = fused_path(plan, workspace, fused)
         # Filled by `entering`, of which a rule needs some.
         self.states = States(plan.real, state_path(kernels=self._fused is not None))
+        self.gates: Gates | None = None  # filled by hooks, where the model has gates
         self._blocks: dict[int, LayerStatistics] = {}
         self._frame: Frame | None = None
         self.visible_of: list[Visible] = []  # counts of visible keys and queries, per call
         self.layer_of: list[int] = []  # the model's layer, per call
+        self.n_heads = 0
         self._counted: tuple[Tensor | None, bool, torch.device, Visible] | None = None
 
     def __call__(self, call: Call) -> Tensor:
         output = self.attend(call)
+        if self.gates is not None:
+            self.gates.attended(self.layer_of[-1], output)
         if self.audit is not None:
             self.audit.see(len(self.layer_of) - 1, self.layer_of[-1], call, output)
         return output
@@ -63,6 +68,7 @@ class Observation:
         device = call.query.device
         layer = len(self.visible_of) if call.layer is None else call.layer
         self.layer_of.append(layer)
+        self.n_heads = call.query.shape[1]
         backend = None if self._fused is None else self._fused.backend(call)
         # Without a mask, the kernels need these counts where the plan is, on the CPU.
         visible = self.visible(call, device if backend is None else self.plan.real.device)
@@ -101,7 +107,7 @@ class Observation:
                         **dict(zip(names, row, strict=True)), head_maps=maps.to(self.device)
                     )
                 )
-        layers = [statistics[layer] for layer in self.layer_of]
+        layers = [replace(statistics[at], gate=self._gate(at)) for at in self.layer_of]
         if not self._of_tokens:
             return layers
         return [replace(one, **of) for one, of in zip(layers, self._of_tokens, strict=True)]
@@ -116,13 +122,23 @@ class Observation:
                 name: torch.stack([layer[name] for layer in self._of_tokens])
                 for name in (self._of_tokens or [{}])[0]
             }
-            return without_virtual(replace(group, head_maps=group.head_maps[0], **of_tokens))
+            gate = torch.stack([self._gate(layer) for layer in self.layer_of])
+            group = replace(group, head_maps=group.head_maps[0], gate=gate, **of_tokens)
+            return without_virtual(group)
         stacked = {
             name: torch.stack([getattr(layer, name) for layer in self.layers])
             for name in present(self.layers[0])
         }
         head_maps = torch.cat([layer.head_maps for layer in self.layers], 1)
         return LayerStatistics(**stacked, head_maps=head_maps)
+
+    def _gate(self, layer: int) -> Tensor:
+        """[batch, head]; NaN without a gate."""
+        gate = None if self.gates is None else self.gates.of_layer.get(layer)
+        if gate is None:
+            shape = len(self.plan.real), self.n_heads
+            return torch.full(shape, torch.nan, device=self.device)
+        return gate.to(self.device)
 
     @cached_property
     def _groups(self) -> list[tuple[list[int], LayerStatistics]]:

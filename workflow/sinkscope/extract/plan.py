@@ -94,7 +94,8 @@ class LayerStatistics:
     known. value_norm: [batch, key], L2, mean over key-value heads.
 
     virtual_sink: [batch, head], mean attention on a virtual key (a learned sink, or the key of
-    softmax-off-by-one); NaN without one. None from kernels, which support none.
+    softmax-off-by-one); NaN without one. None from kernels, which support none. gate: [batch,
+    head], mean factor of a gate on the head's output; NaN without one.
     """
 
     max_key: Tensor
@@ -128,3 +129,4 @@ class LayerStatistics:
     state_cosine: Tensor | None = None
     value_norm: Tensor | None = None
     virtual_sink: Tensor | None = None
+    gate: Tensor | None = None

@@ -165,6 +165,16 @@ STATISTICS = (
         has_table=True,
     ),
     Statistic(
+        "gate",
+        ("layer", "head"),
+        "factor of a gate on the head's output, mean over queries: mean_i <g_i, o_i> / <o_i, o_i>, "
+        "o_i the output of the attention and g_i what enters the output projection; null for "
+        "layers without a gate",
+        unit="factor",
+        source="Qiu et al. 2025",
+        has_table=True,
+    ),
+    Statistic(
         "over_half",
         ("layer", "head"),
         "fraction of queries (excluding the first) that put more than half of their attention on "

@@ -1,7 +1,8 @@
 """The figures of the atlas: those of one model, and those that compare models.
 
-Each is a module: in `of_model`, figure(tables, model, documents); in `of_all`, figure(tables). Both
-return a Figure, or None if there is nothing to show.
+Each is a module: in `of_model`, figure(tables, model, documents); in `of_all` (of the models with
+softmax) and `virtual` (of models with virtual keys or gates), figure(tables). All return a Figure,
+or None if there is nothing to show.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sinkscope.charts.write import write_all
 from sinkscope.tables.read import read_tables
 
 OF_MODEL, OF_ALL = "sinkscope.atlas.figures.of_model", "sinkscope.atlas.figures.of_all"
+VIRTUAL = "sinkscope.atlas.figures.virtual"
 # In the order of the report.
 ORDER_OF_MODEL = (
     *("max_attention", "countings", "sinks", "sink_mass", "mass_by_length", "sink_rate"),
@@ -39,9 +41,10 @@ def figures_of_model(
 
 
 def figures_of_all(tables: Tables) -> list[Figure]:
-    """Figures that compare the models with softmax."""
+    """Figures that compare the models with softmax, and those with virtual keys or gates."""
     softmax = with_softmax(tables)
-    return [] if softmax["models"].is_empty() else figures_in(OF_ALL, ORDER_OF_ALL, softmax)
+    figures = [] if softmax["models"].is_empty() else figures_in(OF_ALL, ORDER_OF_ALL, softmax)
+    return [*figures, *figures_in(VIRTUAL, (), tables)]
 
 
 def write_figures_of_model(

@@ -1,0 +1,1 @@
+"""Figures of models with virtual keys or gates."""

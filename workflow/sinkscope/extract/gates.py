@@ -1,0 +1,89 @@
+"""Gates on the output of attention: a factor between 0 and 1 with which a head can be silent.
+
+Gated attention (Qiu et al. 2025; Qwen3-Next) multiplies each head's output by a gate before the
+output projection. The gate is read off as the ratio of both: whatever computes it, and whether it
+is one number per head or one per dimension, it is the factor along the head's output.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sinkscope.extract.layers import is_attention, layer_lists
+
+PROJECTIONS = ("o_proj", "c_proj", "out_proj", "dense")  # names of the output projection
+
+
+class Gates:
+    """The gates of one forward pass. real: [batch, token] bool. of_layer: [batch, head], mean over
+    queries, of the layers with a gate."""
+
+    def __init__(self, real: Tensor) -> None:
+        self.real, self.of_layer = real, dict[int, Tensor]()
+        self._last: tuple[int, Tensor] | None = None
+
+    def attended(self, layer: int, output: Tensor) -> None:
+        """output: [batch, head, token, d], of the attention."""
+        self._last = layer, output.transpose(1, 2)
+
+    def projected(self, rows: Tensor) -> None:
+        """rows: [batch, token, head * d], what enters the output projection. It is ignored if it
+        has another shape than the output of the last attention."""
+        if self._last is None:
+            return
+        (layer, output), self._last = self._last, None
+        if rows.shape == (*output.shape[:2], output[0, 0].numel()):
+            gated, output = rows.float().view_as(output), output.float()
+            length = output.square().sum(-1).clamp(min=torch.finfo(output.dtype).tiny)
+            gate = (gated * output).sum(-1) / length  # [batch, token, head]
+            real = self.real.to(gate.device)[..., None]
+            self.of_layer[layer] = (gate * real).sum(1) / real.sum(1)
+
+
+@contextmanager
+def gates_of(network: torch.nn.Module, n_layers: int, real: Tensor) -> Iterator[Gates | None]:
+    """The gates of the passes in this thread within the block; None without a gate."""
+    projections = [
+        projection
+        for modules in layer_lists(network, n_layers)
+        for layer in modules
+        for module in layer.modules()
+        if is_attention(type(module).__name__) and has_gate(module)
+        if (projection := projection_of(module)) is not None
+    ]
+    if not projections:
+        yield None
+        return
+    gates, owner = Gates(real), threading.get_ident()
+
+    def hook(_: torch.nn.Module, args: tuple[Any, ...]) -> None:
+        if threading.get_ident() == owner and args:
+            with torch.inference_mode(), torch.autocast(args[0].device.type, enabled=False):
+                gates.projected(args[0])
+
+    with ExitStack() as stack:
+        for projection in projections:
+            stack.callback(projection.register_forward_pre_hook(hook).remove)
+        yield gates
+
+
+def has_gate(module: torch.nn.Module) -> bool:
+    """Whether the code of an attention speaks of a gate."""
+    forward: Callable[..., Any] = type(module).forward
+    try:
+        return "gate" in inspect.getsource(forward)
+    except (OSError, TypeError):  # no source
+        return False
+
+
+def projection_of(module: torch.nn.Module) -> torch.nn.Module | None:
+    """The output projection of an attention; None if it is not known by its name."""
+    children = dict(module.named_children())
+    return next((children[name] for name in PROJECTIONS if name in children), None)
