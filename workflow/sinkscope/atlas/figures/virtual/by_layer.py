@@ -51,8 +51,8 @@ def figure(tables: Tables) -> Figure | None:
             "sinks: sink mass of the key set sinks. Virtual key: attention on a key that belongs "
             "to no token and has no value (a learned sink; the key of softmax-off-by-one), mean "
             "over heads and queries. Gate: factor on the outputs of the heads, mean over heads and "
-            "queries; 0 is closed. Means over the documents, of which "
-            f"n = {documents_in(tables['documents'])} per model; "
+            "queries; 0 is closed. Means over n = "
+            f"{documents_in(tables['documents'])} per model; "
             f"{behind(drawn, rows['document'].n_unique())}. Unit: part of 1, linear scale."
         ),
         chart=mean_panels(drawn, y, looks),
