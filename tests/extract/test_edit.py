@@ -121,3 +121,18 @@ def test_a_mask_of_numbers_keeps_its_numbers_where_keys_are_allowed():
     expected = allowed.tril()
     expected[:, 5] = False
     assert torch.equal(visible, expected.expand(2, -1, -1))
+
+
+def test_keys_of_no_token_stay_visible():
+    made = call(12, 8, torch.float32, batch=1)
+    extra = made._replace(
+        key=torch.cat([made.key, made.key[:, :, :2]], 2),
+        value=torch.cat([made.value, made.value[:, :, :2]], 2),
+        mask=torch.ones(1, 1, 12, 14, dtype=torch.bool).tril(), is_causal=False, n_extra=2,
+    )  # fmt: skip
+    extra.mask[..., 12:] = True
+    none = torch.eye(12, dtype=torch.bool)
+    masked = restricted(extra, none[None, None])
+    assert masked.mask[..., 12:].all()
+    assert torch.equal(visible_keys(masked)[0], none)
+    assert torch.equal(visible_keys(extra)[0], torch.ones(12, 12, dtype=torch.bool).tril())

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from sinkscope.extract.masks import Call, shown
+from sinkscope.extract.masks import Call, of_tokens_alone, shown
 from sinkscope.extract.rows import ALTERNATIVES, with_sink
 from sinkscope.extract.sinks import logits_to
 
@@ -35,9 +36,12 @@ def restricted(call: Call, allowed: Tensor) -> Call:
     """The call with only the allowed keys left of those that its queries see; what hides keys, or
     adds to logits, stays.
 
-    allowed: bool, broadcastable to [batch, head, query, key], with four dimensions.
+    allowed: bool, broadcastable to [batch, head, query, key], with four dimensions. Keys of no
+    token stay.
     """
     mask = call.mask
+    if call.n_extra:
+        allowed = F.pad(allowed, (0, call.n_extra), value=True)
     if mask is None:
         mask = allowed
     elif mask.dtype == torch.bool:
@@ -48,7 +52,8 @@ def restricted(call: Call, allowed: Tensor) -> Call:
 
 
 def visible_keys(call: Call) -> Tensor:
-    """[batch, query, key] bool: the keys that each query sees, the same in every head."""
+    """[batch, query, key] bool: the tokens that each query sees, the same in every head."""
+    call = of_tokens_alone(call)
     batch, _, n_tokens, _ = call.query.shape
     visible = torch.ones(1, n_tokens, n_tokens, dtype=torch.bool, device=call.query.device)
     if call.is_causal:

@@ -26,12 +26,18 @@ def output_projections(loaded: Loaded, ids: Tensor) -> list[Tensor]:
     head. Biases are left out: they are the same whatever a head attends to.
 
     ids: [1, token], a few tokens. Raises ModelError for a model whose heads' outputs do not enter a
-    linear module as they are.
+    linear module as they are, or attend to keys of no token.
     """
     found: dict[int, torch.nn.Module] = {}
     outputs: list[Tensor] = []  # [token, head, d_value] of each call
 
     def attend(call: Call) -> Tensor:
+        if call.n_extra:
+            raise ModelError(
+                f"model '{loaded.row.model}': its heads attend to keys of no token, so that the "
+                "role of a head is not defined; take head_roles out of experiments, or choose "
+                "another model."
+            )
         group = call.query.shape[1] // call.value.shape[1]
         value = call.value.float().repeat_interleave(group, 1)
         output = (attention_rows(call) @ value).to(call.query.dtype)

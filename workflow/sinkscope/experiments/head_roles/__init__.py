@@ -46,6 +46,10 @@ EXPERIMENT = Experiment(
                 "head's outputs fill. Here the same rule is applied to language models, and the "
                 "sinks are edited to see what depends on them."
             ),
+            verdict=(
+                "Of {{ head_roles.n_sinks }} heads with a sink, {{ head_roles.n_no_op }} do "
+                "nothing with it and {{ head_roles.n_broadcast }} send the same to all."
+            ),
             # Without the table `models`: models whose attention is not softmax are a control.
             tables=tuple(TABLES),
         ),

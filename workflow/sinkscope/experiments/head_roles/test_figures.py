@@ -47,8 +47,9 @@ def test_models_without_any_sink_are_drawn_where_there_are_no_others(tmp_path):
 def test_the_dearest_edit_stands_beside_the_value_0_and_a_random_key(tmp_path):
     figure = drawn(tmp_path, a=SINKS)["head_edits"]
     assert figure.finding.text == (
-        "a, sinks of 2 no-op heads: removed 1.00 [1.00, 1.00] nats per token, value 0 0.01 [0.01, "
-        "0.01] (a random key 0.00 [0.00, 0.00])."
+        "Nats per token more, in the role where an edit costs most: a, no-op heads (2.0 per text), "
+        "without the sinks 1.00 [1.00, 1.00], with sinks that send nothing 0.01 [0.01, 0.01], the "
+        "same edit of random keys 0.00 [0.00, 0.00]."
     )
     row = figure.data.filter(role="broadcast", edit="zero", edited_key="sink")
     assert row["loss_change"].item() == pytest.approx(0.3)

@@ -97,12 +97,16 @@ def facts_of(counts: pl.DataFrame) -> dict[str, Any]:
 
 def chart(drawn: pl.DataFrame, models: list[str]) -> alt.VConcatChart:
     """Two panels per model, side by side."""
-    rows = [pair(drawn.filter(pl.col("model") == model), model) for model in models]
+    rows = [
+        pair(drawn.filter(pl.col("model") == model), model, with_legends=model == models[0])
+        for model in models
+    ]
     joined = alt.vconcat(*rows, spacing=14, data=data_source(drawn))
     return joined.resolve_scale(color="shared")
 
 
-def pair(rows: pl.DataFrame, model: str) -> alt.HConcatChart:
+def pair(rows: pl.DataFrame, model: str, *, with_legends: bool) -> alt.HConcatChart:
+    """Roles, and changes of output. with_legends: they are the same for all models."""
     n_layers, n_heads = axis_length(rows, "layer"), axis_length(rows, "head")
     side = min(CELL, WIDEST // n_layers)
     width, height = side * n_layers, side * n_heads
@@ -118,12 +122,17 @@ def pair(rows: pl.DataFrame, model: str) -> alt.HConcatChart:
     cells = only(model=model).mark_rect(stroke="white", strokeWidth=0.5)
     letters_of = " : ".join(f"datum.role === '{role}' ? '{one}'" for role, one in LETTERS.items())
     text = only(model=model).transform_calculate(letter=f"{letters_of} : ''")
-    role = cells.encode(x=x, y=y, color=colours("role", "role", COLOURS), tooltip=tooltip)
+    of_role = colours("role", "role", COLOURS)
+    role = cells.encode(
+        x=x, y=y, color=of_role if with_legends else of_role.legend(None), tooltip=tooltip
+    )
     letters = text.mark_text(fontSize=min(10, side), fill="white").encode(x=x, y=y, text="letter:N")
     scale = alt.Scale(type="log", domain=[LEAST, ALL_OF_IT], clamp=True, scheme="viridis")
     legend = alt.Legend(gradientLength=120, values=[0.01, 0.1, 1, 10], format="~g")
     color = alt.Color("sink_remove:Q", title="change of output", scale=scale, legend=legend)
-    change = cells.encode(x=x, y=y, color=color, tooltip=tooltip)
+    change = cells.encode(
+        x=x, y=y, color=color if with_legends else color.legend(None), tooltip=tooltip
+    )
     layers = [role, letters]
     left = alt.LayerChart(layer=layers, title=panel_title(model), width=width, height=height)
     right = change.properties(title=panel_title("sink removed"), width=width, height=height)

@@ -19,12 +19,17 @@ from sinkscope.findings.finding import Finding
 LOOKS: dict[str, Look] = {"sink": ("#d55e00", "circle"), "random": ("#8a8f98", "triangle-up")}
 SHORT = {"zero": "value 0", "mean": "mean value", "other": "value of another text",
          "remove": "removed"}  # fmt: skip
+EDITED = {"zero": "with sinks that send nothing", "mean": "with sinks that send the mean value",
+          "other": "with the sinks' values of another text",
+          "remove": "without the sinks"}  # fmt: skip
 FINDING = (
-    "{% for row in roles %}{{ '; ' if not loop.first }}{{ row.model }}, sinks of "
-    "{{ row.n_heads|decimals(0) }} {{ row.role }} heads: "
-    "{{ row.what }} {{ row.most|estimate(row.most_low, row.most_high) }} nats per token"
-    "{% if row.zero is not none %}, value 0 {{ row.zero|estimate(row.zero_low, row.zero_high) }}"
-    "{% endif %} (a random key {{ row.random|estimate(row.random_low, row.random_high) }})"
+    "Nats per token more, in the role where an edit costs most: "
+    "{% for row in roles %}{{ '; ' if not loop.first }}{{ row.model }}, {{ row.role }} heads "
+    "({{ row.n_heads|decimals(1) }} per text), {{ row.what }} "
+    "{{ row.most|estimate(row.most_low, row.most_high) }}"
+    "{% if row.edit != 'zero' and row.zero is not none %}, with sinks that send nothing "
+    "{{ row.zero|estimate(row.zero_low, row.zero_high) }}{% endif %}"
+    ", the same edit of random keys {{ row.random|estimate(row.random_low, row.random_high) }}"
     "{% endfor %}."
 )
 
@@ -79,11 +84,11 @@ def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
         most.rename({f"loss_change{end}": f"most{end}" for end in ends})
         .join(renamed(sinks.filter(pl.col("edit") == "zero"), "zero", by), on=by, how="left")
         .join(renamed(random, "random", [*by, "edit"]), on=[*by, "edit"], how="left")
-        .with_columns(what=pl.col("edit").replace_strict(SHORT))
+        .with_columns(what=pl.col("edit").replace_strict(EDITED))
         .sort("most", "model", descending=[True, False])
     )
     numbers = [f"{name}{end}" for name in ("most", "zero", "random") for end in ends]
-    return {"roles": found.select("model", "role", "n_heads", "what", *numbers).to_dicts()}
+    return {"roles": found.select("model", "role", "n_heads", "edit", "what", *numbers).to_dicts()}
 
 
 def chart(drawn: pl.DataFrame, order: list[str]) -> alt.FacetChart:

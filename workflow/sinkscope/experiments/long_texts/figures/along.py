@@ -100,7 +100,7 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
         *("model:N", "attention:N", ("window:Q", "keys"), ("position:Q", "from position")),
         ("loss:Q", "loss", ".3f"),
     )
-    x = alt.X("position:Q", title="position").axis(format="~s", tickCount=5)
+    x = alt.X("position:Q", title="position").axis(format=",d", tickCount=5)
     y = alt.Y("loss:Q", title="nats per token").scale(zero=False)
     line = alt.Chart(width=310, height=200).mark_line(strokeWidth=1.5)
     line = line.encode(x=x, y=y, **line_looks("attention", LOOKS), tooltip=tooltip)
