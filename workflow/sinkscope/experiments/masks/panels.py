@@ -66,8 +66,8 @@ def cost_panels(drawn: pl.DataFrame, masks: Sequence[str], y: alt.Y, value: str)
     )
     color = look["color"]
     base = alt.Chart().encode(x=x)
-    link = base.mark_line(strokeDash=[3, 3], strokeWidth=1, opacity=0.7, aria=False)
-    rule = base.transform_filter(f"isValid(datum.{value}_low)").mark_rule(aria=False)
+    link = base.mark_line(strokeDash=[3, 3], strokeWidth=1, opacity=0.7)
+    rule = base.transform_filter(f"isValid(datum.{value}_low)").mark_rule()
     low = alt.Y.from_dict({**y.to_dict(), "field": f"{value}_low"})  # type: ignore[dict-item]
     filled, hollow = (
         base.transform_filter(which).mark_point(filled=fill, size=50, opacity=0.85)
