@@ -39,9 +39,26 @@ function panelsThatFit(spec, available) {
   if (spec.columns === 1) panel.width = Math.max(160, Math.min(panel.width, available - 110));
 }
 
+const PHONE = 500; // pixels of a page on which names need their own room
+
+/**
+ * On a phone: a legend in as many columns as its labels have room, and shorter labels of axes.
+ * @param {any} part of a specification @param {number} available pixels
+ */
+function narrow(part, available) {
+  if (part === null || typeof part !== "object") return;
+  if (part.legend?.columns && Array.isArray(part.scale?.domain)) {
+    const longest = Math.max(...part.scale.domain.map((/** @type {unknown} */ name) => String(name).length));
+    part.legend.columns = Math.max(1, Math.floor(available / (6.5 * longest + 45)));
+  }
+  if (part.axis?.labelLimit) part.axis.labelLimit = Math.min(part.axis.labelLimit, 0.28 * available);
+  for (const inner of Object.values(part)) narrow(inner, available);
+}
+
 /** @param {VegaLiteSpec} spec @param {number} available pixels */
 function fit(spec, available) {
   spec.config.legend.columns = Math.max(2, Math.floor(available / 105));
+  if (available < PHONE) narrow(spec, available);
   if (spec.spec) {
     panelsThatFit(spec, available);
   } else if (spec.concat) {
@@ -54,7 +71,7 @@ function fit(spec, available) {
     spec.columns = Math.max(1, Math.min(spec.columns, columns));
     for (const part of panels) part.width = Math.min(panel, available / across - beside);
   } else if (spec.vconcat) {
-    const wide = spec.vconcat.filter((part) => part.width);
+    const wide = spec.vconcat.flatMap((part) => part.vconcat ?? [part]).filter((part) => part.width);
     for (const part of wide) part.width = Math.min(part.width, available - 150);
   } else {
     spec.autosize = { type: "fit-x", contains: "padding" };
