@@ -32,7 +32,9 @@ from sinkscope.jobs.failures import Failure, failure_path
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.keys import key_sets
 from sinkscope.report.build import write_report
+from sinkscope.schema import properties
 
+SECTIONS = list(sections(properties("config")["experiments"]["default"]))  # of a default run
 HOSTILE = "</script><b>x</b>"
 HOSTILE_TOKENS = [HOSTILE, "<img src=x onerror=alert(1)>", "\"q\", 's'", "{{ 7 * 7 }}", "\u2028"]
 TEXTS = {"one": "Z one", "two": f"Z two {HOSTILE}", "three": "Z\0three\x1b[31m\ufffe"}
@@ -219,11 +221,11 @@ def make_site(folder, grid, manifests, out="reports"):
         write_figures_of_model(tables, results / "figures" / model, model)
     for model, paths in manifests.items():
         write_maps(paths, folder, site / "maps" / model, list(TEXTS))
-    for name in sections():
+    for name in SECTIONS:
         write_section(name, tables, results / "sections" / name)
     drawn = [results / "figures" / name for name in ("all", *manifests)]
-    write_findings([*drawn, *(results / "sections" / name for name in sections())], tables)
-    write_report(Wanted(grid, folder), results, site, "c0ffee", list(sections()))
+    write_findings([*drawn, *(results / "sections" / name for name in SECTIONS)], tables)
+    write_report(Wanted(grid, folder), results, site, "c0ffee", SECTIONS)
     return site
 
 
