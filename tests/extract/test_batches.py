@@ -11,11 +11,12 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.extract.batches import (
     AHEAD,
     BLOCK,
+    ON_GPU,
+    ON_PROCESSOR,
     TOGETHER,
     batches,
     encoded_ahead,
     padded_length,
-    rows_of,
 )
 from sinkscope.extract.encode import Encoded
 
@@ -43,14 +44,14 @@ def names(found):
 
 def test_documents_of_one_length_meet_on_a_gpu_and_all_others_go_alone():
     given = [document(f"d{i}", n) for i, n in enumerate([5, 9, 5, 9, 4, 5])]
-    found = list(batches(encode_all, given, ALL, None, on_gpu=True))
+    found = list(batches(encode_all, given, ALL, None, on_gpu=True, shapes=ON_GPU))
     assert sorted(names(found)) == [["d0", "d2", "d5"], ["d1", "d3"], ["d4"]]
     assert all(len({len(one.ids) for one in batch.encoded}) == 1 for batch in found)
 
 
 def test_documents_with_maps_and_those_without_do_not_share_a_pass():
     given = [document(f"d{i}", 5) for i in range(4)]
-    found = list(batches(encode_all, given, {"d0", "d2"}, 5, on_gpu=True))
+    found = list(batches(encode_all, given, {"d0", "d2"}, 5, on_gpu=True, shapes=ON_GPU))
     assert {tuple(names([one])[0]): one.with_maps for one in found} == {
         ("d0", "d2"): True, ("d1", "d3"): False,
     }  # fmt: skip
@@ -58,7 +59,7 @@ def test_documents_with_maps_and_those_without_do_not_share_a_pass():
 
 def test_documents_without_maps_are_padded_to_a_few_lengths_and_fill_passes_of_one_shape():
     given = [document(f"d{i}", n) for i, n in enumerate([5, 9, 15, 16, 17, 40])]
-    found = list(batches(encode_all, given, [], 48, on_gpu=True))
+    found = list(batches(encode_all, given, [], 48, on_gpu=True, shapes=ON_GPU))
     shapes = {tuple(names([one])[0]): (one.n_rows, one.n_tokens) for one in found}
     assert shapes == {
         ("d0", "d1", "d2"): (512, 16), ("d3", "d4"): (341, 24), ("d5",): (170, 48),
@@ -76,21 +77,29 @@ def test_a_padded_length_leaves_room_for_padding_and_fits_the_model(n_tokens, lo
 
 def test_a_document_as_long_as_the_model_takes_is_not_padded_nor_mixed_with_those_that_are():
     given = [document(f"d{i}", n) for i, n in enumerate([47, 48, 46, 48])]
-    found = list(batches(encode_all, given, [], 48, on_gpu=True))
+    found = list(batches(encode_all, given, [], 48, on_gpu=True, shapes=ON_GPU))
     assert {tuple(names([one])[0]): one.n_tokens for one in found} == {
         ("d0", "d2"): 48, ("d1", "d3"): None,
     }  # fmt: skip
 
 
 def test_full_passes_leave_while_others_wait():
-    given = [document(f"d{i}", 20) for i in range(rows_of(24) + 1)]
-    found = list(batches(encode_all, given, [], None, on_gpu=True))
-    assert [len(one.documents) for one in found] == [rows_of(24), 1]
+    given = [document(f"d{i}", 20) for i in range(ON_GPU.n_rows(24) + 1)]
+    found = list(batches(encode_all, given, [], None, on_gpu=True, shapes=ON_GPU))
+    assert [len(one.documents) for one in found] == [ON_GPU.n_rows(24), 1]
+
+
+def test_on_a_processor_small_passes_of_one_shape_hold_documents_of_similar_length():
+    given = [document(f"d{i}", n) for i, n in enumerate([130, 140, 143, 150, 135, 144, 400])]
+    found = list(batches(encode_all, given, [], None, on_gpu=False, shapes=ON_PROCESSOR))
+    assert {tuple(names([one])[0]): (one.n_rows, one.n_tokens) for one in found} == {
+        ("d0", "d1", "d2", "d4"): (7, 144), ("d3", "d5"): (6, 160), ("d6",): (2, 416),
+    }  # fmt: skip
 
 
 def test_on_a_processor_every_document_goes_alone_and_in_order():
     given = [document(f"d{i}", 5) for i in range(4)]
-    assert names(batches(encode_all, given, ALL, None, on_gpu=False)) == [
+    assert names(batches(encode_all, given, ALL, None, on_gpu=False, shapes=None)) == [
         ["d0"],
         ["d1"],
         ["d2"],
@@ -101,7 +110,7 @@ def test_on_a_processor_every_document_goes_alone_and_in_order():
 def test_a_batch_holds_no_more_tokens_than_it_may_but_a_long_document_still_runs():
     half = TOGETHER // 2
     given = [document(f"d{i}", half) for i in range(3)] + [document("long", TOGETHER + 1)]
-    assert sorted(names(batches(encode_all, given, ALL, None, on_gpu=True))) == [
+    assert sorted(names(batches(encode_all, given, ALL, None, on_gpu=True, shapes=ON_GPU))) == [
         ["d0", "d1"],
         ["d2"],
         ["long"],
@@ -112,7 +121,7 @@ def test_every_document_comes_once_however_many_there_are():
     given = [document(f"d{i}", 4 + i % 90) for i in range(500)]
     found = [
         name
-        for batch in names(batches(encode_all, given, ALL, None, on_gpu=True))
+        for batch in names(batches(encode_all, given, ALL, None, on_gpu=True, shapes=ON_GPU))
         for name in batch
     ]
     assert sorted(found) == sorted(one.name for one in given)
@@ -121,7 +130,9 @@ def test_every_document_comes_once_however_many_there_are():
 def test_a_document_that_cannot_be_encoded_is_handed_on_with_its_reason():
     given = [document("good", 5), document("bad", 3), document("after", 5)]
     (bad,) = (
-        batch for batch in batches(encode_all, given, ALL, None, on_gpu=True) if batch.problem
+        batch
+        for batch in batches(encode_all, given, ALL, None, on_gpu=True, shapes=ON_GPU)
+        if batch.problem
     )
     assert [one.name for one in bad.documents] == ["bad"]
     assert "document 'bad'" in str(bad.problem)

@@ -74,9 +74,13 @@ class Analyser:
         encoded = list(batch.encoded)
         encoded += [encoded[-1]] * (batch.n_rows - len(encoded))  # rows that nobody reads
         ids, real = self.padded(encoded, batch.n_tokens)
-        # Sets that hold the same keys, and those that no document has, are reduced once.
         members = members_of(encoded, real)
-        distinct, column = members.unique(dim=2, return_inverse=True)
+        if real is not None and not ids.is_cuda:
+            # How a product is rounded depends on its shape, which other documents must not change.
+            distinct, column = members, torch.arange(members.shape[2])
+        else:
+            # Sets that hold the same keys, and those that no document has, are reduced once.
+            distinct, column = members.unique(dim=2, return_inverse=True)
         plan, mask = self.plan(distinct, real, with_maps=batch.with_maps), None
         if real is not None and self.loaded.family == "encoder":
             mask = real.long().to(ids.device)  # in a decoder, nothing before padding sees it

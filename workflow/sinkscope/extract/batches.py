@@ -20,25 +20,42 @@ TOGETHER = 16_384  # tokens of a batch on a GPU
 EncodeAll = Callable[[Sequence[Document]], list[Encoded | SinkscopeError]]
 
 
-# Lengths to which documents are padded, so that documents of many lengths share passes of few
-# shapes. Beyond the last, documents of one length share a pass.
-LENGTHS = (
-    *(16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512),
-    *(640, 768, 896, 1024, 1280, 1536, 1792, 2048),
+@dataclass(frozen=True)
+class Shapes:
+    """Shapes of padded passes. lengths: to which documents are padded, ascending, so that documents
+    of many lengths share passes of few shapes; longer ones are not padded. n_tokens: of a pass,
+    which together with its length gives its number of rows. All passes of one length have the same
+    shape, so that no result depends on the documents that share a pass."""
+
+    lengths: tuple[int, ...]
+    n_tokens: int
+
+    def n_rows(self, length: int) -> int:
+        return max(1, self.n_tokens // length)
+
+
+ON_GPU = Shapes(
+    (
+        *(16, 24, 32, 48, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512),
+        *(640, 768, 896, 1024, 1280, 1536, 1792, 2048),
+    ),
+    n_tokens=8192,
 )
-TOGETHER_PADDED = 8192  # tokens of every padded pass, whose number of rows is fixed
+# On a processor, of models so small that most of the time is spent on calls, not on arithmetic.
+ON_PROCESSOR = Shapes(tuple(range(16, 513, 16)), n_tokens=1024)
 
 
 @dataclass(frozen=True)
 class Batch:
     """Documents of one pass, whose cells all hold maps or none. n_tokens: the length to which all
-    of them are padded; None if they have the same length. problem: the error if the batch's only
-    document could not be encoded."""
+    of them are padded; None if they have the same length. shapes: of padded passes. problem: the
+    error if the batch's only document could not be encoded."""
 
     documents: list[Document]
     encoded: list[Encoded]
     with_maps: bool = True
     n_tokens: int | None = None
+    shapes: Shapes = ON_GPU
     problem: SinkscopeError | None = None
 
     def alone(self) -> list[Batch]:
@@ -53,9 +70,9 @@ class Batch:
 
     @property
     def n_rows(self) -> int:
-        """Rows of the pass. A padded pass has a fixed number, so that all passes of one length
-        have the same shape, and no result depends on how many documents shared its pass."""
-        return len(self.documents) if self.n_tokens is None else rows_of(self.n_tokens)
+        """Rows of the pass; a padded one may have more than documents."""
+        n = self.n_tokens
+        return len(self.documents) if n is None else self.shapes.n_rows(n)
 
     @property
     def is_full(self) -> bool:
@@ -65,16 +82,12 @@ class Batch:
         return (len(self.documents) + 1) * len(self.encoded[0].ids) > TOGETHER
 
 
-def rows_of(n_tokens: int) -> int:
-    return max(1, TOGETHER_PADDED // n_tokens)
-
-
-def padded_length(n_tokens: int, longest: int | None) -> int | None:
-    """The next of LENGTHS, or the longest input of the model; None for documents that are as long
-    or longer. Above n_tokens: a pass without any padding could take another kernel."""
-    lengths = [one for one in LENGTHS if longest is None or one < longest]
+def padded_length(n_tokens: int, longest: int | None, shapes: Shapes = ON_GPU) -> int | None:
+    """The next of the lengths, or the longest input of the model; None for documents that are as
+    long or longer. Above n_tokens: a pass without any padding could take another kernel."""
+    lengths = [one for one in shapes.lengths if longest is None or one < longest]
     fitting = [one for one in [*lengths, *([longest] if longest else [])] if one > n_tokens]
-    return min(fitting, default=None) if n_tokens < LENGTHS[-1] else None
+    return min(fitting, default=None) if n_tokens < shapes.lengths[-1] else None
 
 
 def encoded_ahead(
@@ -105,10 +118,11 @@ def batches(
     longest: int | None,
     *,
     on_gpu: bool,
+    shapes: Shapes | None,
 ) -> Iterator[Batch]:
-    """Batches of all documents: on a CPU, one document each. On a GPU, documents whose cells hold
-    maps share a pass if they have the same length (padding would be part of a map); the others are
-    padded to a common length.
+    """Batches of all documents. Those whose cells hold no maps are padded to a common length and
+    share a pass (padding would be part of a map). Of the others and where shapes is None, documents
+    of the same length share a pass on a GPU; on a processor, each goes alone.
 
     mapped: names of the documents whose cells hold maps. longest: longest input of the model.
     Documents at most AHEAD places apart can share a batch without padding.
@@ -120,13 +134,15 @@ def batches(
             yield Batch([document], [], problem=encoded)
             continue
         with_maps, n_tokens = document.name in mapped, len(encoded.ids)
-        n_padded = None if with_maps or not on_gpu else padded_length(n_tokens, longest)
+        n_padded = None
+        if shapes is not None and not with_maps:
+            n_padded = padded_length(n_tokens, longest, shapes)
         kind = (n_padded or n_tokens, n_padded is None, with_maps)
-        batch = waiting.setdefault(kind, Batch([], [], with_maps, n_padded))
+        batch = waiting.setdefault(kind, Batch([], [], with_maps, n_padded, shapes or ON_GPU))
         batch.documents.append(document)
         batch.encoded.append(encoded)
         n_waiting += n_padded is None
-        if not on_gpu or batch.is_full:
+        if batch.is_full or (n_padded is None and not on_gpu):
             n_waiting -= len(batch.documents) * (n_padded is None)
             yield waiting.pop(kind)
         elif n_waiting > AHEAD:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sinkscope.extract.masks import Visible
+from sinkscope.extract.masks import Visible, shown
 from sinkscope.extract.plan import Plan
 from sinkscope.extract.reductions import N_NEAR, block_weights, neighbours
 from sinkscope.keys import LOCAL_WIDTHS
@@ -24,14 +24,27 @@ class Frame:
     entropy_weight: [batch, query] one over the maximum entropy of the row, for the n_entropy rows
     that have an entropy. later: [batch, query] all queries except the first. pool: [cell, token]
     weights of a map's cells, None if the map is exact. n_real, n_entropy, n_later: [batch, 1].
+
+    padding: runs of padding, as document and tokens, on a processor, where few runs are written
+    faster than all rows are multiplied; None on a GPU. hides_padding: whether the mask hides these
+    keys from all queries, and no others.
     """
 
-    def __init__(self, plan: Plan, visible: Visible, *, is_causal: bool) -> None:
+    def __init__(
+        self, plan: Plan, visible: Visible, *, is_causal: bool, mask: Tensor | None = None
+    ) -> None:
         self.plan, self.visible, self.is_causal = plan, visible, is_causal
         real, device = plan.real, plan.real.device
         n_tokens = real.shape[1]
         self.padded = not bool(real.all())
         self.first = real.int().argmax(1)
+        self.padding = None if real.is_cuda else runs_of_padding(real)
+        self.starts_at_0 = not real.is_cuda and bool(real[:, 0].all())
+        self.hides_padding = (
+            self.padding is not None
+            and mask is not None
+            and bool((shown(mask) == real[:, None, None]).all())
+        )
         self.window = plan.window_rows().float()
         self.window_end = 1 + int(self.window.any(0).nonzero().max())
         self.key_sets = plan.key_sets.float()
@@ -55,3 +68,13 @@ class Frame:
     def without(self, sinks: Tensor) -> Tensor:
         """[batch, query, near offset] 1 for keys that are seen and not in sinks [batch, key]."""
         return self.beside * ~sinks[:, self.near[:, :N_NEAR]]
+
+
+def runs_of_padding(real: Tensor) -> list[tuple[int, slice]]:
+    """Document and tokens of each run. real: [batch, token] bool."""
+    edges = torch.nn.functional.pad(~real, (1, 1)).int().diff()  # 1 before a run, -1 after it
+    starts, stops = ((edges == edge).nonzero().tolist() for edge in (1, -1))
+    return [
+        (document, slice(start, stop))
+        for (document, start), (_, stop) in zip(starts, stops, strict=True)
+    ]

@@ -17,10 +17,12 @@ from sinkscope.config import Settings
 from sinkscope.documents import Document
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.analyse import Analyser
-from sinkscope.extract.batches import Batch, batches
+from sinkscope.extract.batches import ON_GPU, ON_PROCESSOR, Batch, batches
 from sinkscope.extract.cell import Cell, cell_path, fingerprint_of, write_cell
 from sinkscope.extract.model import Loaded
 from sinkscope.files import sha256_of
+
+SMALL = 50_000_000  # parameters of a model whose documents share passes on a processor
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def make_cells(
             finished(document, sha256_of(paths[document.name]))
         else:
             pending.append(document)
-    for batch in batches_of(analyser, pending, mapped):
+    for batch in batches_of(analyser, pending, mapped, summaries=False):
         for document, cell in zip(batch.documents, together(analyser, batch), strict=True):
             try:
                 if isinstance(cell, SinkscopeError):
@@ -112,11 +114,18 @@ def make_cells(
 
 
 def batches_of(
-    analyser: Analyser, documents: Sequence[Document], mapped: Container[str]
+    analyser: Analyser, documents: Sequence[Document], mapped: Container[str], *, summaries: bool
 ) -> Iterator[Batch]:
-    loaded = analyser.loaded
+    """On a processor, a full cell does not depend on whether it holds maps: each document goes
+    alone."""
+    loaded, shapes = analyser.loaded, None
     on_gpu = loaded.device.type == "cuda"
-    return batches(analyser.encode_all, documents, mapped, loaded.max_length, on_gpu=on_gpu)
+    if on_gpu:
+        shapes = ON_GPU
+    elif summaries and loaded.facts()["n_parameters"] < SMALL:
+        shapes = ON_PROCESSOR
+    encode_all, longest = analyser.encode_all, loaded.max_length
+    return batches(encode_all, documents, mapped, longest, on_gpu=on_gpu, shapes=shapes)
 
 
 def together(analyser: Analyser, batch: Batch) -> list[Cell | SinkscopeError]:

@@ -138,7 +138,7 @@ def make_summaries(
         remove(cell_path(results, row.model, document.name))
     return make_parts(
         analyser,
-        batches_of(analyser, documents, ()),
+        batches_of(analyser, documents, (), summaries=True),
         summaries.tie_tolerance,
         hash_of_job(analyser.loaded, analyser.settings, code),
         parts_folder(results, row.model, summaries.shard),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, Protocol
@@ -108,10 +109,18 @@ def shown(mask: Tensor) -> Tensor:
     return mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
 
 
-def hide(logits: Tensor, call: Call, start: int, future: Tensor) -> None:
+def hide(
+    logits: Tensor,
+    call: Call,
+    start: int,
+    future: Tensor,
+    padding: Sequence[tuple[int, slice]] | None = None,
+) -> None:
     """Mask one block's logits [batch, head, query, key] in place; queries count from start.
 
-    future: [row, row], HIDDEN above the diagonal and 0 elsewhere, at least a block's size.
+    future: [row, row], HIDDEN above the diagonal and 0 elsewhere, at least a block's size. padding:
+    the document and keys of each run of keys that the mask hides, if it hides them from all
+    queries, and no others.
     """
     n_rows, n_keys = logits.shape[2:]
     if call.key_bias is not None:
@@ -119,7 +128,10 @@ def hide(logits: Tensor, call: Call, start: int, future: Tensor) -> None:
     if call.is_causal:
         # Only the last n_rows keys of a causal block can lie in the future.
         logits[..., start:].add_(future[:n_rows, : n_keys - start])
-    if call.mask is not None:
+    if padding is not None:
+        for document, keys in padding:
+            logits[document, :, :, keys] = HIDDEN
+    elif call.mask is not None:
         mask = rows_of(call.mask, start, start + n_rows)[..., :n_keys]
         if mask.dtype != torch.bool:
             logits.add_(mask)

@@ -187,7 +187,7 @@ class Observation:
         """Computed once for layers with the same visible keys."""
         frame = self._frame
         if frame is None or frame.visible is not visible or frame.is_causal != call.is_causal:
-            frame = self._frame = Frame(plan, visible, is_causal=call.is_causal)
+            frame = self._frame = Frame(plan, visible, is_causal=call.is_causal, mask=call.mask)
         return frame
 
 

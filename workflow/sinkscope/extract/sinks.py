@@ -68,19 +68,24 @@ def find_sinks(
     steady_in_head = torch.zeros_like(score, dtype=torch.float32)
     by_attention, is_sink = torch.zeros_like(enough), torch.zeros_like(enough)
     on_sinks = torch.zeros_like(real, dtype=torch.float64)  # [batch, query]
-    for keys in (in_mean | enough_in_head.any(1)).any(0).nonzero()[:, 0].split(KEYS_AT_ONCE):
+    for keys in first_of(in_mean | enough_in_head.any(1)).split(KEYS_AT_ONCE, 1):
         logits = logits_to(call, keys)  # [batch, head, query, key]
-        n_queries = visible.n_queries[:, keys]
-        some = in_mean[:, keys].any(0).nonzero()[:, 0]
-        mean = rows_of_logits(call, logits[..., some], normalizer, visible).mean(1)
+        some = first_of(in_mean.gather(1, keys))  # places among these keys
+        mean = rows_of_logits(call, taken(logits, some), normalizer, visible).mean(1)
         # In place, since a sum of float32 is faster than one of bool.
-        steady_in_head[..., keys] = logits.gt_(above[..., None]).sum(2) / n_queries[:, None]
-        keys, n_queries = keys[some], n_queries[:, some]
+        n_above = logits.gt_(above[..., None]).sum(2)
+        n_queries = visible.n_queries.gather(1, keys)
+        of_heads = keys[:, None].expand_as(n_above)
+        steady_in_head.scatter_(2, of_heads, n_above / n_queries[:, None])
+        keys, n_queries = keys.gather(1, some), n_queries.gather(1, some)
         mean *= real[..., None]
-        steady[:, keys] = (mean > visible.uniform_rows[..., None]).sum(1) / n_queries
-        by_attention[:, keys] = enough[:, keys] & (steady[:, keys] >= rule.share)
-        is_sink[:, keys] = (close if uses_state else by_attention)[:, keys]
-        on_sinks += (mean.double() * is_sink[:, None, keys]).sum(-1)
+        part = (mean > visible.uniform_rows[..., None]).sum(1) / n_queries
+        steady.scatter_(1, keys, part)
+        of_part = enough.gather(1, keys) & (part >= rule.share)
+        by_attention.scatter_(1, keys, of_part)
+        of_part = close.gather(1, keys) if uses_state else of_part
+        is_sink.scatter_(1, keys, of_part)
+        on_sinks += (mean.double() * of_part[:, None]).sum(-1)
     counted = later(real) & ~is_sink
     n_real, n_counted = (rows.double().sum(1) for rows in (real, counted))
     return Sinks(
@@ -99,22 +104,36 @@ def later(real: Tensor) -> Tensor:
     return real & (real.cumsum(1) > 1)
 
 
+def first_of(wanted: Tensor) -> Tensor:
+    """[batch, place] indices of the keys that each document wants, ascending, and of others where
+    a document wants fewer than another. wanted: [batch, key] bool."""
+    n_keys = int(wanted.sum(1).max())
+    return wanted.int().argsort(dim=1, descending=True, stable=True)[:, :n_keys]
+
+
+def taken(values: Tensor, keys: Tensor) -> Tensor:
+    """[batch, ..., place]: of [batch or 1, ..., key] the values at keys [batch, place]."""
+    values = values.expand(len(keys), *values.shape[1:])
+    at = keys.view(len(keys), *(1,) * (values.ndim - 2), -1)
+    return values.gather(-1, at.expand(*values.shape[:-1], -1))
+
+
 def logits_to(call: Call, keys: Tensor) -> Tensor:
-    """[batch, head, query, key] masked logits of some keys only. keys: [key] indices."""
+    """[batch, head, query, place] masked logits of some keys only. keys: [batch, place]."""
     batch, n_heads, n_tokens, d = call.query.shape
     n_kv = call.key.shape[1]
     query = (call.query.float() * call.scale).reshape(batch, n_kv, -1, d)
-    key = call.key[:, :, keys].float().transpose(2, 3)  # [batch, kv, d, key]
-    logits = (query @ key).view(batch, n_heads, n_tokens, len(keys))
+    key = taken(call.key.transpose(2, 3), keys).float()  # [batch, kv, d, place]
+    logits = (query @ key).view(batch, n_heads, n_tokens, keys.shape[1])
     if call.softcap is not None:
         logits = capped(logits, call.softcap)
     if call.key_bias is not None:
-        logits = logits + call.key_bias[:, :, None, keys]
+        logits = logits + taken(call.key_bias, keys)[:, :, None]
     if call.is_causal:
         row = torch.arange(n_tokens, device=keys.device)[:, None]
-        logits = logits.masked_fill(keys > row, HIDDEN)
+        logits = logits.masked_fill(keys[:, None, None] > row, HIDDEN)
     if call.mask is not None:
-        mask = call.mask[..., keys]
+        mask = taken(call.mask, keys)
         if mask.dtype != torch.bool:
             logits = logits + mask
         logits = logits.masked_fill(~shown(mask), HIDDEN)

@@ -23,7 +23,7 @@ from sinkscope.extract.sums import Sums
 # Logits of one block of queries: more does not fit a CPU's cache, less leaves a GPU idle.
 CPU_BLOCK_BYTES = 4 << 20
 GPU_BLOCK_BYTES = 256 << 20
-LEAST_ROWS = 128  # of a causal block: fewer save less time than calling torch takes
+LEAST_ROWS = 256  # of a causal block: fewer save less time than calling torch takes
 LEAST_SHARE = 1 / 64  # of these bytes, after memory ran out
 
 
@@ -98,7 +98,8 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
         torch.bmm(rows, key[:, :, :n_keys], out=logits.view(flat))
         if call.softcap is not None:
             logits.copy_(capped(logits, call.softcap))
-        hide(logits, call, start, workspace.future(stop - start))
+        padding = sums.frame.padding if sums.frame.hides_padding else None
+        hide(logits, call, start, workspace.future(stop - start), padding)
         if call.sink is not None:
             probability.copy_(with_sink(logits, rows_of(call.sink, start, stop).float()))
         elif call.attention == "softmax":
@@ -117,7 +118,8 @@ def block_rows(call: Call, start: int, share: float) -> int:
     """Query rows of the block at `start`, so that the logits of all heads fit its share of bytes.
 
     A causal block computes the square on the diagonal in full: at most a quarter of the
-    document a block keeps that waste small, where there is enough to waste.
+    document a block keeps that waste small, where there is enough to waste. A document of
+    LEAST_ROWS or fewer is one block: calling torch twice would take longer.
     """
     batch, n_heads, n_tokens, _ = call.query.shape
     most_bytes = GPU_BLOCK_BYTES if call.query.is_cuda else CPU_BLOCK_BYTES
