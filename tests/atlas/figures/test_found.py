@@ -169,3 +169,15 @@ def test_nothing_found_is_drawn_as_no_mass():
 def test_of_texts_too_short_to_be_judged_nothing_is_drawn():
     own_state = [sink(0, 0, "Z", 0.5, 0.5, attention=False)]  # key 0 is close to itself
     assert figures(own_state, mass(0, None, 0.1), []) == {}
+
+
+def test_of_very_many_documents_the_tokens_with_the_most_mass_have_marks(monkeypatch):
+    """Their numbers are those of the figure with all marks."""
+    whole = figures(FOUND, mass(0, 0.3, 0.3), TOKENS)["found_sinks_histogram"]
+    assert "the most mass" not in whole.caption
+    monkeypatch.setattr(histogram, "MOST_ROWS", 1)
+    monkeypatch.setattr(histogram, "LEAST_MARKS", 1)
+    few = figures(FOUND, mass(0, 0.3, 0.3), TOKENS)["found_sinks_histogram"]
+    assert "Of one model at most the 1 marks with the most mass." in few.caption
+    expected = whole.data.sort("mass", descending=True).group_by("model").first()
+    assert few.data.sort("model").equals(expected.select(few.data.columns).sort("model"))

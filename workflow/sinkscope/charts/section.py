@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sinkscope.charts.figure import Figure
+from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.select import with_softmax
 from sinkscope.charts.write import write_all
 from sinkscope.discovery import in_order, load
-from sinkscope.tables.read import read_tables
+from sinkscope.tables.read import StoredTables
 
 
 def figures_in(package: str, order: Sequence[str], *arguments: Any) -> list[Figure]:
@@ -34,7 +34,7 @@ def write_section(
     names: tables that they read, from the folder `tables`. If `models` is among them, models whose
     attention is not softmax are left out, unless every_kind is true.
     """
-    frames = read_tables(tables, names)
+    frames: Tables = StoredTables(tables, names)
     if "models" in frames and not every_kind:
         frames = with_softmax(frames)
     write_all(figures_in(package, order, frames), out)

@@ -9,6 +9,7 @@ import polars as pl
 from sinkscope import means, words
 from sinkscope.charts.figure import Tables
 from sinkscope.charts.theme import ALL_DOCUMENTS
+from sinkscope.tables.read import StoredTables
 
 # Longer pickers are hard to use, and each entry adds its rows to the file.
 MOST_DOCUMENTS = 20
@@ -25,14 +26,28 @@ def model_names(tables: Tables) -> list[str]:
     return tables["models"]["model"].unique().sort().to_list()
 
 
-def of_model(tables: Tables, model: str) -> dict[str, pl.DataFrame]:
-    return {name: frame.filter(pl.col("model") == model) for name, frame in tables.items()}
+def filtered(tables: Tables, where: pl.Expr) -> Tables:
+    """The rows of all tables for which `where` is true."""
+    if isinstance(tables, StoredTables):
+        return tables.filtered(where)
+    return {name: frame.filter(where) for name, frame in tables.items()}
 
 
-def with_softmax(tables: Tables) -> dict[str, pl.DataFrame]:
+def rows_where(tables: Tables, name: str, where: pl.Expr) -> pl.DataFrame:
+    """The rows of one table for which `where` is true; others of a stored table are not read."""
+    if isinstance(tables, StoredTables):
+        return tables.filtered(where)[name]
+    return tables[name].filter(where)
+
+
+def of_model(tables: Tables, model: str) -> Tables:
+    return filtered(tables, pl.col("model") == model)
+
+
+def with_softmax(tables: Tables) -> Tables:
     """The tables without models whose attention is not softmax, which are not comparable."""
     others = tables["models"].filter(pl.col("attention") != "softmax")["model"].to_list()
-    return {name: frame.filter(~pl.col("model").is_in(others)) for name, frame in tables.items()}
+    return filtered(tables, ~pl.col("model").is_in(others))
 
 
 def documents_of(tables: Tables, wanted: Sequence[str] | None) -> list[str]:

@@ -14,7 +14,7 @@ from sinkscope.claims.measure import Tables
 from sinkscope.claims.measured import NOT_MEASURED, Measurement, condition_text, measure_model
 from sinkscope.claims.table import TABLES
 from sinkscope.tables.contract import write_table
-from sinkscope.tables.read import read_tables
+from sinkscope.tables.read import StoredTables
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested here"
 # For a claim as a whole: it holds for every tested model, but not every model was tested.
@@ -142,6 +142,6 @@ def overall(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
 
 def write_claims(path: Path, tables: Path, names: Sequence[str], out: Path) -> None:
     """Evaluate the claims of a file on these tables of a folder; write the table `claims`."""
-    tables_of_run = read_tables(tables, names)
+    tables_of_run = StoredTables(tables, names)
     rows = evaluate(read_claims(path), tables_of_run)
     write_table(rows.lazy(), "claims", TABLES["claims"], out)

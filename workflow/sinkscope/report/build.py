@@ -17,7 +17,7 @@ from sinkscope.jobs.wanted import Wanted
 from sinkscope.report.leftovers import remove_leftovers
 from sinkscope.report.pages import Report
 from sinkscope.report.site import SCRIPTS, STYLES, environment, script, shown_sections, style
-from sinkscope.tables.read import read_table, read_tables
+from sinkscope.tables.read import StoredTables, read_table
 
 MOST_CSV = 200_000  # bytes of a table that is copied as CSV too
 
@@ -38,7 +38,7 @@ def write_report(
     configuration no longer has are removed.
     """
     tables = results / "tables"
-    atlas_tables = read_tables(tables, tables_of_atlas())
+    atlas_tables = StoredTables(tables, tables_of_atlas())
     numbers = read_table(tables / "findings.parquet")
     report = Report(wanted, atlas_tables, numbers, results, out, commit)
     in_order = every_section(wanted.grid.config.raw["experiments"])

@@ -10,6 +10,7 @@ import polars as pl
 
 from sinkscope.atlas.sections import FRONT
 from sinkscope.catalogue import ReportSection
+from sinkscope.charts.figure import Tables
 from sinkscope.charts.palette import model_colour
 from sinkscope.charts.select import model_names
 from sinkscope.charts.shown import ShownFigure, ShownSection, read_figures
@@ -31,7 +32,7 @@ class Report:
     def __init__(
         self,
         wanted: Wanted,
-        tables: dict[str, pl.DataFrame],
+        tables: Tables,
         numbers: pl.DataFrame,
         results: Path,
         out: Path,

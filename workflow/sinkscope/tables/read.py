@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
 
 from sinkscope.errors import DamagedError
 
+SMALL = 2**20  # bytes of a file whose table is kept in memory once it was read
 
-def read_table(path: Path) -> pl.DataFrame:
-    """Raises DamagedError if the file is missing, or is not a complete Parquet file."""
+
+def read_table(path: Path, where: pl.Expr | None = None) -> pl.DataFrame:
+    """A table, or its rows for which `where` is true. Raises DamagedError if the file is missing,
+    or is not a complete Parquet file."""
     try:
-        return pl.read_parquet(path)
+        table = pl.scan_parquet(path, glob=False)
+        return (table if where is None else table.filter(where)).collect()
     except (OSError, pl.exceptions.PolarsError) as error:
         problem = "is not a whole Parquet file" if path.exists() else "is missing"
         raise DamagedError(path, problem) from error
@@ -22,3 +26,37 @@ def read_table(path: Path) -> pl.DataFrame:
 def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pl.DataFrame]:
     """These tables of a folder, by name. Raises DamagedError like read_table."""
     return {name: read_table(folder / f"{name}.parquet") for name in names}
+
+
+class StoredTables(Mapping[str, pl.DataFrame]):
+    """Tables of a folder, each read when it is asked for: all tables of a large run do not fit into
+    memory together. Raises DamagedError like read_table."""
+
+    def __init__(self, folder: Path, names: Iterable[str], where: pl.Expr | None = None) -> None:
+        """where: the rows that there are, by columns that all of the tables have."""
+        self._folder, self._names, self._where = folder, tuple(names), where
+        self._kept: dict[str, pl.DataFrame] = {}
+
+    def filtered(self, where: pl.Expr) -> StoredTables:
+        both = where if self._where is None else self._where & where
+        return StoredTables(self._folder, self._names, both)
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        if name not in self._names:
+            raise KeyError(name)
+        if name in self._kept:
+            return self._kept[name]
+        path = self._folder / f"{name}.parquet"
+        table = read_table(path, self._where)
+        if path.stat().st_size <= SMALL:
+            self._kept[name] = table
+        return table
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

@@ -18,7 +18,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.section import figures_in
 from sinkscope.charts.select import documents_of, of_model, with_softmax
 from sinkscope.charts.write import write_all
-from sinkscope.tables.read import read_tables
+from sinkscope.tables.read import StoredTables
 
 OF_MODEL, OF_ALL = "sinkscope.atlas.figures.of_model", "sinkscope.atlas.figures.of_all"
 VIRTUAL = "sinkscope.atlas.figures.virtual"
@@ -54,7 +54,7 @@ def write_figures_of_model(
 
     documents: those that pickers offer, in order (None: the first by name).
     """
-    frames = read_tables(tables, tables_of_atlas())
+    frames = StoredTables(tables, tables_of_atlas())
     if frames["models"].filter(pl.col("model") == model).is_empty():
         # None of its documents has a cell.
         print(f"There are no results of model '{model}'; the report says why.", file=sys.stderr)
@@ -65,4 +65,4 @@ def write_figures_of_model(
 
 def write_figures_of_all(tables: Path, out: Path) -> None:
     """Write the figures that compare models into the folder `out`, as write_all does."""
-    write_all(figures_of_all(read_tables(tables, tables_of_atlas())), out)
+    write_all(figures_of_all(StoredTables(tables, tables_of_atlas())), out)

@@ -10,6 +10,7 @@ import polars as pl
 
 from sinkscope import means
 from sinkscope.charts.figure import Tables
+from sinkscope.charts.select import rows_where
 from sinkscope.keys import SPECIAL_CLASSES
 
 # The parts of a bar, from below: key 0; other special tokens; other tokens of the text.
@@ -21,10 +22,11 @@ def of_documents(tables: Tables) -> pl.DataFrame:
     """model, document, layer, and what receives part of the layer's attention: first (key 0),
     special and text (the other sinks that are found; null in documents too short to be judged), and
     uniform, what key 0 would get if all keys got the same."""
-    masses, found = tables["sink_mass"], tables["found_sinks"]
-    first = masses.filter(pl.col("key_set") == "first_token")
-    judged = masses.filter(pl.col("key_set") == "sinks").drop_nulls("mass").select(BY)
-    others = found.filter(pl.col("is_sink"), pl.col("key") > 0).with_columns(
+    first = rows_where(tables, "sink_mass", pl.col("key_set") == "first_token")
+    of_sinks = rows_where(tables, "sink_mass", pl.col("key_set") == "sinks")
+    judged = of_sinks.drop_nulls("mass").select(BY)
+    found = rows_where(tables, "found_sinks", pl.col("is_sink") & (pl.col("key") > 0))
+    others = found.with_columns(
         part=pl.when(pl.col("key_class").is_in(SPECIAL_CLASSES))
         .then(pl.lit(SPECIAL))
         .otherwise(pl.lit(TEXT))
@@ -69,9 +71,8 @@ def of_words(tables: Tables) -> pl.DataFrame:
     of the judged documents that hold the token: token, key_class, share (mean over these documents
     of what its occurrences that are sinks receive together), its interval, n (documents in which it
     is a sink) and n_documents (judged documents with the token)."""
-    found = tables["found_sinks"].filter(
-        "is_sink", pl.col("key") > 0, ~pl.col("key_class").is_in(SPECIAL_CLASSES)
-    )
+    is_text = (pl.col("key") > 0) & ~pl.col("key_class").is_in(SPECIAL_CLASSES)
+    found = rows_where(tables, "found_sinks", pl.col("is_sink") & is_text)
     held = tables["sink_tokens"].select("model", "token", "key_class", "n_documents")
     token = ["model", "layer", "token", "key_class"]
     sums = found.group_by("document", *token).agg(pl.col("mass").sum())

@@ -12,13 +12,16 @@ from sinkscope.atlas.figures.compared import in_order, with_titles
 from sinkscope.atlas.figures.max_keys import class_colours
 from sinkscope.charts.channels import panels, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.select import documents_in
+from sinkscope.charts.select import documents_in, rows_where
 from sinkscope.charts.theme import rounded
 from sinkscope.findings.finding import Finding
 
 BY = ["model", "layer", "token", "key_class"]
 # Of two stories: the mass is at least this, and the share of max keys is below this part of it.
 LEAST_MASS, PART = 0.1, 0.25
+# Of one model: rows that intervals are computed of, and marks that there are whatever the number of
+# documents.
+MOST_ROWS, LEAST_MARKS = 1_000_000, 100
 FINDING = (
     "{% if n_hidden %}The histogram of max keys hides {{ n_hidden | counted('strong sink') }} "
     "(tokens of a layer with at least {{ least | mass }} of its attention): "
@@ -34,7 +37,8 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    sums = of_tokens(tables["found_sinks"], tables["documents"])
+    documents = tables["documents"]
+    sums = of_tokens(rows_where(tables, "found_sinks", pl.col("is_sink")), documents)
     if sums.is_empty():
         return None
     titles = in_order(tables)
@@ -48,26 +52,51 @@ def figure(tables: Tables) -> Figure | None:
             "part of all attention of the layer that its sinks take. Up: share of the layer's "
             "queries whose max key is one of them. A mark far below the diagonal is a sink that "
             "the histogram hides: an argmax gives all to the first of several nearly equal keys. "
-            f"Means over n = {documents_in(tables['documents'])} per model, with 95 % bootstrap "
-            "intervals in the tooltip. Unit: part of 1, "
-            "linear scales."
+            f"{shown_of(sums, documents)}Means over n = {documents_in(documents)} per model, with "
+            "95 % bootstrap intervals in the tooltip. Unit: part of 1, linear scales."
         ),
         chart=chart(drawn, list(titles.values())),
         data=drawn,
     )
 
 
-def of_tokens(found: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+def of_tokens(sinks: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
     """model, layer, token, key_class, and mass and share_of_max_keys with their intervals: sums
-    over the occurrences that are sinks, means over all documents of the model."""
+    over the occurrences (rows of sinks), means over all documents of the model."""
     values = ["mass", "share_of_max_keys"]
     by_document = ["model", "document", *BY[1:]]
-    sinks = found.filter("is_sink").sort("key").group_by(by_document, maintain_order=True)
-    sums = sinks.agg(pl.col(values).sum())
-    # A document without the token, or in which it is no sink, counts as 0.
-    all_rows = sums.select(BY).unique().join(documents.select("model", "document"), on="model")
-    rows = all_rows.join(sums, on=by_document, how="left").with_columns(pl.col(values).fill_null(0))
-    return means.over_documents(rows, BY, values) if rows.height else rows
+    occurrences = sinks.sort("key").group_by(by_document, maintain_order=True)
+    sums = occurrences.agg(pl.col(values).sum())
+    parts = []
+    for of_model in sums.partition_by("model", maintain_order=True):
+        model = of_model["model"][0]
+        read = documents.filter(model=model).select("model", "document")
+        # A document without the token, or in which it is no sink, counts as 0.
+        all_rows = strongest(of_model, read.height).join(read, on="model")
+        rows = all_rows.join(of_model, on=by_document, how="left")
+        parts.append(
+            means.over_documents(rows.with_columns(pl.col(values).fill_null(0)), BY, values)
+        )
+    return pl.concat(parts).sort(BY) if parts else sums
+
+
+def shown_of(sums: pl.DataFrame, documents: pl.DataFrame) -> str:
+    """The sentence of the caption where not all tokens have a mark."""
+    marks, read = (frame.group_by("model").len() for frame in (sums, documents))
+    most = read.select("model", most=pl.max_horizontal(MOST_ROWS // pl.col("len"), LEAST_MARKS))
+    full = marks.join(most, on="model").filter(pl.col("len") >= pl.col("most"))
+    if full.is_empty():
+        return ""
+    most_marks = full["most"].to_list()
+    return f"Of one model at most the {max(most_marks):,} marks with the most mass. "
+
+
+def strongest(sums: pl.DataFrame, n_documents: int) -> pl.DataFrame:
+    """The tokens of one model that have a mark: all, or those with the most mass where a row of
+    each document for each of them would be too many."""
+    totals = sums.group_by(BY, maintain_order=True).agg(pl.col("mass").sum())
+    most = max(LEAST_MARKS, MOST_ROWS // n_documents)
+    return totals.sort("mass", *BY, descending=[True, *[False] * len(BY)]).head(most).select(BY)
 
 
 def hidden(sums: pl.DataFrame) -> dict[str, Any]:

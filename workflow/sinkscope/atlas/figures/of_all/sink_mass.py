@@ -14,7 +14,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import line_looks, mean_lines, mean_tips
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import LINE_DASHES
-from sinkscope.charts.select import documents_in
+from sinkscope.charts.select import documents_in, rows_where
 from sinkscope.charts.theme import rounded
 from sinkscope.findings.finding import Finding
 
@@ -33,7 +33,7 @@ FINDING = (
 def figure(tables: Tables) -> Figure:
     titles = in_order(tables)
     mean, rows = (
-        tables[name].filter(pl.col("key_set").is_in(KEY_SETS))
+        rows_where(tables, name, pl.col("key_set").is_in(KEY_SETS))
         for name in ("sink_mass_means", "sink_mass")
     )
     mean = mean.rename({"n_documents": "mass_n"})
