@@ -75,6 +75,7 @@ def cell(document, classes, *, is_causal=False, window=4, seed=0):
         "n_tokens_full": n_tokens + 1,
         "window": window,
         "sink_rule": RULE,
+        "audit": {"queries": [0, 1], "output_error": 2e-7, "row_error": 3e-8},
         "is_causal": is_causal,
         "heads": [],
         "layers": list(range(N_LAYERS)),

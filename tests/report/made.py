@@ -114,6 +114,7 @@ def cell(model, document, single=()):
         "n_tokens_full": n,
         "window": 10,
         "sink_rule": RULE,
+        "audit": {"queries": [0, 1], "output_error": 2e-7, "row_error": 3e-8},
         "is_causal": causal,
         "layers": list(range(n_layers)),
         "heads": [f"{layer}/{head}" for layer, head in single],

@@ -81,6 +81,13 @@ def without_attention(model: Mapping[str, Any], cell: Cell) -> str | None:
     return spans(sorted(set(range(model["n_layers"])) - set(cell.layers))) or None
 
 
+def audit_of(cells: Sequence[Cell]) -> dict[str, Any]:
+    """How many rows were audited, and the largest errors."""
+    audits = [cell.meta["audit"] for cell in cells]
+    errors = {name: max(audit[name] for audit in audits) for name in ("output_error", "row_error")}
+    return {"n_audited": sum(len(audit["queries"]) for audit in audits), **errors}
+
+
 def tables_of_model(
     model: dict[str, Any],
     cells: Sequence[Cell],
@@ -105,7 +112,7 @@ def of_run(
     rows = {
         "documents": documents(cells, entries),
         "models": pl.LazyFrame(
-            [{**model, "without_attention": without_attention(model, cells[0])}],
+            [{**model, "without_attention": without_attention(model, cells[0]), **audit_of(cells)}],
             infer_schema_length=None,
         ),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sinkscope.tables.columns import DOCUMENT, MODEL
+from sinkscope.tables.columns import DOCUMENT, MODEL, SHARE
 from sinkscope.tables.table import Column, Table
 
 RUN: dict[str, Table] = {
@@ -80,6 +80,24 @@ RUN: dict[str, Table] = {
             "hidden_size": Column("UInt32", "width of the residual state", "count"),
             "max_length": Column(
                 "UInt32", "longest input of the model; null if it has no limit", "tokens"
+            ),
+            "n_audited": Column(
+                "UInt64",
+                "rows that were audited: queries of one layer of each document, drawn at random, "
+                "whose attention was computed again in float64 and held against the model's own "
+                "attention and the statistics",
+                "count",
+            ),
+            "output_error": Column(
+                "Float64",
+                "largest difference of an output of the attention from the audited row times the "
+                "values, as a fraction of the largest value in the layer",
+                "ratio",
+            ),
+            "row_error": Column(
+                "Float64",
+                "largest difference of a statistic of an audited row from the recomputed one",
+                SHARE,
             ),
         },
         sort=("model",),

@@ -166,6 +166,7 @@ class Report:
             "missing": self.missing,
             "failed_experiments": self.failed_experiments,
             "jobs": provenance.jobs(self.finished),
+            "audit": provenance.audit(self.tables["models"]),
             "versions": provenance.versions(self.finished),
             "commit": self.commit,
             "config": self.grid.snapshot(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from sinkscope.declarations.registry import measured
 from sinkscope.files import read_json
 from sinkscope.jobs.failures import reason
@@ -92,6 +94,22 @@ def jobs(finished: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]
         {"model": model, "shard": shard, "n_documents": len(manifest["cells"]), **manifest["job"]}
         for (model, shard), manifest in finished.items()
     ]
+
+
+def audit(models: pl.DataFrame) -> dict[str, Any] | None:
+    """Number of audited rows, and of each error the largest with its model; None without models.
+    models: the table."""
+    if models.is_empty():
+        return None
+    errors = ("output_error", "row_error")
+    worst = {
+        name: models.sort(name, "model", descending=[True, False]).row(0, named=True)
+        for name in errors
+    }
+    return {
+        "n_rows": models["n_audited"].sum(),
+        "errors": {name: (row[name], row["model"]) for name, row in worst.items()},
+    }
 
 
 def versions(finished: dict[tuple[str, str], dict[str, Any]]) -> dict[str, str]:
