@@ -194,6 +194,13 @@ def test_provenance(site):
         assert document.sha256 in text
 
 
+def test_the_audit_is_stated_with_its_largest_errors_and_their_models(site):
+    text = " ".join(Elements(site.html["run"]).text.split())
+    n_cells = pl.read_parquet(site.folder / "results" / "tables" / "documents.parquet").height
+    assert f"the attention of {3 * n_cells} rows, of one layer of every document" in text
+    assert "by at most 4.0e-07 of the largest value (dec), the statistics by 3.0e-08 (enc)" in text
+
+
 def test_tables_are_offered_as_they_are(site):
     tables = site.folder / "results" / "tables"
     assert folder_bytes(site.out / "data") == folder_bytes(tables)
