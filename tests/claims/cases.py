@@ -1,11 +1,8 @@
 """Tables for every claim of config/claims.yaml: some in which its statement is exactly true, some
 in which it is just false."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import polars as pl
-
+from claims.case import Case, limits, share
+from claims.cases_literature import LITERATURE
 from claims.made_tables import (
     CLS,
     FIRST,
@@ -24,34 +21,6 @@ from claims.made_tables import (
     roberta,
     trained,
 )
-
-Maker = Callable[[list[str]], dict[str, pl.DataFrame]]
-
-
-@dataclass(frozen=True)
-class Case:
-    """Makers of tables in which a statement is true, and of tables in which it is false."""
-
-    true: list[Maker]
-    false: list[Maker]
-
-
-def share(token, exact, tolerance, **others):
-    """A printed share: met exactly and just inside, not just outside, not by nothing at all."""
-
-    def made(value):
-        return max_keys(**others, **{token: value})
-
-    inside, outside = tolerance * 0.99, tolerance * 1.01
-    above = [made(exact + outside)] if exact + outside + sum(others.values()) < 1 else []
-    return Case(
-        [made(exact), made(exact - inside)], [made(exact - outside), *above, max_keys(**others)]
-    )
-
-
-def limits(make, true, false):
-    return Case([make(x) for x in true], [make(x) for x in false])
-
 
 CASES = {
     "few-tokens": limits(lambda x: max_keys(stop=x / 2, z=x / 2), [0.86, 0.51], [0.49, 0]),
@@ -227,4 +196,5 @@ CASES = {
     "sinks-not-keys": limits(
         lambda x: mask_costs("sinks+window(16)", control_loss=x), [0.11, 1.5], [0.09, 0.0, -0.5]
     ),
+    **LITERATURE,
 }

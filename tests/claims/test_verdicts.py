@@ -519,7 +519,11 @@ def subjects_tables(claim, make):
     facts = [(s.name, s.sources[0], s.architecture, "softmax", 1) for s in claim.subjects]
     columns = ["model", "source", "architecture", "attention", "n_parameters"]
     models = pl.DataFrame(facts, schema=columns, orient="row").with_columns(n_layers=6)
-    return make(names) | {"models": models}
+    tables = make(names)
+    if (own := tables.get("models")) is not None:
+        models = models.drop(own.columns, strict=False).with_columns(model=pl.Series(names))
+        models = models.join(own, on="model")
+    return tables | {"models": models}
 
 
 ALL = read_claims(CLAIMS)
@@ -561,12 +565,13 @@ def test_published_numbers_are_those_of_the_design(studies):
     assert printed["opt-share"]["opt-125m"] == pytest.approx(0.92, abs=0.005)
     assert printed["gpt2-share"]["gpt2-large"] == pytest.approx(0.745, abs=0.0005)
     assert printed["falcon-share"]["falcon-rw-1b"] == pytest.approx(0.83, abs=0.005)
-    assert printed["sink-rate"]["llama-3-8b"] == 0.99
+    assert printed["sink-rate"]["llama-3-8b"] == 0.9902
 
 
 def test_every_model_that_claims_speak_about_can_be_run_or_is_packaged(studies):
     rows = (CLAIMS.parent / "published.tsv").read_text().splitlines()[1:]
-    rows += (CLAIMS.parent / "models.tsv").read_text().splitlines()[1:]
+    for name in ("models.tsv", "literature.tsv"):
+        rows += (CLAIMS.parent / name).read_text().splitlines()[1:]
     known = {row.split("\t")[1] for row in rows}
     for claim in studies:
         for subject in claim.subjects:

@@ -45,7 +45,18 @@ def induction_rest(
     return estimate(over("min", intervals.means(values)), documents["document"].n_unique())
 
 
+def induction_layer(tables: Tables, model: str) -> float | None:
+    """First layer with an induction head."""
+    rows = tables["induction"].filter(model=model)
+    if rows.height and not rows["is_induction"].any():
+        raise AbsentError(f"{model} has no induction head.")
+    return number(rows.filter("is_induction"), pl.col("layer").min())
+
+
 MEASURES = {
+    "induction_layer": Measure(
+        induction_layer, "first layer with an induction head", ("induction",), False
+    ),
     "n_induction_heads": Measure(n_induction_heads, "induction heads", ("induction",), False),
     "induction_rest": Measure(
         induction_rest,

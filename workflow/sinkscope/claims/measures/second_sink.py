@@ -147,6 +147,51 @@ def naive_drop(tables: Tables, model: str) -> float | Estimate | None:
     return estimate((before / after - 1) / (factor - 1), rows.height)
 
 
+def second_sink_queries(
+    tables: Tables, model: str, *, layers: Sequence[int] | str
+) -> float | Estimate | None:
+    """Fraction of the queries after the second sink that give it at least the threshold of a second
+    sink, in these layers."""
+    if second_sink_rows(tables, model, layers).is_empty():
+        return None
+    threshold = tables["second_sink_layers"].filter(model=model)["threshold"][0]
+    rows = in_layers(tables["second_sink_local"].filter(model=model), layers)
+    later = rows.filter(pl.col("query") > pl.col("key"))
+    if later.is_empty():
+        return None
+    given = later.with_columns(given=(pl.col("second_sink") >= threshold).cast(pl.Float64))
+    _, (values,) = per_document(given, ["model"], ["given"])
+    return estimate(intervals.means(values)[:, 0], len(values))
+
+
+def naive_factor(
+    tables: Tables, model: str, *, layers: Sequence[int] | str
+) -> float | Estimate | None:
+    """The factor by which all other attention would shrink after the second sink, if logits stayed
+    as they are: 1 + ratio of the sinks x attention of the first sentence on key 0."""
+    rows = second_sink_rows(tables, model, layers)
+    columns = ["second_sink", "first_token", "first_token_before"]
+    if rows.is_empty() or (found := resampled_layers(tables, model, rows, columns)) is None:
+        return None
+    (second, first, before), n_documents = found
+    return estimate(1 + over("mean", second / first * before), n_documents)
+
+
+def local_weight(
+    tables: Tables, model: str, *, layers: Sequence[int] | str
+) -> float | Estimate | None:
+    """Attention per key at most 5 tokens before a query (6 keys), mean over the queries between the
+    first of them and the second sink."""
+    if second_sink_rows(tables, model, layers).is_empty():
+        return None
+    rows = in_layers(tables["second_sink_local"].filter(model=model), layers)
+    before = rows.filter(pl.col("query") > 5, pl.col("query") < pl.col("key"))
+    if before.is_empty():
+        return None
+    _, (values,) = per_document(before, ["model"], ["local"])
+    return estimate(intervals.means(values)[:, 0] / 6, len(values))
+
+
 LAYERS = ("second_sink_layers",)
 
 MEASURES = {
@@ -170,6 +215,17 @@ MEASURES = {
         LAYERS,
         False,
         {"end": ("first", "last")},
+    ),
+    "second_sink_queries": Measure(
+        second_sink_queries,
+        "queries that attend to the second sink",
+        (*LAYERS, "second_sink_local"),
+    ),
+    "naive_factor": Measure(
+        naive_factor, "naive drop of attention", (*LAYERS, "second_sink"), False
+    ),
+    "local_weight": Measure(
+        local_weight, "attention per neighbouring key", (*LAYERS, "second_sink_local")
     ),
     "naive_drop": Measure(
         naive_drop,

@@ -1,0 +1,108 @@
+"""Measures of what changes with the length of a text, and with its special tokens."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from sinkscope import intervals
+from sinkscope.claims.measure import (
+    AbsentError,
+    Estimate,
+    Measure,
+    Tables,
+    estimate,
+    of_length,
+    over,
+    per_document,
+)
+from sinkscope.claims.measures.sink_mass import SINK, sink_rate
+
+
+def mass_by_length(
+    tables: Tables, model: str, *, key_set: str = "first_token"
+) -> float | Estimate | None:
+    """Mass of a key set in whole documents, as a fraction of that in their first 16 to 32 tokens,
+    in the layer where the latter is strongest."""
+    rows = tables["sink_lengths"].filter(model=model, key_set=key_set)
+    n, of_document = pl.col("n_tokens"), pl.col("n_tokens").max().over("document")
+    short, whole = rows.filter(n.is_between(16, 32)), rows.filter(n == of_document, n > 32)
+    shared = set(short["document"]) & set(whole["document"])
+    if not shared:
+        return None
+    (begin, end) = (
+        per_document(part.filter(pl.col("document").is_in(list(shared))), ["layer"], ["mass"])[1][0]
+        for part in (short, whole)
+    )
+    layer = int(np.nanargmax(np.nanmean(begin, axis=0)))
+    below = intervals.means(begin[:, [layer]])[:, 0]
+    if below[0] < SINK:
+        raise AbsentError(f"The key set {key_set} is not a sink of {model} in short texts.")
+    return estimate(intervals.means(end[:, [layer]])[:, 0] / below, len(begin))
+
+
+def sink_rate_left(tables: Tables, model: str, *, window: int) -> float | Estimate | None:
+    """Sink rate over whole documents, as a fraction of that over their first `window` queries; of
+    documents of at least twice as many tokens."""
+    kept = of_length(tables, model, 2 * window)
+    documents = tables["sink_rate_documents"]
+    longer = documents.filter(pl.col("document").is_in(kept.implode()))
+    rates = [
+        sink_rate({**tables, "sink_rate_documents": longer}, model, window=queries)
+        for queries in (None, window)
+    ]
+    whole, first = (rate.number if isinstance(rate, Estimate) else rate for rate in rates)
+    return whole / first if whole is not None and first else None
+
+
+def first_without_special(tables: Tables, model: str) -> float | Estimate | None:
+    """Attention on key 0 of texts without special tokens, in the layer with the most."""
+    rows = tables["bos"].filter(model=model, input="without")
+    if rows.is_empty():
+        return None
+    _, (values,) = per_document(rows, ["layer"], ["first_token"])
+    return estimate(over("max", intervals.means(values)), len(values))
+
+
+def first_of_text(tables: Tables, model: str, *, input: str) -> float | Estimate | None:
+    """Attention on key 0 of texts with another beginning, as a fraction of that of the text itself,
+    in the layer with the most of the latter."""
+    rows = tables["position_content"].filter(model=model, role="first_token")
+    parts = [rows.filter(input=name).drop_nulls("mass") for name in ("text", input)]
+    if any(part.is_empty() for part in parts):
+        return None
+    own, other = (per_document(part, ["layer"], ["mass"])[1][0] for part in parts)
+    layer = int(np.nanargmax(np.nanmean(own, axis=0)))
+    below = intervals.means(own[:, [layer]])[:, 0]
+    if below[0] < SINK:
+        raise AbsentError(f"The first token is not a sink of {model}.")
+    if len(own) != len(other):
+        return float(np.nanmean(other[:, layer]) / below[0])
+    return estimate(intervals.means(other[:, [layer]])[:, 0] / below, len(own))
+
+
+MEASURES = {
+    "mass_by_length": Measure(
+        mass_by_length,
+        "sink mass of whole documents over that of their beginnings",
+        ("sink_lengths",),
+        False,
+        {"key_set": ("first_token", "listed_sinks")},
+    ),
+    "sink_rate_left": Measure(
+        sink_rate_left,
+        "sink rate of whole documents over that of their beginnings",
+        ("sink_rate_documents", "documents"),
+        False,
+    ),
+    "first_without_special": Measure(
+        first_without_special, "attention to the first token without special tokens", ("bos",)
+    ),
+    "first_of_text": Measure(
+        first_of_text,
+        "attention to the first token with another beginning, as a fraction",
+        ("position_content",),
+        False,
+        {"input": ("other_first_word", "filler", "filler_comma")},
+    ),
+}

@@ -1,0 +1,121 @@
+"""Measures of what a sink carries, and of the states of a text: norms, and how many directions they
+fill."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from sinkscope import intervals
+from sinkscope.claims.measure import (
+    AbsentError,
+    Estimate,
+    Measure,
+    Tables,
+    estimate,
+    over,
+    per_document,
+)
+from sinkscope.claims.measures.sink_mass import SINK
+
+# A state of key 0 that is larger than this many others (median) is large.
+LARGE = 5.0
+KEY_SETS = ("first_token", "first_terminator", "special", "listed_sinks")
+
+
+def norm_mass_left(tables: Tables, model: str, *, key_set: str) -> float | Estimate | None:
+    """Attention on a key set weighted by the norms of the values, as a fraction of attention, in
+    the layers in which the set is a sink."""
+    rows = tables["norm_weighted"].filter(pl.col("n_keys") > 0, model=model, key_set=key_set)
+    if rows.is_empty():
+        return None
+    _, (mass, weighted) = per_document(rows, ["layer"], ["mass", "norm_mass"])
+    is_sink = np.nanmean(mass, axis=0) >= SINK
+    if not is_sink.any():
+        raise AbsentError(f"The key set {key_set} is not a sink of {model} in any layer.")
+    above, below = (over("mean", intervals.means(part[:, is_sink])) for part in (weighted, mass))
+    return estimate(above / below, len(mass))
+
+
+def depth_rows(tables: Tables, model: str) -> tuple[list[np.ndarray], int] | None:
+    """[1 + RESAMPLES, layer] of entropy, entropy_no_first and norm_ratio. Raises AbsentError if key
+    0 is in no layer much larger than other tokens."""
+    rows = tables["matrix_entropy"].filter(model=model)
+    if rows.is_empty():
+        return None
+    names = ["entropy", "entropy_no_first", "norm_ratio"]
+    _, values = per_document(rows, ["layer"], names)
+    arrays = [intervals.means(array) for array in values]
+    most = np.nanmax(arrays[2][0])
+    if not most > LARGE:
+        raise AbsentError(
+            f"In no layer of {model} is the state of the first token much larger than others: at "
+            f"most {most:.1f} times, below {LARGE:g}."
+        )
+    return arrays, rows["document"].n_unique()
+
+
+def compression(tables: Tables, model: str) -> float | Estimate | None:
+    """Matrix entropy of the states of all tokens, as a fraction of that without key 0, in the layer
+    with the largest norm of key 0's state."""
+    if (found := depth_rows(tables, model)) is None:
+        return None
+    (entropy, without, ratio), n_documents = found
+    layer = int(np.nanargmax(ratio[0]))
+    return estimate(entropy[:, layer] / without[:, layer], n_documents)
+
+
+def valley(tables: Tables, model: str) -> float | Estimate | None:
+    """Smallest matrix entropy of a layer between the first and the last, as a fraction of the
+    smaller of these two."""
+    if (found := depth_rows(tables, model)) is None:
+        return None
+    (entropy, *_), n_documents = found
+    if entropy.shape[1] < 3:
+        return None
+    ends = np.minimum(entropy[:, 0], entropy[:, -1])
+    return estimate(np.nanmin(entropy[:, 1:-1], axis=1) / ends, n_documents)
+
+
+def sinks_where_large(tables: Tables, model: str) -> float | Estimate | None:
+    """Attention on key 0 in the layers that a large state of key 0 enters, over that in all other
+    layers."""
+    if (found := depth_rows(tables, model)) is None:
+        return None
+    rows = tables["sink_mass"].filter(model=model, key_set="first_token").drop_nulls("mass")
+    if rows.is_empty():
+        return None
+    is_large = found[0][2][0] > LARGE
+    _, (mass,) = per_document(rows, ["layer"], ["mass"])
+    if mass.shape[1] != len(is_large) or is_large.all():
+        return None
+    inside, outside = (
+        over("mean", intervals.means(mass[:, part])) for part in (is_large, ~is_large)
+    )
+    return estimate(inside / outside, len(mass))
+
+
+MEASURES = {
+    "norm_mass_left": Measure(
+        norm_mass_left,
+        "attention weighted by the norms of values, over attention",
+        ("norm_weighted",),
+        False,
+        {"key_set": KEY_SETS},
+    ),
+    "compression": Measure(
+        compression,
+        "matrix entropy with the first token over that without",
+        ("matrix_entropy",),
+        False,
+    ),
+    "valley": Measure(
+        valley, "smallest matrix entropy over that of the ends", ("matrix_entropy",), False
+    ),
+    "sinks_where_large": Measure(
+        sinks_where_large,
+        "attention to the first token where its state is large, over that elsewhere",
+        ("matrix_entropy", "sink_mass"),
+        False,
+    ),
+}
