@@ -38,11 +38,11 @@ def local_left(
     of_layers: Sequence[int] | str,
 ) -> float | Estimate | None:  # fmt: skip
     """Local attention in `layers` as a fraction of that in `of_layers`."""
-    parts = [by_layer(tables, model, column, where) for where in (layers, of_layers)]
-    if parts[0] is None or parts[1] is None:
+    left = by_layer(tables, model, column, layers)
+    whole = by_layer(tables, model, column, of_layers)
+    if left is None or whole is None:
         return None
-    (left, n_documents), (whole, _) = parts
-    return estimate(over("mean", left) / over("mean", whole), n_documents)
+    return estimate(over("mean", left[0]) / over("mean", whole[0]), left[1])
 
 
 def by_layer(

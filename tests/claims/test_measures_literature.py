@@ -1,0 +1,166 @@
+"""Measures of the claims of the literature, against plain loops over small tables."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from claims.made_literature import (
+    activations,
+    beginnings,
+    depth,
+    joined,
+    lengths_of_sinks,
+    lives,
+    over_half,
+    rate,
+    roles,
+    without_stops,
+)
+from claims.made_tables import llama, max_keys
+from sinkscope.claims.measure import AbsentError, Estimate, measures
+
+MODEL = "m"
+
+
+def taken(measure, make, **options):
+    tables = make([MODEL]) | {"models": pl.DataFrame({"model": MODEL, "n_layers": 8})}
+    found = measures()[measure].compute(tables, MODEL, **options)
+    return found.number if isinstance(found, Estimate) else found
+
+
+@pytest.fixture(scope="module")
+def heads():
+    """Three documents, four layers, two heads; another model that would be noticed."""
+    rng = np.random.default_rng(5)
+    values = rng.random((2, 3, 4, 2, 2))  # model, document, layer, head, column
+    rows = [
+        {"model": (MODEL, "other")[m], "document": f"d{d}", "layer": layer, "head": head,
+         "local_5": values[m, d, layer, head, 0], "entropy": values[m, d, layer, head, 1]}
+        for m in (0, 1) for d in range(3) for layer in range(4) for head in (0, 1)
+    ]  # fmt: skip
+    return values[0], {"heads": pl.DataFrame(rows, schema_overrides={"layer": pl.UInt16})}
+
+
+def test_local_attention_is_the_mean_over_documents_layers_and_heads(heads):
+    values, tables = heads
+    found = measures()["local"].compute(tables, MODEL, column="local_5", layers=[1, 2])
+    assert found.number == pytest.approx(values[:, 1:3, :, 0].mean())
+    per_document = values[:, 1:3, :, 0].mean((1, 2))
+    assert per_document.min() <= found.low < found.number < found.high <= per_document.max()
+    assert found.n_documents == 3
+    left = measures()["local_left"].compute(
+        tables, MODEL, column="local_5", layers=[2, -1], of_layers=[0, 1]
+    )
+    assert left.number == pytest.approx(values[:, 2:, :, 0].mean() / values[:, :2, :, 0].mean())
+
+
+def test_the_broadest_head_is_that_of_the_means_over_documents(heads):
+    values, tables = heads
+    found = measures()["broadest_head"].compute(tables, MODEL, layers=[0, 0])
+    assert found.number == pytest.approx(values[:, 0, :, 1].mean(0).max())
+
+
+def test_mass_of_texts_without_a_key_set_and_of_a_length():
+    make = without_stops(0.2, 0.4)
+    assert taken("mass", make, key_set="bos", without="terminator") == pytest.approx(0.3)
+    assert taken("mass", make, key_set="bos") == pytest.approx((0.3 + 0.9) / 2)
+    lengths = pl.DataFrame({"model": MODEL, "document": ["bare", "marked"], "n_tokens": [10, 300]})
+    long = joined(make, lambda _: {"documents": lengths})
+    assert taken("mass", long, key_set="bos", at_least_tokens=11) == pytest.approx(0.9)
+    assert taken("mass", long, key_set="bos", at_most_tokens=10) == pytest.approx(0.3)
+    assert taken("mass", long, key_set="bos", at_most_tokens=9) is None
+
+
+def test_a_length_that_the_run_does_not_know_gives_no_number():
+    assert taken("max_key_share", max_keys(z=0.5), tokens=["Z"], at_most_tokens=9) is None
+    assert taken("mass", without_stops(0.2), key_set="bos", at_most_tokens=9) is None
+
+
+def test_sink_rates_of_a_window_and_of_whole_documents():
+    assert taken("sink_rate", rate(0.6, 0.3), window=64) == pytest.approx(0.6)
+    assert taken("sink_rate", rate(0.6, 0.3), window=None) == pytest.approx(0.3)
+    assert taken("sink_rate_left", rate(0.6, 0.3), window=64) == pytest.approx(0.5)
+    assert taken("sink_rate_left", rate(0.6, 0.3), window=128) is None  # the document has 200
+
+
+def test_mass_by_length_compares_the_same_documents_where_the_beginning_is_strongest():
+    assert taken("mass_by_length", lengths_of_sinks(0.8, 0.2)) == pytest.approx(0.25)
+    with pytest.raises(AbsentError, match="first_token is not a sink of m in short texts"):
+        taken("mass_by_length", lengths_of_sinks(0.05, 0.2))
+
+
+def test_the_naive_factor_is_the_studies_own_arithmetic():
+    """(1.88 x 0.8 + 0.2) / (0.8 + 0.2)."""
+    factor = taken("naive_factor", llama(ratio=0.88, before=0.8), layers=[5, 5])
+    assert factor == pytest.approx((1.88 * 0.8 + 0.2) / (0.8 + 0.2))
+
+
+def test_queries_after_the_second_sink_are_counted():
+    found = taken("second_sink_queries", llama(skipped=13), layers=[5, 5])
+    assert found == pytest.approx(26 / 39)
+    assert taken("local_weight", llama(local=0.12), layers=[5, 5]) == pytest.approx(0.02)
+
+
+def test_massive_activations_are_located():
+    made = activations(layers=(3, 17), dimensions=(4, 9), size=150.0, elsewhere=5)
+    assert taken("massive_layer", made, end="first") == 3
+    assert taken("massive_layer", made, end="last") == 17
+    found = [taken("massive_dimensions", made, which=w) for w in ("n", "first", "last")]
+    assert found == [2, 4, 9]
+    assert taken("massive_size", made) == 150  # its activations are negative
+    assert taken("massive_share", made) == pytest.approx(60 / 75)
+    assert taken("massive_share", made, key_classes=["word"]) == 1
+    with pytest.raises(AbsentError, match="m has no massive activations"):
+        taken("massive_size", activations(size=99.0))
+
+
+def test_a_dimension_that_is_massive_in_few_documents_does_not_count():
+    make = activations(dimensions=(4,))
+    tables = make([MODEL])["activations"]
+    rare = tables.head(1).with_columns(
+        dimension=pl.lit(7, pl.Int64), is_massive=pl.lit(value=True),
+        document=pl.Series(["a"]),
+    )  # fmt: skip
+    more = [tables.with_columns(document=pl.lit(name)) for name in ("b", "c", "d")]
+    every = pl.concat([tables, *more, rare])
+    found = measures()["massive_dimensions"].compute({"activations": every}, MODEL, which="n")
+    assert found == 1
+
+
+def test_compression_is_where_the_first_token_is_largest():
+    make = depth([0.9, 0.2, 0.6], [0.9, 0.8, 0.7], [1, 99, 50], [0.1, 0.6, 0.5])
+    assert taken("compression", make) == pytest.approx(0.2 / 0.8)
+    assert taken("valley", make) == pytest.approx(0.2 / 0.6)
+    assert taken("sinks_where_large", make) == pytest.approx(0.55 / 0.1)
+    with pytest.raises(AbsentError, match=r"at most 3\.0 times, below 5"):
+        taken("valley", depth([0.9, 0.2, 0.6], [0.9] * 3, [1, 3, 1]))
+
+
+def test_dormant_heads_and_those_that_are_active_in_some_text():
+    make = over_half([0.9, 0.8], [0.9, 0.4], [0.1, 0.9], [0.0, 0.1])
+    assert taken("dormant_heads", make) == pytest.approx(2 / 4)
+    assert taken("varying_heads", make) == pytest.approx(1 / 2)
+
+
+def test_secondary_sinks_are_those_close_to_the_first_token():
+    made = lives((0, 2, 3, 9, 0.1), (1, 7, 7, 7, 0.3), (1, 4, None, None, 0.9), first_mass=0.5)
+    assert taken("documents_with_other_sinks", made) == pytest.approx(2 / 4)
+    assert taken("close_share", made) == pytest.approx(2 / 3)
+    assert taken("secondary_in_middle", made) == pytest.approx(1 / 2)  # of 8 layers: 2 to 5
+    assert taken("secondary_mass", made) == pytest.approx(0.2 / 0.5)
+    assert taken("sink_levels", made) == 2
+    with pytest.raises(AbsentError, match="has no secondary sink"):
+        taken("secondary_mass", lives((1, 4, None, None, 0.9)))
+
+
+def test_other_beginnings_are_compared_in_the_strongest_layer():
+    assert taken("first_without_special", beginnings(special=0.4)) == pytest.approx(0.4)
+    found = taken("first_of_text", beginnings(other=0.2), input="other_first_word")
+    assert found == pytest.approx(0.4)
+    assert taken("first_of_text", beginnings(), input="filler") is None
+
+
+def test_roles_of_sinks_are_counted_without_heads_that_have_none():
+    made = roles(no_op=1, mixed=2, broadcast=1, none=9)
+    assert taken("sink_roles", made) == 2
+    assert taken("noop_share", made) == pytest.approx(1 / 4)
