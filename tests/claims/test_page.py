@@ -165,6 +165,6 @@ def test_the_page_says_in_words_that_an_interval_includes_the_threshold(articles
 def test_what_could_explain_a_disagreement_stands_in_its_row(articles, site):
     claims = table(site)
     row = claims.filter(claim="fails").row(0, named=True)
-    assert re.match(r"length: layer 0: 0\.\d+ ?", row["ablation"])
-    assert f"A possible cause, {row['ablation']}." in articles["fails"]
+    assert re.match(r"length \(layer 0: 0\.\d+, which does not", row["ablation"])
+    assert f"Possible cause: {row['ablation']}." in articles["fails"]
     assert set(claims.filter(pl.col("claim") != "fails")["ablation"].fill_null("")) == {""}

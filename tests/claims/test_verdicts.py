@@ -395,7 +395,9 @@ def test_a_disagreement_carries_the_number_without_its_possible_cause(written):
     (row,) = judged(written(ablation=ablation), tables)
     assert row["verdict"] == FAILS
     assert row["measured"] == pytest.approx(190 / 1100)
-    assert row["ablation"] == "length: documents of at most 20 tokens: 0.9 (meets the condition)"
+    assert (
+        row["ablation"] == "length (documents of at most 20 tokens: 0.9, which meets the condition)"
+    )
     (row,) = judged(written(ablation=ablation, condition={"below": 0.5}), tables)
     assert (row["verdict"], row["ablation"]) == (HOLDS, "")
     (row,) = judged(written(ablation=ablation), run(ITSELF, share=0.1))
@@ -406,7 +408,7 @@ def test_an_ablation_may_take_another_measure(written):
     ablation = {"cause": "special tokens", "name": "mass", "measure": "mass",
                 "with": {"key_set": "sep", "layers": [3, 4]}}  # fmt: skip
     (row,) = judged(written(ablation=ablation, condition={"above": 0.9}), masses(*[[0.95]] * 6))
-    assert row["ablation"] == "special tokens: mass: 0.95 (meets the condition)"
+    assert row["ablation"] == "special tokens (mass: 0.95, which meets the condition)"
 
 
 def test_the_table_has_its_columns_and_the_same_bytes_every_time(written, tmp_path):

@@ -18,7 +18,8 @@ SECTION = Section(
         "this run. A number that is a mean over documents stands with its 95 % bootstrap interval "
         "over documents. The number itself decides; where the interval includes the threshold, "
         "other documents may decide otherwise, and the verdict says so. Where a claim depends on a "
-        "definition, such as which layers are intermediate, other plausible ones stand beside it."
+        "definition, such as which layers are intermediate, other plausible ones stand beside it; "
+        "where a run disagrees, what would be measured without a likely cause, if it can be."
     ),
     tables=("claims", "max_attention_tokens", "max_attention_tokens_padded"),
     figures=("numbers", "countings"),

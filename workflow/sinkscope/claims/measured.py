@@ -128,7 +128,8 @@ def ablation(claim: Claim, subject: Subject, tables: Tables, model: str) -> str:
     number = number_or_none(claim, tables, model, named.options, named.measure)
     if number is None:
         return ""
-    return f"{named.cause}: {named.name}: {phrase(claim, subject, [number], is_met=False)}"
+    answer = "meets" if meets(claim, subject, number) else "does not meet, either,"
+    return f"{named.cause} ({named.name}: {number:.3g}, which {answer} the condition)"
 
 
 def sensitivity(claim: Claim, subject: Subject, tables: Tables, model: str, *, is_met: bool) -> str:
