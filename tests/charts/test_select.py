@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from sinkscope.charts.select import MOST_ROWS, with_mean
+from sinkscope.charts.select import MOST_ROWS, in_most_documents, with_mean
 
 
 def test_too_many_rows_leave_the_mean_alone():
@@ -21,3 +21,15 @@ def test_the_mean_comes_first_then_the_documents_without_an_interval():
     assert found.select("document", "x", "x_low", "x_n").rows() == [
         ("all documents", 2.0, 1.0, 2), ("b", 3.0, None, None), ("a", 1.0, None, None),
     ]  # fmt: skip
+
+
+def test_a_model_is_counted_if_more_than_half_of_its_documents_agree():
+    rows = pl.DataFrame(
+        {
+            "model": ["most"] * 3 + ["half"] * 2 + ["holes"] * 3,
+            "document": ["a", "b", "c", "a", "b", "a", "b", "c"],
+            "x": [0.9, 0.8, 0.1, 0.9, 0.1, 0.9, None, None],
+        }
+    )
+    found = in_most_documents(rows, pl.col("x") > 0.5)
+    assert found.rows() == [("holes", 1, 1), ("most", 2, 3)]

@@ -57,6 +57,13 @@ def documents_of(tables: Tables, wanted: Sequence[str] | None) -> list[str]:
     return offered[:MOST_DOCUMENTS]
 
 
+def in_most_documents(rows: pl.DataFrame, holds: pl.Expr) -> pl.DataFrame:
+    """model, k, n: the models for which `holds` is true in more than half of the n documents that
+    have a value; k: in how many. rows: at most one row per model and document."""
+    counts = rows.group_by("model").agg(k=holds.sum(), n=holds.is_not_null().sum())
+    return counts.filter(pl.col("k") * 2 > pl.col("n")).sort("model")
+
+
 def documents_in(frame: pl.DataFrame, by: Sequence[str] = ("model",)) -> str:
     """'8 documents', or '5 to 8 documents' if the groups that a figure averages differ."""
     counts = frame.group_by(by).agg(pl.col("document").n_unique())["document"].to_list()

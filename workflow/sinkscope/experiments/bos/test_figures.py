@@ -8,7 +8,7 @@ from records import bos
 from sinkscope.charts.figure import as_svg
 from sinkscope.derive.job import write_derived
 from sinkscope.experiments.bos import EXPERIMENT
-from sinkscope.experiments.bos.figures import places
+from sinkscope.experiments.bos.figures import places, special
 from sinkscope.tables.read import read_tables
 
 
@@ -43,12 +43,26 @@ def test_every_figure_is_there_and_draws(both):
 
 
 def test_the_first_real_token_takes_over_from_half_on(both):
-    assert both["bos_on_off"].finding.text == (
-        "Without special tokens the first real token takes over at least half of what the special "
-        "token got, where that was most, in 1 of 2 models; most in a (0.40 [0.40, 0.40] instead of "
-        "0.50 [0.50, 0.50] in layer 1), least in b (0.05 [0.05, 0.05] instead of 0.50 [0.50, 0.50] "
-        "in layer 1)."
-    )
+    finding = both["bos_on_off"].finding
+    assert (finding.facts["n_over"], finding.facts["n_models"]) == (1, 2)
+    for part in ("in most documents of 1 of 2 models",
+                 "a (0.40 [0.40, 0.40] instead of 0.50 [0.50, 0.50] in layer 1)",
+                 "b (0.05 [0.05, 0.05] instead of 0.50 [0.50, 0.50] in layer 1)"):  # fmt: skip
+        assert part in finding.text
+
+
+def test_one_document_of_two_decides_nothing():
+    """The mean would: 0.45 is more than half of 0.6."""
+    rows = [
+        ("m", document, 0, name, first, second)
+        for document, word in (("one", 0.9), ("two", 0.0))
+        for name, first, second in (("with", 0.6, 0.0), ("without", 0.0, word))
+    ]
+    schema = ["model", "document", "layer", "input", "first_token", "first_word"]
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    takeovers = special.takeover(special.means(table, "with"), special.means(table, "without"))
+    assert takeovers["part"].to_list() == pytest.approx([0.75])
+    assert special.finding(takeovers, table).facts["n_over"] == 0
 
 
 def test_a_model_that_puts_nothing_in_front_is_named(tmp_path):

@@ -38,8 +38,9 @@ def test_the_fall_and_the_distance_from_an_even_spread_are_named(both):
     figure = both["lengths_first_token"]
     assert figure.finding.text == (
         "Between 16 and 64 tokens of the same documents (n = 1) the attention on the first token "
-        "falls in 1 of 2 models, each in the layer where it is strongest; most in a, from 0.90 to "
-        "0.58 in layer 1. An even spread falls too, and beside it the sink grows in 2 of 2 "
+        "falls in most documents of 1 of 2 models, each in the layer where it is strongest; most "
+        "in a, from 0.90 to 0.58 in layer 1. An even spread falls too, and beside it the sink "
+        "grows in 2 of 2 "
         f"models: at 64 tokens the first token gets {0.3 / even(64):.1f} \u00d7 (b) to "
         f"{0.576 / even(64):.1f} \u00d7 (a) what an even spread would give it."
     )
@@ -77,7 +78,10 @@ def test_the_mean_has_a_band_over_the_documents_that_are_as_long(tmp_path):
 
 def test_one_model_whose_sink_stays(tmp_path):
     text = drawn(tmp_path, b={"halving": 1.0})["lengths_first_token"].finding.text
-    assert "falls in 0 of 1 model, each in the layer where it is strongest. An even" in text
+    assert (
+        "falls in most documents of 0 of 1 model, each in the layer where it is strongest. An even"
+        in text
+    )
     assert f"at 128 tokens the first token gets {0.9 / even(128):.1f} \u00d7 (b) what" in text
 
 

@@ -14,7 +14,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import line_looks, mean_lines, mean_tips
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import LINE_DASHES
-from sinkscope.charts.select import documents_in, rows_where
+from sinkscope.charts.select import documents_in, in_most_documents, rows_where
 from sinkscope.charts.theme import rounded
 from sinkscope.findings.finding import Finding
 
@@ -90,5 +90,5 @@ def largest_masses(first: pl.DataFrame, rows: pl.DataFrame) -> Finding:
     if len(peaks) <= words.FEW:
         return Finding(FINDING, {"peaks": peaks})
     at_peak = rows.drop_nulls("mass").join(best, on=["model", "layer"], how="semi")
-    halves = at_peak.group_by("model").agg(part=(pl.col("mass") > 0.5).mean())
-    return Finding(FINDING, {"peaks": peaks, "n_half": halves.filter(pl.col("part") > 0.5).height})
+    n_half = in_most_documents(at_peak, pl.col("mass") > 0.5).height
+    return Finding(FINDING, {"peaks": peaks, "n_half": n_half})

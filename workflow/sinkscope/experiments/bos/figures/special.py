@@ -10,7 +10,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import Look, mean_panels
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
-from sinkscope.charts.select import documents_in
+from sinkscope.charts.select import documents_in, in_most_documents
 from sinkscope.charts.theme import rounded
 from sinkscope.findings.finding import Facts, Finding
 from sinkscope.means import over_documents
@@ -28,7 +28,8 @@ FINDING = (
     "instead of {{ row.special|estimate(row.special_low, row.special_high) }} in layer "
     "{{ row.layer }}){% endmacro %}"
     "Without special tokens the first real token takes over at least half of what the special "
-    "token got, where that was most, in {{ n_over }} of {{ n_models | counted('model') }}"
+    "token got, where that was most, in most documents of {{ n_over }} of "
+    "{{ n_models | counted('model') }}"
     "{{ ': ' if n_models == 1 else '; most in ' }}{{ change(extremes[0]) }}"
     "{{ ', least in ' ~ change(extremes[1]) if n_models > 1 }}."
 )
@@ -59,7 +60,7 @@ def figure(tables: Tables) -> Figure | None:
     return Figure(
         name="bos_on_off",
         title="With and without special tokens",
-        finding=finding(takeovers),
+        finding=finding(takeovers, table),
         caption=(
             "The same texts, equally long: with the special tokens of the family around them (or "
             f"its BOS in front), and without any.{exceptions(tables)} Formula: mean over queries i "
@@ -103,9 +104,20 @@ def named(name: str, column: str) -> dict[str, str]:
     return {f"{name}{end}": f"{column}{end}" for end in ("", "_low", "_high")}
 
 
-def finding(takeovers: pl.DataFrame) -> Finding:
+def by_document(table: pl.DataFrame, takeovers: pl.DataFrame) -> pl.DataFrame:
+    """model, document, special, word: as in `takeover`, of every document, in the layer of its
+    model."""
+    by = ["model", "document", "layer"]
+    special = table.filter(input="with").select(*by, special="first_token")
+    word = table.filter(input="without").select(*by, word="first_word")
+    return special.join(word, on=by).join(takeovers, on=["model", "layer"], how="semi")
+
+
+def finding(takeovers: pl.DataFrame, table: pl.DataFrame) -> Finding:
+    """table: the table bos."""
     extremes = takeovers if takeovers.height == 1 else takeovers[[0, -1]]
-    n_over = takeovers.filter(pl.col("part") >= TAKES_OVER).height
+    takes_over = pl.col("word").fill_nan(None) >= TAKES_OVER * pl.col("special").fill_nan(None)
+    n_over = in_most_documents(by_document(table, takeovers), takes_over).height
     facts: Facts = {"n_over": n_over, "n_models": takeovers.height, "extremes": extremes.to_dicts()}
     return Finding(FINDING, facts)
 

@@ -12,7 +12,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import BAND, Look, line_looks, lines
 from sinkscope.charts.of_documents import shown_documents
 from sinkscope.charts.palette import CLASS_COLOURS
-from sinkscope.charts.select import documents_in
+from sinkscope.charts.select import documents_in, in_most_documents
 from sinkscope.charts.theme import known, limits, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.means import over_documents
@@ -27,8 +27,8 @@ BEHIND = 0.4  # opacity of the documents
 DOUBLINGS = [16 << i for i in range(17)]  # lengths that documents share, up to a million tokens
 FINDING = (
     "Between {{ shortest }} and {{ longest|integer }} tokens of the same documents "
-    "(n = {{ [fewest, largest]|ranged }}) the attention on the first token falls in "
-    "{{ n_fall }} of {{ n_models|counted('model') }}, each in the layer where it is strongest"
+    "(n = {{ [fewest, largest]|ranged }}) the attention on the first token falls in most documents "
+    "of {{ n_fall }} of {{ n_models|counted('model') }}, each in the layer where it is strongest"
     "{% for row in most if n_fall %}; most in {{ row.model }}, from "
     "{{ row.short|estimate(row.short_low, row.short_high) }} to "
     "{{ row.long|estimate(row.long_low, row.long_high) }} in layer {{ row.layer }}{% endfor %}. "
@@ -101,7 +101,9 @@ def facts_of(first: pl.DataFrame) -> dict[str, Any]:
         times_short=pl.col("mass_short") / pl.col("uniform_short"),
         times_long=pl.col("mass") / pl.col("uniform"),
     )
-    falls = rows.filter(pl.col("long") < pl.col("short"))
+    falls = in_most_documents(both, pl.col("mass") < pl.col("mass_short"))
+    times, times_short = (pl.col(f"mass{end}") / pl.col(f"uniform{end}") for end in ("", "_short"))
+    grows = in_most_documents(both, times > times_short)
     by_times = rows.sort("times_long", "model")
     return {
         "shortest": DOUBLINGS[0],
@@ -110,7 +112,7 @@ def facts_of(first: pl.DataFrame) -> dict[str, Any]:
         "largest": rows["n_documents"].max(),
         "n_models": rows.height,
         "n_fall": falls.height,
-        "n_grow": rows.filter(pl.col("times_long") > pl.col("times_short")).height,
+        "n_grow": grows.height,
         "most": rows.sort(pl.col("long") / pl.col("short"), "model").head(1).to_dicts(),
         "extremes": (by_times if rows.height == 1 else by_times[[0, -1]]).to_dicts(),
     }

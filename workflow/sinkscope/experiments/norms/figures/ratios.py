@@ -10,7 +10,7 @@ import polars as pl
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import Look, mean_panels
 from sinkscope.charts.of_documents import behind, with_documents
-from sinkscope.charts.select import documents_in
+from sinkscope.charts.select import documents_in, in_most_documents
 from sinkscope.charts.theme import rounded
 from sinkscope.experiments.norms.constants import QUANTITIES
 from sinkscope.experiments.norms.summary import by_document, of_models, of_sets, peaks
@@ -24,8 +24,8 @@ LOOKS: dict[str, Look] = {
 }
 SMALL_VALUES = (
     "Where the first token gets most attention its value is smaller than those of other tokens in "
-    "{{ n_smaller }} of {{ n_models|counted('model') }}, smallest in {{ smallest[0].model }} "
-    "(layer {{ smallest[0].layer }}: "
+    "most documents of {{ n_smaller }} of {{ n_models|counted('model') }}, smallest in {{ "
+    "smallest[0].model }} (layer {{ smallest[0].layer }}: "
     "{{ smallest[0].value|estimate(smallest[0].value_low, smallest[0].value_high) }} \u00d7 "
     "theirs); its state is largest in layer {{ largest[0].layer }} of {{ largest[0].model }} "
     "({{ largest[0].state|estimate(largest[0].state_low, largest[0].state_high, '.1f') }} \u00d7 "
@@ -55,7 +55,7 @@ def figure(tables: Tables) -> Figure | None:
     return Figure(
         name="norms_ratios",
         title="Norms of sinks beside those of other tokens",
-        finding=Finding(SMALL_VALUES, small_values(means, tables["norm_weighted"])),
+        finding=Finding(SMALL_VALUES, small_values(means, rows, tables["norm_weighted"])),
         caption=(
             "Formula: L2 norm of the residual state, the key (mean over heads) and the value of a "
             "token, over the median of all tokens that are not sinks (first token, special tokens, "
@@ -70,15 +70,17 @@ def figure(tables: Tables) -> Figure | None:
     )
 
 
-def small_values(means: pl.DataFrame, weighted: pl.DataFrame) -> dict[str, Any]:
-    """Facts on the first token: its value where its attention peaks, and its largest state."""
+def small_values(means: pl.DataFrame, rows: pl.DataFrame, weighted: pl.DataFrame) -> dict[str, Any]:
+    """Facts on the first token: its value where its attention peaks, and its largest state. rows:
+    the ratios of every document."""
     first = means.filter(pl.col("sink") == "first_token")
     peak = peaks(of_sets(weighted)).select("model", "layer")
     values = first.join(peak, on=["model", "layer"]).drop_nulls("value").sort("value", "model")
+    of_documents = rows.filter(sink="first_token").join(peak, on=["model", "layer"], how="semi")
     states = first.drop_nulls("state").sort("state", "model", "layer")
     return {
         "n_models": values.height,
-        "n_smaller": values.filter(pl.col("value") < 1).height,
+        "n_smaller": in_most_documents(of_documents, pl.col("value").fill_nan(None) < 1).height,
         "smallest": values.head(1).select("model", "layer", "^value.*$").to_dicts(),
         "largest": states.tail(1).select("model", "layer", "^state.*$").to_dicts(),
     }

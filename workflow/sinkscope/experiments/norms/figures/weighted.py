@@ -11,7 +11,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import Look, mean_panels
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
-from sinkscope.charts.select import documents_in
+from sinkscope.charts.select import documents_in, in_most_documents
 from sinkscope.charts.theme import rounded
 from sinkscope.experiments.norms.summary import of_sets, peaks
 from sinkscope.findings.finding import Finding
@@ -29,9 +29,9 @@ FINDING = (
     "{% macro change(row) %}{{ row.model }} ({{ row.mass|estimate(row.mass_low, row.mass_high) }} "
     "becomes {{ row.norm_mass|estimate(row.norm_mass_low, row.norm_mass_high) }} in layer "
     "{{ row.layer }}){% endmacro %}"
-    "Where it is strongest, the first token keeps at least half of its attention in {{ n_kept }} "
-    "of {{ n_models|counted('model') }} when keys are weighted by the norms of their values"
-    "{{ '; least in ' if most else ': ' }}{{ change(least[0]) }}"
+    "Where it is strongest, the first token keeps at least half of its attention in most documents "
+    "of {{ n_kept }} of {{ n_models|counted('model') }} when keys are weighted by the norms of "
+    "their values{{ '; least in ' if most else ': ' }}{{ change(least[0]) }}"
     "{{ ', most in ' ~ change(most[0]) if most }}."
 )
 
@@ -49,7 +49,7 @@ def figure(tables: Tables) -> Figure | None:
     return Figure(
         name="norms_weighted",
         title="Does the sink survive weighting by the norms of values?",
-        finding=Finding(FINDING, facts(peaks(masses))),
+        finding=Finding(FINDING, facts(peaks(masses), rows)),
         caption=(
             "Formula: A[l,h,i,0] (full line), and A[l,h,i,0] norm(v_0) / sum over j of A[l,h,i,j] "
             "norm(v_j) (dashed; Kobayashi et al. 2020, with the value itself), mean over heads "
@@ -62,14 +62,15 @@ def figure(tables: Tables) -> Figure | None:
     )
 
 
-def facts(peak: pl.DataFrame) -> dict[str, Any]:
-    """peak: frame returned by peaks, one row per model."""
+def facts(peak: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Any]:
+    """peak: frame returned by peaks, one row per model. rows: the masses of every document."""
     fraction = pl.col("norm_mass") / pl.col("mass")
     columns = [f"{name}{end}" for name in COLUMNS for end in ("", "_low", "_high")]
     ordered = peak.sort(fraction, "model").select("model", "layer", *columns)
+    at_peak = rows.join(peak, on=["model", "layer"], how="semi")
     return {
         "n_models": ordered.height,
-        "n_kept": ordered.filter(fraction >= SURVIVES).height,
+        "n_kept": in_most_documents(at_peak, fraction.fill_nan(None) >= SURVIVES).height,
         "least": ordered.head(1).to_dicts(),
         "most": ordered[1:].tail(1).to_dicts(),
     }
