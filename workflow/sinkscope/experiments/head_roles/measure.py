@@ -158,7 +158,7 @@ def compared(result: Result, dense: Result) -> dict[str, float | None]:
     loss, of_dense = (
         None if one.loss is None else float(one.loss.mean()) for one in (result, dense)
     )
-    return {"loss": loss, "dense_loss": of_dense, "cosine": float(cosine.mean())}
+    return {"loss": loss, "dense_loss": of_dense, "cosine": float(cosine.clamp(-1, 1).mean())}
 
 
 def read(

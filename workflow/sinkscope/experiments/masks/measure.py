@@ -114,7 +114,7 @@ def costs(reading: Reading, dense: Reading, prediction: Prediction) -> dict[str,
         "n_predicted": len(prediction.places),
         "loss": None,
         "agreement": None,
-        "cosine": float(cosine.mean()),
+        "cosine": float(cosine.clamp(-1, 1).mean()),
     }
     if reading.logits is not None and dense.logits is not None and prediction.places:
         loss, best = scores(reading.logits, prediction.targets)
