@@ -47,10 +47,10 @@ EXPERIMENT = Experiment(
             title="What does restricted attention cost?",
             intro=(
                 "If most attention lands on a few sinks, a model may do with far fewer keys: the "
-                "sinks, a window of neighbours, some random keys. Here each model runs with such "
-                "masks, and with all keys but its sinks. Every mask with sinks has a control with "
-                "as many random keys in their place: only where the control costs more is it the "
-                "sinks that matter, and not the number of keys."
+                "sinks and a window of neighbours (Xiao et al. 2023), perhaps some random keys. "
+                "Here each model runs with such masks, and with all keys but its sinks. Every mask "
+                "with sinks has a control with as many random keys in their place: only where the "
+                "control costs more is it the sinks that matter, and not the number of keys."
             ),
             verdict=(
                 "Keeping the sinks costs less than keeping as many random keys, beyond the "
