@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from sinkscope.catalogue import OWN_PAGES, sections
 from sinkscope.corpus import EVERY, Sampling, Store
 from sinkscope.documents import AnyDocument, Refused, distinct, read_entries
 from sinkscope.errors import SinkscopeError, collected
@@ -188,6 +187,9 @@ def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
 
 def check_page(model: str, where: str) -> None:
     """Raises SinkscopeError for a model whose page would be another one of the report."""
+    # Not above: what an addition declares wrongly is an error of a command, not of its import.
+    from sinkscope.catalogue import OWN_PAGES, sections
+
     if model in (taken := {*OWN_PAGES, *sections()}):
         raise SinkscopeError(
             f"{where}: the report has another page of the name '{model}'; give the model a name "
