@@ -113,6 +113,15 @@ def test_every_table_has_its_columns_types_and_order(tables):
         assert frame.equals(frame.sort(TABLES[name].sort, nulls_last=False))
 
 
+def test_models_state_the_audited_rows_and_the_largest_errors_of_their_cells():
+    cells = [cell(name, ["first", "word"], is_causal=True) for name in ("a", "b", "c")]
+    for made, output, row in zip(cells, (1e-7, 3e-7, 2e-7), (5e-8, 1e-8, 2e-8), strict=True):
+        made.meta["audit"] = {"queries": [0, 1, 1], "output_error": output, "row_error": row}
+    entries = [entry(name) for name in ("a", "b", "c")]
+    (row,) = tables_of_model(MODEL, cells, entries, LIMITS)["models"].collect().rows(named=True)
+    assert (row["n_audited"], row["output_error"], row["row_error"]) == (9, 3e-7, 5e-8)
+
+
 def test_the_histogram_counts_every_query_of_every_layer(tables):
     expected = {}
     for made in CELLS:
