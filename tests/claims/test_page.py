@@ -1,14 +1,24 @@
 """The page of the claims: verdicts and numbers as the table has them."""
 
 import re
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
-from claims.rows import THREE
+from claims.rows import THREE, claims, row
 from report.made import HOSTILE
 from report.test_report import Elements
-from sinkscope.claims.page import DOUBT, brief, estimate, interval, measured_as, number, shown
+from sinkscope.claims.page import (
+    DOUBT,
+    brief,
+    estimate,
+    interval,
+    measured_as,
+    number,
+    page,
+    shown,
+)
 from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY, UNTESTED
 
 
@@ -168,3 +178,22 @@ def test_what_could_explain_a_disagreement_stands_in_its_row(articles, site):
     assert re.match(r"length \(layer 0: 0\.\d+, which does not", row["ablation"])
     assert f"Possible cause: {row['ablation']}." in articles["fails"]
     assert set(claims.filter(pl.col("claim") != "fails")["ablation"].fill_null("")) == {""}
+
+
+def test_own_claims_come_first_and_each_work_of_the_literature_has_a_part_by_year():
+    def one(n, study, source):
+        return row(n, "a", "a", study=study, source=source, statement="s", kind="number",
+                   condition="above 0.5", measured=0.6, overall=HOLDS)  # fmt: skip
+
+    table = claims(
+        one(0, "literature", "Gu et al. 2024, table 1"), one(1, "atlas", "Pramodith 2023"),
+        one(2, "literature", "Clark et al. 2019, after Gu et al. 2024"), one(3, "design", "here"),
+        one(4, "harbour", "our plan"), one(5, "literature", "Gu et al. 2024, figure 3"),
+    )  # fmt: skip
+    made = page(table, SimpleNamespace(title="Claims"))
+    titles = list(made["studies"])
+    assert titles[:2] == ["harbour", "Sink atlas (study 1, Pramodith 2023)"]
+    assert titles[2].startswith("Clark et al. 2019: What Does BERT Look At?")
+    assert titles[3].startswith("Gu et al. 2024: When Attention Sink Emerges")
+    assert [claim.claim for claim in made["studies"][titles[3]]] == ["c0", "c5"]
+    assert [claim.claim for claim in made["notes"]] == ["c3"]

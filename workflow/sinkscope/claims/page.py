@@ -15,9 +15,10 @@ from sinkscope.claims.measure import measures
 from sinkscope.claims.measure import shown as shown_layers
 from sinkscope.claims.summary import NOTES, sentence
 from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY, UNTESTED
+from sinkscope.references import Reference, citations
 
 # Titles of the page's parts, in order. Before them stand a project's own claims, under the name of
-# their file.
+# their file; each work of the literature has a part of its own.
 STUDIES = {
     "atlas": "Sink atlas (study 1, Pramodith 2023)",
     "second-sink": "Second sink (study 2, Wray 2023)",
@@ -25,6 +26,7 @@ STUDIES = {
     "literature": "The literature",
 }
 KNOWN = (*STUDIES, NOTES)
+LITERATURE = "literature"
 DOUBT = "the interval includes the threshold"
 # CSS class per verdict.
 MARKS = {HOLDS: "holds", PARTLY: "partly", FAILS: "fails", UNTESTED: "untested"}
@@ -155,22 +157,45 @@ def coverage(rows: Sequence[dict[str, Any]]) -> str:
     return text
 
 
+def work(source: str) -> Reference | None:
+    """The first work that a source cites."""
+    return next((found for _, found in citations(source)), None)
+
+
+def title(study: str, source: str) -> str:
+    """Title of the part of the page that a claim stands in: its study, or its work of the
+    literature."""
+    if study == LITERATURE and (found := work(source)):
+        return f"{found.label}: {found.title}"
+    return STUDIES.get(study, study)
+
+
+def place(study: str, source: str) -> tuple[int, str, str]:
+    """Where a part stands: a project's own claims, the three studies, works by their year."""
+    if study == LITERATURE and (found := work(source)):
+        return len(KNOWN), found.year, found.label
+    return KNOWN.index(study) + 1 if study in KNOWN else 0, "", ""
+
+
 def page(claims: pl.DataFrame, section: ShownSection) -> dict[str, Any]:
     """The values for the template, besides those that all pages share."""
-    own = [study for study in claims["study"].unique(maintain_order=True) if study not in KNOWN]
-    by_study: dict[str, list[ShownClaim]] = {study: [] for study in (*own, *STUDIES)}
-    for _, rows in claims.group_by("number", maintain_order=True):
-        by_study.setdefault(rows["study"][0], []).append(shown(rows.rows(named=True)))
-    notes = by_study.pop(NOTES, [])
+    parts: dict[str, list[ShownClaim]] = {}
+    notes: list[ShownClaim] = []
+    in_order = sorted(
+        claims.partition_by("number", maintain_order=True),
+        key=lambda rows: place(rows["study"][0], rows["source"][0]),
+    )
+    for rows in in_order:
+        study, claim = rows["study"][0], shown(rows.rows(named=True))
+        if study == NOTES:
+            notes.append(claim)
+        else:
+            parts.setdefault(title(study, claim.source), []).append(claim)
     return {
         "title": section.title,
         "section": section,
         "sentence": sentence(claims),
-        "studies": {
-            STUDIES.get(study, study): shown_claims
-            for study, shown_claims in by_study.items()
-            if shown_claims
-        },
+        "studies": parts,
         "notes": notes,
         "number": number,
         "page": {},

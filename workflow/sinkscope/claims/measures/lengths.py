@@ -55,9 +55,11 @@ def sink_rate_left(tables: Tables, model: str, *, window: int) -> float | Estima
     return whole / first if whole is not None and first else None
 
 
-def first_without_special(tables: Tables, model: str) -> float | Estimate | None:
-    """Attention on key 0 of texts without special tokens, in the layer with the most."""
-    rows = tables["bos"].filter(model=model, input="without")
+def first_without_special(
+    tables: Tables, model: str, *, input: str = "without"
+) -> float | Estimate | None:
+    """Attention on key 0 of texts without (or with) special tokens, in the layer with the most."""
+    rows = tables["bos"].filter(model=model, input=input)
     if rows.is_empty():
         return None
     _, (values,) = per_document(rows, ["layer"], ["first_token"])
@@ -96,7 +98,10 @@ MEASURES = {
         False,
     ),
     "first_without_special": Measure(
-        first_without_special, "attention to the first token without special tokens", ("bos",)
+        first_without_special,
+        "attention to the first token without special tokens",
+        ("bos",),
+        legal={"input": ("with", "without")},
     ),
     "first_of_text": Measure(
         first_of_text,
