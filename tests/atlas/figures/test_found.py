@@ -125,6 +125,14 @@ def test_only_first_and_special_tokens_are_said_to_be_sinks_where_they_are():
     assert figure.finding.text == "Only the first token and special tokens become sinks."
 
 
+def test_tokens_that_are_a_sink_once_are_not_passed_over():
+    counted = [counts("Z", 2, 2), counts("cat", 1, 9)]
+    figure = figures([sink(0, 0, "Z", 0.5, 0.5)], mass(0, 0.5, 0.5), counted)["found_sinks_tokens"]
+    assert figure.finding.facts["n_once"] == 1
+    assert "Only the first" not in figure.finding.text
+    assert "1 token is a sink, at one occurrence each" in figure.finding.text
+
+
 def test_a_sink_that_the_histogram_hides_is_named(drawn):
     figure = drawn["found_sinks_histogram"]
     assert figure.finding.text == (

@@ -30,7 +30,8 @@ SECTIONS = {
             "found_sinks_tokens.tokens[0] %}Ordinary tokens too: “{{ row.token | bare }}” at {{ "
             "row.n_sinks }} of {{ row.n_occurrences | integer }} places in {{ row.model }}, "
             "{{ [row.first_layer, row.last_layer] | layers }}."
-            "{% else %}Only the first token and special tokens.{% endif %}"
+            "{% elif found_sinks_tokens.n_once %}The first token and special tokens; others at one "
+            "occurrence.{% else %}Only the first token and special tokens.{% endif %}"
         ),
         tables=("found_sinks", "sink_tokens", "sink_mass", "documents", "models"),
         figures=("strongest", "tokens", "histogram", "rules"),

@@ -30,7 +30,10 @@ FINDING = (
     "attention{% if row.n_close %}; the state of {{ row.n_close }} joins that of the first token"
     "{% endif %}"
     "{% endfor %}"
-    "{% if not tokens %}Only the first token and special tokens become sinks{% endif %}."
+    "{% if not tokens and n_once %}Beside the first token and special tokens, "
+    "{{ n_once | counted('token') }} {{ 'is a sink' if n_once == 1 else 'are sinks' }}, "
+    "at one occurrence each"
+    "{% elif not tokens %}Only the first token and special tokens become sinks{% endif %}."
 )
 
 
@@ -43,7 +46,7 @@ def figure(tables: Tables) -> Figure | None:
     return Figure(
         name="found_sinks_tokens",
         title="Which tokens become sinks, and where",
-        finding=Finding(FINDING, {"tokens": ordinary(counts)}),
+        finding=Finding(FINDING, {"tokens": ordinary(counts), "n_once": n_once(counts)}),
         caption=(
             "One panel per model; one row per token and key class, those with the largest mass "
             f"first, at most {N_TOKENS}. Colour: fraction of the token's occurrences that are a "
@@ -94,6 +97,12 @@ def ordinary(counts: pl.DataFrame) -> list[dict[str, Any]]:
     best = ordered.group_by("model", maintain_order=True).first().head(words.FEW)
     names = ("n_sinks", "n_occurrences", "n_close", "first_layer", "last_layer", "peak_mass")
     return best.select(*BY, *names).to_dicts()
+
+
+def n_once(counts: pl.DataFrame) -> int:
+    """Number of ordinary tokens, by model, that are a sink at a single occurrence."""
+    is_ordinary = ~pl.col("key_class").is_in(FIRST_AND_SPECIAL)
+    return counts.filter(is_ordinary, pl.col("n_sinks") == 1).height
 
 
 def chart(drawn: pl.DataFrame, models: list[str]) -> alt.ConcatChart:
