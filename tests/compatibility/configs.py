@@ -74,8 +74,10 @@ LINEAR = {"layer_types": ["linear_attention", "full_attention"] * 2}
 ROPE = {"rope_type": "default", "rope_theta": 10000.0}
 SHARED = {"layers_block_type": ["linear_attention", "hybrid"] * 2}
 QSA = {
-    "layer_types": ["linear_attention", "indexed_attention"] * 2, "indexer_budget": 16,
-    "indexer_compress_ratio": 4,
+    "layer_types": ["linear_attention", "indexed_attention"] * 2, "indexer_n_heads": 4,
+    "indexer_kv_heads": 1, "indexer_head_dim": 8, "indexer_budget": 16,
+    "indexer_compress_ratio": 4, "hc_lowrank": 8, "ple_embed_dim": 32, "heads_per_ngram": 2,
+    "ngram_vocab_size_base": 100, "make_ngram_vocab_size_divisible_by": 4, "split_ngram_parts": 4,
 }  # fmt: skip
 OWN: dict[str, dict[str, Any]] = {
     "axk1": LATENT,

@@ -196,3 +196,38 @@ def test_one_descriptor_reaches_every_document_of_every_layer(batch):
             slot, rest = divmod(document.data_ptr() - table.base, table.step)
             assert rest == 0
             assert 0 <= slot < table.n
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sink": torch.tensor([0.5, 2.0, -1.0]).view(1, 3, 1, 1)},
+        {"softcap": 1.5},
+        {"n_extra": 7},
+    ],
+    ids=["learned sink", "soft cap", "keys of no token"],
+)
+def test_what_the_kernels_do_not_know_goes_by_blocks_beside_them(changes):
+    """Layer 1 of 3 of a pass; the cell's `path` says triton and torch."""
+    plain = call(32, 16, torch.float32, batch=1)
+    other = plain._replace(**{k: v.to(DEVICE) if k == "sink" else v for k, v in changes.items()})
+    if other.n_extra:  # a mask hides from each query what comes later, and none of the extra keys
+        key, value = (torch.cat([t, t[:, :, :7]], 2) for t in (other.key, other.value))
+        mask = torch.ones(32, 39, device=DEVICE).tril().bool()
+        mask[:, 32:] = True
+        other = other._replace(key=key, value=value, mask=mask[None, None], is_causal=False)
+    real = torch.ones(1, 32, dtype=torch.bool)
+    layers = [plain, other, plain]
+    outputs, with_kernels, observation = observed(layers, real, fused=True)
+    expected, by_blocks, _ = observed(layers, real, fused=False)
+    assert observation.paths == {"triton", "torch"}
+    assert with_kernels[0].virtual_sink.isnan().all()
+    for made, own in zip(outputs, expected, strict=True):
+        torch.testing.assert_close(made, own, rtol=1e-4, atol=1e-5)
+    for name in ("mass", "row_sum", "entropy", "sink_score", "virtual_sink", "max_value"):
+        for one, two in zip(with_kernels, by_blocks, strict=True):
+            torch.testing.assert_close(
+                getattr(one, name), getattr(two, name), rtol=1e-4, atol=1e-5, equal_nan=True
+            )
+    if other.sink is not None or other.n_extra:
+        assert (with_kernels[1].row_sum < 0.95).any()
