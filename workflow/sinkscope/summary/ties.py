@@ -22,5 +22,5 @@ def counts_of(
     """
     counts = {"count": np.bincount(keys, minlength=n_keys)}
     for name, part in tolerances(tolerance).items():
-        counts[name] = np.bincount(keys, seconds >= values * (1 - part), minlength=n_keys)
+        counts[name] = np.bincount(keys[seconds >= values * (1 - part)], minlength=n_keys)
     return counts
