@@ -70,7 +70,8 @@ def attention_rows(call: Call) -> Tensor:
 
 def logits_of(call: Call) -> Tensor:
     """[batch, head, query, key] float32; very negative where a key is hidden."""
-    return logits_to(call, torch.arange(call.key.shape[2], device=call.key.device))
+    keys = torch.arange(call.key.shape[2], device=call.key.device)
+    return logits_to(call, keys.expand(len(call.query), -1))
 
 
 def normalised(call: Call, logits: Tensor) -> Tensor:
