@@ -7,9 +7,10 @@ is one number per head or one per dimension, it is the factor along the head's o
 
 from __future__ import annotations
 
+import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -55,7 +56,7 @@ def gates_of(network: torch.nn.Module, n_layers: int, real: Tensor) -> Iterator[
         for modules in layer_lists(network, n_layers)
         for layer in modules
         for module in layer.modules()
-        if is_attention(type(module).__name__) and has_gate(module)
+        if is_attention(type(module).__name__) and has_gate(type(module))
         if (projection := projection_of(module)) is not None
     ]
     if not projections:
@@ -74,11 +75,11 @@ def gates_of(network: torch.nn.Module, n_layers: int, real: Tensor) -> Iterator[
         yield gates
 
 
-def has_gate(module: torch.nn.Module) -> bool:
-    """Whether the code of an attention speaks of a gate."""
-    forward: Callable[..., Any] = type(module).forward
+@functools.cache  # asked in every pass, and finding a source takes milliseconds
+def has_gate(kind: Any) -> bool:
+    """Whether the code of a class of attention speaks of a gate."""
     try:
-        return "gate" in inspect.getsource(forward)
+        return "gate" in inspect.getsource(kind.forward)
     except (OSError, TypeError):  # no source
         return False
 
