@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -56,7 +56,7 @@ def gates_of(network: torch.nn.Module, n_layers: int, real: Tensor) -> Iterator[
         for modules in layer_lists(network, n_layers)
         for layer in modules
         for module in layer.modules()
-        if is_attention(type(module).__name__) and has_gate(type(module))
+        if is_attention(type(module).__name__) and has_gate(type(module).forward)
         if (projection := projection_of(module)) is not None
     ]
     if not projections:
@@ -76,10 +76,10 @@ def gates_of(network: torch.nn.Module, n_layers: int, real: Tensor) -> Iterator[
 
 
 @functools.cache  # asked in every pass, and finding a source takes milliseconds
-def has_gate(kind: Any) -> bool:
-    """Whether the code of a class of attention speaks of a gate."""
+def has_gate(forward: Callable[..., Any]) -> bool:
+    """Whether the code of an attention speaks of a gate. forward: of its class."""
     try:
-        return "gate" in inspect.getsource(kind.forward)
+        return "gate" in inspect.getsource(forward)
     except (OSError, TypeError):  # no source
         return False
 
