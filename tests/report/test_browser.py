@@ -235,10 +235,10 @@ def test_exports_say_what_they_show_and_hold_what_is_shown(browse, site):
     cell = read_cell(cell_path(site.folder / "results", "dec", "two"))
     expected = cell["map"][1].astype(np.float64)
     whole = list(csv.reader(io.StringIO(found.whole)))[1:]
-    assert np.abs(np.array(whole)[:, 1:].astype(float) - expected).max() < 0.004
+    assert np.abs(np.array(whole)[:, 1:].astype(float) - expected).max() < 0.005
     part = list(csv.reader(io.StringIO(found.part)))[1:]
-    assert np.abs(np.array(part)[:, 1:].astype(float) - expected[20:40, :4]).max() < 0.004
-    assert np.abs(np.array(found.received) - expected.sum(0) / cell.n_tokens).max() < 0.002
+    assert np.abs(np.array(part)[:, 1:].astype(float) - expected[20:40, :4]).max() < 0.005
+    assert np.abs(np.array(found.received) - expected.sum(0) / cell.n_tokens).max() < 0.004
     assert found.tag == "svg"
     for text in ("dec, layer 1, mean over heads", "document two;", "(part of 1), linear scale"):
         assert text in found.text

@@ -7,7 +7,7 @@ document is thus one call, `sinkscope.receive("MODEL/DOCUMENT", VALUE)`; VALUE i
   DOCUMENT.js   tokens, what every token receives, and the maps of all layers
 
 Attention is stored in 8 bits as round(255 * sqrt(attention)), below FLOOR as 0: the error is at
-most 0.002 for an attention up to 0.25, 0.004 up to 1.
+most 0.002 for an attention up to 0.25, 0.004 up to 1, and less than FLOOR for what is below it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sinkscope.files import read_json, replaced_folder, write_json
 CALL = "sinkscope.receive("
 STEPS = 255  # of the square root of attention
 SPACE, LINE_END, TAB = "\u2581", "\u23ce", "\u21e5"  # as extract.pieces.readable writes them
-FLOOR = 2e-3  # less is what uniform attention gives a key of 500 tokens
+FLOOR = 5e-3  # what is smaller would take most of the bytes, and is not seen on a linear scale
 # Arrays of a cell that the data file is made from.
 ARRAYS = ["map", "head_map", "sink_score", "is_sink"]
 

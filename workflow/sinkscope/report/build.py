@@ -19,7 +19,8 @@ from sinkscope.report.pages import Report
 from sinkscope.report.site import SCRIPTS, STYLES, environment, script, shown_sections, style
 from sinkscope.tables.read import StoredTables, read_table
 
-MOST_CSV = 200_000  # bytes of a table that is copied as CSV too
+# Bytes of a table that is copied, by its ending: a report travels. All are in results/tables.
+MOST_BYTES = {"csv": 200_000, "parquet": 5_000_000}
 
 
 def write_report(
@@ -74,13 +75,13 @@ def write_assets(folder: Path) -> None:
 
 def copy_tables(tables: Path, folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
     """Copy these tables; returns one entry per table: its name, number of rows and links. Large
-    ones are copied as Parquet alone: a report travels."""
+    ones are copied as Parquet alone, very large ones not at all."""
     entries = []
     for name in names:
         links = {}
-        for ending in ("csv", "parquet"):
+        for ending, most in MOST_BYTES.items():
             source = tables / f"{name}.{ending}"
-            if source.is_file() and (ending == "parquet" or source.stat().st_size <= MOST_CSV):
+            if source.is_file() and source.stat().st_size <= most:
                 with written(folder / source.name) as temporary:
                     shutil.copyfile(source, temporary)
                 links[ending] = f"{folder.name}/{source.name}"

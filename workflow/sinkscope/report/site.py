@@ -21,7 +21,8 @@ HERE = Path(__file__).parent
 STYLES = ("report.css", "maps.css", "front.css", "reader.css")
 OF_MAPS = ("maps.js", "strip.js", "dialog.js", "reader.js")
 # In the order of loading; the last starts the page.
-SCRIPTS = ("vega.js", "state.js", "figures.js", "tables.js", "data.js", *OF_MAPS, "start.js")
+OF_PAGES = ("state.js", "figures.js", "few.js", "tables.js", "data.js")
+SCRIPTS = ("vega.js", *OF_PAGES, *OF_MAPS, "start.js")
 PAGE_ADDRESS = re.compile(
     r"\((\w)=window\.location\)\.hash\?\1\.href\.slice\(0,-\1\.hash\.length\):\1\.href"
 )

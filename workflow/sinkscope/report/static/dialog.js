@@ -137,7 +137,7 @@ function legend(svg, size) {
     gradient.append(make("stop", { offset: i / 16, "stop-color": maps().colours[Math.round((i / 16) * 255)] }));
   }
   svg.append(gradient, make("rect", { x, y, width, height: 9, fill: "url(#map-gradient)", class: "raster" }));
-  const ticks = scale === "log" ? [FLOOR, 0.01, 0.1, 1] : [0, 0.25, 0.5, 0.75, 1];
+  const ticks = scale === "log" ? [FLOOR, 0.02, 0.1, 1] : [0, 0.25, 0.5, 0.75, 1];
   const text = { ...SANS, y: y + 21, "font-size": 10, "text-anchor": "middle" };
   for (const tick of ticks) {
     svg.append(make("text", { ...text, x: x + part(tick, scale) * width }, scale === "log" && tick === FLOOR ? `≤ ${tick}` : String(tick)));

@@ -4,8 +4,10 @@
 
 /**
  * A chart of the page. width: of the window, when it was drawn. options: of its parameters, by name.
+ * asked: what was asked of its many models then, or null.
  * @typedef {{source: string, text: string, view: VegaView | null, width: number,
- *   options: Record<string, string[]>, shown: Record<string, string>}} Chart
+ *   options: Record<string, string[]>, shown: Record<string, string>,
+ *   asked: string | null}} Chart
  */
 
 /** @type {Map<HTMLElement, Chart>} */
@@ -113,13 +115,15 @@ function idle() {
 async function draw(at) {
   const chart = /** @type {Chart} */ (charts.get(at));
   const spec = specOf(at);
+  const few = leaveFew(spec);
+  if (few) addSearch(at, few);
   const options = forPage(spec, at.clientWidth);
   await turn();
   at.style.minHeight = `${at.offsetHeight}px`; // what is below does not jump
   chart.view?.finalize();
   const { view } = await vegaEmbed(at, spec, { actions: false, renderer: "svg" });
   at.style.minHeight = "";
-  Object.assign(chart, { view, options, width: innerWidth, shown: {} });
+  Object.assign(chart, { view, options, width: innerWidth, shown: {}, asked: few ? askedModels() : null });
   at.classList.add("drawn");
   saysWhatIsShown(at);
 }
@@ -149,7 +153,8 @@ function task(at) {
   if (!at.isConnected) return null;
   if (!chart.view) return draw;
   // What is not seen keeps its width until it is.
-  if (near.has(at) && chart.width !== innerWidth) return draw;
+  const isOld = chart.width !== innerWidth || (chart.asked !== null && chart.asked !== askedModels());
+  if (near.has(at) && isOld) return draw;
   return missed(chart).length ? choose : null;
 }
 
@@ -210,7 +215,7 @@ function startFigures() {
     drawAll();
   }, { rootMargin: "300px" });
   for (const at of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".chart[data-spec]"))) {
-    charts.set(at, { source: at.dataset.spec ?? "", text: "", view: null, width: 0, options: {}, shown: {} });
+    charts.set(at, { source: at.dataset.spec ?? "", text: "", view: null, width: 0, options: {}, shown: {}, asked: null });
     seen.observe(at);
   }
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("button[data-saves]"))) {

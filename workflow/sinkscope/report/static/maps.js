@@ -80,7 +80,7 @@ function means({ n, bytes }) {
 
 // ---- Colours ----
 
-const FLOOR = 2e-3; // less is kept as nothing (sinkscope.atlas.maps); the logarithmic scale begins here
+const FLOOR = 5e-3; // less is kept as nothing (sinkscope.atlas.maps); the logarithmic scale begins here
 
 function scaleOf() {
   return address.get("scale") === "log" ? "log" : "linear";

@@ -1,0 +1,86 @@
+"""A report of 40 models on 100 documents, made from renamed rows of a small run."""
+
+import re
+import subprocess
+
+import polars as pl
+import pytest
+
+from report.scaled import names, scaled_maps, scaled_tables
+from report.test_browser import CHROMIUM, FLAGS
+from report.test_report import Elements
+from sinkscope.atlas.figures.job import write_figures_of_all
+from sinkscope.catalogue import sections
+from sinkscope.charts.section import write_section
+from sinkscope.config import load
+from sinkscope.findings.job import write_findings
+from sinkscope.grid import Grid
+from sinkscope.jobs.wanted import Wanted
+from sinkscope.report.build import write_report
+
+
+@pytest.fixture(scope="module")
+def large(site, tmp_path_factory):
+    """The report's folder, with the front page and the page that compares models."""
+    folder = tmp_path_factory.mktemp("large")
+    models, documents = names("model", 40, ["enc", "dec"]), names("doc", 100, ["one", "two"])
+    (folder / "config").mkdir()
+    rows = {"models": "source", "documents": "path"}
+    texts = {name: f"{name}.txt" for name in documents}
+    entries = {"models": {name: f"hub:x/{name}" for name in models}, "documents": texts}
+    for table, column in rows.items():
+        lines = [f"{table[:-1]}\t{column}", *("\t".join(row) for row in entries[table].items())]
+        (folder / f"config/{table}.tsv").write_text("\n".join(lines) + "\n")
+    for name in documents:
+        (folder / f"{name}.txt").write_text(f"Z {name}")
+    results, out = folder / "results", folder / "reports"
+    scaled_tables(site.results / "tables", results / "tables", models, documents)
+    scaled_maps(site.out / "maps", out / "maps", models, dict(list(documents.items())[:20]))
+    write_figures_of_all(results / "tables", results / "figures" / "all")
+    front = sections()["front"]
+    frames = list(front.section.tables)
+    drawn = results / "sections" / "front"
+    write_section(front.package, front.section.figures, frames, results / "tables", drawn)
+    findings = results / "tables" / "findings.parquet"
+    of_models = pl.read_parquet(findings)  # under the new names; their figures are not drawn
+    write_findings([results / "figures" / "all", drawn], results / "tables")
+    pl.concat([pl.read_parquet(findings), of_models.filter(pl.col("model") != "")]).unique(
+        ["figure", "model", "name", "rank"], keep="first", maintain_order=True
+    ).write_parquet(findings)
+    config = {table: f"config/{table}.tsv" for table in rows}
+    grid = Grid(load(config | {"experiments": []}, folder))
+    write_report(Wanted(grid, folder), results, out, "c0ffee", ["front"])
+    return out
+
+
+def test_the_front_page_is_small(large):
+    index = large / "index.html"
+    assert index.stat().st_size < 1_500_000
+    assert len(Elements(index.read_text(encoding="utf-8")).found) < 25_000
+
+
+def test_the_report_has_few_files(large):
+    files = [path for path in large.rglob("*") if path.is_file()]
+    assert len(files) < 40 * 20 + 300
+    assert sum(path.stat().st_size for path in files) < 120_000_000
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="No Chromium is installed here.")
+def test_figures_show_a_dozen_models_and_those_that_are_searched_for(large, tmp_path):
+    told = {}
+    for name, query in (("first", ""), ("found", "?models=model-3"), ("all", "?all=1")):
+        command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / name}", "--dump-dom"]
+        address = (large / "compared.html").as_uri() + query
+        done = subprocess.run([*command, address], capture_output=True, text=True, timeout=120)
+        assert "CONSOLE" not in done.stderr
+        figure = done.stdout.split('id="sink_mass_models"')[1].split("</figure>")[0]
+        drawn = figure.split("<script")[0]
+        told[name] = (
+            re.search(r"\d+ of \d+ models", drawn)[0],
+            sorted(set(re.findall(r">(model-\d\d-\w+) \(", drawn))),
+        )
+    assert told["first"][0] == "12 of 40 models"
+    assert len(told["first"][1]) == 12
+    assert told["found"][0] == "10 of 40 models"
+    assert all(name.startswith("model-3") for name in told["found"][1])
+    assert (told["all"][0], len(told["all"][1])) == ("40 of 40 models", 40)
