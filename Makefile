@@ -2,6 +2,7 @@
 # make test    the whole test suite, in the same environment
 # make test-gpu  the tests that a GPU adds: its kernels, and the default grid on it
 # make test-cluster  runs, and faults of every kind, on a SLURM that it installs and starts here
+# make check-scripts  the report's scripts: TypeScript's checker, linter and their tests (npm, network)
 # make bench   time and memory of extraction against the plain forward pass
 # make compatibility  compare every text architecture of the installed transformers, and write
 #              docs/compatibility.md anew
@@ -12,7 +13,7 @@ PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: report test test-gpu test-cluster bench compatibility check lock
+.PHONY: check-scripts report test test-gpu test-cluster bench compatibility check lock
 
 report: $(VENV)/ready
 	snakemake
@@ -44,6 +45,9 @@ check: $(VENV)/ready
 	python tests/workflow/lint.py
 	for config in config/config.yaml config/published.yaml; do \
 	    snakemake --configfile "$$config" --dry-run --quiet || exit 1; done
+
+check-scripts:
+	cd tests/scripts && npm ci --silent && npm run --silent check
 
 # torch's GPU libraries depend on its build (CPU or CUDA): pip takes those that the build names.
 # Triton is what the CUDA build asks for; with the CPU build it interprets the kernels in tests.

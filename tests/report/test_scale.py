@@ -76,7 +76,7 @@ def test_figures_show_a_dozen_models_and_those_that_are_searched_for(large, tmp_
         figure = done.stdout.split('id="sink_mass_models"')[1].split("</figure>")[0]
         drawn = figure.split("<script")[0]
         told[name] = (
-            re.search(r"\d+ of \d+ models", drawn)[0],
+            re.search(r">(\d+ of \d+ models)</span>", drawn)[1],
             sorted(set(re.findall(r">(model-\d\d-\w+) \(", drawn))),
         )
     assert told["first"][0] == "12 of 40 models"

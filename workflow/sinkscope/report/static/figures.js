@@ -15,7 +15,7 @@ const charts = new Map();
 /** Charts on the screen, or a little below. @type {Set<HTMLElement>} */
 const near = new Set();
 let isDrawing = false;
-let inHurry = false; // before printing
+const drawing = { inHurry: false }; // before printing
 
 // ---- From a figure's specification to the page's ----
 
@@ -173,7 +173,7 @@ async function drawAll() {
   isDrawing = true;
   try {
     for (let next = nextTask(); next; next = nextTask()) {
-      if (next.waits && !inHurry) {
+      if (next.waits && !drawing.inHurry) {
         await idle();
         next = nextTask(); // meanwhile another may have come into view
         if (!next) break;

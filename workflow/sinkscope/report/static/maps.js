@@ -160,7 +160,7 @@ async function paintAll() {
     canvas.classList.add("painted");
     const { model, document: name, map } = canvas.dataset;
     const matrix = await matrixOf(await load(model ?? "", name ?? ""), map ?? "");
-    if (!inHurry) await idle();
+    if (!drawing.inHurry) await idle();
     if (matrix) paint(canvas, matrix);
   }
 }

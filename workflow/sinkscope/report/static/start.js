@@ -34,7 +34,7 @@ addEventListener("popstate", () => {
   else watchers.forEach((watcher) => watcher());
 });
 addEventListener("pageshow", (event) => { if (event.persisted) watchers.forEach((watcher) => watcher()); });
-addEventListener("beforeprint", () => { inHurry = true; drawAll(); });
+addEventListener("beforeprint", () => { drawing.inHurry = true; drawAll(); });
 addEventListener("resize", () => setTimeout(drawAll, 250));
 systemIsDark.addEventListener("change", () => setTheme(document.documentElement.dataset.theme ?? "auto"));
 if (typeof showPage === "function" && namedPage() !== "index.html") showPage(namedPage());

@@ -1,0 +1,102 @@
+// Pure parts of the report's scripts, run in a window that is not there.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test from "node:test";
+import vm from "node:vm";
+
+const FOLDER = new URL("../../workflow/sinkscope/report/static/", import.meta.url);
+
+/** A scope with these scripts. query: of the page's address. */
+function scope(names, query = "") {
+  const node = { textContent: "{}", addEventListener() {}, append() {} };
+  const visited = [];
+  const location = { search: query, hash: "", pathname: "/reports/index.html" };
+  const change = (kind) => (_, __, url) => {
+    visited.push([kind, url]);
+    location.search = url.includes("?") ? url.slice(url.indexOf("?")).split("#")[0] : "";
+  };
+  const window = {
+    URLSearchParams, Map, Set, Float32Array, Float64Array, Uint8Array, Uint16Array, console, setTimeout, location, visited,
+    history: { pushState: change("push"), replaceState: change("replace") },
+    document: { getElementById: () => node, addEventListener() {}, querySelectorAll: () => [], querySelector: () => null },
+    matchMedia: () => ({ matches: false, addEventListener() {} }),
+  };
+  vm.createContext(window);
+  const text = names.map((name) => readFileSync(new URL(`${name}.js`, FOLDER), "utf8")).join("\n");
+  const exposed = "Object.assign(globalThis, { address, carried, picked })";
+  vm.runInContext(`${text}\n${exposed}`, window);
+  return window;
+}
+
+test("the address keeps what it is told, and steps only where Back should lead", () => {
+  const page = scope(["state"], "?document=one");
+  page.address.set({ layer: 3 });
+  page.address.set({ layer: 4, token: 0 }, true);
+  page.address.set({ layer: 4 }, true); // nothing new: no step
+  page.address.set({ document: null });
+  assert.deepEqual(page.visited.map(([kind]) => kind), ["replace", "push", "replace"]);
+  assert.equal(page.location.search, "?layer=4&token=0");
+  assert.equal(page.address.get("token"), "0");
+});
+
+test("a browser that forbids to change the address keeps the state in memory", () => {
+  const page = scope(["state"]);
+  page.history.pushState = page.history.replaceState = () => { throw new Error("forbidden"); };
+  page.address.set({ layer: 3 });
+  assert.equal(page.address.get("layer"), "3");
+  assert.equal(page.location.search, "");
+});
+
+test("links take along what is picked, and keep what they say themselves", () => {
+  const page = scope(["state"], "?document=one&theme=dark&layer=3");
+  assert.equal(page.carried("dec.html#heads"), "dec.html?theme=dark&document=one#heads");
+  assert.equal(page.carried("reader.html?document=two"), "reader.html?document=two&theme=dark");
+  assert.equal(scope(["state"]).carried("dec.html"), "dec.html");
+});
+
+test("numbers are in order of size, before texts", () => {
+  const { inOrder } = scope(["state", "figures", "tables"]);
+  const sorted = ["b", "10", "9", "", "1,200", "-3", "a"].sort(inOrder);
+  assert.deepEqual(sorted, ["-3", "9", "10", "1,200", "", "a", "b"]);
+});
+
+test("texts that a spreadsheet would run are quoted, numbers are not", () => {
+  const { csvField, safeCsv } = scope(["state", "figures", "tables"]);
+  assert.deepEqual(["-3", "=1+1", "@x", 'a"b', "a,b", "x"].map(csvField), ["-3", "'=1+1", "'@x", '"a""b"', '"a,b"', "x"]);
+  const text = 'token,share\n-,0.5\n"=A,B",-0.25\n"say ""hi""",1\n';
+  assert.equal(safeCsv(text, { share: "number" }), 'token,share\n\'-,0.5\n"\'=A,B",-0.25\n"say ""hi""",1\n');
+});
+
+test("a dozen models are shown of many, the highlighted one among them, or those that are searched for", () => {
+  const many = Array.from({ length: 40 }, (_, i) => `model-${i}`);
+  const text = `model,document,value\n${many.map((name) => `${name},"a, b",1\n`).join("")}`;
+  const spec = () => ({ facet: {}, datasets: { drawn: text } });
+  const page = scope(["state", "figures", "few"]);
+  page.picked.model = "model-39";
+  const few = spec();
+  assert.deepEqual({ ...page.leaveFew(few) }, { shown: 12, all: 40 });
+  assert.equal(few.datasets.drawn.split("\n").length, 14);
+  assert.match(few.datasets.drawn, /model-39,"a, b",1/);
+  const found = spec();
+  assert.equal(scope(["state", "figures", "few"], "?models=MODEL-3").leaveFew(found).shown, 11);
+  assert.equal(scope(["state", "figures", "few"], "?all=1").leaveFew(spec()).shown, 40);
+  assert.equal(page.leaveFew({ datasets: { drawn: text } }), null); // not a chart of panels
+});
+
+test("a panel is kept if it is about a model that is shown, or about none", () => {
+  const page = scope(["state", "figures", "few"], "?models=m1");
+  const panel = (model) => ({ layer: [{ transform: [{ filter: { field: "model", equal: model } }] }] });
+  const rows = Array.from({ length: 20 }, (_, i) => `m${i}\n`).join("");
+  const spec = { concat: [panel("m1"), panel("m2"), { layer: [] }], datasets: { drawn: `model\n${rows}` } };
+  page.leaveFew(spec);
+  assert.equal(spec.concat.length, 2);
+});
+
+test("a map is read column by column, and its means are over queries", () => {
+  const page = scope(["state", "maps"]);
+  vm.runInContext("globalThis.found = [attentionOf({ n: 2, bytes: Uint8Array.from([255, 0, 51, 102]) }, 1, 1), [...means({ n: 2, bytes: Uint8Array.from([255, 0, 51, 102]) })]]", page);
+  const [one, means] = page.found;
+  assert.ok(Math.abs(one - (102 / 255) ** 2) < 1e-6);
+  assert.ok(Math.abs(means[0] - 0.5) < 1e-6);
+  assert.ok(Math.abs(means[1] - ((51 / 255) ** 2 + (102 / 255) ** 2) / 2) < 1e-6);
+});
