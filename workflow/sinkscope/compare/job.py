@@ -59,6 +59,7 @@ def page(compared: Compared) -> str:
             name="",
             pages=[],
             lacks=None,
+            about=None,
             terms=Terms(),
             page={},
             inline={

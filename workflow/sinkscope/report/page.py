@@ -27,6 +27,7 @@ def single_page(cell: Cell, tables: dict[str, pl.DataFrame]) -> str:
         name="",
         pages=[],
         lacks=None,
+        about=None,
         terms=Terms(),
         inline={
             "styles": [site.style(name) for name in site.STYLES],

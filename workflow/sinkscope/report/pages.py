@@ -19,7 +19,7 @@ from sinkscope.claims import page as claims_page
 from sinkscope.claims import summary as claims_summary
 from sinkscope.files import read_json
 from sinkscope.jobs.wanted import Wanted
-from sinkscope.report import findings, front, navigation, overview, provenance
+from sinkscope.report import about, findings, front, navigation, overview, provenance
 from sinkscope.report.site import STYLES, map_data, scripts
 from sinkscope.report.terms import Terms
 from sinkscope.report.thumbnail import thumbnail
@@ -44,6 +44,8 @@ class Report:
         self.numbers = numbers  # the table `findings`
         self.commit = commit
         self.finished = provenance.manifests(wanted)
+        stamps = [wanted.directory / wanted.extract(*key).stamp for key in self.finished]
+        self.about = about.about(commit, stamps)
         self.missing = provenance.missing(wanted)
         self.failed_experiments = provenance.failed_experiments(wanted)
         self.models = list(wanted.grid.cells)  # with or without results
@@ -77,6 +79,7 @@ class Report:
             "readable": list(self.maps),
             "terms": Terms(),
             "lacks": self.lacks(),
+            "about": self.about,
         }
 
     def lacks(self) -> dict[str, Any] | None:
@@ -230,6 +233,7 @@ class Report:
             },
             "model": model,
             "source": self.grid.config.model(model).source,
+            "source_address": about.card_address(self.grid.config.model(model).source),
             "card": overview.card(self.grid.config.model(model).source),
             "facts": self.facts(model),
             "colour": self.colour(model),

@@ -267,7 +267,7 @@ function vegaHere() {
   });
 }
 
-const KINDS = { csv: "text/csv", svg: "image/svg+xml", png: "image/png", json: "application/json" };
+const KINDS = { csv: "text/csv", svg: "image/svg+xml", png: "image/png", json: "application/json", bib: "text/plain" };
 
 /** @param {string | Blob} content @param {keyof typeof KINDS} kind @param {string} name */
 function save(content, kind, name) {
@@ -282,7 +282,15 @@ async function saveFigure(button) {
   const figure = /** @type {HTMLElement} */ (button.closest("figure"));
   const spec = JSON.parse(byId(button.dataset.of ?? "").textContent ?? "");
   const kind = /** @type {keyof typeof KINDS} */ (button.dataset.saves);
-  save(await figureAs(spec, kind), kind, page.model ? `${page.model}-${figure.id}` : figure.id);
+  const name = page.model ? `${page.model}-${figure.id}` : figure.id;
+  save(kind === "bib" ? citationOf(name, spec.title?.text ?? spec.title ?? name) : await figureAs(spec, kind), kind, name);
+}
+
+/** The report's BibTeX entry, of one figure. @param {string} name @param {string} title */
+function citationOf(name, title) {
+  const text = byId("cite").textContent ?? "";
+  const plain = title.replace(/[{}\\]/g, "");
+  return text.replace("{sinkscope-report,", `{sinkscope-${name},`).replace(/title = \{.*\},/, `title = {${plain}: figure of a Sinkscope report},`);
 }
 
 /** @param {VegaLiteSpec} spec @param {keyof typeof KINDS} kind @returns {Promise<string | Blob>} */

@@ -1,0 +1,49 @@
+"""What a report says of itself, to be cited: version, commit, licence, and the day of its run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sinkscope.version import installed
+
+LICENCE = "Apache-2.0"
+# Public pages of a model, by the kind of its source.
+CARDS = {"hub": "https://huggingface.co/{}", "package": "https://pypi.org/project/{}/"}
+
+
+@dataclass(frozen=True)
+class About:
+    """date: the day (UTC) on which the last extraction job finished; None without one."""
+
+    commit: str
+    date: str | None
+    version: str | None = None
+
+    def bibtex(self) -> str:
+        """An entry for the report; that of a figure is made of it by the page."""
+        year = self.date[:4] if self.date else "n.d."
+        of_run = f", run of {self.date}" if self.date else ""
+        version = f" {self.version}" if self.version else ""
+        return (
+            "@misc{sinkscope-report,\n"
+            "    title = {Where the attention of transformers lands: a Sinkscope report},\n"
+            f"    year = {{{year}}},\n"
+            f"    note = {{Sinkscope{version}, commit {self.commit}{of_run}}},\n"
+            "}\n"
+        )
+
+
+def about(commit: str, stamps: Iterable[Path]) -> About:
+    """stamps: of the finished extraction jobs."""
+    times = [path.stat().st_mtime for path in stamps if path.is_file()]
+    date = datetime.fromtimestamp(max(times), UTC).date().isoformat() if times else None
+    return About(commit, date, installed("sinkscope"))
+
+
+def card_address(source: str) -> str | None:
+    """Public page of the model of a source, such as hub:OWNER/NAME@REVISION; None for others."""
+    kind, _, name = source.partition(":")
+    return CARDS[kind].format(name.partition("@")[0]) if kind in CARDS else None
