@@ -153,14 +153,21 @@ function paint(canvas, matrix) {
   context.putImageData(image, 0, 0);
 }
 
-/** Paint one thumbnail per idle moment. */
+/** Whether an element is on the screen, or nearly. @param {Element} at */
+function isSeen(at) {
+  const { top, bottom } = at.getBoundingClientRect();
+  return bottom > -300 && top < innerHeight + 300;
+}
+
+/** Paint one thumbnail per task: at once those that are seen, the others when there is time. */
 async function paintAll() {
-  const next = () => /** @type {HTMLCanvasElement | null} */ (document.querySelector("canvas[data-map]:not(.painted)"));
-  for (let canvas = next(); canvas; canvas = next()) {
+  const rest = () => [.../** @type {NodeListOf<HTMLCanvasElement>} */ (document.querySelectorAll("canvas[data-map]:not(.painted)"))];
+  for (let waiting = rest(); waiting.length; waiting = rest()) {
+    const canvas = waiting.find(isSeen) ?? waiting[0];
     canvas.classList.add("painted");
     const { model, document: name, map } = canvas.dataset;
     const matrix = await matrixOf(await load(model ?? "", name ?? ""), map ?? "");
-    if (!drawing.inHurry) await idle();
+    await (isSeen(canvas) || drawing.inHurry ? turn() : idle());
     if (matrix) paint(canvas, matrix);
   }
 }
