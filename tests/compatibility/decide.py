@@ -20,6 +20,7 @@ from sinkscope.extract.architecture import (
     detect_family,
     observed_part,
 )
+from sinkscope.extract.audit import Audit
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
@@ -77,6 +78,8 @@ def decide(kind):
         door = network.config.get_text_config()._attn_implementation
         loaded = Loaded(tiny.row(kind), network, None, detect_family(kind, config), None, None)
         found, observation = observed(loaded)
+        for audit in observation.audited:
+            audit.check(kind, "tokens")
     except SinkscopeError as error:
         if "forward pass" in str(error):
             return undecided(kind, "cannot be run", error)
@@ -137,7 +140,8 @@ def observed(loaded):
     everything = torch.ones(1, N_TOKENS, dtype=torch.bool)
     heads = [(layer, head) for layer in range(loaded.n_layers) for head in range(loaded.n_heads)]
     plan = Plan(everything, everything[..., None], everything, heads=tuple(heads))
-    observation = Observation(plan, Workspace(torch.device("cpu")))
+    audit = Audit(plan, range(N_TOKENS))
+    observation = Observation(plan, Workspace(torch.device("cpu")), audit=audit)
     return output_of(run_observed(loaded, observation, inputs())), observation
 
 
