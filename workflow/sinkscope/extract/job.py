@@ -6,15 +6,12 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import Progress
 
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
@@ -32,6 +29,7 @@ from sinkscope.extract.full import (
 from sinkscope.extract.gpus import own_gpus
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.parts import make_parts
+from sinkscope.extract.progress import progress
 from sinkscope.extract.streaming import Workspace
 from sinkscope.files import leftovers, remove
 
@@ -97,7 +95,7 @@ def run_loaded(
     `missing`. Raises like run_job."""
     analyser = Analyser(loaded, settings, Workspace(loaded.device))
     results, n_cells = directory / "results", len(documents) if summaries is None else n_mapped
-    with progress(loaded.row.model, len(documents)) as advance:
+    with progress(loaded.row.model, len(documents), loaded.device) as advance:
         outcomes = make_cells(analyser, documents[:n_cells], code, results, n_mapped, advance)
         if summaries is not None:
             outcomes |= make_summaries(
@@ -159,27 +157,6 @@ def entry(document: Document, kept: Kept, directory: Path) -> dict[str, Any]:
         "cell_sha256": kept.sha256,
         "cell_bytes": kept.n_bytes,
     }
-
-
-@contextmanager
-def progress(model: str, n_documents: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal; in a log file, one line per tenth of the documents. The yielded function
-    is called once per document."""
-    console = Console(stderr=True)
-    if console.is_terminal:
-        with Progress(console=console) as bar:
-            task = bar.add_task(model, total=n_documents)
-            yield lambda: bar.advance(task)
-        return
-    step, number = max(1, n_documents // 10), 0
-
-    def advance() -> None:
-        nonlocal number
-        number += 1
-        if number % step == 0 or number == n_documents:
-            print(f"{model}: {number} of {n_documents} documents", file=sys.stderr, flush=True)
-
-    yield advance
 
 
 def device_facts(device: torch.device) -> dict[str, Any]:

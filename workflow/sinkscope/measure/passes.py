@@ -14,12 +14,12 @@ from torch import Tensor
 from sinkscope.documents import Document
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.encode import Encoded, encode
-from sinkscope.extract.job import progress
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.plan import NO_MAPS, LayerStatistics, Plan
+from sinkscope.extract.progress import progress
 from sinkscope.extract.streaming import Workspace
 from sinkscope.measure.task import Task
 
@@ -119,7 +119,7 @@ def readable(loaded: Loaded, task: Task) -> Iterator[tuple[Document, Encoded]]:
     on the order of the table of documents. Documents that the model cannot read are skipped; the
     atlas, which runs over the same documents, reports them.
     """
-    with progress(loaded.row.model, len(task.documents)) as advance:
+    with progress(loaded.row.model, len(task.documents), loaded.device) as advance:
         for document in by_name(task.documents):
             with suppress(SinkscopeError):
                 yield document, encode(loaded, document.name, document.text, truncate=True)

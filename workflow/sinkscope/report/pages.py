@@ -17,6 +17,7 @@ from sinkscope.charts.shown import ShownFigure, ShownSection, read_figures
 from sinkscope.charts.theme import ALL_DOCUMENTS, ALL_MODELS
 from sinkscope.claims import page as claims_page
 from sinkscope.claims import summary as claims_summary
+from sinkscope.documents import with_texts
 from sinkscope.files import read_json
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.report import about, findings, front, navigation, overview, provenance
@@ -24,6 +25,9 @@ from sinkscope.report.site import STYLES, map_data, scripts
 from sinkscope.report.terms import Terms
 from sinkscope.report.thumbnail import thumbnail
 from sinkscope.report.verdicts import facts_of, verdict
+
+# Rows of the tables of the page about the run, which opens as fast for a large run.
+MOST_DOCUMENTS, MOST_JOBS = 200, 500
 
 
 class Report:
@@ -113,7 +117,9 @@ class Report:
 
     def index(self) -> dict[str, Any]:
         opening = self.opening_picture()
-        texts = {entry.name: entry.text for entry in self.grid.config.documents}
+        n_shown = self.grid.config.raw["documents_in_report"]
+        in_full = self.grid.config.documents[: None if self.grid.detail == "full" else n_shown]
+        texts = {entry.name: entry.text for entry in with_texts(in_full)}
         return self.common() | {
             "title": "Attention sinks",
             "scripts": scripts(),
@@ -165,10 +171,12 @@ class Report:
             "n_cells": self.tables["documents"].height,
             "n_grid": self.n_grid(),
             "documents": self.documents(),
+            "n_documents": len(self.grid.config.documents),
             "downloads": downloads,
             "missing": self.missing,
             "failed_experiments": self.failed_experiments,
-            "jobs": provenance.jobs(self.finished),
+            "jobs": provenance.jobs(self.finished)[:MOST_JOBS],
+            "n_jobs": len(self.finished),
             "audit": provenance.audit(self.tables["models"]),
             "versions": provenance.versions(self.finished),
             "commit": self.commit,
@@ -203,18 +211,18 @@ class Report:
         }
 
     def documents(self) -> list[dict[str, Any]]:
-        """Documents of the grid, in order, with their number of tokens per model."""
-        counts = {
-            (row["document"], row["model"]): row
-            for row in self.tables["documents"].iter_rows(named=True)
-        }
+        """The first documents of the grid, in order, with their number of tokens per model."""
+        listed = self.grid.config.documents[:MOST_DOCUMENTS]
+        names = [document.name for document in listed]
+        rows = self.tables["documents"].filter(pl.col("document").is_in(names))
+        counts = {(row["document"], row["model"]): row for row in rows.iter_rows(named=True)}
         return [
             {
                 "document": document,
                 "n_words": document.n_words,
                 "tokens": [counts.get((document.name, model)) for model in self.models],
             }
-            for document in self.grid.config.documents
+            for document in listed
         ]
 
     def model(self, model: str) -> dict[str, Any]:
@@ -256,7 +264,7 @@ class Report:
         return self.common() | {"title": "Reader", "scripts": scripts(maps=True), "page": page}
 
     def analysed(self, model: str) -> list[str]:
-        names = self.tables["documents"].filter(pl.col("model") == model)["document"].to_list()
+        names = set(self.tables["documents"].filter(pl.col("model") == model)["document"])
         return [item.name for item in self.grid.config.documents if item.name in names]
 
 

@@ -89,11 +89,18 @@ def failed_experiments(wanted: Wanted) -> list[dict[str, str]]:
 
 
 def jobs(finished: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the table of jobs: run time, memory, device and number of documents."""
-    return [
-        {"model": model, "shard": shard, "n_documents": len(manifest["cells"]), **manifest["job"]}
-        for (model, shard), manifest in finished.items()
-    ]
+    """Rows of the table of jobs: run time, speed, memory, device, and number of documents with the
+    mean size of what is kept of one. Start and finished cells count in the speed."""
+    rows = []
+    for (model, shard), manifest in finished.items():
+        sizes = [entry.get("cell_bytes") for entry in manifest["cells"]]
+        known = [size for size in sizes if size is not None]
+        seconds = manifest["job"]["seconds"]
+        row = {"model": model, "shard": shard, "n_documents": len(sizes), **manifest["job"]}
+        row["documents_per_second"] = len(sizes) / seconds if seconds else None
+        row["bytes_per_document"] = sum(known) / len(known) if known else None
+        rows.append(row)
+    return rows
 
 
 def audit(models: pl.DataFrame) -> dict[str, Any] | None:

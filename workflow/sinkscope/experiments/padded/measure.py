@@ -12,10 +12,10 @@ from torch import Tensor
 from sinkscope.atlas.max_keys import count_keys, histogram
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.encode import Encoded, encode
-from sinkscope.extract.job import progress
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
+from sinkscope.extract.progress import progress
 from sinkscope.extract.streaming import Workspace
 from sinkscope.measure.passes import plan_of
 from sinkscope.measure.task import Task
@@ -35,7 +35,7 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
             "set padded_counting: false."
         )
     parts = []
-    with progress(loaded.row.model, len(encoded)) as advance:
+    with progress(loaded.row.model, len(encoded), loaded.device) as advance:
         for one in encoded:
             parts.append(counts(loaded, one, longest, task.settings["tie_tolerance"]))
             advance()
