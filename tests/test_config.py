@@ -159,6 +159,7 @@ def test_a_boolean_may_be_written_as_in_yaml(project, written):
     """snakemake --config truncate=true hands over a text."""
     assert project(truncate=written).raw["truncate"] is True
     assert project(padded_counting="no").raw["padded_counting"] is False
+    assert project(padded_counting="auto").raw["padded_counting"] == "auto"
 
 
 def test_everything_that_is_wrong_is_said_at_once_with_its_line(tmp_path):

@@ -107,3 +107,13 @@ def test_the_kept_configuration_is_the_whole_one(grid):
     made = grid(epsilon=0.2)
     assert yaml.safe_load(made.snapshot()) == made.config.raw
     assert made.config.raw["epsilon"] == 0.2
+
+
+def test_padded_counting_is_made_of_few_documents_or_where_it_is_asked_for(grid, monkeypatch):
+    monkeypatch.setattr("sinkscope.grid.MOST_PADDED", 7)
+    assert grid(7).runs("padded")
+    assert not grid(8).runs("padded")
+    assert grid(8, padded_counting=True).runs("padded")
+    assert not grid(7, padded_counting=False).runs("padded")
+    planned = [request.job for request in Wanted(grid(8), Path("nowhere")).all()]
+    assert not [job for job in planned if job.startswith("padded")]

@@ -18,6 +18,9 @@ from sinkscope.shards import shards_of
 
 # Documents of a run that are kept in full unless the configuration asks for something else.
 MOST_IN_FULL = 200
+# Documents of a run up to which padded counting is made unless the configuration says otherwise:
+# its passes are over as many tokens as the longest document has, for every document.
+MOST_PADDED = 200
 
 
 class Grid:
@@ -88,7 +91,8 @@ class Grid:
     def runs(self, experiment: str) -> bool:
         """Whether the configuration asks for an experiment."""
         if experiment == "padded":  # a setting of the atlas
-            return bool(self.config.raw["padded_counting"])
+            wanted = self.config.raw["padded_counting"]
+            return len(self.config.documents) <= MOST_PADDED if wanted == "auto" else bool(wanted)
         return experiment in self.config.raw["experiments"]
 
     def n_gpus(self, model: str) -> int:

@@ -118,7 +118,7 @@ def converted(value: Any, part: Mapping[str, Any]) -> Any:
         return int(value)
     if kind == "integer" and isinstance(value, str) and WHOLE.fullmatch(value):
         return int(value)
-    if kind == "boolean" and isinstance(value, str):
+    if (kind == "boolean" or True in part.get("enum", ())) and isinstance(value, str):
         return BOOLEANS.get(value.lower(), value)
     return value
 
