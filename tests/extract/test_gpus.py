@@ -13,6 +13,9 @@ import time
 import pytest
 import torch
 
+from sinkscope.config import ModelRow
+from sinkscope.extract.gpus import KERNELS, share_kernels
+
 JOB = """
 import os, sys
 from sinkscope.config import ModelRow
@@ -122,3 +125,20 @@ def test_each_of_two_jobs_sees_one_gpu_and_not_the_same(tmp_path):
     assert claimed[0] != claimed[1]
     assert [count for count, _ in seen] == ["1", "1"]
     assert seen[0] != seen[1]
+
+
+def test_jobs_on_a_gpu_keep_compiled_kernels_in_one_folder(tmp_path, monkeypatch):
+    def folder(device, cache):
+        monkeypatch.delenv(KERNELS, raising=False)
+        monkeypatch.setenv("SINKSCOPE_CACHE", str(cache))
+        share_kernels(ModelRow("m", "zoo:gpt2", None, "float32", device, None, "auto"), tmp_path)
+        return os.environ.get(KERNELS)
+
+    monkeypatch.setenv(KERNELS, "")  # restored at the end
+    assert folder("cpu", tmp_path / "cache") is None
+    assert folder("cuda", tmp_path / "cache") == str(tmp_path / "cache" / "triton")
+    (tmp_path / "file").write_text("no folder")
+    assert folder("cuda:0", tmp_path / "file") == str(tmp_path / "results" / "triton")
+    monkeypatch.setenv(KERNELS, "mine")
+    share_kernels(ModelRow("m", "zoo:gpt2", None, "float32", "cuda", None, "auto"), tmp_path)
+    assert os.environ[KERNELS] == "mine"

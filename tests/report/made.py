@@ -145,7 +145,7 @@ def entry(folder, grid, cell):
         "document": document.name, "path": document.path, "row": None,
         "n_characters": len(document.text), "n_words": len(document.text.split()),
         "sha256": document.sha256, "cell": str(path.relative_to(folder)),
-        "cell_sha256": sha256_of(path),
+        "cell_sha256": sha256_of(path), "cell_bytes": path.stat().st_size,
     }  # fmt: skip
 
 

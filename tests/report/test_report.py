@@ -15,9 +15,11 @@ from sinkscope import words
 from sinkscope.catalogue import OWN_PAGES, pages_of, sections
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.printable import UNPRINTABLE
-from sinkscope.report import provenance
+from sinkscope.report import pages, provenance
 from sinkscope.report.pages import first_document
+from sinkscope.report.site import environment
 from sinkscope.schema import properties
+from sinkscope.tables.read import read_tables
 
 ORDER = properties("config")["experiments"]["default"]
 OF_SECTIONS = pages_of(sections(ORDER))
@@ -199,6 +201,31 @@ def test_the_audit_is_stated_with_its_largest_errors_and_their_models(site):
     n_cells = pl.read_parquet(site.folder / "results" / "tables" / "documents.parquet").height
     assert f"the attention of {3 * n_cells} rows, of one layer of every document" in text
     assert "by at most 4.0e-07 of the largest value (dec), the statistics by 3.0e-08 (enc)" in text
+
+
+def test_jobs_state_their_speed_and_what_they_keep_of_a_document(site):
+    rows = provenance.jobs(provenance.manifests(Wanted(site.grid, site.folder)))
+    assert [row["documents_per_second"] for row in rows] == [2 / 12.5, 1 / 12.5, 2 / 12.5]
+    cells = site.folder / "results" / "cells" / "enc"
+    sizes = [(cells / f"{name}.safetensors").stat().st_size for name in ("one", "two")]
+    assert rows[0]["bytes_per_document"] == sum(sizes) / 2
+    assert f"{sum(sizes) / 2000:.1f}" in Elements(site.html["run"]).text
+
+
+def test_the_page_of_a_large_run_lists_its_first_documents_and_jobs(site, monkeypatch):
+    monkeypatch.setattr(pages, "MOST_DOCUMENTS", 2)
+    monkeypatch.setattr(pages, "MOST_JOBS", 1)
+    tables = read_tables(site.folder / "results" / "tables", ["documents", "models"])
+    wanted = Wanted(site.grid, site.folder)
+    report = pages.Report(
+        wanted, tables, pl.DataFrame(), site.folder / "results", site.out, "c0ffee"
+    )
+    values = report.run([])
+    assert [row["document"].name for row in values["documents"]] == ["one", "two"]
+    html = environment().get_template("run.html.j2").render({"name": "run"} | values)
+    text = Elements(html).text
+    assert "The first 2 of 3 documents" in text
+    assert "The first 1 of 3 jobs" in text
 
 
 def test_tables_are_offered_as_they_are(site):

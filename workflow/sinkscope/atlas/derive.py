@@ -81,11 +81,20 @@ def without_attention(model: Mapping[str, Any], cell: Cell) -> str | None:
     return spans(sorted(set(range(model["n_layers"])) - set(cell.layers))) or None
 
 
+ERRORS = ("output_error", "row_error")  # of an audit
+
+
 def audit_of(cells: Sequence[Cell]) -> dict[str, Any]:
     """How many rows were audited, and the largest errors."""
     audits = [cell.meta["audit"] for cell in cells]
-    errors = {name: max(audit[name] for audit in audits) for name in ("output_error", "row_error")}
+    errors = {name: max(audit[name] for audit in audits) for name in ERRORS}
     return {"n_audited": sum(len(audit["queries"]) for audit in audits), **errors}
+
+
+def joined_models(parts: pl.LazyFrame) -> pl.LazyFrame:
+    """The table models of one model from its rows of some documents each."""
+    audits = [pl.col("n_audited").sum(), pl.col(ERRORS).max()]
+    return parts.select(*audits, pl.exclude("n_audited", *ERRORS).first())
 
 
 def tables_of_model(

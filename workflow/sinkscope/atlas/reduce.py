@@ -17,6 +17,7 @@ import polars as pl
 
 from sinkscope.atlas.derive import (
     MEASURED,
+    joined_models,
     mass_means,
     of_run,
     scores_of,
@@ -69,7 +70,7 @@ def reduce_cells(
         heads = pieces.scan("scored").filter(pl.col("n_heads") > 0)
         rows = {
             "sink_rate_documents": heads,
-            "models": pieces.first("models"),
+            "models": joined_models(pieces.scan("models")),
             "max_attention_tokens": histogram([pieces.scan("max_attention_tokens")]),
             "sink_tokens": joined_tokens([pieces.scan("sink_tokens")]),
             "sink_rate": by_layers(pieces.scan("scored"), sink_rate),
@@ -101,9 +102,6 @@ class Pieces:
 
     def scan(self, name: str) -> pl.LazyFrame:
         return pl.scan_parquet(self._files[name], glob=False)
-
-    def first(self, name: str) -> pl.LazyFrame:
-        return pl.scan_parquet(self._files[name][0], glob=False)
 
 
 def add(

@@ -16,13 +16,31 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sinkscope.config import ModelRow
+from sinkscope.errors import SinkscopeError
+from sinkscope.extract.converted import cache_folder
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+KERNELS = "TRITON_CACHE_DIR"
 PAUSE = 1.0  # seconds between two attempts to get a free GPU
+
+
+def share_kernels(row: ModelRow, directory: Path) -> None:
+    """Let the jobs of all runs keep the kernels that Triton compiles in one folder, so that the
+    first one compiles for the others: in the cache for weights (SINKSCOPE_CACHE), or below results/
+    where that cannot be written. Another folder that the user has set is left as it is."""
+    if not row.device.startswith("cuda") or KERNELS in os.environ:
+        return
+    folder = (directory / "results" / "triton").absolute()
+    with suppress(OSError, SinkscopeError):
+        wanted = cache_folder() / "triton"
+        wanted.mkdir(parents=True, exist_ok=True)
+        if os.access(wanted, os.W_OK):
+            folder = wanted.absolute()
+    os.environ[KERNELS] = str(folder)
 
 
 @contextmanager

@@ -84,6 +84,8 @@ def measure(
 def model_of(request: dict[str, Any]) -> ModelRow:
     """The row of the job's model. Raises SinkscopeError if its weights are not those of the
     request."""
+    from sinkscope.extract.gpus import share_kernels
+
     row = ModelRow(**request["model"])
     revision = known(row)
     if request["weights"] is not None and revision != request["weights"]:
@@ -91,6 +93,7 @@ def model_of(request: dict[str, Any]) -> ModelRow:
             f"model '{row.model}': its weights were changed after this run was started (they were "
             f"{request['weights']}, now {revision}); run again."
         )
+    share_kernels(row, HERE)
     return row
 
 
