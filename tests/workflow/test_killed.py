@@ -63,10 +63,10 @@ def ended(project):
 
 def test_what_a_killed_run_had_begun_is_taken_away_by_the_next(project):
     figures = project.wanted().figures("minilm").stamp
-    process = at_work(project, "reports", figures)
+    process = at_work(project, "results/figures", figures)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert project.begun("reports")
+    assert project.begun("results/figures")
     assert not (project.folder / "results/figures/minilm/figures.json").exists()
     assert project.snakemake("--unlock").returncode == 0
     done = project.snakemake(figures)
@@ -76,7 +76,7 @@ def test_what_a_killed_run_had_begun_is_taken_away_by_the_next(project):
 
 def test_a_run_beside_another_leaves_it_what_it_is_writing(project):
     figures = project.wanted().figures("minilm").stamp
-    process = at_work(project, "reports", figures)
+    process = at_work(project, "results/figures", figures)
     os.killpg(process.pid, signal.SIGSTOP)  # as long as it takes
     beside = project.snakemake(project.wanted().measure("norms", "minilm", "0000").stamp)
     assert beside.returncode == 0, beside.stdout
