@@ -37,7 +37,7 @@ def test_the_interval_of_a_measured_number_is_drawn_at_its_mark():
         ("measured, same model", 0.88, 0.8, 0.95), ("published", 0.9, None, None),
     ]  # fmt: skip
     svg = as_svg(numbers.figure({"claims": rows}).spec())
-    assert svg.count('aria-roledescription="rule mark"') == 1
+    assert svg.count('class="mark-rule role-mark ') == 1
 
 
 def test_a_note_of_this_project_is_not_published():
