@@ -93,7 +93,18 @@ def definition(loaded, text):
         ordinary = text_class(stands_for, ends_sentence=bool(ends_sentence))
         classes.append(roles[0] if roles else "first" if i == 0 else ordinary)
         tokens.append(shown)
-    return None if set(classes) <= set(SPECIAL_CLASSES) else Encoded(ids, tokens, classes, len(ids))
+    if set(classes) <= set(SPECIAL_CLASSES):
+        return None
+    return Encoded(ids, tokens, classes, len(ids), gaps_before(spans, full_text))
+
+
+def gaps_before(spans, text):
+    """The characters of a text between each token and those before it."""
+    gaps, reached = [], 0
+    for start, stop in (span or (0, 0) for span in spans):
+        gaps.append(text[reached:start] if start < stop else "")
+        reached = max(reached, stop)
+    return gaps
 
 
 def normalised():
