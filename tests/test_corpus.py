@@ -6,15 +6,16 @@ import os
 import polars as pl
 import pytest
 
-from sinkscope import corpus as corpora
+from sinkscope import listings
 from sinkscope.config import load
-from sinkscope.corpus import Corpus, Sampling, Store, listing
+from sinkscope.corpus import Corpus, Sampling, Store
 from sinkscope.documents import Document, Listed, read_entries, with_texts
 from sinkscope.errors import SinkscopeError
 from sinkscope.files import write_text
 from sinkscope.grid import Grid
 from sinkscope.jobs.documents import read_part
 from sinkscope.jobs.wanted import Wanted
+from sinkscope.listings import listing
 
 KINDS = ("jsonl", "parquet")
 
@@ -38,12 +39,12 @@ def path(request, tmp_path):
     return path
 
 
-def entries_of(path, sampling=corpora.EVERY, store=None):
+def entries_of(path, sampling=listings.EVERY, store=None):
     return read_entries("c", path, path.name, "text", sampling, store)
 
 
 def test_rows_are_listed_without_texts_which_are_read_when_asked_for(path, monkeypatch):
-    monkeypatch.setattr(corpora, "BLOCK", 7)
+    monkeypatch.setattr(listings, "BLOCK", 7)
     entries = entries_of(path)
     assert all(isinstance(one, Listed) for one in entries)
     as_read = [Document(f"c-{i:06d}", path.name, i, text) for i, text in enumerate(texts_of(25))]

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeAlias
 
-from sinkscope.corpus import EVERY, SUFFIXES, Corpus, Sampling, Store, listing, texts_of
+from sinkscope.corpus import EVERY, SUFFIXES, Corpus, Sampling, Store
 from sinkscope.errors import SinkscopeError
 
 PLAIN = (".txt", ".md")
@@ -78,6 +78,8 @@ def with_texts(documents: Iterable[AnyDocument]) -> tuple[Document, ...]:
         if corpus is None:
             results += [one for one in of_part if isinstance(one, Document)]
             continue
+        from sinkscope.listings import texts_of  # loads Polars, which only corpora need
+
         listed = [one for one in of_part if isinstance(one, Listed)]
         texts = texts_of(corpus, [one.row for one in listed], [one.place for one in listed])
         for one, text in zip(listed, texts, strict=True):
@@ -151,6 +153,8 @@ def of_corpus(
     corpus: Corpus, sampling: Sampling, store: Store | None
 ) -> list[AnyDocument | Refused]:
     """The documents of a corpus, in the order of its rows."""
+    from sinkscope.listings import listing
+
     entries: list[AnyDocument | Refused] = []
     for row, place, sha256, n_characters, n_words, problem, text in listing(
         corpus, sampling, store
