@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 import tiny
+from sinkscope.atlas.sections import SECTIONS
 from sinkscope.tables.contract import SCHEMA_VERSION
 from workflow.project import MINILM, Project, copy_of_workflow
 
@@ -80,7 +81,7 @@ def test_another_number_of_tokens_measures_again_and_another_threshold_does_not(
 def test_an_experiment_that_is_switched_off_makes_nothing(project):
     project.write("off.yaml", "experiments: []\n")
     planned = project.planned("--configfile", "config/config.yaml", "off.yaml")
-    of_atlas = {"section_found_sinks"}
+    of_atlas = {f"section_{name}" for name in SECTIONS}
     assert of_atlas <= set(planned)
     assert not any(
         rule.startswith(("induction", "second", "norms", "bos", "section", "emerg"))
