@@ -244,14 +244,6 @@ def test_names_that_could_leave_the_results_folder_are_an_error(complaint, name)
     assert f"documents.tsv line 2: document is {name!r}" in message
 
 
-@pytest.mark.parametrize("name", ["index", "run", "norms", "claims"])
-def test_a_model_must_not_take_the_name_of_another_page_of_the_report(complaint, name):
-    message = complaint(models(f"{name}\thub:x"))
-    assert message.startswith(
-        f"models.tsv line 2: the report has another page of the name '{name}'; give the model a "
-    )
-
-
 def test_names_with_dots_and_dashes_are_fine(project):
     config = project(models("gpt2-large_v1.5\thub:x"), documents("a.b-c_1\ta.txt"))
     assert (config.models[0].model, config.documents[0].name) == ("gpt2-large_v1.5", "a.b-c_1")

@@ -31,12 +31,18 @@ def modules():
             yield ".".join((PACKAGE.name, *parts)).removesuffix(".__init__"), path
 
 
+def measures_only(name):
+    """Whether a module of an experiment is none that declares, derives or draws."""
+    room, _, part, *_ = [*name.split(".")[1:], "", "", ""]
+    return room == "experiments" and part not in ("", "tables", "derive", "figures")
+
+
 def test_only_what_runs_models_loads_torch():
     light = [
         name
         for name, _ in modules()
         if name.split(".")[1:2] not in [[room] for room in RUNS_MODELS]
-        and not (name.startswith("sinkscope.experiments.") and name.endswith(".measure"))
+        and not measures_only(name)
         and name != "sinkscope.__main__"
     ]
     assert "sinkscope.report.build" in light

@@ -69,8 +69,8 @@ def test_the_rate_equals_the_reference_of_every_class_and_window(name):
     cells, captured = [], {}
     for document, text in TEXTS.items():
         one = Document(document, f"{document}.txt", None, text)
+        cell = analyser.analyse(one)
         with reference.capture() as full:
-            cell = analyser.analyse(one)
             loaded.network(input_ids=torch.tensor([analyser.encode(one).ids]))
         captured[document] = full.document(0)
         cells.append(cell)

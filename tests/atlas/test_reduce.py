@@ -12,8 +12,8 @@ from sinkscope.atlas.derive import tables_of_model
 from sinkscope.atlas.job import write_tables
 from sinkscope.atlas.limits import Limits
 from sinkscope.atlas.tables import TABLES
+from sinkscope.extract.summary.of_cell import summary_of
 from sinkscope.spreadsheet import as_csv
-from sinkscope.summary.of_cell import summary_of
 from sinkscope.tables import stream
 
 NAMES = ("e", "b", "d", "a", "c")

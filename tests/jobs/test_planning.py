@@ -5,6 +5,7 @@ import json
 import pytest
 
 from sinkscope.config import load
+from sinkscope.errors import SinkscopeError
 from sinkscope.files import write_json, write_text
 from sinkscope.grid import Grid
 from sinkscope.jobs.planning import other_grid, unready
@@ -42,6 +43,15 @@ def test_a_source_that_is_not_there_is_named_with_its_model(grid, tmp_path, sour
     assert list(found) == ["m1"]
     assert found["m1"][0].startswith("model 'm1': ")
     assert sentence in found["m1"][0]
+
+
+@pytest.mark.parametrize("name", ["index", "run", "norms", "claims", "found_sinks"])
+def test_a_model_must_not_take_the_name_of_another_page_of_the_report(grid, tmp_path, name):
+    grid("zoo:gpt2")
+    write_text(tmp_path / "models.tsv", f"model\tsource\n{name}\tzoo:gpt2\n")
+    named = Grid(load({"models": "models.tsv", "documents": "documents.tsv"}, tmp_path))
+    with pytest.raises(SinkscopeError, match=rf"^models.tsv: .* '{name}'; give the model a name "):
+        Wanted(named, tmp_path)
 
 
 def test_a_model_that_has_finished_may_be_elsewhere_now(grid, tmp_path):

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sinkscope.atlas.sections import FRONT, SECTIONS
-from sinkscope.atlas.tables import tables_of_atlas
 from sinkscope.claims import SECTION
 from sinkscope.claims.table import TABLES as CLAIMS
 from sinkscope.declarations.experiment import Section
 from sinkscope.declarations.registry import experiments
 from sinkscope.findings.table import TABLES as FINDINGS
+from sinkscope.measured_tables import measured_tables
 from sinkscope.tables.table import Table
 
 
@@ -22,9 +22,7 @@ def tables_of(experiment: str) -> Mapping[str, Table]:
 
 def all_tables() -> dict[str, Table]:
     """All tables by name, in the order of the reference."""
-    of_each = [one.tables for one in experiments().values() if not one.feeds_atlas]
-    of_experiments = {name: table for tables in of_each for name, table in tables.items()}
-    return {**tables_of_atlas(), **of_experiments, **CLAIMS, **FINDINGS}
+    return {**measured_tables(), **CLAIMS, **FINDINGS}
 
 
 # Pages of every report beside those of models and sections: the front page, the models side by

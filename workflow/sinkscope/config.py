@@ -166,7 +166,6 @@ def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
                     f"{where}: a second model is named '{row['model']}'; give every row its own "
                     "name."
                 )
-            check_page(row["model"], where)
             groups[row["model"]] = row.pop("groups").split(",")
             defaults = {"family": None, "max_length": None}
             rows.append(ModelRow(**(defaults | {k: raw[k] for k in ("dtype", "device")} | row)))
@@ -183,18 +182,6 @@ def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
     if not raw["groups"]:
         return tuple(rows)
     return tuple(row for row in rows if set(groups[row.model]) & set(raw["groups"]))
-
-
-def check_page(model: str, where: str) -> None:
-    """Raises SinkscopeError for a model whose page would be another one of the report."""
-    # Not above: what an addition declares wrongly is an error of a command, not of its import.
-    from sinkscope.catalogue import OWN_PAGES, sections
-
-    if model in (taken := {*OWN_PAGES, *sections()}):
-        raise SinkscopeError(
-            f"{where}: the report has another page of the name '{model}'; give the model a name "
-            f"other than {', '.join(sorted(taken))}."
-        )
 
 
 def check_hub_id(row: ModelRow, where: str) -> None:

@@ -13,7 +13,7 @@ from sinkscope.atlas.limits import LIMITS, Limits
 from sinkscope.atlas.max_keys import histogram
 from sinkscope.atlas.tables import TABLES
 from sinkscope.extract.cell import Cell
-from sinkscope.summary.of_cell import summary_of
+from sinkscope.extract.summary.of_cell import summary_of
 from sinkscope.tables.arrays import with_numbers
 from sinkscope.tables.contract import conform, empty
 from sinkscope.words import spans

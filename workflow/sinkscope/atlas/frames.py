@@ -1,6 +1,6 @@
 """The summary of one document as long frames, one row per entry. Pure functions, no files.
 
-`cell` is a summary throughout (sinkscope.summary.arrays).
+`cell` is a summary throughout (sinkscope.extract.summary.arrays).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import polars as pl
 from sinkscope.atlas.max_keys import by_token
 from sinkscope.declarations.registry import statistics
 from sinkscope.extract.cell import Cell
+from sinkscope.extract.summary.arrays import SCORED, by_layer, dense, scored_sets
 from sinkscope.keys import KEY_SETS, LOCAL_WIDTHS, key_sets
-from sinkscope.summary.arrays import SCORED, by_layer, dense, scored_sets
 
 # Rows of sink_mass that means over documents are of: of a set that the tokens list, documents that
 # have such keys; of sinks, all documents that could be judged (mass is null for the others).

@@ -1,6 +1,6 @@
 """The sinks of documents as frames: in each layer, over the layers, and by token. Pure functions.
 
-`cell` is a summary throughout (sinkscope.summary.arrays).
+`cell` is a summary throughout (sinkscope.extract.summary.arrays).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from sinkscope.extract.cell import Cell
-from sinkscope.summary.arrays import NORMS, RULES, by_layer, dense
+from sinkscope.extract.summary.arrays import NORMS, RULES, by_layer, dense
 from sinkscope.tables.arrays import with_numbers
 
 TOKEN = ("token", "key_class")  # what is counted as one token

@@ -13,8 +13,8 @@ from typing import Any
 
 from sinkscope.claims.measure import measures
 from sinkscope.claims.options import problems
-from sinkscope.config import read_config
 from sinkscope.errors import SinkscopeError
+from sinkscope.mapping import read_mapping
 from sinkscope.schema import checked, unknown
 from sinkscope.shipped import SHIPPED
 
@@ -81,7 +81,7 @@ def claims_files(path: Path) -> list[Path]:
         SHIPPED_CLAIMS.read_bytes()
     ):
         return [SHIPPED_CLAIMS]
-    return [path, SHIPPED_CLAIMS] if adds(read_config(path), path.name) else [path]
+    return [path, SHIPPED_CLAIMS] if adds(read_mapping(path)[0], path.name) else [path]
 
 
 def adds(raw: Mapping[str, Any], file: str) -> bool:
@@ -112,7 +112,7 @@ def read_claims(path: Path) -> list[Claim]:
 
 def read_file(path: Path, subjects: Mapping[str, Subject]) -> list[Claim]:
     """The claims of one file. subjects: models that its claims may speak about, besides its own."""
-    raw = read_config(path)
+    raw = read_mapping(path)[0]
     for sentence in unknown("key", raw, KEYS):
         raise SinkscopeError(f"{path.name}: {sentence}")
     name = raw.get("name", "")

@@ -11,8 +11,8 @@ import inspect
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from sinkscope.catalogue import all_tables
 from sinkscope.claims.measure import EACH, Measure, measures
+from sinkscope.measured_tables import measured_tables
 
 LAYERS = ("layers", "of_layers")
 TOKENS = ("tokens", "of")
@@ -56,7 +56,7 @@ def wrong(
         if not (isinstance(value, list) and all(isinstance(token, str) for token in value)):
             yield f"{key} is {value!r}; it must be a list of tokens, such as ['.']."
     elif key == "table":
-        yield from illegal(key, value, all_tables())
+        yield from illegal(key, value, measured_tables())
     elif key == "column" and (table := options.get("table", measure.columns_of)):
         yield from illegal(key, value, columns(table))
     elif key == "where":
@@ -72,7 +72,7 @@ def wrong(
 
 def columns(table: str) -> Collection[str]:
     """Columns of a table; none of one that does not exist, which is a problem of its own."""
-    return all_tables()[table].columns if table in all_tables() else ()
+    return measured_tables()[table].columns if table in measured_tables() else ()
 
 
 def illegal(key: str, value: Any, legal: Collection[Any]) -> Iterator[str]:

@@ -37,6 +37,12 @@ EXPERIMENT_TOKENS = Setting(
     "First tokens of every document that experiments look at.",
     {"type": "integer", "minimum": 16, "maximum": 1_000_000},
 )
+MASK_SEED = Setting(
+    "mask_seed",
+    0,
+    "Seed of random keys, and of the tokens that encoders predict.",
+    {"type": "integer", "minimum": 0, "maximum": 4_294_967_295},
+)
 
 
 @dataclass(frozen=True)

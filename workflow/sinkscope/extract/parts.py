@@ -21,8 +21,8 @@ from sinkscope.extract.batches import Batch
 from sinkscope.extract.cell import Cell, fingerprint_of, read_cell, write_cell
 from sinkscope.extract.full import Kept, Outcomes
 from sinkscope.extract.summaries import Pending, begin
+from sinkscope.extract.summary.part import joined
 from sinkscope.files import leftovers, remove, sha256_of
-from sinkscope.summary.part import joined
 
 N_DOCUMENTS = 64
 IN_FLIGHT = 2  # passes that are not reduced yet: more would only take memory

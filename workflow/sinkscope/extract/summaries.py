@@ -16,9 +16,9 @@ from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import check_numbers, meta_of
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import failed_pass
-from sinkscope.summary.arrays import SCORED, of_layers, scored_sets
-from sinkscope.summary.of_pass import reduced
-from sinkscope.summary.transfer import Transfer
+from sinkscope.extract.summary.arrays import SCORED, of_layers, scored_sets
+from sinkscope.extract.summary.of_pass import reduced
+from sinkscope.extract.summary.transfer import Transfer
 
 # Arrays of a pass that a summary takes over: whole, or up to its last token.
 WHOLE = ("first_score", "norm_median", "view")

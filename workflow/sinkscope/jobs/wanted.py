@@ -23,6 +23,7 @@ from sinkscope.catalogue import (
 )
 from sinkscope.declarations.registry import measured
 from sinkscope.discovery import in_order, modules_in
+from sinkscope.errors import SinkscopeError
 from sinkscope.findings.table import TABLES as FINDINGS
 from sinkscope.grid import Grid
 from sinkscope.jobs.code import code_hash
@@ -35,6 +36,16 @@ from sinkscope.version import commit
 TABLES = "results/tables"
 
 
+def check_pages(grid: Grid) -> None:
+    """Raises SinkscopeError for models whose page would be another one of the report."""
+    taken = {*OWN_PAGES, *sections()}
+    if names := [row.model for row in grid.config.models if row.model in taken]:
+        raise SinkscopeError(
+            f"{grid.config.raw['models']}: the report has another page of the name '{names[0]}'; "
+            f"give the model a name other than {', '.join(sorted(taken))}."
+        )
+
+
 class Wanted(OfTables):
     """Requests of all jobs of a grid.
 
@@ -42,6 +53,7 @@ class Wanted(OfTables):
     """
 
     def __init__(self, grid: Grid, directory: Path, *, finished_only: bool = False) -> None:
+        check_pages(grid)
         super().__init__(grid, directory, finished_only=finished_only)
         self.figures = cache(self._figures)
         self.compare = cache(self._compare)

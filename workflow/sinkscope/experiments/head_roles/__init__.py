@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
-from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section, Setting
-from sinkscope.experiments.head_roles.edits import KINDS
+from sinkscope.declarations.experiment import (
+    EXPERIMENT_TOKENS,
+    MASK_SEED,
+    Experiment,
+    Section,
+    Setting,
+)
+from sinkscope.experiments.head_roles.constants import KINDS
 from sinkscope.experiments.head_roles.tables import TABLES
-from sinkscope.experiments.masks.settings import MASK_SEED
 
 EXPERIMENT = Experiment(
     tables=TABLES,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from sinkscope import means
-from sinkscope.experiments.head_roles.roles import MIXED, NONE
+from sinkscope.experiments.head_roles.constants import MIXED, NONE
 from sinkscope.experiments.head_roles.tables import CHANGES, NUMBERS, TABLES
 from sinkscope.tables.parts import Parts
 

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sinkscope.experiments.head_roles.constants import MEAN, OTHER, REMOVE
 from sinkscope.extract.edit import logits_of, normalised
 from sinkscope.extract.masks import HIDDEN, Call
-
-# In place of the key's value: 0, the mean value of the head's other keys, the value at the same
-# position of another text. Or the key is forbidden, and the other keys share its attention.
-ZERO, MEAN, OTHER, REMOVE = KINDS = ("zero", "mean", "other", "remove")
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from sinkscope.experiments.head_roles.edits import KINDS, edited_output
-from sinkscope.experiments.head_roles.reading import ON, Reading
-from sinkscope.experiments.head_roles.roles import NONE, ROLES, triangle_of
+from sinkscope.experiments.head_roles.constants import KINDS, NONE, ON, ROLES
+from sinkscope.experiments.head_roles.edits import edited_output
+from sinkscope.experiments.head_roles.reading import Reading
+from sinkscope.experiments.head_roles.roles import triangle_of
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded

@@ -9,19 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sinkscope.experiments.head_roles.edits import (
-    KINDS,
-    OTHER,
-    LayerEdit,
-    edited_output,
-    values_of,
-)
+from sinkscope.experiments.head_roles.constants import KINDS, ON, OTHER, RANDOM, SINK
+from sinkscope.experiments.head_roles.edits import LayerEdit, edited_output, values_of
 from sinkscope.experiments.head_roles.roles import Heads, heads_of
 from sinkscope.extract.edit import attention_rows, visible_keys
 from sinkscope.extract.masks import Call
-
-# The key that is edited: the head's sink, or a random other key.
-SINK, RANDOM = ON = ("sink", "random")
 
 
 @dataclass(frozen=True)

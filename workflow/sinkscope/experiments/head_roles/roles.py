@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sinkscope.experiments.head_roles.constants import BROADCAST, MIXED, NO_OP, NONE
+
 # A head has a sink event if at least MOST of the queries give one key at least HALF.
 HALF, MOST = 0.5, 0.9
 # The norm of what that key sends, over the median of the others.
 NOTHING, SOMETHING = 0.2, 0.5
 ONE_DIRECTION = 1.5  # stable rank of outputs that point in hardly more than one direction
-NONE, NO_OP, BROADCAST, MIXED = ROLES = ("none", "no-op", "broadcast", "mixed")
 
 Array = NDArray[np.float64]
 

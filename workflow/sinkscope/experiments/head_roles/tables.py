@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from sinkscope.experiments.head_roles.edits import KINDS
-from sinkscope.experiments.head_roles.reading import ON
-from sinkscope.experiments.head_roles.roles import ROLES
+from sinkscope.experiments.head_roles.constants import KINDS, ON, ROLES
 from sinkscope.tables.columns import RATIO, estimated, fraction, shared, text
 from sinkscope.tables.table import Column, Table
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from calls import call
-from sinkscope.experiments.head_roles.edits import KINDS, LayerEdit, edited_output
+from sinkscope.experiments.head_roles.constants import KINDS
+from sinkscope.experiments.head_roles.edits import LayerEdit, edited_output
 
 N, HEADS, D = 14, 4, 6
 

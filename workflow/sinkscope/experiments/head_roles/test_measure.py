@@ -10,8 +10,8 @@ import torch
 import tiny
 import with_heads
 from sinkscope.experiments.head_roles import roles as rule
+from sinkscope.experiments.head_roles.constants import KINDS
 from sinkscope.experiments.head_roles.derive import edit_costs, roles
-from sinkscope.experiments.head_roles.edits import KINDS
 from sinkscope.experiments.head_roles.measure import measure
 from sinkscope.extract.encode import encode
 from sinkscope.extract.output_projection import output_projections

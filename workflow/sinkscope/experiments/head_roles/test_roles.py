@@ -5,9 +5,9 @@ import pytest
 import torch
 
 import toy_roles
+from sinkscope.experiments.head_roles.constants import ROLES
 from sinkscope.experiments.head_roles.measure import measure
 from sinkscope.experiments.head_roles.roles import (
-    ROLES,
     role_of,
     stable_ranks,
     strongest,

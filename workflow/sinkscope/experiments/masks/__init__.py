@@ -6,8 +6,13 @@ et al. 2020); each mask with sinks stands beside a control with as many random k
 
 from __future__ import annotations
 
-from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section, Setting
-from sinkscope.experiments.masks.settings import MASK_SEED
+from sinkscope.declarations.experiment import (
+    EXPERIMENT_TOKENS,
+    MASK_SEED,
+    Experiment,
+    Section,
+    Setting,
+)
 from sinkscope.experiments.masks.tables import TABLES
 from sinkscope.experiments.masks.vocabulary import PATTERN
 

@@ -12,8 +12,8 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.experiments.emergence.growth import WINDOW, finished
 from sinkscope.experiments.emergence.kinds import best_layers, compared
-from sinkscope.experiments.norms.summary import of_models
 from sinkscope.findings.finding import Facts, Finding
+from sinkscope.means import over_documents
 
 
 def number(column: str, form: str) -> str:
@@ -91,7 +91,8 @@ def with_states(models: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     size = pl.col("activation").abs()
     times = (size / pl.col("median")).max()
     states = tables["activations"].group_by("model").agg(largest=size.max(), times_median=times)
-    first = of_models(tables["norm_ratios"]).filter(sink="first_token")
+    ratios = tables["norm_ratios"].filter(sink="first_token")
+    first = over_documents(ratios, ["model", "layer"], ["value"], log=["value"])
     return models.join(states, on="model", how="left").join(
         first.select("model", "layer", "value"), on=["model", "layer"], how="left"
     )

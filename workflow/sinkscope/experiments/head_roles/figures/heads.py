@@ -12,7 +12,7 @@ from sinkscope.charts.channels import only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.select import axis_length, documents_in
 from sinkscope.charts.theme import colours, data_source, rounded
-from sinkscope.experiments.head_roles.roles import BROADCAST, MIXED, NO_OP, NONE
+from sinkscope.experiments.head_roles.constants import BROADCAST, MIXED, NO_OP, NONE
 from sinkscope.findings.finding import Finding
 
 COLOURS = {NO_OP: "#0072b2", BROADCAST: "#d55e00", MIXED: "#c08a00", NONE: "#d5d7db"}

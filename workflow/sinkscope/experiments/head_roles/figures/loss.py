@@ -12,8 +12,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.marks import Look, mark_looks
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import rounded
-from sinkscope.experiments.head_roles.edits import KINDS
-from sinkscope.experiments.head_roles.roles import ROLES
+from sinkscope.experiments.head_roles.constants import KINDS, ROLES
 from sinkscope.findings.finding import Finding
 
 LOOKS: dict[str, Look] = {"sink": ("#d55e00", "circle"), "random": ("#8a8f98", "triangle-up")}

@@ -9,9 +9,9 @@ from typing import Any
 from sinkscope.declarations.registry import statistics
 from sinkscope.errors import DamagedError
 from sinkscope.extract.cell import Cell, read_cell
+from sinkscope.extract.summary.of_cell import summary_of
+from sinkscope.extract.summary.part import is_part, split
 from sinkscope.files import sha256_of
-from sinkscope.summary.of_cell import summary_of
-from sinkscope.summary.part import is_part, split
 
 
 def summaries(

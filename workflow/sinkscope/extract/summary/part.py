@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from sinkscope.extract.cell import Cell
-from sinkscope.summary.arrays import widened
+from sinkscope.extract.summary.arrays import widened
 
 TEXTS = ("tokens", "classes")
 # Of meta: what differs between documents.

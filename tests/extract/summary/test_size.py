@@ -5,9 +5,9 @@ import pytest
 
 from sink_arrays import RULE, sink_arrays
 from sinkscope.extract.cell import Cell, write_cell
+from sinkscope.extract.summary.of_cell import summary_of
+from sinkscope.extract.summary.part import joined
 from sinkscope.keys import KEY_SETS
-from sinkscope.summary.of_cell import summary_of
-from sinkscope.summary.part import joined
 
 N_LAYERS, N_HEADS, N_TOKENS, WINDOW = 24, 16, 300, 64  # RoBERTa-large
 OF_HEADS = ("entropy", "row_sum", "over_half")

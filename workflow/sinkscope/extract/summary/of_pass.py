@@ -13,9 +13,9 @@ from torch import Tensor
 from sinkscope.extract.cells import is_judged, tensor_of
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.plan import LayerStatistics
+from sinkscope.extract.summary.arrays import NORMS, ROW_VALUES, RULES, of_layers
+from sinkscope.extract.summary.ties import tolerances
 from sinkscope.keys import LISTED_SETS
-from sinkscope.summary.arrays import NORMS, ROW_VALUES, RULES, of_layers
-from sinkscope.summary.ties import tolerances
 
 
 def reduced(

@@ -12,8 +12,8 @@ from sinkscope.extract.batches import Batch
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.streaming import Workspace
 from sinkscope.extract.summaries import begin
-from sinkscope.summary.of_cell import summary_of
-from sinkscope.summary.part import joined, split
+from sinkscope.extract.summary.of_cell import summary_of
+from sinkscope.extract.summary.part import joined, split
 
 TEXTS = ["a cat sat. it ran off!", "he went", "12 mats, and a cat. so it was, then", "x"]
 LOW = {"sink_times": 1.05, "sink_floor": 0.01, "sink_share": 0.4, "sink_queries": 4}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sinkscope.extract.cell import Cell
-from sinkscope.summary.arrays import (
+from sinkscope.extract.summary.arrays import (
     NORMS,
     ROW_VALUES,
     RULES,
@@ -14,7 +14,7 @@ from sinkscope.summary.arrays import (
     scored_sets,
     widened,
 )
-from sinkscope.summary.ties import counts_of
+from sinkscope.extract.summary.ties import counts_of
 
 
 def summary_of(cell: Cell, tie_tolerance: float) -> Cell:

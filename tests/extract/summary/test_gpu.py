@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from summary.test_summary import check_same
 
 import tiny
 from sinkscope.documents import Document
@@ -10,9 +11,8 @@ from sinkscope.extract.batches import Batch
 from sinkscope.extract.model import load_model
 from sinkscope.extract.streaming import Workspace
 from sinkscope.extract.summaries import begin
+from sinkscope.extract.summary.of_cell import summary_of
 from sinkscope.shipped import SHIPPED
-from sinkscope.summary.of_cell import summary_of
-from summary.test_summary import check_same
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
