@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from summary.test_summary import check_same
 
 import tiny
+from extract.summary.test_summary import check_same
 from sinkscope.documents import Document
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.batches import Batch
