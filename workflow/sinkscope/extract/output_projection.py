@@ -21,22 +21,25 @@ from sinkscope.extract.model import Loaded
 from sinkscope.extract.observe import run_observed
 
 
+class ProjectionError(ModelError):
+    """A model in which W_O is not what alone stands between its heads and the states."""
+
+
 def output_projections(loaded: Loaded, ids: Tensor) -> list[Tensor]:
     """Of every call of the attention, [head, d_value, d_model] float64 on the CPU: W_O of each
     head. Biases are left out: they are the same whatever a head attends to.
 
-    ids: [1, token], a few tokens. Raises ModelError for a model whose heads' outputs do not enter a
-    linear module as they are, or attend to keys of no token.
+    ids: [1, token], a few tokens. Raises ProjectionError for a model whose heads' outputs do not
+    enter a linear module as they are, or attend to keys of no token.
     """
     found: dict[int, torch.nn.Module] = {}
     outputs: list[Tensor] = []  # [token, head, d_value] of each call
 
     def attend(call: Call) -> Tensor:
         if call.n_extra:
-            raise ModelError(
+            raise ProjectionError(
                 f"model '{loaded.row.model}': its heads attend to keys of no token, so that the "
-                "role of a head is not defined; take head_roles out of experiments, or choose "
-                "another model."
+                "role of a head is not defined."
             )
         group = call.query.shape[1] // call.value.shape[1]
         value = call.value.float().repeat_interleave(group, 1)
@@ -52,11 +55,10 @@ def output_projections(loaded: Loaded, ids: Tensor) -> list[Tensor]:
     with watched(loaded.network, enter):
         run_observed(loaded, attend, ids.to(loaded.device))
     if len(found) < len(outputs):
-        raise ModelError(
+        raise ProjectionError(
             f"model '{loaded.row.model}': the outputs of the heads of "
             f"{type(loaded.network).__name__} do not enter a linear module as they are, so that "
-            "what each head writes is not known; take head_roles out of experiments, or choose "
-            "another model."
+            "what each head writes is not known."
         )
     return [of_heads(found[at], output) for at, output in enumerate(outputs)]
 

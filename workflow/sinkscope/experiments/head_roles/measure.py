@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +22,7 @@ from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.output_head import with_output_head
-from sinkscope.extract.output_projection import output_projections
+from sinkscope.extract.output_projection import ProjectionError, output_projections
 from sinkscope.measure.passes import readable, shortened
 from sinkscope.measure.prediction import Prediction, predicted, scores, seed_of
 from sinkscope.measure.task import Task
@@ -189,7 +190,12 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     if not texts:
         return {}
     first = torch.tensor([texts[0][1].ids[:FEW]])
-    triangles = [triangle_of(one) for one in output_projections(loaded, first)]
+    try:
+        projections = output_projections(loaded, first)
+    except ProjectionError as error:  # the rule does not apply to it
+        print(f"{error} It has no rows in the tables of head_roles.", file=sys.stderr)
+        return {}
+    triangles = [triangle_of(one) for one in projections]
     other = read(loaded, *texts[-1], triangles, None, task)[0] if len(texts) > 1 else None
     heads, edits = [], []
     for number, (document, encoded) in enumerate(texts):

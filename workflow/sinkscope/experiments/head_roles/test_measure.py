@@ -14,6 +14,7 @@ from sinkscope.experiments.head_roles.constants import KINDS
 from sinkscope.experiments.head_roles.derive import edit_costs, roles
 from sinkscope.experiments.head_roles.measure import measure
 from sinkscope.extract.encode import encode
+from sinkscope.extract.model import load_model
 from sinkscope.extract.output_projection import output_projections
 from sinkscope.measure.prediction import masked, seed_of
 from tasks import documents, task
@@ -212,3 +213,11 @@ def test_costs_of_edits_over_documents():
     assert row["loss_change"] == pytest.approx(0.4)
     assert (row["loss_change_low"], row["loss_change_high"]) == pytest.approx((0.1, 0.5))
     assert (row["n_documents"], row["n_heads"]) == (2, 3)
+
+
+def test_a_model_that_gates_its_heads_has_no_rows_and_says_why(capsys):
+    loaded = load_model(tiny.row("gated", "zoo:gpt2-gated"), tiny.ROOT)
+    assert measure(loaded, task("head_roles", *documents(*TEXTS), **SETTINGS)) == {}
+    said = capsys.readouterr().err
+    assert "do not enter a linear module as they are" in said
+    assert "has no rows in the tables of head_roles" in said

@@ -57,7 +57,8 @@ def figure(tables: Tables) -> Figure | None:
             f"scale from {LEAST} to {ALL_OF_IT:.0f}. Commonest role, and mean, over "
             f"n = {documents_in(tables['head_roles_documents'])}."
             f"{' No head with a sink: ' + words.listed(absent) + '.' if absent else ''} "
-            "Layers and heads count from 0."
+            "A model that gates or normalises its heads' outputs is left out. Layers and heads "
+            "count from 0."
         ),
         chart=chart(drawn, models),
         data=drawn,
