@@ -27,5 +27,11 @@ class Parts:
 
     def joined(self, frame: str, table: Table) -> pl.DataFrame:
         """The rows of all parts; a table without rows if no part has any."""
-        parts = [one for one in self.each(frame) if not one.is_empty()]
+        parts = [typed(one, table) for one in self.each(frame) if not one.is_empty()]
         return pl.concat(parts) if parts else empty(table)
+
+
+def typed(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The frame; a column in which one model has nothing but null gets its type from the table."""
+    nulls = {name: dtype for name, dtype in table.schema.items() if name in frame.columns}
+    return frame.cast({name: d for name, d in nulls.items() if frame.schema[name] == pl.Null})
