@@ -46,7 +46,8 @@ NOTES = {
         "those names. Each has a card, zoo/NAME/README.md."
     ),
     "Alternatives to softmax": (
-        "Their attention is not softmax: left out of the counts and figures that compare models. "
+        "Their attention is not plain softmax: left out of the counts and figures that compare "
+        "models. "
         "Masses here are attention as it is; the front page divides them by the sum of a row."
     ),
 }

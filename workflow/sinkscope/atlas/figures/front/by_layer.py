@@ -42,9 +42,9 @@ FINDING = (
     "{{ [row.first_layer, row.last_layer] | layers }} of {{ row.model }} (a sink in {{ row.k }} of "
     "{{ row.n | counted('document') }}){% endfor %}{% endif %}"
     "{% if others %}{{ '; ' if first }}"
-    "where attention is not softmax, the first token gets at most "
+    "where attention is not plain softmax, the first token gets at most "
     "{{ others[0].share | whole_percent }} ({{ others[0].model }}){% endif %}."
-    "{% elif others %}Where attention is not softmax, the first token gets at most "
+    "{% elif others %}Where attention is not plain softmax, the first token gets at most "
     "{{ others[0].share | whole_percent }} ({{ others[0].model }}).{% endif %}"
 )
 
