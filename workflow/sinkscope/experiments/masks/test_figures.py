@@ -82,3 +82,10 @@ def test_nothing_measured_nothing_drawn(tmp_path):
         pl.DataFrame(schema={"model": pl.String}).write_parquet(part / f"{name}.parquet")
     write_derived("masks", [part], tmp_path, None)
     assert figures_of("masks", **read_tables(tmp_path, EXPERIMENT.tables)) == []
+
+
+def test_of_many_models_a_few_are_named(tmp_path):
+    costs = {name: (0.2, 1.5) for name in "abcde"}
+    text = drawn(tmp_path, **costs)["masks_cost"].finding.text
+    assert text.count("nats per token") == 3
+    assert text.endswith("; 2 more below.")

@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import limits
@@ -23,12 +24,13 @@ MOST_PAIRS = 0.5  # a sparse mask keeps at most this fraction of the pairs
 FINDING = (
     "Of the masks that keep at most half of the pairs, the cheapest costs more with random keys in "
     "place of its sinks, beyond the interval, in {{ n_more }} of {{ n_models|counted('model') }}. "
-    "{% for row in models %}"
+    f"{{% for row in models[:{words.FEW}] %}}"
     "{{ row.model }}: {{ row.mask }} keeps {{ row.share_of_pairs|percent }} of the pairs and costs "
     "{{ row.loss_change|estimate(row.loss_change_low, row.loss_change_high) }} nats per token, "
     "the control {{ row.control_loss|estimate(row.control_loss_low, row.control_loss_high) }} "
-    "more{{ '.' if loop.last else '; ' }}"
+    "more{{ '; ' if not loop.last }}"
     "{% endfor %}"
+    f"{{% if n_models > {words.FEW} %}}; {{{{ n_models - {words.FEW} }}}} more below{{% endif %}}."
 )
 
 
