@@ -85,7 +85,7 @@ def test_nothing_measured_nothing_drawn(tmp_path):
 
 
 def test_of_many_models_a_few_are_named(tmp_path):
-    costs = {name: (0.2, 1.5) for name in "abcde"}
+    costs = dict.fromkeys("abcde", (0.2, 1.5))
     text = drawn(tmp_path, **costs)["masks_cost"].finding.text
     assert text.count("nats per token") == 3
     assert text.endswith("; 2 more below.")
