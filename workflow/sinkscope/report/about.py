@@ -9,7 +9,6 @@ from pathlib import Path
 
 from sinkscope.version import installed
 
-LICENCE = "Apache-2.0"
 # Public pages of a model, by the kind of its source.
 CARDS = {"hub": "https://huggingface.co/{}", "package": "https://pypi.org/project/{}/"}
 
