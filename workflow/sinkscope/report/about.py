@@ -1,4 +1,4 @@
-"""What a report says of itself, to be cited: version, commit, licence, and the day of its run."""
+"""What a report says of itself, to be cited: version, commit, and the day of its run."""
 
 from __future__ import annotations
 
