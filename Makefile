@@ -5,7 +5,7 @@
 # make check-scripts  the report's scripts: TypeScript's checker, linter and their tests (npm, network)
 # make bench   time and memory of extraction against the plain forward pass
 # make compatibility  compare every text architecture of the installed transformers, and write
-#              docs/compatibility.md anew
+#              docs/reference/compatibility.md anew
 # make check   linter, type checker, workflow formatter and linter, dry runs
 # make lock    resolve requirements.lock anew
 

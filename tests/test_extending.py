@@ -1,5 +1,5 @@
-"""The page docs/extending.md: its files, in a folder of their own, extend a run without any edit of
-the package."""
+"""The page docs/how-to/extending.md: its files, in a separate folder, extend a run without any edit
+of the package."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def run(tmp_path_factory):
     """A project that was run with the additions of the page."""
     folder = tmp_path_factory.mktemp("extending")
     made = Project(folder / "project", copy_of_workflow(folder / "clone"))
-    page = (tiny.ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    page = (tiny.ROOT / "docs/how-to/extending.md").read_text(encoding="utf-8")
     files = dict(BLOCK.findall(page))
     for name, text in files.items():
         path = (made.folder if name.startswith("config/") else folder / "additions") / name

@@ -1,4 +1,4 @@
-"""The examples in docs/python.md and in the README are run, in order, as one session a file."""
+"""The examples of docs/how-to/python.md and the README are run, in order, one session per file."""
 
 import re
 
@@ -16,7 +16,8 @@ def examples(path, heading=None):
 
 
 @pytest.mark.parametrize(
-    ("path", "heading", "n_least"), [("docs/python.md", None, 10), ("README.md", "## In Python", 1)]
+    ("path", "heading", "n_least"),
+    [("docs/how-to/python.md", None, 10), ("README.md", "## In Python", 1)],
 )
 def test_every_example_runs(path, heading, n_least, tmp_path, monkeypatch):
     for folder in ("zoo", "config"):

@@ -1,4 +1,4 @@
-"""`python -m compatibility`: write docs/compatibility.md anew, and print which results changed.
+"""`python -m compatibility`: write docs/reference/compatibility.md anew, and print what changed.
 
 Exit status 1 if an architecture is no longer observed, or differs from the library.
 """

@@ -1,4 +1,4 @@
-"""The page docs/compatibility.md: one row per text architecture of the installed transformers."""
+"""The page docs/reference/compatibility.md: one row per text architecture of transformers."""
 
 import re
 from collections import Counter
@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import transformers
 
-PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/compatibility.md"
 DOORS = {"sdpa": "scaled_dot_product_attention", "eager": "AttentionInterface"}
 TEXT = """# Which architectures can be observed
 

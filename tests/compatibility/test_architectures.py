@@ -1,4 +1,5 @@
-"""Every architecture is observed as the library computes it, or refused: by docs/compatibility.md.
+"""Every architecture is observed as the library computes it, or refused, as
+docs/reference/compatibility.md says.
 
 A seeded sample, and those with learned sinks; all with --all-architectures. After a change:
 make compatibility.
@@ -55,7 +56,7 @@ def test_an_architecture_is_observed_as_the_library_computes_it_or_refused(kind)
 
 def test_the_page_decides_of_nearly_all():
     if not is_of_these_versions():
-        pytest.skip("docs/compatibility.md is of other versions")
+        pytest.skip("docs/reference/compatibility.md is of other versions")
     known = results(PAGE.read_text(encoding="utf-8"))
     assert sorted(known) == KINDS
     found = list(known.values())

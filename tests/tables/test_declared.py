@@ -49,8 +49,8 @@ def test_every_column_says_what_it_means_and_numbers_have_a_unit(name):
 
 
 def test_the_page_of_the_tables_is_made_from_the_declarations():
-    """If this fails: sinkscope describe --markdown > docs/tables.md"""
-    shown = (tiny.ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    """If this fails: sinkscope describe --markdown > docs/reference/tables.md"""
+    shown = (tiny.ROOT / "docs/reference/tables.md").read_text(encoding="utf-8")
     assert shown == page(all_tables(), statistics())
 
 

@@ -9,7 +9,7 @@
 What is imported here is light: torch, transformers and Polars come with the first use.
 
 Experiments, statistics and measures of claims may come from elsewhere: from every folder of
-Python's path that has a folder `sinkscope` without an `__init__.py` (see docs/extending.md).
+Python's path that has a folder `sinkscope` without an `__init__.py` (see docs/how-to/extending.md).
 """
 
 from __future__ import annotations

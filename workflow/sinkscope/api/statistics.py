@@ -34,7 +34,7 @@ class AttentionStatistics:
 
     @property
     def cells(self) -> list[Cell]:
-        """One cell per document, with all of its statistics (docs/tables.md lists its arrays).
+        """One cell per document, with all its statistics (docs/reference/tables.md lists them).
 
         Raises SinkscopeError if no document was observed, or if the attention of one is NaN.
         """
@@ -81,7 +81,7 @@ class AttentionStatistics:
     def found_sinks(self) -> pl.DataFrame:
         """The keys that are sinks, one row per document, layer and key: by the attention that they
         receive (by_attention, n_heads) and by their residual state (by_state; Wong et al. 2025).
-        The columns are those of the table found_sinks (docs/tables.md)."""
+        The columns are those of the table found_sinks (docs/reference/tables.md)."""
         return self._table("found_sinks")
 
     def sink_lives(self) -> pl.DataFrame:

@@ -23,7 +23,7 @@ SECTIONS = {
             "queries that see it. Words such as “the” and line ends turn out to be sinks beside "
             "the first token and the special tokens. A second rule, by Wong et al. (2025), looks "
             "at the residual state instead: a sink is a token whose state points where that of the "
-            "first token points. docs/sinks.md explains both."
+            "first token points. docs/explanation/sinks.md explains both."
         ),
         verdict=(
             "{% if found_sinks_tokens.tokens is defined %}{% set row = "

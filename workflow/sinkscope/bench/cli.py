@@ -98,7 +98,7 @@ def training(
 def figure(
     measured: Annotated[Path, typer.Argument(help="What `bench gpu` kept.")],
     out: Annotated[Path, typer.Option(help="Folder of bench_gpu.md, .svg and .png.")] = Path(
-        "docs"
+        "docs/explanation"
     ),
 ) -> None:
     """Write what was measured on a GPU as a table and a figure."""

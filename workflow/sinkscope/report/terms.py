@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from sinkscope.references import Reference, citations, cited
 
-# In plain words; the page "run" and docs/tables.md have the formulas.
+# In plain words; the page "run" and docs/reference/tables.md have the formulas.
 TERMS = {
     "attention sink": (
         "A token that most later tokens give much of their attention, whatever they are about."
