@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 import reference
 import tiny
@@ -18,6 +18,7 @@ from compare import (
     of_document,
     plan,
 )
+from sinkscope.extract.architecture import as_observed
 from sinkscope.extract.door import answered
 from sinkscope.extract.masks import Call
 from sinkscope.extract.observation import Observation
@@ -102,6 +103,36 @@ def test_statistics_equal_those_of_output_attentions(name):
     # Tiny entries of float32 matrices carry more relative error than the statistics do.
     assert_equal(found, expected_of(attention, visible), 1e-5, 1e-6)
     assert_max_keys(found, attention)
+
+
+@pytest.mark.parametrize("side", [None, "left", "right"])
+@pytest.mark.parametrize("kind", ["t5", "umt5", "switch_transformers"])
+def test_position_biases_of_encoders_are_part_of_the_rows(kind, side):
+    """T5 adds a bias to the logits in a mask, which may also hide padding, or nothing."""
+    config = AutoConfig.for_model(
+        kind, vocab_size=tiny.VOCABULARY, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4,
+        num_sparse_encoder_layers=0, num_sparse_decoder_layers=0,
+    )  # fmt: skip
+    as_observed(config)
+    torch.manual_seed(0)
+    network = AutoModelForSeq2SeqLM.from_config(config).get_encoder().eval().requires_grad_(False)
+    for name, weights in network.named_parameters():
+        if "relative_attention_bias" in name:
+            weights.normal_(0, 2)
+    documents = tiny.token_ids(40, 25) if side else tiny.token_ids(40)
+    ids, real = tiny.padded(documents, side or "right")
+    mask = real if side else None
+    statistics, _ = observe(network, ids, mask)
+    network.set_attn_implementation("eager")
+    own = network(input_ids=ids, attention_mask=mask, output_attentions=True).attentions
+    for i, document in enumerate(documents):
+        start = 40 - len(document) if side == "left" else 0
+        tokens = slice(start, start + len(document))
+        attention = np.stack([rows[i][:, tokens, tokens].double().numpy() for rows in own])
+        visible = np.ones(attention.shape[2:], dtype=bool)
+        found = of_document(statistics, i, tokens.start, tokens.stop)
+        assert_equal(found, expected_of(attention, visible), 1e-5, 1e-6)
+        assert_max_keys(found, attention)
 
 
 def test_falcon_with_alibi_is_right_where_output_attentions_is_wrong():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sinkscope.extract.masks import Visible, shown
+from sinkscope.extract.masks import Visible, only_hides, shown
 from sinkscope.extract.plan import Plan
 from sinkscope.extract.reductions import N_NEAR, block_weights, neighbours
 from sinkscope.keys import LOCAL_WIDTHS
@@ -27,7 +27,7 @@ class Frame:
 
     padding: runs of padding, as document and tokens, on a processor, where few runs are written
     faster than all rows are multiplied; None on a GPU. hides_padding: whether the mask hides these
-    keys from all queries, and no others.
+    keys from all queries, and no others, and does nothing else.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Frame:
             self.padding is not None
             and mask is not None
             and bool((shown(mask) == real[:, None, None]).all())
+            and only_hides(mask)
         )
         self.window = plan.window_rows().float()
         self.window_end = 1 + int(self.window.any(0).nonzero().max())

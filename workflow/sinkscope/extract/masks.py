@@ -109,6 +109,11 @@ def shown(mask: Tensor) -> Tensor:
     return mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
 
 
+def only_hides(mask: Tensor) -> bool:
+    """Whether a mask adds nothing to the logits of visible keys: no position bias."""
+    return mask.dtype == torch.bool or not bool(mask.masked_fill(~shown(mask), 0.0).any())
+
+
 def hide(
     logits: Tensor,
     call: Call,
