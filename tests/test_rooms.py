@@ -13,7 +13,7 @@ import pytest
 from sinkscope.shipped import PACKAGE
 
 # What runs models; everything else is also for machines, and moments, without torch.
-RUNS_MODELS = ("api", "bench", "extract", "measure", "rehearse", "zoo")
+RUNS_MODELS = ("api", "bench", "extract", "kernels", "measure", "rehearse", "zoo")
 LOADED = """
 import importlib, json, sys
 for name in json.loads(sys.argv[1]):

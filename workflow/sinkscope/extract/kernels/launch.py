@@ -48,6 +48,34 @@ def launch(
     the states are not known. memory_fraction: of the memory that head means usually take. Maps of
     single heads stay empty.
     """
+    buffers, shared, cosine_addresses = reduce_tiles(
+        calls, lses, plan, inputs, norms, cosines, memory_fraction
+    )
+    # In float64: the sum over heads would leave the range of the integers.
+    of_all_heads = buffers.key_sums.received.sum(2, dtype=torch.float64)
+    found: dict[str, Tensor] = {}
+    if plan.rule is not None:
+        found = find_sinks(plan.rule, shared, inputs, buffers, of_all_heads, cosine_addresses)
+    launch_edges(shared, inputs, buffers, sink_flags(inputs, found.get("is_sink")))
+    statistics = replace(collect(buffers, shared["sizes"], inputs, of_all_heads), **found)
+    if not norms:
+        return statistics
+    value_norms = torch.stack([one for one, _ in norms])
+    return replace(statistics, norm_mass=norm_mass(buffers, inputs, value_norms))
+
+
+def reduce_tiles(
+    calls: Sequence[Call],
+    lses: Sequence[Tensor],
+    plan: Plan,
+    inputs: Inputs,
+    norms: Sequence[tuple[Tensor, Tensor]] = (),
+    cosines: Sequence[Tensor | None] = (),
+    memory_fraction: float = 1.0,
+) -> tuple[Buffers, dict[str, Any], Tensor]:
+    """Compute every tile of the calls, arguments as of `launch`: the buffers with key sums, maxima,
+    strict masses and maps; the arguments that all kernels over single heads share; and int64
+    [layer], addresses of the cosines."""
     buffers = Buffers(
         calls, plan, inputs, with_norms=len(norms) > 0, memory_fraction=memory_fraction
     )
@@ -80,17 +108,7 @@ def launch(
         else:
             launch_tiles(calls[0], shared, inputs, buffers, queries, has_norms=len(norms) > 0)
         launch_means(calls[0], sizes, inputs, buffers, queries)
-    # In float64: the sum over heads would leave the range of the integers.
-    of_all_heads = buffers.key_sums.received.sum(2, dtype=torch.float64)
-    found: dict[str, Tensor] = {}
-    if plan.rule is not None:
-        found = find_sinks(plan.rule, shared, inputs, buffers, of_all_heads, cosine_addresses)
-    launch_edges(shared, inputs, buffers, sink_flags(inputs, found.get("is_sink")))
-    statistics = replace(collect(buffers, sizes, inputs, of_all_heads), **found)
-    if not norms:
-        return statistics
-    value_norms = torch.stack([one for one, _ in norms])
-    return replace(statistics, norm_mass=norm_mass(buffers, inputs, value_norms))
+    return buffers, shared, cosine_addresses
 
 
 def norm_mass(buffers: Buffers, inputs: Inputs, norms: Tensor) -> Tensor:

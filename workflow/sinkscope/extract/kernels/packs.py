@@ -80,6 +80,16 @@ class ForwardConstants(NamedTuple):
     n_keys: int
 
 
+class RowStatistics(NamedTuple):
+    """[batch, head, query], one number per row; float32 except max_key, int64. log_sum_exp,
+    max_logit: nats, -inf where a query sees no key. max_key: -1 there. entropy: nats."""
+
+    log_sum_exp: Tensor
+    max_logit: Tensor
+    max_key: Tensor
+    entropy: Tensor
+
+
 class Normalizers(NamedTuple):
     """float32 [layer, batch, head, n_padded], one number per query."""
 
