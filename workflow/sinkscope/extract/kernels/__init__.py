@@ -53,6 +53,9 @@ p = exp2(logit - log_sum of the query); "." is hidden (the call is causal), so p
 
 `states` reduces what enters each layer to a norm and a cosine per token, during the pass.
 
+`rows` reduces single rows, for `sinkscope.kernels.attention_statistics`, which runs `rows` and the
+steps 2 and 3 on queries and keys that are not a model's.
+
 Sums that many programs add to are integers in fixed point (`tiles.FIXED`): they give the same sum
 in every order, so two runs give the same bytes.
 
