@@ -7,13 +7,20 @@
 # make compatibility  compare every text architecture of the installed transformers, and write
 #              docs/reference/compatibility.md anew
 # make check   linter, type checker, workflow formatter and linter, dry runs
+# make docs    the documentation as a site: site/index.html; it needs no server and no network
+# make reference  the generated pages of docs/reference/
+# make gallery  pictures of the documentation, from a finished run of the default grid
 # make lock    resolve requirements.lock anew
 
 PYTHON ?= python3
 VENV ?= .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: check-scripts report test test-gpu test-cluster bench compatibility check lock
+.PHONY: check-scripts report test test-gpu test-cluster bench compatibility check docs reference \
+    gallery lock
+
+# mkdocs-material prints a notice of its own future with every build.
+export NO_MKDOCS_2_WARNING := 1
 
 report: $(VENV)/ready
 	snakemake
@@ -46,6 +53,17 @@ check: $(VENV)/ready
 	python tests/workflow/lint.py
 	for config in config/config.yaml config/published.yaml; do \
 	    snakemake --configfile "$$config" --dry-run --quiet || exit 1; done
+	mkdocs build --quiet
+
+docs: $(VENV)/ready
+	mkdocs build --quiet
+	@echo "The documentation: $(CURDIR)/site/index.html"
+
+reference: $(VENV)/ready
+	python -m sinkscope.reference docs/reference
+
+gallery: $(VENV)/ready
+	python -m sinkscope.reference.gallery results docs "$$(git describe --always --dirty)"
 
 check-scripts:
 	cd tests/scripts && npm ci --silent && npm run --silent check

@@ -1,30 +1,24 @@
-"""The examples of docs/how-to/python.md and the README are run, in order, one session per file."""
+"""The examples of docs/how-to/python.md are run, in order, in one session."""
 
 import re
 
-import pytest
-
 import tiny
 
+PAGE = "docs/how-to/python.md"
 
-def examples(path, heading=None):
-    """The Python blocks of a file, below one heading."""
+
+def examples(path):
+    """The Python blocks of a file."""
     text = (tiny.ROOT / path).read_text(encoding="utf-8")
-    if heading is not None:
-        text = text[text.index(heading) :].partition("\n## ")[0]
     return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
-@pytest.mark.parametrize(
-    ("path", "heading", "n_least"),
-    [("docs/how-to/python.md", None, 10), ("README.md", "## In Python", 1)],
-)
-def test_every_example_runs(path, heading, n_least, tmp_path, monkeypatch):
+def test_every_example_runs(tmp_path, monkeypatch):
     for folder in ("zoo", "config"):
         (tmp_path / folder).symlink_to(tiny.ROOT / folder)
     monkeypatch.chdir(tmp_path)
-    found = examples(path, heading)
-    assert len(found) >= n_least
+    found = examples(PAGE)
+    assert len(found) >= 10
     names = {"__name__": "__example__"}
     for number, code in enumerate(found):
-        exec(compile(code, f"{path}, example {number}", "exec"), names)
+        exec(compile(code, f"{PAGE}, example {number}", "exec"), names)

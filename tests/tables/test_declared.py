@@ -11,7 +11,6 @@ from sinkscope.declarations.registry import statistics
 from sinkscope.documents import Document
 from sinkscope.jobs.request import digest_of
 from sinkscope.keys import KEY_SETS, LOCAL_WIDTHS
-from sinkscope.reference.page import page
 from sinkscope.tables.contract import SCHEMA_VERSION, empty, write_table
 
 # Of the names, types and order of all columns, and of what orders the rows, by schema version.
@@ -46,12 +45,6 @@ def test_every_column_says_what_it_means_and_numbers_have_a_unit(name):
     for column, one in table.columns.items():
         assert len(one.meaning) > 10, column
         assert bool(one.unit) >= (one.type == "Float64"), column
-
-
-def test_the_page_of_the_tables_is_made_from_the_declarations():
-    """If this fails: sinkscope describe --markdown > docs/reference/tables.md"""
-    shown = (tiny.ROOT / "docs/reference/tables.md").read_text(encoding="utf-8")
-    assert shown == page(all_tables(), statistics())
 
 
 def test_a_file_says_what_it_holds(tmp_path):

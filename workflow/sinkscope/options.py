@@ -1,4 +1,4 @@
-"""Callbacks of command-line options."""
+"""Options of the command line: their callbacks, and the part of the help that lists jobs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import math
 import typer
 
 from sinkscope.version import installed
+
+JOBS = "Jobs of the workflow"
 
 
 def above_zero(value: float | None) -> float | None:

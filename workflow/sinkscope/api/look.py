@@ -116,8 +116,11 @@ def look(
     NAME is a model of config/models.tsv in the directory (default: the current one), or, if that
     file does not exist, of the table that comes with the package. It may also be a source:
     zoo:gpt2, package:NAME, path:DIR, hub:ID. A model object runs once in evaluation mode and is
-    left unchanged. heads: (layer, head) pairs whose maps are kept too. device: overrides the
-    table's.
+    left unchanged.
+
+    - heads: (layer, head) pairs whose maps are kept too.
+    - device: overrides the table's.
+    - directory: whose config/ is read.
 
     Raises SinkscopeError for an unknown model, an empty text, and what `sinkscope look` refuses.
     """

@@ -48,12 +48,13 @@ def observe(
     outputs, gradients and random numbers are bitwise equal, also in training. The model is restored
     after the block, also after an exception.
 
-    tokenizer: gives tokens and key classes, as in the atlas; without it the ids are the tokens.
-    documents: names of the rows, in the order in which they run; default "0", "1", ... tokens: per
-    row, in the same order, its tokens without padding, instead of the tokenizer's. texts: per row,
-    the text that was tokenized, for tokenizers that drop case or white space. heads: (layer, head)
-    pairs whose maps are kept too. name: name of the model in the frames; by default the last part
-    of the path or id of its weights.
+    - tokenizer: gives tokens and key classes, as in the atlas; without it the ids are the tokens.
+    - documents: names of the rows, in the order in which they run; default "0", "1", ...
+    - tokens: per row, in the same order, its tokens without padding, instead of the tokenizer's.
+    - texts: per row, the text that was tokenized, for tokenizers that drop case or white space.
+    - heads: (layer, head) pairs whose maps are kept too.
+    - name: name of the model in the frames; by default the last part of the path or id of its
+      weights.
 
     A model whose attention is not sdpa is set to sdpa within the block (outputs then differ by
     rounding); in training mode it is refused. Forward passes over a filled cache (all except the

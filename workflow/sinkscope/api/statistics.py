@@ -20,7 +20,7 @@ class AttentionStatistics:
     """The attention of one model over one or more documents.
 
     A document is one row of a batch. The frames have the columns, types and row order of the tables
-    of the same name that a run writes (README, "The tables"). Layers, heads and positions count
+    of the same name that a run writes (docs/reference/tables.md). Layers, heads and positions count
     from 0. Without a tokenizer, tokens have no classes: `key_class` is null, and first_token,
     first_four and sinks are the only key sets.
     """

@@ -26,7 +26,7 @@ def describe(
 
     from sinkscope.catalogue import all_tables
     from sinkscope.declarations.registry import statistics
-    from sinkscope.reference.page import page
+    from sinkscope.reference.tables import page
 
     tables = all_tables()
     if markdown:

@@ -10,6 +10,7 @@ import typer
 from sinkscope.config import ModelRow, settings_of
 from sinkscope.errors import SinkscopeError
 from sinkscope.jobs.execution import Job
+from sinkscope.options import JOBS
 
 app = typer.Typer()
 
@@ -33,7 +34,7 @@ def job_of(context: typer.Context) -> Job:
     return context.obj
 
 
-@app.command()
+@app.command(rich_help_panel=JOBS)
 def extract(
     context: typer.Context,
     table: Table,
@@ -58,7 +59,7 @@ def extract(
     job.files = {entry["cell"]: entry["cell_sha256"] for entry in job.facts["cells"]}
 
 
-@app.command()
+@app.command(rich_help_panel=JOBS)
 def measure(
     context: typer.Context,
     table: Table,
@@ -103,7 +104,7 @@ def known(row: ModelRow) -> str | None:
     return known_revision(row.model, row.source, HERE)
 
 
-@app.command()
+@app.command(rich_help_panel=JOBS)
 def reduce(context: typer.Context, manifests: Parts) -> None:
     """Reduce the cells of one model to its part of every table."""
     from sinkscope.atlas.job import reduce_model
@@ -113,7 +114,7 @@ def reduce(context: typer.Context, manifests: Parts) -> None:
     reduce_model(manifests, job.stamp.parent, limits_of(job.request), HERE)
 
 
-@app.command()
+@app.command(rich_help_panel=JOBS)
 def tables(context: typer.Context, parts: Parts) -> None:
     """Join the parts of all models to the tables."""
     from sinkscope.atlas.job import write_tables
@@ -122,7 +123,7 @@ def tables(context: typer.Context, parts: Parts) -> None:
     write_tables([part.parent for part in parts], TABLES)
 
 
-@app.command()
+@app.command(rich_help_panel=JOBS)
 def derive(
     context: typer.Context,
     experiment: Annotated[str, typer.Argument(help="induction, second_sink, norms, ...")],
@@ -143,7 +144,7 @@ def derive(
         write_recorded(experiment, {model: Path(folder) for model, _, folder in pairs}, TABLES)
 
 
-@app.command()
+@app.command(rich_help_panel=JOBS)
 def claims(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="The claims (YAML).")],
@@ -156,7 +157,7 @@ def claims(
     write_claims(file, TABLES, names, TABLES)
 
 
-@app.command()
+@app.command(rich_help_panel=JOBS)
 def figures(
     context: typer.Context,
     model: Annotated[str | None, typer.Option(help="Of one model; without it, of all.")] = None,
@@ -171,7 +172,7 @@ def figures(
         write_figures_of_model(TABLES, job.stamp.parent, model, job.request["documents"])
 
 
-@app.command()
+@app.command(rich_help_panel=JOBS)
 def section(context: typer.Context) -> None:
     """Draw the figures of a section of the report."""
     from sinkscope.charts.section import write_section
@@ -182,7 +183,7 @@ def section(context: typer.Context) -> None:
     write_section(request["package"], figures, tables, TABLES, out, every_kind=every_kind)
 
 
-@app.command()
+@app.command(rich_help_panel=JOBS)
 def findings(context: typer.Context, figures: Parts) -> None:
     """Join the numbers in the sentences of all figures to the table findings."""
     from sinkscope.findings.job import write_findings
@@ -191,7 +192,7 @@ def findings(context: typer.Context, figures: Parts) -> None:
     write_findings([stamp.parent for stamp in figures], TABLES)
 
 
-@app.command()
+@app.command(rich_help_panel=JOBS)
 def maps(context: typer.Context, manifests: Parts) -> None:
     """Draw the heat maps of every layer of one model."""
     from sinkscope.atlas.maps import write_maps
@@ -235,7 +236,7 @@ def report(
         print(f"The report in one file: {single_file}")
 
 
-@app.command()
+@app.command(rich_help_panel=JOBS)
 def made(files: Annotated[list[Path], typer.Argument(help="Results, by name.")]) -> None:
     """Note that these files are there. A file that is gone counts as not made."""
     from sinkscope.errors import DamagedError

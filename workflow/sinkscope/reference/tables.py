@@ -1,4 +1,4 @@
-"""The reference of all tables, as a page and on a terminal: rows, columns, units, meanings."""
+"""The page docs/reference/tables.md: rows, columns, units and meanings of all tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from sinkscope.declarations.statistic import Statistic
 from sinkscope.intervals import RESAMPLES
+from sinkscope.reference.markdown import escaped, table
 from sinkscope.tables.contract import SCHEMA_VERSION
 from sinkscope.tables.table import Table
 
@@ -49,36 +50,30 @@ Documents of which only a summary is kept (the setting `detail`) share the files
 
 
 def page(tables: Mapping[str, Table], statistics: Iterable[Statistic]) -> str:
-    """The text of the page docs/reference/tables.md."""
+    """The text of docs/reference/tables.md."""
     parts = [INTRODUCTION, *(section(name, table) for name, table in tables.items())]
-    return "\n".join([*parts, CELLS, *arrays(statistics)]) + "\n"
+    return "\n".join([*parts, CELLS, arrays(statistics)])
 
 
-def section(name: str, table: Table) -> str:
+def section(name: str, declared: Table) -> str:
     """One table of the page."""
     rows = [
-        f"| {bold(column, table)} | {one.type} | {one.unit} | {escaped(one.meaning)} |"
-        for column, one in table.columns.items()
+        (bold(column, declared), one.type, one.unit, escaped(one.meaning))
+        for column, one in declared.columns.items()
     ]
-    head = ["| column | type | unit | meaning |", "|---|---|---|---|"]
-    about = escaped(table.rows[:1].upper() + table.rows[1:])
-    return "\n".join([f"## {name}", "", about, "", *head, *rows, ""])
+    about = escaped(declared.rows[:1].upper() + declared.rows[1:])
+    return f"## {name}\n\n{about}\n\n{table(('column', 'type', 'unit', 'meaning'), rows)}"
 
 
-def arrays(statistics: Iterable[Statistic]) -> list[str]:
+def arrays(statistics: Iterable[Statistic]) -> str:
     """The table of the arrays of a cell."""
     rows = []
     for one in statistics:
         meaning = one.definition.format(width="w") + (f" ({one.source})" if one.source else "")
         axes = ", ".join(one.axes)
-        rows.append(f"| `{one.name}` | {axes} | {one.type} | {one.unit} | {escaped(meaning)} |")
-    return ["| array | axes | type | unit | meaning |", "|---|---|---|---|---|", *rows]
+        rows.append((f"`{one.name}`", axes, one.type, one.unit, escaped(meaning)))
+    return table(("array", "axes", "type", "unit", "meaning"), rows)
 
 
-def bold(column: str, table: Table) -> str:
-    return f"**`{column}`**" if column in table.sort else f"`{column}`"
-
-
-def escaped(text: str) -> str:
-    """A text, escaped for a Markdown table."""
-    return text.replace("|", "\\|").replace("_", "\\_")
+def bold(column: str, declared: Table) -> str:
+    return f"**`{column}`**" if column in declared.sort else f"`{column}`"
