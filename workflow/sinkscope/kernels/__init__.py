@@ -7,9 +7,10 @@
     statistics.max_logit  # [batch, head, query]; .amax((0, 2)) is the largest logit of each head
 
 For code that has queries and keys, in any framework's attention function: no model, tokenizer or
-configuration of Sinkscope is needed. docs/kernels.md has examples beside FlexAttention,
-transformers and packed (varlen) batches, and says how the kernels work. `sinkscope.observe`
-measures a whole model of transformers.
+configuration of Sinkscope is needed. docs/how-to/attention_statistics.md has
+examples beside FlexAttention, transformers and packed (varlen) batches, and
+docs/explanation/kernels.md says how the kernels work. `sinkscope.observe` measures a whole model of
+transformers.
 """
 
 from sinkscope.kernels.entry import attention_statistics
