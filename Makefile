@@ -60,10 +60,10 @@ docs: $(VENV)/ready
 	@echo "The documentation: $(CURDIR)/site/index.html"
 
 reference: $(VENV)/ready
-	python -m sinkscope.reference docs/reference
+	python -m sinkscope.documentation docs/reference
 
 gallery: $(VENV)/ready
-	python -m sinkscope.reference.gallery results docs "$$(git describe --always --dirty)"
+	python -m sinkscope.documentation.gallery results docs "$$(git describe --always --dirty)"
 
 check-scripts:
 	cd tests/scripts && npm ci --silent && npm run --silent check

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import tiny
-from sinkscope.reference.gallery import COLOURS, WIDTH, write_gallery
-from sinkscope.reference.pages import pages
+from sinkscope.documentation.gallery import COLOURS, WIDTH, write_gallery
+from sinkscope.documentation.pages import pages
 
 DOCS = tiny.ROOT / "docs"
 LINK = re.compile(r"\]\(([^)\s]+)\)")

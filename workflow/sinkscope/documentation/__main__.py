@@ -1,12 +1,15 @@
-"""`python -m sinkscope.reference FOLDER`: write the generated pages of the reference."""
+"""`python -m sinkscope.documentation FOLDER`: write the generated pages of the reference.
+
+`python -m sinkscope.documentation.gallery` writes what is made from a run.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from sinkscope.documentation.pages import pages
 from sinkscope.files import write_text
-from sinkscope.reference.pages import pages
 
 if __name__ == "__main__":
     for name, text in pages().items():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sinkscope.catalogue import all_tables
 from sinkscope.cli import app
 from sinkscope.declarations.registry import statistics
-from sinkscope.reference import bibliography, commands, configuration, tables
+from sinkscope.documentation import bibliography, commands, configuration
+from sinkscope.reference import tables
 
 
 def pages() -> dict[str, str]:

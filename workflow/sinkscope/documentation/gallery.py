@@ -1,4 +1,4 @@
-"""`python -m sinkscope.reference.gallery RESULTS DOCS STATE`: pictures of a finished
+"""`python -m sinkscope.documentation.gallery RESULTS DOCS STATE`: pictures of a finished
 default run, and the page DOCS/gallery.md.
 
 The gallery has the first figure of every section, and those that compare all models. STATE names

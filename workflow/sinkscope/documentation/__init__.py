@@ -1,0 +1,1 @@
+"""The pages and pictures of docs/ that are generated: from the code, and from a run."""
