@@ -83,13 +83,24 @@ def padded(folder, model, cells):
     part = folder / "results" / "experiments" / "padded" / model
     part.mkdir(parents=True)
     longest = max(cell.n_tokens for cell in cells)
-    counts = []
+    counts, documents = [], []
     for cell in cells:
         padding = np.zeros((len(cell["max_key"]), longest - cell.n_tokens), np.int32)
         keys = np.concatenate([cell["max_key"], padding], 1).ravel()
         values, seconds = np.ones(len(keys)), np.zeros(len(keys))
         tokens, classes = cell.meta["tokens"], cell.meta["classes"]
         counts.append(count_keys(keys, values, seconds, tokens, classes, 0.02))
+        documents.append(counts[-1].with_columns(document=pl.lit(cell.meta["document"])))
+    layers = cells[0]["max_key"].shape[0]
+    names = pl.DataFrame({"document": [cell.meta["document"] for cell in cells]})
+    rows = names.join(pl.DataFrame({"layer": range(layers)}), how="cross")
+    rows.with_columns(largest=pl.lit(0.9), model=pl.lit(model)).write_parquet(
+        part / "largest_attention.parquet"
+    )
+    of_documents = pl.concat(documents).select("document", "token", "key_class", "count")
+    of_documents.with_columns(model=pl.lit(model)).sink_parquet(
+        part / "max_attention_documents_padded.parquet"
+    )
     histogram(counts).with_columns(model=pl.lit(model)).sink_parquet(
         part / "max_attention_tokens_padded.parquet"
     )
@@ -200,8 +211,10 @@ def second_sink(folder, model, masses=(0.0, 0.36, 0.24), key=8, n=40, marks=("."
         }
         for layer in (0, 1) for query in range(2 * key + 2) for at in range(query + 1)
     ]  # fmt: skip
+    heads = [{**row, "head": 2 - row["layer"]} for row in maps]  # heads 0/2 and 1/1
     frames = {"second_sink": rows, "second_sink_sums": sums, "second_sink_local": local,
-              "second_sink_units": units, "second_sink_maps": maps}  # fmt: skip
+              "second_sink_units": units, "second_sink_maps": maps,
+              "second_sink_heads": heads}  # fmt: skip
     for name, frame in frames.items():
         pl.DataFrame(frame).with_columns(model=pl.lit(model)).write_parquet(
             part / f"{name}.parquet"

@@ -8,6 +8,8 @@ from claims.made_tables import (
     FIRST,
     NO_SECOND_SINK,
     SEP,
+    SHADES,
+    darkest,
     induction,
     last_layer,
     lengths,
@@ -55,6 +57,16 @@ CASES = {
         [masses("sep", *SEP), masses("sep", 0, 0, 0.4, 0.4, 0.4, 0.19)],
         [masses("sep", 0, 0, 0.4, 0.4, 0.4, 0.21), masses("sep", 0, 0, 0, 0.02, 0.02, 0)],
     ),
+    **{
+        f"distilbert-darkest-{layer}": limits(
+            lambda off, layer=layer: darkest(
+                *(shade + off * (i == layer) for i, shade in enumerate(SHADES))
+            ),
+            [0, 0.14, -0.14],
+            [0.16, -0.16],
+        )
+        for layer in range(len(SHADES))
+    },
     "last-layer-full-stop": Case(
         [last_layer(stop=0.8, sep=0.1), last_layer(stop=0.4, sep=0.39)],
         [last_layer(stop=0.39, sep=0.4), last_layer(stop=0.39, cls=0.4), last_layer()],

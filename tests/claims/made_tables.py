@@ -44,6 +44,18 @@ def max_keys(**shares):
     return make
 
 
+SHADES = (0.3, 0.5, 0.8, 0.8, 0.6, 0.7)  # darkest of DistilBERT's heat maps, by layer
+
+
+def darkest(*values):
+    """The most that a query gives one key in each layer, in two documents around these means."""
+    rows = [
+        {"document": document, "layer": layer, "largest": value + by}
+        for document, by in (("a", -0.01), ("b", 0.01)) for layer, value in enumerate(values)
+    ]  # fmt: skip
+    return lambda models: of_all(models, "largest_attention", rows, layer=pl.UInt16)
+
+
 def last_layer(**shares):
     """One document of 100 tokens whose last layer has these shares of max keys."""
     rows = [

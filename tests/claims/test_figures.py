@@ -11,6 +11,7 @@ from sinkscope.charts.figure import as_svg
 from sinkscope.claims.figures import countings, numbers
 from sinkscope.findings.finding import Finding
 
+LENGTHS = {"model": ["enc", "enc"], "document": ["a", "b"], "n_tokens": [5, 7]}
 COUNTS = {"model": pl.String, "token": pl.String, "share": pl.Float64}
 
 
@@ -67,10 +68,15 @@ def test_the_median_of_two_distances_is_between_them():
 
 
 def histograms(padded, real):
-    return {
-        "max_attention_tokens_padded": pl.DataFrame(padded, schema=COUNTS, orient="row"),
-        "max_attention_tokens": pl.DataFrame(real, schema=COUNTS, orient="row"),
-    }
+    """Tables of max keys; every share is that of 100 queries, half in each of two documents."""
+    found = {"documents": pl.DataFrame(LENGTHS)}
+    for rows, suffix in ((padded, "_padded"), (real, "")):
+        shares = pl.DataFrame(rows, schema=COUNTS, orient="row")
+        found[f"max_attention_tokens{suffix}"] = shares
+        found[f"max_attention_documents{suffix}"] = shares.join(
+            pl.DataFrame({"document": ["a", "b"]}), how="cross"
+        ).with_columns(key_class=pl.lit("word"), count=(pl.col("share") * 50).cast(pl.UInt64))
+    return found
 
 
 def bar(number, subject, token, published, model=None, **values):
@@ -91,8 +97,13 @@ def test_bars_of_a_model_that_ran_and_of_one_that_did_not():
     figure = countings.figure(tables)
     drawn = {
         (r["panel"], r["token"], r["counting"]): r["share"]
-        for r in figure.data.iter_rows(named=True)
+        for r in figure.data.filter(document="all documents").iter_rows(named=True)
     }
+    points = figure.data.filter(document="b")
+    for one in points.iter_rows(named=True):  # each document is like the whole
+        assert one["n_tokens"] == 7
+        assert one["share"] == drawn[one["panel"], one["token"], one["counting"]]
+    assert points.height == 4
     assert drawn == {
         ("enc", "[SEP]", "published: padding counted"): 0.55,
         ("enc", "[SEP]", "here: padding counted"): 0.6,

@@ -444,6 +444,16 @@ def test_intervals_of_shares_leads_and_ratios_count_max_keys_of_documents():
         assert found.n_documents == 5
 
 
+def test_padded_counts_have_the_interval_of_their_documents():
+    tables = counted(np.random.default_rng(2))
+    padded = tables["max_attention_documents"]
+    tables |= {"max_attention_documents_padded": padded, "max_attention_documents": padded.clear()}
+    table = padded.pivot("token", index="document", values="count").sort("document").fill_null(0)
+    values = table.select("[SEP]", ".", "tide").to_numpy().astype(float)
+    found = estimated(tables, "max_key_share", tokens=["[SEP]"], counting="padded")
+    assert ends(found) == pytest.approx(resampled(lambda x: x[:, 0].sum() / x.sum(), values))
+
+
 def test_counts_that_are_not_kept_by_document_have_no_interval():
     tables = counted(np.random.default_rng(2))
     found = estimated(tables, "max_key_share", tokens=["[SEP]"], counting="padded")

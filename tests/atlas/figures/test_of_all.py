@@ -102,6 +102,7 @@ def test_masses_are_drawn_with_their_interval_and_every_document(site, tables):
 
 def test_the_interval_of_a_share_is_over_documents(site, tables):
     found = drawn(site, "all", "key_classes_models").filter(model="dec")
+    found = found.filter(document="all documents")
     counts = tables["max_attention_documents"].filter(model="dec")
     totals = counts.group_by("document").agg(pl.col("count").sum()).sort("document")
     for row in found.iter_rows(named=True):
@@ -112,6 +113,45 @@ def test_the_interval_of_a_share_is_over_documents(site, tables):
         shares = own.sort("document")["count"].fill_null(0) / totals["count"]
         # `dec` has two documents: the interval is from one to the other.
         assert [row["low"], row["high"]] == pytest.approx(sorted(shares), abs=1e-6)
+
+
+def test_a_strip_below_the_bar_of_key_classes_is_a_document(site, tables):
+    found = drawn(site, "all", "key_classes_models")
+    lengths = tables["documents"].filter(model="enc").sort("n_tokens")["document"].to_list()
+    own = found.filter(model="enc")
+    order = own.sort("top")["document"].unique(maintain_order=True).to_list()
+    assert order == ["all documents", *lengths]
+    for (document,), rows in own.group_by("document"):
+        parts = rows.filter(pl.col("share") > 0).sort("start")
+        assert parts["start"][0] == 0
+        assert parts["stop"].to_list() == pytest.approx([*parts["start"][1:], 1], abs=2e-6)
+        counts = tables["max_attention_documents"].filter(model="enc")
+        if document != "all documents":
+            counts = counts.filter(document=document)
+        for row in parts.iter_rows(named=True):
+            count = counts.filter(key_class=row["key_class"])["count"].sum()
+            assert row["share"] == pytest.approx(count / counts["count"].sum(), abs=1e-6)
+    # No bar or strip lies on another.
+    lanes = found.select("top", "bottom").unique().sort("top")
+    assert (lanes["top"][1:] >= lanes["bottom"][:-1]).all()
+
+
+def test_of_many_documents_evenly_chosen_strips_are_drawn(tables):
+    many = {
+        name: pl.concat(
+            frame.filter(document="one").with_columns(document=pl.lit(f"d{i:02}"))
+            for i in range(60)
+        )
+        if "document" in frame.columns
+        else frame
+        for name, frame in tables.items()
+    }
+    by_name = {figure.name: figure for figure in figures_of_all(many)}
+    of_classes, of_tokens = by_name["key_classes_models"], by_name["max_attention_models"]
+    assert of_classes.data["document"].n_unique() == 1 + 12
+    assert "points: 12 of 60 documents, evenly chosen by name" in of_classes.caption
+    assert of_tokens.data["document"].n_unique() == 1 + 40
+    assert "points: 40 of 60 documents, evenly chosen by name" in of_tokens.caption
 
 
 def test_a_figure_of_all_models_says_how_many_documents_each_has(site):

@@ -49,12 +49,48 @@ def test_missing_values_stay_missing(tables):
 
 
 def test_bars_are_the_table(site, tables):
-    found = drawn(site, "dec", "max_attention")
+    found = drawn(site, "dec", "max_attention").filter(document="all documents")
     table = tables["max_attention_tokens"].filter(model="dec").sort("count", descending=True)
     assert found["count"].to_list() == table["count"].head(10).to_list()
     joined = found.join(table, on=["token", "key_class"])
     assert joined.height == found.height
     assert (joined["share"] - joined["share_right"]).abs().max() <= 5e-7
+
+
+@pytest.mark.parametrize(
+    ("name", "counting", "table"),
+    [
+        ("max_attention", None, "max_attention_documents"),
+        ("max_attention_countings", "tokens: real queries only", "max_attention_documents"),
+        ("max_attention_countings", "padded: PAD queries counted too",
+         "max_attention_documents_padded"),
+    ],
+)  # fmt: skip
+def test_every_document_is_a_point_on_the_bars_of_max_keys(site, tables, name, counting, table):
+    found = drawn(site, "enc", name)
+    if counting:
+        found = found.filter(counting=counting)
+    counts = tables[table].filter(model="enc")
+    lengths = dict(tables["documents"].filter(model="enc").select("document", "n_tokens").rows())
+    points = found.filter(pl.col("document") != "all documents")
+    n_bars = found.filter(document="all documents").height
+    assert points.height == 3 * n_bars
+    for row in points.iter_rows(named=True):
+        own = counts.filter(document=row["document"])
+        key = own.filter(token=row["token"], key_class=row["key_class"])
+        assert row["count"] == key["count"].sum()
+        assert row["share"] == pytest.approx(row["count"] / own["count"].sum(), abs=1e-6)
+        assert row["n_tokens"] == lengths[row["document"]]
+
+
+def test_of_one_document_there_is_no_point_beside_the_bar(tables):
+    alone = {
+        name: frame.filter(document="one") if "document" in frame.columns else frame
+        for name, frame in tables.items()
+    }
+    figure = figures_of_model(alone, "dec")[0]
+    assert figure.data["document"].unique().to_list() == ["all documents"]
+    assert "one document has no interval" in figure.caption
 
 
 def test_sink_mass_is_the_table_and_its_mean(site, tables):
@@ -89,11 +125,27 @@ def test_each_document_is_a_point_at_its_length_beside_an_even_spread(site, tabl
 
 
 def test_heads_are_the_mean_over_documents(site, tables):
-    found = drawn(site, "dec", "heads").filter(document="all documents")
+    found = drawn(site, "dec", "heads").filter(pl.col("rank").is_null(), document="all documents")
     mean = tables["heads"].filter(model="dec").group_by("layer", "head")
     joined = found.join(mean.agg(pl.col("sink_score").mean()), on=["layer", "head"])
     assert joined.height == 8
     assert (joined["sink_score"] - joined["sink_score_right"]).abs().max() <= 5e-7
+
+
+def test_the_strongest_heads_are_drawn_with_every_document(site, tables):
+    found = drawn(site, "dec", "heads").drop_nulls("rank")
+    table, keys = tables["heads"].filter(model="dec"), ["layer", "head"]
+    mean = table.group_by(keys).agg(pl.col("sink_score").mean())
+    order = mean.sort("sink_score", descending=True)["sink_score"].to_list()
+    of_all = found.filter(document="all documents").sort("rank")
+    assert of_all["sink_score"].to_list() == pytest.approx(order, abs=1e-6)
+    assert (of_all["sink_score_low"] <= of_all["sink_score"]).all()
+    points = found.filter(pl.col("document") != "all documents")
+    joined = points.join(table, on=["document", *keys])
+    assert joined.height == points.height == table.height
+    assert (joined["sink_score"] - joined["sink_score_right"]).abs().max() <= 1e-6
+    lengths = tables["documents"].filter(model="dec").select("document", "n_tokens")
+    assert points.join(lengths, on=["document", "n_tokens"]).height == points.height
 
 
 def test_what_a_class_of_keys_receives_has_the_interval_of_its_documents():
@@ -179,7 +231,8 @@ def test_a_token_of_another_class_is_told_apart(tables):
         ["model", "token", "key_class"]
     )
     both = tables | {"max_attention_tokens": both}
-    labels = figures_of_model(both, "dec")[0].data["label"].to_list()
+    found = figures_of_model(both, "dec")[0].data.filter(document="all documents")
+    labels = found["label"].to_list()
     assert {"Z (first)", "Z (word)"} <= set(labels)
     assert len(set(labels)) == len(labels)
 

@@ -16,15 +16,15 @@ from sinkscope.charts.theme import ALL_DOCUMENTS
 MOST_POINTS = 40
 # Points of one figure, about 300 kB of its file.
 MOST_ROWS = 5_000
-BAND = "band: 95 % bootstrap interval"
+INTERVAL = "95 % bootstrap interval"
 EVENLY, OF_PICKER = "evenly chosen by name", "those of the picker"
 
 
-def shown_documents(documents: pl.Series, n_means: int) -> list[str]:
+def shown_documents(documents: pl.Series, n_means: int, most: int = MOST_POINTS) -> list[str]:
     """The documents that are drawn as points: all, or evenly chosen ones in the order of their
-    names. n_means: means of the figure, each with a point per document."""
+    names. n_means: means of the figure, each with a point per document. most: points of a mean."""
     names = documents.unique().sort().to_list()
-    n_shown = max(1, min(MOST_POINTS, MOST_ROWS // max(n_means, 1), len(names)))
+    n_shown = max(1, min(most, MOST_ROWS // max(n_means, 1), len(names)))
     places = np.linspace(0, len(names) - 1, n_shown).round().astype(int)
     return [names[place] for place in places] if names else []
 
@@ -72,12 +72,17 @@ def with_documents(
     )
 
 
-def behind(drawn: pl.DataFrame, n_documents: int, chosen: str = EVENLY) -> str:
-    """The words of a caption for band and points. drawn: with the documents that are drawn.
-    n_documents: how many there are. chosen: which are drawn, if not all."""
+def behind(
+    drawn: pl.DataFrame, n_documents: int, chosen: str = EVENLY, *, mark: str = "band"
+) -> str:
+    """The words of a caption for intervals and points. drawn: with the documents that are drawn.
+    n_documents: how many there are. chosen: which are drawn, if not all. mark: what shows an
+    interval."""
     n_shown = drawn.filter(pl.col("document") != ALL_DOCUMENTS)["document"].n_unique()
     if n_documents < 2:
         return "one document has no interval"
     if n_shown in (0, n_documents):
-        return f"{BAND}; {'points: the documents' if n_shown else 'too many documents for points'}"
-    return f"{BAND}; points: {n_shown} of {words.counted(n_documents, 'document')}, {chosen}"
+        points = "points: the documents" if n_shown else "too many documents for points"
+    else:
+        points = f"points: {n_shown} of {words.counted(n_documents, 'document')}, {chosen}"
+    return f"{mark}: {INTERVAL}; {points}"

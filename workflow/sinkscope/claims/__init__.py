@@ -21,6 +21,9 @@ SECTION = Section(
         "definition, such as which layers are intermediate, other plausible ones stand beside it; "
         "where a run disagrees, what would be measured without a likely cause, if it can be."
     ),
-    tables=("claims", "max_attention_tokens", "max_attention_tokens_padded"),
+    tables=(
+        *("claims", "documents", "max_attention_tokens", "max_attention_tokens_padded"),
+        *("max_attention_documents", "max_attention_documents_padded"),
+    ),
     figures=("numbers", "countings"),
 )

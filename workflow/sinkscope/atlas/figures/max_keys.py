@@ -7,14 +7,17 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from sinkscope import means
 from sinkscope.charts.channels import only, tips
-from sinkscope.charts.forms.bars import TOKEN_AXIS, bars
+from sinkscope.charts.forms.bars import TOKEN_AXIS, bars, document_points
+from sinkscope.charts.forms.lines import IS_MEAN
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.theme import colours, limits
 from sinkscope.keys import KEY_CLASSES
 
-COLUMNS = ("rank", "token", "key_class", "label", "count", "share", "low", "high", "n_tied")
+COLUMNS = (
+    *("rank", "token", "key_class", "label", "document", "n_tokens"),
+    *("count", "share", "low", "high", "n_tied"),
+)
 FORMULA = "max key m[l,i] = argmax_j M[l,i,j], where M is attention averaged over heads"
 
 
@@ -31,27 +34,6 @@ def top(histogram: pl.DataFrame, n: int) -> pl.DataFrame:
     return labelled(ordered.head(n)).with_row_index("rank", offset=1)
 
 
-def with_intervals(
-    shares: pl.DataFrame, counted: pl.DataFrame, by: Sequence[str] = ("token", "key_class")
-) -> pl.DataFrame:
-    """Adds low and high: the interval of each share over the model's documents. The share is a
-    ratio of sums: long documents have more max keys.
-
-    shares: model, `by`. counted: the table max_attention_documents.
-    """
-    keys = ["model", *by]
-    count = pl.col("count").sum().cast(pl.Float64)
-    totals = counted.group_by("model", "document").agg(total=count)
-    own = counted.group_by("document", *keys).agg(count)
-    rows = (
-        shares.select(keys).join(totals, on="model").join(own, on=["document", *keys], how="left")
-    )
-    rows = rows.with_columns(pl.col("count").fill_null(0))
-    rates = means.of_sums(rows, keys, "count", "total", "rate")
-    ends = rates.select(*keys, low="rate_low", high="rate_high")
-    return shares.join(ends, on=keys, how="left", maintain_order="left")
-
-
 def class_colours(classes: Sequence[str] | pl.Series) -> alt.Color:
     """Colours of the key classes that occur, in the order of legends."""
     present = {name: CLASS_COLOURS[name] for name in KEY_CLASSES if name in set(classes)}
@@ -66,20 +48,20 @@ def key_bars(
     model: str | None = None,
     longest: float | None = None,
 ) -> alt.LayerChart:
-    """Bars of `share` by `label`, in the order of `rank`, with their numbers and intervals; the
-    part of near ties at their end is paler.
+    """Bars of `share` by `label`, in the order of `rank`, with their intervals, a point per
+    document, and their numbers at the right; the part of near ties at their end is paler.
 
-    model: the model whose rows are drawn, if `drawn` has several. longest: largest share, or end of
-    an interval, in a comparison, so that all panels have the same axis.
+    drawn: returned by of_counts.with_documents. model: the model whose rows are drawn, if it has
+    several. longest: largest share in a comparison, so that all panels have the same axis.
     """
     rows = drawn if model is None else drawn.filter(pl.col("model") == model)
-    longest = longest or max(limits(rows["share"])[1], limits(rows["high"])[1])
     x = alt.X("share:Q", title=title, axis=alt.Axis(format="%", tickCount=5))
-    x = x.scale(domain=[0, longest * 1.3], nice=False)
+    x = x.scale(domain=[0, longest or longest_of(rows)], nice=False)
     # Ordered by a number: a list of tokens would become part of a Vega expression.
     order = alt.EncodingSortField("rank", op="min")
     y = alt.Y("label:N", title=None, sort=order, axis=TOKEN_AXIS)
-    base = alt.Chart() if model is None else only(model=model)
+    every = alt.Chart() if model is None else only(model=model)
+    base = every.transform_filter(IS_MEAN)
     whole = bars(
         x,
         y,
@@ -97,8 +79,19 @@ def key_bars(
         height=24 * rows["label"].n_unique(),
         interval=("low", "high"),
         number="format(datum.count, ',') + '  (' + format(datum.share, '.1%') + ')'",
+        at_right=True,  # the points would cross it
         base=base,
     )
     tied = base.transform_calculate(untied="datum.share * (1 - datum.n_tied / datum.count)")
     paler = tied.mark_bar(height={"band": 0.7}, color="white", opacity=0.5, tooltip=False)
-    return whole + paler.encode(x=alt.X("untied:Q"), x2="share:Q", y=y)
+    tooltip = tips(
+        "token:N", ("key_class:N", "key class"), "document:N",
+        ("n_tokens:Q", "tokens of the document"), ("count:Q", "", ","), ("share:Q", "", ".2%"),
+    )  # fmt: skip
+    points = document_points(x, y, tooltip, base=every)
+    return whole + paler.encode(x=alt.X("untied:Q"), x2="share:Q", y=y) + points
+
+
+def longest_of(drawn: pl.DataFrame) -> float:
+    """The largest share, or end of an interval, and a little more."""
+    return 1.02 * max(limits(drawn["share"])[1], limits(drawn["high"])[1])

@@ -1,18 +1,21 @@
-"""A heat map with many cells, as an image with the tokens of its queries and keys, below a strip of
-what every key receives."""
+"""Heat maps with many cells, as images: one with the tokens of its queries and keys, below a strip
+of what every key receives; or many small ones."""
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import altair as alt
 import polars as pl
 
+from sinkscope.charts.channels import panel_title
 from sinkscope.charts.palette import HEAT_FLOOR, HEAT_STOPS
 from sinkscope.charts.theme import data_source
 
 SIDE, LEAST = 640, 240  # pixels of the drawn map
+SMALL = 128  # pixels of a small one
 STRIP = 44  # pixels of the strip
 BAR = "#243d94"  # of the strip, one of HEAT_STOPS
 THINNEST = 2  # pixels of a bar: also the first of many keys is seen
@@ -37,6 +40,24 @@ def heat_map(picture: Picture, drawn: pl.DataFrame) -> alt.VConcatChart:
     layers = [pixels(picture), legend(log=picture.log), queries(n)]
     drawn_map = alt.LayerChart(layer=layers, width=side, height=side)
     return alt.vconcat(strip, drawn_map, spacing=6, data=data_source(drawn))
+
+
+def small_maps(
+    pictures: Mapping[tuple[str, str], Picture], columns: int, drawn: pl.DataFrame
+) -> alt.ConcatChart:
+    """Images side by side, each below its name and a second line, with one legend.
+
+    pictures: by name and second line. drawn: the numbers behind them, which no mark shows.
+    """
+    panels: list[alt.LayerChart] = []
+    for (name, second), picture in pictures.items():
+        n = picture.n_cells
+        side = n * max(1, SMALL // n)  # whole pixels per cell: no seams
+        layers = [pixels(picture), *([legend(log=False)] if not panels else [])]
+        title = panel_title(name, second)
+        panels.append(alt.LayerChart(layer=layers, width=side, height=side, title=title))
+    chart = alt.concat(*panels, columns=columns, spacing=12, data=data_source(drawn))
+    return chart.resolve_scale(color="shared")
 
 
 def received(n: int, side: int) -> alt.LayerChart:

@@ -34,7 +34,7 @@ def mark_looks(
 def marks(
     x: alt.X | str,
     y: alt.Y,
-    look: Mapping[str, alt.Color | alt.Shape],
+    look: Mapping[str, Any],
     tooltip: Sequence[alt.Tooltip],
     *,
     base: alt.Chart | None = None,
@@ -49,7 +49,7 @@ def marks(
 def mean_marks(
     x: alt.X,
     y: alt.Y,
-    look: Mapping[str, alt.Color | alt.Shape],
+    look: Mapping[str, Any],
     tooltip: Sequence[alt.Tooltip],
     *,
     field: str,

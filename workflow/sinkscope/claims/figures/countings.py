@@ -10,15 +10,18 @@ import polars as pl
 from sinkscope import words
 from sinkscope.charts.channels import panels, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.bars import TOKEN_AXIS, bars
-from sinkscope.charts.theme import colours, rounded
+from sinkscope.charts.forms.bars import TOKEN_AXIS, bars, document_points
+from sinkscope.charts.forms.lines import IS_MEAN
+from sinkscope.charts.of_counts import with_documents, with_intervals
+from sinkscope.charts.of_documents import behind
+from sinkscope.charts.theme import ALL_DOCUMENTS, colours, rounded
 from sinkscope.findings.finding import Finding
 
-COUNTINGS = {
-    "published: padding counted": "#8e44dd",
-    "here: padding counted": "#d55e00",
-    "here: real queries only": "#0072b2",
-}
+PUBLISHED, PADDED, REAL = (
+    *("published: padding counted", "here: padding counted", "here: real queries only"),
+)
+COUNTINGS = {PUBLISHED: "#8e44dd", PADDED: "#d55e00", REAL: "#0072b2"}
+COUNTED = {PADDED: "max_attention_documents_padded", REAL: "max_attention_documents"}
 N_BARS = 4
 KEYS = ["panel", "token"]  # panel: a model that ran, or a model with printed bars
 FINDING = (
@@ -35,19 +38,30 @@ def figure(tables: Tables) -> Figure | None:
     )
     if padded.is_empty():
         return None
-    drawn = rounded(counted_twice(printed_bars(tables["claims"]), padded, real))
+    shown = counted_twice(printed_bars(tables["claims"]), padded, real)
+    drawn = rounded(of_documents(shown, tables))
     order = alt.EncodingSortField("order", op="max", order="descending")
     y = alt.Y("token:N", title=None, sort=order, axis=TOKEN_AXIS)
+    x = alt.X("share:Q", title="share of max keys", axis=alt.Axis(format="%", tickCount=5))
+    y, place = y.scale(paddingInner=0.25), alt.YOffset("counting:N", sort=list(COUNTINGS))
+    tooltip = tips(
+        ("panel:N", "model"), "token:N", "counting:N", ("share:Q", "", ".2%"),
+        ("low:Q", "95 % interval from", ".2%"), ("high:Q", "to", ".2%"),
+        "document:N", ("n_tokens:Q", "tokens of the document"),
+    )  # fmt: skip
     bar = bars(
-        alt.X("share:Q", title="share of max keys", axis=alt.Axis(format="%", tickCount=5)),
-        y.scale(paddingInner=0.25),
+        x,
+        y,
         colours("counting", None, COUNTINGS),
-        tips(("panel:N", "model"), "token:N", "counting:N", ("share:Q", "", ".2%")),
+        tooltip,
         width=270,
         height=alt.Step(11),
         band=1,
-        yOffset=alt.YOffset("counting:N", sort=list(COUNTINGS)),
+        interval=("low", "high"),
+        base=alt.Chart().transform_filter(IS_MEAN),
+        yOffset=place,
     )
+    bar += document_points(x, y, tooltip).encode(yOffset=place)
     return Figure(
         name="claims_countings",
         title="Encoder bars in both countings",
@@ -59,8 +73,9 @@ def figure(tables: Tables) -> Figure | None:
             "counted” repeats that, to be held against its bars; “real queries only” is what every "
             "other figure counts. Where a printed model was not in this run its bars stand alone. "
             f"The printed tokens and the {N_BARS} most frequent. "
-            f"n = {words.counted(padded['panel'].n_unique(), 'encoder')} here. "
-            "Unit: share of all max keys."
+            f"n = {words.counted(padded['panel'].n_unique(), 'encoder')} here; "
+            f"{behind(drawn, tables[COUNTED[PADDED]]['document'].n_unique(), mark='rule')}. "
+            "Unit: share of all max keys, or of those of the document."
         ),
         chart=panels(bar, drawn, "panel", 2).resolve_scale(y="independent"),
         data=drawn,
@@ -103,6 +118,20 @@ def counted_twice(printed: pl.DataFrame, padded: pl.DataFrame, real: pl.DataFram
     ).with_columns(pl.col("share").fill_null(0))
     drawn = drawn.select(*KEYS, "share", "counting", order=pl.col("share").max().over(KEYS))
     return drawn.sort("panel", "order", "token", "counting", descending=[False, True, False, True])
+
+
+def of_documents(shown: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+    """Adds low and high to the shares of this run, and the documents (of_counts.with_documents).
+    shown: returned by counted_twice."""
+    parts = [shown.filter(counting=PUBLISHED).with_columns(document=pl.lit(ALL_DOCUMENTS))]
+    for counting, name in COUNTED.items():
+        of_run = shown.filter(counting=counting).with_columns(model="panel")
+        counted = tables[name]
+        shares = with_intervals(of_run, counted, ["token"])
+        parts.append(with_documents(shares, counted, tables["documents"], ["token"]))
+    drawn = pl.concat(parts, how="diagonal_relaxed").drop("model", "count", strict=False)
+    order = ["panel", "order", "token", "counting"]
+    return drawn.sort(order, descending=[False, True, False, True], maintain_order=True)
 
 
 def furthest_move(padded: pl.DataFrame, real: pl.DataFrame) -> list[dict[str, str | float]]:

@@ -20,6 +20,7 @@ from sinkscope.keys import KEY_CLASSES
 from sinkscope.means import matrix
 
 COUNTINGS = {"tokens": "max_attention_tokens", "padded": "max_attention_tokens_padded"}
+DOCUMENTS = {"tokens": "max_attention_documents", "padded": "max_attention_documents_padded"}
 
 
 def histogram(tables: Tables, model: str, counting: str) -> pl.DataFrame:
@@ -43,16 +44,16 @@ def counts_of(
     tables: Tables, model: str, counting: str = "tokens", at_most_tokens: int | None = None
 ) -> tuple[pl.DataFrame, np.ndarray, int] | None:
     """token, key_class; [1 + RESAMPLES, token], their counts over the documents of each resample;
-    and the number of documents. None without rows. Where the run has no counts by document, as of
-    those with padding, there is a single row, that of the sample, and the number is 0.
-    at_most_tokens: counts by document are of those that are no longer."""
+    and the number of documents. None without rows. Where the run has no counts by document there is
+    a single row, that of the sample, and the number is 0. at_most_tokens: counts by document are of
+    those that are no longer."""
     keys = ["token", "key_class"]
     count = pl.col("count").sum().cast(pl.Float64)
     whole = histogram(tables, model, counting).group_by(keys).agg(count).sort(keys)
     if whole.is_empty():
         return None
-    counted = tables.get("max_attention_documents")
-    if counting == "tokens" and counted is not None:
+    counted = tables.get(DOCUMENTS[counting])
+    if counted is not None:
         counted = counted.filter(pl.col("model") == model)
         if at_most_tokens is not None:
             kept = of_length(tables, model, at_most_tokens=at_most_tokens)

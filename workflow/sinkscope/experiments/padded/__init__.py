@@ -51,6 +51,33 @@ TABLES: dict[str, Table] = {
         },
         sort=("model", "token", "key_class"),
     ),
+    "max_attention_documents_padded": Table(
+        "one row per encoder, document, token and key class. The counts of "
+        "max_attention_tokens_padded, document by document.",
+        {
+            **shared("model", "document", "token", "key_class"),
+            "count": Column(
+                "UInt64",
+                "number of queries of the document, those at padding included, summed over "
+                "layers, whose max key is this token",
+                "count",
+            ),
+        },
+        sort=("model", "document", "token", "key_class"),
+        csv=False,
+    ),
+    "largest_attention": Table(
+        "one row per encoder, document and layer. The darkest cell of the heat map of a layer, as "
+        "Pramodith 2023 draws them.",
+        {
+            **shared("model", "document", "layer"),
+            "largest": fraction(
+                "most attention that a query of the document gives one key, mean over heads: "
+                "max_ij M[l,i,j]; queries at padding do not count"
+            ),
+        },
+        sort=("model", "document", "layer"),
+    ),
 }
 
 EXPERIMENT = Experiment(

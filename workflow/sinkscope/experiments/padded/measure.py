@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
@@ -19,55 +21,83 @@ from sinkscope.extract.progress import progress
 from sinkscope.extract.streaming import Workspace
 from sinkscope.measure.passes import plan_of
 from sinkscope.measure.task import Task
+from sinkscope.tables.arrays import rows_of
 
-TABLE = "max_attention_tokens_padded"
+TABLE, DOCUMENTS = "max_attention_tokens_padded", "max_attention_documents_padded"
+LARGEST = "largest_attention"
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """token, key_class, count, share, n_ties, n_tied: the histogram over all documents, each padded
-    to the longest. Raises SinkscopeError if padding is needed and the tokenizer has no padding
-    token."""
-    encoded = list(analysed(loaded, task))
-    longest = max((len(one.ids) for one in encoded), default=0)
-    if any(len(one.ids) < longest for one in encoded) and loaded.tokenizer.pad_token_id is None:
+    """The tables of the experiment, over all documents, each padded to the longest. Raises
+    SinkscopeError if padding is needed and the tokenizer has no padding token."""
+    encoded = dict(analysed(loaded, task))
+    lengths = {len(one.ids) for one in encoded.values()}
+    longest = max(lengths, default=0)
+    if len(lengths) > 1 and loaded.tokenizer.pad_token_id is None:
         raise SinkscopeError(
             f"model '{loaded.row.model}': its tokenizer has no padding token; "
             "set padded_counting: false."
         )
-    parts = []
+    histograms, counted, largest = [], [], []
     with progress(loaded.row.model, len(encoded), loaded.device) as advance:
-        for one in encoded:
-            parts.append(counts(loaded, one, longest, task.settings["tie_tolerance"]))
+        for name, one in encoded.items():
+            attention = max_keys(loaded, one, longest)
+            document = pl.lit(name).alias("document")
+            counts = counts_of(attention, one, task.settings["tie_tolerance"])
+            histograms.append(counts)
+            counted.append(counts.select("token", "key_class", "count", document).collect())
+            most = attention.value[:, : len(one.ids)].max(1)
+            largest.append(rows_of({"largest": most}, layer=None).with_columns(document))
             advance()
-    return {TABLE: histogram(parts).collect()} if parts else {}
+    if not encoded:
+        return {}
+    return {
+        TABLE: histogram(histograms).collect(),
+        DOCUMENTS: pl.concat(counted),
+        LARGEST: pl.concat(largest),
+    }
 
 
-def analysed(loaded: Loaded, task: Task) -> Iterator[Encoded]:
-    """The documents as the atlas reads them, without those that it refuses and reports."""
+def analysed(loaded: Loaded, task: Task) -> Iterator[tuple[str, Encoded]]:
+    """Name and tokens of the documents as the atlas reads them, without those that it refuses and
+    reports."""
     for document in task.documents:
         with suppress(SinkscopeError):
-            yield encode(loaded, document.name, document.text, truncate=task.settings["truncate"])
+            name, text = document.name, document.text
+            yield name, encode(loaded, name, text, truncate=task.settings["truncate"])
 
 
-def counts(loaded: Loaded, encoded: Encoded, n_padded: int, tolerance: float) -> pl.LazyFrame:
-    """token, key_class, count, n_ties, n_tied of one document, padded to n_padded tokens.
+@dataclass(frozen=True)
+class MaxKeys:
+    """Of every query of a padded document: its max key, its attention, and that of the second key;
+    sees: whether it sees a key (with a sliding window, padding far from the text sees none). All
+    [layer, query]."""
 
-    Queries that see no key are left out: with a sliding window, padding far from the text sees
-    none.
-    """
+    key: np.ndarray
+    value: np.ndarray
+    second: np.ndarray
+    sees: np.ndarray
+
+
+def max_keys(loaded: Loaded, encoded: Encoded, n_padded: int) -> MaxKeys:
+    """Of a document that is padded to n_padded tokens."""
     ids, attention_mask = padded(loaded, encoded, n_padded)
     observation = Observation(plan_of(ids), Workspace(loaded.device))
     run_observed(loaded, observation, ids, attention_mask)
-    layers = observation.layers
-    # All [layer, query].
-    sees = torch.stack([visible.n_keys[0].cpu() > 0 for visible in observation.visible_of]).numpy()
-    max_key, largest, second = (
-        torch.stack([getattr(layer, name)[0] for layer in layers]).cpu().numpy()
+    sees = [visible.n_keys[0].cpu() > 0 for visible in observation.visible_of]
+    of_layers = (
+        [getattr(layer, name)[0].cpu() for layer in observation.layers]
         for name in ("max_key", "max_value", "second_value")
     )
-    return count_keys(
-        max_key[sees], largest[sees], second[sees], encoded.tokens, encoded.classes, tolerance
+    return MaxKeys(*(torch.stack(rows).numpy() for rows in (*of_layers, sees)))
+
+
+def counts_of(attention: MaxKeys, encoded: Encoded, tolerance: float) -> pl.LazyFrame:
+    """token, key_class, count, n_ties, n_tied of one document, over the queries that see a key."""
+    keys, values, seconds = (
+        rows[attention.sees] for rows in (attention.key, attention.value, attention.second)
     )
+    return count_keys(keys, values, seconds, encoded.tokens, encoded.classes, tolerance)
 
 
 def padded(loaded: Loaded, encoded: Encoded, n_padded: int) -> tuple[Tensor, Tensor]:

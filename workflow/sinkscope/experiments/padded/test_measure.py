@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from transformers import AutoModel, ModernBertConfig
@@ -12,7 +13,7 @@ import reference
 import tiny
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
-from sinkscope.experiments.padded.measure import TABLE, measure
+from sinkscope.experiments.padded.measure import DOCUMENTS, LARGEST, TABLE, measure
 from sinkscope.extract.encode import encode
 from sinkscope.measure.task import Task
 
@@ -68,6 +69,34 @@ def test_it_counts_what_a_batch_padded_to_its_longest_document_attends_to(name):
     assert (counts - expected).total() <= unclear
     assert table["share"].sum() == pytest.approx(1)
     assert "[PAD]" not in counts  # nobody attends to padding
+
+
+def test_the_counts_of_documents_add_up_to_the_histogram():
+    loaded = small("bert")
+    attention, visible, ids = batch_of(loaded, TEXTS)
+    frames = measure(loaded, task(*TEXTS))
+    keys, n_rows = ["token", "key_class"], attention.shape[1] * ids.shape[1]
+    of_documents = frames[DOCUMENTS]
+    sums = of_documents.group_by(keys).agg(pl.col("count").sum()).sort(keys)
+    assert sums.equals(frames[TABLE].select(*keys, "count").sort(keys))
+    totals = of_documents.group_by("document").agg(pl.col("count").sum()).sort("document")
+    assert totals.rows() == [("d0", n_rows), ("d1", n_rows)]
+    alone = counted(loaded, attention[:1], visible[:1], ids)
+    found = dict(of_documents.filter(document="d0").select("token", "count").iter_rows())
+    unclear = (reference.margin(attention[0]) < 1e-6).sum()
+    assert (Counter(found) - alone).total() <= unclear
+
+
+def test_the_largest_attention_is_that_of_real_queries():
+    loaded = small("bert")
+    attention, _, ids = batch_of(loaded, TEXTS)
+    frame = measure(loaded, task(*TEXTS))[LARGEST].sort("document", "layer")
+    real = (ids != loaded.tokenizer.pad_token_id).numpy()
+    expected = [
+        attention[i].mean(1)[:, real[i]].max((1, 2)) for i in range(len(TEXTS))
+    ]  # [document][layer]
+    np.testing.assert_allclose(frame["largest"], np.concatenate(expected), rtol=1e-4)
+    assert frame["document"].to_list() == ["d0"] * 3 + ["d1"] * 3
 
 
 def modernbert():

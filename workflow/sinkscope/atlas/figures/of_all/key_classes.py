@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import altair as alt
 import polars as pl
 
 from sinkscope.atlas.figures.compared import (
     highlighted,
     in_order,
     model_picker,
-    titles_axis,
     totals,
     with_titles,
 )
-from sinkscope.atlas.figures.max_keys import FORMULA, class_colours, with_intervals
+from sinkscope.atlas.figures.max_keys import FORMULA, class_colours
 from sinkscope.charts.channels import tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.bars import bars
+from sinkscope.charts.forms.bars import stacked, stacked_bars
+from sinkscope.charts.of_counts import with_documents, with_intervals
+from sinkscope.charts.of_documents import behind
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import KEY_CLASSES
 
+MOST_STRIPS = 12  # documents below a bar
 FINDING = (
     "Ordinary words are the max key of {{ least[0].share | percent }} of the queries in "
     "{{ least[0].model }}{% if n_models > 1 %}, the smallest share of all models{% endif %}."
@@ -31,16 +32,18 @@ def figure(tables: Tables) -> Figure:
     titles, histogram = in_order(tables), tables["max_attention_tokens"]
     place = pl.col("key_class").replace_strict(KEY_CLASSES, range(len(KEY_CLASSES)))
     shares = histogram.group_by("model", "key_class").agg(pl.col("count", "share").sum())
-    shares = with_intervals(shares, tables["max_attention_documents"], ["key_class"])
+    by, counted = ["key_class"], tables["max_attention_documents"]
+    shares = with_intervals(shares, counted, by)
     shares = shares.with_columns(order=place).sort("model", "order")
-    drawn = rounded(with_titles(shares, titles))
+    every = with_documents(shares, counted, tables["documents"], by, MOST_STRIPS)
+    named = with_titles(every, titles).with_columns(name="panel")
+    drawn = rounded(stacked(named, list(titles.values()), "share", "order"))
     words = shares.filter(pl.col("key_class") == "word").select("model", "share").rows()
     on_words = dict.fromkeys(titles, 0.0) | dict(words)
     least = min(titles, key=lambda model: on_words[model])
-    x = alt.X("share:Q", title="share of max keys", axis=alt.Axis(format="%"))
-    chart = bars(
-        x.scale(domain=[0, 1]),
-        titles_axis(titles),
+    chart = stacked_bars(
+        drawn,
+        "share of max keys",
         class_colours(drawn["key_class"]),
         tips(
             "model:N",
@@ -49,10 +52,10 @@ def figure(tables: Tables) -> Figure:
             ("share:Q", "", ".2%"),
             ("low:Q", "95 % interval from", ".2%"),
             ("high:Q", "to", ".2%"),
+            "document:N",
+            ("n_tokens:Q", "tokens of the document"),
         ),
         width=640,
-        height=30 * len(titles),
-        order=alt.Order("order:Q"),
         opacity=highlighted(),
     )
     return Figure(
@@ -64,8 +67,9 @@ def figure(tables: Tables) -> Figure:
         ),
         caption=(
             f"Formula: {FORMULA}, summed by key class. n = {totals(histogram)} max keys. "
-            "The tooltip has the 95 % bootstrap interval over documents. Unit: share of the "
-            "model's n."
+            "Thin strips below a bar: the same of single documents, the shortest first; "
+            f"{behind(drawn, counted['document'].n_unique(), mark='in the tooltip')}. "
+            "Unit: share of the model's n, or of the document's max keys."
         ),
         chart=chart.properties(data=data_source(drawn)).add_params(model_picker(titles)),
         data=drawn,

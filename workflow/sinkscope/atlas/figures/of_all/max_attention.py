@@ -7,10 +7,18 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.atlas.figures.compared import in_order, totals
-from sinkscope.atlas.figures.max_keys import COLUMNS, FORMULA, key_bars, top, with_intervals
+from sinkscope.atlas.figures.max_keys import (
+    COLUMNS,
+    FORMULA,
+    key_bars,
+    longest_of,
+    top,
+)
 from sinkscope.charts.channels import panel_title
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.theme import data_source, limits, rounded
+from sinkscope.charts.of_counts import with_documents, with_intervals
+from sinkscope.charts.of_documents import behind
+from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 
 N_TOKENS, N_TOKENS_OF_MANY = 5, 3
@@ -32,9 +40,10 @@ def figure(tables: Tables) -> Figure:
     n_shown = N_TOKENS if len(titles) <= words.FEW else N_TOKENS_OF_MANY
     parts = [top(histogram.filter(pl.col("model") == model), n_shown) for model in titles]
     counted = tables["max_attention_documents"]
-    most = with_intervals(pl.concat(parts), counted).select("model", *COLUMNS)
-    drawn = rounded(most)
-    longest = max(limits(drawn["share"])[1], limits(drawn["high"])[1])
+    most = with_intervals(pl.concat(parts), counted)
+    drawn = with_documents(most, counted, tables["documents"])
+    drawn = rounded(drawn.select("model", *COLUMNS))
+    longest = longest_of(drawn)
     panels = [
         key_bars(drawn, "share of max keys", 250, model=model, longest=longest).properties(
             title=panel_title(title)
@@ -49,7 +58,8 @@ def figure(tables: Tables) -> Figure:
         caption=(
             f"The {n_shown} most frequent max keys of each model. Formula: {FORMULA}. "
             f"n = {totals(histogram)} max keys (layers {words.TIMES} tokens, no padding). "
-            "Rule: 95 % bootstrap interval over documents. Unit: count, and share of the model's n."
+            f"{behind(drawn, counted['document'].n_unique(), mark='Rule')}. "
+            "Unit: count, and share of the model's n, or of the document's max keys."
         ),
         chart=chart,
         data=drawn,

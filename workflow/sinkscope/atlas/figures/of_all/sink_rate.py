@@ -16,10 +16,10 @@ from sinkscope.atlas.figures.compared import (
 from sinkscope.atlas.figures.rates import WHY_WINDOW, of_key_zero, windows
 from sinkscope.charts.channels import model_colours, panels, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.bars import bars
-from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
+from sinkscope.charts.forms.bars import bars, document_points
+from sinkscope.charts.forms.lines import IS_MEAN, POINT
 from sinkscope.charts.of_documents import shown_documents
-from sinkscope.charts.theme import ALL_DOCUMENTS, INK, rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
 
 FINDING = (
@@ -60,14 +60,8 @@ def figure(tables: Tables) -> Figure:
         base=alt.Chart().transform_filter(IS_MEAN),
         opacity=highlighted(),
     )
-    point = alt.Chart().transform_filter(IS_DOCUMENT).mark_point(filled=True, size=12)
-    point = point.encode(
-        x=x,
-        y=y,
-        color=alt.value(INK),
-        opacity=highlighted(2 * POINT),
-        tooltip=tips("model:N", "queries:N", "document:N", ("rate:Q", "", ".2%")),
-    )
+    tooltip = tips("model:N", "queries:N", "document:N", ("rate:Q", "", ".2%"))
+    point = document_points(x, y, tooltip, opacity=highlighted(2 * POINT))
     bar = alt.LayerChart(layer=[*bar.layer, point], width=bar.width, height=bar.height)
     # The finding compares the window; whole documents only if all are shorter.
     leading = of_models.filter(pl.col("queries") == order[0])

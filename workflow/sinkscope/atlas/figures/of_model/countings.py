@@ -13,15 +13,17 @@ from sinkscope.atlas.figures.max_keys import (
     key_bars,
     labelled,
     top,
-    with_intervals,
 )
 from sinkscope.charts.channels import panels
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.theme import rounded
+from sinkscope.charts.of_counts import with_documents, with_intervals
+from sinkscope.charts.of_documents import behind
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
 
 N_TOKENS = 8
 PANELS = {"tokens": "tokens: real queries only", "padded": "padded: PAD queries counted too"}
+COUNTED = {"tokens": "max_attention_documents", "padded": "max_attention_documents_padded"}
 FINDING = (
     "Counting the queries at padding changes most what {{ token | token(key_class) }} gets: from "
     "{{ share | percent }} to {{ share_padded | percent }} of max keys; {{ at_padding | integer }} "
@@ -38,8 +40,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
     )
     if padded is None or total_padded <= total:
         return None
-    counted = tables["max_attention_documents"]
-    drawn = rounded(side_by_side({"tokens": tokens, "padded": padded}, counted))
+    drawn = rounded(side_by_side({"tokens": tokens, "padded": padded}, tables))
     counts = {"total": total, "total_padded": total_padded, "at_padding": total_padded - total}
     return Figure(
         name="max_attention_countings",
@@ -52,8 +53,9 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
             "is the counting of every other figure; “padded” reproduces the published bars (a "
             "query at padding that sees no key is not counted). "
             f"Formula: {FORMULA}. n = {words.integer(total)} and "
-            f"{words.integer(total_padded)} max keys. Rule: 95 % bootstrap interval over documents "
-            "(“tokens” only). Unit: count, and share of n."
+            f"{words.integer(total_padded)} max keys. "
+            f"{behind(drawn, tables['documents'].height, mark='Rule')} (share of their own max "
+            "keys). Unit: count, and share of n."
         ),
         chart=panels(
             key_bars(drawn, "share of counted queries", 300),
@@ -63,27 +65,33 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
     )
 
 
-def side_by_side(countings: dict[str, pl.DataFrame], counted: pl.DataFrame) -> pl.DataFrame:
-    """The most frequent max keys of either count, with their share in both. counted: the table
-    max_attention_documents, of the model."""
+def side_by_side(countings: dict[str, pl.DataFrame], tables: Tables) -> pl.DataFrame:
+    """The most frequent max keys of either count, with their share in both, and in documents.
+    tables: of the model."""
     keys = ["token", "key_class"]
     either = pl.concat([top(frame, N_TOKENS).select(keys) for frame in countings.values()])
     shown = labelled(either.unique(maintain_order=True)).with_row_index("rank", offset=1)
-    parts = [
-        shown.join(frame, on=keys, how="left", maintain_order="left").with_columns(
+    model = tables["models"]["model"][0]
+    parts = []
+    for name, frame in countings.items():
+        counted = tables[COUNTED[name]]
+        shares = shown.join(
+            frame.select(*keys, "count", "share", "n_tied"),
+            on=keys, how="left", maintain_order="left",
+        ).with_columns(
             pl.col("count", "share", "n_tied").fill_null(0),
             counting=pl.lit(PANELS[name]),
-            model=pl.lit(counted["model"][0]),
-        )
-        for name, frame in countings.items()
-    ]
-    parts[0] = with_intervals(parts[0], counted)  # the padded counts are not kept by document
-    return pl.concat(parts, how="diagonal").select("counting", *COLUMNS)
+            model=pl.lit(model),
+        )  # fmt: skip
+        shares = with_intervals(shares, counted)
+        parts.append(with_documents(shares, counted, tables["documents"]))
+    return pl.concat(parts, how="diagonal_relaxed").select("counting", *COLUMNS)
 
 
 def most_changed(drawn: pl.DataFrame) -> dict[str, str | float]:
     """The token whose share the queries at padding change most."""
-    both = drawn.pivot("counting", index=["label", "token", "key_class"], values="share")
+    means = drawn.filter(pl.col("document") == ALL_DOCUMENTS)
+    both = means.pivot("counting", index=["label", "token", "key_class"], values="share")
     both = both.rename({PANELS["tokens"]: "share", PANELS["padded"]: "share_padded"})
     change = (pl.col("share_padded") - pl.col("share")).abs()
     ordered = both.sort(change, "label", descending=[True, False]).drop("label")

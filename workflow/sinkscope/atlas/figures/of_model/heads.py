@@ -8,14 +8,18 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import by_document, heat, tips
+from sinkscope.charts.channels import by_document, heat, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.marks import mean_marks
 from sinkscope.charts.forms.strips import cell_axis, strip
-from sinkscope.charts.select import axis_length, drawn_documents, with_mean
-from sinkscope.charts.theme import ALL_DOCUMENTS, data_source, rounded
+from sinkscope.charts.of_documents import behind, shown_documents
+from sinkscope.charts.select import axis_length, drawn_documents, with_lengths, with_mean
+from sinkscope.charts.theme import ALL_DOCUMENTS, OF_DOCUMENT, data_source, rounded
 from sinkscope.findings.finding import Finding
 
 COLUMNS = ("layer", "head", "sink_score", "sink_score_low", "sink_score_high")
+N_HEADS = 8  # strongest heads, of which every document is a point
+BY = ["layer", "head"]
 FINDING = (
     "{{ n_above | integer }} of {{ n_heads | counted('head') }} give key 0 more than "
     "{{ '%g' | format(epsilon) }} of their attention on average; the strongest is head {{ head }} "
@@ -25,9 +29,13 @@ FINDING = (
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     table = tables["heads"]
-    drawn = rounded(with_mean(table, ["layer", "head"], ["sink_score"], documents))
+    scores = with_mean(table, BY, ["sink_score"], documents)
+    of_strongest = strongest_heads(scores, table)
+    drawn = rounded(pl.concat([scores, of_strongest], how="diagonal_relaxed"))
+    drawn = with_lengths(drawn, tables["documents"])
     n_layers, n_heads = axis_length(table, "layer"), axis_length(table, "head")
-    chart = strip(
+    n_documents = table["document"].n_unique()
+    cells = strip(
         alt.X("layer:O", axis=cell_axis(), title="layer"),
         alt.Y("head:O", axis=cell_axis(), title="head"),
         heat("sink_score", "sink score at key 0 (linear)"),
@@ -40,11 +48,12 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             ("sink_score_n:Q", "documents"),
             "document:N",
         ),
+        base=alt.Chart().transform_filter(f"{OF_DOCUMENT} && !isValid(datum.rank)"),
     ).properties(
-        data=data_source(drawn),
         width=min(760, max(240, n_layers * 26)),
         height=min(560, max(120, n_heads * 18)),
     )
+    chart = alt.vconcat(cells, points(), data=data_source(drawn), spacing=24)
     return Figure(
         name="heads",
         title="Sink score of every head",
@@ -53,18 +62,54 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         caption=(
             "Sink score of key 0: alpha[l,h,0] = mean over queries i that can see key 0 of "
             "A[l,h,i,0]. "
-            f"Mean over n = {words.counted(table['document'].n_unique(), 'document')}, or one "
-            "document; the 95 % bootstrap interval of a mean is in its tooltip. Unit: part of 1, "
+            f"Mean over n = {words.counted(n_documents, 'document')}, or one "
+            "document; the 95 % bootstrap interval of a mean is in its tooltip. Below, the "
+            f"{of_strongest['rank'].n_unique()} heads with the highest means, as layer/head; "
+            f"{behind(of_strongest, n_documents, mark='rule')}. Unit: part of 1, "
             "linear scale. Layers and heads count from 0."
         ),
-        chart=by_document(chart, drawn_documents(drawn)),
+        chart=by_document(chart, drawn_documents(scores), filtered=False),
         data=drawn,
     )
 
 
+def strongest_heads(scores: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """The means of the strongest heads, and the documents behind them; rank: 1 for the strongest,
+    name: LAYER/HEAD. scores: returned by with_mean. table: the table heads."""
+    means = scores.filter(pl.col("document") == ALL_DOCUMENTS).drop_nulls("sink_score")
+    ordered = means.sort("sink_score", *BY, descending=[True, False, False]).head(N_HEADS)
+    named = ordered.with_row_index("rank", offset=1)
+    named = named.with_columns(name=pl.format("{}/{}", "layer", "head"))
+    several = table["document"].n_unique() > 1
+    shown = shown_documents(table["document"], N_HEADS) if several else []
+    single = table.filter(pl.col("document").is_in(shown)).drop_nulls("sink_score")
+    single = single.select("document", *BY, "sink_score").sort("document", *BY)
+    placed = single.join(named.select(*BY, "rank", "name"), on=BY, maintain_order="left")
+    return pl.concat([named, placed], how="diagonal_relaxed")
+
+
+def points() -> alt.LayerChart:
+    """The strongest heads, one row each, with their documents."""
+    chart = mean_marks(
+        alt.X("sink_score:Q", title="sink score at key 0").scale(domain=[0, 1]),
+        rows_axis("name", alt.EncodingSortField("rank", op="min")),
+        {"color": alt.value("#0072b2"), "shape": alt.value("circle")},
+        tips(
+            "layer:O", "head:O", "document:N", ("n_tokens:Q", "tokens of the document"),
+            ("sink_score:Q", "sink score", ".4f"),
+            ("sink_score_low:Q", "95 % interval from", ".4f"),
+            ("sink_score_high:Q", "to", ".4f"),
+        ),
+        field="sink_score",
+        width=480,
+        height=18 * N_HEADS,
+    )  # fmt: skip
+    return chart.transform_filter("isValid(datum.rank)")
+
+
 def strongest(drawn: pl.DataFrame, epsilon: float) -> dict[str, int | float | None]:
     """Facts: the head with the highest mean score, and how many heads score more than epsilon."""
-    mean = drawn.filter(pl.col("document") == ALL_DOCUMENTS)
+    mean = drawn.filter(pl.col("document") == ALL_DOCUMENTS, pl.col("rank").is_null())
     ordered = mean.sort("sink_score", descending=True, nulls_last=True)
     return {
         **ordered.select(*COLUMNS).row(0, named=True),

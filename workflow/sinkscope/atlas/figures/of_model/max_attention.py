@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sinkscope import words
-from sinkscope.atlas.figures.max_keys import COLUMNS, FORMULA, key_bars, top, with_intervals
+from sinkscope.atlas.figures.max_keys import (
+    COLUMNS,
+    FORMULA,
+    key_bars,
+    top,
+)
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.of_counts import with_documents, with_intervals
+from sinkscope.charts.of_documents import behind
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 
@@ -21,19 +28,20 @@ FINDING = (
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     histogram = tables["max_attention_tokens"]
-    n_tokens, total = int(tables["documents"]["n_tokens"].sum()), int(histogram["count"].sum())
-    most = with_intervals(top(histogram, N_TOKENS), tables["max_attention_documents"])
+    counted, read = tables["max_attention_documents"], tables["documents"]
+    n_tokens, total = int(read["n_tokens"].sum()), int(histogram["count"].sum())
+    most = with_intervals(top(histogram, N_TOKENS), counted)
     facts = ("token", "key_class", "share", "low", "high")
     first, *others = most.select("count", *facts).to_dicts()
     following = [{name: row[name] for name in facts} for row in others]
-    drawn = rounded(most.select(COLUMNS))
+    drawn = rounded(with_documents(most, counted, read).select(COLUMNS))
     return Figure(
         name="max_attention",
         title="Which tokens are the max key",
         subject=model,
         finding=Finding(FINDING, {**first, "total": total, "next": following[:1]}),
         caption=(
-            f"The {drawn.height} most frequent max keys by token string and key class. "
+            f"The {most.height} most frequent max keys by token string and key class. "
             f"Formula: {FORMULA}; ties go to the lowest j: for "
             f"{words.integer(int(histogram['n_ties'].sum()))} of them another key gets as much, to "
             "within float32 rounding. The pale end of a bar are near ties, in which another key "
@@ -41,9 +49,9 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             f"n = {words.integer(total)} max keys: "
             f"{words.counted(tables['models']['n_layers'][0], 'layer')} {words.TIMES} "
             f"{words.counted(n_tokens, 'token')} of "
-            f"{words.counted(tables['documents'].height, 'document')}, "
-            "no padding; rule: 95 % bootstrap interval over documents. Unit: count, and share of "
-            "n. ▁ is a space before a token, ⏎ a line end."
+            f"{words.counted(read.height, 'document')}, no padding; "
+            f"{behind(drawn, read.height, mark='rule')} (share of their own max keys). "
+            "Unit: count, and share of n. ▁ is a space before a token, ⏎ a line end."
         ),
         chart=key_bars(drawn, "share of max keys", 560).properties(data=data_source(drawn)),
         data=drawn,
