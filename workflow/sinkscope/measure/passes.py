@@ -135,11 +135,6 @@ def shown_documents(task: Task) -> set[str]:
     return {document.name for document in task.documents[: task.settings["documents_in_report"]]}
 
 
-def middle_layers(n_layers: int) -> tuple[int, int]:
-    """The layers in the middle of the first and of the third quarter."""
-    return n_layers // 8, 5 * n_layers // 8
-
-
 def unit(states: Tensor) -> Tensor:
     """[..., d] float64, divided by its length."""
     return torch.nn.functional.normalize(states.double(), dim=-1)

@@ -12,7 +12,21 @@ from sinkscope.experiments.second_sink.tables import TABLES
 
 EXPERIMENT = Experiment(
     tables=TABLES,
-    settings=(EXPERIMENT_TOKENS,),
+    settings=(
+        EXPERIMENT_TOKENS,
+        Setting(
+            "second_sink_heads",
+            [],
+            "Single heads, LAYER/HEAD, whose attention is shown of the models that have them; of "
+            "other models two are chosen.",
+            {
+                "type": "array",
+                "items": {"type": "string", "pattern": "^[0-9]+/[0-9]+$"},
+                "uniqueItems": True,
+                "maxItems": 4,
+            },
+        ),
+    ),
     reads=("documents_in_report",),
     threshold=Setting(
         "second_sink_mass",
@@ -20,7 +34,10 @@ EXPERIMENT = Experiment(
         "Mean attention of later queries from which a layer holds a second sink.",
         {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     ),
-    parts=("second_sink", "second_sink_local", "second_sink_maps", SUMS, UNITS),
+    parts=(
+        *("second_sink", "second_sink_local", "second_sink_maps", "second_sink_heads"),
+        *(SUMS, UNITS),
+    ),
     sections={
         "second_sink": Section(
             title="A second sink at the end of the first sentence?",
@@ -40,7 +57,17 @@ EXPERIMENT = Experiment(
             ),
             tables=(*TABLES, "documents", "models"),
             figures=(
-                *("maps", "mass", "ratio", "controls", "states", "convergence", "matrix", "local"),
+                *(
+                    "heads",
+                    "maps",
+                    "mass",
+                    "ratio",
+                    "controls",
+                    "states",
+                    "convergence",
+                    "matrix",
+                    "local",
+                ),
             ),
         ),
     },

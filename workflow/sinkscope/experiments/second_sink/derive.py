@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from sinkscope import means
-from sinkscope.experiments.second_sink.constants import OWN, SUMS, UNITS
+from sinkscope.experiments.second_sink.constants import OWN, STUDIED, STUDIED_OF, SUMS, UNITS
 from sinkscope.experiments.second_sink.convergence import convergence, pairs, summed
 from sinkscope.experiments.second_sink.tables import TABLES
 from sinkscope.keys import LOCAL_WIDTHS
@@ -89,6 +89,16 @@ def profile(local: pl.DataFrame, layers: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def profile_of_layer(local: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the table second_sink_local of one layer of each model, the one at the depth of
+    the layer whose profile Wray 2023 shows."""
+    layers = local.select("model", "layer").unique().sort("model", "layer")
+    at = pl.int_range(pl.len()) == STUDIED[0] * pl.len() // STUDIED_OF
+    return local.join(layers.filter(at.over("model")), on=["model", "layer"]).sort(
+        "model", "document", "query"
+    )
+
+
 def expected(profiles: pl.DataFrame) -> pl.DataFrame:
     """One row per model and document with enough queries on both sides of the second sink.
 
@@ -149,9 +159,10 @@ def derive(
     tables = {
         "second_sink": table,
         "second_sink_local": parts.joined("second_sink_local", TABLES["second_sink_local"]),
-        "second_sink_maps": of_first_document(
-            parts.joined("second_sink_maps", TABLES["second_sink_maps"])
-        ),
+        **{
+            name: of_first_document(parts.joined(name, TABLES[name]))
+            for name in ("second_sink_maps", "second_sink_heads")
+        },
         "second_sink_states": units if units.is_empty() else pairs(units),
     }
     if not table.is_empty():

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from sinkscope.experiments.second_sink.constants import OWN, STEPS, SUMS, UNITS
+from sinkscope.experiments.second_sink.maps import MAP_TOKENS, head_means, single_heads
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.model import Loaded
 from sinkscope.measure.marks import Marked, marked
 from sinkscope.measure.masses import counted_queries, mean_mass
 from sinkscope.measure.passes import (
     Pass,
-    middle_layers,
     observe,
     plan_of,
     readable,
@@ -30,8 +30,6 @@ from sinkscope.measure.passes import (
 )
 from sinkscope.measure.task import Task
 from sinkscope.tables.arrays import rows_of
-
-MAP_TOKENS = 48
 
 
 def strongest_other(score: np.ndarray, n_queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -156,22 +154,6 @@ class States:
         return pl.concat(parts) if parts else pl.DataFrame()
 
 
-def head_maps(loaded: Loaded, encoded: Encoded, key: int) -> pl.DataFrame:
-    """Head means of two layers over the first tokens of a document: one row per query and key.
-
-    The model reads the whole document: in an encoder, the first tokens see all that follow.
-    """
-    ids = torch.tensor([encoded.ids], device=loaded.device)
-    forward = observe(loaded, ids, plan_of(ids, map_exact=len(encoded.ids)))
-    parts = []
-    for layer in dict.fromkeys(middle_layers(len(forward.layers))):
-        matrix = forward.layers[layer].map[0, :MAP_TOKENS, :MAP_TOKENS].cpu().double().numpy()
-        tokens = np.broadcast_to(encoded.tokens[:MAP_TOKENS], matrix.shape)
-        rows = rows_of({"token": tokens, "attention": matrix}, query=None, key=None)
-        parts.append(rows.with_columns(layer=pl.lit(layer), second_sink=pl.lit(key)))
-    return pl.concat(parts)
-
-
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     """Frames by name; empty if no document has a sentence that ends."""
     shown_names = shown_documents(task)
@@ -201,13 +183,18 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
             example = document.name, encoded, text.key
     if not layers:
         return {}
-    maps = pl.DataFrame()
+    maps, heads = pl.DataFrame(), pl.DataFrame()
     if example is not None:
-        maps = head_maps(loaded, *example[1:]).with_columns(document=pl.lit(example[0]))
+        of_document, encoded, key = example
+        maps, forward = head_means(loaded, encoded, key)
+        wanted = task.settings["second_sink_heads"]
+        heads = single_heads(loaded, encoded, key, forward, wanted)
+        maps, heads = (rows.with_columns(document=pl.lit(of_document)) for rows in (maps, heads))
     return {
         "second_sink": pl.concat(layers),
         "second_sink_local": pl.concat(locals_) if locals_ else pl.DataFrame(),
         "second_sink_maps": maps,
+        "second_sink_heads": heads,
         SUMS: states.sums(),
         UNITS: states.units(OWN),
     }

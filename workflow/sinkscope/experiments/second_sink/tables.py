@@ -219,8 +219,8 @@ TABLES: dict[str, Table] = {
             **shared("model", "document"),
             "layer": Column(
                 "UInt16",
-                "layer, counted from 0: the middle of the first or of the third quarter of the "
-                "layers",
+                "layer, counted from 0: the one at the depth of layer 5, or of layer 20, of the 32 "
+                "of Llama-2-7B",
             ),
             "second_sink": TERMINATOR,
             **shared("query", "key"),
@@ -233,6 +233,24 @@ TABLES: dict[str, Table] = {
             ),
         },
         sort=("model", "layer", "query", "key"),
+        csv=False,
+    ),
+    "second_sink_heads": Table(
+        "one row per model, layer, head, query and key. Attention of single heads among the same "
+        "tokens: those of the setting second_sink_heads that the model has; if it has none of "
+        "them, the head of layer 0 that gives earlier pieces of the query's own word most (if the "
+        "text has words of several tokens), and the head of the first layer of second_sink_maps "
+        "that gives key 0 most.",
+        {
+            **shared("model", "document", "layer", "head"),
+            "second_sink": TERMINATOR,
+            **shared("query", "key", "token"),
+            "attention": fraction(
+                "attention that the query gives the key: A[l,h,i,j]; 0 for keys that the query "
+                "does not see"
+            ),
+        },
+        sort=("model", "layer", "head", "query", "key"),
         csv=False,
     ),
 }

@@ -10,7 +10,7 @@ from sinkscope.derive.job import write_derived
 from sinkscope.experiments.second_sink import EXPERIMENT
 from sinkscope.tables.read import read_tables
 
-KINDS = ["maps", "mass", "ratio", "controls", "states", "convergence", "matrix", "local"]
+KINDS = ["heads", "maps", "mass", "ratio", "controls", "states", "convergence", "matrix", "local"]
 NAMES = [f"second_sink_{kind}" for kind in KINDS]
 
 
@@ -129,6 +129,18 @@ def test_maps_mark_both_columns_and_name_the_strongest(both):
     assert as_svg(figure.spec()).count('stroke="#d55e00"') == 2 * 4  # ticks x maps
 
 
+def test_single_heads_are_drawn_with_their_layer_and_head(both):
+    figure = both["second_sink_heads"]
+    assert figure.finding.text == (
+        "On this text head 2 of layer 0 of a gives the first token 0.40 of its attention; head 1 "
+        "of layer 1 of a gives the first token 0.40 of its attention; head 2 of layer 0 of b gives "
+        "the first token 0.40 of its attention; head 1 of layer 1 of b gives the first token 0.40 "
+        "of its attention."
+    )
+    svg = as_svg(figure.spec())
+    assert svg.count("layer 0, head 2") == svg.count("layer 1, head 1") == 2
+
+
 def test_states_and_convergence_name_the_nearest(both):
     assert both["second_sink_states"].finding.text == (
         "Nearest to the first token's state is the first terminator's in layer 1 of a: cosine "
@@ -153,6 +165,16 @@ def test_local_attention_is_held_against_the_naive_expectation(both):
     expected = figure.data.filter(model="a", document="one", form="all keys")
     values = expected["expected"].unique().sort().to_list()
     assert values == pytest.approx([0.12 / 1.6, 0.12], abs=1e-6)
+
+
+def test_local_attention_of_the_layer_that_the_study_shows_stands_beside_the_mean(tmp_path):
+    """Of three layers the first is at the depth of layer 5 of 32: nothing goes to its terminator,
+    so that no drop is expected."""
+    figure = drawn(tmp_path, ("a", {"masses": [0.0, 0.36, 0.24]}))["second_sink_local"]
+    rows = figure.data.filter(form="all keys, one layer", document="one")
+    assert rows["query"].to_list() == list(range(40))
+    assert rows["expected"].unique().to_list() == pytest.approx([0.12])
+    assert "layer 0" in as_svg(figure.spec())
 
 
 def test_numbers_of_the_sentence_are_facts(both):

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import only, panel_title, tips
+from sinkscope.charts.channels import above, only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.theme import data_source, rounded
-from sinkscope.experiments.second_sink.derive import WIDTH, drops, expected, profile, spans
+from sinkscope.experiments.second_sink.derive import (
+    WIDTH,
+    drops,
+    expected,
+    profile,
+    profile_of_layer,
+    spans,
+)
 from sinkscope.findings.finding import Finding
 
 MOST_MODELS, N_DOCUMENTS = 4, 2
+WIDE = 222  # pixels of a panel
 FORMS = {"local": "all keys", "local_no_first": "without the first token"}
+ONE_LAYER = "all keys, one layer"
 COLOURS = ("#0072b2", "#d55e00")
 DROPS = (
     "{% set row = most_expected[0] %}"
@@ -30,7 +40,8 @@ DROPS = (
 
 def figure(tables: Tables) -> Figure | None:
     layers = tables["second_sink_layers"]
-    profiles = profile(tables["second_sink_local"], layers)
+    local = tables["second_sink_local"]
+    profiles, at_layer = profile(local, layers), profile_of_layer(local)
     naive = expected(profiles)
     if naive.is_empty():
         return None
@@ -38,8 +49,13 @@ def figure(tables: Tables) -> Figure | None:
     models = [name for name in spans(layers)["model"] if name in measured][:MOST_MODELS]
     documents = longest_documents(naive.filter(pl.col("model").is_in(models)))
     shown = pl.col("model").is_in(models) & pl.col("document").is_in(documents)
-    profiles = profiles.filter(shown)
-    drawn = rounded(in_rows(profiles, naive))
+    profiles, at_layer = profiles.filter(shown), at_layer.filter(shown)
+    parts = [
+        in_rows(profiles, naive, FORMS),
+        in_rows(at_layer, expected(at_layer), {"local": ONE_LAYER}),
+    ]
+    drawn = rounded(pl.concat(parts))
+    depth = dict(at_layer.select("model", "layer").unique().rows())
     n_tokens = profiles.select(pl.col("query").max()).item() + 1
     dropped = drops(naive)
     facts: dict[str, Any] = {
@@ -52,9 +68,10 @@ def figure(tables: Tables) -> Figure | None:
         title="Attention to the neighbours, before and after the first terminator",
         finding=Finding(DROPS, facts),
         caption=(
-            f"Formula: sum over |i - j| ≤ {WIDTH} of M[l,i,j], by query position i; right: "
+            f"Formula: sum over |i - j| ≤ {WIDTH} of M[l,i,j], by query position i; middle: "
             "without key 0. Mean over the layers that hold the model's second sink, over all "
-            "where none does; the rule stands at the first terminator. Dashed, the naive "
+            "where none does; right: of the one layer at the depth of layer 5 of Llama-2-7B, of "
+            "which Wray 2023 shows it. The rule stands at the first terminator. Dashed, the naive "
             "expectation: the mean before it (queries whose window does not reach key 0), and "
             "after it this value divided by 1 + r m, with r the ratio of what the first "
             "terminator and key 0 get later and m what key 0 gets before, both measured. "
@@ -62,7 +79,7 @@ def figure(tables: Tables) -> Figure | None:
             f"({words.listed(documents)}), their first {n_tokens} tokens at most. "
             "Unit: part of 1, linear scale."
         ),
-        chart=rows_of(drawn, models),
+        chart=rows_of(drawn, {model: depth[model] for model in models}),
         data=drawn,
     )
 
@@ -78,8 +95,9 @@ def longest_documents(naive: pl.DataFrame) -> list[str]:
     )
 
 
-def in_rows(profiles: pl.DataFrame, naive: pl.DataFrame) -> pl.DataFrame:
-    """model, document, query, key, form, value, expected: one row per form."""
+def in_rows(profiles: pl.DataFrame, naive: pl.DataFrame, forms: Mapping[str, str]) -> pl.DataFrame:
+    """model, document, query, key, form, value, expected: one row per form. forms: column to the
+    name of the form."""
     both = profiles.join(
         naive.select("model", "document", "factor", pl.col("^local.*_before$")),
         on=["model", "document"],
@@ -92,21 +110,19 @@ def in_rows(profiles: pl.DataFrame, naive: pl.DataFrame) -> pl.DataFrame:
             value=form,
             expected=pl.col(f"{form}_before") / factor,
         )
-        for form, name in FORMS.items()
+        for form, name in forms.items()
     ]
     return pl.concat(parts).sort("model", "form", "document", "query")
 
 
-def rows_of(drawn: pl.DataFrame, models: list[str]) -> alt.VConcatChart:
-    """One row of panels per model."""
-    rows = [
-        alt.hconcat(
-            *(panel(model, form, model == models[-1]) for form in FORMS.values()),
-            spacing=14,
-            title=panel_title(model),
-        )
-        for model in models
-    ]
+def rows_of(drawn: pl.DataFrame, layers: Mapping[str, int]) -> alt.VConcatChart:
+    """One row of panels per model. layers: the models, with the one layer of each."""
+    forms, last = (*FORMS.values(), ONE_LAYER), list(layers)[-1]
+    rows = []
+    for model, layer in layers.items():
+        panels = [panel(model, form, model == last) for form in forms]
+        panels[-1] += above(f"layer {layer}")
+        rows.append(alt.hconcat(*panels, spacing=14, title=panel_title(model)))
     return alt.vconcat(*rows, spacing=10, data=data_source(drawn)).resolve_scale(color="shared")
 
 
@@ -128,4 +144,4 @@ def panel(model: str, form: str, last: bool) -> alt.LayerChart:
     naive = naive.encode(y="expected:Q")
     rule = base.transform_filter("datum.query == datum.key").mark_rule(opacity=0.6)
     rule = rule.encode(x="key:Q")
-    return alt.LayerChart(layer=[rule, line, naive], width=340, height=110)
+    return alt.LayerChart(layer=[rule, line, naive], width=WIDE, height=110)

@@ -35,7 +35,7 @@ def figure(tables: Tables) -> Figure | None:
         return None
     drawn = maps.filter(pl.col("model").is_in(models))
     visible = rounded(drawn.filter(pl.col("attention") >= LEAST_DRAWN))
-    pairs = [pair(drawn.filter(pl.col("model") == name)) for name in models]
+    pairs = [pair(drawn.filter(pl.col("model") == name), ["layer"]) for name in models]
     chart = alt.concat(*pairs, columns=2, spacing=26, data=data_source(visible))
     facts = {"second": second(drawn).to_dicts(), "strongest": strongest(drawn).to_dicts()}
     return Figure(
@@ -44,7 +44,7 @@ def figure(tables: Tables) -> Figure | None:
         finding=Finding(COLUMNS, facts),
         caption=(
             "Attention from every query (rows) to every key (columns), mean over heads, in the "
-            "layers in the middle of the first and of the third quarter, of the first tokens "
+            "layers at the depth of layers 5 and 20 of Llama-2-7B (Wray 2023), of the first tokens "
             "of a document. Orange ticks above: key 0 and the first terminator. "
             f"Formula: M[l,i,j]. Attention below {LEAST_DRAWN} is left blank. "
             f"n = {words.counted(len(models), 'model')}, those whose first terminator gets "
@@ -87,21 +87,22 @@ def strongest(drawn: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def pair(rows: pl.DataFrame) -> alt.HConcatChart:
-    """The two layers of one model, side by side."""
+def pair(rows: pl.DataFrame, by: list[str]) -> alt.HConcatChart:
+    """The maps of one model, side by side. by: the columns that tell them apart, layer or layer and
+    head."""
     model, document, key = rows.select("model", "document", "second_sink").row(0)
     mark = rows.filter(pl.col("key") == key)["token"][0]
     length = axis_length(rows, "query")
     panels = [
         pattern(
-            only(model=model, layer=layer),
+            only(model=model, **place),
             length,
-            f"layer {layer}",
+            ", ".join(f"{name} {number}" for name, number in place.items()),
             tips("query:Q", "key:Q", "token:N", ("attention:Q", "", ".4f")),
             is_left=i == 0,
             marked=(0, key),
         )
-        for i, layer in enumerate(rows["layer"].unique().sort().to_list())
+        for i, place in enumerate(rows.select(by).unique().sort(by).to_dicts())
     ]
     title = panel_title(model, f"{document}: first terminator “{mark}” at {key}")
     return alt.hconcat(*panels, spacing=10, title=title).resolve_scale(color="shared")

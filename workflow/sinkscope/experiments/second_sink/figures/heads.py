@@ -1,0 +1,60 @@
+"""Single heads: one that joins the pieces of words, and one that looks at the first token."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from sinkscope import words
+from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.patterns import LEAST_DRAWN
+from sinkscope.charts.theme import data_source, rounded
+from sinkscope.experiments.second_sink.derive import spans
+from sinkscope.experiments.second_sink.figures.maps import MOST_MODELS, pair
+from sinkscope.findings.finding import Finding
+
+BY = ["layer", "head"]
+SINGLE = (
+    "{% for row in heads %}"
+    "{{ 'On this text ' if loop.first else '; ' }}{{ row | head_name }} gives the first token "
+    "{{ row.first_token | mass }} of its attention"
+    "{% endfor %}."
+)
+
+
+def figure(tables: Tables) -> Figure | None:
+    maps = tables["second_sink_heads"]
+    measured = set(maps["model"])
+    order = spans(tables["second_sink_layers"])["model"]
+    models = [name for name in order if name in measured][:MOST_MODELS]
+    if not models:
+        return None
+    drawn = maps.filter(pl.col("model").is_in(models))
+    visible = rounded(drawn.filter(pl.col("attention") >= LEAST_DRAWN))
+    pairs = [pair(drawn.filter(pl.col("model") == name), BY) for name in models]
+    chart = alt.concat(*pairs, columns=2, spacing=26, data=data_source(visible))
+    return Figure(
+        name="second_sink_heads",
+        title="Single heads",
+        finding=Finding(SINGLE, {"heads": to_first(drawn).to_dicts()}),
+        caption=(
+            "Attention from every query (rows) to every key (columns), of single heads. Wray 2023 "
+            "shows two of Llama-2-7B, one that joins the pieces of words and one that looks at the "
+            "BOS. Here: the heads of the setting second_sink_heads that the model has; if none, "
+            "the head of layer 0 that gives earlier pieces of the query's own word most, and that "
+            "of the first layer below that gives key 0 most. Orange ticks above: key 0 and the "
+            f"first terminator. Formula: A[l,h,i,j]. Attention below {LEAST_DRAWN} is left blank. "
+            f"n = {words.counted(len(models), 'model')}, those whose first terminator gets most, "
+            "one text each. Unit: part of 1, linear scale. Positions, layers and heads count from "
+            "0."
+        ),
+        chart=chart.resolve_scale(color="shared"),
+        data=visible,
+    )
+
+
+def to_first(drawn: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, head, first_token: attention on key 0, mean over the queries after it."""
+    rows = drawn.filter(pl.col("key") == 0, pl.col("query") > 0)
+    heads = rows.group_by("model", *BY).agg(first_token=pl.col("attention").mean())
+    return heads.sort("first_token", "model", *BY, descending=[True, False, False, False])
