@@ -22,7 +22,8 @@ def ordinary_text(
 ) -> list[AnyDocument]:
     """The document on which induction heads are shown: the first document, by name, that is long
     enough for their patterns, else the longest."""
-    enough = CHARACTERS * (2 * settings["induction_tokens"] + 1)
+    n_tokens = max(2 * settings["induction_tokens"] + 1, settings["induction_text_tokens"])
+    enough = CHARACTERS * n_tokens
     by_name = sorted(documents, key=lambda document: document.name)
     longest = max(by_name, key=lambda document: document.n_characters)
     return [next((document for document in by_name if document.n_characters >= enough), longest)]
@@ -44,6 +45,12 @@ EXPERIMENT = Experiment(
             10,
             "Sequences of random tokens that scores are averaged over.",
             {"type": "integer", "minimum": 1, "maximum": 10_000},
+        ),
+        Setting(
+            "induction_text_tokens",
+            128,
+            "First tokens of a text on which the attention of induction heads is shown.",
+            {"type": "integer", "minimum": 2, "maximum": 1024},
         ),
     ),
     threshold=Setting(
@@ -71,7 +78,7 @@ EXPERIMENT = Experiment(
                 "more than half of the attention on ordinary text."
             ),
             tables=("induction", "induction_patterns", "heads", "documents", "models"),
-            figures=("scores", "patterns", "dormancy", "every_head"),
+            figures=("scores", "patterns", "on_text", "dormancy", "every_head"),
         ),
     },
 )

@@ -23,7 +23,9 @@ from sinkscope.measure.task import Task
 from sinkscope.measure.vocabulary import ordinary_ids
 from sinkscope.tables.arrays import rows_of
 
-MOST_PATTERNS = 4  # strongest heads per model whose patterns are stored
+# Heads whose patterns are stored: the strongest in any case, and others with at least this score,
+# whatever threshold makes an induction head; at most so many per model.
+STRONGEST, LEAST_SCORE, MOST_PATTERNS = 4, 0.1, 48
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,13 @@ def scores(layers: Sequence[LayerStatistics], tokens: Repeated) -> tuple[Tensor,
     return second[..., :-1, 0].mean((1, 3)), second[..., 1].mean((1, 3))
 
 
+def strongest(induction: Tensor) -> list[tuple[int, int]]:
+    """(layer, head) of the heads whose patterns are stored. induction: scores, [layer, head]."""
+    order = induction.flatten().argsort(descending=True, stable=True)
+    n = max(STRONGEST, int((induction >= LEAST_SCORE).sum()))
+    return [divmod(int(place), induction.shape[1]) for place in order[: min(n, MOST_PATTERNS)]]
+
+
 def patterns(
     loaded: Loaded, heads: Sequence[tuple[int, int]], inputs: dict[str, Tensor]
 ) -> pl.DataFrame:
@@ -119,7 +128,7 @@ def ordinary(loaded: Loaded, task: Task, n_tokens: int) -> Tensor:
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """scores of every head, and patterns of the strongest heads."""
+    """scores of every head, and patterns of those that may be induction heads."""
     settings = task.settings
     tokens = repeated(
         loaded.tokenizer,
@@ -131,8 +140,7 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     induction, duplicate = (score.cpu() for score in scores(layers, tokens))
     columns = {"induction_score": induction.numpy(), "duplicate_score": duplicate.numpy()}
     score_frame = rows_of(columns, layer=None, head=None)
-    best = induction.flatten().argsort(descending=True, stable=True)[:MOST_PATTERNS]
-    strongest = [divmod(int(place), induction.shape[1]) for place in best]
-    text = ordinary(loaded, task, tokens.ids.shape[1])
-    pattern_frame = patterns(loaded, strongest, {"repeated": tokens.ids[0], "ordinary": text})
+    text = ordinary(loaded, task, max(tokens.ids.shape[1], settings["induction_text_tokens"]))
+    inputs = {"repeated": tokens.ids[0], "ordinary": text}
+    pattern_frame = patterns(loaded, strongest(induction), inputs)
     return {"scores": score_frame, "patterns": pattern_frame}

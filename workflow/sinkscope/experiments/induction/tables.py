@@ -53,13 +53,15 @@ TABLES: dict[str, Table] = {
         sort=("model", "layer", "head"),
     ),
     "induction_patterns": Table(
-        "one row per decoder, layer, head, input, query and key. Attention of the four heads of "
-        "each model with the highest induction scores.",
+        "one row per decoder, layer, head, input, query and key. Attention of the heads with an "
+        "induction score of at least 0.1 (of a model at most 48, those with the highest scores), "
+        "and of the four with the highest in any case.",
         {
             **shared("model", "layer", "head"),
             "input": text(
                 "repeated: the first sequence of random tokens that are repeated once; ordinary: "
-                "the first tokens of a document, equally many if the document has them"
+                "the first tokens of a document (setting induction_text_tokens, and no fewer than "
+                "repeated has)"
             ),
             "query": QUERY,
             "key": Column("UInt32", "position of the key, counted from 0, at most query"),

@@ -45,6 +45,19 @@ def test_captions_say_formula_number_unit_and_source(three):
         assert "key i-N+1 the one that followed it then" in three[name].caption
 
 
+def test_induction_heads_are_drawn_with_every_document(three):
+    drawn = three["induction_heads_at_rest"].data
+    points = drawn.filter(pl.col("document") != "all documents")
+    assert set(points["kind"]) == {"induction heads"}
+    of_all = drawn.filter(document="all documents", kind="induction heads")
+    assert points.height == 2 * of_all.height > 0
+    for row in of_all.iter_rows(named=True):
+        own = points.filter(*(pl.col(name) == row[name] for name in ("model", "layer", "head")))
+        expected = [row["first_token"] * part for part in (0.9, 1.1)]
+        assert own.sort("document")["first_token"].to_list() == pytest.approx(expected)
+        assert own["n_tokens"].to_list() == [50, 50]
+
+
 def test_every_head_is_drawn_and_those_at_the_threshold_have_a_dot(three):
     figure = three["induction_scores"]
     assert figure.data.height == 3 * N_LAYERS * N_HEADS
@@ -146,7 +159,7 @@ def test_values_that_are_missing_are_left_out():
     assert set(figures["induction_dormancy"].data["model"]) == {"a"}
     assert figures["induction_scores"].data.height == 2 * N_LAYERS * N_HEADS
     without_text = RESTING.with_columns(first_token=gone, over_half=gone)
-    assert list(drawn(without_text)) == ["induction_scores", "induction_patterns"]
+    assert list(drawn(without_text)) == ["induction_scores", "induction_patterns", "induction_on_text"]
     unscored = WITHOUT.with_columns(induction_score=gone, is_induction=pl.lit(None, pl.Boolean))
     assert "b" not in set(drawn(RESTING, unscored)["induction_scores"].data["model"])
 

@@ -163,7 +163,7 @@ def test_too_small_a_vocabulary_is_one_sentence():
 
 def test_the_strongest_heads_patterns_are_causal_rows_of_attention():
     loaded = word_model("gpt2")
-    small = {"induction_tokens": N, "induction_seeds": 2}
+    small = {"induction_tokens": N, "induction_seeds": 2, "induction_text_tokens": 3 * N}
     unreadable = Document("a", "a.txt", None, "河水 " * N)
     with pytest.raises(SinkscopeError, match="model 'gpt2': it can read none of the documents"):
         induction.measure(loaded, task("induction", unreadable, **small))
@@ -171,7 +171,8 @@ def test_the_strongest_heads_patterns_are_causal_rows_of_attention():
     frames = induction.measure(loaded, task("induction", unreadable, words, **small))
     score_frame, pattern_frame = frames["scores"], frames["patterns"]
     assert score_frame.height == 3 * 4
-    best = score_frame.sort("induction_score", descending=True).head(induction.MOST_PATTERNS)
+    best = score_frame.sort("induction_score", descending=True)
+    best = best.filter((pl.col("induction_score") >= 0.1) | (pl.int_range(pl.len()) < 4))
     assert set(pattern_frame.select("layer", "head").rows()) == set(
         best.select("layer", "head").rows()
     )
@@ -179,7 +180,21 @@ def test_the_strongest_heads_patterns_are_causal_rows_of_attention():
     np.testing.assert_allclose(sums["attention"], 1, rtol=2e-3)
     assert (pattern_frame["key"] <= pattern_frame["query"]).all()
     n_queries = pattern_frame.group_by("input").agg(pl.col("query").n_unique())
-    assert dict(n_queries.rows()) == {"repeated": 1 + 2 * N, "ordinary": 1 + 2 * N}
+    assert dict(n_queries.rows()) == {"repeated": 1 + 2 * N, "ordinary": 3 * N}
+
+
+def test_patterns_are_stored_of_all_heads_that_may_be_induction_heads():
+    """And of the strongest four, also where none may be; of very many, the strongest."""
+    scores_of = torch.full((30, 4), 0.05)
+    scores_of[7, 2], scores_of[3, 1], scores_of[29, 0] = 0.09, 0.08, 0.07
+    assert induction.strongest(scores_of) == [(7, 2), (3, 1), (29, 0), (0, 0)]
+    scores_of[10:12] = 0.3
+    scores_of[1, 1] = 0.1
+    assert induction.strongest(scores_of) == [
+        *((layer, head) for layer in (10, 11) for head in range(4)), (1, 1),
+    ]  # fmt: skip
+    scores_of[:, :2] = 0.5
+    assert set(induction.strongest(scores_of)) == {(i, j) for i in range(24) for j in range(2)}
 
 
 def test_an_encoder_has_no_induction_heads_to_look_for(tmp_path):

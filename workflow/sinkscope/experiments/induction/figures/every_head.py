@@ -8,8 +8,10 @@ import polars as pl
 from sinkscope import words
 from sinkscope.charts.channels import only, panels, threshold, tips
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
 from sinkscope.charts.forms.marks import mark_looks, marks
-from sinkscope.charts.theme import rounded
+from sinkscope.charts.of_documents import behind, shown_documents
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.experiments.induction.heads import (
     INDUCTION,
     LOOKS,
@@ -44,8 +46,10 @@ def figure(tables: Tables) -> Figure | None:
     if heads.is_empty():
         return None
     kind = pl.when("is_induction").then(pl.lit(INDUCTION)).otherwise(pl.lit(OTHERS))
-    drawn = rounded(heads).with_columns(kind=kind)
-    limit = drawn["threshold"][0]
+    means = heads.with_columns(kind=kind, document=pl.lit(ALL_DOCUMENTS))
+    single = of_documents(heads, tables)
+    drawn = rounded(pl.concat([means, single], how="diagonal_relaxed"))
+    limit, n_documents = heads["threshold"][0], tables["heads"]["document"].n_unique()
     return Figure(
         name="induction_heads_at_rest",
         title="Induction score and attention to the first token, head by head",
@@ -54,14 +58,32 @@ def figure(tables: Tables) -> Figure | None:
             "One panel per model, one mark per head; dashed: the least score of induction heads, "
             f"{limit:g}. "
             "Along x the induction score, on repeated random tokens; along y the mean over queries "
-            "of A[l,h,i,0], on ordinary text, mean over documents; rule, of induction heads: its "
-            f"95 % bootstrap interval. Single documents are in the table heads. {SOURCE}. "
+            "of A[l,h,i,0], on ordinary text, mean over documents. Of induction heads: "
+            f"{behind(drawn, n_documents, mark='rule')}; of the others single documents are in "
+            f"the table heads. {SOURCE}. "
             f"n = {words.ranged(heads_per_model(heads))} heads per model. "
             "Unit: part of 1, both linear."
         ),
         chart=chart(drawn, limit),
         data=drawn,
     )
+
+
+def of_documents(heads: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+    """What induction heads give the first token in single documents, all or evenly chosen ones."""
+    of_induction = heads.filter("is_induction").select(
+        "model", "layer", "head", "induction_score", kind=pl.lit(INDUCTION)
+    )
+    on_text = tables["heads"].rename({"sink_score": "first_token"})
+    shown = shown_documents(on_text["document"], of_induction.height)
+    return (
+        on_text.filter(pl.col("document").is_in(shown))
+        .select("model", "document", "layer", "head", "first_token", "over_half")
+        .join(of_induction, on=["model", "layer", "head"])
+        .join(tables["documents"].select("model", "document", "n_tokens"),
+              on=["model", "document"], how="left")
+        .sort("model", "layer", "head", "document")
+    )  # fmt: skip
 
 
 def finding(heads: pl.DataFrame) -> Finding:
@@ -83,27 +105,30 @@ def finding(heads: pl.DataFrame) -> Finding:
 def chart(drawn: pl.DataFrame, limit: float) -> alt.FacetChart:
     scale = alt.Scale(domain=[0, 1])
     axis = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f", grid=True)
-    dots = marks(
-        alt.X("induction_score:Q", title="induction score", scale=scale, axis=axis),
-        alt.Y("first_token:Q", title="attention to the first token", scale=scale, axis=axis),
-        mark_looks("kind", {kind: LOOKS[kind] for kind in (INDUCTION, OTHERS)}),
-        tips(
-            "model:N",
-            "layer:O",
-            "head:O",
-            ("induction_score:Q", "induction score", ".4f"),
-            ("first_token:Q", "first token", ".4f"),
-            ("first_token_low:Q", "95 % interval from", ".4f"),
-            ("first_token_high:Q", "to", ".4f"),
-            ("first_token_n:Q", "documents"),
-            ("over_half:Q", "queries over half", ".1%"),
-        ),
-        size=34,
+    x = alt.X("induction_score:Q", title="induction score", scale=scale, axis=axis)
+    y = alt.Y("first_token:Q", title="attention to the first token", scale=scale, axis=axis)
+    look = mark_looks("kind", {kind: LOOKS[kind] for kind in (INDUCTION, OTHERS)})
+    tooltip = tips(
+        "model:N",
+        "layer:O",
+        "head:O",
+        ("induction_score:Q", "induction score", ".4f"),
+        ("first_token:Q", "first token", ".4f"),
+        ("first_token_low:Q", "95 % interval from", ".4f"),
+        ("first_token_high:Q", "to", ".4f"),
+        ("first_token_n:Q", "documents"),
+        ("over_half:Q", "queries over half", ".1%"),
+        "document:N",
+        ("n_tokens:Q", "tokens of the document"),
     )
+    dots = marks(x, y, look, tooltip, base=alt.Chart().transform_filter(IS_MEAN), size=34)
+    point = alt.Chart().transform_filter(IS_DOCUMENT).mark_point(filled=True, size=9)
+    point = point.encode(x=x, y=y, color=look["color"], opacity=alt.value(POINT), tooltip=tooltip)
     rule = (
         only(kind=INDUCTION)
+        .transform_filter(IS_MEAN)
         .mark_rule(strokeWidth=1, opacity=0.7)
         .encode(x="induction_score:Q", y="first_token_low:Q", y2="first_token_high:Q")
     )
-    panel = alt.LayerChart(layer=[threshold(limit), rule, dots], width=190, height=170)
+    panel = alt.LayerChart(layer=[threshold(limit), point, rule, dots], width=190, height=170)
     return panels(panel, drawn, "model", 3)

@@ -68,11 +68,12 @@ def figure(tables: Tables) -> Figure | None:
 
 def entries(tables: Tables) -> pl.DataFrame:
     """Rows of induction_patterns joined to the scores of their heads; heads to show first come
-    first."""
+    first. Of ordinary text only as many tokens as of the repeated ones."""
     table = tables["induction_patterns"].with_columns(pl.col("attention").fill_nan(None))
-    has_repeated = (pl.col("input") == "repeated").any().over("model")
+    last = pl.col("query").filter(pl.col("input") == "repeated").max().over("model")
     heads = by_strength(measured(tables))
-    return heads.join(table.filter(has_repeated), on=HEAD, maintain_order="left_right")
+    shown = table.filter(pl.col("query") <= last)  # none of a model without the repeated tokens
+    return heads.join(shown, on=HEAD, maintain_order="left_right")
 
 
 def input_length(rows: pl.DataFrame) -> int:
