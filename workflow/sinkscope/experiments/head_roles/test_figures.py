@@ -51,8 +51,16 @@ def test_the_dearest_edit_stands_beside_the_value_0_and_a_random_key(tmp_path):
         "without the sinks 1.00 [1.00, 1.00], with sinks that send nothing 0.01 [0.01, 0.01], the "
         "same edit of random keys 0.00 [0.00, 0.00]."
     )
-    row = figure.data.filter(role="broadcast", edit="zero", edited_key="sink")
+    of_edit = figure.data.filter(role="broadcast", edit="zero", edited_key="sink")
+    row = of_edit.filter(document="all documents")
     assert row["loss_change"].item() == pytest.approx(0.3)
+    edits = read_tables(tmp_path, ["head_edits"])["head_edits"].filter(
+        pl.col("layer").is_null(), role="broadcast", edit="zero", edited_key="sink"
+    )
+    changes = edits.select("document", change=pl.col("loss") - pl.col("dense_loss"))
+    points = of_edit.join(changes, on="document")
+    assert points.height == of_edit.height - 1 == changes.height > 0
+    assert points["loss_change"].to_list() == pytest.approx(points["change"].to_list())
     assert row["row"].item() == "broadcast: value 0"
     as_svg(figure.spec())
 

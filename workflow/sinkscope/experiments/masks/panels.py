@@ -10,8 +10,10 @@ import altair as alt
 import polars as pl
 
 from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
 from sinkscope.charts.forms.marks import Look, mark_looks
-from sinkscope.charts.theme import rounded
+from sinkscope.charts.of_documents import shown_documents
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 
 ALL = "all models"
 # Colours and shapes of masks, in the order of the fraction of pairs that they keep.
@@ -26,18 +28,34 @@ CAPTION = (
 )
 
 
-def drawn_costs(costs: pl.DataFrame, value: str) -> pl.DataFrame:
-    """The rows of mask_costs with a value, except dense ones, once in the panel of their model and
-    once in that of all models. In that panel they have no interval: so many would hide the
-    points."""
+def drawn_costs(costs: pl.DataFrame, table: pl.DataFrame, value: str) -> pl.DataFrame:
+    """The rows of mask_costs with a value, except dense ones, once in the panel of their model,
+    where documents follow, and once in that of all models. In that panel they have no interval: so
+    many would hide the points. table: masks."""
     columns = ["model", "mask", "is_control", "share_of_pairs", value]
     ends = [f"{value}_low", f"{value}_high", "n_documents"]
     rows = costs.filter(pl.col("mask") != "dense").drop_nulls(value).sort(*columns[:3])
-    single = rows.select(pl.col("model").alias("panel"), *columns, *ends)
-    if single["model"].n_unique() < 2:
-        return rounded(single)
-    together = rows.select(pl.lit(ALL).alias("panel"), *columns)
-    return rounded(pl.concat([single, together], how="diagonal_relaxed"))
+    of_all = pl.lit(ALL_DOCUMENTS).alias("document")
+    parts = [
+        rows.select(pl.col("model").alias("panel"), *columns, of_all, *ends),
+        of_documents(table, rows.height).select(
+            pl.col("model").alias("panel"), *columns, "document", "n_tokens"
+        ).drop_nulls(value),
+    ]  # fmt: skip
+    if rows["model"].n_unique() > 1:
+        parts.append(rows.select(pl.lit(ALL).alias("panel"), *columns, of_all))
+    return rounded(pl.concat(parts, how="diagonal_relaxed"))
+
+
+def of_documents(table: pl.DataFrame, n_means: int) -> pl.DataFrame:
+    """The rows of the table masks of the documents that are drawn, except dense ones, with
+    loss_change."""
+    shown = shown_documents(table["document"], n_means)
+    rows = table.filter(pl.col("document").is_in(shown))
+    dense = rows.filter(pl.col("mask") == "dense").select("model", "document", dense="loss")
+    changed = rows.filter(pl.col("mask") != "dense").join(dense, on=["model", "document"])
+    order = ("model", "mask", "is_control", "document")
+    return changed.with_columns(loss_change=pl.col("loss") - pl.col("dense")).sort(order)
 
 
 def masks_in_order(costs: pl.DataFrame) -> list[str]:
@@ -63,9 +81,12 @@ def cost_panels(drawn: pl.DataFrame, masks: Sequence[str], y: alt.Y, value: str)
         *("model:N", "mask:N", ("is_control:N", "control"), ("share_of_pairs:Q", "pairs", ".3f")),
         *((f"{value}:Q", "", ".4f"), (f"{value}_low:Q", "95 % interval from", ".4f")),
         *((f"{value}_high:Q", "to", ".4f"), ("n_documents:Q", "documents")),
+        *("document:N", ("n_tokens:Q", "tokens of the document")),
     )
     color = look["color"]
-    base = alt.Chart().encode(x=x)
+    base = alt.Chart().transform_filter(IS_MEAN).encode(x=x)
+    single = alt.Chart().transform_filter(IS_DOCUMENT).mark_point(filled=True, size=9)
+    single = single.encode(x=x, y=y, color=color, opacity=alt.value(POINT), tooltip=tooltip)
     link = base.mark_line(strokeDash=[3, 3], strokeWidth=1, opacity=0.7)
     rule = base.transform_filter(f"isValid(datum.{value}_low)").mark_rule()
     low = alt.Y.from_dict({**y.to_dict(), "field": f"{value}_low"})  # type: ignore[dict-item]
@@ -74,6 +95,7 @@ def cost_panels(drawn: pl.DataFrame, masks: Sequence[str], y: alt.Y, value: str)
         for which, fill in ((IS_MASK, True), (IS_CONTROL, False))
     )
     layers = [
+        single,
         link.encode(y=y, color=color, detail=["model:N", "mask:N"]),
         rule.encode(y=low, y2=f"{value}_high:Q", color=color),
         *(points.encode(y=y, **look, tooltip=tooltip) for points in (filled, hollow)),

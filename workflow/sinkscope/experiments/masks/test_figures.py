@@ -32,10 +32,34 @@ def test_the_cheapest_sparse_mask_of_each_model_and_its_control(tmp_path):
     assert "n = 2 documents" in figure.caption
     assert "every query keeps itself" in figure.caption.lower()
     assert set(figure.data["panel"]) == {"a", "b", ALL}
-    one = figure.data.filter(panel="a", mask="sinks+window(16)", is_control=True)
+    of_mask = figure.data.filter(panel="a", mask="sinks+window(16)", is_control=True)
+    one = of_mask.filter(document="all documents")
     assert one["loss_change"].item() == pytest.approx(1.5)
     assert "dense" not in set(figure.data["mask"])
     as_svg(figure.spec())
+
+
+@pytest.mark.parametrize("name", ["masks_cost", "masks_states", "masks_rearranged"])
+def test_every_document_is_a_point_beside_its_mean(tmp_path, name):
+    drawn_of = drawn(tmp_path, a=(0.2, 1.5), b=(0.5, 0.4))[name].data
+    tables = read_tables(tmp_path, EXPERIMENT.tables)
+    if name == "masks_rearranged":
+        rows, keys, value = tables["mask_layers"], ["model", "is_control"], "value"
+        drawn_of = drawn_of.filter(line="own token").with_columns(
+            mask=pl.col("row").str.strip_suffix(" (control)")
+        )
+        expected = rows.group_by("mask", *keys, "document").agg(expected=pl.col("own").mean())
+    else:
+        rows, keys = tables["masks"], ["model", "is_control"]
+        drawn_of = drawn_of.filter(pl.col("panel") != ALL)
+        value = "cosine" if name == "masks_states" else "loss_change"
+        dense = rows.filter(mask="dense").select("model", "document", dense="loss")
+        change = pl.col("cosine") if value == "cosine" else pl.col("loss") - pl.col("dense")
+        expected = rows.join(dense, on=["model", "document"]).with_columns(expected=change)
+    points = drawn_of.filter(pl.col("document") != "all documents")
+    joined = points.join(expected, on=["mask", *keys, "document"])
+    assert joined.height == points.height == 2 * (drawn_of.height - points.height) > 0
+    assert (joined[value] - joined["expected"]).abs().max() < 1e-6
 
 
 def test_states_of_all_models_are_compared_with_those_of_the_control(tmp_path):

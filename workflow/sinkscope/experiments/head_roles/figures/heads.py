@@ -17,6 +17,14 @@ from sinkscope.findings.finding import Finding
 
 COLOURS = {NO_OP: "#0072b2", BROADCAST: "#d55e00", MIXED: "#c08a00", NONE: "#d5d7db"}
 LETTERS = {NO_OP: "n", BROADCAST: "b", MIXED: "m"}
+# Means of a head, as its tooltip names them.
+NUMBERS = {
+    "share_of_queries": "queries that give half",
+    "value_ratio": "norm over median",
+    "stable_rank": "stable rank",
+    "sink_zero": "value 0",
+    "sink_remove": "removed",
+}
 WIDEST, CELL = 330, 15  # pixels of a panel, and of a cell at most
 LEAST, ALL_OF_IT = 0.01, 10.0  # ends of the scale of changes
 
@@ -38,7 +46,7 @@ def figure(tables: Tables) -> Figure | None:
     counts = counts_of(heads)
     models = counts.filter(pl.col("n_sinks") > 0)["model"].sort().to_list()
     columns = ["model", "layer", "head", "role", "n_events", "n_documents", "key_class"]
-    numbers = ["share_of_queries", "value_ratio", "stable_rank", "sink_zero", "sink_remove"]
+    numbers = [f"{name}{end}" for name in NUMBERS for end in ("", "_low", "_high")]
     drawn = rounded(heads.select(*columns, *numbers).filter(pl.col("model").is_in(models)))
     absent = sorted(set(heads["model"]) - set(models))
     if drawn.is_empty():  # no head has a sink: all of them, grey
@@ -55,7 +63,8 @@ def figure(tables: Tables) -> Figure | None:
             "how much the head's outputs change if its strongest key, a sink or not, is removed "
             "and the other keys share its attention: part of the norm of the outputs, logarithmic "
             f"scale from {LEAST} to {ALL_OF_IT:.0f}. Commonest role, and mean, over "
-            f"n = {documents_in(tables['head_roles_documents'])}."
+            f"n = {documents_in(tables['head_roles_documents'])}, with its 95 % bootstrap interval "
+            "in the tooltip; single documents are in the table head_roles_documents."
             f"{' No head with a sink: ' + words.listed(absent) + '.' if absent else ''} "
             "A model that gates or normalises its heads' outputs is left out. Layers and heads "
             "count from 0."
@@ -116,9 +125,15 @@ def pair(rows: pl.DataFrame, model: str, *, with_legends: bool) -> alt.HConcatCh
     tooltip = tips(
         *("model:N", "layer:O", "head:O", "role:N", ("key_class:N", "class of the key")),
         *(("n_events:Q", "documents with a sink"), ("n_documents:Q", "documents")),
-        *(("share_of_queries:Q", "queries that give half", ".3f"),),
-        *(("value_ratio:Q", "norm over median", ".3f"), ("stable_rank:Q", "stable rank", ".2f")),
-        *(("sink_zero:Q", "value 0", ".3f"), ("sink_remove:Q", "removed", ".3f")),
+        *(
+            one
+            for name, title in NUMBERS.items()
+            for one in (
+                (f"{name}:Q", title, ".3f"),
+                (f"{name}_low:Q", "95 % interval from", ".3f"),
+                (f"{name}_high:Q", "to", ".3f"),
+            )
+        ),
     )
     cells = only(model=model).mark_rect(stroke="white", strokeWidth=0.5)
     letters_of = " : ".join(f"datum.role === '{role}' ? '{one}'" for role, one in LETTERS.items())

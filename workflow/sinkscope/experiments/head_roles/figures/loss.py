@@ -9,9 +9,11 @@ import polars as pl
 
 from sinkscope.charts.channels import panels, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
 from sinkscope.charts.forms.marks import Look, mark_looks
+from sinkscope.charts.of_documents import behind, shown_documents
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.experiments.head_roles.constants import KINDS, ROLES
 from sinkscope.findings.finding import Finding
 
@@ -21,6 +23,7 @@ SHORT = {"zero": "value 0", "mean": "mean value", "other": "value of another tex
 EDITED = {"zero": "with sinks that send nothing", "mean": "with sinks that send the mean value",
           "other": "with the sinks' values of another text",
           "remove": "without the sinks"}  # fmt: skip
+KEYS = ["role", "edit", "edited_key"]
 FINDING = (
     "Nats per token more, in the role where an edit costs most: "
     "{% for row in roles %}{{ '; ' if not loop.first }}{{ row.model }}, {{ row.role }} heads "
@@ -38,15 +41,8 @@ def figure(tables: Tables) -> Figure | None:
     if costs.is_empty():
         return None
     order = [f"{role}: {SHORT[kind]}" for role in ROLES for kind in KINDS]
-    short = pl.col("edit").replace_strict(SHORT)
-    values = ["loss_change", "loss_change_low", "loss_change_high"]
-    drawn = rounded(
-        costs.select(
-            *("model", "role", "edit", "edited_key", "n_heads", "n_documents"),
-            *values,
-            row=pl.format("{}: {}", "role", short),
-        )
-    )
+    drawn = rounded(with_documents(costs, tables["head_edits"]))
+    n_documents = tables["head_edits"]["document"].n_unique()
     return Figure(
         name="head_edits",
         title="Loss without what sinks send, and without sinks",
@@ -56,12 +52,30 @@ def figure(tables: Tables) -> Figure | None:
             "role are edited in one pass: what the sink sends to other queries becomes 0 (or "
             "another value), or the sink is removed and the other keys share its attention. "
             "Triangles: the same with a random key of each of these heads. Sum over the tokens of "
-            f"n = {documents_in(tables['head_edits'])} divided by their number; rule: 95 % "
-            "bootstrap interval over documents. Unit: nats per token, linear scale."
+            f"n = {documents_in(tables['head_edits'])} divided by their number; "
+            f"{behind(drawn, n_documents, mark='rule')}. Unit: nats per token, linear scale."
         ),
         chart=chart(drawn, [row for row in order if row in set(drawn["row"])]),
         data=drawn,
     )
+
+
+def with_documents(costs: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
+    """The costs, with their row in the figure, and the documents behind them. edits: the table
+    head_edits."""
+    shown = shown_documents(edits["document"], costs.height)
+    change = pl.col("loss") - pl.col("dense_loss")
+    single = (
+        edits.filter(pl.col("layer").is_null(), pl.col("document").is_in(shown))
+        .select("model", "document", *KEYS, loss_change=change)
+        .drop_nulls("loss_change")
+        .sort("model", *KEYS, "document")
+    )
+    values = ["n_heads", "n_documents", "loss_change", "loss_change_low", "loss_change_high"]
+    means = costs.select("model", *KEYS, *values, document=pl.lit(ALL_DOCUMENTS))
+    short = pl.col("edit").replace_strict(SHORT)
+    both = pl.concat([means, single], how="diagonal_relaxed")
+    return both.with_columns(row=pl.format("{}: {}", "role", short))
 
 
 def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
@@ -95,15 +109,17 @@ def chart(drawn: pl.DataFrame, order: list[str]) -> alt.FacetChart:
     look = mark_looks("edited_key", LOOKS)
     x = alt.X("loss_change:Q", title="nats per token").axis(tickCount=4)
     y = rows_axis("row", order)
-    base = alt.Chart().encode(y=y)
+    base = alt.Chart().transform_filter(IS_MEAN).encode(y=y)
+    single = alt.Chart().transform_filter(IS_DOCUMENT).mark_point(filled=True, size=9)
     rule = base.transform_filter("isValid(datum.loss_change_low)").mark_rule(strokeWidth=1.5)
     tooltip = tips(
         *("model:N", ("row:N", "edit"), ("edited_key:N", "of the"), ("n_heads:Q", "heads", ".1f")),
         *(("loss_change:Q", "", ".4f"), ("loss_change_low:Q", "95 % interval from", ".4f")),
-        *(("loss_change_high:Q", "to", ".4f"), ("n_documents:Q", "documents")),
+        *(("loss_change_high:Q", "to", ".4f"), ("n_documents:Q", "documents"), "document:N"),
     )
     low = alt.X("loss_change_low:Q", title="nats per token")
     layers = [
+        single.encode(x=x, y=y, color=look["color"], opacity=alt.value(POINT), tooltip=tooltip),
         rule.encode(x=low, x2="loss_change_high:Q", color=look["color"]),
         base.mark_point(filled=True, size=45, opacity=0.85).encode(x=x, **look, tooltip=tooltip),
     ]

@@ -9,6 +9,7 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.of_documents import behind
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import limits
 from sinkscope.experiments.masks.panels import (
@@ -36,12 +37,12 @@ FINDING = (
 
 def figure(tables: Tables) -> Figure | None:
     costs = tables["mask_costs"].drop_nulls("loss_change")
-    drawn, masks = drawn_costs(costs, "loss_change"), masks_in_order(costs)
+    drawn, masks = drawn_costs(costs, tables["masks"], "loss_change"), masks_in_order(costs)
     facts = facts_of(costs)
     if drawn.is_empty() or not facts["models"]:
         return None
     # Costs from 0.01 to 10 in one panel, and some a little below 0.
-    parts = [drawn[f"loss_change{end}"] for end in ENDS]
+    parts = [drawn[f"loss_change{end}"].cast(pl.Float64) for end in ENDS]
     low, high = limits(pl.concat(parts))
     scale = alt.Scale(type="symlog", constant=0.1, domain=[min(0.0, low), high], nice=False)
     y = alt.Y("loss_change:Q", title="nats per token", scale=scale)
@@ -54,9 +55,10 @@ def figure(tables: Tables) -> Figure | None:
             f"{CAPTION}Formula: negative log likelihood per predicted token, minus that of the "
             "dense pass; decoders predict every token but the first, encoders a seeded 15 % of "
             "the ordinary tokens, all masked at once. Sum over the tokens of "
-            f"n = {documents_in(tables['masks'])} divided by their number; rule: 95 % bootstrap "
-            "interval over documents. Models without an output head have no likelihood. Units: "
-            "part of 1, linear scale; nats per token, linear up to 0.1 and logarithmic beyond."
+            f"n = {documents_in(tables['masks'])} divided by their number; "
+            f"{behind(drawn, tables['masks']['document'].n_unique(), mark='rule')}. Models "
+            "without an output head have no likelihood. Units: part of 1, linear scale; nats per "
+            "token, linear up to 0.1 and logarithmic beyond."
         ),
         chart=cost_panels(drawn, masks, y, "loss_change"),
         data=drawn,

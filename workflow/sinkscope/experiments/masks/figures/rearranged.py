@@ -9,10 +9,11 @@ import polars as pl
 
 from sinkscope.charts.channels import panels, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import POINT
+from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
 from sinkscope.charts.forms.marks import Look, mark_looks
+from sinkscope.charts.of_documents import behind, shown_documents
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.means import over_documents
 
@@ -22,6 +23,7 @@ MARKS: dict[str, Look] = {
     "own token": ("#8a8f98", "triangle-up"),
 }
 COLUMNS = dict(zip(("dense_sinks", "found_sinks", "own"), MARKS, strict=True))
+BY, VALUES = ["model", "mask", "is_control"], [*COLUMNS, "n_new"]
 FINDING = (
     "Under {{ mask }}, where the sinks of the dense pass keep least attention, other tokens become "
     "sinks in {{ n_new }} of {{ n_models|counted('model') }}"
@@ -39,20 +41,10 @@ def figure(tables: Tables) -> Figure | None:
     layers = tables["mask_layers"]
     if layers.is_empty() or set(layers["mask"]) == {"dense"}:
         return None
-    means = of_masks(layers)
-    drawn = rounded(
-        pl.concat(
-            means.select(
-                *("model", "row", "is_control"),
-                line=pl.lit(name),
-                value=column,
-                value_low=f"{column}_low",
-                value_high=f"{column}_high",
-                n_documents=f"{column}_n",
-            )
-            for column, name in COLUMNS.items()
-        ).drop_nulls("value")
-    )
+    single = of_documents(layers)
+    means = of_masks(single)
+    drawn = rounded(in_lines(means, single))
+    n_documents = layers["document"].n_unique()
     return Figure(
         name="masks_rearranged",
         title="Where attention goes under masks",
@@ -62,7 +54,7 @@ def figure(tables: Tables) -> Figure | None:
             "the mask by the same rule (keys that fewer than sink_queries queries see are not "
             "judged), and on the query's own token, which every mask keeps. Mean over heads, "
             "queries and layers, and over "
-            f"n = {documents_in(layers)}; rule: 95 % bootstrap interval over documents. (control): "
+            f"n = {documents_in(layers)}; {behind(drawn, n_documents, mark='rule')}. (control): "
             "as many random keys per query in place of the mask's sinks. Unit: part of 1, linear "
             "scale."
         ),
@@ -71,13 +63,40 @@ def figure(tables: Tables) -> Figure | None:
     )
 
 
-def of_masks(layers: pl.DataFrame) -> pl.DataFrame:
-    """model, mask, is_control, row (its label); the columns of COLUMNS and n_new, mean over layers
-    and documents, with their intervals. layers: mask_layers."""
-    by, values = ["model", "mask", "is_control"], [*COLUMNS, "n_new"]
-    documents = layers.group_by(*by, "document").agg(pl.col(values).mean())
+def of_documents(layers: pl.DataFrame) -> pl.DataFrame:
+    """model, document, mask, is_control, row (its label); the columns of COLUMNS and n_new, mean
+    over layers. layers: mask_layers."""
     suffix = pl.when("is_control").then(pl.lit(" (control)")).otherwise(pl.lit(""))
-    return over_documents(documents, by, values).with_columns(row=pl.col("mask") + suffix)
+    documents = layers.group_by("document", *BY).agg(pl.col(VALUES).mean())
+    named = documents.with_columns(row=pl.col("mask") + suffix)
+    return named.sort(*BY, "document")
+
+
+def of_masks(single: pl.DataFrame) -> pl.DataFrame:
+    """The same as means over documents, with their intervals. single: returned by of_documents."""
+    return over_documents(single, [*BY, "row"], VALUES)
+
+
+def in_lines(means: pl.DataFrame, single: pl.DataFrame) -> pl.DataFrame:
+    """model, row, is_control, line, document, value and its interval: the means, and the documents
+    behind them."""
+    shown = shown_documents(single["document"], means.height * len(COLUMNS))
+    single = single.filter(pl.col("document").is_in(shown))
+    columns, parts = ("model", "row", "is_control"), []
+    for column, name in COLUMNS.items():
+        parts += [
+            means.select(
+                *columns,
+                line=pl.lit(name),
+                document=pl.lit(ALL_DOCUMENTS),
+                value=column,
+                value_low=f"{column}_low",
+                value_high=f"{column}_high",
+                n_documents=f"{column}_n",
+            ),
+            single.select(*columns, "document", line=pl.lit(name), value=column),
+        ]
+    return pl.concat(parts, how="diagonal_relaxed").drop_nulls("value")
 
 
 def facts_of(means: pl.DataFrame, sinks: pl.DataFrame) -> dict[str, Any]:
@@ -108,14 +127,16 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
     rows = ["dense", *sorted(set(drawn["row"]) - {"dense"})]
     x = alt.X("value:Q", title="attention").scale(domain=[0, 1])
     y = rows_axis("row", rows)
-    base = alt.Chart().encode(y=y)
+    base = alt.Chart().transform_filter(IS_MEAN).encode(y=y)
     rule = base.transform_filter("isValid(datum.value_low)").mark_rule(opacity=2 * POINT)
+    single = alt.Chart().transform_filter(IS_DOCUMENT).mark_point(filled=True, size=9)
     tooltip = tips(
         *("model:N", ("row:N", "mask"), ("line:N", "attention on"), ("value:Q", "", ".4f")),
         *(("value_low:Q", "95 % interval from", ".4f"), ("value_high:Q", "to", ".4f")),
-        ("n_documents:Q", "documents"),
+        *(("n_documents:Q", "documents"), "document:N"),
     )
     layers = [
+        single.encode(x=x, y=y, color=look["color"], opacity=alt.value(POINT), tooltip=tooltip),
         rule.encode(x=alt.X("value_low:Q", title="attention"), x2="value_high:Q",
                     color=look["color"]),
         base.mark_point(filled=True, size=45, opacity=0.85).encode(x=x, **look, tooltip=tooltip),

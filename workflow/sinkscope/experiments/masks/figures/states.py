@@ -8,6 +8,7 @@ import altair as alt
 import polars as pl
 
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.of_documents import behind
 from sinkscope.charts.select import documents_in
 from sinkscope.experiments.masks.panels import (
     CAPTION,
@@ -29,7 +30,7 @@ FINDING = (
 
 def figure(tables: Tables) -> Figure | None:
     costs = tables["mask_costs"]
-    drawn, facts = drawn_costs(costs, "cosine"), facts_of(costs)
+    drawn, facts = drawn_costs(costs, tables["masks"], "cosine"), facts_of(costs)
     if drawn.is_empty() or not facts["masks"]:
         return None
     low = min(0.0, float(drawn["cosine"].min()))  # type: ignore[arg-type]
@@ -41,7 +42,8 @@ def figure(tables: Tables) -> Figure | None:
         caption=(
             f"{CAPTION}Formula: cosine between the final state of a token and that of the dense "
             "pass, mean over tokens and over "
-            f"n = {documents_in(tables['masks'])}; rule: 95 % bootstrap interval over documents. "
+            f"n = {documents_in(tables['masks'])}; "
+            f"{behind(drawn, tables['masks']['document'].n_unique(), mark='rule')}. "
             "Units: part of 1; cosine; linear scales."
         ),
         chart=cost_panels(drawn, masks_in_order(costs), y, "cosine"),
