@@ -218,11 +218,11 @@ function mapsOf(entry, single) {
   return entry.layers.map(String);
 }
 
-/** @param {MapEntry} entry @param {string} map */
-function item(entry, map) {
-  const button = element("button", { type: "button", "aria-label": `Open the heat map of ${titleOf(map)}` });
+/** @param {MapEntry} entry @param {string} map @param {string} name below the thumbnail */
+function item(entry, map, name = titleOf(map)) {
+  const button = element("button", { type: "button", "aria-label": `Open the heat map of ${titleOf(map)}${name === titleOf(map) ? "" : `, ${name}`}` });
   button.dataset.map = map;
-  button.append(thumbnail(page.model ?? "", entry.document, map), titleOf(map));
+  button.append(thumbnail(page.model ?? "", entry.document, map), name);
   button.addEventListener("click", () => openMap(page.model ?? "", entry.document, map));
   return element("li", {}, button);
 }
@@ -250,7 +250,23 @@ function showMaps() {
     if (box) box.hidden = list.children.length === 0;
   }
   showTokens(entry);
+  showDocuments();
   paintAll();
+}
+
+/** One layer of every document, once that list is open: their data files are loaded for it. */
+function showDocuments() {
+  const details = /** @type {HTMLDetailsElement} */ (byId("of-documents"));
+  const entries = maps().models[page.model ?? ""] ?? [];
+  details.hidden = entries.length < 2;
+  const select = /** @type {HTMLSelectElement} */ (byId("layer-of-documents"));
+  if (!select.options.length) {
+    const layers = entries[0]?.layers ?? [];
+    select.append(...layers.map((layer) => element("option", { value: String(layer) }, String(layer))));
+    select.selectedIndex = Math.floor(layers.length / 2);
+  }
+  const shown = details.open ? entries : [];
+  byId("documents-of-layer").replaceChildren(...shown.map((entry) => item(entry, select.value, `${entry.document} (${entry.n_tokens.toLocaleString("en")})`)));
 }
 
 /** @param {string} event */
@@ -268,6 +284,12 @@ starts.push(() => {
   if (!document.getElementById("layers")) return;
   for (const select of /** @type {NodeListOf<HTMLSelectElement>} */ (document.querySelectorAll("select.scale-of-maps"))) {
     select.addEventListener("change", () => setScale(select.value));
+  }
+  for (const [id, event] of [["of-documents", "toggle"], ["layer-of-documents", "change"]]) {
+    byId(id).addEventListener(event, () => {
+      showDocuments();
+      paintAll();
+    });
   }
   onState(showScale);
   showScale();
