@@ -159,7 +159,11 @@ def test_values_that_are_missing_are_left_out():
     assert set(figures["induction_dormancy"].data["model"]) == {"a"}
     assert figures["induction_scores"].data.height == 2 * N_LAYERS * N_HEADS
     without_text = RESTING.with_columns(first_token=gone, over_half=gone)
-    assert list(drawn(without_text)) == ["induction_scores", "induction_patterns", "induction_on_text"]
+    assert list(drawn(without_text)) == [
+        "induction_scores",
+        "induction_patterns",
+        "induction_on_text",
+    ]
     unscored = WITHOUT.with_columns(induction_score=gone, is_induction=pl.lit(None, pl.Boolean))
     assert "b" not in set(drawn(RESTING, unscored)["induction_scores"].data["model"])
 

@@ -41,12 +41,12 @@ def figure(tables: Tables) -> Figure | None:
             "Attention from every query (rows) to every key (columns), of single heads. Wray 2023 "
             "shows two of Llama-2-7B, one that joins the pieces of words and one that looks at the "
             "BOS. Here: the heads of the setting second_sink_heads that the model has; if none, "
-            "the head of layer 0 that gives earlier pieces of the query's own word most, and that "
-            "of the first layer below that gives key 0 most. Orange ticks above: key 0 and the "
-            f"first terminator. Formula: A[l,h,i,j]. Attention below {LEAST_DRAWN} is left blank. "
-            f"n = {words.counted(len(models), 'model')}, those whose first terminator gets most, "
-            "one text each. Unit: part of 1, linear scale. Positions, layers and heads count from "
-            "0."
+            "the head of layer 0 that gives earlier pieces of the query's own word most, and, of "
+            "the layer at the depth of layer 5 of 32, the one that gives key 0 most. Orange ticks "
+            "above: key 0 and the first terminator. Formula: A[l,h,i,j]. Attention below "
+            f"{LEAST_DRAWN} is left blank. n = {words.counted(len(models), 'model')}, those whose "
+            "first terminator gets most, one text each. Unit: part of 1, linear scale. Positions, "
+            "layers and heads count from 0."
         ),
         chart=chart.resolve_scale(color="shared"),
         data=visible,
