@@ -42,8 +42,8 @@ def sink_rate(scored: pl.LazyFrame) -> pl.LazyFrame:
 def mass_means(masses: pl.LazyFrame) -> pl.LazyFrame:
     """The table sink_mass as means over the documents that have keys of the set; a document that
     was judged and has no sinks counts as one whose sinks receive nothing."""
-    values = ["mass", "strict_mass"]
-    known = pl.when(frames.IN_MEANS).then(pl.col(values))
+    values = ["mass", "strict_mass", "uniform_mass", "times_uniform"]
+    known = pl.when(frames.IN_MEANS, pl.col("mass").is_not_null()).then(pl.col(values))
     rows = means.over_documents(masses.with_columns(known).collect(), ["layer", "key_set"], values)
     return rows.rename({"mass_n": "n_documents", "strict_mass_n": "n_strict"}).lazy()
 

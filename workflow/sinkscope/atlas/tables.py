@@ -165,6 +165,20 @@ TABLES: dict[str, Table] = {
                 SHARE,
             ),
             **interval_columns("strict_mass", SHARE),
+            "uniform_mass": Column(
+                "Float64",
+                "uniform_mass of the table sink_mass, mean over n_documents: the mass if every "
+                "query gave all keys that it sees the same attention",
+                SHARE,
+            ),
+            **interval_columns("uniform_mass", SHARE),
+            "times_uniform": Column(
+                "Float64",
+                "times_uniform of the table sink_mass, mean over those of n_documents that have "
+                "keys of the set; comparable where texts differ in length",
+                "ratio",
+            ),
+            **interval_columns("times_uniform", "ratio"),
         },
         sort=("model", "layer", "key_set"),
     ),

@@ -42,12 +42,19 @@ def figures(folder, model="a", kinds=PERPLEXITIES):
 def test_perplexities_of_the_second_half_stand_side_by_side(tmp_path):
     (figure,) = figures(tmp_path)
     assert figure.finding.text == (
-        "a, 256 tokens, 64 keys per query: perplexity of the second half 500.0 with a window "
-        "alone, 12.0 with 4 of its keys on the first tokens, 11.0 in a rolling cache (dense 10.0)."
+        "a, 256 tokens, 64 keys per query: perplexity of the second half 500.0 [452.4, 552.6] with "
+        "a window alone, 12.0 [10.9, 13.3] with 4 of its keys on the first tokens, 11.0 [10.0, "
+        "12.2] in a rolling cache (dense 10.0 [9.0, 11.1])."
     )
     assert "n = 2 documents" in figure.caption
     drawn = figure.data.filter(attention="dense", position=128)
-    assert drawn.select("panel", "loss").rows() == [("a, 64 keys", pytest.approx(math.log(10)))]
+    loss = math.log(10)
+    assert drawn.select("panel", "document", "loss").rows() == [
+        ("a, 64 keys", "all documents", pytest.approx(loss)),
+        ("a, 64 keys", "one", pytest.approx(loss + 0.1)),
+        ("a, 64 keys", "two", pytest.approx(loss - 0.1)),
+    ]
+    assert drawn.select("loss_low", "loss_high").row(0) == pytest.approx((loss - 0.1, loss + 0.1))
     as_svg(figure.spec())
 
 

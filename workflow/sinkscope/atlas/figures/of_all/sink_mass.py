@@ -15,10 +15,11 @@ from sinkscope.charts.forms.lines import line_looks, mean_lines, mean_tips
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import LINE_DASHES
 from sinkscope.charts.select import documents_in, in_most_documents, rows_where
-from sinkscope.charts.theme import rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
 
 KEY_SETS = ("first_token", "first_terminator", "sinks")
+EVEN, EVEN_LOOK = "first token, if attention were even", ("#8a8f98", (1, 2))
 FINDING = (
     "{% macro place(row) %}{{ row.mass | estimate(row.low, row.high) }} in layer {{ row.layer }} "
     "of {{ row.model }}{% endmacro %}"
@@ -44,9 +45,11 @@ def figure(tables: Tables) -> Figure:
         {"mass": "mass"},
         tables["documents"],
     ).drop("line")
-    drawn = rounded(with_labels(with_titles(masses, titles)))
+    both = pl.concat([with_labels(masses), even(mean)], how="diagonal_relaxed")
+    drawn = rounded(with_titles(both, titles))
     colours = labels_and_colours([name for name in KEY_SETS if name in set(drawn["key_set"])])
     looks = dict(zip(colours, zip(colours.values(), LINE_DASHES, strict=False), strict=True))
+    looks[EVEN] = EVEN_LOOK
     x, y = alt.X("layer:O", title="layer"), alt.Y("value:Q", title=None)
     line = mean_lines(
         # Ordinal, so that each panel has the layers of its own model.
@@ -66,12 +69,28 @@ def figure(tables: Tables) -> Figure:
         finding=largest_masses(*(of.filter(key_set="first_token") for of in (mean, rows))),
         caption=(
             f"One panel per model. Formula: {FORMULA}; mean over the documents that have keys of "
-            f"the set. {ALL_SINKS} n = {documents_in(tables['documents'])} per model; "
+            f"the set. {ALL_SINKS} Dotted: what key 0 would get if every query gave all keys "
+            "that it sees the same, mean over the same documents. "
+            f"n = {documents_in(tables['documents'])} per model; "
             f"{behind(drawn, rows['document'].n_unique())}. "
             "Unit: part of 1, linear scale. Layers count from 0."
         ),
         chart=chart.add_params(model_picker(titles)),
         data=drawn,
+    )
+
+
+def even(mean: pl.DataFrame) -> pl.DataFrame:
+    """The line of what uniform attention would give key 0. mean: rows of sink_mass_means."""
+    rows = mean.filter(pl.col("key_set") == "first_token").drop_nulls("uniform_mass")
+    return rows.select(
+        *("model", "layer"),
+        label=pl.lit(EVEN),
+        document=pl.lit(ALL_DOCUMENTS),
+        value="uniform_mass",
+        value_low="uniform_mass_low",
+        value_high="uniform_mass_high",
+        n_documents="mass_n",
     )
 
 

@@ -60,7 +60,8 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     n_layers, n_documents = axis_length(rows, "layer"), rows["document"].n_unique()
     rows = rows.filter(IN_MEANS).drop_nulls("mass")
     mean = mean.rename({"n_documents": "mass_n", "n_strict": "strict_mass_n"})
-    values = ["mass", "strict_mass"]
+    mean = mean.with_columns(uniform_mass_n="mass_n", times_uniform_n="mass_n")
+    values = ["mass", "strict_mass", "uniform_mass", "times_uniform"]
     masses = known(with_mean(rows, ["key_set", "layer"], values, documents, mean))
     drawn = with_lengths(rounded(with_labels(masses)), tables["documents"])
     # Rows of attention other than softmax may sum to more than 1.
@@ -77,6 +78,8 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             ("mass_high:Q", "to", ".4f"),
             ("mass_n:Q", "documents"),
             ("strict_mass:Q", "strict mass", ".4f"),
+            ("uniform_mass:Q", "if attention were even", ".4f"),
+            ("times_uniform:Q", "times that", ".2f"),
             "document:N",
             ("n_tokens:Q", "tokens of the document"),
         ),

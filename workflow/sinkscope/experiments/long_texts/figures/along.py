@@ -9,10 +9,12 @@ import polars as pl
 
 from sinkscope.charts.channels import panels, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import Look, line_looks
+from sinkscope.charts.forms.lines import Look, line_looks, mean_lines
+from sinkscope.charts.of_documents import behind, shown_documents
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
+from sinkscope.means import over_documents
 
 LOOKS: dict[str, Look] = {
     "dense": ("#8a8f98", (1, 0)),
@@ -20,15 +22,17 @@ LOOKS: dict[str, Look] = {
     "sinks+window": ("#0072b2", (6, 3)),
     "rolling": ("#009e73", (1, 0)),
 }
-BY = ["model", "attention", "window"]
+BY, ENDS = ["model", "attention", "window"], ("", "_low", "_high")
 FINDING = (
     "{% for row in models %}"
     "{% if not loop.first %}; {% endif %}{{ row.model }}, {{ row.n_tokens|integer }} tokens, "
     "{{ row.window|integer }} keys per query: perplexity of the second half "
-    "{{ row.with_window|decimals(1) }} with a window alone, {{ row.with_sinks|decimals(1) }} with "
-    "{{ row.n_sinks }} of its keys on the first tokens"
-    "{% if row.rolling is not none %}, {{ row.rolling|decimals(1) }} in a rolling cache{% endif %} "
-    "(dense {{ row.dense|decimals(1) }})"
+    "{{ row.with_window|estimate(row.with_window_low, row.with_window_high, '.1f') }} with a "
+    "window alone, {{ row.with_sinks|estimate(row.with_sinks_low, row.with_sinks_high, '.1f') }} "
+    "with {{ row.n_sinks }} of its keys on the first tokens"
+    "{% if row.rolling is not none %}, "
+    "{{ row.rolling|estimate(row.rolling_low, row.rolling_high, '.1f') }} in a rolling cache"
+    "{% endif %} (dense {{ row.dense|estimate(row.dense_low, row.dense_high, '.1f') }})"
     "{% endfor %}."
 )
 
@@ -38,13 +42,15 @@ def figure(tables: Tables) -> Figure | None:
     if not facts["models"]:
         return None
     drawn = rounded(lines(tables["long_text_positions"]))
+    n_documents = tables["long_text_positions"]["document"].n_unique()
     return Figure(
         name="long_texts",
         title="Long texts through a window",
         finding=Finding(FINDING, facts),
         caption=(
             "Negative log likelihood of the tokens, mean over 128 positions and "
-            f"n = {documents_in(tables['long_texts'])}, by position. window: every query sees its "
+            f"n = {documents_in(tables['long_texts'])}, by position; "
+            f"{behind(drawn, n_documents)}. window: every query sees its "
             "most recent keys, itself included; sinks+window: the first tokens are some of these "
             "keys, at their places in the text; rolling: at their places in a cache, so that they "
             "stay as near as the cache is long. One pass over the text computes what a cache "
@@ -57,40 +63,44 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def facts_of(table: pl.DataFrame) -> dict[str, Any]:
-    """Of every model and window: perplexities of the second half, over all documents."""
-    means = (
-        table.group_by(BY)
-        .agg(pl.col("loss_late").mean().exp(), pl.col("n_tokens").max(), pl.col("n_sinks").first())
-        .sort(BY, nulls_last=False)
-    )
+    """Of every model and window: perplexities of the second half, over all documents, with their
+    intervals."""
+    losses = over_documents(table, BY, ["loss_late"])
+    kinds = table.group_by(BY).agg(pl.col("n_tokens").max(), pl.col("n_sinks").first())
 
     def of(attention: str, name: str) -> pl.DataFrame:
-        rows = means.filter(pl.col("attention") == attention)
-        return rows.select("model", "window", pl.col("loss_late").alias(name))
+        rows = losses.filter(pl.col("attention") == attention)
+        perplexities = {f"{name}{end}": pl.col(f"loss_late{end}").exp() for end in ENDS}
+        return rows.select("model", "window", **perplexities)
 
+    place = ["model", "window"]
     models = (
-        means.filter(pl.col("attention") == "sinks+window")
-        .rename({"loss_late": "with_sinks"})
+        kinds.filter(pl.col("attention") == "sinks+window")
+        .drop("attention")
+        .join(of("sinks+window", "with_sinks"), on=place)
         .join(of("dense", "dense").drop("window"), on="model")
-        .join(of("window", "with_window"), on=["model", "window"])
-        .join(of("rolling", "rolling"), on=["model", "window"], how="left")
-        .sort("model", "window")
+        .join(of("window", "with_window"), on=place)
+        .join(of("rolling", "rolling"), on=place, how="left")
+        .sort(place)
     )
-    columns = ["model", "window", "n_tokens", "n_sinks", "dense", "with_window", "with_sinks"]
-    return {"models": models.select(*columns, "rolling").to_dicts()}
+    return {"models": models.to_dicts()}
 
 
 def lines(positions: pl.DataFrame) -> pl.DataFrame:
-    """panel, model, attention, window, position, loss: means over documents; dense attention in
-    the panel of every window."""
-    means = positions.group_by(*BY, "position").agg(pl.col("loss").mean())
-    windows = means.drop_nulls("window").select("model", "window").unique()
+    """panel, model, attention, window, position, document, loss and its interval: means over
+    documents, and the documents behind them; dense attention in the panel of every window."""
+    means = over_documents(positions, [*BY, "position"], ["loss"])
+    means = means.rename({"loss_n": "n_documents"}).with_columns(document=pl.lit(ALL_DOCUMENTS))
+    shown = shown_documents(positions["document"], means.height)
+    single = positions.filter(pl.col("document").is_in(shown))
+    both = pl.concat([means, single.select(*BY, "position", "document", "loss")], how="diagonal")
+    windows = both.drop_nulls("window").select("model", "window").unique()
     is_dense = pl.col("window").is_null()
-    dense = means.filter(is_dense).drop("window").join(windows, on="model")
+    dense = both.filter(is_dense).drop("window").join(windows, on="model").select(both.columns)
     panel = pl.format("{}, {} keys", "model", "window")
-    columns = ["model", "attention", "window", "position", "loss"]
-    rows = pl.concat([means.filter(~is_dense).select(columns), dense.select(columns)])
-    return rows.with_columns(panel=panel).sort("model", "window", "attention", "position")
+    rows = pl.concat([both.filter(~is_dense), dense]).with_columns(panel=panel)
+    is_single = pl.col("document") != ALL_DOCUMENTS
+    return rows.sort("model", "window", "attention", is_single, "document", "position")
 
 
 def chart(drawn: pl.DataFrame) -> alt.FacetChart:
@@ -98,10 +108,11 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
     order = drawn.select("model", "window", "panel").unique().sort("model", "window")["panel"]
     tooltip = tips(
         *("model:N", "attention:N", ("window:Q", "keys"), ("position:Q", "from position")),
-        ("loss:Q", "loss", ".3f"),
+        *(("loss:Q", "loss", ".3f"), ("loss_low:Q", "95 % interval from", ".3f")),
+        *(("loss_high:Q", "to", ".3f"), ("n_documents:Q", "documents"), "document:N"),
     )
     x = alt.X("position:Q", title="position").axis(format=",d", tickCount=5)
     y = alt.Y("loss:Q", title="nats per token").scale(zero=False)
-    line = alt.Chart(width=310, height=200).mark_line(strokeWidth=1.5)
-    line = line.encode(x=x, y=y, **line_looks("attention", LOOKS), tooltip=tooltip)
+    looks = line_looks("attention", LOOKS)
+    line = mean_lines(x, y, looks, tooltip, field="loss", width=310, height=200)
     return panels(line, drawn, "panel", 2, order.to_list()).resolve_scale(x="independent")
