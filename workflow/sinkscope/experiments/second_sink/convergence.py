@@ -7,7 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
-from sinkscope.experiments.second_sink.constants import STEPS
+from sinkscope.experiments.second_sink.constants import OWN, STEPS
+from sinkscope.intervals import draws, interval
+
+PAIR_STEPS = 2.0**30  # per unit of a cosine: sums over pairs of 2,000 documents are exact
+LEAST_DOCUMENTS = 3  # two have one pair
 
 Sums = dict[tuple[str, str, int], tuple[int, np.ndarray]]
 
@@ -69,3 +73,32 @@ def pairs(units: pl.DataFrame) -> pl.DataFrame:
             )
         )
     return pl.concat(frames)
+
+
+def pair_intervals(cosines: pl.DataFrame) -> pl.DataFrame:
+    """model, mark (OWN), layer, n_documents, convergence_low, convergence_high: the interval of the
+    mean cosine over pairs of documents. cosines: returned by pairs. Layers of fewer than
+    LEAST_DOCUMENTS have no row."""
+    rows, by = [], ["model", "layer"]
+    ordered = cosines.sort(*by, "document", "other")
+    for (model, layer), part in ordered.group_by(by, maintain_order=True):
+        n = part["document"].n_unique()
+        if n >= LEAST_DOCUMENTS:
+            low, high = interval(mean_over_pairs(part["cosine"].to_numpy().reshape(n, n))[:, None])
+            rows.append((model, OWN, layer, n, low.item(), high.item()))
+    schema = {
+        "model": pl.String, "mark": pl.String, "layer": pl.Int64, "n_documents": pl.Int64,
+        "convergence_low": pl.Float64, "convergence_high": pl.Float64,
+    }  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def mean_over_pairs(cosines: np.ndarray) -> np.ndarray:
+    """[1 + RESAMPLES]: mean over the pairs of different documents of each resample; NaN where one
+    document was drawn alone. cosines: [document, document]."""
+    weights = draws(len(cosines))
+    same = np.square(weights).sum(1)  # pairs of a document with itself, or drawn twice
+    others = np.rint(cosines * PAIR_STEPS) / PAIR_STEPS
+    np.fill_diagonal(others, 0)
+    sums, n_pairs = ((weights @ others) * weights).sum(1), len(cosines) ** 2 - same
+    return np.divide(sums, n_pairs, out=np.full_like(sums, np.nan), where=n_pairs > 0)

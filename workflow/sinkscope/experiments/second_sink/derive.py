@@ -9,7 +9,12 @@ import polars as pl
 
 from sinkscope import means
 from sinkscope.experiments.second_sink.constants import OWN, STUDIED, STUDIED_OF, SUMS, UNITS
-from sinkscope.experiments.second_sink.convergence import convergence, pairs, summed
+from sinkscope.experiments.second_sink.convergence import (
+    convergence,
+    pair_intervals,
+    pairs,
+    summed,
+)
 from sinkscope.experiments.second_sink.tables import TABLES
 from sinkscope.keys import LOCAL_WIDTHS
 from sinkscope.tables.parts import Parts
@@ -19,12 +24,15 @@ MEANS = ("first_token", "second_sink", "next_terminator", "strongest", "cosine",
          "unit_distance", "cosine_others")  # fmt: skip
 
 
-def by_layer(table: pl.DataFrame, converged: pl.DataFrame, threshold: float) -> pl.DataFrame:
+def by_layer(
+    table: pl.DataFrame, converged: pl.DataFrame, ends: pl.DataFrame, threshold: float
+) -> pl.DataFrame:
     """Means over documents with their intervals: one row per model, mark and layer; the mark OWN is
     the text itself.
 
     table: second_sink. converged: model, mark, layer; cosine and unit_distance over pairs of
-    documents. A layer holds a second sink if its mean mass is at least `threshold`.
+    documents. ends: its intervals, which count where they are over the same number of documents. A
+    layer holds a second sink if its mean mass is at least `threshold`.
     """
     texts = table.filter("is_own").with_columns(mark=pl.lit(OWN))
     rows, by = pl.concat([texts, table]), ["model", "mark", "layer"]
@@ -35,11 +43,14 @@ def by_layer(table: pl.DataFrame, converged: pl.DataFrame, threshold: float) -> 
         convergence="cosine",
         convergence_distance="unit_distance",
     )
+    both = ends.join(converged.select(*by, "n_documents"), on=[*by, "n_documents"])
+    of_all = both.drop("n_documents")
     return (
         means.over_documents(rows, by, MEANS)
         .rename({"second_sink_n": "n_documents"})
         .join(ratio, on=by)
         .join(of_pairs, on=by, how="left")
+        .join(of_all, on=by, how="left")
         .with_columns(
             threshold=pl.lit(threshold),
             is_second_sink=(pl.col("second_sink") >= threshold).fill_null(False),
@@ -167,5 +178,6 @@ def derive(
     }
     if not table.is_empty():
         converged = convergence(summed(parts.each(SUMS)))
-        tables["second_sink_layers"] = by_layer(table, converged, threshold)
+        ends = pair_intervals(tables["second_sink_states"])
+        tables["second_sink_layers"] = by_layer(table, converged, ends, threshold)
     return tables

@@ -94,6 +94,14 @@ OF_LAYERS = {
         "all pairs of documents; null if n_states is 1",
         COSINE,
     ),
+    "convergence_low": Column(
+        "Float64",
+        "low end of the 95 % bootstrap interval over documents of convergence, over the pairs of "
+        "different documents of each resample; only of the texts as they are (mark own), and null "
+        "if they are fewer than three or more than documents_in_report",
+        COSINE,
+    ),
+    "convergence_high": Column("Float64", "high end of the same interval of convergence", COSINE),
     "convergence_distance": Column(
         "Float64",
         "root mean square distance between the same states, each divided by its L2 norm, "

@@ -1,12 +1,20 @@
 """The second sink over documents: means, first and last layer, and the naive expectation."""
 
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
 import torch
 
 from sinkscope.experiments.second_sink.constants import OWN
-from sinkscope.experiments.second_sink.convergence import convergence, pairs, summed
+from sinkscope.experiments.second_sink.convergence import (
+    convergence,
+    mean_over_pairs,
+    pair_intervals,
+    pairs,
+    summed,
+)
 from sinkscope.experiments.second_sink.derive import (
     by_layer,
     expected,
@@ -15,7 +23,10 @@ from sinkscope.experiments.second_sink.derive import (
     spans,
 )
 from sinkscope.experiments.second_sink.measure import States
+from sinkscope.intervals import draws
 
+NO_PAIRS = pl.DataFrame(schema={"model": pl.String, "layer": pl.Int64, "document": pl.String,
+                                "other": pl.String, "cosine": pl.Float64})  # fmt: skip
 CONVERGENCE = {"model": pl.String, "mark": pl.String, "layer": pl.Int64, "n_documents": pl.Int64,
                "cosine": pl.Float64, "unit_distance": pl.Float64}  # fmt: skip
 
@@ -39,7 +50,8 @@ def table(masses, model="m", first=0.5):
 
 
 def layers_of(masses, threshold=0.1, **more):
-    return by_layer(table(masses, **more), pl.DataFrame(schema=CONVERGENCE), threshold)
+    none = pl.DataFrame(schema=CONVERGENCE)
+    return by_layer(table(masses, **more), none, pair_intervals(NO_PAIRS), threshold)
 
 
 def test_means_are_over_documents_that_have_later_queries():
@@ -61,6 +73,29 @@ def test_intervals_are_over_documents_also_of_the_ratio_of_two_means():
     assert [first[f"ratio_{end}"] for end in ("low", "high")] == pytest.approx([0.2, 0.4])
     assert [second[f"second_sink_{end}"] for end in ("low", "high")] == [None, None]
     assert [first["next_terminator_n"], first["cosine_n"], second["cosine_n"]] == [2, 2, 2]
+
+
+def test_the_interval_of_a_mean_over_pairs_resamples_documents():
+    """Pairs of a document with itself do not count, also where it was drawn twice."""
+    rng = np.random.default_rng(3)
+    units = rng.normal(size=(5, 4))
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    cosines = units @ units.T
+    expected = []
+    for counts in draws(5).astype(int):
+        drawn = np.repeat(np.arange(5), counts)
+        values = [cosines[i, j] for i, j in itertools.combinations(drawn, 2) if i != j]
+        expected.append(np.mean(values) if values else np.nan)
+    np.testing.assert_allclose(mean_over_pairs(cosines), expected, atol=1e-8)
+    frame = pairs(
+        pl.DataFrame({"model": "m", "layer": 0, "document": list("abcde"), "unit": units.tolist()})
+    )
+    (row,) = pair_intervals(frame).rows(named=True)
+    low, high = np.nanpercentile(expected[1:], [2.5, 97.5])
+    assert (row["convergence_low"], row["convergence_high"]) == pytest.approx((low, high))
+    assert (row["mark"], row["n_documents"]) == (OWN, 5)
+    two = frame.filter(pl.col("document").is_in(["a", "b"]), pl.col("other").is_in(["a", "b"]))
+    assert pair_intervals(two).is_empty()
 
 
 def test_it_is_born_in_the_first_layer_at_the_threshold_and_ends_in_the_last():

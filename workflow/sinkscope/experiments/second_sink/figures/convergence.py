@@ -8,6 +8,8 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.of_documents import behind, shown_documents
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.experiments.second_sink import looks
 from sinkscope.experiments.second_sink.constants import OWN
 from sinkscope.findings.finding import Finding
@@ -19,7 +21,8 @@ LINES = {
 }
 MOST_ALIKE = (
     "Across documents the first terminator's state is most alike in layer {{ most[0].layer }} of "
-    "{{ most[0].model }} (mean cosine {{ most[0].convergence|decimals(3) }})"
+    "{{ most[0].model }} (mean cosine {{ most[0].convergence|"
+    "estimate(most[0].convergence_low, most[0].convergence_high, '.3f') }})"
     "{% if n_models %}"
     "; in the last layer full stops are more alike than commas in their place in "
     "{{ n_above_comma }} of {{ n_models|counted('model') }}"
@@ -31,7 +34,7 @@ def figure(tables: Tables) -> Figure | None:
     layers = tables["second_sink_layers"]
     if not layers["convergence"].count():
         return None
-    drawn = looks.lines(layers, LINES)
+    drawn = with_documents(layers, tables)
     n_documents = layers.select(pl.col("n_states").max()).item()
     return Figure(
         name="second_sink_convergence",
@@ -41,11 +44,36 @@ def figure(tables: Tables) -> Figure | None:
             "Formula: mean over all pairs of documents of the cosine of the states of their first "
             f"terminators. {looks.STATE}. Dashed: with the same mark, a full stop or a comma, in "
             f"its place in every document. n = {words.counted(n_documents, 'document')} with a "
-            "sentence that ends. Unit: cosine, linear scale. Layers count from 0."
+            f"sentence that ends; {behind(drawn, n_documents)} (mean cosine of a document to the "
+            "others). Unit: cosine, linear scale. Layers count from 0."
         ),
         chart=looks.cosine_panels(drawn, LINES, "cosine across documents"),
         data=drawn,
     )
+
+
+def with_documents(layers: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+    """The lines with their intervals, and as points the mean cosine of each document to all others
+    that are compared with it."""
+    by = ["model", "layer"]
+    ends = {"value_low": "convergence_low", "value_high": "convergence_high"}
+    own = layers.filter(pl.col("mark") == OWN).select(*by, **ends, line=pl.lit(looks.TERMINATOR))
+    n_states = layers.select(*by, "mark", n_documents="n_states").filter(pl.col("mark") == OWN)
+    lines = looks.lines(layers, LINES).with_columns(document=pl.lit(ALL_DOCUMENTS))
+    lines = lines.join(own, on=[*by, "line"], how="left")
+    lines = lines.join(n_states.drop("mark"), on=by, how="left")
+    states = tables["second_sink_states"].filter(pl.col("document") != pl.col("other"))
+    shown = shown_documents(states["document"], own.height)
+    points = (
+        states.filter(pl.col("document").is_in(shown))
+        .group_by(*by, "document")
+        .agg(value=pl.col("cosine").mean())
+        .with_columns(pl.col("layer").cast(lines.schema["layer"]), line=pl.lit(looks.TERMINATOR))
+        .join(tables["documents"].select("model", "document", "n_tokens"),
+              on=["model", "document"], how="left")
+        .sort(*by, "document")
+    )  # fmt: skip
+    return rounded(pl.concat([lines, points], how="diagonal_relaxed"))
 
 
 def most_alike(layers: pl.DataFrame) -> dict[str, Any]:
@@ -59,7 +87,9 @@ def most_alike(layers: pl.DataFrame) -> dict[str, Any]:
     last = stops.join(commas, on=by, suffix="_comma").filter(
         pl.col("layer") == pl.col("layer").max().over("model")
     )
+    ends = layers.filter(pl.col("mark") == OWN).select(*by, "^convergence_(low|high)$")
     most = texts.sort("convergence", *by, descending=[True, False, False]).head(1)
+    most = most.join(ends, on=by)
     return {
         "most": most.to_dicts(),
         "n_models": last.height,
