@@ -222,7 +222,7 @@ def second_sink(folder, model, masses=(0.0, 0.36, 0.24), key=8, n=40, marks=("."
     return part
 
 
-def norms(folder, model, value=0.1, massive=False, n=12):
+def norms(folder, model, value=0.1, massive=False, n=12, key=1.0):
     """What that experiment wrote of a model with two layers on two documents: the first token's
     value is `value` times the others', its attention 0.6 (in layer 1) becomes 0.6 * value."""
     part = folder / "results" / "experiments" / "norms" / model
@@ -231,13 +231,13 @@ def norms(folder, model, value=0.1, massive=False, n=12):
     frames = {
         "norms": [
             {"document": document, "layer": layer, "position": i, "token": f"t{i}",
-             "key_class": "word", "state": 50.0 if i == 0 else 1.0, "key": 1.0,
+             "key_class": "word", "state": 50.0 if i == 0 else 1.0, "key": key,
              "value": value if i == 0 else 0.5 if i == 3 else 1.0}
             for document, layer in grid for i in range(n)
         ],
         "norm_ratios": [
             {"document": document, "layer": layer, "sink": sink, "position": position,
-             "state": 50.0 if position == 0 else 1.5, "key": 1.0, "value": value}
+             "state": 50.0 if position == 0 else 1.5, "key": key, "value": value}
             for document, layer in grid
             for sink, position in (("first_token", 0), ("first_terminator", 3))
         ],

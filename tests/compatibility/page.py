@@ -8,7 +8,9 @@ import torch
 import transformers
 
 PAGE = Path(__file__).parents[2] / "docs/reference/compatibility.md"
-DOORS = {"sdpa": "scaled_dot_product_attention", "eager": "AttentionInterface"}
+DOORS = {
+    "sdpa": "scaled_dot_product_attention", "eager": "AttentionInterface", "own code": "softmax",
+}  # fmt: skip
 TEXT = """# Which architectures can be observed
 
 Made by `make compatibility` with transformers {transformers} and torch {torch}; do not edit.
@@ -22,10 +24,14 @@ output (relative to its largest entry).
 Of {n} architectures {observed} are observed, {refused} are refused, {none} have no attention with
 softmax, and {undecided} are not decided, because no tiny model of them can be built here. A job
 refuses a model before it runs, with the sentence of its row. At run time it also refuses a model whose
-calls of the attention cannot be matched to its layers, and one whose own attention function is not the
-formula that Sinkscope computes, whether or not its architecture is in this table.
+calls of the attention cannot be matched to its layers, one whose own attention function is not the
+formula that Sinkscope computes, and one that changes its rows of attention before they meet the values,
+whether or not its architecture is in this table.
 
-- *scaled_dot_product_attention*, *AttentionInterface*: where the attention is intercepted.
+- *scaled_dot_product_attention*, *AttentionInterface*, *softmax*: where the attention is intercepted.
+  *softmax*: the model computes its attention in code of its own. Its logits, with position bias and
+  mask, are taken from the softmax, and the values from the product that follows. The norms of its keys
+  (table `norms`) are not known.
 - *learned sinks*: a logit per head takes part in the softmax; the table `virtual_sink` has its share.
 - *layers without attention*: a hybrid model. Layers keep the numbers of the model; the table `models`
   names those without attention.
@@ -33,7 +39,10 @@ formula that Sinkscope computes, whether or not its architecture is in this tabl
   cross attention are left out.
 - Falcon is compared with a float64 reference: the library's eager path adds its ALiBi twice.
 - `granite_swa` and `granitemoe_swa` are compared without the part of their learned sinks, which the
-  library leaves out of the attention that it returns.
+  library leaves out of the attention that it returns; `prophetnet` and `squeezebert` with the softmax
+  of what it returns, which are logits.
+- `nystromformer` is observed where it has as many landmarks as segments and so attends to all tokens;
+  otherwise a job refuses it. So it does with `deberta` where heads are mixed after the softmax.
 - `deepseek_v4` also attends to compressed blocks of tokens. These are keys of no token: rows over the
   tokens sum to what the blocks and the learned sink leave.
 

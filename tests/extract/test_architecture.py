@@ -75,9 +75,8 @@ def test_neither_a_masked_nor_a_causal_language_model_needs_its_family():
 @pytest.mark.parametrize(
     ("kind", "sentence"),
     [
-        ("bloom", "BloomModel of transformers"),
-        ("deberta-v2", "DebertaV2Model of transformers"),
-        ("mvp", "computes its attention in code of its own, where it cannot be observed"),
+        ("longformer", "LongformerModel of transformers"),
+        ("xlnet", "computes its attention in code of its own, where it cannot be observed"),
         ("mamba", "MambaModel has no attention with softmax, so that there is nothing to observe"),
         ("rwkv", "RwkvModel has no attention with softmax"),
         ("vit", "'vit' is not a model of text"),

@@ -12,6 +12,7 @@ import torch
 import compare
 import tiny
 from extract.test_interface import made
+from extract.test_own_code import made as own_code
 from extract.test_padded import small, together
 from extract.test_variants import variant
 from sinkscope.documents import Document
@@ -30,6 +31,8 @@ LENGTHS = (33, 21)  # of the documents of a pass
 def model(name):
     if name in ("sigmoid", "softmax_off_by_one", "learned_sink", "gated_softmax"):
         return replace(tiny.loaded("gpt2"), network=variant(name).transformer)
+    if name in ("bloom", "mpt", "deberta"):
+        return own_code(name)
     return made(name) if name in ("gpt_oss", "gemma2") else tiny.loaded(name)
 
 
@@ -74,7 +77,7 @@ def check(results):
 @pytest.mark.parametrize(
     "name",
     [
-        *tiny.NAMES, "gpt_oss", "gemma2",
+        *tiny.NAMES, "gpt_oss", "gemma2", "bloom", "mpt", "deberta",
         "sigmoid", "softmax_off_by_one", "learned_sink", "gated_softmax",
     ],
 )  # fmt: skip
@@ -151,6 +154,12 @@ OF_CALLS = {
     "keys of another head": ("llama", lambda call: call._replace(key=rolled(call.key, 1))),
     "values of another head": ("llama", lambda call: call._replace(value=rolled(call.value, 1))),
     "keys of the next token": ("opt", lambda call: call._replace(key=rolled(call.key, 2))),
+    "no logits": ("bloom", lambda call: call._replace(mask=torch.zeros_like(call.mask))),
+    "logits of another head": ("mpt", lambda call: call._replace(mask=rolled(call.mask, 1))),
+    "logits of the next key": ("deberta", lambda call: call._replace(mask=rolled(call.mask, -1))),
+    "logits that are only seen": (
+        "bloom", lambda call: call._replace(mask=call.mask > torch.finfo(call.mask.dtype).min),
+    ),
     "products in half precision": (
         "roberta", lambda call: call._replace(query=call.query.bfloat16().float()),
     ),

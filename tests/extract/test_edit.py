@@ -6,6 +6,7 @@ import torch
 import reference
 import tiny
 from calls import call
+from extract.test_own_code import made as own_code
 from sinkscope.extract.edit import Edited, restricted, visible_keys
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
@@ -43,6 +44,7 @@ def variant(attention):
 
 LOADERS = {name: lambda name=name: tiny.loaded(name) for name in tiny.NAMES}
 LOADERS |= {name: lambda name=name: variant(name) for name in ("sigmoid", "softmax_off_by_one")}
+LOADERS |= {name: lambda name=name: own_code(name) for name in ("bloom", "mpt", "deberta")}
 
 
 @pytest.fixture(params=LOADERS, scope="module")
@@ -106,6 +108,20 @@ def test_alibi_of_falcon_survives_a_mask(ids):
     q, k = (torch.from_numpy(getattr(captured, name)[0][0]) for name in ("query", "key"))
     plain = (q @ k.transpose(-1, -2) / 8**0.5).masked_fill(~allowed.tril(), -torch.inf).softmax(-1)
     assert (maps[0, 0].double() - plain).abs().max() > 0.05
+
+
+@pytest.mark.parametrize("kind", ["bloom", "mpt"])
+def test_alibi_in_code_of_its_own_survives_a_mask(kind, ids):
+    """Against the library's own rows, with what is forbidden taken out of them."""
+    loaded = own_code(kind)
+    allowed = (torch.arange(N)[:, None] - torch.arange(N)).abs() < 9
+    maps, _, _ = observed(loaded, ids, allowed)
+    with torch.inference_mode():
+        # The first layer's queries and keys are those of the dense pass.
+        p = loaded.network(ids, output_attentions=True).attentions[0][0].double() * allowed
+    p = p / p.sum(-1, keepdim=True)
+    torch.testing.assert_close(maps[0, 0].double(), p, rtol=1e-5, atol=1e-6)
+    assert maps[0, 0, 0, 20:, :12].sum() == 0  # though ALiBi is there for keys further away
 
 
 def test_a_mask_of_numbers_keeps_its_numbers_where_keys_are_allowed():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from transformers import AutoModel, GPTJConfig
+from transformers import AutoModel, XLNetConfig
 
 import tiny
 from compare import observe
@@ -65,13 +65,10 @@ def test_eager_attention_is_seen_at_the_door_of_the_library(name):
 
 
 def test_a_model_that_goes_another_way_is_refused():
-    config = GPTJConfig(
-        vocab_size=100, n_positions=96, n_embd=32, rotary_dim=4, n_layer=2, n_head=4,
-        bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+    config = XLNetConfig(vocab_size=100, d_model=32, n_layer=2, n_head=4, d_inner=32)
     network = AutoModel.from_config(config).eval()
-    loaded = replace(tiny.loaded("gpt2"), network=network)
-    with pytest.raises(SinkscopeError, match=r"model 'gpt2'.*cannot.* 0 times.*choose a model"):
+    loaded = replace(tiny.loaded("bert"), network=network)
+    with pytest.raises(SinkscopeError, match=r"model 'bert'.*cannot.* 0 times.*choose a model"):
         run_observed(loaded, echo, IDS)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 from huggingface_hub import constants
-from transformers import AutoConfig, AutoModel, BloomConfig
+from transformers import AutoConfig, AutoModel, XLNetConfig
 
 import composite
 import tiny
@@ -139,11 +139,11 @@ def test_a_document_is_no_longer_than_the_model_takes(published):
 def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(
     tmp_path, monkeypatch, capsys
 ):
-    BloomConfig(hidden_size=32, n_layer=2, n_head=4).save_pretrained(tmp_path / "bloom")
+    XLNetConfig(d_model=32, n_layer=2, n_head=4).save_pretrained(tmp_path / "xlnet")
     composite.config("llava").save_pretrained(tmp_path / "llava")
     tiny.save(tmp_path / "good", "gpt2")
     (tmp_path / "m.tsv").write_text(
-        "model\tsource\nbloom\tpath:bloom\ngood\tpath:good\nllava\tpath:llava\nx\thub:no/where\n"
+        "model\tsource\nxlnet\tpath:xlnet\ngood\tpath:good\nllava\tpath:llava\nx\thub:no/where\n"
     )
     (tmp_path / "d.tsv").write_text("document\tpath\nd\td.txt\n")
     (tmp_path / "d.txt").write_text("Z text")
@@ -159,13 +159,13 @@ def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(
     assert " | 3 x 4 |" in next(row for row in printed.out.splitlines() if "| llava |" in row)
     said = printed.err.splitlines()
     assert len(said) == 2
-    assert said[0].startswith("sinkscope: model 'bloom': BloomModel of transformers")
+    assert said[0].startswith("sinkscope: model 'xlnet': XLNetModel of transformers")
     assert said[1].startswith("sinkscope: model 'x': the architecture of no/where is not known")
 
 
 @pytest.mark.parametrize(
     ("kind", "sentence"),
-    [("gpt2", None), ("bloom", "model 'tiny': BloomModel of .* code of its own")],
+    [("gpt2", None), ("xlnet", "model 'tiny': XLNetModel of .* code of its own")],
 )
 def test_a_hub_model_is_known_once_its_config_is_in_the_cache(
     tmp_path, monkeypatch, kind, sentence

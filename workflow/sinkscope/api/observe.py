@@ -26,6 +26,7 @@ from sinkscope.extract.encode import Encoded
 from sinkscope.extract.gates import gates_of
 from sinkscope.extract.layers import fault_of, layer_numbers
 from sinkscope.extract.observe import unobservable
+from sinkscope.extract.own_code import own_code_of
 from sinkscope.extract.states import entering
 from sinkscope.extract.streaming import Workspace
 
@@ -176,6 +177,7 @@ class Observer:
                 answered(current, network, beside=True, numbers=self._numbers),
                 entering(network, n_layers, current.states),
                 gates_of(network, n_layers, inputs.real) as gates,
+                own_code_of(network),
             ):
                 current.use(gates)
                 yield

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sinkscope.extract.architecture import supports_sdpa
 from sinkscope.extract.masks import Call, heads_of
 
 ROWS = 256  # queries whose mask is in memory
@@ -29,7 +30,9 @@ def by_key(network: torch.nn.Module, *, padded: bool) -> Iterator[Callable[[Call
     """Within the block the network builds no mask that contains the bias; the yielded function adds
     the bias to a call. Without ALiBi, or with padding, nothing changes."""
     module: Any = sys.modules[type(network).__module__]
-    if padded or not all(hasattr(module, name) for name in NAMES):
+    # BLOOM's module has these names, too, but code of its own for the attention.
+    is_falcon = all(hasattr(module, name) for name in NAMES) and supports_sdpa(network.config)
+    if padded or not is_falcon:
         yield lambda call: call
         return
     originals = {name: getattr(module, name) for name in NAMES}

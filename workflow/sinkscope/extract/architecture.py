@@ -23,6 +23,12 @@ from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.variants import VariantGPT2Config
 
 COMPATIBILITY = "docs/reference/compatibility.md lists those that can be observed"
+INTERFACE = "ALL_ATTENTION_FUNCTIONS.get_interface("
+# Their attention is not one softmax over all tokens times the values, at least for long texts.
+UNOBSERVED = frozenset(
+    ("big_bird", "bigbird_pegasus", "convbert", "cpmant", "funnel", "longformer", "reformer",
+     "xlnet")
+)  # fmt: skip
 SIZES = ("num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
 
 
@@ -88,13 +94,11 @@ def check_observable(what: str, config: Any) -> None:
     if network is None or network.main_input_name != "input_ids":
         raise ModelError(f"{what}: '{kind}' is not a model of text; choose another model.")
     if implementation(config) is None:
-        source = source_of(network)
-        has_classes = re.search(r"^class \w*Attention", source, re.MULTILINE)
-        if not has_classes or not re.search(r"([sS]oftmax|logsumexp)\(", source):
-            raise ModelError(
-                f"{what}: {network.__name__} has no attention with softmax, so that there is "
-                f"nothing to observe; choose another model ({COMPATIBILITY})."
-            )
+        raise ModelError(
+            f"{what}: {network.__name__} has no attention with softmax, so that there is "
+            f"nothing to observe; choose another model ({COMPATIBILITY})."
+        )
+    if kind in UNOBSERVED:
         raise ModelError(
             f"{what}: {network.__name__} of transformers {transformers.__version__} computes its "
             "attention in code of its own, where it cannot be observed; choose another model "
@@ -130,13 +134,21 @@ def network_class(config: Any) -> Any:
 
 def implementation(config: Any) -> str | None:
     """The library's name of the attention that is observed: sdpa, or eager for models that sdpa
-    cannot compute and that use the AttentionInterface. None if there is no such attention."""
+    cannot compute. None if there is no attention with softmax."""
     network = network_class(config)
     if network is None:
         return None
-    if network._supports_sdpa and getattr(config, "attn_logit_softcapping", None) is None:
+    if supports_sdpa(config):
         return "sdpa"
-    return "eager" if "ALL_ATTENTION_FUNCTIONS.get_interface(" in source_of(network) else None
+    source = source_of(network)
+    has_classes = re.search(r"^class \w*Attention", source, re.MULTILINE)
+    has_softmax = has_classes and re.search(r"([sS]oftmax|logsumexp)\(", source)
+    return "eager" if INTERFACE in source or has_softmax else None
+
+
+def supports_sdpa(config: Any) -> bool:
+    has_cap = getattr(config, "attn_logit_softcapping", None) is not None
+    return bool(network_class(config)._supports_sdpa) and not has_cap
 
 
 def source_of(network: Any) -> str:

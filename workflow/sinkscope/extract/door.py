@@ -3,9 +3,10 @@
 Every family that transformers runs through sdpa calls torch's scaled_dot_product_attention once
 per layer; models with learned sinks or soft caps get their own function from the library's
 AttentionInterface (`interface`); the variants of this package call `variants.attention`. While an
-`answered` block is open, all three lead to a router. It serves a call only in the thread that
-opened the block and, where a model is named, only if the call comes from inside that model. Every
-other call goes to torch or the library unchanged.
+`answered` block is open, all three lead to a router; so does the softmax of models that compute
+attention in code of their own (`own_code`). The router serves a call only in the thread that opened
+the block and, where a model is named, only if the call comes from inside that model. Every other
+call goes to torch or the library unchanged.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ def _attention(
         finally:
             _thread.in_original = before
 
-    listeners = _listening()
+    listeners = listening()
     if not listeners:
         return run()
     mask = attn_mask
@@ -179,12 +180,12 @@ def _attention(
 
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     call = Call(query, key, value, mask, is_causal, factor, own=own)
-    return _serve(listeners, call, dropout_p, run)
+    return serve(listeners, call, dropout_p, run)
 
 
 def _variant(call: Call) -> Tensor:
     """Takes the place of variants.attention."""
-    listeners = _listening()
+    listeners = listening()
     if not listeners:
         return _patch.variant(call)
 
@@ -205,7 +206,7 @@ def _variant(call: Call) -> Tensor:
             )
         )
 
-    return _serve(listeners, call._replace(own=own), 0.0, run)
+    return serve(listeners, call._replace(own=own), 0.0, run)
 
 
 def _get_interface(self: AttentionInterface, name: str, default: Callable[..., Any]) -> Any:
@@ -222,11 +223,16 @@ def _get_interface(self: AttentionInterface, name: str, default: Callable[..., A
         attention_mask: Tensor | None,
         **options: Any,
     ) -> tuple[Tensor, Any]:
-        listeners = _listening()
+        listeners = listening()
         if not listeners:
             return function(module, query, key, value, attention_mask, **options)
         request = request_of(function, module, query, key, value, attention_mask, options)
-        if not is_the_formula(module, request):
+        _thread.is_serving = True  # its softmax is no call of its own
+        try:
+            is_known = is_the_formula(module, request)
+        finally:
+            _thread.is_serving = False
+        if not is_known:
             raise UnobservableError(
                 f"{type(module).__name__} computes other rows than softmax of its products"
             )
@@ -237,13 +243,13 @@ def _get_interface(self: AttentionInterface, name: str, default: Callable[..., A
             output, weights = request.run(query.shape[2])
             return output.transpose(1, 2)
 
-        output = _serve(listeners, request.call, request.dropout, run)
+        output = serve(listeners, request.call, request.dropout, run)
         return output.transpose(1, 2).contiguous(), weights
 
     return attention
 
 
-def _listening() -> list[Listener]:
+def listening() -> list[Listener]:
     """The listeners that get the current call, the innermost block first."""
     if not _thread.listeners or _thread.is_serving:
         return []
@@ -269,7 +275,7 @@ def calling_modules() -> Iterator[torch.nn.Module]:
         frame = frame.f_back
 
 
-def _serve(
+def serve(
     listeners: list[Listener], call: Call, dropout_p: float, run: Callable[[], Tensor]
 ) -> Tensor:
     """The layer's output, from the innermost listener that makes it, else from the model."""

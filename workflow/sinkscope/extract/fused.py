@@ -153,6 +153,7 @@ def supported_by_kernels(call: Call) -> bool:
         and call.softcap is None
         and call.sink is None
         and not call.n_extra
+        and call.has_keys
         and call.query.dtype in TYPES
         and max(call.query.shape[-1], call.value.shape[-1]) <= LARGEST_HEAD
         and call.query.shape[2] <= LONGEST

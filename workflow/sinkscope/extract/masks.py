@@ -35,6 +35,8 @@ class Call(NamedTuple):
     broadcastable to [batch, head, query, 1], which takes its part of a softmax row. n_extra: number
     of keys behind those of the tokens, which are of no token (DeepSeek-V4's compressed blocks).
 
+    has_keys: False if the mask has the whole logits, and query and key hold zeros (`own_code`).
+
     layer: the layer that makes the call; None where only the order of the calls tells it. own:
     the layer's output [batch, head, token, d] by the model's own attention function; own(i): of the
     query heads that share key head i.
@@ -51,6 +53,7 @@ class Call(NamedTuple):
     softcap: float | None = None
     sink: Tensor | None = None
     n_extra: int = 0
+    has_keys: bool = True
     layer: int | None = None
     own: Own | None = None
 

@@ -19,6 +19,7 @@ from sinkscope.extract.door import UnobservableError, answered
 from sinkscope.extract.layers import fault_of, layer_numbers
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.own_code import own_code_of
 
 
 def run_observed(
@@ -56,6 +57,7 @@ def run_observed(
             torch.inference_mode(),
             answered(count_and_attend, numbers=numbers, n_tokens=ids.shape[1]),
             by_key(loaded.network, padded=padded) as with_bias,
+            own_code_of(loaded.network),
         ):
             output = loaded.network(**options)
     except UnobservableError as error:

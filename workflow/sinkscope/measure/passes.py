@@ -31,7 +31,8 @@ class Pass:
     states: [batch, token, d], the residual state that enters the layer, from which its queries,
     keys and values are computed. (The output of the last layer is not included: many families
     return it only after their final norm.) key_norms, value_norms: [batch, token], L2, mean over
-    key-value heads. n_queries: [layer, batch, key], number of queries that see a key.
+    key-value heads; NaN for keys that are not known (Call.has_keys). n_queries: [layer, batch,
+    key], number of queries that see a key.
     """
 
     layers: list[LayerStatistics]
@@ -55,7 +56,8 @@ class Watching(Observation):
         self.value_norms: list[Tensor] = []
 
     def __call__(self, call: Call) -> Tensor:
-        self.key_norms.append(call.key.float().norm(dim=-1).mean(1))
+        key_norm = call.key.float().norm(dim=-1).mean(1)
+        self.key_norms.append(key_norm if call.has_keys else torch.full_like(key_norm, torch.nan))
         self.value_norms.append(call.value.float().norm(dim=-1).mean(1))
         return super().__call__(call)
 

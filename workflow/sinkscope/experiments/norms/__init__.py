@@ -19,7 +19,7 @@ def beside_others(vector: str) -> Column:
     """The norm of a vector of a sink token as a multiple of that of other tokens."""
     meaning = (
         f"norm of its {vector} divided by the median over all tokens that are not sinks; null if "
-        "all tokens are sinks"
+        "all tokens are sinks or the norms are not known"
     )
     return Column("Float64", meaning, RATIO)
 
@@ -38,7 +38,8 @@ TABLES: dict[str, Table] = {
             "key": Column(
                 "Float64",
                 "norm of the key vector that enters the attention (after rotary embedding), mean "
-                "over key-value heads",
+                "over key-value heads; null where the model has code of its own for its attention, "
+                "which does not show them",
                 NORM,
             ),
             "value": Column(

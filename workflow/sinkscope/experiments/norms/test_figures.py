@@ -37,6 +37,19 @@ def test_every_figure_is_there_and_draws(both):
         assert "NaN" not in as_svg(figure.spec())
 
 
+def test_norms_of_keys_may_be_unknown(tmp_path):
+    """Of models with attention in code of their own."""
+    made = drawn(tmp_path, a={"key": float("nan")}, b={})
+    assert list(made) == NAMES
+    lines = made["norms_ratios"].data
+    assert set(lines.filter(model="a")["line"]) == {
+        "state, first token", "value, first token",
+        "state, first terminator", "value, first terminator",
+    }  # fmt: skip
+    for figure in made.values():
+        assert "NaN" not in as_svg(figure.spec())
+
+
 def test_small_values_and_large_states_are_named(both):
     for part in ("most documents of 2 of 2 models", "a (layer 1: 0.10 [0.10, 0.10] \u00d7 theirs)",
                  "layer 1 of b (50.0 [50.0, 50.0] \u00d7 theirs)"):  # fmt: skip
