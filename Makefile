@@ -53,10 +53,10 @@ check: $(VENV)/ready
 	python tests/workflow/lint.py
 	for config in config/config.yaml config/published.yaml; do \
 	    snakemake --configfile "$$config" --dry-run --quiet || exit 1; done
-	mkdocs build --quiet
+	mkdocs build
 
 docs: $(VENV)/ready
-	mkdocs build --quiet
+	mkdocs build
 	@echo "The documentation: $(CURDIR)/site/index.html"
 
 reference: $(VENV)/ready

@@ -3,6 +3,7 @@ elsewhere, and links between files of the repository lead somewhere."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,15 +21,20 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The site, built as `make docs` builds it."""
-    out = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", out], cwd=tiny.ROOT,
+def build(folder, out):
+    """Build the site of a folder with mkdocs.yml, as `make docs` does."""
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--site-dir", out], cwd=folder,
         env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, text=True, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The folder of the built site."""
+    out = tmp_path_factory.mktemp("site")
+    done = build(tiny.ROOT, out)
     assert done.returncode == 0, done.stdout
     return out
 
@@ -64,6 +70,26 @@ def test_the_site_loads_nothing_from_elsewhere(built):
         assert not LOADED.search(text), path
     for path in built.rglob("*.css"):
         assert not re.search(r"url\(['\"]?(https?:)?//", path.read_text(encoding="utf-8")), path
+
+
+def test_search_works_without_a_server(built):
+    index = (built / "search/search_index.js").read_text(encoding="utf-8")
+    assert "sink_queries" in index
+    page = (built / "index.html").read_text(encoding="utf-8")
+    assert 'src="site/iframe-worker.js"' in page  # a worker cannot be started from a file
+
+
+def test_a_broken_link_or_anchor_fails_the_build(tmp_path):
+    shutil.copytree(DOCS, tmp_path / "docs")
+    for name in ("config", "workflow"):
+        (tmp_path / name).symlink_to(tiny.ROOT / name)
+    shutil.copy(tiny.ROOT / "mkdocs.yml", tmp_path)
+    with (tmp_path / "docs/explanation/checks.md").open("a", encoding="utf-8") as page:
+        page.write("[a](limits.md#nowhere) [b](nowhere.md)\n")
+    done = build(tmp_path, tmp_path / "site")
+    assert done.returncode != 0
+    assert "does not contain an anchor '#nowhere'" in done.stdout
+    assert "'explanation/nowhere.md' is not found" in done.stdout
 
 
 def test_the_python_interface_is_read_from_docstrings(built):
