@@ -99,6 +99,14 @@ def test_the_python_interface_is_read_from_docstrings(built):
     assert "Within the block, measure the attention of every forward pass" in page
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/run.md"])
+def test_the_numbers_of_architectures_are_those_of_their_table(page):
+    table = (DOCS / "reference/compatibility.md").read_text(encoding="utf-8")
+    n_all, n_observed = re.search(r"Of (\d+) architectures (\d+) are observed", table).groups()
+    text = " ".join((tiny.ROOT / page).read_text(encoding="utf-8").split())
+    assert f"Of the {n_all} text architectures of transformers {n_observed} can be observed" in text
+
+
 def test_pictures_of_the_docs_are_small():
     sizes = [path.stat().st_size for path in DOCS.rglob("*") if path.suffix in (".png", ".svg")]
     assert sum(sizes) < 1.5 * MIB
