@@ -17,7 +17,7 @@ from sinkscope.spreadsheet import as_csv
 from sinkscope.tables.table import Table
 
 # Of all tables together: the first number counts breaks, the second one additions.
-SCHEMA_VERSION = "2.6"
+SCHEMA_VERSION = "2.7"
 
 
 def empty(table: Table) -> pl.DataFrame:
