@@ -5,6 +5,8 @@ Attention does not need it, so `load_model` leaves it out.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -55,6 +57,25 @@ def with_output_head(loaded: Loaded) -> Loaded | None:
     if row.n_gpus == 1:
         network = network.to(row.device)
     return replace(loaded, network=network)
+
+
+@contextmanager
+def logits_at(network: Any, places: Sequence[int]) -> Iterator[None]:
+    """Within the block, the output head is given the states of these tokens alone, so that `logits`
+    are [batch, place, id]: of a small model, the vocabulary is a large part of the time.
+
+    Nothing changes for a model without an output head.
+    """
+    head = network.get_output_embeddings()
+    if head is None:
+        yield
+        return
+    at = list(places)
+    handle = head.register_forward_pre_hook(lambda _, args: (args[0][:, at], *args[1:]))
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def mask_token(loaded: Loaded) -> int:

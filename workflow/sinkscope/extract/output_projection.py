@@ -1,13 +1,14 @@
 """The output projection of every layer: what turns the heads' outputs into a change of the states.
 
-Families name it differently. It is the linear module that is given exactly what the attention has
-returned, and is found by that.
+Families name it differently. It is the linear module that is given what the attention has returned,
+and is found by that: exactly, or each number times a factor from 0 to 1, a gate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,14 +26,23 @@ class ProjectionError(ModelError):
     """A model in which W_O is not what alone stands between its heads and the states."""
 
 
-def output_projections(loaded: Loaded, ids: Tensor) -> list[Tensor]:
-    """Of every call of the attention, [head, d_value, d_model] float64 on the CPU: W_O of each
-    head. Biases are left out: they are the same whatever a head attends to.
+@dataclass(frozen=True)
+class Projection:
+    """Of one call of the attention. weight: [head, d_value, d_model], W_O of each head, without the
+    bias, which is the same whatever a head attends to. gate: [head, token, d_value], the factor on
+    the heads' outputs in this text; None for a model without gates. float64, on the CPU."""
 
-    ids: [1, token], a few tokens. Raises ProjectionError for a model whose heads' outputs do not
-    enter a linear module as they are, or attend to keys of no token.
+    weight: Tensor
+    gate: Tensor | None
+
+
+def output_projections(loaded: Loaded, ids: Tensor) -> list[Projection]:
+    """One per call of the attention.
+
+    ids: [1, token]. Raises ProjectionError for a model whose heads' outputs do not enter a linear
+    module as they are or gated, or attend to keys of no token.
     """
-    found: dict[int, torch.nn.Module] = {}
+    found: dict[int, tuple[torch.nn.Module, Tensor | None]] = {}
     outputs: list[Tensor] = []  # [token, head, d_value] of each call
 
     def attend(call: Call) -> Tensor:
@@ -49,24 +59,39 @@ def output_projections(loaded: Loaded, ids: Tensor) -> list[Tensor]:
 
     def enter(module: torch.nn.Module, states: Tensor) -> None:
         place = len(outputs) - 1
-        if place not in found and place >= 0 and is_same(states, outputs[place]):
-            found[place] = module
+        if place not in found and place >= 0 and is_same_or_gated(states, outputs[place]):
+            found[place] = module, gate_of(states, outputs[place])
 
     with watched(loaded.network, enter):
         run_observed(loaded, attend, ids.to(loaded.device))
     if len(found) < len(outputs):
         raise ProjectionError(
             f"model '{loaded.row.model}': the outputs of the heads of "
-            f"{type(loaded.network).__name__} do not enter a linear module as they are, so that "
-            "what each head writes is not known."
+            f"{type(loaded.network).__name__} do not enter a linear module as they are or "
+            "gated, so that what each head writes is not known."
         )
-    return [of_heads(found[at], output) for at, output in enumerate(outputs)]
+    return [Projection(of_heads(found[at][0], one), found[at][1]) for at, one in enumerate(outputs)]
 
 
-def is_same(states: Tensor, output: Tensor) -> bool:
-    """Whether the states that enter a module are the heads' outputs side by side."""
-    flat = output.flatten(1)
-    return states.shape[-1] == flat.shape[-1] and torch.equal(states.reshape(flat.shape), flat)
+def is_same_or_gated(states: Tensor, output: Tensor) -> bool:
+    """Whether the states that enter a module are the heads' outputs side by side, as they are or
+    each times a factor from 0 to 1. Other numbers are not by chance: of a few tokens, these are
+    thousands."""
+    if states.numel() != output.numel() or states.shape[-1] != output[0].numel():
+        return False
+    states = states.reshape(output.shape)
+    shrunk = (states * output >= 0) & (states.abs() <= output.abs())
+    return bool(shrunk.all()) and bool(states.any())
+
+
+def gate_of(states: Tensor, output: Tensor) -> Tensor | None:
+    """[head, token, d_value]; None if they are the same. output: [token, head, d_value]; a factor
+    on an output of 0 is taken for 0."""
+    states = states.reshape(output.shape)
+    if torch.equal(states, output):
+        return None
+    gate = states.double() / output.double()
+    return gate.nan_to_num(0.0).transpose(0, 1).cpu()
 
 
 def of_heads(module: Any, output: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.encode import Encoded
+from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
-from sinkscope.extract.output_head import mask_token
+from sinkscope.extract.observe import run_observed
+from sinkscope.extract.output_head import logits_at, mask_token
 from sinkscope.keys import SPECIAL_CLASSES
 
 MASKED = 0.15  # fraction of the ordinary tokens that an encoder predicts, as in its training
@@ -27,6 +29,17 @@ class Prediction:
     ids: Tensor
     places: list[int]
     targets: Tensor
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one pass over a text gives. states: [token, d] final states, float64, on the CPU. loss:
+    [prediction] negative log likelihood in nats; best: [prediction] the most likely id; both None
+    if nothing is predicted."""
+
+    states: Tensor
+    loss: np.ndarray | None = None
+    best: np.ndarray | None = None
 
 
 def seed_of(seed: int, document: str) -> tuple[int, int]:
@@ -55,6 +68,27 @@ def masked(classes: Sequence[str], seeds: Sequence[int]) -> list[int]:
     numbers = np.random.PCG64([*seeds, PURPOSE]).random_raw(len(ordinary))
     n = max(1, round(MASKED * len(ordinary)))
     return sorted(ordinary[i] for i in np.argsort(numbers, kind="stable")[:n])
+
+
+def results(
+    loaded: Loaded, attend: Callable[[Call], Tensor], prediction: Prediction, n_rows: int
+) -> list[Result]:
+    """The text in n_rows rows of one pass, with the attention of every layer computed by `attend`;
+    one result per row."""
+    ids = prediction.ids.expand(n_rows, -1).to(loaded.device)
+    places = prediction.places
+    with logits_at(loaded.network, places):
+        output = run_observed(loaded, attend, ids, hidden_states=True)
+    states = output.hidden_states[-1].double().cpu()
+    if not places:
+        return [Result(of_row) for of_row in states]
+    logits = output.logits
+    if logits.shape[1] > len(places):  # the head is no module that is called
+        logits = logits[:, places]
+    return [
+        Result(of_row, *scores(of_places.cpu(), prediction.targets))
+        for of_row, of_places in zip(states, logits, strict=True)
+    ]
 
 
 def scores(logits: Tensor, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:

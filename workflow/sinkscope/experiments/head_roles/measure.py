@@ -6,7 +6,6 @@ import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,11 +19,10 @@ from sinkscope.experiments.head_roles.roles import triangle_of
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
-from sinkscope.extract.observe import run_observed
 from sinkscope.extract.output_head import with_output_head
 from sinkscope.extract.output_projection import ProjectionError, output_projections
 from sinkscope.measure.passes import readable, shortened
-from sinkscope.measure.prediction import Prediction, predicted, scores, seed_of
+from sinkscope.measure.prediction import Prediction, Result, predicted, results, seed_of
 from sinkscope.measure.task import Task
 
 TOGETHER = 2048  # tokens of the texts of one pass
@@ -40,22 +38,6 @@ class Group:
     members: Sequence[np.ndarray]
     layer: int | None = None
     head: int | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """loss: [prediction], None without a head. states: [token, d] final states."""
-
-    loss: np.ndarray | None
-    states: Tensor
-
-
-def result_of(output: Any, row: int, prediction: Prediction) -> Result:
-    states = output.hidden_states[-1][row].double().cpu()
-    logits = getattr(output, "logits", None)
-    if logits is None or not prediction.places:
-        return Result(None, states)
-    return Result(scores(logits[row, prediction.places].cpu(), prediction.targets)[0], states)
 
 
 def of_heads(reading: Reading, encoded: Encoded) -> pl.DataFrame:
@@ -120,9 +102,7 @@ def edited(
         ]
         return edited_output(call, reading.edit(place, variants, keys)).to(call.query.dtype)
 
-    ids = prediction.ids.expand(len(rows), -1).to(loaded.device)
-    output = run_observed(loaded, attend, ids, hidden_states=True)
-    return [result_of(output, row, prediction) for row in range(len(rows))]
+    return results(loaded, attend, prediction, len(rows))
 
 
 def of_edits(
@@ -163,20 +143,29 @@ def compared(result: Result, dense: Result) -> dict[str, float | None]:
     return {"loss": loss, "dense_loss": of_dense, "cosine": float(cosine.clamp(-1, 1).mean())}
 
 
-def read(
-    loaded: Loaded,
-    document: str,
-    encoded: Encoded,
-    triangles: Sequence[Tensor],
-    other: Reading | None,
-    task: Task,
-) -> tuple[Reading, Prediction, Result]:
-    """A pass without edits. other: the reading of another text."""
-    seeds = seed_of(task.settings["mask_seed"], document)
-    prediction = predicted(loaded, encoded, seeds)
-    reading = Reading(triangles, task.settings["sink_queries"], seeds, other)
-    output = run_observed(loaded, reading, prediction.ids.to(loaded.device), hidden_states=True)
-    return reading, prediction, result_of(output, 0, prediction)
+@dataclass(frozen=True)
+class Reader:
+    """Reads texts without edits. triangles: of each layer, as in Reading. is_gated: whether the
+    heads' outputs have gates."""
+
+    loaded: Loaded
+    task: Task
+    triangles: Sequence[Tensor]
+    is_gated: bool
+
+    def read(
+        self, document: str, encoded: Encoded, other: Reading | None
+    ) -> tuple[Reading, Prediction, Result]:
+        """other: the reading of another text."""
+        seeds = seed_of(self.task.settings["mask_seed"], document)
+        prediction = predicted(self.loaded, encoded, seeds)
+        gates: list[Tensor | None] = [None] * len(self.triangles)
+        if self.is_gated:
+            gates = [one.gate for one in output_projections(self.loaded, prediction.ids)]
+        n_queries = self.task.settings["sink_queries"]
+        reading = Reading(self.triangles, n_queries, seeds, other, gates)
+        (result,) = results(self.loaded, reading, prediction, 1)
+        return reading, prediction, result
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
@@ -195,11 +184,13 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     except ProjectionError as error:  # the rule does not apply to it
         print(f"{error} It has no rows in the tables of head_roles.", file=sys.stderr)
         return {}
-    triangles = [triangle_of(one) for one in projections]
-    other = read(loaded, *texts[-1], triangles, None, task)[0] if len(texts) > 1 else None
+    triangles = [triangle_of(one.weight) for one in projections]
+    is_gated = any(one.gate is not None for one in projections)
+    reader = Reader(loaded, task, triangles, is_gated)
+    other = reader.read(*texts[-1], None)[0] if len(texts) > 1 else None
     heads, edits = [], []
     for number, (document, encoded) in enumerate(texts):
-        reading, prediction, dense = read(loaded, document, encoded, triangles, other, task)
+        reading, prediction, dense = reader.read(document, encoded, other)
         name = pl.lit(document).alias("document")
         heads.append(of_heads(reading, encoded).with_columns(name))
         if number < task.settings["edited_documents"]:

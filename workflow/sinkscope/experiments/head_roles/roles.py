@@ -49,19 +49,47 @@ def role_of(share: float, value_ratio: float, stable_rank: float) -> str:
     return BROADCAST if value_ratio >= SOMETHING and stable_rank <= ONE_DIRECTION else MIXED
 
 
+@dataclass(frozen=True)
+class Writing:
+    """How outputs of the heads of one layer become what they write. triangles: [head, d, d] of
+    triangle_of. gate: [head, query, d], the factor on the outputs of each query; None without."""
+
+    triangles: Tensor
+    gate: Tensor | None = None
+
+    def written(self, outputs: Tensor) -> Tensor:
+        """[head, query, d], each as long as W_O (g o). outputs: [head, query, d], or one for all
+        queries."""
+        gated = outputs if self.gate is None else self.gate * outputs
+        return gated @ self.triangles.mT
+
+    def squares(self, outputs: Tensor) -> Tensor:
+        """[head, query] of the norms of these."""
+        return self.written(outputs).square().sum(-1)
+
+    def sent(self, values: Tensor) -> Tensor:
+        """[head, key] norm of W_O v, where gates differ between queries the root of its mean square
+        over them. values: [head, key, d]."""
+        if self.gate is None:
+            return self.written(values).norm(dim=-1)
+        # |R (g v)|^2 = v (R^T R * g g^T) v, with the mean of g g^T over the queries.
+        gates = self.gate.mT @ self.gate / self.gate.shape[1]
+        squares = (values @ (self.triangles.mT @ self.triangles * gates) * values).sum(-1)
+        return squares.clamp(min=0).sqrt()
+
+
 def heads_of(
-    rows: Tensor, values: Tensor, triangles: Tensor, visible: np.ndarray, n_queries: int
+    rows: Tensor, values: Tensor, writing: Writing, visible: np.ndarray, n_queries: int
 ) -> Heads:
-    """rows: [head, query, key], the attention. values: [head, key, d]. triangles: [head, d, d] of
-    triangle_of. All float64, on the CPU. visible: [query, key] bool. n_queries: a sink is seen by
-    at least so many queries beside its own."""
+    """rows: [head, query, key], the attention. values: [head, key, d]. Both float64, on the CPU.
+    visible: [query, key] bool. n_queries: a sink is seen by at least so many queries beside its
+    own."""
     key, share = strongest(rows.numpy(), visible, n_queries)
-    sent = values @ triangles.mT  # [head, key, d], each as long as W_O v
-    norms = sent.norm(dim=-1).numpy()
+    norms = writing.sent(values).numpy()
     rest = [np.median(np.delete(of_head, at)) for of_head, at in zip(norms, key, strict=True)]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = norms[np.arange(len(key)), key] / np.array(rest)
-    return Heads(key, share, ratio, stable_ranks(rows @ sent))
+    return Heads(key, share, ratio, stable_ranks(writing.written(rows @ values)))
 
 
 def strongest(rows: Array, visible: np.ndarray, n_queries: int) -> tuple[np.ndarray, np.ndarray]:

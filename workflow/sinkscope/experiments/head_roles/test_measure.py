@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 import tiny
 import with_heads
@@ -15,6 +16,7 @@ from sinkscope.experiments.head_roles.derive import edit_costs, roles
 from sinkscope.experiments.head_roles.measure import measure
 from sinkscope.extract.encode import encode
 from sinkscope.extract.model import load_model
+from sinkscope.extract.output_head import with_output_head
 from sinkscope.extract.output_projection import output_projections
 from sinkscope.measure.prediction import masked, seed_of
 from tasks import documents, task
@@ -90,7 +92,7 @@ def test_every_head_and_every_edit(case):
     texts = documents(*TEXTS)
     frames = measure(loaded, task("head_roles", *texts, **SETTINGS, edited_documents=1))
     ids, places, targets = input_of(name, loaded, texts[0])
-    projections = output_projections(loaded, ids[:, :6])
+    projections = [one.weight for one in output_projections(loaded, ids[:, :6])]
     logits, states, layers = edited_pass(model, ids)
     table = frames["head_roles_documents"].filter(document="d0").sort("layer", "head")
     other_table = frames["head_roles_documents"].filter(document="d1").sort("layer", "head")
@@ -215,9 +217,58 @@ def test_costs_of_edits_over_documents():
     assert (row["n_documents"], row["n_heads"]) == (2, 3)
 
 
-def test_a_model_that_gates_its_heads_has_no_rows_and_says_why(capsys):
+def test_gates_of_heads_are_part_of_what_they_write():
+    """The zoo's gated model, whose gates are read here where its layers compute them."""
     loaded = load_model(tiny.row("gated", "zoo:gpt2-gated"), tiny.ROOT)
+    texts = documents(*TEXTS)
+    frames = measure(loaded, task("head_roles", *texts, **SETTINGS, edited_documents=1))
+    model = AutoModelForCausalLM.from_pretrained(
+        tiny.ROOT / "zoo/gpt2-gated", dtype=torch.float64
+    ).eval()
+    opened = []
+    for block in model.transformer.h:
+        block.attn.gate.register_forward_hook(lambda _, __, out: opened.append(out[0].sigmoid()))
+    ids, places, targets = input_of("gated", loaded, texts[0])
+    logits, _, layers = edited_pass(model, ids)
+    assert len(opened) == loaded.n_layers
+    for row in frames["head_roles_documents"].filter(document="d0").iter_rows(named=True):
+        layer, head, key = row["layer"], row["head"], row["key"]
+        p, value = (arrays[head] for arrays in layers[layer])
+        gate = opened[layer][:, [head]].detach().numpy()  # [query, 1]
+        weight = model.transformer.h[layer].attn.c_proj.weight.detach().numpy()
+        projection = weight.reshape(loaded.n_heads, -1, weight.shape[1])[head]
+        written = gate * (p @ value @ projection)
+        singular = np.linalg.svd(written, compute_uv=False)
+        assert row["stable_rank"] == pytest.approx((singular**2).sum() / singular[0] ** 2, rel=1e-4)
+        sent = np.linalg.norm(value @ projection, axis=-1)  # the gate cancels
+        ratio = sent[key] / np.median(np.delete(sent, key))
+        assert row["value_ratio"] == pytest.approx(ratio, rel=1e-4)
+        counted = np.arange(len(p)) != key
+        change = (gate * p[:, [key]] * (value[key] @ projection))[counted]
+        expected = np.linalg.norm(change) / np.linalg.norm(written[counted])
+        assert row["sink_zero"] == pytest.approx(expected, rel=1e-4)
+    keys = frames["head_roles_documents"].filter(document="d0").sort("layer", "head")["key"]
+    of_layers = keys.to_numpy().reshape(loaded.n_layers, -1)
+    of_role = frames["head_roles_documents"].filter(document="d0").sort("layer", "head")["role"]
+    of_role = of_role.to_numpy().reshape(of_layers.shape)
+    edits = frames["head_edits"].filter(edited_key="sink", edit="zero")
+    assert not edits.is_empty()
+    for row in edits.iter_rows(named=True):
+        of_group = np.where(of_role == row["role"], of_layers, -1)
+        found, *_ = edited_pass(model, ids, of_group, "zero")
+        assert row["dense_loss"] == pytest.approx(loss_of(logits, places, targets), rel=2e-5)
+        assert row["loss"] == pytest.approx(loss_of(found, places, targets), rel=2e-5)
+
+
+def test_a_model_that_normalises_what_its_heads_write_has_no_rows_and_says_why(capsys, tmp_path):
+    loaded = with_heads.load(tmp_path, "gpt2")
+    network = with_output_head(loaded).network
+    norm = torch.nn.LayerNorm(network.config.n_embd)
+    for block in network.transformer.h:
+        block.attn.c_proj.register_forward_pre_hook(lambda _, args: (norm(args[0]),), prepend=True)
+    loaded = dataclasses.replace(loaded, network=network)
+    network.config._name_or_path = network.name_or_path = ""  # so that it is not read again
     assert measure(loaded, task("head_roles", *documents(*TEXTS), **SETTINGS)) == {}
     said = capsys.readouterr().err
-    assert "do not enter a linear module as they are" in said
+    assert "do not enter a linear module as they are or gated" in said
     assert "has no rows in the tables of head_roles" in said

@@ -8,6 +8,8 @@ import toy_roles
 from sinkscope.experiments.head_roles.constants import ROLES
 from sinkscope.experiments.head_roles.measure import measure
 from sinkscope.experiments.head_roles.roles import (
+    Writing,
+    heads_of,
     role_of,
     stable_ranks,
     strongest,
@@ -66,6 +68,27 @@ def test_a_triangle_keeps_lengths_and_angles():
     values = torch.randn(2, 7, 4, dtype=torch.float64)
     short, long = values @ triangle_of(projection).mT, values @ projection
     torch.testing.assert_close(short @ short.mT, long @ long.mT)
+
+
+def test_what_gated_heads_write_is_written_out():
+    """Query by query: the norm of what a key sends is a root of the mean square over them."""
+    torch.manual_seed(2)
+    n_heads, n, d = 2, 9, 4
+    projection = torch.randn(n_heads, d, 20, dtype=torch.float64)
+    rows = torch.rand(n_heads, n, n, dtype=torch.float64).tril()
+    values = torch.randn(n_heads, n, d, dtype=torch.float64)
+    gate = torch.rand(n_heads, n, d, dtype=torch.float64)
+    writing = Writing(triangle_of(projection), gate)
+    found = heads_of(rows, values, writing, np.tril(np.ones((n, n), bool)), 4)
+    for head in range(n_heads):
+        sent = torch.stack([(gate[head, i] * values[head]) @ projection[head] for i in range(n)])
+        norms = sent.norm(dim=-1).square().mean(0).sqrt().numpy()  # of [query, key, d_model]
+        key = found.key[head]
+        ratio = norms[key] / np.median(np.delete(norms, key))
+        assert found.value_ratio[head] == pytest.approx(ratio)
+        written = (gate[head] * (rows[head] @ values[head])) @ projection[head]
+        singular = np.linalg.svd(written.numpy(), compute_uv=False)
+        assert found.stable_rank[head] == pytest.approx((singular**2).sum() / singular[0] ** 2)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "bert"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,9 +29,15 @@ class Text:
     def priority(self, purpose: int, layer: int) -> np.ndarray:
         """[query, key] random numbers below 2 ** 61; who has the lowest is drawn first."""
         _, n_queries, n_keys = self.visible.shape
-        # Raw bits of PCG64: the stream of a bit generator is the same in all versions of NumPy.
-        bits = np.random.PCG64([*self.seed, purpose, layer]).random_raw(n_queries * n_keys)
-        return (bits >> np.uint64(3)).astype(np.int64).reshape(n_queries, n_keys)
+        return priority((*self.seed, purpose, layer), n_queries, n_keys)
+
+
+# The layers of a mask, and the masks of a text, mostly need the same few.
+@functools.lru_cache(maxsize=3)
+def priority(seed: tuple[int, ...], n_queries: int, n_keys: int) -> np.ndarray:
+    # Raw bits of PCG64: the stream of a bit generator is the same in all versions of NumPy.
+    bits = np.random.PCG64(seed).random_raw(n_queries * n_keys)
+    return (bits >> np.uint64(3)).astype(np.int64).reshape(n_queries, n_keys)
 
 
 def allowed(mask: Mask, text: Text, *, control: bool = False) -> np.ndarray:
@@ -113,6 +120,10 @@ def drawn(
 ) -> np.ndarray:
     """[query, key] bool: n_wanted [query] of the keys `among`, or all of them if there are fewer,
     in the order of `priority`; those in `last` only where no others are left."""
+    if (n_wanted <= 0).all():
+        return np.zeros_like(among)
     order = np.where(among, priority + (last.astype(np.int64) << 61), np.iinfo(np.int64).max)
-    rank = np.argsort(np.argsort(order, axis=1, kind="stable"), axis=1, kind="stable")
-    return among & (rank < n_wanted[:, None])
+    # No two of a row are equal but those that are not drawn from, at its end.
+    place = np.clip(n_wanted, 1, among.shape[1]) - 1
+    highest = np.take_along_axis(np.sort(order, axis=1), place[:, None], axis=1)
+    return among & (order <= highest) & (n_wanted > 0)[:, None]

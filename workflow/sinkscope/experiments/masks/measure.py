@@ -5,7 +5,7 @@ A dense pass finds the sinks; then several masks share a pass over the same toke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,12 @@ from sinkscope.extract.encode import Encoded
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
-from sinkscope.extract.observe import run_observed
 from sinkscope.extract.output_head import with_output_head
 from sinkscope.extract.states import entering
 from sinkscope.extract.streaming import Workspace
 from sinkscope.keys import key_sets
 from sinkscope.measure.passes import plan_of, readable, shortened
-from sinkscope.measure.prediction import Prediction, predicted, scores, seed_of
+from sinkscope.measure.prediction import Prediction, Result, predicted, results, seed_of
 from sinkscope.measure.task import Task
 from sinkscope.sink_rule import SinkRule
 from sinkscope.tables.arrays import rows_of
@@ -40,8 +39,7 @@ class Reading:
     """One pass over a text. Arrays [layer, key]: is_sink; received, attention of the queries that
     see a key (mean over heads and them); mass, the same over all queries; n_queries that see it.
     Arrays [layer]: own, local, entropy, see the table mask_layers. visible: [layer, query, key]
-    bool. layers: numbers of the layers. states: [token, d] final states. logits: [prediction, id],
-    None without a head."""
+    bool. layers: numbers of the layers. result: what it gives."""
 
     is_sink: np.ndarray
     received: np.ndarray
@@ -52,8 +50,7 @@ class Reading:
     entropy: np.ndarray
     visible: np.ndarray
     layers: list[int]
-    states: torch.Tensor
-    logits: torch.Tensor | None
+    result: Result
 
 
 def read(
@@ -74,9 +71,8 @@ def read(
         return call
 
     with entering(loaded.network, loaded.n_layers, observation.states):
-        output = run_observed(loaded, Edited(observation, edit), ids, hidden_states=True)
+        found = results(loaded, Edited(observation, edit), prediction, len(keys))
     statistics, n_queries = observation.stacked, observation.counts("n_queries")
-    logits = getattr(output, "logits", None)
 
     def array(name: str, row: int) -> np.ndarray:
         values: np.ndarray = getattr(statistics, name)[:, row].cpu().double().numpy()
@@ -95,8 +91,7 @@ def read(
             entropy=array("entropy", row).mean(1),
             visible=np.stack([layer[row] for layer in visible]),
             layers=observation.layer_of,
-            states=output.hidden_states[-1][row].cpu(),
-            logits=None if logits is None else logits[row, prediction.places].cpu(),
+            result=found[row],
         )
 
     return [reading(row) for row in range(len(keys))]
@@ -104,9 +99,8 @@ def read(
 
 def costs(reading: Reading, dense: Reading, prediction: Prediction) -> dict[str, Any]:
     """Columns of one row of the table masks."""
-    cosine = torch.nn.functional.cosine_similarity(
-        reading.states.double(), dense.states.double(), dim=-1
-    )
+    result, of_dense = reading.result, dense.result
+    cosine = torch.nn.functional.cosine_similarity(result.states, of_dense.states, dim=-1)
     row = {
         "share_of_pairs": float(reading.visible.sum() / dense.visible.sum()),
         "n_sinks": float(dense.is_sink.sum(1).mean()),
@@ -116,41 +110,43 @@ def costs(reading: Reading, dense: Reading, prediction: Prediction) -> dict[str,
         "agreement": None,
         "cosine": float(cosine.clamp(-1, 1).mean()),
     }
-    if reading.logits is not None and dense.logits is not None and prediction.places:
-        loss, best = scores(reading.logits, prediction.targets)
-        _, best_dense = scores(dense.logits, prediction.targets)
-        row |= {"loss": float(loss.mean()), "agreement": float((best == best_dense).mean())}
+    if result.loss is not None:
+        agreement = np.mean(result.best == of_dense.best)
+        row |= {"loss": float(result.loss.mean()), "agreement": float(agreement)}
     return row
 
 
-def of_layers(reading: Reading, dense: Reading) -> pl.DataFrame:
-    """Rows of the table mask_layers."""
+def stacked(readings: Sequence[Reading], name: str) -> np.ndarray:
+    """[reading, layer, ...] of one of their arrays."""
+    return np.stack([getattr(reading, name) for reading in readings])
+
+
+def of_layers(readings: Sequence[Reading], dense: Reading) -> pl.DataFrame:
+    """Rows of the table mask_layers, with the place of each reading."""
+    mass, is_sink = stacked(readings, "mass"), stacked(readings, "is_sink")
     columns = {
-        "dense_sinks": (reading.mass * dense.is_sink).sum(1),
-        "found_sinks": (reading.mass * reading.is_sink).sum(1),
-        "n_found": reading.is_sink.sum(1),
-        "n_new": (reading.is_sink & ~dense.is_sink).sum(1),
-        "first_token": reading.mass[:, 0],
-        "own": reading.own,
-        "local": reading.local,
-        "entropy": reading.entropy,
+        "dense_sinks": (mass * dense.is_sink).sum(-1),
+        "found_sinks": (mass * is_sink).sum(-1),
+        "n_found": is_sink.sum(-1),
+        "n_new": (is_sink & ~dense.is_sink).sum(-1),
+        "first_token": mass[..., 0],
+        **{name: stacked(readings, name) for name in ("own", "local", "entropy")},
     }
-    return rows_of(columns, layer=None)
+    return rows_of(columns, reading=None, layer=None)
 
 
-def of_sinks(reading: Reading, dense: Reading, encoded: Encoded) -> pl.DataFrame:
-    """Rows of the table mask_sinks."""
-    layer, key = places = np.nonzero(reading.is_sink)
+def of_sinks(readings: Sequence[Reading], dense: Reading, encoded: Encoded) -> pl.DataFrame:
+    """Rows of the table mask_sinks, with the place of each reading."""
+    reading, layer, key = places = np.nonzero(stacked(readings, "is_sink"))
     return pl.DataFrame(
         {
+            "reading": reading,
             "layer": layer,
             "key": key,
             "token": np.array(encoded.tokens, dtype=object)[key],
             "key_class": np.array(encoded.classes, dtype=object)[key],
-            "is_dense_sink": dense.is_sink[places],
-            "n_queries": reading.n_queries[places],
-            "received": reading.received[places],
-            "mass": reading.mass[places],
+            "is_dense_sink": dense.is_sink[layer, key],
+            **{name: stacked(readings, name)[places] for name in ("n_queries", "received", "mass")},
         },
         schema_overrides={"token": pl.String, "key_class": pl.String},
     )
@@ -186,11 +182,10 @@ def rule_of(settings: Mapping[str, Any]) -> SinkRule:
     )
 
 
-def readings_of(
+def frames_of(
     loaded: Loaded, encoded: Encoded, task: Task, document: str
-) -> Iterator[tuple[Mask, bool, Reading, Reading, Prediction]]:
-    """Of every mask and control of a text: (mask, is_control, its reading, the dense one, what is
-    predicted). Masks that allow the same keys share a reading."""
+) -> dict[str, pl.DataFrame]:
+    """Frames of one text by table name. Masks that allow the same keys share a reading."""
     rule, seeds = rule_of(task.settings), seed_of(task.settings["mask_seed"], document)
     prediction = predicted(loaded, encoded, seeds)
     (dense,) = read(loaded, prediction, rule, [None])
@@ -205,8 +200,29 @@ def readings_of(
         some = list(distinct)[start : start + n_together]
         together = read(loaded, prediction, rule, [distinct[name] for name in some])
         readings |= dict(zip(some, together, strict=True))
-    for (mask, is_control), name in zip(masks, names, strict=True):
-        yield mask, is_control, readings[name], dense, prediction
+    of_masks = [readings[name] for name in names]
+    labels = [
+        {"document": document, "mask": mask.text, "is_control": is_control}
+        for mask, is_control in masks
+    ]
+    labels_of_readings = pl.DataFrame(labels).with_row_index("reading")
+    layers, sinks = of_layers(of_masks, dense), of_sinks(of_masks, dense, encoded)
+    return {
+        "masks": pl.DataFrame(
+            [
+                costs(reading, dense, prediction) | label
+                for reading, label in zip(of_masks, labels, strict=True)
+            ]
+        ),
+        "mask_layers": labelled(layers, labels_of_readings),
+        "mask_sinks": labelled(sinks, labels_of_readings),
+    }
+
+
+def labelled(rows: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the labels of their reading in place of its number."""
+    rows = rows.with_columns(pl.col("reading").cast(pl.UInt32))
+    return rows.join(labels, on="reading", how="left", maintain_order="left").drop("reading")
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
@@ -216,16 +232,6 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     for document, encoded in readable(shortened(loaded, task), task):
         if len(encoded.ids) < task.settings["sink_queries"]:
             continue
-        for mask, is_control, reading, dense, prediction in readings_of(
-            loaded, encoded, task, document.name
-        ):
-            parts = {
-                "masks": pl.DataFrame([costs(reading, dense, prediction)]),
-                "mask_layers": of_layers(reading, dense),
-                "mask_sinks": of_sinks(reading, dense, encoded),
-            }
-            labels = {"document": document.name, "mask": mask.text, "is_control": is_control}
-            for name, frame in parts.items():
-                labelled = frame.with_columns(**{k: pl.lit(v) for k, v in labels.items()})
-                frames.setdefault(name, []).append(labelled)
+        for name, frame in frames_of(loaded, encoded, task, document.name).items():
+            frames.setdefault(name, []).append(frame)
     return {name: pl.concat(some, how="vertical_relaxed") for name, some in frames.items()}
