@@ -18,13 +18,14 @@ NUMBERS = {
     ),
     "value_ratio": Column(
         "Float64",
-        "norm of what the key sends, |W_O v|, over the median of that of all other keys",
+        "norm of what the key sends, |W_O v|, over the median of that of all other keys; of a head "
+        "with a gate g, |W_O (g v)|, root mean square over queries",
         RATIO,
     ),
     "stable_rank": Column(
         "Float64",
-        "of the head's outputs W_O sum_j A[i,j] v_j of all queries: sum of the squared singular "
-        "values over the largest; 1: all point in one direction",
+        "of the head's outputs W_O sum_j A[i,j] v_j of all queries, gates included: sum of the "
+        "squared singular values over the largest; 1: all point in one direction",
         "rank",
     ),
 }
@@ -41,8 +42,8 @@ def change(on: str, kind: str) -> Column:
     return Column(
         "Float64",
         f"how much the head's outputs change if {WHAT[kind]}, on {KEYS[on]}: root of the sum of "
-        "squares of the change over that of the outputs, after W_O, over all queries but the key's "
-        "own; null where there is no such key, or no other text",
+        "squares of the change over that of the outputs, after gates and W_O, over all queries but "
+        "the key's own; null where there is no such key, or no other text",
         "part of the output",
     )
 

@@ -66,8 +66,8 @@ def figure(tables: Tables) -> Figure | None:
             f"n = {documents_in(tables['head_roles_documents'])}, with its 95 % bootstrap interval "
             "in the tooltip; single documents are in the table head_roles_documents."
             f"{' No head with a sink: ' + words.listed(absent) + '.' if absent else ''} "
-            "A model that gates or normalises its heads' outputs is left out. Layers and heads "
-            "count from 0."
+            "Outputs that a gate shrinks are taken after the gate; a model that normalises its "
+            "heads' outputs is left out. Layers and heads count from 0."
         ),
         chart=chart(drawn, models),
         data=drawn,
