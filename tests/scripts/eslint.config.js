@@ -12,7 +12,7 @@ export default [
   {
     languageOptions: {
       sourceType: "script",
-      globals: { ...globals.browser, ...Object.fromEntries(declared.map((name) => [name, "writable"])), vegaEmbed: "readonly" },
+      globals: { ...globals.browser, ...Object.fromEntries(declared.map((name) => [name, "writable"])), vega: "readonly", vegaLite: "readonly", vegaEmbed: "readonly" },
     },
     rules: {
       "no-redeclare": "off", // of a name that its own script declares

@@ -55,13 +55,13 @@ test("links take along what is picked, and keep what they say themselves", () =>
 });
 
 test("numbers are in order of size, before texts", () => {
-  const { inOrder } = scope(["state", "figures", "tables"]);
+  const { inOrder } = scope(["state", "saving", "tables"]);
   const sorted = ["b", "10", "9", "", "1,200", "-3", "a"].sort(inOrder);
   assert.deepEqual(sorted, ["-3", "9", "10", "1,200", "", "a", "b"]);
 });
 
 test("texts that a spreadsheet would run are quoted, numbers are not", () => {
-  const { csvField, safeCsv } = scope(["state", "figures", "tables"]);
+  const { csvField, safeCsv } = scope(["state", "saving", "tables"]);
   assert.deepEqual(["-3", "=1+1", "@x", 'a"b', "a,b", "x"].map(csvField), ["-3", "'=1+1", "'@x", '"a""b"', '"a,b"', "x"]);
   const text = 'token,share\n-,0.5\n"=A,B",-0.25\n"say ""hi""",1\n';
   assert.equal(safeCsv(text, { share: "number" }), 'token,share\n\'-,0.5\n"\'=A,B",-0.25\n"say ""hi""",1\n');

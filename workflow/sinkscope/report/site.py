@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import jinja2
 import vl_convert
 
@@ -21,8 +22,19 @@ HERE = Path(__file__).parent
 STYLES = ("report.css", "maps.css", "front.css", "reader.css")
 OF_MAPS = ("maps.js", "strip.js", "dialog.js", "reader.js")
 # In the order of loading; the last starts the page.
-OF_PAGES = ("state.js", "figures.js", "few.js", "tables.js", "data.js")
+OF_PAGES = (
+    *("state.js", "turns.js", "figures.js", "few.js"),
+    *("saving.js", "tables.js", "data.js"),
+)
 SCRIPTS = ("vega.js", *OF_PAGES, *OF_MAPS, "start.js")
+# vl-convert has the modules at these addresses inside; nothing is loaded from there.
+VEGA = "\n".join(
+    [
+        f'import * as ofVega from "https://cdn.jsdelivr.net/npm/vega@{vl_convert.get_vega_version()}/+esm.js";',
+        f'import * as ofVegaLite from "https://cdn.jsdelivr.net/npm/vega-lite@{alt.VEGALITE_VERSION}/+esm.js";',
+        "Object.assign(window, { vega: ofVega, vegaLite: ofVegaLite, vegaEmbed });",
+    ]
+)
 PAGE_ADDRESS = re.compile(
     r"\((\w)=window\.location\)\.hash\?\1\.href\.slice\(0,-\1\.hash\.length\):\1\.href"
 )
@@ -58,7 +70,7 @@ def script(name: str) -> str:
     if name != "vega.js":
         return (HERE / "static" / name).read_text(encoding="utf-8")
     # The bundle declares one-letter global names, so it is wrapped in a function.
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    bundle = vl_convert.javascript_bundle(VEGA)
     # Vega puts the page's address in front of the gradients of a chart; once the address has
     # changed, they would be looked for in another page.
     bundle, n_found = PAGE_ADDRESS.subn('""', bundle)

@@ -56,4 +56,11 @@ interface VegaLiteSpec {
   hconcat?: VegaLiteSpec[];
 }
 
+/** A part of Vega's dataflow, such as an axis or a group of marks. */
+interface VegaOperator {
+  run(this: VegaOperator, pulse: unknown): any;
+}
+
+declare const vega: Record<"Operator" | "Transform", { prototype: VegaOperator }>;
+declare const vegaLite: { compile(spec: VegaLiteSpec): { spec: object } };
 declare const vegaEmbed: (at: HTMLElement, spec: object, options: object) => Promise<{ view: VegaView }>;
