@@ -79,3 +79,16 @@ def test_other_models_take_the_colours_that_are_left():
     assert len({palette.model_colour(names, name) for name in names}) == 10
     assert palette.model_colour(["a", "b"], "a") == palette.MODEL_COLOURS[0]
     assert palette.model_colour([f"m{i:02}" for i in range(11)], "m10") == palette.MODEL_COLOURS[0]
+
+
+def test_many_models_have_the_colours_of_their_architectures():
+    kinds = {f"m{i:02}": "Llama" if i % 3 else "Qwen" for i in range(40)}
+    colours = palette.model_colours(kinds)
+    assert {colours[name] for name, kind in kinds.items() if kind == "Llama"} == {
+        palette.MODEL_COLOURS[0]
+    }
+    assert {colours[name] for name, kind in kinds.items() if kind == "Qwen"} == {
+        palette.MODEL_COLOURS[1]
+    }
+    few = palette.model_colours({"a": "Llama", "b": "Llama"})
+    assert few["a"] != few["b"]

@@ -21,12 +21,20 @@ def renamed(frame, column, new):
     return wide.drop(column).rename({"new": column}).select(frame.columns)
 
 
+def of_one_document(frame):
+    """Whether a table shows one document of every model, however many there are."""
+    if not {"model", "document"} <= set(frame.columns):
+        return False
+    return frame.group_by("model").agg(pl.col("document").n_unique())["document"].max() == 1
+
+
 def scaled_tables(tables, out, models, documents):
     """models, documents: new name to old name."""
     out.mkdir(parents=True)
     for path in sorted(tables.glob("*.parquet")):
         frame = renamed(pl.read_parquet(path), "model", models)
-        frame = renamed(renamed(frame, "document", documents), "other", documents)
+        if not of_one_document(frame):
+            frame = renamed(renamed(frame, "document", documents), "other", documents)
         frame.write_parquet(out / path.name)
 
 

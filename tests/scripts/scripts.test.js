@@ -80,7 +80,7 @@ test("a dozen models are shown of many, the highlighted one among them, or those
   const found = spec();
   assert.equal(scope(["state", "figures", "few"], "?models=MODEL-3").leaveFew(found).shown, 11);
   assert.equal(scope(["state", "figures", "few"], "?all=1").leaveFew(spec()).shown, 40);
-  assert.equal(page.leaveFew({ datasets: { drawn: text } }), null); // not a chart of panels
+  assert.equal(page.leaveFew({ datasets: { drawn: text } }), null); // neither panels nor rows
 });
 
 test("a panel is kept if it is about a model that is shown, or about none", () => {
@@ -90,6 +90,25 @@ test("a panel is kept if it is about a model that is shown, or about none", () =
   const spec = { concat: [panel("m1"), panel("m2"), { layer: [] }], datasets: { drawn: `model\n${rows}` } };
   page.leaveFew(spec);
   assert.equal(spec.concat.length, 2);
+});
+
+test("panels are found in rows of panels, and the first row that is left has the legend", () => {
+  const page = scope(["state", "figures", "few"], "?models=m1");
+  const panel = (model, legend) => ({ transform: [{ filter: { field: "model", equal: model } }], encoding: { color: { legend } } });
+  const rows = Array.from({ length: 20 }, (_, i) => `m${i}\n`).join("");
+  const pair = (model, legend) => ({ hconcat: [panel(model, legend), panel(model, null)] });
+  const spec = { vconcat: [pair("m0", { columns: 2 }), pair("m1", null), pair("m2", null)], datasets: { drawn: `model\n${rows}` } };
+  page.leaveFew(spec);
+  assert.equal(spec.vconcat.length, 1);
+  assert.equal(spec.vconcat[0].hconcat[0].encoding.color.legend.columns, 2);
+});
+
+test("a chart with a row per model is as high as the rows that are left", () => {
+  const page = scope(["state", "figures", "few"]);
+  const rows = Array.from({ length: 24 }, (_, i) => `m${i},1\n`).join("");
+  const spec = { height: 480, layer: [{ encoding: { y: { field: "model", type: "nominal" } } }], datasets: { drawn: `model,value\n${rows}` } };
+  assert.equal(page.leaveFew(spec).shown, 12);
+  assert.equal(spec.height, 240);
 });
 
 test("a map is read column by column, and its means are over queries", () => {

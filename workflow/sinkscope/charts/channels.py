@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import polars as pl
 
-from sinkscope.charts.palette import HEAT_STOPS, model_colour
+from sinkscope.charts.palette import HEAT_STOPS
 from sinkscope.charts.theme import (
     OF_DOCUMENT,
     colours,
@@ -41,9 +41,9 @@ def heat(field: str, title: str, *, clamp: bool = False) -> alt.Color:
     return alt.Color(f"{field}:Q", scale=CLAMPED if clamp else LINEAR, title=title, legend=LEGEND)
 
 
-def model_colours(names: Sequence[str]) -> alt.Color:
-    """The colour of each model. names: all models of the tables, sorted."""
-    return colours("model", "model", {name: model_colour(names, name) for name in names})
+def by_model_colours(by_name: Mapping[str, str]) -> alt.Color:
+    """by_name: colour by model, as palette.model_colours returns it."""
+    return colours("model", "model", dict(by_name))
 
 
 def only(**values: Any) -> alt.Chart:

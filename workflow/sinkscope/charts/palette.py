@@ -8,7 +8,8 @@ near-black; neighbours in the lists stay apart under the common colour-vision de
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Sized
 
 import numpy as np
 
@@ -24,6 +25,7 @@ MODEL_COLOURS = (
     "#4b2dff",  # indigo
     "#b02078",  # raspberry
 )
+SHARED = "Models of one architecture share a colour. "
 # Dashes of the lines of one chart, in addition to their colour.
 LINE_DASHES = ((1, 0), (6, 3), (2, 2), (8, 3, 2, 3))
 
@@ -99,6 +101,25 @@ def model_place(models: Sequence[str], model: str) -> int:
 
 def model_colour(models: Sequence[str], model: str) -> str:
     return MODEL_COLOURS[model_place(models, model) % len(MODEL_COLOURS)]
+
+
+def model_colours(models: Mapping[str, str]) -> dict[str, str]:
+    """The colour of each model. models: model to architecture. If there are too many models
+    (share_colours), all models of one architecture have the same, the commonest architecture the
+    first."""
+    if not share_colours(models):
+        return {name: model_colour(sorted(models), name) for name in models}
+    counts = Counter(models.values())
+    kinds = sorted(counts, key=lambda kind: (-counts[kind], kind))
+    return {
+        name: MODEL_COLOURS[kinds.index(kind) % len(MODEL_COLOURS)] for name, kind in models.items()
+    }
+
+
+def share_colours(models: Sized) -> bool:
+    """Whether there are too many models for a colour each: more than this repository has, of which
+    those that share a colour are never drawn together."""
+    return len(models) > len(OWN_MODELS)
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

@@ -21,9 +21,9 @@ def axis_length(frame: pl.DataFrame, axis: str) -> int:
     return int(frame.select(pl.col(axis).max()).item()) + 1
 
 
-def model_names(tables: Tables) -> list[str]:
-    """Models with results, sorted: their order decides their colours."""
-    return tables["models"]["model"].unique().sort().to_list()
+def architectures(tables: Tables) -> dict[str, str]:
+    """Architecture by model, of the models with results."""
+    return dict(tables["models"].sort("model").select("model", "architecture").iter_rows())
 
 
 def filtered(tables: Tables, where: pl.Expr) -> Tables:

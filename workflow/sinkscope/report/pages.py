@@ -11,8 +11,8 @@ import polars as pl
 from sinkscope.atlas.sections import FRONT
 from sinkscope.catalogue import ReportSection
 from sinkscope.charts.figure import Tables
-from sinkscope.charts.palette import model_colour
-from sinkscope.charts.select import model_names
+from sinkscope.charts.palette import SHARED, model_colours, share_colours
+from sinkscope.charts.select import architectures
 from sinkscope.charts.shown import ShownFigure, ShownSection, read_figures
 from sinkscope.charts.theme import ALL_DOCUMENTS, ALL_MODELS
 from sinkscope.claims import page as claims_page
@@ -53,7 +53,7 @@ class Report:
         self.missing = provenance.missing(wanted)
         self.failed_experiments = provenance.failed_experiments(wanted)
         self.models = list(wanted.grid.cells)  # with or without results
-        self.names = model_names(tables)  # models with results, which have colours
+        self.colours = model_colours(architectures(tables))  # of the models with results
         self.kinds = overview.attention_kinds(tables)
         self.maps = {model: index for model in self.models if (index := self.documents_of(model))}
         self.groups = overview.groups(self.grid.config.models, self.kinds)
@@ -102,7 +102,7 @@ class Report:
         return len(self.models) * (len(self.grid.config.documents) + len(self.grid.refused))
 
     def colour(self, model: str) -> str:
-        return model_colour(self.names, model) if model in self.names else "#8a8f98"
+        return self.colours.get(model, "#8a8f98")
 
     def facts(self, model: str) -> dict[str, Any] | None:
         """The model's row of the table `models`, with the numbers of its documents and tokens."""
@@ -124,7 +124,7 @@ class Report:
             "title": "Attention sinks",
             "scripts": scripts(),
             "n_documents": self.tables["documents"]["document"].n_unique(),
-            "n_models": len(self.names),
+            "n_models": len(self.colours),
             "opening": opening,
             "reading": front.reading(opening, self.tables, texts, self.finished, self.directory),
             "experiments": [self.in_line(one) for one in self.sections if one.name != "claims"],
@@ -158,6 +158,7 @@ class Report:
             "headline": findings.headline(self.numbers) if n_cells else "There is no result yet.",
             "summary": {model: self.summary(model) for model in self.models},
             "compared": softmax,
+            "colour_note": SHARED if share_colours(self.colours) else "",
             "figures": read_figures(self.results / "figures" / "all"),
             "all_models": ALL_MODELS,
             "page": {"all_models": ALL_MODELS},

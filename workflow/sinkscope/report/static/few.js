@@ -31,30 +31,75 @@ function fewOf(names) {
 
 /** The model that a panel of a chart is about, by its filter. @param {VegaLiteSpec} panel @returns {string | null} */
 function modelOfPanel(panel) {
-  const parts = [panel, ...(panel.layer ?? []), ...(panel.hconcat ?? []), ...(panel.vconcat ?? [])];
+  const parts = [panel, ...(panel.layer ?? [])];
   const filters = parts.flatMap((part) => part.transform ?? []).map((step) => step.filter);
   return filters.find((filter) => filter?.field === "model")?.equal ?? null;
 }
 
+/** @param {VegaLiteSpec} spec @returns {"concat" | "vconcat" | "hconcat" | undefined} */
+function joinOf(spec) {
+  return /** @type {const} */ (["concat", "vconcat", "hconcat"]).find((kind) => spec[kind]);
+}
+
+/** @param {VegaLiteSpec} spec @returns {VegaLiteSpec[]} its panels, without those that only join others */
+function panelsOf(spec) {
+  const join = joinOf(spec);
+  return join ? (spec[join] ?? []).flatMap(panelsOf) : [spec];
+}
+
 /**
- * Leave a dozen models in a specification that has many; returns how many of how many, or null.
+ * Without the panels of other models, and rows that have no panel left.
+ * @param {VegaLiteSpec} spec @param {Set<string>} few @returns {boolean} whether anything is left
+ */
+function keepPanels(spec, few) {
+  const join = joinOf(spec);
+  if (join) {
+    spec[join] = spec[join]?.filter((part) => keepPanels(part, few));
+    return Boolean(spec[join]?.length);
+  }
+  const model = modelOfPanel(spec);
+  return model === null || few.has(model);
+}
+
+/** The legend of a row of panels, if the row that had it is gone. @param {VegaLiteSpec[]} from @param {VegaLiteSpec[]} to */
+function giveLegends(from, to) {
+  to.forEach((panel, at) => {
+    if (panel.encoding?.color && from[at]?.encoding?.color) panel.encoding.color.legend = from[at].encoding.color.legend;
+    if (panel.layer && from[at]?.layer) giveLegends(from[at].layer, panel.layer);
+  });
+}
+
+/** The field of the rows of a panel, if it has one row per name. @param {VegaLiteSpec} panel @returns {string | null} */
+function fieldOfRows(panel) {
+  const rows = panel.encoding?.y ?? panel.layer?.[0]?.encoding?.y;
+  return rows?.type === "nominal" && typeof panel.height === "number" ? rows.field : null;
+}
+
+/**
+ * Leave a dozen models in a specification with a panel or a row per model; returns how many of how
+ * many, or null.
  * @param {VegaLiteSpec} spec @returns {{shown: number, all: number} | null}
  */
 function leaveFew(spec) {
-  if (!spec.facet && !spec.concat) return null;
   const [[name, text]] = Object.entries(spec.datasets);
   const [head, ...rows] = rawRows(text);
-  const column = head.fields.indexOf("model");
-  const names = [...new Set(rows.map((row) => row.fields[column]))];
-  if (column < 0 || names.length <= MOST_MODELS) return null;
+  /** @param {string | null} field */
+  const valuesOf = (field) => new Set(rows.map((row) => row.fields[head.fields.indexOf(field ?? "")]));
+  const names = [...valuesOf("model")];
+  if (!head.fields.includes("model") || names.length <= MOST_MODELS) return null;
+  const panels = spec.spec ? [spec.spec] : panelsOf(spec);
+  const withRows = panels.filter((panel) => valuesOf(fieldOfRows(panel)).size === names.length);
+  if (!spec.facet && !withRows.length && panels.every((panel) => modelOfPanel(panel) === null)) return null;
   const few = new Set(fewOf(names));
+  const column = head.fields.indexOf("model");
   spec.datasets[name] = head.raw + rows.filter((row) => few.has(row.fields[column])).map((row) => row.raw).join("");
-  if (spec.concat) {
-    spec.concat = spec.concat.filter((panel) => {
-      const model = modelOfPanel(panel);
-      return model === null || few.has(model);
-    });
-  }
+  for (const panel of withRows) panel.height *= few.size / names.length;
+  const join = joinOf(spec);
+  const first = join && spec[join]?.[0];
+  const withLegends = first ? panelsOf(first) : [];
+  keepPanels(spec, few);
+  const now = join && spec[join]?.[0];
+  if (now && now !== first) giveLegends(withLegends, panelsOf(now));
   return { shown: few.size, all: names.length };
 }
 

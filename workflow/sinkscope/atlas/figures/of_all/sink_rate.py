@@ -14,11 +14,13 @@ from sinkscope.atlas.figures.compared import (
     with_titles,
 )
 from sinkscope.atlas.figures.rates import WHY_WINDOW, of_key_zero, windows
-from sinkscope.charts.channels import model_colours, panels, tips
+from sinkscope.charts.channels import by_model_colours, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars, document_points
 from sinkscope.charts.forms.lines import IS_MEAN, POINT
 from sinkscope.charts.of_documents import shown_documents
+from sinkscope.charts.palette import SHARED, model_colours, share_colours
+from sinkscope.charts.select import architectures
 from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
 
@@ -33,6 +35,7 @@ FINDING = (
 
 def figure(tables: Tables) -> Figure:
     titles, rates = in_order(tables), tables["sink_rate"]
+    kinds = architectures(tables)
     of_models = by_model(tables["sink_rate_documents"], list(titles))
     points = of_documents(tables["sink_rate_documents"])
     parts = [of_models.with_columns(document=pl.lit(ALL_DOCUMENTS)), points]
@@ -43,7 +46,7 @@ def figure(tables: Tables) -> Figure:
     bar = bars(
         x,
         y,
-        model_colours(sorted(titles)).legend(None),
+        by_model_colours(model_colours(kinds)).legend(None),
         tips(
             "model:N",
             "queries:N",
@@ -79,7 +82,7 @@ def figure(tables: Tables) -> Figure:
             f"{rates['epsilon'][0]:g}. {WHY_WINDOW}. n = "
             f"{words.ranged(leading['n_documents'].to_list())} documents per model on the left, "
             "with all layers and heads; rule: 95 % bootstrap interval over documents; points: "
-            "documents. Unit: percent."
+            f"documents. {SHARED if share_colours(kinds) else ''}Unit: percent."
         ),
         chart=panels(bar, drawn, "queries", 2, order).add_params(model_picker(titles)),
         data=drawn,

@@ -6,9 +6,10 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import model_colours, rows_axis, tips
+from sinkscope.charts.channels import by_model_colours, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars
+from sinkscope.charts.palette import model_colour
 from sinkscope.charts.theme import data_source, limits, rounded
 from sinkscope.experiments.emergence import growth
 from sinkscope.experiments.emergence.growth import (
@@ -86,11 +87,12 @@ def panel(
 ) -> alt.LayerChart:
     """Bars with their number and layer. ends: least end of the axis, and x of the dashed line."""
     models = drawn["model"].to_list()
+    looks = {name: model_colour(sorted(models), name) for name in models}
     x = alt.X(f"{field}:Q", title=title).scale(domain=[0, max(ends)], nice=False)
     return bars(
         x.axis(tickCount=5),
         rows_axis("model", models, grid=False),
-        model_colours(sorted(models)).legend(None),
+        by_model_colours(looks).legend(None),
         tips(
             "model:N",
             ("layer:Q", f"layer at {WINDOW} tokens"),

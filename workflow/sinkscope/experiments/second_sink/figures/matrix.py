@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import altair as alt
 import polars as pl
 
@@ -9,6 +11,7 @@ from sinkscope import words
 from sinkscope.charts.channels import heat, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.strips import cell_axis, strip
+from sinkscope.charts.of_documents import EVENLY, MOST_ROWS, shown_documents
 from sinkscope.charts.theme import rounded
 from sinkscope.experiments.second_sink.looks import STATE
 from sinkscope.findings.finding import Finding
@@ -27,11 +30,15 @@ def figure(tables: Tables) -> Figure | None:
     if states.filter(pl.col("document") != pl.col("other")).is_empty():
         return None
     n_layers = pl.col("layer").max().over("model").cast(pl.Int64) + 1
-    drawn = rounded(
-        states.filter(pl.col("layer") == 5 * n_layers // 8).sort("model", "document", "other")
-    )
-    pairs = drawn.filter(pl.col("document") > pl.col("other"))  # each pair once
-    least = pairs.sort("cosine", "model", "document", "other").head(1)
+    middle = states.filter(pl.col("layer") == 5 * n_layers // 8)
+    middle = middle.sort("model", "document", "other")
+    pairs = middle.filter(pl.col("document") > pl.col("other"))  # each pair once
+    least = rounded(pairs.sort("cosine", "model", "document", "other").head(1))
+    n_documents, n_models = middle["document"].n_unique(), middle["model"].n_unique()
+    # As many rows of a document as documents are drawn.
+    shown = shown_documents(middle["document"], n_models * math.isqrt(MOST_ROWS // n_models))
+    drawn = rounded(middle.filter(pl.all_horizontal(pl.col("document", "other").is_in(shown))))
+    some = f", {len(shown)} of them drawn, {EVENLY}" if len(shown) < n_documents else ""
     return Figure(
         name="second_sink_matrix",
         title="The first terminator's state, document by document",
@@ -40,7 +47,7 @@ def figure(tables: Tables) -> Figure | None:
             "Formula: cosine of the states of the first terminators of two documents, in the layer "
             f"in the middle of the third quarter of each model. {STATE}. The same documents across "
             "and down, in alphabetical order. "
-            f"n = {words.counted(drawn['document'].n_unique(), 'document')}. "
+            f"n = {words.counted(n_documents, 'document')}{some}. "
             "Unit: cosine, linear scale."
         ),
         chart=squares(drawn),
