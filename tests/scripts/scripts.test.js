@@ -119,3 +119,25 @@ test("a map is read column by column, and its means are over queries", () => {
   assert.ok(Math.abs(means[0] - 0.5) < 1e-6);
   assert.ok(Math.abs(means[1] - ((51 / 255) ** 2 + (102 / 255) ** 2) / 2) < 1e-6);
 });
+
+test("work in slices gives the browser a turn once a slice is over, and results are the same", async () => {
+  const page = scope(["state", "turns"]);
+  class Operator { run(pulse) { return pulse; } }
+  class Transform { run(pulse) { return pulse; } }
+  page.vega = { Operator, Transform };
+  let now = 0;
+  page.performance = { now: () => now };
+  page.cutIntoSlices();
+  const operator = new Operator();
+  assert.equal(operator.run("drawn at once"), "drawn at once");
+  await page.inSlices(async () => {
+    assert.equal(operator.run(1), 1);
+    now = 41;
+    const next = operator.run(2);
+    assert.equal(typeof next.then, "function");
+    assert.equal(await next, 2);
+    assert.equal(new Transform().run(3), 3); // of the next slice
+  });
+  now = 1000;
+  assert.equal(operator.run(4), 4);
+});

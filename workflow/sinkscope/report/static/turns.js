@@ -45,4 +45,4 @@ function idle() {
   return new Promise((go) => later(() => go(undefined), { timeout: 500 }));
 }
 
-if ("vega" in window) cutIntoSlices();
+if ("vega" in globalThis) cutIntoSlices();
