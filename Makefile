@@ -6,7 +6,7 @@
 # make bench   time and memory of extraction against the plain forward pass
 # make compatibility  compare every text architecture of the installed transformers, and write
 #              docs/reference/compatibility.md anew
-# make check   linter, type checker, workflow formatter and linter, dry runs
+# make check   linter, type checker, workflow formatter and linter, dry runs, the documentation's links
 # make docs    the documentation as a site: site/index.html; it needs no server and no network
 # make reference  the generated pages of docs/reference/
 # make gallery  pictures of the documentation, from a finished run of the default grid
