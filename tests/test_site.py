@@ -128,9 +128,9 @@ def test_links_of_files_outside_the_site_lead_somewhere(source):
 
 
 def test_the_gallery_shows_figures_of_a_run_with_their_sentences(site, tmp_path):
-    write_gallery(site.results, tmp_path, "a test")
+    write_gallery(site.results, tmp_path, "a1b2c3")
     page = (tmp_path / "gallery.md").read_text(encoding="utf-8")
-    assert "from the run of a test" in page
+    assert "from a run of commit a1b2c3" in page
     assert "## Sink mass by layer" in page
     assert "`results/sections/norms/" in page
     shown = re.findall(r"\]\((pictures/gallery/\w+\.png)\)", page)

@@ -1,8 +1,9 @@
 """`python -m sinkscope.documentation.gallery RESULTS DOCS STATE`: pictures of a finished
 default run, and the page DOCS/gallery.md.
 
-The gallery has the first figure of every section, and those that compare all models. STATE names
-the code that made the run, such as a commit. The heat maps illustrate other pages.
+The gallery has the first figure of every section, except that of the claims, and the figures that
+compare all models. STATE names the code that made the run, such as a commit. The heat maps
+illustrate other pages.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from PIL import Image
 
 from sinkscope.atlas.heat_map import find_cell, write_heat_map
 from sinkscope.catalogue import ReportSection, sections
+from sinkscope.declarations.registry import experiments
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import read_cell
 from sinkscope.files import read_json, replaced_folder, write_text
@@ -40,7 +42,7 @@ Figures of the default run: {n_models} models on the eight documents of `corpus/
 above each figure is that of the report; its numbers are rows of the table `findings`. In the
 report, figures answer to the mouse, and can be saved as SVG, PNG, CSV and Vega-Lite.
 
-Made by `make gallery` from the run of {state}. To repeat it: `make report gallery`.
+Made by `make gallery` from a run of commit {state}. To repeat it: `make report gallery`.
 """
 
 
@@ -60,7 +62,7 @@ def write_gallery(results: Path, docs: Path, state: str) -> None:
 
 def _entries(results: Path) -> Iterator[tuple[Path, dict[str, Any], ReportSection | None]]:
     """Folder, words and section of every figure that is shown."""
-    for name, section in sections().items():
+    for name, section in sections(list(experiments())).items():
         folder = results / "sections" / name
         if (folder / "figures.json").is_file():
             yield from (
