@@ -46,7 +46,7 @@ def test_every_claim_stands_with_its_verdict(articles):
     }  # fmt: skip
     assert "1 of 2 models tested" in articles["partly"]
     assert "gone was not in this run; its relative" in articles["partly"]
-    assert "This run has no table bos." in articles["untested"]
+    assert "This run has no table bos;" in articles["untested"]
     assert "Holds where that is above 2." in articles["fails"]
 
 

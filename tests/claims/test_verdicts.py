@@ -12,9 +12,11 @@ from sinkscope.claims.file import read_claims
 from sinkscope.claims.measure import measures
 from sinkscope.claims.table import TABLES
 from sinkscope.claims.verdicts import FAILS, HOLDS, PARTLY, UNTESTED, evaluate, write_claims
+from sinkscope.config import load, read_config
 from sinkscope.errors import SinkscopeError
 
-CLAIMS = Path(__file__).parents[2] / "config" / "claims.yaml"
+ROOT = Path(__file__).parents[2]
+CLAIMS = ROOT / "config" / "claims.yaml"
 
 CLAIM = {
     "claim": "z-share", "study": "atlas", "kind": "number", "statement": "Z takes most.",
@@ -110,10 +112,19 @@ def test_without_a_relative_the_reason_names_the_architecture(written):
     )
 
 
+def test_the_grid_that_would_test_a_claim_is_named(written):
+    subjects = {name: model | {"grid": "config/large.yaml"} for name, model in MODELS.items()}
+    (below,) = judged(written(subjects=subjects), run(RELATIVE))
+    assert below["why"].startswith("big was not in this run (the grid of config/large.yaml has it)")
+    (lone,) = judged(written(models=["lone"], subjects=subjects), run(ITSELF))
+    assert "lone was not in this run (the grid of config/large.yaml has it), nor" in lone["why"]
+
+
 def test_a_table_that_the_run_has_not_is_named(written):
     options = {"table": "second_sink", "column": "ratio"}
     (row,) = judged(written(measure="value", **{"with": options}), run(ITSELF))
-    assert (row["verdict"], row["why"]) == (UNTESTED, "This run has no table second_sink.")
+    assert row["verdict"] == UNTESTED
+    assert row["why"] == "This run has no table second_sink; the experiment second_sink makes it."
 
 
 def test_a_table_that_has_nothing_of_the_model_is_named(written):
@@ -570,15 +581,15 @@ def test_published_numbers_are_those_of_the_design(studies):
     assert printed["sink-rate"]["llama-3-8b"] == 0.9902
 
 
-def test_every_model_that_claims_speak_about_can_be_run_or_is_packaged(studies):
-    rows = (CLAIMS.parent / "published.tsv").read_text().splitlines()[1:]
-    for name in ("models.tsv", "literature.tsv"):
-        rows += (CLAIMS.parent / name).read_text().splitlines()[1:]
-    known = {row.split("\t")[1] for row in rows}
-    for claim in studies:
-        for subject in claim.subjects:
-            is_variant = subject.architecture == "VariantGPT2Model"
-            assert is_variant or set(subject.sources) & known, subject.name
+def test_every_model_that_claims_speak_about_is_in_the_grid_that_they_name(studies):
+    for subject in {subject for claim in studies for subject in claim.subjects}:
+        file, *options = subject.grid.replace(" with ", " ").split()
+        raw = read_config(ROOT / file) | dict(option.split("=") for option in options)
+        groups = yaml.safe_load(str(raw.get("groups", "[]")))
+        rows = load(
+            read_config(ROOT / "config/config.yaml") | raw | {"groups": groups}, ROOT
+        ).models
+        assert any(row.source in subject.sources for row in rows), subject.name
 
 
 def test_every_measure_is_used_by_a_claim(studies):

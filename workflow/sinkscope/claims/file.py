@@ -29,12 +29,13 @@ SHIPPED_CLAIMS = SHIPPED / "config" / "claims.yaml"
 class Subject:
     """A published model that claims speak about. sources: the sources that a row of the table of
     models may have for it, without a revision. architecture: shared with its relatives. kind:
-    encoder or decoder."""
+    encoder or decoder. grid: the configuration that runs it; empty if the claims name none."""
 
     name: str
     sources: tuple[str, ...]
     architecture: str
     kind: str
+    grid: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,12 +162,13 @@ def read_subjects(models: Any, file: str) -> dict[str, Subject]:
             not isinstance(sources, list)
             or not all(isinstance(text, str) for text in [*sources, architecture])
             or kind not in KINDS
+            or not isinstance(grid := fields.get("grid", ""), str)
         ):
             raise SinkscopeError(
                 f"{file}, model '{name}': is {entry!r}; give it sources (a list of texts), "
-                f"architecture (a text) and kind ({' or '.join(KINDS)})."
+                f"architecture (a text) and kind ({' or '.join(KINDS)}); grid is a text, too."
             )
-        subjects[name] = Subject(name, tuple(sources), str(architecture), kind)
+        subjects[name] = Subject(name, tuple(sources), str(architecture), kind, grid)
     return subjects
 
 

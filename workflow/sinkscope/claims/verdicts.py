@@ -13,6 +13,7 @@ from sinkscope.claims.file import Claim, Subject, read_claims
 from sinkscope.claims.measure import Tables
 from sinkscope.claims.measured import NOT_MEASURED, Measurement, condition_text, measure_model
 from sinkscope.claims.table import TABLES
+from sinkscope.declarations.registry import experiments
 from sinkscope.tables.contract import write_table
 from sinkscope.tables.read import StoredTables
 
@@ -40,14 +41,26 @@ def rows_about(claim: Claim, subject: Subject, tables: Tables) -> list[dict[str,
     subjects, relatives = models_like(subject, tables["models"])
     missing = [name for name in claim.tables() if name not in tables]
     if missing:
-        return [row(claim, subject, why=f"This run has no table {missing[0]}.")]
+        return [row(claim, subject, why=no_table(missing[0]))]
     if subjects:
         return [row_of_subject(claim, subject, tables, model) for model in subjects]
-    absent = f"{subject.name} was not in this run"
     if not relatives:
-        why = f"{absent}, nor was another model of its architecture ({subject.architecture})."
-        return [row(claim, subject, why=why)]
+        why = f"nor was another model of its architecture ({subject.architecture})"
+        return [row(claim, subject, why=f"{absent(subject)}, {why}.")]
     return [row_of_relative(claim, subject, tables, model) for model in relatives]
+
+
+def no_table(name: str) -> str:
+    """Why a claim is not tested, and the experiment that would make its table."""
+    makers = [experiment for experiment, one in experiments().items() if name in one.tables]
+    by_whom = f"; the experiment {makers[0]} makes it" if makers else ""
+    return f"This run has no table {name}{by_whom}."
+
+
+def absent(subject: Subject) -> str:
+    """That a model did not run, and the grid that has it."""
+    grid = f" (the grid of {subject.grid} has it)" if subject.grid else ""
+    return f"{subject.name} was not in this run{grid}"
 
 
 def row_of_subject(claim: Claim, subject: Subject, tables: Tables, model: str) -> dict[str, Any]:
@@ -62,7 +75,7 @@ def row_of_relative(claim: Claim, subject: Subject, tables: Tables, model: str) 
     outcome = {True: "would meet", False: "would not meet", None: "does not test"}[
         measurement.meets
     ]
-    why = f"{subject.name} was not in this run; its relative {model} {outcome} the condition."
+    why = f"{absent(subject)}; its relative {model} {outcome} the condition."
     return row(
         claim, subject, model, measurement, why=f"{why} {measurement.why}".strip(), is_relative=True
     )
