@@ -8,7 +8,6 @@ from claims.made_literature import (
     activations,
     beginnings,
     depth,
-    joined,
     lengths_of_sinks,
     lives,
     over_half,
@@ -16,7 +15,7 @@ from claims.made_literature import (
     roles,
     without_stops,
 )
-from claims.made_tables import llama, max_keys
+from claims.made_tables import llama
 from sinkscope.claims.measure import AbsentError, Estimate, measures
 
 MODEL = "m"
@@ -60,20 +59,10 @@ def test_the_broadest_head_is_that_of_the_means_over_documents(heads):
     assert found.number == pytest.approx(values[:, 0, :, 1].mean(0).max())
 
 
-def test_mass_of_texts_without_a_key_set_and_of_a_length():
+def test_mass_of_texts_without_a_key_set():
     make = without_stops(0.2, 0.4)
     assert taken("mass", make, key_set="bos", without="terminator") == pytest.approx(0.3)
     assert taken("mass", make, key_set="bos") == pytest.approx((0.3 + 0.9) / 2)
-    lengths = pl.DataFrame({"model": MODEL, "document": ["bare", "marked"], "n_tokens": [10, 300]})
-    long = joined(make, lambda _: {"documents": lengths})
-    assert taken("mass", long, key_set="bos", at_least_tokens=11) == pytest.approx(0.9)
-    assert taken("mass", long, key_set="bos", at_most_tokens=10) == pytest.approx(0.3)
-    assert taken("mass", long, key_set="bos", at_most_tokens=9) is None
-
-
-def test_a_length_that_the_run_does_not_know_gives_no_number():
-    assert taken("max_key_share", max_keys(z=0.5), tokens=["Z"], at_most_tokens=9) is None
-    assert taken("mass", without_stops(0.2), key_set="bos", at_most_tokens=9) is None
 
 
 def test_sink_rates_of_a_window_and_of_whole_documents():

@@ -41,12 +41,14 @@ class Subject:
 @dataclass(frozen=True)
 class Ablation:
     """What could explain a disagreement: cause, and a measure that is taken without it. name: the
-    measure in words."""
+    measure in words. at_most_tokens: the length of the longest document that it is taken of; None
+    for all."""
 
     cause: str
     name: str
     measure: str
     options: dict[str, Any]
+    at_most_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def read_claim(
             f"{where}: models names '{unknown_models[0]}', which is not in the file's list of "
             f"models ({', '.join(subjects)}); add it there, with its sources and its architecture."
         )
-    ablation = read_ablation(entry)
+    ablation = read_ablation(entry, where)
     check_options(entry, ablation, where)
     numbers = published_numbers(entry, where)
     if "within" in entry["condition"] and set(numbers) != set(entry["models"]):
@@ -196,13 +198,17 @@ def read_claim(
     )  # fmt: skip
 
 
-def read_ablation(entry: Mapping[str, Any]) -> Ablation | None:
+def read_ablation(entry: Mapping[str, Any], where: str) -> Ablation | None:
     """Its options replace those of the claim; those of another measure stand alone."""
     if (raw := entry.get("ablation")) is None:
         return None
-    measure = raw.get("measure", entry["measure"])
-    options = raw["with"] if "measure" in raw else entry["with"] | raw["with"]
-    return Ablation(raw["cause"], raw["name"], measure, options)
+    if not raw.keys() & {"with", "measure", "at_most_tokens"}:
+        raise SinkscopeError(
+            f"{where}: ablation changes nothing; give it `with`, `measure` or `at_most_tokens`."
+        )
+    measure, changes = raw.get("measure", entry["measure"]), raw.get("with", {})
+    options = changes if "measure" in raw else entry["with"] | changes
+    return Ablation(raw["cause"], raw["name"], measure, options, raw.get("at_most_tokens"))
 
 
 def check_options(entry: Mapping[str, Any], ablation: Ablation | None, where: str) -> None:

@@ -4,14 +4,14 @@ how much it depends on the claim's definition."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from sinkscope.claims.file import Claim, Subject
-from sinkscope.claims.measure import EACH, AbsentError, Estimate, Tables, measures
+from sinkscope.claims.measure import EACH, AbsentError, Estimate, Tables, measures, of_length
 from sinkscope.errors import SinkscopeError
 
 TESTS = {
@@ -125,11 +125,34 @@ def ablation(claim: Claim, subject: Subject, tables: Tables, model: str) -> str:
         table not in tables for table in measures()[named.measure].tables
     ):
         return ""
+    if named.at_most_tokens is not None:
+        tables = OfShort(tables, model, named.at_most_tokens)
     number = number_or_none(claim, tables, model, named.options, named.measure)
     if number is None:
         return ""
     answer = "meets" if meets(claim, subject, number) else "does not meet, either,"
     return f"{named.cause} ({named.name}: {number:.3g}, which {answer} the condition)"
+
+
+class OfShort(Tables):
+    """The tables of a run, of the documents with at most so many tokens of a model. Tables that are
+    not of documents have no rows here, except that of the models."""
+
+    def __init__(self, tables: Tables, model: str, at_most_tokens: int) -> None:
+        self.tables = tables
+        self.kept = of_length(tables, model, at_most_tokens=at_most_tokens).implode()
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        frame = self.tables[name]
+        if "document" in frame.columns:
+            return frame.filter(pl.col("document").is_in(self.kept))
+        return frame if name == "models" else frame.clear()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tables)
+
+    def __len__(self) -> int:
+        return len(self.tables)
 
 
 def sensitivity(claim: Claim, subject: Subject, tables: Tables, model: str, *, is_met: bool) -> str:

@@ -14,7 +14,6 @@ from sinkscope.claims.measure import (
     Measure,
     Tables,
     estimate,
-    of_length,
 )
 from sinkscope.keys import KEY_CLASSES
 from sinkscope.means import matrix
@@ -41,27 +40,17 @@ def chosen(tokens: Sequence[str], key_classes: Sequence[str]) -> pl.Expr:
 
 
 def counts_of(
-    tables: Tables, model: str, counting: str = "tokens", at_most_tokens: int | None = None
+    tables: Tables, model: str, counting: str = "tokens"
 ) -> tuple[pl.DataFrame, np.ndarray, int] | None:
     """token, key_class; [1 + RESAMPLES, token], their counts over the documents of each resample;
     and the number of documents. None without rows. Where the run has no counts by document there is
-    a single row, that of the sample, and the number is 0. at_most_tokens: counts by document are of
-    those that are no longer."""
+    a single row, that of the sample, and the number is 0."""
+    if (counted := tables.get(DOCUMENTS[counting])) is not None:
+        return resampled_counts(counted.filter(pl.col("model") == model))
     keys = ["token", "key_class"]
     count = pl.col("count").sum().cast(pl.Float64)
     whole = histogram(tables, model, counting).group_by(keys).agg(count).sort(keys)
-    if whole.is_empty():
-        return None
-    counted = tables.get(DOCUMENTS[counting])
-    if counted is not None:
-        counted = counted.filter(pl.col("model") == model)
-        if at_most_tokens is not None:
-            kept = of_length(tables, model, at_most_tokens=at_most_tokens)
-            counted = counted.filter(pl.col("document").is_in(kept.implode()))
-        return resampled_counts(counted)
-    if at_most_tokens is not None:
-        return None
-    return whole, whole["count"].to_numpy()[None], 0
+    return None if whole.is_empty() else (whole, whole["count"].to_numpy()[None], 0)
 
 
 def resampled_counts(documents: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray, int] | None:
@@ -78,11 +67,10 @@ def inside(keys: pl.DataFrame, tokens: Sequence[str], key_classes: Sequence[str]
 
 def max_key_share(
     tables: Tables, model: str, *, counting: str = "tokens",
-    tokens: Sequence[str] = (), key_classes: Sequence[str] = (), at_most_tokens: int | None = None,
+    tokens: Sequence[str] = (), key_classes: Sequence[str] = (),
 ) -> float | Estimate | None:  # fmt: skip
-    """Fraction of all max keys that are one of these tokens or classes. at_most_tokens: only of
-    documents that are no longer."""
-    if (counted := counts_of(tables, model, counting, at_most_tokens)) is None:
+    """Fraction of all max keys that are one of these tokens or classes."""
+    if (counted := counts_of(tables, model, counting)) is None:
         return None
     keys, counts, n_documents = counted
     share = counts[:, inside(keys, tokens, key_classes)].sum(1) / counts.sum(1)

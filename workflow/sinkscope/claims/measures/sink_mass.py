@@ -17,7 +17,6 @@ from sinkscope.claims.measure import (
     estimate,
     in_layers,
     number,
-    of_length,
     over,
     per_document,
     shown,
@@ -28,12 +27,9 @@ from sinkscope.keys import KEY_SETS
 SINK = 0.1
 
 
-def masses(
-    tables: Tables, model: str, key_set: str, *, without: str | None = None,
-    at_least_tokens: int = 0, at_most_tokens: int | None = None,
-) -> pl.DataFrame:  # fmt: skip
-    """The table sink_mass of a model and key set: documents that have keys of the set, have none of
-    the set `without`, and are of this length. Raises ValueError for an unknown key set."""
+def masses(tables: Tables, model: str, key_set: str, *, without: str | None = None) -> pl.DataFrame:
+    """The table sink_mass of a model and key set: documents that have keys of the set, and none of
+    the set `without`. Raises ValueError for an unknown key set."""
     for name in (key_set, without or key_set):
         if name not in KEY_SETS:
             raise ValueError(f"no key set '{name}'; they are {', '.join(KEY_SETS)}")
@@ -42,9 +38,6 @@ def masses(
     if without:
         present = every.filter(pl.col("n_keys") > 0, key_set=without)["document"].unique()
         rows = rows.filter(~pl.col("document").is_in(present.implode()))
-    if at_least_tokens or at_most_tokens is not None:
-        kept = of_length(tables, model, at_least_tokens, at_most_tokens)
-        rows = rows.filter(pl.col("document").is_in(kept.implode()))
     return rows
 
 
@@ -75,14 +68,10 @@ def estimated(
 def mass(
     tables: Tables, model: str, *, key_set: str, layers: Sequence[int] | str = "all",
     over_documents: str = "mean", over_layers: str = "mean", without: str | None = None,
-    at_least_tokens: int = 0, at_most_tokens: int | None = None,
 ) -> float | Estimate | None:  # fmt: skip
     """Sink mass of a key set, aggregated over documents per layer, then over these layers. Only of
-    documents without keys of the set `without`, and of this length."""
-    rows = masses(
-        tables, model, key_set, without=without,
-        at_least_tokens=at_least_tokens, at_most_tokens=at_most_tokens,
-    )  # fmt: skip
+    documents without keys of the set `without`."""
+    rows = masses(tables, model, key_set, without=without)
     rows = in_layers(rows, layers).drop_nulls("mass")
     if rows.is_empty():
         return None

@@ -8,14 +8,18 @@ from sinkscope.claims.measure import AbsentError, Measure, Tables, number
 
 # Smallest sink score of a sink of a model in training: epsilon of Gu et al. 2024.
 TRAINED_SINK, TRAINED_WINDOW = 0.3, 64
+WINDOWS = (64, 256)  # that training records
 
 
-def first_token_trained(tables: Tables, model: str) -> float | None:
-    """Attention to the first token in the layer where it is strongest, at the end of training.
+def first_token_trained(
+    tables: Tables, model: str, *, window: int = TRAINED_WINDOW
+) -> float | None:
+    """Attention to the first of `window` tokens in the layer where it is strongest, at the end of
+    training.
 
     Control: a model of the same family, trained with softmax, must have a sink there.
     """
-    rows = tables["emergence"].filter(pl.col("window") == TRAINED_WINDOW)
+    rows = tables["emergence"].filter(pl.col("window") == window)
     family = rows.filter(pl.col("model") == model)["family"].unique().implode()
     last = (
         rows.filter(pl.col("family").is_in(family))
@@ -42,5 +46,6 @@ MEASURES = {
         first_token_trained,
         "attention to the first token, where a softmax model trained alike has a sink",
         ("emergence",),
+        legal={"window": WINDOWS},
     ),
 }
