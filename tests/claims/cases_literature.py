@@ -6,12 +6,14 @@ from claims.made_literature import (
     beginnings,
     chat_rates,
     depth,
+    edits,
     facts,
     heads,
     induction_in,
     lengths_of_sinks,
     levels,
     lives,
+    long_texts,
     over_half,
     rate,
     ratios,
@@ -189,6 +191,18 @@ DECODERS = {
     ),
     "two-kinds-of-sinks": Case(
         [roles(no_op=1, broadcast=1, none=9)], [roles(no_op=9, mixed=4), roles(broadcast=3, none=3)]
+    ),
+    "noops-send-nothing": Case(
+        [edits("no-op", 0.049), edits("no-op", -0.049)],
+        [edits("no-op", 0.051), edits("no-op", -0.051), edits("broadcast", 0.0)],
+    ),
+    "broadcasts-send-something": Case(
+        [edits("broadcast", 0.051)], [edits("broadcast", 0.049), edits("no-op", 1.0)]
+    ),
+    "window-alone-breaks": limits(lambda x: long_texts(256, 3.0 + x, 3.0), [2.0, 0.301], [0.299]),
+    "window-perplexity": limits(lambda x: long_texts(1024, x, 5.0), [5158.07, 1001.0], [999.0]),
+    "window-perplexity-with-sinks": limits(
+        lambda x: long_texts(1024, 1.0, x, attention="rolling"), [5.4, 7.39, 3.41], [7.41, 3.39]
     ),
 }
 

@@ -228,6 +228,28 @@ def beginnings(special=0.5, other=0.5):
     )
 
 
+def edits(role, cost, edit="zero"):
+    """What the edit of the sinks of one role costs, and of a random key beside them."""
+    row = {"layer": None, "head": None, "role": role, "edit": edit, "edited_key": "sink",
+           "loss_change": cost, "loss_change_low": None, "loss_change_high": None,
+           "n_documents": 1}  # fmt: skip
+    rows = [row, row | {"edited_key": "random", "loss_change": 9.0}, row | {"layer": 3, "head": 1}]
+    floats = {"loss_change_low": pl.Float64, "loss_change_high": pl.Float64, "head": pl.UInt16}
+    return lambda models: of_all(models, "head_edit_costs", rows, **LAYER, **floats)
+
+
+def long_texts(window, alone, sinks, n_tokens=4096, attention="sinks+window"):
+    """Losses of two texts through a window, alone and with the first tokens; dense beside them."""
+    rows = [
+        {"document": document, "attention": name, "window": size, "n_tokens": n_tokens,
+         "loss": loss / 2, "loss_late": loss, "perplexity": loss}
+        for document in "ab"
+        for name, size, loss in (("window", window, alone), (attention, window, sinks),
+                                 ("window", 2 * window, 1.0), ("dense", None, 0.1))
+    ]  # fmt: skip
+    return lambda models: of_all(models, "long_texts", rows, window=pl.UInt32)
+
+
 def roles(**counts):
     """Heads by the role of their sink; no_op for no-op."""
     rows = [

@@ -8,8 +8,10 @@ from claims.made_literature import (
     activations,
     beginnings,
     depth,
+    edits,
     lengths_of_sinks,
     lives,
+    long_texts,
     over_half,
     rate,
     roles,
@@ -153,3 +155,19 @@ def test_roles_of_sinks_are_counted_without_heads_that_have_none():
     made = roles(no_op=1, mixed=2, broadcast=1, none=9)
     assert taken("sink_roles", made) == 2
     assert taken("noop_share", made) == pytest.approx(1 / 4)
+
+
+def test_a_window_is_compared_with_one_of_as_many_keys_of_long_enough_texts():
+    assert taken("window_cost", long_texts(8, 5.0, 3.5), window=8) == pytest.approx(1.5)
+    assert taken("window_cost", long_texts(8, 5.0, 3.5), window=8, column="loss") == pytest.approx(
+        0.75
+    )
+    assert taken("window_cost", long_texts(8, 5.0, 3.5, n_tokens=15), window=8) is None
+    assert taken("window_cost", long_texts(8, 5.0, 3.5), window=4) is None
+
+
+def test_the_cost_of_an_edit_is_of_all_heads_of_the_role():
+    assert taken("edit_cost", edits("no-op", 0.2), role="no-op") == pytest.approx(0.2)
+    assert taken("edit_cost", edits("no-op", 0.2), role="no-op", edit="mean") is None
+    with pytest.raises(AbsentError, match="has no head whose sink is a broadcast"):
+        taken("edit_cost", edits("no-op", 0.2), role="broadcast")

@@ -597,7 +597,7 @@ def test_every_model_that_claims_speak_about_is_in_the_grid_that_they_name(studi
 
 def test_what_could_explain_a_disagreement_is_named_where_the_default_run_decides(studies):
     """But for what is measured without documents: heads on random tokens, roles of heads, masks."""
-    without = {"induction_layer", "sink_roles", "noop_share", "mask_cost"}
+    without = {"induction_layer", "sink_roles", "noop_share", "edit_cost", "mask_cost"}
     decided = [one for one in studies if any("config.yaml" in s.grid for s in one.subjects)]
     assert len(decided) >= 40
     lacking = {one.measure for one in decided if one.ablation is None}

@@ -1,0 +1,32 @@
+"""Measures of what the sinks of heads send: the loss without it."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from sinkscope.claims.measure import AbsentError, Estimate, Measure, Tables
+
+
+def edit_cost(tables: Tables, model: str, *, role: str, edit: str = "zero") -> Estimate | None:
+    """Nats per token that the edit of all sinks of a role costs. Without a head of this role, what
+    is said of it does not hold."""
+    rows = tables["head_edit_costs"].filter(pl.col("layer").is_null(), model=model)
+    of_role = rows.filter(pl.col("edited_key") == "sink", role=role)
+    if rows.height and of_role.is_empty():
+        raise AbsentError(f"{model} has no head whose sink is a {role}.")
+    found = of_role.filter(edit=edit).drop_nulls("loss_change")
+    if found.is_empty():
+        return None
+    columns = ["loss_change", "loss_change_low", "loss_change_high", "n_documents"]
+    return Estimate(*found.select(columns).row(0))
+
+
+MEASURES = {
+    "edit_cost": Measure(
+        edit_cost,
+        "cost of edited sinks, in nats per token",
+        ("head_edit_costs",),
+        False,
+        {"role": ("no-op", "broadcast", "mixed"), "edit": ("zero", "mean", "other", "remove")},
+    ),
+}
