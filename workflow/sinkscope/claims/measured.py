@@ -130,8 +130,9 @@ def ablation(claim: Claim, subject: Subject, tables: Tables, model: str) -> str:
     number = number_or_none(claim, tables, model, named.options, named.measure)
     if number is None:
         return ""
-    answer = "meets" if meets(claim, subject, number) else "does not meet, either,"
-    return f"{named.cause} ({named.name}: {number:.3g}, which {answer} the condition)"
+    is_met = meets(claim, subject, number)
+    answer = "meets the condition" if is_met else "does not meet the condition either"
+    return f"{named.cause} ({named.name}: {number:.3g}, which {answer})"
 
 
 class OfShort(Tables):

@@ -52,7 +52,8 @@ def rows_about(claim: Claim, subject: Subject, tables: Tables) -> list[dict[str,
 
 def no_table(name: str) -> str:
     """Why a claim is not tested, and the experiment that would make its table."""
-    makers = [experiment for experiment, one in experiments().items() if name in one.tables]
+    listed = ((experiment, one) for experiment, one in experiments().items() if one.sections)
+    makers = [experiment for experiment, one in listed if name in one.tables]
     by_whom = f"; the experiment {makers[0]} makes it" if makers else ""
     return f"This run has no table {name}{by_whom}."
 
