@@ -1,11 +1,14 @@
-"""A case: makers of tables in which a claim is true, and of tables in which it is false."""
+"""A case: makers of tables in which a claim is true, and of tables in which it is false; and
+intervals with a loop over resamples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from claims.made_tables import max_keys
+from sinkscope.intervals import draws
 
 Maker = Callable[[list[str]], dict[str, pl.DataFrame]]
 
@@ -33,3 +36,12 @@ def share(token, exact, tolerance, **others):
 
 def limits(make, true, false):
     return Case([make(x) for x in true], [make(x) for x in false])
+
+
+def resampled(statistic, values):
+    """Ends of the interval of any statistic of documents, with a loop over the resamples. values:
+    an array with the documents along its first axis."""
+    found = []
+    for counts in draws(len(values))[1:].astype(int):
+        found.append(statistic(np.repeat(values, counts, axis=0)))
+    return np.percentile([x for x in found if np.isfinite(x)], [2.5, 97.5])

@@ -4,11 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from claims.case import resampled
 from claims.made_tables import NO_SECOND_SINK, last_layer, llama
 from sinkscope import means
 from sinkscope.claims.measure import AbsentError, Estimate, in_layers, measures
 from sinkscope.experiments.second_sink.figures.local import figure
-from sinkscope.intervals import draws
 
 N_LAYERS = 5
 DOCUMENTS = ("a", "b", "c")
@@ -315,15 +315,6 @@ def test_a_mark_that_was_not_put_there_is_not_one_that_failed():
 
 
 # --- Intervals over documents -------------------------------------------------------------------
-
-
-def resampled(statistic, values):
-    """Ends of the interval of any statistic of documents, with a loop over the resamples. values:
-    an array with the documents along its first axis."""
-    found = []
-    for counts in draws(len(values))[1:].astype(int):
-        found.append(statistic(np.repeat(values, counts, axis=0)))
-    return np.percentile([x for x in found if np.isfinite(x)], [2.5, 97.5])
 
 
 def ends(estimate):

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from claims.case import resampled
 from claims.made_literature import (
     activations,
     beginnings,
@@ -131,6 +132,70 @@ def test_dormant_heads_and_those_that_are_active_in_some_text():
     make = over_half([0.9, 0.8], [0.9, 0.4], [0.1, 0.9], [0.0, 0.1])
     assert taken("dormant_heads", make) == pytest.approx(2 / 4)
     assert taken("varying_heads", make) == pytest.approx(1 / 2)
+
+
+def test_dormant_heads_have_the_interval_of_their_documents():
+    values = np.array([[0.9, 0.9, 0.1, 0.6], [0.8, 0.4, 0.9, 0.2], [0.7, 0.1, 0.9, 0.4]])
+    rows = [
+        {"model": MODEL, "document": f"d{d}", "layer": 0, "head": head, "over_half": value}
+        for d, of_document in enumerate(values) for head, value in enumerate(of_document)
+    ]  # fmt: skip
+    tables = {"heads": pl.DataFrame(rows)}
+
+    def dormant(drawn):
+        return (drawn.mean(0) > 0.5).mean()
+
+    def varying(drawn):
+        of_dormant = drawn[:, drawn.mean(0) > 0.5]
+        return (of_dormant.min(0) < 0.5).mean() if of_dormant.size else np.nan
+
+    for name, statistic in (("dormant_heads", dormant), ("varying_heads", varying)):
+        found = measures()[name].compute(tables, MODEL)
+        assert found.number == pytest.approx(statistic(values))
+        assert (found.low, found.high) == pytest.approx(resampled(statistic, values))
+        assert found.n_documents == 3
+
+
+def test_fractions_of_sinks_have_the_interval_of_their_documents():
+    """Per document: sinks beside key 0, those close to it, those that begin in the middle, and the
+    peak mass of each."""
+    documents = [(3, 1, 1, 0.2), (1, 1, 0, 0.4), (2, 2, 1, 0.3)]
+    rows = []
+    for d, (n, n_close, n_middle, mass) in enumerate(documents):
+        first = {"key": 0, "first_layer": 0, "first_close_layer": None, "peak_mass": 0.5 + d / 10}
+        others = [
+            {"key": i + 1, "first_layer": 3 if i < n_middle else 7,
+             "first_close_layer": 4 if i < n_close else None, "peak_mass": mass}
+            for i in range(n)
+        ]  # fmt: skip
+        rows += [{"model": MODEL, "document": f"d{d}", **one} for one in (first, *others)]
+    tables = {
+        "sink_lives": pl.DataFrame(rows, schema_overrides={"first_close_layer": pl.Int64}),
+        "models": pl.DataFrame({"model": MODEL, "n_layers": 8}),
+    }
+    table = np.array(documents, dtype=float)
+
+    def close(drawn):
+        return drawn[:, 1].sum() / drawn[:, 0].sum()
+
+    def middle(drawn):
+        return drawn[:, 2].sum() / drawn[:, 1].sum()
+
+    for name, statistic in (("close_share", close), ("secondary_in_middle", middle)):
+        found = measures()[name].compute(tables, MODEL)
+        assert found.number == pytest.approx(statistic(table))
+        assert (found.low, found.high) == pytest.approx(resampled(statistic, table))
+        assert found.n_documents == 3
+    firsts = np.array([0.5, 0.6, 0.7])
+
+    def mass(drawn):
+        counts, own = drawn[:, 1], drawn[:, 3]
+        return (counts * own).sum() / counts.sum() / drawn[:, 4].mean()
+
+    with_first = np.column_stack([table, firsts])
+    found = measures()["secondary_mass"].compute(tables, MODEL)
+    assert found.number == pytest.approx(mass(with_first))
+    assert (found.low, found.high) == pytest.approx(resampled(mass, with_first))
 
 
 def test_secondary_sinks_are_those_close_to_the_first_token():

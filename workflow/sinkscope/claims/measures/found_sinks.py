@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import polars as pl
 
-from sinkscope.claims.measure import AbsentError, Measure, Tables, number
+from sinkscope import intervals
+from sinkscope.claims.measure import AbsentError, Estimate, Measure, Tables, estimate, number
 
 # A level is a pair of creation layer and lifetime that at least this part of the sinks has.
 LEVEL = 0.05
+ONE = pl.col("key").is_not_null()  # counts rows
 
 
 def other_lives(tables: Tables, model: str) -> pl.DataFrame:
@@ -32,38 +37,70 @@ def secondary(tables: Tables, model: str) -> pl.DataFrame:
     return close
 
 
-def documents_with_other_sinks(tables: Tables, model: str) -> float | None:
+def in_documents(
+    tables: Tables, model: str, rows: pl.DataFrame, values: Sequence[pl.Expr]
+) -> list[np.ndarray]:
+    """[document, 1] each: sums of the values over the rows of each document of the model that has a
+    sink; 0 where it has no rows."""
+    sums = rows.group_by("document").agg(
+        value.sum().alias(f"{i}") for i, value in enumerate(values)
+    )
+    named = tables["sink_lives"].filter(model=model).select("document").unique().sort("document")
+    joined = named.join(sums, on="document", how="left", maintain_order="left")
+    columns = (joined[f"{i}"].cast(pl.Float64).fill_null(0.0) for i in range(len(values)))
+    return [column.to_numpy()[:, None] for column in columns]
+
+
+def fraction(
+    tables: Tables, model: str, rows: pl.DataFrame, holds: pl.Expr
+) -> float | Estimate | None:
+    """Fraction of the rows of sink_lives for which something holds; documents are resampled."""
+    if rows.is_empty():
+        return None
+    above, below = in_documents(tables, model, rows, [holds, ONE])
+    return estimate(intervals.ratios(above, below)[:, 0], len(above))
+
+
+def documents_with_other_sinks(tables: Tables, model: str) -> float | Estimate | None:
     """Fraction of the documents in which an ordinary token beside key 0 is a sink."""
     lives = tables["sink_lives"].filter(model=model)
     if lives.is_empty():
         return None
     is_special = pl.col("key_class").is_in(["bos", "cls", "sep", "eos", "mask"])
-    with_other = lives.filter(pl.col("key") > 0, ~is_special)["document"].n_unique()
-    n_documents = tables["documents"].filter(model=model)["document"].n_unique()
-    return with_other / n_documents if n_documents else None
+    with_other = lives.filter(pl.col("key") > 0, ~is_special)["document"].unique()
+    names = tables["documents"].filter(model=model)["document"].unique().sort()
+    if names.is_empty():
+        return None
+    is_one = names.is_in(with_other.implode()).cast(pl.Float64).to_numpy()[:, None]
+    return estimate(intervals.means(is_one)[:, 0], len(names))
 
 
-def close_share(tables: Tables, model: str) -> float | None:
+def close_share(tables: Tables, model: str) -> float | Estimate | None:
     """Fraction of the sinks beside key 0 whose state is at some layer close to that of key 0."""
-    return number(other_lives(tables, model), pl.col("first_close_layer").is_not_null().mean())
+    is_close = pl.col("first_close_layer").is_not_null()
+    return fraction(tables, model, other_lives(tables, model), is_close)
 
 
-def secondary_in_middle(tables: Tables, model: str) -> float | None:
+def secondary_in_middle(tables: Tables, model: str) -> float | Estimate | None:
     """Fraction of the secondary sinks that begin after the first and before the last quarter of the
     layers."""
     n_layers = tables["models"].filter(model=model)["n_layers"][0]
     begins = pl.col("first_layer") + 1
     inside = (begins > n_layers / 4) & (begins <= 3 * n_layers / 4)
-    return number(secondary(tables, model), inside.mean())
+    return fraction(tables, model, secondary(tables, model), inside)
 
 
-def secondary_mass(tables: Tables, model: str) -> float | None:
+def secondary_mass(tables: Tables, model: str) -> float | Estimate | None:
     """Peak mass of the secondary sinks over that of key 0 (means)."""
-    second = number(secondary(tables, model), pl.col("peak_mass").mean())
-    first = number(
-        tables["sink_lives"].filter(pl.col("key") == 0, model=model), pl.col("peak_mass").mean()
+    of_first = tables["sink_lives"].filter(pl.col("key") == 0, model=model)
+    of_second = secondary(tables, model)
+    if of_first.is_empty() or of_second.is_empty():
+        return None
+    second, first = (
+        intervals.ratios(*in_documents(tables, model, rows, [pl.col("peak_mass"), ONE]))[:, 0]
+        for rows in (of_second, of_first)
     )
-    return second / first if second is not None and first else None
+    return estimate(second / first, tables["sink_lives"].filter(model=model)["document"].n_unique())
 
 
 def sink_levels(tables: Tables, model: str) -> float | None:

@@ -71,20 +71,34 @@ def local_of_rest(
     return estimate(over("mean", found[0]) / rest, found[1])
 
 
-def dormant_heads(tables: Tables, model: str) -> float | None:
+def over_half(tables: Tables, model: str) -> np.ndarray:
+    """[document, head]: fraction of the queries that give key 0 more than half."""
+    rows = tables["heads"].filter(model=model).drop_nulls("over_half")
+    return per_document(rows, ["layer", "head"], ["over_half"])[1][0]
+
+
+def dormant_heads(tables: Tables, model: str) -> float | Estimate | None:
     """Fraction of the heads in which most queries give key 0 more than half of their attention
     (mean over documents)."""
-    rows = tables["heads"].filter(model=model).drop_nulls("over_half")
-    of_heads = rows.group_by("layer", "head").agg(pl.col("over_half").mean())
-    return number(of_heads, (pl.col("over_half") > 0.5).mean())
+    values = over_half(tables, model)
+    if not values.size:
+        return None
+    return estimate((intervals.means(values) > 0.5).mean(1), len(values))
 
 
-def varying_heads(tables: Tables, model: str) -> float | None:
+def varying_heads(tables: Tables, model: str) -> float | Estimate | None:
     """Fraction of these heads in which fewer than half of the queries of some document do."""
-    rows = tables["heads"].filter(model=model).drop_nulls("over_half")
-    least, mean = pl.col("over_half").min(), pl.col("over_half").mean()
-    of_heads = rows.group_by("layer", "head").agg(least=least, mean=mean)
-    return number(of_heads.filter(pl.col("mean") > 0.5), (pl.col("least") < 0.5).mean())
+    values = over_half(tables, model)
+    if not values.size:
+        return None
+    is_dormant = intervals.means(values) > 0.5  # [resample, head]
+    is_drawn, is_low = intervals.draws(len(values)) > 0, values < 0.5
+    varies = is_drawn.astype(np.float64) @ is_low > 0
+    n_dormant, n_varying = is_dormant.sum(1), (is_dormant & varies).sum(1)
+    share = np.divide(
+        n_varying, n_dormant, out=np.full(len(n_dormant), np.nan), where=n_dormant > 0
+    )
+    return estimate(share, len(values))
 
 
 def broadest_head(

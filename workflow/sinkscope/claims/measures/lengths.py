@@ -16,7 +16,7 @@ from sinkscope.claims.measure import (
     over,
     per_document,
 )
-from sinkscope.claims.measures.sink_mass import SINK, sink_rate
+from sinkscope.claims.measures.sink_mass import SINK
 
 
 def mass_by_length(
@@ -45,14 +45,22 @@ def sink_rate_left(tables: Tables, model: str, *, window: int) -> float | Estima
     """Sink rate over whole documents, as a fraction of that over their first `window` queries; of
     documents of at least twice as many tokens."""
     kept = of_length(tables, model, 2 * window)
-    documents = tables["sink_rate_documents"]
-    longer = documents.filter(pl.col("document").is_in(kept.implode()))
-    rates = [
-        sink_rate({**tables, "sink_rate_documents": longer}, model, window=queries)
-        for queries in (None, window)
-    ]
-    whole, first = (rate.number if isinstance(rate, Estimate) else rate for rate in rates)
-    return whole / first if whole is not None and first else None
+    rows = tables["sink_rate_documents"].filter(
+        pl.col("document").is_in(kept.implode()), model=model, key_set="first_token"
+    )
+    counts = rows.group_by("document", "window").agg(pl.col("n_above", "n_heads").sum())
+    whole, first = counts.filter(pl.col("window").is_null()), counts.filter(window=window)
+    both = whole.join(first, on="document", suffix="_first").sort("document")
+    if both.is_empty() or not both["n_above_first"].sum():
+        return None
+    values = both.select(pl.col("^n_(above|heads).*$").cast(pl.Float64))
+    above, heads, above_first, heads_first = (
+        values.select(name).to_numpy()
+        for name in ("n_above", "n_heads", "n_above_first", "n_heads_first")
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = intervals.ratios(above, heads) / intervals.ratios(above_first, heads_first)
+    return estimate(left[:, 0], both.height)
 
 
 def first_without_special(
