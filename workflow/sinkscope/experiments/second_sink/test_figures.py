@@ -132,10 +132,8 @@ def test_maps_mark_both_columns_and_name_the_strongest(both):
 def test_single_heads_are_drawn_with_their_layer_and_head(both):
     figure = both["second_sink_heads"]
     assert figure.finding.text == (
-        "On this text head 2 of layer 0 of a gives the first token 0.40 of its attention; head 1 "
-        "of layer 1 of a gives the first token 0.40 of its attention; head 2 of layer 0 of b gives "
-        "the first token 0.40 of its attention; head 1 of layer 1 of b gives the first token 0.40 "
-        "of its attention."
+        "On this text head 2 of layer 0 of a gives the first token 0.40 of its attention; head 2 "
+        "of layer 0 of b gives the first token 0.40 of its attention."
     )
     svg = as_svg(figure.spec())
     assert svg.count("layer 0, head 2") == svg.count("layer 1, head 1") == 2

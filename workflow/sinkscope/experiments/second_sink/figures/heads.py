@@ -54,7 +54,9 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def to_first(drawn: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, head, first_token: attention on key 0, mean over the queries after it."""
+    """model, layer, head, first_token: of each model the head with most attention on key 0, mean
+    over the queries after it."""
     rows = drawn.filter(pl.col("key") == 0, pl.col("query") > 0)
     heads = rows.group_by("model", *BY).agg(first_token=pl.col("attention").mean())
-    return heads.sort("first_token", "model", *BY, descending=[True, False, False, False])
+    ordered = heads.sort("first_token", "model", *BY, descending=[True, False, False, False])
+    return ordered.group_by("model", maintain_order=True).first()
