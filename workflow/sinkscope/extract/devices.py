@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from sinkscope.extract.constants import constant
 from sinkscope.extract.masks import Visible
 from sinkscope.extract.plan import LayerStatistics, Plan
 
@@ -24,7 +25,7 @@ def moved(record: Record, device: torch.device) -> Record:
         return record
     values = {field.name: getattr(record, field.name) for field in fields(record)}
     there: dict[str, Any] = {
-        name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)
+        name: constant(value, device) for name, value in values.items() if isinstance(value, Tensor)
     }
     return replace(record, **there)
 

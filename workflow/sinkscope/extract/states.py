@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from sinkscope.extract.constants import constant
 from sinkscope.extract.layers import layer_lists
 
 
@@ -34,7 +35,7 @@ class States:
         self, real: Tensor, reduce: Callable[[Tensor, Tensor], LayerState] | None = None
     ) -> None:
         self._reduce = reduce or reduce_state
-        self._shape, self._first = real.shape, real.int().argmax(1).cpu()
+        self._shape, self._first = real.shape, real.int().argmax(1)
         self._first_on: dict[torch.device, Tensor] = {}
         self._entered: list[tuple[int, LayerState]] = []
 
@@ -51,11 +52,9 @@ class States:
         return entered[0] if len(entered) == 1 else None
 
     def _first_of(self, device: torch.device) -> Tensor:
-        """[batch] index of each document's key 0, copied to each device once, without waiting for
-        the device."""
+        """[batch] index of each document's key 0, copied to each device once."""
         if device not in self._first_on:
-            first = self._first.pin_memory() if device.type == "cuda" else self._first
-            self._first_on[device] = first.to(device, non_blocking=True)
+            self._first_on[device] = constant(self._first, device)
         return self._first_on[device]
 
 

@@ -9,6 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from sinkscope.extract.constants import constant
 from sinkscope.extract.kernels.packs import Constants, Logits, Matrix
 from sinkscope.extract.masks import Call
 
@@ -79,5 +80,4 @@ def addresses(device: torch.device, *lists: Sequence[Tensor | None]) -> Sequence
     table = torch.tensor(
         [[0 if tensor is None else tensor.data_ptr() for tensor in tensors] for tensors in lists]
     )
-    # So few bytes travel with the copy command itself: the copy waits for nothing.
-    return table.to(device, non_blocking=True).unbind(0)
+    return constant(table, device).unbind(0)

@@ -9,10 +9,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from sinkscope.extract.constants import constant, kept
 from sinkscope.extract.kernels.arguments import padded_size
 from sinkscope.extract.kernels.buffers import Buffers
 from sinkscope.extract.kernels.hopper_packs import HopperConstants
-from sinkscope.extract.kernels.inputs import Inputs, pinned
+from sinkscope.extract.kernels.inputs import Inputs
 from sinkscope.extract.kernels.logits import LOG2E
 from sinkscope.extract.masks import Call
 
@@ -123,7 +124,7 @@ def launch_hopper(
     )  # fmt: skip
 
 
-@lru_cache(maxsize=64)
+@kept(maxsize=64)
 def hopper_tiles(n_tokens: int, rows: range, device: torch.device) -> Tensor:
     """int32 [tile, 2] first query and first key of the tiles of the queries in `rows`, in an order
     like that of `tiles.tiles_of`. Tiles whose keys are hidden from every query are left out."""
@@ -136,4 +137,4 @@ def hopper_tiles(n_tokens: int, rows: range, device: torch.device) -> Tensor:
             for query in range(top, min(top + 8 * n_queries, rows.stop), n_queries):
                 if key <= query + n_queries - 1:
                     tiles.append((query, key))
-    return pinned(torch.tensor(tiles, dtype=torch.int32), device)
+    return constant(torch.tensor(tiles, dtype=torch.int32), device)

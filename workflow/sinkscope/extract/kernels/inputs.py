@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sinkscope.extract import devices
+from sinkscope.extract.constants import constant
 from sinkscope.extract.kernels.packs import Counts, KeySets, Thresholds
 from sinkscope.extract.masks import Visible
 from sinkscope.extract.plan import Plan
@@ -17,8 +18,8 @@ ROWS = 256
 
 
 class Inputs:
-    """What the kernels read of a plan, computed in NumPy on the CPU and copied to the GPU at once.
-    Many small steps on the GPU would delay it, and with short texts the GPU waits for this.
+    """What the kernels read of a plan, computed where the counts of visible keys are: nothing is
+    copied from the GPU, which would wait for all of its earlier work.
 
     float32 [batch, n_padded]: real, counted (all queries but the first), entropy_weight, and sinks,
     None where the plan has none. key_sets, counts, thresholds: packs; thresholds: None without a
@@ -28,39 +29,35 @@ class Inputs:
     """
 
     def __init__(self, plan: Plan, visible: Visible, device: torch.device) -> None:
-        plan = devices.moved(plan, torch.device("cpu"))
-        visible = devices.moved(visible, torch.device("cpu"))
-        _, n_tokens, n_sets = plan.key_sets.shape
+        where = visible.n_keys.device
+        plan, visible = devices.moved(plan, where), devices.moved(visible, where)
+        real, sets, n_keys = plan.real, plan.key_sets, visible.n_keys
+        n_tokens, n_sets = sets.shape[1:]
         self.n_padded = -(-n_tokens // ROWS) * ROWS
-        real, sets = plan.real.numpy(), plan.key_sets.numpy()
-        first = real.argmax(1)  # position of a document's first token
-        later = real & (np.arange(n_tokens) > first[:, None])
-        n_keys = visible.n_keys.numpy()
+        first = real.int().argmax(1)  # position of a document's first token
+        later = real & (torch.arange(n_tokens, device=where) > first[:, None])
         with_entropy = later & (n_keys > 1)  # a row that sees one key has none
-        weight = np.zeros(real.shape, np.float32)
-        np.divide(1, np.log(n_keys, where=with_entropy, out=weight), where=with_entropy, out=weight)
-        members = in_words(sets)
-        outside = np.where(later[:, None], ~members & in_words(np.ones_like(sets[:1, :1])), 0)
-        n_outside = later.sum(1)[:, None] - np.einsum("bn,bns->bs", later, sets, dtype=np.int32)
+        weight = torch.where(with_entropy, 1 / n_keys.clamp(min=2).log(), 0.0)
+        outside = in_words(~sets & later[..., None])
         rows = [
-            real, later, visible.n_queries.numpy(), visible.n_window_queries.numpy(), weight,
-            members.view(np.float32), outside.view(np.float32),
+            real, later, visible.n_queries, visible.n_window_queries, weight,
+            in_words(sets).view(torch.float32), outside.view(torch.float32),
         ]  # fmt: skip
         if plan.sinks is not None:
-            rows.append(plan.sinks.numpy())
+            rows.append(plan.sinks)
         if plan.rule is not None:
-            rows += [limits(plan.rule, visible).numpy(), visible.uniform_rows.numpy()]
+            rows += [limits(plan.rule, visible), visible.uniform_rows]
+        n_outside = (~sets & later[..., None]).sum(1)
         numbers = [real.sum(1), later.sum(1), with_entropy.sum(1), first, n_outside]
-        data = packed(rows, numbers, pin=device.type == "cuda").to(device, non_blocking=True)
-        sizes = [number.size for number in numbers]
-        n_bytes = 8 * (sum(sizes) + sum(sizes) % 2)
-        of_numbers = data[:n_bytes].view(torch.float64)[: sum(sizes)].split(sizes)
-        n_real, n_later, n_entropy, self.first, self.n_strict = of_numbers
-        of_rows = data[n_bytes:].view(torch.float32).view(-1, self.n_padded)
+        n_real, n_later, n_entropy, self.first, self.n_strict = (
+            constant(torch.cat([one.flatten().double() for one in numbers]), device)
+        ).split([one.numel() for one in numbers])
+        joined = torch.cat([one.float().view(-1, n_tokens) for one in rows])
+        of_rows = constant(F.pad(joined, (0, self.n_padded - n_tokens)), device)
         (
             self.real, self.counted, n_queries, n_window_queries, self.entropy_weight,
             members_of, strict_queries, *optional,
-        ) = of_rows.split([row.size // n_tokens for row in rows])  # fmt: skip
+        ) = of_rows.split([one.numel() // n_tokens for one in rows])  # fmt: skip
         members_of, strict_queries = (
             words.view(torch.int32) for words in (members_of, strict_queries)
         )
@@ -73,38 +70,12 @@ class Inputs:
         self.counts = Counts(n_queries, n_window_queries, n_real, n_entropy, n_later)
         self.window, self.offsets = plan.window, None
         if plan.offsets:
-            self.offsets = torch.tensor(plan.offsets, dtype=torch.int32, device=device)
+            self.offsets = constant(torch.tensor(plan.offsets, dtype=torch.int32), device)
 
 
-def in_words(sets: np.ndarray) -> np.ndarray:
+def in_words(sets: Tensor) -> Tensor:
     """int32 [batch, word, token], one bit per set and 32 sets per word, from bool [batch, token,
     key_set]."""
-    words = np.zeros((*sets.shape[:2], -(-sets.shape[2] // 32) * 4), np.uint8)
-    words[..., : -(-sets.shape[2] // 8)] = np.packbits(sets, axis=2, bitorder="little")
-    return np.ascontiguousarray(words.view("<i4").swapaxes(1, 2))
-
-
-def packed(rows: list[np.ndarray], numbers: list[np.ndarray], *, pin: bool) -> Tensor:
-    """One tensor of bytes: all numbers as float64, padded to an even number of them so that the
-    rows are aligned; then all rows [.., token] as float32, padded with zeros to a multiple of ROWS.
-    Words of bits are passed as float32 and keep their bits. pin: whether the tensor is in pinned
-    memory; a copy from other memory would wait for all earlier work of the GPU."""
-    of_numbers = np.concatenate([number.reshape(-1) for number in numbers])
-    n_bytes = 8 * (len(of_numbers) + len(of_numbers) % 2)
-    n_tokens = rows[0].shape[-1]
-    n_rows, n_padded = sum(row.size for row in rows) // n_tokens, -(-n_tokens // ROWS) * ROWS
-    data = torch.empty(n_bytes + 4 * n_rows * n_padded, dtype=torch.uint8, pin_memory=pin)
-    data.numpy()[:n_bytes].view(np.float64)[: len(of_numbers)] = of_numbers
-    of_rows = data.numpy()[n_bytes:].view(np.float32).reshape(n_rows, n_padded)
-    of_rows[:, n_tokens:] = 0
-    np.concatenate(
-        [row.reshape(-1, n_tokens) for row in rows], out=of_rows[:, :n_tokens], casting="unsafe"
-    )
-    return data
-
-
-def pinned(values: Tensor, device: torch.device) -> Tensor:
-    """The values on the device, copied from pinned memory for the reason given in `packed`."""
-    if device.type != "cuda":
-        return values.to(device)
-    return values.pin_memory().to(device, non_blocking=True)
+    bits = F.pad(sets.long(), (0, -sets.shape[2] % 32)).unflatten(2, (-1, 32))
+    words = (bits << torch.arange(32, device=sets.device)).sum(-1)  # [batch, token, word]
+    return words.int().mT.contiguous()

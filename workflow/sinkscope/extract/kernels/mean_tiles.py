@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
 import triton
 from torch import Tensor
 
-from sinkscope.extract.kernels.inputs import pinned
+from sinkscope.extract.constants import constant, kept
 from sinkscope.extract.kernels.packs import Segments
 
 QUERIES = 8  # most queries per tile
@@ -52,7 +51,7 @@ class MeanTiles:
         return range(int(first), int(last) + 1)
 
 
-@lru_cache(maxsize=64)
+@kept(maxsize=64)
 def mean_tiles(
     n_tokens: int, n_cells: int, device: torch.device, *, exact: bool, is_causal: bool
 ) -> MeanTiles:
@@ -65,5 +64,5 @@ def mean_tiles(
         np.stack([keys.begin, keys.end], 1).astype(np.int32),
         (1 / keys.cell_sizes).astype(np.float32),
     ]
-    of_rows, of_keys, weights = (pinned(torch.from_numpy(table), device) for table in tables)
+    of_rows, of_keys, weights = (constant(torch.from_numpy(table), device) for table in tables)
     return MeanTiles(rows, keys, Segments(of_rows, of_keys, rows.n, keys.n), weights)

@@ -7,7 +7,6 @@ them does not change the sum.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -15,7 +14,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from sinkscope.extract.kernels.inputs import pinned
+from sinkscope.extract.constants import constant, kept
 from sinkscope.extract.kernels.logits import LOG2E, load_bias, visible
 
 # 2^44: sums of up to 2^19 stay inside an int64, and steps of 6e-14 are far below float32's.
@@ -145,7 +144,7 @@ def tiling_of(d_padded: int, n_tokens: int, dtype: torch.dtype) -> Tiling:
     return Tiling(128, 128, 8, 3, 16)
 
 
-@lru_cache(maxsize=64)
+@kept(maxsize=64)
 def tiles_of(
     n_tokens: int, rows: range, tiling: Tiling, device: torch.device,
     *, is_causal: bool, all_checked: bool,
@@ -168,4 +167,4 @@ def tiles_of(
                 elif not is_causal or key <= query + tiling.queries - 1:
                     checked.append((query, key))
     lists = [torch.tensor(tiles, dtype=torch.int32).reshape(-1, 2) for tiles in (whole, checked)]
-    return pinned(lists[0], device), pinned(lists[1], device)
+    return constant(lists[0], device), constant(lists[1], device)
