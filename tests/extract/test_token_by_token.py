@@ -16,7 +16,7 @@ from transformers import AutoTokenizer
 import tiny
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.align import align
-from sinkscope.extract.cells import members_of
+from sinkscope.extract.cells import codes_of, members_of
 from sinkscope.extract.encode import Encoded, encode, encode_all
 from sinkscope.extract.pieces import pieces_of, readable, visible
 from sinkscope.extract.sentences import sentence_ends
@@ -271,7 +271,7 @@ def in_set(name, i, classes):
 def test_members_are_the_tokens_of_each_set_and_no_padding(drawn):
     rows, real = drawn
     encoded = [Encoded([7] * len(row), ["x"] * len(row), row, len(row)) for row in rows]
-    members = members_of(encoded, real)
+    members = members_of(codes_of(encoded, real))
     assert not members[~real].any()
     for row, flags, found in zip(rows, real, members, strict=True):
         expected = [[in_set(name, i, row) for name in LISTED_SETS] for i in range(len(row))]

@@ -11,7 +11,7 @@ from sinkscope.api.model import Observable
 from sinkscope.config import Settings
 from sinkscope.errors import PassingError, SinkscopeError
 from sinkscope.extract.cell import Cell
-from sinkscope.extract.cells import arrays_of, cell_of, members_of, plan_of
+from sinkscope.extract.cells import arrays_of, cell_of, codes_of, members_of, plan_of
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.gates import Gates
 from sinkscope.extract.masks import Call
@@ -42,7 +42,9 @@ class Pass:
         self.layers: list[int | None] = []  # of each call
         self.n_heads: list[int] = []
         self.cached = False
-        distinct, self._column = members_of(encoded, real).unique(dim=2, return_inverse=True)
+        distinct, self._column = members_of(codes_of(encoded, real)).unique(
+            dim=2, return_inverse=True
+        )
         plan = plan_of(distinct, SETTINGS, heads, real)
         self._observation = Observation(plan, workspace)
         self.states = self._observation.states

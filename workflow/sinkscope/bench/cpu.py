@@ -26,7 +26,7 @@ from sinkscope.bench.ways import WAYS, passes
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
 from sinkscope.extract.analyse import Analyser
-from sinkscope.extract.cells import members_of
+from sinkscope.extract.cells import codes_of, members_of
 from sinkscope.extract.encode import encode
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
@@ -129,7 +129,7 @@ def passes_over(loaded: Loaded, document: Document) -> dict[str, Callable[[], ob
     """The three ways to run the model over the document."""
     analyser = Analyser(loaded, SETTINGS, Workspace(loaded.device))
     encoded = encode(loaded, document.name, document.text, truncate=True)
-    plan = analyser.plan(members_of([encoded]).unique(dim=2))
+    plan = analyser.plan(members_of(codes_of([encoded])).unique(dim=2))
     ids = torch.tensor([encoded.ids])
     return passes(loaded, ids, plan, partial(analyser.analyse, document))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,18 +14,43 @@ from torch import Tensor
 from sinkscope.config import Settings
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError, error_class
-from sinkscope.extract.audit import Audit, Audited
+from sinkscope.extract.audit import Audit, Audited, generator, rows_drawn
 from sinkscope.extract.batches import Batch
 from sinkscope.extract.cell import Cell
-from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, members_of, plan_of
+from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, codes_of, members_of, plan_of
+from sinkscope.extract.constants import constant
 from sinkscope.extract.encode import Encoded, encode, encode_all
 from sinkscope.extract.gates import gates_of
+from sinkscope.extract.graphs import Graphs
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import failed_pass, run_observed
 from sinkscope.extract.plan import NO_MAPS, LayerStatistics, Plan
 from sinkscope.extract.states import entering
 from sinkscope.extract.streaming import Workspace
+
+
+class Given(NamedTuple):
+    """What a pass reads of its documents. ids: [row, token] int64. codes: [row, token] int8, the
+    number of each token's class, -1 at padding. audited: [row, audited row] int64, the queries
+    whose rows are audited."""
+
+    ids: Tensor
+    codes: Tensor
+    audited: Tensor
+
+    def to(self, device: torch.device) -> Given:
+        return Given(*(constant(one, device) for one in self))
+
+
+class Pass(NamedTuple):
+    """An observed pass. statistics: stacked. column: of each of LISTED_SETS among the plan's sets;
+    None where these are they. members: [row, token, listed set] bool, the sets of each token."""
+
+    observation: Observation
+    statistics: LayerStatistics
+    column: Tensor | None
+    members: Tensor
 
 
 @dataclass(frozen=True)
@@ -34,6 +60,11 @@ class Analyser:
     loaded: Loaded
     settings: Settings
     workspace: Workspace
+    graphs: Graphs = field(default_factory=Graphs)
+
+    @property
+    def on_one_device(self) -> bool:
+        return len({one.device for one in self.loaded.network.parameters()}) == 1
 
     def encode(self, document: Document) -> Encoded:
         """Raises SinkscopeError naming model and document."""
@@ -67,48 +98,54 @@ class Analyser:
                 cells.append(error)
         return cells
 
-    def run(self, batch: Batch) -> tuple[Observation, LayerStatistics, Tensor, Tensor]:
-        """The pass over a batch: the observation and its stacked statistics, the column of each of
-        LISTED_SETS among the plan's, and [row, token, listed set] bool, the sets of each token.
-        Raises SinkscopeError if the pass fails."""
-        encoded = list(batch.encoded)
-        encoded += [encoded[-1]] * (batch.n_rows - len(encoded))  # rows that nobody reads
-        ids, real = self.padded(encoded, batch.n_tokens)
-        members = members_of(encoded, real)
-        if real is not None and not ids.is_cuda:
-            # How a product is rounded depends on its shape, which other documents must not change.
-            distinct, column = members, torch.arange(members.shape[2])
-        else:
+    def given(self, batch: Batch) -> Given:
+        """What a pass over a batch reads, on the processor. Padding is behind each document; rows
+        beyond the documents repeat the last one, and nobody reads them."""
+        encoded = [*batch.encoded, *[batch.encoded[-1]] * (batch.n_rows - len(batch.encoded))]
+        ids = np.full((len(encoded), batch.width), self.loaded.tokenizer.pad_token_id or 0)
+        real = torch.arange(batch.width) < torch.tensor([len(one.ids) for one in encoded])[:, None]
+        for row, one in zip(ids, encoded, strict=True):
+            row[: len(one.ids)] = one.ids
+        audited = rows_drawn(real, generator(encoded[0].ids))
+        return Given(torch.from_numpy(ids), codes_of(encoded, real), audited)
+
+    def run(self, batch: Batch) -> Pass:
+        """Raises SinkscopeError if the pass fails."""
+        return self.pass_over(self.given(batch), batch)
+
+    def pass_over(self, given: Given, batch: Batch) -> Pass:
+        """The pass over a batch. given: on the processor, or copied to the model's device: then the
+        pass copies nothing from the one to the other."""
+        ids, real = constant(given.ids, self.loaded.device), given.codes >= 0
+        members, column, mask = members_of(given.codes), None, None
+        if batch.n_tokens is None:
             # Sets that hold the same keys, and those that no document has, are reduced once.
             distinct, column = members.unique(dim=2, return_inverse=True)
-        plan, mask = self.plan(distinct, real, with_maps=batch.with_maps), None
-        if real is not None and self.loaded.family == "encoder":
-            mask = real.long().to(ids.device)  # in a decoder, nothing before padding sees it
-        return *self.observed(plan, ids, mask, encoded[0].ids), column, members
-
-    def padded(
-        self, encoded: Sequence[Encoded], n_tokens: int | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Ids [row, token] on the model's device, padded behind each document to n_tokens, and
-        [row, token] bool, False at padding; None without padding."""
-        rows = [tokens.ids for tokens in encoded]
-        if n_tokens is None:
-            return torch.tensor(rows, device=self.loaded.device), None
-        padding = self.loaded.tokenizer.pad_token_id or 0
-        rows = [[*row, *[padding] * (n_tokens - len(row))] for row in rows]
-        lengths = torch.tensor([len(tokens.ids) for tokens in encoded])
-        real = torch.arange(n_tokens) < lengths[:, None]
-        return torch.tensor(rows, device=self.loaded.device), real
+            plan = self.plan(distinct, real, with_maps=batch.with_maps)
+            seed = [len(ids), *batch.encoded[0].ids]
+        else:
+            # The shape of a padded pass does not depend on its documents, and neither does the
+            # layer that is audited.
+            plan, seed = self.plan(members, real, with_maps=batch.with_maps), list(ids.shape)
+            if self.loaded.family == "encoder":  # in a decoder, nothing before padding sees it
+                mask = constant(real.long(), ids.device)
+        observation, statistics = self.observed(plan, ids, mask, seed, given.audited)
+        return Pass(observation, statistics, column, members)
 
     def observed(
-        self, plan: Plan, ids: Tensor, attention_mask: Tensor | None, seed: Sequence[int]
+        self,
+        plan: Plan,
+        ids: Tensor,
+        attention_mask: Tensor | None,
+        seed: Sequence[int],
+        audited: Tensor,
     ) -> tuple[Observation, LayerStatistics]:
-        """One forward pass and its stacked statistics. seed: of its audit. If GPU memory runs out
-        on a single document, the pass is repeated with blocks of half the size, which later
-        documents keep."""
+        """One forward pass and its stacked statistics. seed, audited: of its audit. If GPU memory
+        runs out on a single document, the pass is repeated with blocks of half the size, which
+        later documents keep."""
         while True:
             try:
-                return self.one_pass(plan, ids, attention_mask, seed)
+                return self.one_pass(plan, ids, attention_mask, seed, audited)
             except SinkscopeError as error:
                 if len(ids) > 1 or not isinstance(error.__cause__, torch.OutOfMemoryError):
                     raise
@@ -122,9 +159,14 @@ class Analyser:
             )
 
     def one_pass(
-        self, plan: Plan, ids: Tensor, attention_mask: Tensor | None, seed: Sequence[int]
+        self,
+        plan: Plan,
+        ids: Tensor,
+        attention_mask: Tensor | None,
+        seed: Sequence[int],
+        audited: Tensor,
     ) -> tuple[Observation, LayerStatistics]:
-        observation = Observation(plan, self.workspace, audit=Audit(plan, seed))
+        observation = Observation(plan, self.workspace, audit=Audit(plan, seed, audited))
         network, n_layers = self.loaded.network, self.loaded.n_layers
         with (
             entering(network, n_layers, observation.states),

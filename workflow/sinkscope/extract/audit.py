@@ -77,14 +77,12 @@ class Drawn(NamedTuple):
 class Audit:
     """Draws queries of every document and one layer of a pass, and keeps the layer's call."""
 
-    def __init__(self, plan: Plan, ids: Sequence[int]) -> None:
-        """ids: tokens of the first document; equal ones draw equally."""
+    def __init__(self, plan: Plan, seed: Sequence[int], at: Tensor | None = None) -> None:
+        """seed: equal ones draw equally. at: [batch, row] the queries, of rows_drawn; None: drawn
+        here."""
         self.plan = plan
-        self.random = np.random.default_rng(crc32(np.array(ids, dtype=np.int64).tobytes()))
-        real = plan.real.cpu().numpy()
-        self.first = real.argmax(1)[:, None]
-        drawn = self.random.random((len(real), N_ROWS)) * real.sum(1, keepdims=True)
-        self.at = self.first + np.sort(drawn.astype(int), 1)  # [batch, row]
+        self.random = generator(seed)
+        self.at = rows_drawn(plan.real, self.random) if at is None else at
         self.drawn: Drawn | None = None
 
     def see(self, place: int, layer: int, call: Call, output: Tensor) -> None:
@@ -96,14 +94,16 @@ class Audit:
         """One result for each document; arguments as of `numbers`."""
         return self.named(self.numbers(statistics, visible_of).tolist())
 
+    @property
+    def layer(self) -> int:
+        """The layer that was drawn."""
+        assert self.drawn is not None
+        return self.drawn.layer
+
     def named(self, numbers: Sequence[Sequence[float]]) -> list[Audited]:
         """One result for each document."""
-        assert self.drawn is not None
-        queries = (self.at - self.first).tolist()
-        return [
-            Audited(self.drawn.layer, tuple(of_one), *values)
-            for of_one, values in zip(queries, numbers, strict=True)
-        ]
+        first = self.plan.real.cpu().int().argmax(1)
+        return named(self.layer, self.at.cpu() - first[:, None], numbers)
 
     def numbers(self, statistics: LayerStatistics, visible_of: Sequence[Visible]) -> Tensor:
         """[batch, 4] errors and bounds of Audited, on the device. statistics: of all layers,
@@ -112,7 +112,7 @@ class Audit:
         place, _, call, output = self.drawn
         assert call.own is not None
         device = call.query.device
-        at = torch.from_numpy(self.at).to(device)
+        at = self.at.to(device)
         document = torch.arange(len(at), device=device)[:, None]
         logits = logits_of(call, at)
         rows = rows_of(call, logits, at)  # [batch, row, head, key]
@@ -138,6 +138,25 @@ class Audit:
         of_row = found.error(received, rows.mean(2)[..., : call.query.shape[2]], document, at)
         numbers = [errors / largest.clamp(min=TINY), of_row, *bounds(call, logits)]
         return torch.stack(numbers, 1)
+
+
+def generator(seed: Sequence[int]) -> np.random.Generator:
+    return np.random.default_rng(crc32(np.array(seed, dtype=np.int64).tobytes()))
+
+
+def rows_drawn(real: Tensor, random: np.random.Generator) -> Tensor:
+    """[batch, row] int64 queries of each document. real: [batch, token] bool."""
+    real = real.cpu()
+    drawn = random.random((len(real), N_ROWS)) * real.sum(1, keepdim=True).numpy()
+    return real.int().argmax(1)[:, None] + torch.from_numpy(np.sort(drawn.astype(int), 1))
+
+
+def named(layer: int, queries: Tensor, numbers: Sequence[Sequence[float]]) -> list[Audited]:
+    """One result for each document. queries: [batch, row], counted from its first token."""
+    return [
+        Audited(layer, tuple(of_one), *values)
+        for of_one, values in zip(queries.tolist(), numbers, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -166,9 +185,8 @@ class Found:
 
     def real_sum(self, rows: Tensor) -> Tensor:
         """[batch, head, d] float64, the sum over the real queries of [batch, head, query, d]."""
-        if not self.plan.real.all():
-            rows = rows.masked_fill(~self.plan.real.to(self.device)[:, None, :, None], 0.0)
-        return rows.sum(2, dtype=torch.float64)
+        real = self.plan.real.to(self.device)[:, None, :, None]
+        return rows.masked_fill(~real, 0.0).sum(2, dtype=torch.float64)
 
     def error(self, received: Tensor, mean: Tensor, document: Tensor, at: Tensor) -> Tensor:
         """[batch] largest difference of the statistics of the queries `at` from `mean` [batch, row,

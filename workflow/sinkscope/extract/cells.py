@@ -20,26 +20,39 @@ from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.masks import Visible
-from sinkscope.extract.observation import Observation
+from sinkscope.extract.observation import Facts, Observation
 from sinkscope.extract.plan import LayerStatistics, Plan
-from sinkscope.keys import LISTED_SETS, key_sets
+from sinkscope.keys import CODES, SPECIAL_CLASSES
 from sinkscope.words import spans
 
 MAPS = tuple(one.name for one in statistics() if "cell" in one.axes)  # [..., cell, cell]
 
 
-def members_of(encoded: Sequence[Encoded], real: Tensor | None = None) -> Tensor:
-    """[document, token, key_set] bool: the LISTED_SETS that each token is in.
+def codes_of(encoded: Sequence[Encoded], real: Tensor | None = None) -> Tensor:
+    """[document, token] int8, the number of each token's class, -1 at padding.
 
     real: [document, token] bool, False at padding; None where all documents have one length.
     """
     starts = [0] * len(encoded) if real is None else real.int().argmax(1).tolist()
     n_tokens = len(encoded[0].ids) if real is None else real.shape[1]
-    members = np.zeros((len(encoded), n_tokens, len(LISTED_SETS)), dtype=bool)
-    for start, one, rows in zip(starts, encoded, members, strict=True):
-        for place, positions in enumerate(key_sets(one.classes).values()):
-            rows[start:, place][positions] = True
-    return torch.from_numpy(members)
+    codes = np.full((len(encoded), n_tokens), -1, dtype=np.int8)
+    for start, one, row in zip(starts, encoded, codes, strict=True):
+        row[start : start + len(one.classes)] = [CODES[name] for name in one.classes]
+    return torch.from_numpy(codes)
+
+
+def members_of(codes: Tensor) -> Tensor:
+    """[document, token, key_set] bool: the LISTED_SETS that each token is in, as key_sets names
+    them. codes: of codes_of."""
+    of_class = torch.stack([codes == code for code in CODES.values()], 2)
+    rank = (codes >= 0).cumsum(1) * (codes >= 0)  # 1 for the first token, 0 for padding
+    first, first_four = rank == 1, (rank > 0) & (rank <= 4)
+    special = torch.stack([codes == CODES[name] for name in SPECIAL_CLASSES]).any(0)
+    terminator = codes == CODES["terminator"]
+    first_terminator = terminator & (terminator.cumsum(1) == 1)
+    listed_sinks = (first | special | first_terminator) & (codes != CODES["mask"])
+    others = torch.stack([first, first_four, special, first_terminator, listed_sinks], 2)
+    return torch.cat([others[..., :2], of_class, others[..., 2:]], 2)
 
 
 def plan_of(
@@ -48,7 +61,7 @@ def plan_of(
     heads: tuple[tuple[int, int], ...] = (),
     real: Tensor | None = None,
 ) -> Plan:
-    """distinct: [document, token, set] bool, the key sets. real: as in members_of."""
+    """distinct: [document, token, set] bool, the key sets. real: as in codes_of."""
     if real is None:
         real = torch.ones(distinct.shape[:2], dtype=torch.bool)
     return Plan(
@@ -80,10 +93,15 @@ class LazyMaps(dict[str, np.ndarray]):
 
 
 def arrays_of(
-    layers: LayerStatistics, observation: Observation, column: Tensor, *, lazy_maps: bool = False
+    layers: LayerStatistics,
+    observation: Observation,
+    column: Tensor | None,
+    *,
+    lazy_maps: bool = False,
 ) -> list[dict[str, np.ndarray]]:
     """The arrays of each document, [layer, ...]. layers: stacked, [layer, batch, ...]. column: for
-    each of LISTED_SETS its column among those of the plan. lazy_maps: as in LazyMaps."""
+    each of LISTED_SETS its column among those of the plan; None where these are they. lazy_maps:
+    as in LazyMaps."""
     arrays: dict[str, Any] = {
         one.name: array_of(one, layers, observation, column)
         for one in statistics()
@@ -104,7 +122,7 @@ def arrays_of(
 
 
 def array_of(
-    one: Statistic, layers: LayerStatistics, observation: Observation, column: Tensor
+    one: Statistic, layers: LayerStatistics, observation: Observation, column: Tensor | None
 ) -> np.ndarray:
     """[layer, batch, ...]: one statistic, all layers."""
     if one.axes[-1] == "key_set":
@@ -117,7 +135,7 @@ def tensor_of(
     one: Statistic,
     layers: LayerStatistics,
     observation: Observation,
-    column: Tensor,
+    column: Tensor | None,
     judged: Tensor | None = None,
 ) -> Tensor:
     """The same on its device. judged: [layer, batch] bool, see is_judged; of statistics of key sets
@@ -134,7 +152,9 @@ def tensor_of(
         assert of_sinks is not None
         assert judged is not None
         of_sinks = of_sinks.masked_fill(~judged.to(of_sinks.device), torch.nan)
-        values = torch.cat([values[..., column.to(values.device)], of_sinks[..., None]], -1)
+        if column is not None:
+            values = values[..., column.to(values.device)]
+        values = torch.cat([values, of_sinks[..., None]], -1)
     return values.to(getattr(torch, one.type))
 
 
@@ -200,14 +220,14 @@ def cell_of(
                 f"model '{model}': layer {layer} has no attention, so that there is no map of head "
                 f"{layer}/{head}; layers with attention are {spans(layers)}."
             )
-    meta = meta_of(model, document, encoded, observation, observation.is_causal)
+    meta = meta_of(model, document, encoded, observation.facts, is_causal=observation.is_causal)
     if "map" in arrays and encoded.gaps is not None:  # the report shows the running text
         meta["gaps"] = encoded.gaps
     return Cell(meta, arrays)
 
 
 def meta_of(
-    model: str, document: str, encoded: Encoded, observation: Observation, is_causal: bool
+    model: str, document: str, encoded: Encoded, facts: Facts, *, is_causal: bool
 ) -> dict[str, Any]:
     return {
         "model": model,
@@ -215,12 +235,12 @@ def meta_of(
         "tokens": encoded.tokens,
         "classes": encoded.classes,
         "n_tokens_full": encoded.n_tokens_full,
-        "window": observation.plan.window,
-        "sink_rule": vars(observation.plan.rule),
+        "window": facts.plan.window,
+        "sink_rule": vars(facts.plan.rule),
         "is_causal": is_causal,
-        "layers": observation.layer_of,
-        "heads": [f"{layer}/{head}" for layer, head in observation.plan.heads],
-        "path": " and ".join(sorted(observation.paths)),
+        "layers": list(facts.layer_of),
+        "heads": [f"{layer}/{head}" for layer, head in facts.plan.heads],
+        "path": " and ".join(facts.paths),
     }
 
 

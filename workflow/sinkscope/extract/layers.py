@@ -23,13 +23,17 @@ def layer_lists(network: Any, n_layers: int) -> list[torch.nn.ModuleList]:
     as the two parts of each block of T5."""
     if not isinstance(network, torch.nn.Module):
         return []
-    lists = {
-        name: one
-        for name, one in network.named_modules()
-        if isinstance(one, torch.nn.ModuleList) and len(one) == n_layers
-    }
-    prefixes = tuple(f"{name}." for name in lists)
-    return [one for name, one in lists.items() if not name.startswith(prefixes)]
+    lists: dict[int, torch.nn.ModuleList] = {}
+    seen, waiting = set(), [network]
+    while waiting:  # asked in every pass: the modules of the layers themselves are not visited
+        module = waiting.pop()
+        seen.add(id(module))
+        if isinstance(module, torch.nn.ModuleList) and len(module) == n_layers:
+            lists[id(module)] = module
+        else:
+            children = [child for child in module.children() if id(child) not in seen]
+            waiting.extend(reversed(children))
+    return list(lists.values())
 
 
 def layer_numbers(network: Any, n_layers: int) -> Numbers:

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +21,15 @@ from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.extract.states import LayerState, States, reduce_state
 from sinkscope.extract.streaming import Workspace
 from sinkscope.extract.sums import Sums
+
+
+class Facts(NamedTuple):
+    """What a cell says of the pass that it is from. layer_of: the model's layer, per call. paths:
+    dispatch of the layers: triton, torch."""
+
+    plan: Plan
+    layer_of: tuple[int, ...]
+    paths: tuple[str, ...]
 
 
 class Observation:
@@ -92,6 +101,10 @@ class Observation:
         output, statistics = streaming.attend(every_key, sums, workspace)
         self._blocks[layer] = moved(statistics, self.device)
         return output
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(self.plan, tuple(self.layer_of), tuple(sorted(self.paths)))
 
     @cached_property
     def layers(self) -> list[LayerStatistics]:

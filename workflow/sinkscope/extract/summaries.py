@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from sinkscope.errors import SinkscopeError, error_class
-from sinkscope.extract.analyse import Analyser
-from sinkscope.extract.audit import Audited
+from sinkscope.extract.analyse import Analyser, Given
+from sinkscope.extract.audit import Audited, named
 from sinkscope.extract.batches import Batch
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import check_numbers, meta_of
-from sinkscope.extract.observation import Observation
+from sinkscope.extract.observation import Facts
 from sinkscope.extract.observe import failed_pass
 from sinkscope.extract.summary.arrays import SCORED, of_layers, scored_sets
 from sinkscope.extract.summary.of_pass import reduced
-from sinkscope.extract.summary.transfer import Transfer
+from sinkscope.extract.summary.transfer import Joined, Transfer
 
 # Arrays of a pass that a summary takes over: whole, or up to its last token.
 WHOLE = ("first_score", "norm_median", "view")
 OF_KEYS = ("n_queries", "uniform", "n_ties", "n_near_ties")
 
 
-@dataclass(frozen=True)
-class Pending:
-    """A pass whose results are on their way to the processor. scored: names of the sets whose best
-    score it has."""
+class Reduced(NamedTuple):
+    """The results of a pass, on its device. audited_layer: the layer whose rows were audited.
+    scored: names of the sets whose best score is among the arrays."""
 
-    analyser: Analyser
-    batch: Batch
-    observation: Observation
+    facts: Facts
+    audited_layer: int
     scored: Sequence[str]
-    transfer: Transfer
+    arrays: Joined
+
+
+class Pending:
+    """A pass whose results are on their way to the processor. audited: [row, audited row], the
+    audited queries."""
+
+    def __init__(self, analyser: Analyser, batch: Batch, audited: Tensor, reduced: Reduced) -> None:
+        self.analyser, self.batch, self.audited, self.reduced = analyser, batch, audited, reduced
+        self.transfer = Transfer(reduced.arrays)
 
     def cells(self) -> list[Cell | SinkscopeError]:
         """The summary of each document, or its error. Waits for the pass. Raises SinkscopeError if
@@ -49,8 +57,8 @@ class Pending:
         of_rows = {name: arrays[name][rows] for name in of_keys}
         of_rows |= {"sinks.layer": rows[1], "sinks.key": rows[2]}
         bounds = np.searchsorted(rows[0], np.arange(len(self.batch.documents) + 1))
-        assert self.observation.audit is not None
-        audited = self.observation.audit.named(arrays["audit"].tolist())
+        numbers = arrays["audit"].tolist()
+        audited = named(self.reduced.audited_layer, self.audited, numbers)
         results: list[Cell | SinkscopeError] = []
         for i, (start, stop) in enumerate(pairwise(bounds)):
             one = {name: values[start:stop] for name, values in of_rows.items()}
@@ -72,14 +80,15 @@ class Pending:
         row, encoded = self.analyser.loaded.row, self.batch.encoded[i]
         name, n_tokens = self.batch.documents[i].name, len(encoded.ids)
         is_finite = np.where(arrays["is_finite"][i], 0, np.nan)
-        check_numbers(row.model, name, row.dtype, is_finite[:, None], self.observation.layer_of)
+        check_numbers(row.model, name, row.dtype, is_finite[:, None], self.reduced.facts.layer_of)
         audited.check(row.model, name)
-        meta = meta_of(row.model, name, encoded, self.observation, bool(arrays["is_causal"].item()))
+        is_causal = bool(arrays["is_causal"].item())
+        meta = meta_of(row.model, name, encoded, self.reduced.facts, is_causal=is_causal)
         meta["audit"] = audited.facts
         n_max = arrays["sinks.n_max"][i, :, :n_tokens]
-        of_all, of_window = scored_sets(encoded.classes, self.observation.plan.window)
+        of_all, of_window = scored_sets(encoded.classes, self.reduced.facts.plan.window)
         best = [
-            arrays[array][i, [self.scored.index(one) for one in names]]
+            arrays[array][i, [self.reduced.scored.index(one) for one in names]]
             for array, names in (("best_score", of_all), ("best_window_score", of_window))
         ]
         return Cell(
@@ -99,10 +108,48 @@ class Pending:
 
 def begin(analyser: Analyser, batch: Batch, tie_tolerance: float) -> Pending:
     """Launch a pass over a batch without maps. Raises SinkscopeError if the pass fails."""
-    observation, layers, column, members = analyser.run(batch)
     present = {name for encoded in batch.encoded for name in encoded.classes}
-    scored = ["first_token", *(name for name in SCORED if name in present)]
-    arrays = reduced(layers, observation, column, members, scored, tie_tolerance)
-    assert observation.audit_numbers is not None
-    arrays["audit"] = observation.audit_numbers
-    return Pending(analyser, batch, observation, scored, Transfer(arrays))
+    is_padded, on_gpu = batch.n_tokens is not None, analyser.loaded.device.type == "cuda"
+    names = SCORED if is_padded and on_gpu else [one for one in SCORED if one in present]
+    scored = tuple(dict.fromkeys(["first_token", *names]))
+
+    def launch(given: Given) -> Reduced:
+        observation, layers, column, members = analyser.pass_over(given, batch)
+        audit, numbers = observation.audit, observation.audit_numbers
+        assert audit is not None
+        assert numbers is not None
+        arrays = reduced(layers, observation, column, members, scored, tie_tolerance)
+        return Reduced(observation.facts, audit.layer, scored, Joined(arrays | {"audit": numbers}))
+
+    given = analyser.given(batch)
+    if is_padded and on_gpu:
+        return replayed_or_launched(analyser, batch, given, launch)
+    return Pending(analyser, batch, given.audited, launch(given))
+
+
+def replayed_or_launched(
+    analyser: Analyser, batch: Batch, given: Given, launch: Callable[[Given], Reduced]
+) -> Pending:
+    """A pass on a GPU whose shape other passes have too."""
+    graphs, shape = analyser.graphs, tuple(given.ids.shape)
+    results = graphs.replayed(shape, given)
+    if results is not None:
+        return Pending(analyser, batch, given.audited, results)
+    results = launch(given.to(analyser.loaded.device))
+    launched = Pending(analyser, batch, given.audited, results)
+    # What reduces blocks in torch has buffers that later passes may give back.
+    if graphs.wants(shape) and results.facts.paths == ("triton",) and analyser.on_one_device:
+        captured = graphs.captured(shape, given, launch)
+        if captured is not None:
+            cells = Pending(analyser, batch, given.audited, captured).cells()
+            graphs.judge(shape, is_right=all(map(same, cells, launched.cells())))
+    return launched
+
+
+def same(one: Cell | SinkscopeError, other: Cell | SinkscopeError) -> bool:
+    """Whether two summaries are equal bit by bit, or both refused."""
+    if isinstance(one, SinkscopeError) or isinstance(other, SinkscopeError):
+        return str(one) == str(other)
+    return one.meta == other.meta and all(
+        values.tobytes() == other.arrays[name].tobytes() for name, values in one.arrays.items()
+    )

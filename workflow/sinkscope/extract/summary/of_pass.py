@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.cells import is_judged, tensor_of
+from sinkscope.extract.constants import constant
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.plan import LayerStatistics
 from sinkscope.extract.summary.arrays import NORMS, ROW_VALUES, RULES, of_layers
@@ -21,7 +22,7 @@ from sinkscope.keys import LISTED_SETS
 def reduced(
     layers: LayerStatistics,
     observation: Observation,
-    column: Tensor,
+    column: Tensor | None,
     members: Tensor,
     scored: Sequence[str],
     tie_tolerance: float,
@@ -35,12 +36,12 @@ def reduced(
     layer]; is_causal [1].
     """
     device, plan = layers.max_key.device, observation.plan
-    real, members = plan.real.to(device), members.to(device)
+    real, members = constant(plan.real, device), constant(members, device)
     views = list({id(one): one for one in observation.visible_of}.values())
     places = {id(one): place for place, one in enumerate(views)}
-    view = torch.tensor([places[id(one)] for one in observation.visible_of]).to(device)
+    view = constant(torch.tensor([places[id(one)] for one in observation.visible_of]), device)
     n_queries, n_window_queries, uniform = (
-        torch.stack([getattr(one, name).to(device) for one in views])
+        torch.stack([constant(getattr(one, name), device) for one in views])
         for name in ("n_queries", "n_window_queries", "uniform")
     )
     judged = is_judged(plan, n_queries)[view]
@@ -55,13 +56,13 @@ def reduced(
     }
     arrays = {name: values.transpose(0, 1) for name, values in arrays.items()}
     arrays |= tie_counts(layers, real, tie_tolerance)
-    sets = members[..., [LISTED_SETS.index(name) for name in scored]].permute(2, 0, 1)
+    sets = torch.stack([members[..., LISTED_SETS.index(name)] for name in scored])
     by_most = (2 * n_queries > real.sum(1)[:, None])[view]
     by_most_of_window = (2 * n_window_queries > plan.window)[view]
     arrays["best_score"] = best_scores(layers.sink_score, by_most, sets)
     arrays["best_window_score"] = best_scores(layers.window_score, by_most_of_window, sets)
     arrays["view"] = view.expand(len(real), -1)
-    arrays["is_causal"] = (views[-1].n_keys[:, 0] == 1).all()[None]
+    arrays["is_causal"] = (constant(views[-1].n_keys, device)[:, 0] == 1).all()[None]
     return arrays
 
 

@@ -1,0 +1,95 @@
+"""Small tensors that the processor computes and the device reads: addresses, lists of tiles.
+
+A pass that is captured as a CUDA graph must not copy them: when it is replayed, the copy would read
+whatever lies in the processor's memory by then. While `later` is open they only get memory on the
+device, and their values once the capture is complete.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, wraps
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+# Copies of so few bytes travel with the command itself. Larger ones from memory that is not pinned
+# would wait for all earlier work of the GPU.
+FEW_BYTES = 1 << 14
+N_BYTES = 1 << 20  # of the constants of a captured pass
+ALIGNED = 16  # bytes, which kernels may read at a time
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Later:
+    """The constants of a capture: their memory on the device, and their values.
+
+    The memory is not the graph's own, parts of which hold other tensors earlier in the pass: a
+    replay would write these over the constants.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._free = torch.empty(N_BYTES, dtype=torch.uint8, device=device)
+        self._constants: list[tuple[Tensor, Tensor]] = []
+
+    def put(self, values: Tensor) -> Tensor:
+        """Raises RuntimeError if there are too many constants."""
+        size = -(-values.nbytes // ALIGNED) * ALIGNED
+        if size > len(self._free):
+            raise RuntimeError("its constants take too many bytes")
+        part, self._free = self._free[: values.nbytes], self._free[size:]
+        self._constants.append((part.view(values.dtype).view(values.shape), values))
+        return self._constants[-1][0]
+
+    def fill(self) -> None:
+        for there, values in self._constants:
+            there.copy_(values)
+
+
+class _Thread(threading.local):
+    later: Later | None = None
+
+
+_thread = _Thread()
+
+
+@contextmanager
+def later(device: torch.device) -> Iterator[Later]:
+    """Within the block, in this thread, constants get their values by `fill`."""
+    _thread.later = Later(device)
+    try:
+        yield _thread.later
+    finally:
+        _thread.later = None
+
+
+def constant(values: Tensor, device: torch.device) -> Tensor:
+    """The values of a tensor on the device; those of the processor without waiting for it."""
+    if device.type != "cuda" or values.is_cuda:
+        return values.to(device)
+    if _thread.later is not None:
+        return _thread.later.put(values)
+    if values.nbytes > FEW_BYTES:
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
+
+
+def kept(maxsize: int) -> Callable[[Function], Function]:
+    """lru_cache for functions that return constants. Those of a capture are its own: others may
+    leave the cache, and their memory would be used again while the graph still reads it."""
+
+    def decorate(function: Function) -> Function:
+        cached = lru_cache(maxsize)(function)
+
+        @wraps(function)
+        def call(*args: Any, **options: Any) -> Any:
+            chosen = cached if _thread.later is None else function
+            return chosen(*args, **options)
+
+        return call  # type: ignore[return-value]
+
+    return decorate
