@@ -1,25 +1,31 @@
 """Passes as CUDA graphs: a GPU repeats what was launched once, without the processor's part.
 
 With short texts, launching a pass takes the processor longer than the GPU needs for it. All padded
-passes of one shape launch the same kernels, so that after AFTER of them one is captured, together
+passes of one shape launch the same kernels, so that after AFTER of them, one is captured, together
 with its statistics, and the others are replayed. A graph is used only if it gives the same bytes
 as the launched pass over the same documents: results do not depend on which passes are replayed.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from transformers import masking_utils
 
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.constants import Later, later
 
-AFTER = 3  # passes of a shape; capturing one takes about as long as it will save
+AFTER = 1  # passes of a shape; capturing one takes about as long as it will save
+
+# What the library asks whether a pass is captured, and whether rows hold several texts: no and no.
+READERS = ("is_tracing", "find_packed_sequence_indices")
 
 Shape = tuple[int, ...]
 
@@ -40,6 +46,9 @@ class Graphs:
         self._graphs: dict[Shape, Graph] = {}
         self._n_launched: Counter[Shape] = Counter()
         self._pool: Any = None  # memory that all graphs share: they run one after the other
+        self._stream: torch.cuda.Stream | None = (
+            None  # of all captures: libraries keep buffers of each
+        )
         self._is_off = False
 
     def replayed(self, shape: Shape, given: tuple[Tensor, ...]) -> Any | None:
@@ -59,19 +68,25 @@ class Graphs:
         return not self._is_off and self._n_launched[shape] == AFTER
 
     def captured(
-        self, shape: Shape, given: tuple[Tensor, ...], launch: Callable[[Any], Any]
+        self,
+        shape: Shape,
+        given: tuple[Tensor, ...],
+        launch: Callable[[Any], Any],
+        *,
+        with_mask: bool,
     ) -> Any | None:
-        """Capture launch(given), and replay it. Returns its results; None if a model cannot be
-        captured, which stands in the log."""
+        """Capture launch(given), and replay it. with_mask: whether the model gets a mask. Returns
+        the results; None if the model cannot be captured, which stands in the log."""
         device = torch.device("cuda", torch.cuda.current_device())
         self._pool = self._pool or torch.cuda.graph_pool_handle()
+        self._stream = self._stream or torch.cuda.Stream()
         there = type(given)(*(one.to(device) for one in given))
         graph = torch.cuda.CUDAGraph()
         try:
-            # Another thread finishes the passes before, and may use the GPU as it likes.
             with (
                 later(device) as constants,
-                torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"),
+                nullcontext() if with_mask else masks_left_out(),
+                capturing(graph, self._pool, self._stream),
             ):
                 results = launch(there)
             with torch.inference_mode():
@@ -93,3 +108,39 @@ class Graphs:
         self._is_off = True
         reason = " ".join(reason.split())[:200]
         print(f"passes are launched one by one, not replayed: {reason}", file=sys.stderr)
+
+
+@contextmanager
+def capturing(graph: torch.cuda.CUDAGraph, pool: Any, stream: torch.cuda.Stream) -> Iterator[None]:
+    """Captures what this thread launches within the block. Unlike torch.cuda.graph, it neither
+    collects garbage nor gives memory back first, which would take longer than the capture."""
+    before = torch.cuda.current_stream()
+    stream.wait_stream(before)
+    is_enabled = gc.isenabled()
+    gc.disable()  # garbage could hold tensors or graphs, which must not be freed now
+    try:
+        with torch.cuda.stream(stream):
+            # Another thread finishes the passes before, and may use the GPU as it likes.
+            graph.capture_begin(pool, capture_error_mode="thread_local")
+            try:
+                yield
+            finally:
+                graph.capture_end()
+    finally:
+        if is_enabled:
+            gc.enable()
+    before.wait_stream(stream)
+
+
+@contextmanager
+def masks_left_out() -> Iterator[None]:
+    """For a decoder's pass without a mask: while it is captured, the library would build the masks
+    that it leaves out of a launched pass, since it cannot read whether they hide anything."""
+    originals = {name: getattr(masking_utils, name, None) for name in READERS}
+    for name in READERS:
+        setattr(masking_utils, name, lambda *_: None)
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(masking_utils, name, original)

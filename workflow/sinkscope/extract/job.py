@@ -6,7 +6,8 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from sinkscope.extract.parts import make_parts
 from sinkscope.extract.progress import progress
 from sinkscope.extract.streaming import Workspace
 from sinkscope.files import leftovers, remove
+
+PROMPT = 5e-4  # seconds
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,10 @@ def run_loaded(
     `missing`. Raises like run_job."""
     analyser = Analyser(loaded, settings, Workspace(loaded.device))
     results, n_cells = directory / "results", len(documents) if summaries is None else n_mapped
-    with progress(loaded.row.model, len(documents), loaded.device) as advance:
+    with (
+        progress(loaded.row.model, len(documents), loaded.device) as advance,
+        prompt(loaded.device),
+    ):
         outcomes = make_cells(analyser, documents[:n_cells], code, results, n_mapped, advance)
         if summaries is not None:
             outcomes |= make_summaries(
@@ -120,6 +126,18 @@ def run_loaded(
         if isinstance(one := outcomes[document.name], Kept)
     ]
     return {"cells": cells, "missing": missing}
+
+
+@contextmanager
+def prompt(device: torch.device) -> Iterator[None]:
+    """On a GPU, threads give way to each other more often than Python's 5 ms: the thread that
+    launches passes would wait so long at each call, and the GPU with it."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(PROMPT if device.type == "cuda" else before)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def make_summaries(

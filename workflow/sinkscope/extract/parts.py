@@ -25,7 +25,7 @@ from sinkscope.extract.summary.part import joined
 from sinkscope.files import leftovers, remove, sha256_of
 
 N_DOCUMENTS = 64
-IN_FLIGHT = 2  # passes that are not reduced yet: more would only take memory
+IN_FLIGHT = 4  # passes that are not reduced yet: more would only take memory
 
 Results = list[Cell | SinkscopeError]  # of the documents of a pass
 

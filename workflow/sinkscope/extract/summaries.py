@@ -139,7 +139,8 @@ def replayed_or_launched(
     launched = Pending(analyser, batch, given.audited, results)
     # What reduces blocks in torch has buffers that later passes may give back.
     if graphs.wants(shape) and results.facts.paths == ("triton",) and analyser.on_one_device:
-        captured = graphs.captured(shape, given, launch)
+        with_mask = analyser.loaded.family == "encoder"
+        captured = graphs.captured(shape, given, launch, with_mask=with_mask)
         if captured is not None:
             cells = Pending(analyser, batch, given.audited, captured).cells()
             graphs.judge(shape, is_right=all(map(same, cells, launched.cells())))
