@@ -82,6 +82,8 @@ def test_the_default_grid_is_the_same_on_a_gpu(name):
         one, other = on_cpu.analyse(document), on_gpu.analyse(document)
         softmax = "sinkscope" not in on_gpu.loaded.network.config.model_type
         assert other.meta["path"] == ("triton" if softmax else "torch")
+        audits = [cell.meta.pop("audit") for cell in (one, other)]
+        assert [audit["queries"] for audit in audits] == [audits[0]["queries"]] * 2
         assert one.meta | {"path": ""} == other.meta | {"path": ""}
         assert_close(other, one)
         assert_as_good(other["max_key"], one)

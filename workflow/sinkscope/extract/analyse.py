@@ -111,7 +111,10 @@ class Analyser:
 
     def run(self, batch: Batch) -> Pass:
         """Raises SinkscopeError if the pass fails."""
-        return self.pass_over(self.given(batch), batch)
+        given = self.given(batch)
+        return self.pass_over(
+            given if batch.n_tokens is None else given.to(self.loaded.device), batch
+        )
 
     def pass_over(self, given: Given, batch: Batch) -> Pass:
         """The pass over a batch. given: on the processor, or copied to the model's device: then the

@@ -172,10 +172,15 @@ def _attention(
         if key_head is None:
             return run()
         heads, one = heads_of(key_head, query, key), slice(key_head, key_head + 1)
+        of_query = query[:, heads]
+        # Not with enable_gqa, for which torch has no float32 kernel on GPUs: all scores would be in
+        # memory at once.
+        of_key, of_value = (
+            rows[:, one].expand(-1, of_query.shape[1], -1, -1) for rows in (key, value)
+        )
         return _patch.attention(
-            query[:, heads], key[:, one], value[:, one],
-            None if mask is None else of_heads(mask, heads), 0.0, is_causal,
-            scale=scale, enable_gqa=enable_gqa,
+            of_query, of_key, of_value, None if mask is None else of_heads(mask, heads), 0.0,
+            is_causal, scale=scale,
         )  # fmt: skip
 
     factor = query.shape[-1] ** -0.5 if scale is None else scale

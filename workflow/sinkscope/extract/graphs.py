@@ -51,6 +51,11 @@ class Graphs:
         )
         self._is_off = False
 
+    @property
+    def shapes(self) -> set[Shape]:
+        """Those whose passes are replayed."""
+        return set(self._graphs)
+
     def replayed(self, shape: Shape, given: tuple[Tensor, ...]) -> Any | None:
         """The results over `given`, which a later replay overwrites; None without a graph."""
         one = self._graphs.get(shape)
