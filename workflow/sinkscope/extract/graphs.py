@@ -22,7 +22,7 @@ from transformers import masking_utils
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.constants import Later, later
 
-AFTER = 1  # passes of a shape; capturing one takes about as long as it will save
+AFTER = 2  # passes of a shape; capturing one takes as long as a few replays save
 
 # What the library asks whether a pass is captured, and whether rows hold several texts: no and no.
 READERS = ("is_tracing", "find_packed_sequence_indices")
@@ -45,10 +45,10 @@ class Graphs:
     def __init__(self) -> None:
         self._graphs: dict[Shape, Graph] = {}
         self._n_launched: Counter[Shape] = Counter()
-        self._pool: Any = None  # memory that all graphs share: they run one after the other
-        self._stream: torch.cuda.Stream | None = (
-            None  # of all captures: libraries keep buffers of each
-        )
+        # All graphs share memory, since they run one after the other, and the stream of their
+        # captures, since cuBLAS keeps a buffer for each.
+        self._pool: Any = None
+        self._stream: torch.cuda.Stream | None = None
         self._is_off = False
 
     @property
