@@ -9,7 +9,7 @@ from sinkscope.extract.encode import Encoded
 from sinkscope.keys import KEY_CLASSES, LISTED_SETS, key_sets
 
 DOCUMENTS = st.lists(
-    st.lists(st.sampled_from(KEY_CLASSES), min_size=1, max_size=12), min_size=1, max_size=4
+    st.lists(st.sampled_from([*KEY_CLASSES, None]), min_size=1, max_size=12), min_size=1, max_size=4
 )
 
 

@@ -29,7 +29,8 @@ MAPS = tuple(one.name for one in statistics() if "cell" in one.axes)  # [..., ce
 
 
 def codes_of(encoded: Sequence[Encoded], real: Tensor | None = None) -> Tensor:
-    """[document, token] int8, the number of each token's class, -1 at padding.
+    """[document, token] int8, the number of each token's class, that of CODES or one more for a
+    token without a class; -1 at padding.
 
     real: [document, token] bool, False at padding; None where all documents have one length.
     """
@@ -37,7 +38,9 @@ def codes_of(encoded: Sequence[Encoded], real: Tensor | None = None) -> Tensor:
     n_tokens = len(encoded[0].ids) if real is None else real.shape[1]
     codes = np.full((len(encoded), n_tokens), -1, dtype=np.int8)
     for start, one, row in zip(starts, encoded, codes, strict=True):
-        row[start : start + len(one.classes)] = [CODES[name] for name in one.classes]
+        row[start : start + len(one.classes)] = [
+            CODES.get(name, len(CODES)) for name in one.classes
+        ]
     return torch.from_numpy(codes)
 
 

@@ -141,8 +141,10 @@ def capturing(graph: torch.cuda.CUDAGraph, pool: Any, stream: torch.cuda.Stream)
 def masks_left_out() -> Iterator[None]:
     """For a decoder's pass without a mask: while it is captured, the library would build the masks
     that it leaves out of a launched pass, since it cannot read whether they hide anything."""
-    originals = {name: getattr(masking_utils, name, None) for name in READERS}
-    for name in READERS:
+    originals = {
+        name: getattr(masking_utils, name) for name in READERS if hasattr(masking_utils, name)
+    }
+    for name in originals:
         setattr(masking_utils, name, lambda *_: None)
     try:
         yield
