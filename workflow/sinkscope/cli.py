@@ -46,7 +46,9 @@ app.add_typer(bench, name="bench")
 
 CONFIG_HELP = "The run's configuration (YAML); a relative path counts from --directory."
 Model = Annotated[str, typer.Option("--model", help="A model of the table of models.")]
-Directory = Annotated[Path, typer.Option("--directory", help="Where config's paths count from.")]
+Directory = Annotated[
+    Path, typer.Option("--directory", help="Folder from which paths of the configuration start.")
+]
 
 
 @app.callback()
@@ -87,7 +89,7 @@ def heat_map(
     ] = False,
     directory: Directory = Path("."),
 ) -> None:
-    """Draw one heat map with its tokens, or write its numbers, from a finished cell."""
+    """Draw one heat map with its tokens from a finished cell, or write its numbers."""
     from sinkscope.atlas.heat_map import find_cell, write_heat_map
     from sinkscope.extract.cell import read_cell
 
@@ -102,12 +104,15 @@ def look(
     file: Annotated[
         Path | None, typer.Option(help="A text file instead; - reads standard input.")
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a one-page view here too.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="A file: write a one-page view to it as well.")
+    ] = None,
     head: Annotated[
-        list[str] | None, typer.Option(help="LAYER/HEAD whose attention to show; repeatable.")
+        list[str] | None,
+        typer.Option(help="LAYER/HEAD of which to show the attention; repeatable."),
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or cuda:0, whatever the configuration says.")
+        str | None, typer.Option(help="cpu, cuda or cuda:0, instead of that of the configuration.")
     ] = None,
     config: Annotated[
         Path | None,
@@ -118,7 +123,7 @@ def look(
     ] = None,
     directory: Directory = Path("."),
 ) -> None:
-    """Analyse one text and print where its attention lands."""
+    """Analyse one text and print where its attention goes."""
     from rich.console import Console
 
     from sinkscope.api.look import look_at

@@ -14,7 +14,9 @@ app = typer.Typer()
 
 CONFIG_HELP = "The run's configuration (YAML), from --directory."
 ConfigFile = Annotated[Path, typer.Option("--config", help=CONFIG_HELP)]
-Directory = Annotated[Path, typer.Option("--directory", help="Where config's paths count from.")]
+Directory = Annotated[
+    Path, typer.Option("--directory", help="Folder from which paths of the configuration start.")
+]
 
 
 @app.command()

@@ -150,7 +150,7 @@ def claims(
     file: Annotated[Path, typer.Argument(help="The claims (YAML).")],
     names: Annotated[list[str], typer.Argument(help="Tables of this run, by name.")],
 ) -> None:
-    """Say of every claim of the studies whether it holds in the tables of a run."""
+    """Decide for every claim of the studies whether it holds in the tables of a run."""
     from sinkscope.claims.verdicts import write_claims
 
     job_of(context)
@@ -205,7 +205,8 @@ def maps(context: typer.Context, manifests: Parts) -> None:
 def report(
     context: typer.Context,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Of the jobs that have finished, whatever is missing.")
+        bool,
+        typer.Option("--partial", help="Report what has finished, even if results are missing."),
     ] = False,
     config: Annotated[
         Path,
@@ -256,7 +257,7 @@ def check(
         "results/config.yaml"
     ),
 ) -> None:
-    """Hold every file of results and report against its recorded hash, and against what is wanted
+    """Compare every file of results and report with its recorded hash, and with what is wanted
     now. Exit status 1 where something is damaged or stale."""
     from sinkscope.jobs.check import print_check
 

@@ -22,7 +22,7 @@ Directory = Annotated[Path, typer.Option("--directory", help="The folder of the 
 
 @app.command()
 def lock(source: Source, directory: Directory = Path(".")) -> None:
-    """Write down which commit of a hub model is used from now on, in config/lock/."""
+    """Record in config/lock/ which commit of a Hub model is used from now on."""
     locked_commit = lock_of(source, directory)
     print(f"{locked_commit.id}: commit {locked_commit.commit}", file=sys.stderr)
 

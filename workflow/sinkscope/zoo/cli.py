@@ -13,7 +13,7 @@ Recipes = Annotated[Path, typer.Option(help="How checkpoints are trained (YAML).
 Checkpoint = Annotated[str, typer.Option(help="A checkpoint of the recipes.")]
 Sources = Annotated[Path, typer.Option(help="Table of the packages that hold the corpus.")]
 Corpus = Annotated[Path, typer.Option(help="Folder of the corpus.")]
-Out = Annotated[Path, typer.Option(help="Where the result goes.")]
+Out = Annotated[Path, typer.Option(help="Where the result is written.")]
 
 
 @app.command()
@@ -107,7 +107,7 @@ def card(
     corpus: Corpus,
     out: Out,
 ) -> None:
-    """Put a checkpoint's folder together, with its card."""
+    """Assemble a checkpoint's folder, with its card."""
     from sinkscope.zoo.card import write_folder
     from sinkscope.zoo.recipes import find_recipe
 
