@@ -149,7 +149,7 @@ def test_of_many_documents_evenly_chosen_strips_are_drawn(tables):
     by_name = {figure.name: figure for figure in figures_of_all(many)}
     of_classes, of_tokens = by_name["key_classes_models"], by_name["max_attention_models"]
     assert of_classes.data["document"].n_unique() == 1 + 12
-    assert "points: 12 of 60 documents, evenly chosen by name" in of_classes.caption
+    assert "text first: 12 of 60 documents, evenly chosen by name" in of_classes.caption
     assert of_tokens.data["document"].n_unique() == 1 + 40
     assert "points: 40 of 60 documents, evenly chosen by name" in of_tokens.caption
 

@@ -73,16 +73,21 @@ def with_documents(
 
 
 def behind(
-    drawn: pl.DataFrame, n_documents: int, chosen: str = EVENLY, *, mark: str = "band"
+    drawn: pl.DataFrame,
+    n_documents: int,
+    chosen: str = EVENLY,
+    *,
+    mark: str = "band",
+    single: str = "points",
 ) -> str:
     """The words of a caption for intervals and points. drawn: with the documents that are drawn.
-    n_documents: how many there are. chosen: which are drawn, if not all. mark: what shows an
-    interval."""
+    n_documents: how many there are. chosen: which are drawn, if not all. mark, single: what
+    shows an interval, and the documents."""
     n_shown = drawn.filter(pl.col("document") != ALL_DOCUMENTS)["document"].n_unique()
     if n_documents < 2:
         return "one document has no interval"
     if n_shown in (0, n_documents):
-        points = "points: the documents" if n_shown else "too many documents for points"
+        points = f"{single}: the documents" if n_shown else "too many documents for points"
     else:
-        points = f"points: {n_shown} of {words.counted(n_documents, 'document')}, {chosen}"
+        points = f"{single}: {n_shown} of {words.counted(n_documents, 'document')}, {chosen}"
     return f"{mark}: {INTERVAL}; {points}"

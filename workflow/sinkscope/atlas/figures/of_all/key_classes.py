@@ -22,6 +22,7 @@ from sinkscope.findings.finding import Finding
 from sinkscope.keys import KEY_CLASSES
 
 MOST_STRIPS = 12  # documents below a bar
+STRIPS = "thin strips below a bar, the shortest text first"
 FINDING = (
     "Ordinary words are the max key of {{ least[0].share | percent }} of the queries in "
     "{{ least[0].model }}{% if n_models > 1 %}, the smallest share of all models{% endif %}."
@@ -67,8 +68,7 @@ def figure(tables: Tables) -> Figure:
         ),
         caption=(
             f"Formula: {FORMULA}, summed by key class. n = {totals(histogram)} max keys. "
-            "Thin strips below a bar: the same of single documents, the shortest first; "
-            f"{behind(drawn, counted['document'].n_unique(), mark='in the tooltip')}. "
+            f"{behind(drawn, counted['document'].n_unique(), mark='Tooltip', single=STRIPS)}. "
             "Unit: share of the model's n, or of the document's max keys."
         ),
         chart=chart.properties(data=data_source(drawn)).add_params(model_picker(titles)),
