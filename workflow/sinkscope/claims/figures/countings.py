@@ -77,7 +77,10 @@ def figure(tables: Tables) -> Figure | None:
             f"{behind(drawn, tables[COUNTED[PADDED]]['document'].n_unique(), mark='rule')}. "
             "Unit: share of all max keys, or of those of the document."
         ),
-        chart=panels(bar, drawn, "panel", 2).resolve_scale(y="independent"),
+        # Tokens of different lengths move the panels of a column: each has an axis of its own.
+        chart=panels(bar, drawn, "panel", 2)
+        .resolve_scale(y="independent")
+        .resolve_axis(x="independent"),
         data=drawn,
     )
 

@@ -34,7 +34,8 @@ def figure(tables: Tables) -> Figure | None:
     if not models:
         return None
     drawn = maps.filter(pl.col("model").is_in(models))
-    visible = rounded(drawn.filter(pl.col("attention") >= LEAST_DRAWN))
+    visible = drawn.filter(pl.col("attention") >= LEAST_DRAWN)
+    visible = rounded(visible.drop("document", "second_sink"))  # in the titles of the maps
     pairs = [pair(drawn.filter(pl.col("model") == name), ["layer"]) for name in models]
     chart = alt.concat(*pairs, columns=2, spacing=26, data=data_source(visible))
     facts = {"second": second(drawn).to_dicts(), "strongest": strongest(drawn).to_dicts()}
