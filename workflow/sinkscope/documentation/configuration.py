@@ -17,9 +17,9 @@ INTRODUCTION = """\
 # Settings and columns
 
 What `config/config.yaml`, `config/models.tsv`, `config/documents.tsv` and `config/claims.yaml` may
-say. `make reference` writes this page from the schemas and the declarations of experiments; both
-also check a configuration before any job starts. [The folder `config/`](config_folder.md) explains
-how the files work together.
+say. `make reference` writes this page from the schemas and the declarations of experiments, by
+which a configuration is also checked before any job starts.
+[The folder `config/`](config_folder.md) explains how the files work together.
 
 Settings can be changed without editing a file: `snakemake --config epsilon=0.2`, or
 `snakemake --configfile mine.yaml`.
@@ -27,8 +27,8 @@ Settings can be changed without editing a file: `snakemake --config epsilon=0.2`
 EXPERIMENTS = """\
 ## Experiments and their settings
 
-`experiments` lists what runs beside the atlas. Each experiment has these settings; one that several
-experiments read is listed with each of them.
+`experiments` lists what runs beside the atlas. A setting that several experiments read is listed
+with each of them. `claims`, which tests the claims of `config/claims.yaml`, has no settings.
 """
 MODELS = """\
 ## models.tsv
