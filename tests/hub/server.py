@@ -22,13 +22,15 @@ SMALL_PIECE = 65_536
 
 @dataclass
 class Model:
-    """folder: its files. gated: only for `readers`, tokens that have been granted access."""
+    """folder: its files. gated: only for `readers`, tokens that have been granted access. licence:
+    as its card states it."""
 
     folder: Path
     gated: bool = False
     private: bool = False
     readers: tuple[str, ...] = ()
     revisions: dict[str, str] = field(default_factory=dict)
+    licence: str | None = None
 
     @property
     def commit(self):
@@ -118,6 +120,8 @@ class Handler(BaseHTTPRequestHandler):
         siblings = [{"rfilename": path.name, "size": path.stat().st_size} for path in model.files()]
         facts = {"id": name, "modelId": name, "sha": commit, "private": model.private}
         facts |= {"gated": "manual" if model.gated else False, "siblings": siblings, "tags": []}
+        if model.licence:
+            facts["cardData"] = {"license": model.licence}
         self.send(200, json.dumps(facts).encode(), {"Content-Type": "application/json"})
 
     def resolve(self, name, revision, file, token):

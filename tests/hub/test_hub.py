@@ -23,8 +23,16 @@ def test_the_first_use_locks_a_commit_and_fetches_what_is_loaded(user, hub):
         "lab/gpt2", "main", hub.models["lab/gpt2"].commit,
     )  # fmt: skip
     assert sorted(lock["files"]) == sorted(ENOUGH)  # not the card, nor the records of training
+    assert lock["licence"] is None  # the hub states none
     manifest = json.loads((user.folder / "results/hub/lab--gpt2.json").read_text())
     assert manifest == lock
+
+
+def test_the_lock_states_the_licence_of_the_card(user, hub):
+    hub.add("lab/gpt2", GPT2, licence="mit")
+    user.models("m\thub:lab/gpt2")
+    assert user.lock("hub:lab/gpt2").returncode == 0
+    assert locks(user)["lab--gpt2.json"]["licence"] == "mit"
 
 
 def test_a_locked_model_that_is_cached_needs_no_network(user, hub):

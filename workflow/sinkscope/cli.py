@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from sinkscope.archive.cli import app as archive
 from sinkscope.bench.cli import app as bench
 from sinkscope.compare.cli import app as compare
 from sinkscope.diff.cli import app as diff
@@ -34,6 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(archive)
 app.add_typer(compare)
 app.add_typer(diff)
 app.add_typer(stages)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 
@@ -29,3 +29,11 @@ def installed(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def environment() -> dict[str, str]:
+    """Version of every installed distribution, by name."""
+    found: dict[str, str] = {}
+    for one in distributions():  # the first of a name is the one that is imported
+        found.setdefault(one.metadata["Name"], one.version)
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))

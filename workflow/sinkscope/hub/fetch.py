@@ -44,7 +44,8 @@ def resolve(repository: Repository) -> Lock:
             "name another model or revision."
         )
     files = {name: sizes[name] for name in names}
-    return Lock(repository.id, repository.revision, str(info.sha), files)
+    licence = info.card_data.get("license") if info.card_data else None
+    return Lock(repository.id, repository.revision, str(info.sha), files, licence)
 
 
 def locked(repository: Repository, directory: Path) -> Lock:

@@ -48,12 +48,14 @@ class Repository:
 
 @dataclass(frozen=True)
 class Lock:
-    """A locked commit. files: size in bytes by name, for all files that are loaded."""
+    """A locked commit. files: size in bytes by name, for all files that are loaded. licence: as the
+    model's card stated it then; None if it did not."""
 
     id: str
     revision: str
     commit: str
     files: dict[str, int]
+    licence: str | None = None
 
 
 def repository_of(model: str, source: str) -> Repository | None:

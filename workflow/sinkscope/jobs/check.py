@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from sinkscope.jobs.stamps import files_of, read_stamp, stamps, withdraw
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.printable import printable
 
+Advance = Callable[[int], None]
 # Folders in which every file must be listed by a stamp.
 FOLDERS = (
     *("results/cells", "results/experiments", "results/reduced", "results/tables"),
@@ -34,8 +35,9 @@ class Problem:
     stamps: tuple[Path, ...] = ()
 
 
-def damaged(directory: Path) -> Iterator[Problem]:
-    """Files that are missing, or whose content differs from what their job wrote."""
+def damaged(directory: Path, advance: Advance = lambda n_bytes: None) -> Iterator[Problem]:
+    """Files that are missing, or whose content differs from what their job wrote. advance: called
+    with the size of each file that was read."""
     stamps_by_file: dict[str, list[Path]] = {}
     hashes_by_file: dict[str, set[str]] = {}
     for stamp in stamps(directory):
@@ -48,8 +50,10 @@ def damaged(directory: Path) -> Iterator[Problem]:
         path = directory / name
         if not path.is_file():
             yield Problem("damaged", Path(name), "is missing", tuple(stamp_paths))
-        elif {sha256_of(path)} != hashes_by_file[name]:
+            continue
+        if {sha256_of(path)} != hashes_by_file[name]:
             yield Problem("damaged", Path(name), "is not what its job wrote", tuple(stamp_paths))
+        advance(path.stat().st_size)
 
 
 def stale(wanted: Wanted) -> Iterator[Problem]:
@@ -88,9 +92,9 @@ def unrecorded(directory: Path) -> Iterator[Problem]:
                 yield Problem("unrecorded", name, "no job of this folder says that it wrote it")
 
 
-def problems_of(wanted: Wanted) -> list[Problem]:
+def problems_of(wanted: Wanted, advance: Advance = lambda n_bytes: None) -> list[Problem]:
     return [
-        *damaged(wanted.directory),
+        *damaged(wanted.directory, advance),
         *stale(wanted),
         *unrecorded(wanted.directory),
     ]
@@ -105,13 +109,19 @@ def mend(problems: list[Problem], directory: Path) -> None:
         withdraw(directory, problem.stamps)
 
 
-def print_check(config: Path, directory: Path, *, repair: bool) -> int:
-    """Print the problems; returns the exit status. Raises SinkscopeError without results here."""
+def wanted_of(config: Path, directory: Path) -> Wanted:
+    """The requests of the run in a folder. config: its configuration; if there is no such file,
+    config/config.yaml. Raises SinkscopeError without results there."""
     if not (directory / "results").is_dir():
         raise SinkscopeError(f"{directory.resolve()}: there are no results here; run snakemake.")
     path = directory / config
     path = path if path.is_file() else directory / "config" / "config.yaml"
-    wanted = Wanted(Grid(load(read_config(path), directory)), directory)
+    return Wanted(Grid(load(read_config(path), directory)), directory)
+
+
+def print_check(config: Path, directory: Path, *, repair: bool) -> int:
+    """Print the problems; returns the exit status. Raises SinkscopeError without results here."""
+    wanted = wanted_of(config, directory)
     problems = problems_of(wanted)
     for problem in problems:
         print(printable(f"{problem.kind}: {problem.path}: {problem.reason}"))

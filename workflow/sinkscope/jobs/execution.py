@@ -2,7 +2,7 @@
 
 Only one job at a time works on a result, over all machines; another one waits. Jobs that a killed
 run left behind therefore do no harm. The reason of a failure is kept beside the job's log. After a
-success, the stamp states the request and the hash of each file.
+success, the stamp states the request, when the job started and ended, and the hash of each file.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def at_work(log: Path, stamp: Path, request: dict[str, Any]) -> Iterator[Job]:
     with alone(log), recorded(log):
         refuse_late(log, stamp)
         forget(log, stamp)
-        job = Job(request, stamp)
+        job, started = Job(request, stamp), now()
         with noted() as paths:
             yield job
         files = job.files | {
@@ -51,7 +52,13 @@ def at_work(log: Path, stamp: Path, request: dict[str, Any]) -> Iterator[Job]:
             for path in files_in(paths)
             if path.as_posix() not in job.files
         }
-        write_json(stamp, {"request": request, **job.facts, "files": dict(sorted(files.items()))})
+        times = {"started": started, "ended": now()}
+        content = {"request": request, **job.facts, **times, "files": dict(sorted(files.items()))}
+        write_json(stamp, content)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def refuse_late(log: Path, stamp: Path) -> None:

@@ -121,7 +121,8 @@ class OfTables(OfModels):
         if name == "claims":
             measures = modules_in("sinkscope.claims.measures")
             content["code"] = code_hash("sinkscope.claims.verdicts", *measures)
-            content["claims"] = [sha256(path) for path in (self.claims_file(), SHIPPED / CLAIMS)]
+            files = (self.directory / self.claims_file(), SHIPPED / CLAIMS)
+            content["claims"] = [sha256(path) for path in files]
             content["parts"] = digests([self.tables(), *map(self.join, self.joins()[:-1])])
             command = ["claims", str(self.claims_file()), *self.tables_of_claims()]
         else:

@@ -229,7 +229,7 @@ def report(
     elif single_file is None:
         from sinkscope.stages.partial import write_report_of
 
-        write_report_of(job_of(context).request, HERE)
+        write_report_of(job_of(context), HERE)
     if single_file is not None:
         from sinkscope.report.single import write_single_file
 

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from typer.main import get_command
 
 from sinkscope.config import load, read_config
 from sinkscope.errors import SinkscopeError
 from sinkscope.grid import Grid
-from sinkscope.jobs.execution import at_work
+from sinkscope.jobs.execution import Job, at_work
 from sinkscope.jobs.failures import LOGS
 from sinkscope.jobs.wanted import Wanted
+from sinkscope.version import environment
 
 RESULTS = Path("results")
 REPORT = Path("reports")
 
 
-def write_report_of(request: dict[str, Any], directory: Path) -> None:
-    """Write the report of a request from the existing tables and figures.
+def write_report_of(job: Job, directory: Path) -> None:
+    """Write the report of a job's request from the existing tables and figures.
 
     Raises SinkscopeError if the tables of models and documents are no longer those of the request.
     """
+    request = job.request
     wanted = Wanted(Grid(load(request["config"], directory)), directory)
     now = wanted.report().content
     if any(now[key] != request[key] for key in ("models", "left_out", "parts")):
@@ -31,13 +32,15 @@ def write_report_of(request: dict[str, Any], directory: Path) -> None:
             "report: models, documents or weights were changed after this run was started; run "
             "again."
         )
-    write_pages(wanted, request)
+    write_pages(wanted, job)
 
 
-def write_pages(wanted: Wanted, request: dict[str, Any]) -> None:
+def write_pages(wanted: Wanted, job: Job) -> None:
+    """Write the pages of a job's request; its stamp records the installed packages."""
     from sinkscope.report.build import write_report
 
-    write_report(wanted, RESULTS, REPORT, request["commit"], request["sections"])
+    job.facts = {"versions": environment()}
+    write_report(wanted, RESULTS, REPORT, job.request["commit"], job.request["sections"])
 
 
 def report_finished(config: Path, directory: Path) -> None:
@@ -62,7 +65,7 @@ def report_finished(config: Path, directory: Path) -> None:
         print(f"Making {request.job}", file=sys.stderr)
         with at_work(LOGS / f"{request.log}.log", Path(request.stamp), request.content) as job:
             if request.job == "report":
-                write_pages(wanted, request.content)
+                write_pages(wanted, job)
             else:
                 get_command(app).main(list(request.command), standalone_mode=False, obj=job)
     print(f"The report of what has finished: {REPORT / 'index.html'}", file=sys.stderr)

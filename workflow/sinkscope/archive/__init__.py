@@ -1,0 +1,1 @@
+"""One citable file of a finished run: a Workflow Run RO-Crate, as a zip."""
