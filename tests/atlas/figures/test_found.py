@@ -183,11 +183,23 @@ def test_of_texts_too_short_to_be_judged_nothing_is_drawn():
 def test_of_very_many_documents_the_tokens_with_the_most_mass_have_marks(monkeypatch):
     """Their numbers are those of the figure with all marks."""
     whole = figures(FOUND, mass(0, 0.3, 0.3), TOKENS)["found_sinks_histogram"]
-    assert "the most mass" not in whole.caption
+    assert "Of one model at most" not in whole.caption
     monkeypatch.setattr(histogram, "MOST_ROWS", 1)
     monkeypatch.setattr(histogram, "LEAST_MARKS", 1)
     few = figures(FOUND, mass(0, 0.3, 0.3), TOKENS)["found_sinks_histogram"]
     assert "Of one model at most the 1 marks with the most mass." in few.caption
-    assert few.data.height == 1
-    assert few.data["mass"].item() == whole.data["mass"].max()
-    assert few.data.row(0) in whole.data.rows()
+    marks, of_all = (figure.data.filter(document="all documents") for figure in (few, whole))
+    assert marks.height == 1
+    assert marks["mass"].item() == of_all["mass"].max()
+    assert marks.row(0) in of_all.rows()
+
+
+def test_the_documents_of_the_strongest_marks_are_points(drawn):
+    """A document in which the token is no sink counts as 0, and is a point there."""
+    figure = drawn["found_sinks_histogram"]
+    points = figure.data.filter(pl.col("document") != "all documents", token="the", layer=1)
+    rows = points.select("document", "mass", "share_of_max_keys").rows()
+    assert rows == [("a", 0.4, 0.02), ("b", 0.2, 0.02)]
+    mean = figure.data.filter(document="all documents", token="the", layer=1)
+    assert mean["mass"].item() == pytest.approx(0.3)
+    assert "3 marks of a model with the most mass: the documents." in figure.caption

@@ -12,16 +12,22 @@ from sinkscope.atlas.figures.compared import in_order, with_titles
 from sinkscope.atlas.figures.max_keys import class_colours
 from sinkscope.charts.channels import panels, tips
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
+from sinkscope.charts.of_documents import behind, shown_documents
 from sinkscope.charts.select import documents_in, rows_where
-from sinkscope.charts.theme import rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
 
 BY = ["model", "layer", "token", "key_class"]
+BY_DOCUMENT = ["model", "document", *BY[1:]]
 # Of two stories: the mass is at least this, and the share of max keys is below this part of it.
 LEAST_MASS, PART = 0.1, 0.25
 # Of one model: rows that intervals are computed of, and marks that there are whatever the number of
 # documents.
 MOST_ROWS, LEAST_MARKS = 1_000_000, 100
+N_POINTED = 3  # marks of one model whose documents are points
+POINTED = f"points of the {N_POINTED} marks of a model with the most mass"
+VALUES = ["mass", "share_of_max_keys"]
 FINDING = (
     "{% if n_hidden %}The histogram of max keys hides {{ n_hidden | counted('strong sink') }} "
     "(tokens of a layer with at least {{ least | mass }} of its attention): "
@@ -38,11 +44,14 @@ FINDING = (
 
 def figure(tables: Tables) -> Figure | None:
     documents = tables["documents"]
-    sums = of_tokens(rows_where(tables, "found_sinks", pl.col("is_sink")), documents)
+    single = in_documents(rows_where(tables, "found_sinks", pl.col("is_sink")))
+    sums = of_tokens(single, documents)
     if sums.is_empty():
         return None
     titles = in_order(tables)
-    drawn = rounded(with_titles(sums, titles))
+    parts = [sums.with_columns(document=pl.lit(ALL_DOCUMENTS)), points(sums, single, documents)]
+    drawn = rounded(with_titles(pl.concat(parts, how="diagonal_relaxed"), titles))
+    n_documents = documents["document"].n_unique()
     return Figure(
         name="found_sinks_histogram",
         title="Attention received, and how often it is the most",
@@ -52,32 +61,52 @@ def figure(tables: Tables) -> Figure | None:
             "part of all attention of the layer that its sinks take. Up: share of the layer's "
             "queries whose max key is one of them. A mark far below the diagonal is a sink that "
             "the histogram hides: an argmax gives all to the first of several nearly equal keys. "
-            f"{shown_of(sums, documents)}Means over n = {documents_in(documents)} per model, with "
-            "95 % bootstrap intervals in the tooltip. Unit: part of 1, linear scales."
+            f"{shown_of(sums, documents)}Means over n = {documents_in(documents)} per model; "
+            f"{behind(drawn, n_documents, mark='tooltip', single=POINTED)}. "
+            "Unit: part of 1, linear scales."
         ),
         chart=chart(drawn, list(titles.values())),
         data=drawn,
     )
 
 
-def of_tokens(sinks: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, token, key_class, and mass and share_of_max_keys with their intervals: sums
-    over the occurrences (rows of sinks), means over all documents of the model."""
-    values = ["mass", "share_of_max_keys"]
-    by_document = ["model", "document", *BY[1:]]
-    occurrences = sinks.sort("key").group_by(by_document, maintain_order=True)
-    sums = occurrences.agg(pl.col(values).sum())
+def in_documents(sinks: pl.DataFrame) -> pl.DataFrame:
+    """model, document, layer, token, key_class, mass, share_of_max_keys: sums over the occurrences
+    (rows of sinks)."""
+    occurrences = sinks.sort("key").group_by(BY_DOCUMENT, maintain_order=True)
+    return occurrences.agg(pl.col(VALUES).sum())
+
+
+def of_all(marks: pl.DataFrame, single: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+    """The values of marks (BY) in each document of their model. A document without the token, or in
+    which it is no sink, has 0. single: returned by in_documents."""
+    read = documents.select("model", "document")
+    rows = marks.select(BY).join(read, on="model").join(single, on=BY_DOCUMENT, how="left")
+    return rows.with_columns(pl.col(VALUES).fill_null(0))
+
+
+def of_tokens(single: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, token, key_class, and mass and share_of_max_keys with their intervals: means
+    over all documents of the model. single: returned by in_documents."""
     parts = []
-    for of_model in sums.partition_by("model", maintain_order=True):
-        model = of_model["model"][0]
-        read = documents.filter(model=model).select("model", "document")
-        # A document without the token, or in which it is no sink, counts as 0.
-        all_rows = strongest(of_model, read.height).join(read, on="model")
-        rows = all_rows.join(of_model, on=by_document, how="left")
-        parts.append(
-            means.over_documents(rows.with_columns(pl.col(values).fill_null(0)), BY, values)
-        )
-    return pl.concat(parts).sort(BY) if parts else sums
+    for of_model in single.partition_by("model", maintain_order=True):
+        read = documents.filter(model=of_model["model"][0])
+        rows = of_all(strongest(of_model, read.height), of_model, read)
+        parts.append(means.over_documents(rows, BY, VALUES))
+    return pl.concat(parts).sort(BY) if parts else single
+
+
+def points(sums: pl.DataFrame, single: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+    """The values in single documents, all or evenly chosen ones, of the marks with the most mass;
+    none where there is one document."""
+    order = sums.sort("mass", *BY, descending=[True, *[False] * len(BY)])
+    marks = order.group_by("model", maintain_order=True).head(N_POINTED)
+    several = documents["document"].n_unique() > 1
+    shown = shown_documents(documents["document"], marks.height) if several else []
+    chosen = documents.filter(pl.col("document").is_in(shown))
+    lengths = chosen.select("model", "document", "n_tokens")
+    rows = of_all(marks, single, chosen).join(lengths, on=["model", "document"])
+    return rows.sort(*BY, "document")
 
 
 def shown_of(sums: pl.DataFrame, documents: pl.DataFrame) -> str:
@@ -126,7 +155,15 @@ def chart(drawn: pl.DataFrame, titles: list[str]) -> alt.FacetChart:
         ("share_of_max_keys:Q", "share of max keys", ".4f"),
         ("share_of_max_keys_low:Q", "95 % interval from", ".4f"),
         ("share_of_max_keys_high:Q", "to", ".4f"),
+        "document:N", ("n_tokens:Q", "tokens of the document"),
     )  # fmt: skip
-    mark = alt.Chart(width=150, height=150).mark_point(filled=True, size=45, opacity=0.7)
-    points = mark.encode(x=x, y=y, color=class_colours(drawn["key_class"]), tooltip=tooltip)
-    return panels(points, drawn, "panel", 4, titles)
+    color = class_colours(drawn["key_class"])
+    mark, point = (
+        alt.Chart()
+        .transform_filter(which)
+        .mark_point(filled=True, size=size, opacity=opacity)
+        .encode(x=x, y=y, color=color, tooltip=tooltip)
+        for which, size, opacity in ((IS_MEAN, 45, 0.7), (IS_DOCUMENT, 12, POINT))
+    )
+    layered = alt.LayerChart(layer=[point, mark], width=150, height=150)
+    return panels(layered, drawn, "panel", 4, titles)
