@@ -194,6 +194,17 @@ def test_of_very_many_documents_the_tokens_with_the_most_mass_have_marks(monkeyp
     assert marks.row(0) in of_all.rows()
 
 
+def test_a_document_too_short_to_be_judged_does_not_count_in_the_histogram():
+    """Its sinks are not known: the first token is the max key of half of the queries of the other,
+    and not of a quarter of all."""
+    found = [sink(0, 0, "Z", 0.3, 0.5)]
+    masses = [*mass(0, 0.3, 0.3), *mass(0, None, 0.3, "b")]
+    figure = figures(found, masses, TOKENS[:1])["found_sinks_histogram"]
+    of_all = figure.data.filter(document="all documents")
+    assert of_all["share_of_max_keys"].item() == 0.5
+    assert "n = 1 document per model" in figure.caption
+
+
 def test_the_documents_of_the_strongest_marks_are_points(drawn):
     """A document in which the token is no sink counts as 0, and is a point there."""
     figure = drawn["found_sinks_histogram"]

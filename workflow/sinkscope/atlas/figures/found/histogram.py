@@ -43,7 +43,7 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    documents = tables["documents"]
+    documents = judged(tables)
     single = in_documents(rows_where(tables, "found_sinks", pl.col("is_sink")))
     sums = of_tokens(single, documents)
     if sums.is_empty():
@@ -61,13 +61,20 @@ def figure(tables: Tables) -> Figure | None:
             "part of all attention of the layer that its sinks take. Up: share of the layer's "
             "queries whose max key is one of them. A mark far below the diagonal is a sink that "
             "the histogram hides: an argmax gives all to the first of several nearly equal keys. "
-            f"{shown_of(sums, documents)}Means over n = {documents_in(documents)} per model; "
+            f"{shown_of(sums, documents)}Means over n = {documents_in(documents)} per model, those "
+            "that are long enough to be judged; "
             f"{behind(drawn, n_documents, mark='tooltip', single=POINTED)}. "
             "Unit: part of 1, linear scales."
         ),
         chart=chart(drawn, list(titles.values())),
         data=drawn,
     )
+
+
+def judged(tables: Tables) -> pl.DataFrame:
+    """The rows of the table documents of those that are long enough to be judged."""
+    of_sinks = rows_where(tables, "sink_mass", pl.col("key_set") == "sinks").drop_nulls("mass")
+    return tables["documents"].join(of_sinks, on=["model", "document"], how="semi")
 
 
 def in_documents(sinks: pl.DataFrame) -> pl.DataFrame:
