@@ -6,8 +6,10 @@ import shutil
 
 import numpy as np
 import pytest
+from transformers import AutoModel
 
 import tiny
+from compatibility.configs import tiny_config
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import cell_path, read_cell
@@ -224,6 +226,16 @@ def test_a_tokenizer_with_more_tokens_than_the_model_is_an_error(folder):
     tiny.network("bert", vocab_size=40).save_pretrained(folder / "tiny")
     message = complaint(folder, documents(one="abc xyz", two="ab"))
     assert message.startswith("model 'tiny': its tokenizer has ids up to 86, but the network takes")
+
+
+def test_the_log_says_what_of_an_encoder_decoder_is_left_out(tmp_path, capsys):
+    config = tiny_config("bart")
+    config.vocab_size = 258
+    AutoModel.from_config(config).save_pretrained(tmp_path / "tiny")
+    tiny.byte_tokenizer().save_pretrained(tmp_path / "tiny")
+    run(tmp_path, documents())
+    log = capsys.readouterr().err
+    assert "tiny: BartEncoder, the encoder of BartModel; its decoder and cross attention are" in log
 
 
 def test_weights_that_cannot_be_read_are_told_in_the_failure(folder):

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
 import tiny
 import with_heads
+from compatibility.configs import tiny_config
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.model import load_model
 from sinkscope.extract.output_head import mask_token, with_output_head
@@ -35,6 +36,15 @@ def test_weights_without_a_head_get_no_random_one(name, tmp_path):
     else:  # GPT-2's head is its embedding
         weight = model.network.lm_head.weight
         assert torch.equal(weight, loaded.network.wte.weight)
+
+
+def test_the_head_of_a_decoder_is_not_that_of_the_encoder(tmp_path):
+    config = tiny_config("bart")
+    config.vocab_size = 258
+    AutoModelForSeq2SeqLM.from_config(config).save_pretrained(tmp_path / "bart")
+    tiny.byte_tokenizer().save_pretrained(tmp_path / "bart")
+    loaded = load_model(tiny.row("bart", f"path:{tmp_path / 'bart'}"), Path("/"))
+    assert with_output_head(loaded) is None
 
 
 def test_weights_that_are_gone_are_named(tmp_path):

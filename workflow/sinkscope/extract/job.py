@@ -70,6 +70,8 @@ def run_job(
         remove(leftover)
     with threads(settings.threads), own_gpus(row):
         loaded = load_model(row, directory)
+        if loaded.network.config.is_encoder_decoder:
+            print(f"{row.model}: {loaded.architecture}", file=sys.stderr)
         cells = run_loaded(loaded, documents, settings, code, directory, n_mapped, summaries)
     return {
         "revision": loaded.revision,

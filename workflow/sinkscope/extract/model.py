@@ -66,7 +66,9 @@ class Loaded:
         name, whole = type(self.network).__name__, network_class(self.network.config)
         if not self.network.config.is_encoder_decoder or whole is None:
             return name
-        return f"{name}, the encoder of {whole.__name__}"
+        return (
+            f"{name}, the encoder of {whole.__name__}; its decoder and cross attention are left out"
+        )
 
     @property
     def device(self) -> torch.device:

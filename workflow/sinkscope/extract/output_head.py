@@ -26,13 +26,14 @@ def with_output_head(loaded: Loaded) -> Loaded | None:
     output has `logits` [batch, token, id].
 
     None if the architecture or the weights have no such head: a random one would give numbers, too.
-    None, too, for a model that was built in memory.
+    None, too, for a model that was built in memory, and for the encoder of an encoder-decoder
+    model, whose head is that of its decoder.
     Raises SinkscopeError if the weights cannot be read again.
     """
     is_encoder = loaded.family == "encoder"
     heads: Any = MODEL_FOR_MASKED_LM_MAPPING if is_encoder else MODEL_FOR_CAUSAL_LM_MAPPING
     base, row = loaded.network, loaded.row
-    if type(base.config) not in heads or not base.name_or_path:
+    if type(base.config) not in heads or not base.name_or_path or base.config.is_encoder_decoder:
         return None
     try:
         auto: Any = AutoModelForMaskedLM if is_encoder else AutoModelForCausalLM
