@@ -105,6 +105,7 @@ class Audit:
         first = self.plan.real.cpu().int().argmax(1)
         return named(self.layer, self.at.cpu() - first[:, None], numbers)
 
+    @torch.inference_mode()  # without it, each step takes longer
     def numbers(self, statistics: LayerStatistics, visible_of: Sequence[Visible]) -> Tensor:
         """[batch, 4] errors and bounds of Audited, on the device. statistics: of all layers,
         stacked. visible_of: of each layer."""
@@ -121,8 +122,7 @@ class Audit:
 
         key_head = int(self.random.integers(call.key.shape[1]))
         heads = heads_of(key_head, call.query, call.key)
-        with torch.inference_mode():
-            own = call.own(key_head)
+        own = call.own(key_head)
         expected = outputs(rows, call.value)  # [batch, row, head, d]
         of_outputs = [
             output.transpose(1, 2)[document, at] - expected,

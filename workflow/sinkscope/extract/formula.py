@@ -38,7 +38,7 @@ def logits_of(call: Call, at: Tensor) -> Tensor:
     query = call.query.transpose(1, 2)[document, at].double()  # [batch, row, head, d]
     # Heads 0 to group - 1 share key head 0: [batch, key head, row x group, d].
     grouped = query.unflatten(2, (call.key.shape[1], -1)).transpose(1, 2).flatten(2, 3)
-    products = grouped @ call.key.double().mT
+    products = grouped @ exact(call.key).mT
     logits = products.unflatten(2, (at.shape[1], -1)).transpose(1, 2).flatten(2, 3) * call.scale
     if call.softcap is not None:
         logits = call.softcap * (logits / call.softcap).tanh()
@@ -74,4 +74,9 @@ def outputs(attention: Tensor, value: Tensor) -> Tensor:
     key_value_head, key, d]."""
     n_rows = attention.shape[1]
     grouped = attention.unflatten(2, (value.shape[1], -1)).transpose(1, 2).flatten(2, 3)
-    return (grouped @ value.double()).unflatten(2, (n_rows, -1)).transpose(1, 2).flatten(2, 3)
+    return (grouped @ exact(value)).unflatten(2, (n_rows, -1)).transpose(1, 2).flatten(2, 3)
+
+
+def exact(rows: Tensor) -> Tensor:
+    """In float64, laid out as products of single rows are fastest."""
+    return rows.to(torch.float64, memory_format=torch.contiguous_format)
