@@ -151,33 +151,35 @@ def sampled_layer(
 ) -> SampledLayer:
     """The attention of one document, by the queries of the sample. key_sets: as of draw."""
     device = call.query.device
-    sets = torch.from_numpy(key_sets).to(device).double()
+    sets = torch.from_numpy(key_sets).to(device).float()
     received, variance, squares = torch.zeros(3, len(key_sets), device=device).double()
     on_sets, max_key = [], []
-    for mean, stop in head_means(call, visible, sample.certain):
-        received[:stop] += mean.sum(0)
-        on_sets.append(mean @ sets[:stop])
+    for mean in head_means(call, visible, sample.certain):
+        received[: mean.shape[1]] += mean.sum(0, dtype=torch.float64)
+        on_sets.append(mean @ sets[: mean.shape[1]])
         max_key.append(mean.argmax(-1))
-    sizes = torch.from_numpy(sample.sizes).to(device).double()
-    factor = torch.from_numpy(factors(sample.sizes)).to(device)
+    sizes = torch.from_numpy(sample.sizes).to(device)
+    factor = torch.from_numpy(factors(sample.sizes)).to(device).float()
     n_read = 0
-    for mean, stop in head_means(call, visible, sample.pairs.ravel()):
-        strata = slice(n_read, n_read + len(mean) // 2)
+    for mean in head_means(call, visible, sample.pairs.ravel()):
+        strata, keys = slice(n_read, n_read + len(mean) // 2), slice(mean.shape[1])
         n_read = strata.stop
-        of_pairs = mean.unflatten(0, (-1, 2))  # [stratum, 2, key]
-        received[:stop] += torch.einsum("spk,s->k", of_pairs, sizes[strata] / 2)
-        parts = (of_pairs[:, 0] - of_pairs[:, 1]).square_().mul_(factor[strata, None])
-        variance[:stop] += parts.sum(0)
-        squares[:stop] += parts.square_().sum(0)
-        on_sets.append(mean @ sets[:stop])
+        on_sets.append(mean @ sets[keys])
         max_key.append(mean.argmax(-1))
-    y = torch.cat(on_sets).cpu().numpy()
+        one, other = mean[::2], mean[1::2]
+        received[keys] += (sizes[strata] / 2).float() @ (one + other)
+        parts = (one - other).square_().mul_(factor[strata, None])
+        variance[keys] += parts.sum(0, dtype=torch.float64)
+        squares[keys] += parts.square_().sum(0, dtype=torch.float64)
+    y = torch.cat(on_sets).double().cpu().numpy()
     queries = np.concatenate([sample.certain, sample.pairs.ravel()])
     strict = (queries > 0)[:, None] & ~key_sets[queries]
     n_seeing = visible.n_queries[0].cpu().double().numpy()
     n = np.where(n_seeing > 0, n_seeing, np.nan)
-    of_keys = (values.cpu().numpy() / n**power
-               for values, power in ((received, 1), (variance, 2), (squares, 4)))  # fmt: skip
+    of_keys = (
+        values.cpu().numpy() / n**power
+        for values, power in ((received, 1), (variance, 2), (squares, 4))
+    )
     return SampledLayer(
         mass=ratio(sample, y, np.ones_like(y)),
         strict_mass=ratio(sample, y * strict, strict.astype(np.float64)),
@@ -186,16 +188,17 @@ def sampled_layer(
     )
 
 
-def head_means(call: Call, visible: Visible, queries: np.ndarray) -> Iterator[tuple[Tensor, int]]:
-    """Head means [query, key] float64 of the queries, in order, an even number of them at a time;
-    and the number of these keys: under a causal mask, those up to the last query."""
+def head_means(call: Call, visible: Visible, queries: np.ndarray) -> Iterator[Tensor]:
+    """Head means [query, key] of the queries, in order, an even number of them at a time; under a
+    causal mask, of the keys up to the last query."""
     _, n_heads, n_tokens, _ = call.query.shape
     most = ENTRIES_GPU if call.query.is_cuda else ENTRIES_CPU
     n_rows = max(16, most // (n_heads * n_tokens) // 2 * 2)
     for start in range(0, len(queries), n_rows):
-        at = torch.from_numpy(queries[start : start + n_rows]).to(call.query.device)
-        stop = int(queries[start : start + n_rows][-1]) + 1 if call.is_causal else n_tokens
-        yield attention_of(call, visible, at, stop)[..., :stop].mean(0).double(), stop
+        some = queries[start : start + n_rows]
+        at = torch.from_numpy(some).to(call.query.device)
+        stop = int(some[-1]) + 1 if call.is_causal else n_tokens
+        yield attention_of(call, visible, at, stop)[..., :stop].mean(0)
 
 
 def attention_of(call: Call, visible: Visible, at: Tensor, stop: int) -> Tensor:

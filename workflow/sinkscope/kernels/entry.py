@@ -59,9 +59,9 @@ def attention_statistics(
     recorded for gradients. In a function under torch.compile, the call runs uncompiled.
 
     Cost: two products of queries and keys, about what the forward pass of the attention computes
-    (docs/kernels.md has times). Memory: on a GPU, the statistics, 16 bytes per key and head, and at
-    most 384 MiB of head means; in blocks, two buffers of logits of 4 MiB on a processor, 256 MiB on
-    a GPU. Same inputs give the same bytes on the same device.
+    (docs/explanation/kernels.md has times). Memory: on a GPU, the statistics, 16 bytes per key and
+    head, and at most 384 MiB of head means; in blocks, two buffers of logits of 4 MiB on a
+    processor, 256 MiB on a GPU. Same inputs give the same bytes on the same device.
 
     Raises SinkscopeError, in one sentence, for arguments that do not fit together.
     """

@@ -7,6 +7,16 @@ import triton.language as tl
 
 from sinkscope.extract.kernels.logits import HIDDEN, LOG2E
 from sinkscope.extract.kernels.means import LAST_KEY
+from sinkscope.extract.kernels.packs import (
+    Counts,
+    Edges,
+    KeySets,
+    KeySums,
+    Normalizers,
+    QueryMaxima,
+    Sizes,
+    Summary,
+)
 from sinkscope.extract.kernels.tiles import FIXED
 from sinkscope.keys import LOCAL_WIDTHS
 
@@ -16,7 +26,7 @@ LN2 = tl.constexpr(0.6931471805599453)
 
 @triton.jit
 def prepare_kernel(
-    lses, norm_means, real, normalizers, broken, sizes,
+    lses, norm_means, real, normalizers: Normalizers, broken, sizes: Sizes,
     has_norms: tl.constexpr, n_queries: tl.constexpr,
 ):  # fmt: skip
     """One block of n_queries queries of one head: writes normalizers and `broken`.
@@ -50,8 +60,8 @@ def prepare_kernel(
 
 @triton.jit
 def summary_kernel(
-    key_sums, maxima, edges, counts, summary, sizes, n_blocks,
-    n_keys: tl.constexpr, blocks_at_once: tl.constexpr,
+    key_sums: KeySums, maxima: QueryMaxima, edges: Edges, counts: Counts, summary: Summary,
+    sizes: Sizes, n_blocks, n_keys: tl.constexpr, blocks_at_once: tl.constexpr,
 ):  # fmt: skip
     """Statistics of one head of one layer; the first head also writes those of the head mean. Grid:
     (head, layer * batch).
@@ -121,8 +131,9 @@ def summary_kernel(
 
 @triton.jit
 def masses_kernel(
-    received, strict, sets, n_real, n_strict, mass, strict_mass, sizes, n_keys: tl.constexpr
-):
+    received, strict, sets: KeySets, n_real, n_strict, mass, strict_mass, sizes: Sizes,
+    n_keys: tl.constexpr,
+):  # fmt: skip
     """Mass of one key set, and its strict mass: from the queries that are neither in the set nor
     first. Grid: (key set, layer * batch).
 

@@ -9,6 +9,7 @@ import triton
 import triton.language as tl
 
 from sinkscope.extract.kernels.logits import LOG2E, load_bias, load_rows, visible
+from sinkscope.extract.kernels.packs import Edges, Flags, Logits, Matrix, Sizes
 from sinkscope.keys import LOCAL_WIDTHS
 
 WIDTH = tl.constexpr(LOCAL_WIDTHS[-1])
@@ -32,13 +33,13 @@ class Head(NamedTuple):
 
 
 @triton.jit
-def head_of_program(queries, keys, log_sums, sizes, constants: tl.constexpr):
+def head_of_program(queries: Matrix, keys: Matrix, log_sums, sizes: Sizes, constants: tl.constexpr):
     """The head of this program. Grid: (block of queries or keys, head, layer * batch)."""
     return head_at(tl.program_id(1), queries, keys, log_sums, sizes, constants)
 
 
 @triton.jit
-def head_at(h, queries, keys, log_sums, sizes, constants: tl.constexpr):
+def head_at(h, queries: Matrix, keys: Matrix, log_sums, sizes: Sizes, constants: tl.constexpr):
     """Head h of the layer and document of this program. Grid: (.., .., layer * batch)."""
     lb = tl.program_id(2).to(tl.int64)
     layer, b = lb // sizes.n_batch, lb % sizes.n_batch
@@ -58,7 +59,7 @@ def head_at(h, queries, keys, log_sums, sizes, constants: tl.constexpr):
 
 
 @triton.jit
-def attention_tile(head, key, query, logits, n_tokens, constants: tl.constexpr):
+def attention_tile(head: Head, key, query, logits: Logits, n_tokens, constants: tl.constexpr):
     """[key, query] attention of one head; 0 outside the document."""
     k = load_rows(head.keys, key, head.stride_key, n_tokens, constants.d, constants.d_padded)
     q = load_rows(head.queries, query, head.stride_query, n_tokens, constants.d, constants.d_padded)
@@ -74,7 +75,9 @@ def attention_tile(head, key, query, logits, n_tokens, constants: tl.constexpr):
 
 
 @triton.jit
-def attention_to(q, log_sum, key, query, head, logits, n_tokens, constants: tl.constexpr):
+def attention_to(
+    q, log_sum, key, query, head: Head, logits: Logits, n_tokens, constants: tl.constexpr,
+):  # fmt: skip
     """[query] attention of each query to one key per query; q: float32 [query, d_padded]."""
     k = load_rows(head.keys, key, head.stride_key, n_tokens, constants.d, constants.d_padded)
     x = tl.sum(q * k.to(tl.float32), 1) * (logits.scale * LOG2E) - log_sum
@@ -86,8 +89,8 @@ def attention_to(q, log_sum, key, query, head, logits, n_tokens, constants: tl.c
 
 @triton.jit
 def neighbours_kernel(
-    queries, keys, logits, log_sums, counted, sinks, first, edges, sizes,
-    constants: tl.constexpr, n_queries: tl.constexpr,
+    queries: Matrix, keys: Matrix, logits: Logits, log_sums, counted, sinks: Flags, first,
+    edges: Edges, sizes: Sizes, constants: tl.constexpr, n_queries: tl.constexpr,
 ):  # fmt: skip
     """One block of n_queries queries of one head: writes edges.near, the attention at each distance
     to all keys and to those that are not sinks, summed over the block; and edges.over_half.
@@ -123,8 +126,8 @@ def neighbours_kernel(
 
 @triton.jit
 def diagonals_kernel(
-    queries, keys, logits, log_sums, offsets, n_offsets, edges, sizes,
-    constants: tl.constexpr, n_queries: tl.constexpr,
+    queries: Matrix, keys: Matrix, logits: Logits, log_sums, offsets, n_offsets, edges: Edges,
+    sizes: Sizes, constants: tl.constexpr, n_queries: tl.constexpr,
 ):  # fmt: skip
     """One block of n_queries queries of one head: writes edges.diagonals, the attention to the key
     at each offset (int32 [offset], key minus query)."""
@@ -143,8 +146,8 @@ def diagonals_kernel(
 
 @triton.jit
 def window_kernel(
-    queries, keys, logits, log_sums, first, window, edges, sizes,
-    constants: tl.constexpr, n_queries: tl.constexpr, n_keys: tl.constexpr,
+    queries: Matrix, keys: Matrix, logits: Logits, log_sums, first, window, edges: Edges,
+    sizes: Sizes, constants: tl.constexpr, n_queries: tl.constexpr, n_keys: tl.constexpr,
 ):  # fmt: skip
     """One block of n_keys keys of one head: writes edges.window_received, what each key receives
     from the first `window` queries, read n_queries at a time. first: as in neighbours_kernel."""

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from sinkscope.extract.kernels.arguments import constants_of, logits_of, matrix, padded_size
 from sinkscope.extract.kernels.logits import HIDDEN, LOG2E, load_bias, load_rows, visible
-from sinkscope.extract.kernels.packs import ForwardConstants
+from sinkscope.extract.kernels.packs import ForwardConstants, Logits, Matrix
 from sinkscope.extract.masks import Call
 
 
 @triton.jit
 def forward_kernel(
-    query, key, value, output, logits, norms, lse, weighted, n_tokens, n_heads,
-    constants: tl.constexpr, forward: tl.constexpr,
+    query: Matrix, key: Matrix, value: Matrix, output, logits: Logits, norms, lse,
+    weighted, n_tokens, n_heads, constants: tl.constexpr, forward: tl.constexpr,
 ):  # fmt: skip
     """One block of queries of one head: softmax over all keys, computed block by block of keys.
 

@@ -130,9 +130,10 @@ def launch_tiles(
 ) -> None:  # fmt: skip
     """Write the head means of some queries, and add to the key sums."""
     n_layers, batch, _, n_tokens = buffers.shape
-    tiling = tiling_of(shared["constants"].d_padded, n_tokens, call.query.dtype)
+    device = buffers.means.device
+    tiling = tiling_of(shared["constants"].d_padded, n_tokens, call.query.dtype, device)
     lists = tiles_of(
-        n_tokens, queries, tiling, buffers.means.device,
+        n_tokens, queries, tiling, device,
         is_causal=call.is_causal, all_checked=call.mask is not None,
     )  # fmt: skip
     head_means = buffers.head_means(queries)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from sinkscope.extract.kernels.packs import Logits
+
 LOG2E = tl.constexpr(1.4426950408889634)
 HIDDEN = tl.constexpr(-1.0e30)  # logit of a hidden key; finite, so that 0 * HIDDEN is 0
 
@@ -22,7 +24,7 @@ def load_rows(pointer, row, stride, n_tokens, d: tl.constexpr, d_padded: tl.cons
 
 
 @triton.jit
-def load_bias(key, document, head, logits, n_tokens):
+def load_bias(key, document, head, logits: Logits, n_tokens):
     """float32 [key] bias of the keys of one head; 0 outside the document."""
     at = logits.bias + document * logits.stride_bias_batch + head * logits.stride_bias_head + key
     bias = tl.load(at, mask=(key >= 0) & (key < n_tokens), other=0.0)
@@ -30,7 +32,7 @@ def load_bias(key, document, head, logits, n_tokens):
 
 
 @triton.jit
-def visible(x, key, query, document, head, logits, n_tokens, constants: tl.constexpr):
+def visible(x, key, query, document, head, logits: Logits, n_tokens, constants: tl.constexpr):
     """The logits x with an added mask, HIDDEN where a key is hidden; key, query and x broadcast."""
     is_visible = (key >= 0) & (key < n_tokens) & (query >= 0) & (query < n_tokens)
     if constants.is_causal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from sinkscope.extract.kernels.packs import HeadMeans, KeySets, QueryMaxima, Segments, Sizes
 from sinkscope.extract.kernels.tiles import add_fixed
 
 LAST_KEY = tl.constexpr(0x7FFFFFFF)
@@ -12,8 +13,8 @@ LAST_KEY = tl.constexpr(0x7FFFFFFF)
 
 @triton.jit
 def means_kernel(
-    head_means, sets, segments, maxima, strict, tile_sums, sizes, first_segment,
-    constants: tl.constexpr,
+    head_means: HeadMeans, sets: KeySets, segments: Segments, maxima: QueryMaxima, strict,
+    tile_sums, sizes: Sizes, first_segment, constants: tl.constexpr,
 ):  # fmt: skip
     """One row segment x a span of key segments; one warp, which waits for no other. Grid: (row
     segment, span, layer * batch).

@@ -9,13 +9,13 @@ import triton.language as tl
 from sinkscope.extract.devices import on_device
 from sinkscope.extract.kernels.arguments import constants_of, logits_of, matrix
 from sinkscope.extract.kernels.logits import HIDDEN, LOG2E, load_bias, load_rows, visible
-from sinkscope.extract.kernels.packs import RowStatistics
+from sinkscope.extract.kernels.packs import Logits, Matrix, RowStatistics
 from sinkscope.extract.masks import Call
 
 
 @triton.jit
 def rows_kernel(
-    query, key, logits, rows, n_tokens, n_heads,
+    query: Matrix, key: Matrix, logits: Logits, rows: RowStatistics, n_tokens, n_heads,
     constants: tl.constexpr, n_queries: tl.constexpr, n_keys: tl.constexpr,
 ):  # fmt: skip
     """One block of queries of one head, over all keys, block by block of keys.

@@ -11,13 +11,24 @@ import triton
 import triton.language as tl
 
 from sinkscope.extract.kernels.edges import attention_tile, head_at
+from sinkscope.extract.kernels.packs import (
+    Candidates,
+    Counts,
+    Logits,
+    Matrix,
+    SinkKeys,
+    SinkStatistics,
+    Sizes,
+    Thresholds,
+)
 from sinkscope.extract.kernels.tiles import FIXED, add_fixed
 
 
 @triton.jit
 def candidates_kernel(
-    received, of_all_heads, thresholds, counts, candidates, sizes, n_keys: tl.constexpr
-):
+    received, of_all_heads, thresholds: Thresholds, counts: Counts, candidates: Candidates,
+    sizes: Sizes, n_keys: tl.constexpr,
+):  # fmt: skip
     """Write `candidates` of one row, a head or the head mean, without steady queries so far. Grid:
     (row, layer * batch).
 
@@ -50,8 +61,8 @@ def candidates_kernel(
 
 @triton.jit
 def steadiness_kernel(
-    queries, keys, logits, log_sums, uniform, candidates, sizes,
-    constants: tl.constexpr, n_queries: tl.constexpr, n_keys: tl.constexpr,
+    queries: Matrix, keys: Matrix, logits: Logits, log_sums, uniform, candidates: Candidates,
+    sizes: Sizes, constants: tl.constexpr, n_queries: tl.constexpr, n_keys: tl.constexpr,
 ):  # fmt: skip
     """Add to candidates.n_steady the queries of one block of n_queries, for one row of candidates,
     n_keys at a time. Grid: (block, row, layer * batch).
@@ -88,7 +99,8 @@ def steadiness_kernel(
 
 @triton.jit
 def decide_kernel(
-    candidates, of_all_heads, cosines, counted, first, thresholds, counts, statistics, sinks, sizes,
+    candidates: Candidates, of_all_heads, cosines, counted, first, thresholds: Thresholds,
+    counts: Counts, statistics: SinkStatistics, sinks: SinkKeys, sizes: Sizes,
     by_state: tl.constexpr, n_keys: tl.constexpr,
 ):  # fmt: skip
     """Write is_head_sink of one head, or, in the row of the head mean, the other statistics and
@@ -156,7 +168,7 @@ def decide_kernel(
 
 @triton.jit
 def excluded_kernel(
-    queries, keys, logits, log_sums, sinks, sizes,
+    queries: Matrix, keys: Matrix, logits: Logits, log_sums, sinks: SinkKeys, sizes: Sizes,
     constants: tl.constexpr, n_queries: tl.constexpr, n_keys: tl.constexpr,
 ):  # fmt: skip
     """Add to sinks.excluded what queries that are sinks or first give the sinks, in one head. Grid:

@@ -57,7 +57,8 @@ def reduce_state(state: Tensor, first: Tensor) -> LayerState:
     norm, cosine = torch.empty(2, batch, n_tokens, device=state.device).unbind(0)
     with on_device(state.device):
         states_kernel[(triton.cdiv(n_tokens, TOKENS), batch)](
-            state, *state.stride()[:2], first, norm, cosine, n_tokens, d,
+            state=state, stride_batch=state.stride(0), stride_token=state.stride(1), first=first,
+            norm=norm, cosine=cosine, n_tokens=n_tokens, d=d,
             n_rows=TOKENS, n_columns=min(triton.next_power_of_2(d), COLUMNS), num_warps=4,
         )  # fmt: skip
     return LayerState(norm, cosine)

@@ -7,7 +7,8 @@ them does not change the sum.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import torch
 import triton
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from sinkscope.extract.constants import constant, kept
 from sinkscope.extract.kernels.logits import LOG2E, load_bias, visible
+from sinkscope.extract.kernels.packs import HeadMeans, KeySums, Logits, Matrix, Normalizers, Sizes
 
 # 2^44: sums of up to 2^19 stay inside an int64, and steps of 6e-14 are far below float32's.
 FIXED = tl.constexpr(17592186044416.0)
@@ -29,8 +31,9 @@ def add_fixed(at, values, inside):
 
 @triton.jit
 def statistics_kernel(
-    queries, keys, logits, normalizers, entropy_weight, tiles, key_sums, head_means, sizes,
-    constants: tl.constexpr, tiling: tl.constexpr, has_norms: tl.constexpr, checked: tl.constexpr,
+    queries: Matrix, keys: Matrix, logits: Logits, normalizers: Normalizers, entropy_weight, tiles,
+    key_sums: KeySums, head_means: HeadMeans, sizes: Sizes, constants: tl.constexpr,
+    tiling: tl.constexpr, has_norms: tl.constexpr, checked: tl.constexpr,
 ):  # fmt: skip
     """One tile of keys x queries, all heads: key sums and head means. Grid: (tile, layer * batch).
 
@@ -127,9 +130,21 @@ class Tiling(NamedTuple):
     registers: int | None = None
 
 
-def tiling_of(d_padded: int, n_tokens: int, dtype: torch.dtype) -> Tiling:
-    """The fastest tiling measured on an H100. It is fixed: Triton's autotuning would run the kernel
-    several times, and each run adds to the sums.
+LARGE_TILE_BYTES = 134_144  # of shared memory, that the largest tiling takes for heads of 128
+
+
+@lru_cache(maxsize=8)
+def shared_memory(device: torch.device) -> int:
+    """Bytes that a program can have: 101,376 on a GeForce or an L40, more on data centre GPUs."""
+    if device.type != "cuda":  # interpreted
+        return LARGE_TILE_BYTES
+    properties: Any = torch.cuda.get_device_properties(device)
+    return int(properties.shared_memory_per_block_optin)
+
+
+def tiling_of(d_padded: int, n_tokens: int, dtype: torch.dtype, device: torch.device) -> Tiling:
+    """The fastest tiling measured on an H100, of those that the device has memory for. It is fixed:
+    Triton's autotuning would run the kernel several times, and each run adds to the sums.
 
     Large tiles read each query and key fewer times; small tiles fill the device on short texts.
     """
@@ -139,7 +154,7 @@ def tiling_of(d_padded: int, n_tokens: int, dtype: torch.dtype) -> Tiling:
         return Tiling(64, 64, 4, 2, 8)
     if d_padded <= 64:
         return Tiling(64, 64, 4, 2, 8, registers=128)
-    if n_tokens <= 4096:
+    if n_tokens <= 4096 or shared_memory(device) < LARGE_TILE_BYTES:
         return Tiling(128, 64, 8, 2, 8, registers=128)
     return Tiling(128, 128, 8, 3, 16)
 
