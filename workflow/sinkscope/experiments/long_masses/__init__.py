@@ -85,8 +85,8 @@ EXPERIMENT = Experiment(
             "queries",
             "all",
             "Queries that long_masses reads: all, or sampled, about one in queries_part of them, "
-            "drawn at random; its numbers are then estimates with standard errors. Texts that are "
-            "too short for a sample are read with all.",
+            "drawn at random; its numbers are then estimates with standard errors. Encoders, and "
+            "texts that are too short for a sample, are read with all.",
             {"enum": ["all", "sampled"]},
         ),
         Setting(

@@ -73,6 +73,10 @@ def test_all_queries_give_what_full_matrices_give(loaded):
 
 
 def test_a_sample_agrees_with_all_queries_within_its_errors(loaded):
+    if loaded.family == "encoder":
+        found = tables(loaded, queries="sampled", queries_part=3)
+        assert found["long_masses"].equals(tables(loaded)["long_masses"])
+        return
     everything = tables(loaded)["long_masses"]
     by = ["layer", "key_set"]
     off, held = [], []
