@@ -177,7 +177,7 @@ def test_of_an_encoder_decoder_the_encoder_is_loaded(tmp_path):
     loaded = load_model(tiny.row(), tmp_path)
     facts = loaded.facts()
     assert facts["architecture"] == (
-        "BartEncoder, the encoder of BartModel; its decoder and cross attention are left out"
+        "BartEncoder (of BartModel, whose decoder and cross attention are left out)"
     )
     assert (facts["family"], facts["n_layers"], facts["n_heads"]) == ("encoder", 2, 4)
     ids = torch.tensor(tiny.token_ids(12))

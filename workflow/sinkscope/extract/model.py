@@ -62,13 +62,11 @@ class Loaded:
 
     @property
     def architecture(self) -> str:
-        """The class of the network; of the encoder, with what it is part of."""
+        """The class of the network; of an encoder, with what it is part of."""
         name, whole = type(self.network).__name__, network_class(self.network.config)
         if not self.network.config.is_encoder_decoder or whole is None:
             return name
-        return (
-            f"{name}, the encoder of {whole.__name__}; its decoder and cross attention are left out"
-        )
+        return f"{name} (of {whole.__name__}, whose decoder and cross attention are left out)"
 
     @property
     def device(self) -> torch.device:

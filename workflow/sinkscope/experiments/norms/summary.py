@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import polars as pl
 
-from sinkscope import means
+from sinkscope import means, words
 from sinkscope.experiments.norms.constants import QUANTITIES
+
+
+def unknown_keys(norms: pl.DataFrame) -> str:
+    """The words of a caption for models whose norms of keys are not known. norms: with the columns
+    model and key."""
+    known = norms.filter(pl.col("key").is_not_nan())
+    models = sorted(set(norms["model"]) - set(known["model"]))
+    return f" The keys of {words.listed(models)} are not known." if models else ""
 
 
 def by_document(ratios: pl.DataFrame) -> pl.DataFrame:

@@ -48,6 +48,8 @@ def test_norms_of_keys_may_be_unknown(tmp_path):
     }  # fmt: skip
     for figure in made.values():
         assert "NaN" not in as_svg(figure.spec())
+    for name in ("norms_ratios", "norms_positions"):
+        assert made[name].caption.endswith("The keys of a are not known.")
 
 
 def test_small_values_and_large_states_are_named(both):

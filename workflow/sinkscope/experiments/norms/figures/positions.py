@@ -12,7 +12,7 @@ from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
 from sinkscope.charts.select import axis_length
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.experiments.norms.constants import QUANTITIES
-from sinkscope.experiments.norms.summary import of_models
+from sinkscope.experiments.norms.summary import of_models, unknown_keys
 from sinkscope.findings.finding import Finding
 
 MOST_MODELS, MOST_POSITIONS = 3, 40
@@ -49,7 +49,7 @@ def figure(tables: Tables) -> Figure | None:
             f"enters the layer. The first {MOST_POSITIONS} positions of {document}, of the "
             f"{words.counted(len(models), 'model')} whose first token has the largest state. n = 1 "
             "document; all are in the table norms. Unit: ratio, logarithmic scale, cut at 0.1 and "
-            "10. Layers and positions count from 0."
+            f"10. Layers and positions count from 0.{unknown_keys(norms)}"
         ),
         chart=rows_of(drawn, models),
         data=drawn,

@@ -13,7 +13,7 @@ from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.select import documents_in, in_most_documents
 from sinkscope.charts.theme import rounded
 from sinkscope.experiments.norms.constants import QUANTITIES
-from sinkscope.experiments.norms.summary import by_document, of_models, of_sets, peaks
+from sinkscope.experiments.norms.summary import by_document, of_models, of_sets, peaks, unknown_keys
 from sinkscope.findings.finding import Finding
 
 SINKS = {"first_token": "first token", "first_terminator": "first terminator"}
@@ -63,7 +63,7 @@ def figure(tables: Tables) -> Figure | None:
             "values of the layer are computed from it. 1: like other tokens. Geometric mean over "
             f"n = {documents_in(ratios, ['model', 'sink'])}; "
             f"{behind(drawn, n_documents)}. Unit: ratio, logarithmic scale. Layers count "
-            "from 0."
+            f"from 0.{unknown_keys(ratios)}"
         ),
         chart=mean_panels(drawn, y.axis(format="~g", tickCount=5), LOOKS),
         data=drawn,
