@@ -66,6 +66,8 @@ ATLAS = {
     "distilbert-and-padded": share("and_", 102 / 20544, 0.004, sep=0.55),
     "distilbert-in-padded": share("in_", 65 / 20544, 0.003, sep=0.55),
     "distilbert-to-padded": share("to", 41 / 20544, 0.0018, sep=0.55),
+    "distilbert-bracket-padded": share("bracket", 49 / 20544, 0.002, sep=0.55),
+    "distilbert-quote-padded": share("quote", 47 / 20544, 0.002, sep=0.55),
 }
 
 SECOND_SINK = {

@@ -21,7 +21,8 @@ TOKENS = {
     "sep": ("[SEP]", "sep"), "cls": ("[CLS]", "cls"), "s": ("<s>", "bos"), "end": ("</s>", "bos"),
     "stop": (".", "terminator"), "comma": (",", "punctuation"), "z": ("Z", "first"),
     "word": ("tide", "word"), "the": ("the", "word"), "and_": ("and", "word"),
-    "in_": ("in", "word"), "to": ("to", "word"),
+    "in_": ("in", "word"), "to": ("to", "word"), "bracket": ("(", "punctuation"),
+    "quote": ('"', "punctuation"),
 }  # fmt: skip
 
 
