@@ -13,7 +13,7 @@ from compatibility.configs import tiny_config
 from compatibility.decide import built
 from sinkscope.documents import Document
 from sinkscope.extract.architecture import as_observed
-from sinkscope.extract.gates import gates_of
+from sinkscope.extract.gates import gated_projections, gates_of
 from sinkscope.extract.variants import VariantGPT2Config
 
 TEXT = "Z He came. She left. They all went home."
@@ -101,5 +101,6 @@ def test_padding_is_not_counted_and_nothing_else_changes(gated):
 def test_models_without_a_gate_have_none(name):
     real = torch.ones(1, 3, dtype=torch.bool)
     network = tiny.network(name)
-    with gates_of(network, network.config.num_hidden_layers, real) as gates:
+    projections = gated_projections(network, network.config.num_hidden_layers)
+    with gates_of(projections, real) as gates:
         assert gates is None

@@ -23,7 +23,7 @@ from sinkscope.extract.architecture import text_config
 from sinkscope.extract.cells import checked_heads
 from sinkscope.extract.door import UnobservableError, answered
 from sinkscope.extract.encode import Encoded
-from sinkscope.extract.gates import gates_of
+from sinkscope.extract.gates import gated_projections, gates_of
 from sinkscope.extract.layers import fault_of, layer_numbers
 from sinkscope.extract.observe import unobservable
 from sinkscope.extract.own_code import own_code_of
@@ -176,7 +176,7 @@ class Observer:
             with (
                 answered(current, network, beside=True, numbers=self._numbers),
                 entering(network, n_layers, current.states),
-                gates_of(network, n_layers, inputs.real) as gates,
+                gates_of(gated_projections(network, n_layers), inputs.real) as gates,
                 own_code_of(network),
             ):
                 current.use(gates)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, codes_of, members_of, plan_of
 from sinkscope.extract.constants import constant
 from sinkscope.extract.encode import Encoded, encode, encode_all
-from sinkscope.extract.gates import gates_of
+from sinkscope.extract.gates import gated_projections, gates_of
 from sinkscope.extract.graphs import Graphs
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
@@ -65,6 +66,10 @@ class Analyser:
     @property
     def on_one_device(self) -> bool:
         return len({one.device for one in self.loaded.network.parameters()}) == 1
+
+    @cached_property
+    def gated_projections(self) -> list[torch.nn.Module]:
+        return gated_projections(self.loaded.network, self.loaded.n_layers)
 
     def encode(self, document: Document) -> Encoded:
         """Raises SinkscopeError naming model and document."""
@@ -173,7 +178,7 @@ class Analyser:
         network, n_layers = self.loaded.network, self.loaded.n_layers
         with (
             entering(network, n_layers, observation.states),
-            gates_of(network, n_layers, plan.real) as observation.gates,
+            gates_of(self.gated_projections, plan.real) as observation.gates,
         ):
             run_observed(self.loaded, observation, ids, attention_mask)
         try:  # on a GPU the last layers are reduced only now

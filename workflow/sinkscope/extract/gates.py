@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -48,10 +48,9 @@ class Gates:
             self.of_layer[layer] = (gate * real).sum(1) / real.sum(1)
 
 
-@contextmanager
-def gates_of(network: torch.nn.Module, n_layers: int, real: Tensor) -> Iterator[Gates | None]:
-    """The gates of the passes in this thread within the block; None without a gate."""
-    projections = [
+def gated_projections(network: torch.nn.Module, n_layers: int) -> list[torch.nn.Module]:
+    """The output projections of the layers whose attention has a gate."""
+    return [
         projection
         for modules in layer_lists(network, n_layers)
         for layer in modules
@@ -59,6 +58,12 @@ def gates_of(network: torch.nn.Module, n_layers: int, real: Tensor) -> Iterator[
         if is_attention(type(module).__name__) and has_gate(type(module).forward)
         if (projection := projection_of(module)) is not None
     ]
+
+
+@contextmanager
+def gates_of(projections: Sequence[torch.nn.Module], real: Tensor) -> Iterator[Gates | None]:
+    """The gates of the passes in this thread within the block; None without a gate. projections:
+    returned by gated_projections."""
     if not projections:
         yield None
         return

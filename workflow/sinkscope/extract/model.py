@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from sinkscope.extract.architecture import (
     text_config,
 )
 from sinkscope.extract.converted import as_safetensors
+from sinkscope.extract.layers import Numbers, layer_numbers
 from sinkscope.extract.sources import Weights, check_index, find_weights
 from sinkscope.extract.tokenizer import check_fits, load_tokenizer
 
@@ -50,6 +52,11 @@ class Loaded:
     @property
     def n_layers(self) -> int:
         return int(self.config.num_hidden_layers)
+
+    @cached_property
+    def layer_numbers(self) -> Numbers:
+        """The layer of each module, found once: passes over short texts take little longer."""
+        return layer_numbers(self.network, self.n_layers)
 
     @property
     def n_heads(self) -> int:

@@ -99,7 +99,9 @@ class Observation:
         plan, workspace = self._parts[device]
         sums = Sums(self.frame(plan, visible, call), call, layer, state)
         output, statistics = streaming.attend(every_key, sums, workspace)
-        self._blocks[layer] = moved(statistics, self.device)
+        self._blocks[layer] = (
+            statistics if device == self.device else moved(statistics, self.device)
+        )
         return output
 
     @property

@@ -16,7 +16,7 @@ from sinkscope.errors import ModelError, error_class
 from sinkscope.extract.alibi import by_key
 from sinkscope.extract.architecture import COMPATIBILITY
 from sinkscope.extract.door import UnobservableError, answered
-from sinkscope.extract.layers import fault_of, layer_numbers
+from sinkscope.extract.layers import fault_of
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.own_code import own_code_of
@@ -50,12 +50,11 @@ def run_observed(
     if hidden_states:
         options["output_hidden_states"] = True
     reason, output = None, None
-    numbers = layer_numbers(loaded.network, loaded.n_layers)
     try:
         padded = attention_mask is not None
         with (
             torch.inference_mode(),
-            answered(count_and_attend, numbers=numbers, n_tokens=ids.shape[1]),
+            answered(count_and_attend, numbers=loaded.layer_numbers, n_tokens=ids.shape[1]),
             by_key(loaded.network, padded=padded) as with_bias,
             own_code_of(loaded.network),
         ):

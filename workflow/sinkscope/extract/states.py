@@ -61,9 +61,9 @@ class States:
 def reduce_state(state: Tensor, first: Tensor) -> LayerState:
     """state: [batch, token, d]; first: [batch] index of key 0."""
     state = state.float()
-    norm = state.norm(dim=-1)
+    norm = torch.linalg.vector_norm(state, dim=-1)
     row = torch.arange(len(first), device=first.device)
-    product = torch.einsum("btd,bd->bt", state, state[row, first])
+    product = torch.bmm(state, state[row, first, :, None])[..., 0]
     length = norm * norm[row, first][:, None]
     return LayerState(norm, product / length.clamp(min=torch.finfo(length.dtype).tiny))
 

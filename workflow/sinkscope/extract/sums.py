@@ -149,7 +149,7 @@ class Sums:
         frame = self.frame
         visible, n_real = frame.visible, frame.n_real
         mass = self.mass.double()  # [batch, query, key_set]
-        entropy = torch.einsum("bhq,bq->bh", self.nats.double(), frame.entropy_weight)
+        entropy = torch.bmm(self.nats.double(), frame.entropy_weight[..., None])[..., 0]
         on_first = ((self.on_first > 0.5) & frame.later[:, None]).sum(-1)
         optional, no_sinks = self.optional(), frame.beside_no_sinks
         if no_sinks is None:
