@@ -33,6 +33,7 @@ from sinkscope.jobs.failures import (
     failed_since,
 )
 from sinkscope.jobs.planning import other_grid, unready
+from sinkscope.jobs.superseded import remove_superseded
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.mapping import read_mapping
 from sinkscope.printable import printable
@@ -82,6 +83,7 @@ class Run:
         # For readers, and for `sinkscope check`; no job reads it.
         write_text(Path("results/config.yaml"), self.grid.snapshot())
         keep_listings(self.grid.config.raw, Path.cwd())
+        remove_superseded(self.grid, Path.cwd())
 
     def succeed(self) -> None:
         """List the cells without a result, and why, except those whose job was not run."""
