@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,11 @@ import yaml
 
 from sinkscope.errors import SinkscopeError
 
+MOST_NESTED = 2_000  # levels that the loader in C may meet; many more crash it
 
-class _UniqueKeys(yaml.SafeLoader):
-    """A YAML loader that refuses duplicate keys: a parser would silently keep the last one.
 
-    The faster loader in C is not used, because deep nesting crashes it.
-    """
+class _UniqueKeys:
+    """Refuses duplicate keys: a parser would silently keep the last one."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         first_line: dict[str, int] = {}
@@ -29,7 +29,28 @@ class _UniqueKeys(yaml.SafeLoader):
                 )
             if isinstance(key.value, str):
                 first_line[key.value] = line
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)  # type: ignore[misc]
+        return mapping
+
+
+class _InPython(_UniqueKeys, yaml.SafeLoader):
+    pass
+
+
+class _InC(_UniqueKeys, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Ten times as fast."""
+
+
+def composed(text: str) -> tuple[Any, yaml.Node | None]:
+    """A loader of the text, and the node of its document."""
+    # A level takes a column more of its line, or a bracket.
+    longest = max(map(len, text.splitlines()), default=0)
+    if longest + text.count("[") + text.count("{") < MOST_NESTED:
+        loader: Any = _InC(text)
+        with suppress(yaml.YAMLError):  # Python's loader says more clearly what is wrong
+            return loader, loader.get_single_node()
+    loader = _InPython(text)
+    return loader, loader.get_single_node()
 
 
 def read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
@@ -39,8 +60,7 @@ def read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     mapping, or has a duplicate key.
     """
     try:
-        loader = _UniqueKeys(path.read_text(encoding="utf-8-sig"))
-        node = loader.get_single_node()
+        loader, node = composed(path.read_text(encoding="utf-8-sig"))
         if not isinstance(node, yaml.MappingNode):
             raise SinkscopeError(f"{path}: is not a YAML mapping; write `key: value` lines.")
         return dict(loader.construct_document(node)), {

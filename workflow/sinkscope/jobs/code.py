@@ -1,9 +1,9 @@
 """The hash of the code that a job runs; comments and docstrings do not change it.
 
 A job's modules are those that its entry module imports, directly or through others, at the top or
-inside a function. Each module is hashed by its syntax tree without docstrings, so the hash changes
-only if the program changes. Other files beside the modules (templates, scripts) are hashed by their
-bytes.
+inside a function. Each module is hashed by what its syntax tree without docstrings compiles to, so
+the hash changes only if the program changes. Other files beside the modules (templates, scripts)
+are hashed by their bytes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from sinkscope.discovery import folders_of
@@ -94,12 +95,30 @@ def imports_of(module: str) -> tuple[str, ...]:
 
 @cache
 def program_of(module: str) -> str:
-    """Hash of a module's syntax tree without docstrings; comments and layout do not count."""
+    """Hash of a module's code without docstrings; comments and layout do not count."""
     tree = tree_of(module)
     for node in statements(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.body = without_docstring(node.body)
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+            node.body = without_docstring(node.body) or [ast.Pass(lineno=1, col_offset=0)]
+    total = hashlib.sha256()
+    for part in parts_of(compile(tree, module, "exec", dont_inherit=True)):
+        total.update(part)
+    return total.hexdigest()
+
+
+def parts_of(code: CodeType) -> Iterator[bytes]:
+    """All of a code object but its place in the file. `marshal` would depend on the process: on the
+    order of sets, and on what else refers to a name."""
+    counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
+    names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_qualname
+    yield from (code.co_code, code.co_exceptiontable, repr((counts, names)).encode())
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from parts_of(constant)
+        elif isinstance(constant, frozenset):
+            yield repr(sorted(map(repr, constant))).encode()
+        else:
+            yield repr(constant).encode()
 
 
 def statements(tree: ast.Module) -> Iterator[Any]:
