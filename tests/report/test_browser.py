@@ -271,6 +271,24 @@ def test_the_theme_is_picked(browse):
     assert found.light != found.dark
 
 
+def test_escape_closes_the_explanation_of_a_term(browse):
+    found = browse(
+        "index",
+        """
+      const term = one(".term button");
+      const shown = () => getComputedStyle(one(".term [role=tooltip]")).display;
+      term.focus();
+      told.focused = shown();
+      press(term, "Escape");
+      told.closed = shown();
+      term.blur();
+      term.focus();
+      told.again = shown();
+    """,
+    )
+    assert (found.focused, found.closed, found.again) == ("block", "none", "block")
+
+
 def test_tables_sort(browse):
     found = browse(
         "run",

@@ -33,7 +33,8 @@ class Figure:
     """chart: has no data of its own; it draws `data` under the name DATA_NAME. subject: the model,
     if the figure is about one; part of the title.
 
-    finding: a sentence about the data, with its numbers. caption: n, unit and formula.
+    finding: a sentence about the data, with its numbers. caption: n, unit and formula. table: its
+    cells with the headings first, if pages show a table in place of the chart.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Figure:
     chart: AltairChart
     data: pl.DataFrame
     subject: str = ""
+    table: Sequence[Sequence[str]] | None = None
 
     def spec(self) -> dict[str, Any]:
         """The Vega-Lite specification; the data are inside, as CSV."""
@@ -69,7 +71,7 @@ class Figure:
             "finding": self.finding.text,
             "caption": self.caption,
             "facts": self.finding.rows(self.name, self.subject),
-        }
+        } | ({"table": self.table} if self.table else {})
 
 
 def as_svg(spec: dict[str, Any]) -> str:

@@ -14,13 +14,15 @@ from sinkscope.files import read_json
 
 @dataclass(frozen=True)
 class ShownFigure:
-    """A figure on a page, which draws it and offers it as files. spec: with its data."""
+    """A figure on a page, which draws it and offers it as files. spec: with its data.
+    table: shown in place of the drawn chart, headings first."""
 
     name: str
     title: str
     finding: str
     caption: str
     spec: dict[str, Any]
+    table: list[list[str]] | None = None
 
     @property
     def is_heat(self) -> bool:

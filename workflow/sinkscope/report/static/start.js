@@ -25,6 +25,15 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   goTo(href);
 });
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const term of document.querySelectorAll(".term:hover, .term:focus-within")) {
+    term.classList.add("closed");
+    for (const leaving of ["pointerleave", "focusout", "click"]) {
+      term.addEventListener(leaving, () => term.classList.remove("closed"), { once: true });
+    }
+  }
+});
 document.addEventListener("pick", () => {
   for (const at of charts.keys()) saysWhatIsShown(at);
   drawAll();

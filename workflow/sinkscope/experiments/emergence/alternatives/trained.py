@@ -15,24 +15,20 @@ from sinkscope.experiments.emergence.kinds import best_layers, compared
 from sinkscope.findings.finding import Facts, Finding
 from sinkscope.means import over_documents
 
-
-def number(column: str, form: str) -> str:
-    """Vega expression for a column that some models have no number in."""
-    return f"isValid(datum.{column}) ? format(datum.{column}, '{form}') : '\u2013'"
-
-
-# Columns of the drawn table, as Vega expressions; a bar ends the first line of a heading.
+# Headings, with the columns of the data and the format of numbers; a bar ends the first line of a
+# heading.
 COLUMNS = {
-    "attention": "datum.kind",
-    "held-out|loss": number("loss", ".3f"),
-    "strongest|layer": number("layer", "d"),
-    "first|token": number("first_token", ".3f"),
-    "sum of|a row": number("row_sum", ".3f"),
-    "virtual|key": number("virtual", ".3f"),
-    "largest|state": number("largest", ".0f"),
-    "times|median": number("times_median", ",.0f"),
-    "value, to|others'": number("value", ".2f"),
+    "attention": ("kind", ""),
+    "held-out|loss": ("loss", ".3f"),
+    "strongest|layer": ("layer", "d"),
+    "first|token": ("first_token", ".3f"),
+    "sum of|a row": ("row_sum", ".3f"),
+    "virtual|key": ("virtual", ".3f"),
+    "largest|state": ("largest", ".0f"),
+    "times|median": ("times_median", ",.0f"),
+    "value, to|others'": ("value", ".2f"),
 }
+NONE = "\u2013"  # in place of a number that a model does not have
 # Attention with a key that belongs to no token: what a row lacks to 1 is its part.
 VIRTUAL = ("softmax_off_by_one", "learned_sink")
 
@@ -47,7 +43,7 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A table drawn as text marks, one row per model."""
+    """A table with one row per model; in pictures, its texts are marks."""
     rows = compared(tables)
     if rows.is_empty():
         return None
@@ -72,7 +68,18 @@ def figure(tables: Tables) -> Figure | None:
         ),
         chart=chart(drawn),
         data=drawn,
+        table=as_table(drawn),
     )
+
+
+def as_table(drawn: pl.DataFrame) -> list[list[str]]:
+    """The headings, then the cells of each model, as text."""
+    rows = [["model", *(heading.replace("|", " ") for heading in COLUMNS)]]
+    for row in drawn.iter_rows(named=True):
+        cells = ((row[column], form) for column, form in COLUMNS.values())
+        texts = (NONE if value is None else format(value, form) for value, form in cells)
+        rows.append([row["model"], *texts])
+    return rows
 
 
 def virtual_keys(rows: pl.DataFrame) -> pl.DataFrame:
@@ -130,10 +137,17 @@ def chart(drawn: pl.DataFrame) -> alt.LayerChart:
     x = alt.X("column:N", sort=list(COLUMNS), axis=axis)
     texts = [
         alt.Chart()
-        .transform_calculate(text=text, column=json.dumps(column))
+        .transform_calculate(text=as_text(column, form), column=json.dumps(heading))
         .mark_text(fontSize=11.5)
         .encode(x=x, y=y, text="text:N")
-        for column, text in COLUMNS.items()
+        for heading, (column, form) in COLUMNS.items()
     ]
     height = 32 * len(models)
     return alt.LayerChart(data=data_source(drawn), layer=texts, width=800, height=height)
+
+
+def as_text(column: str, form: str) -> str:
+    """A Vega expression: the number of a column, or that there is none; or a name."""
+    if not form:
+        return f"datum.{column}"
+    return f"isValid(datum.{column}) ? format(datum.{column}, '{form}') : '{NONE}'"
