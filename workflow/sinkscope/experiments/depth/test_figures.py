@@ -8,7 +8,7 @@ from records import depth
 from sinkscope.charts.figure import as_svg
 from sinkscope.derive.job import write_derived
 from sinkscope.experiments.depth import EXPERIMENT
-from sinkscope.experiments.depth.figures.entropy import decades
+from sinkscope.experiments.depth.figures.entropy import decades, facts_of, of_models
 from sinkscope.tables.read import read_tables
 
 
@@ -28,9 +28,9 @@ def test_a_valley_of_key_0_is_named_with_its_layers_its_depth_and_the_norm(tmp_p
     assert figure.finding.text == (
         "Key 0 makes a compression valley in 1 of 2 models: in 2 of 4 layers of a (1 to 2) its "
         "state is up to 150 times as long as those of other tokens, and all states together fill "
-        "hardly more than one direction (entropy 0.02 [0.02, 0.02] in layer 2); without key 0 "
-        "the valley is gone (0.60 [0.60, 0.60]). Of the others it lowers entropy most in layer 1 "
-        "of b (from 0.60 [0.60, 0.60] to 0.50 [0.50, 0.50]). Without key 0 entropy is lowest in "
+        "hardly more than one direction (entropy 0.02 [0.02, 0.02] in layer 2, a valley in 2 of "
+        "2 documents); without key 0 the valley is gone (0.60 [0.60, 0.60]). Of the others it "
+        "lowers entropy most in layer 1 of b (from 0.60 [0.60, 0.60] to 0.50 [0.50, 0.50]). Without key 0 entropy is lowest in "
         "layer 3 of a (0.30 [0.30, 0.30])."
     )
     facts = figure.finding.facts
@@ -39,6 +39,23 @@ def test_a_valley_of_key_0_is_named_with_its_layers_its_depth_and_the_norm(tmp_p
     assert "n = 2 documents" in figure.caption
     assert "Units: " in figure.caption
     assert "NaN" not in as_svg(figure.spec())
+
+
+@pytest.mark.parametrize(("entropies", "k"), [((0.01, 0.4, 0.4), 0), ((0.01, 0.02, 0.59), 2)])
+def test_a_valley_is_what_most_documents_show_not_their_mean(entropies, k):
+    rows = pl.DataFrame(
+        {
+            "model": "a",
+            "layer": 1,
+            "document": ["one", "two", "three"],
+            "entropy": entropies,
+            "entropy_no_first": 0.6,
+            "norm_ratio": 100.0,
+        }
+    )
+    facts = facts_of(of_models(rows), rows)
+    assert facts["n_valleys"] == bool(k)
+    assert [(row["k"], row["n"]) for row in facts["valleys"]] == ([(k, 3)] if k else [])
 
 
 def test_a_run_without_a_valley_says_so(tmp_path):

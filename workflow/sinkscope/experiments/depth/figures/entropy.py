@@ -46,7 +46,8 @@ FINDING = (
     "({{ row.first_layer }} to {{ row.last_layer }}) its state is up to "
     "{{ row.norm_ratio|decimals(0) }} times as long as those of other tokens, and all states "
     "together fill hardly more than one direction (entropy {{ with_key(row) }} in layer "
-    "{{ row.layer }}); without key 0 the valley is gone ({{ without(row) }})"
+    "{{ row.layer }}, a valley in {{ row.k }} of {{ row.n|counted('document') }}); without key 0 "
+    "the valley is gone ({{ without(row) }})"
     "{% endfor %}"
     "{% if n_more %}; {{ n_more }} more{% endif %}"
     "{% for row in closest %}"
@@ -63,10 +64,10 @@ FINDING = (
 def figure(tables: Tables) -> Figure | None:
     table = tables["matrix_entropy"]
     means = of_models(table)
-    facts = facts_of(means)
+    rows = known(table).drop_nulls(VALUES)
+    facts = facts_of(means, rows)
     if not facts["n_models"]:
         return None
-    rows = known(table).drop_nulls(VALUES)
     lines = with_documents(means, rows, BY, LINES, tables["documents"])
     # The norm's axis is logarithmic.
     drawn = rounded(lines.filter((pl.col("line") != NORM) | (pl.col("value") > 0)))
@@ -81,8 +82,8 @@ def figure(tables: Tables) -> Figure | None:
             "d), p = s^2 / sum s^2, s the singular values of X (Queipo-de-Llano et al. 2025). 1: "
             "all directions hold the same amount; 0: all states lie on one line. Below: L2 norm "
             "of key 0's state over the median norm of the others (dashed rule: like others). A "
-            "valley of key 0: entropy with it is less than half of that without it; where both are "
-            "low, something else lowers them. Mean over "
+            "valley of key 0: in more than half of the documents, entropy with it is less than "
+            "half of that without it; where both are low, something else lowers them. Mean over "
             f"n = {documents_in(table)} (norm: geometric mean); "
             f"{behind(drawn, n_documents)}. Units: part of the maximum, linear scale; ratio, "
             "logarithmic scale. Layers count from 0."
@@ -99,12 +100,16 @@ def of_models(table: pl.DataFrame) -> pl.DataFrame:
     return over_documents(rows, BY, VALUES, log=["norm_ratio"])
 
 
-def facts_of(means: pl.DataFrame) -> dict[str, Any]:
-    """Facts: of the first models with a valley of key 0 its layers, its lowest one, and the largest
+def facts_of(means: pl.DataFrame, rows: pl.DataFrame) -> dict[str, Any]:
+    """rows: of single documents; a layer is in a valley if more than half of them show it.
+
+    Facts: of the first models with a valley of key 0 its layers, its lowest one, and the largest
     norm of key 0; of the model without one that is closest to it, the layer where key 0 lowers
     entropy most; and the layer of all models where entropy without key 0 is lowest."""
     part = pl.col("entropy") / pl.col("entropy_no_first")
-    means = means.with_columns(part=part, in_valley=part < VALLEY)
+    counts = rows.group_by(BY).agg(k=(part < VALLEY).sum(), n=pl.len())
+    means = means.join(counts, on=BY, how="left")
+    means = means.with_columns(part=part, in_valley=pl.col("k") * 2 > pl.col("n"))
     valley = pl.col("layer").filter("in_valley")
     models = means.group_by("model").agg(
         n_layers=pl.len(),
@@ -114,8 +119,11 @@ def facts_of(means: pl.DataFrame) -> dict[str, Any]:
         norm_ratio=pl.col("norm_ratio").filter("in_valley").max(),
     )
     values = [*BY, *(f"{name}{end}" for name in ENTROPIES for end in ("", "_low", "_high"))]
-    deepest = means.sort("model", "part", "layer").group_by("model", maintain_order=True).first()
-    valleys = deepest.filter("in_valley").select(values).join(models, on="model").sort("model")
+    in_order = means.sort("model", ~pl.col("in_valley"), "part", "layer")
+    deepest = in_order.group_by("model", maintain_order=True).first()
+    valleys = (
+        deepest.filter("in_valley").select(*values, "k", "n").join(models, on="model").sort("model")
+    )
     others = deepest.filter(~pl.col("in_valley")).sort("part", "model")
     lowest = means.sort("entropy_no_first", *BY).select(values)
     return {

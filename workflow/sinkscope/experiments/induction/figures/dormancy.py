@@ -14,6 +14,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
 from sinkscope.charts.forms.marks import mark_looks, marks
 from sinkscope.charts.of_documents import shown_documents
+from sinkscope.charts.select import in_most_documents
 from sinkscope.charts.theme import ALL_DOCUMENTS, data_source, rounded
 from sinkscope.experiments.induction.derive import ON_TEXT
 from sinkscope.experiments.induction.heads import (
@@ -55,7 +56,7 @@ EACH_MODEL = (
 MOST_AND_LEAST = (
     "{% set each = models | phrased("
     "'{model} ({first_token_induction:.2f} against {first_token_others:.2f})') %}"
-    "; on average they give it more than the other heads do in {{ n_more }} of "
+    "; in most documents they give it more than the other heads do in {{ n_more }} of "
     "{{ n_models | counted('model') }}"
     "{% if n_more %}, by most in {{ each | first }}{% endif %}"
     "{% if n_models > 1 %}"
@@ -89,7 +90,7 @@ def figure(tables: Tables) -> Figure | None:
     return Figure(
         name="induction_dormancy",
         title="Induction heads on ordinary text",
-        finding=finding(means, heads["threshold"][0]),
+        finding=finding(means, single, heads["threshold"][0]),
         caption=(
             "Induction heads against all other heads of the same model, on the corpus's ordinary "
             "text; beside the name, how many of the heads are induction heads; at the right, the "
@@ -129,8 +130,9 @@ def with_documents(
     return pl.concat(parts, how="diagonal_relaxed")
 
 
-def finding(means: pl.DataFrame, threshold: float) -> Finding:
-    """means: frame returned by groups."""
+def finding(means: pl.DataFrame, single: pl.DataFrame, threshold: float) -> Finding:
+    """means: frame returned by groups. single: of documents, returned by groups_of_documents. One
+    group of heads gives more than another if it does in more than half of the documents."""
     induction, others, peers = (
         pl.col(f"first_token_{group}") for group in ("induction", "others", "peers")
     )
@@ -140,7 +142,11 @@ def finding(means: pl.DataFrame, threshold: float) -> Finding:
     if with_heads.is_empty():
         return Finding(NO_HEAD, {"threshold": threshold, "without": without})
     compared = with_heads.drop_nulls("first_token_others")
-    compared = compared.sort(induction - others, "model", descending=[True, False])
+    more = in_most_documents(single, induction > others)["model"]
+    more_than_peers = in_most_documents(single, induction > peers)["model"]
+    is_more = pl.col("model").is_in(more.implode())
+    is_more_than_peers = pl.col("model").is_in(more_than_peers.implode())
+    compared = compared.sort(is_more, induction - others, "model", descending=[True, True, False])
     beside_peers = with_heads.drop_nulls("first_token_peers")
     are_few = with_heads.height <= words.FEW
     models = with_heads if are_few else compared
@@ -148,10 +154,10 @@ def finding(means: pl.DataFrame, threshold: float) -> Finding:
         "n_heads": int(with_heads["n_induction"].sum()),
         "n_resting": int(with_heads["n_resting"].sum()),
         "n_models": compared.height,
-        "n_more": compared.filter(induction > others).height,
+        "n_more": compared.filter(is_more).height,
         "models": models.select("model", induction, others, *ends).to_dicts(),
         "n_beside_peers": beside_peers.height,
-        "n_more_than_peers": beside_peers.filter(induction > peers).height,
+        "n_more_than_peers": beside_peers.filter(is_more_than_peers).height,
         "beside_peers": beside_peers.select("model", induction, peers).to_dicts(),
         "without": without,
     }
