@@ -160,7 +160,7 @@ def activations(
 
 def lives(*others, first_mass=0.5, n_documents=4):
     """Sinks: key 0 of every document, and others: (document, first_layer, first_close_layer,
-    last_close_layer, peak_mass)."""
+    last_close_layer, peak_mass). One more document is too short to be judged."""
     keys = ["document", "first_layer", "first_close_layer", "last_close_layer", "peak_mass"]
     zero = [
         {"document": i, "key": 0, "key_class": "first", "first_layer": 1, "peak_mass": first_mass,
@@ -174,8 +174,18 @@ def lives(*others, first_mass=0.5, n_documents=4):
 
     def make(models):
         tables = of_all(models, "sink_lives", rows)
-        documents = [{"document": i, "n_tokens": 9} for i in range(n_documents)]
-        return tables | of_all(models, "documents", documents)
+        documents = [{"document": i, "n_tokens": 9} for i in range(n_documents + 1)]
+        masses = [
+            {
+                "document": i,
+                "key_set": "sinks",
+                "layer": 0,
+                "mass": 0.5 if i < n_documents else None,
+            }
+            for i, mass in enumerate([*[0.5] * n_documents, None])
+        ]
+        tables |= of_all(models, "documents", documents)
+        return tables | of_all(models, "sink_mass", masses)
 
     return make
 

@@ -125,7 +125,9 @@ SINKS: dict[str, Table] = {
                 "(|cosine| above sink_cosine); key 0 is not counted",
                 "count",
             ),
-            "n_documents": Column("UInt32", "documents with the token", "count"),
+            "n_documents": Column(
+                "UInt32", "documents with the token long enough to judge it", "count"
+            ),
             "n_sink_documents": Column(
                 "UInt32", "documents with an occurrence that is a sink", "count"
             ),

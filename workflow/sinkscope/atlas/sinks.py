@@ -111,7 +111,7 @@ def counted_tokens(cells: Sequence[Cell]) -> pl.LazyFrame:
         n_judged=pl.col("is_judged").sum(),
         n_sinks=pl.col("is_sink").sum(),
         n_close=pl.col("is_close").sum(),
-        n_documents=pl.col("document").n_unique(),
+        n_documents=pl.col("document").filter("is_judged").n_unique(),
         n_sink_documents=pl.col("document").filter("is_sink").n_unique(),
     )
     lives = pl.concat([with_numbers(sink_lives(cell), cell.layers) for cell in cells])

@@ -62,13 +62,15 @@ def fraction(
 
 
 def documents_with_other_sinks(tables: Tables, model: str) -> float | Estimate | None:
-    """Fraction of the documents in which an ordinary token beside key 0 is a sink."""
+    """Fraction of the documents, without those too short to be judged, in which an ordinary token
+    beside key 0 is a sink."""
     lives = tables["sink_lives"].filter(model=model)
     if lives.is_empty():
         return None
     is_special = pl.col("key_class").is_in(["bos", "cls", "sep", "eos", "mask"])
     with_other = lives.filter(pl.col("key") > 0, ~is_special)["document"].unique()
-    names = tables["documents"].filter(model=model)["document"].unique().sort()
+    of_sinks = tables["sink_mass"].filter(model=model, key_set="sinks").drop_nulls("mass")
+    names = of_sinks["document"].unique().sort()
     if names.is_empty():
         return None
     is_one = names.is_in(with_other.implode()).cast(pl.Float64).to_numpy()[:, None]
@@ -118,7 +120,7 @@ MEASURES = {
     "documents_with_other_sinks": Measure(
         documents_with_other_sinks,
         "share of documents with a sink that is neither the first token nor a special one",
-        ("sink_lives", "documents"),
+        ("sink_lives", "sink_mass"),
     ),
     "close_share": Measure(close_share, "share of other sinks close to the first token", LIVES),
     "secondary_in_middle": Measure(
