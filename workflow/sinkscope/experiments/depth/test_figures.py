@@ -30,8 +30,8 @@ def test_a_valley_of_key_0_is_named_with_its_layers_its_depth_and_the_norm(tmp_p
         "state is up to 150 times as long as those of other tokens, and all states together fill "
         "hardly more than one direction (entropy 0.02 [0.02, 0.02] in layer 2, a valley in 2 of "
         "2 documents); without key 0 the valley is gone (0.60 [0.60, 0.60]). Of the others it "
-        "lowers entropy most in layer 1 of b (from 0.60 [0.60, 0.60] to 0.50 [0.50, 0.50]). Without key 0 "
-        "entropy is lowest in layer 3 of a (0.30 [0.30, 0.30])."
+        "lowers entropy most in layer 1 of b (from 0.60 [0.60, 0.60] to 0.50 [0.50, 0.50]). "
+        "Without key 0 entropy is lowest in layer 3 of a (0.30 [0.30, 0.30])."
     )
     facts = figure.finding.facts
     assert facts["valleys"][0]["n_valley_layers"] == 2
