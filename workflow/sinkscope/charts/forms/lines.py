@@ -68,13 +68,15 @@ def mean_lines(
     on_points: str = IS_DOCUMENT,
     opacity: Callable[[float], Any] = alt.value,
     start: alt.Chart | None = None,
+    has_intervals: bool = True,
 ) -> alt.LayerChart:
     """One panel of lines that are means over documents, each with the band of its interval and a
     faint point per document.
 
     field: what y shows; the interval is in FIELD_low and FIELD_high. on_lines, on_points: Vega
     expressions that choose the rows of lines and of points. opacity: from an opacity to the value
-    of that channel. start: a chart with filters (channels.only).
+    of that channel. start: a chart with filters (channels.only). has_intervals: whether any row has
+    one.
     """
     color = look["color"]
     if isinstance(color, alt.Color) and "strokeDash" not in look:
@@ -83,11 +85,12 @@ def mean_lines(
     low = alt.Y.from_dict({**y.to_dict(), "field": f"{field}_low"})  # type: ignore[dict-item]
     band = base.transform_filter(f"{on_lines} && isValid(datum.{field}_low)")
     band = band.mark_area(strokeWidth=0).encode(y=low, y2=f"{field}_high:Q", opacity=opacity(BAND))
+    bands = [band] if has_intervals else []  # a scale has no use for a layer without rows
     point = base.transform_filter(on_points).mark_point(filled=True, size=9)
     point = point.encode(y=y, opacity=opacity(POINT), tooltip=list(tooltip))
     line = base.transform_filter(on_lines).mark_line(point=SPOT)
     line = line.encode(y=y, **look, opacity=opacity(1), tooltip=list(tooltip))
-    return alt.LayerChart(layer=[band, point, line], width=width, height=height)
+    return alt.LayerChart(layer=[*bands, point, line], width=width, height=height)
 
 
 def layer_axis_of_panel() -> alt.X:
@@ -118,6 +121,7 @@ def mean_panels(
         field="value",
         width=200,
         height=130,
+        has_intervals=drawn["value_low"].count() > 0,
     )
     return panels(line, drawn, "model", columns).resolve_scale(x="independent")
 

@@ -58,7 +58,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
             "keys). Unit: count, and share of n."
         ),
         chart=panels(
-            key_bars(drawn, "share of counted queries", 300),
+            key_bars(drawn, "share of counted queries", 240),
             *(drawn, "counting", 2, list(PANELS.values())),
         ),
         data=drawn,
