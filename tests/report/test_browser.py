@@ -82,7 +82,7 @@ def browse(site, tmp_path):
     [
         ("compared", 4),
         ("found_sinks", 4),
-        ("second_sink", 8),
+        ("second_sink", 9),
         ("claims", 2),
         ("enc", 10),
         ("dec", 8),
