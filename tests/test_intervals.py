@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -188,3 +189,14 @@ def test_coverage_of_the_true_mean_is_what_the_docstring_says(n, expected):
     estimates = of_means(samples)
     covered = ((estimates.low <= 0) & (estimates.high >= 0)).mean()
     assert covered == pytest.approx(expected, abs=0.015)
+
+
+def test_memory_is_bounded_for_many_documents():
+    """The draws take 2 kB per document; without blocks, this took 260 MiB."""
+    values = np.random.default_rng(3).random((8000, 100))
+    draws.cache_clear()
+    tracemalloc.start()
+    of_means(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60 * 2**20

@@ -26,7 +26,8 @@ SEED = 1979  # the year of the source
 LEVEL = 95
 ENDS = ((100 - LEVEL) / 2, (100 + LEVEL) / 2)  # percentiles of the resampled means
 DIGITS = 53  # of a float64
-MOST_STATISTICS = 4096  # resampled at once, to bound memory
+# At once, to bound memory: values of statistics that are resampled, documents, resamples drawn.
+MOST_VALUES, MOST_DOCUMENTS, MOST_DRAWN = 1 << 21, 1024, 50
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,17 @@ class Estimates:
 
 @lru_cache(maxsize=8)
 def draws(n: int) -> np.ndarray:
-    """[1 + RESAMPLES, document] float64: how often each of n documents is drawn. The first row is
+    """[1 + RESAMPLES, document] uint16: how often each of n documents is drawn. The first row is
     the sample itself, each document once."""
+    counts = np.ones((1 + RESAMPLES, n), dtype=np.uint16)
     # Raw bits of PCG64: the stream of a bit generator is the same in all versions of NumPy.
-    positions = np.random.PCG64(SEED).random_raw((RESAMPLES, n)) % np.uint64(n)
-    cells = positions.astype(np.int64) + n * np.arange(RESAMPLES)[:, None]
-    counts = np.bincount(cells.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n)
-    return np.concatenate([np.ones((1, n)), counts])
+    generator = np.random.PCG64(SEED)
+    for start in range(1, 1 + RESAMPLES, MOST_DRAWN):
+        rows = counts[start : start + MOST_DRAWN]
+        positions = generator.random_raw(rows.shape) % np.uint64(n)
+        cells = positions.astype(np.int64) + n * np.arange(len(rows))[:, None]
+        rows[:] = np.bincount(cells.ravel(), minlength=rows.size).reshape(rows.shape)
+    return counts
 
 
 def sums(values: np.ndarray) -> np.ndarray:
@@ -63,7 +68,11 @@ def sums(values: np.ndarray) -> np.ndarray:
     bits = DIGITS - int(np.ceil(np.log2(n)))
     exponents = np.frexp(np.abs(values).max(0))[1]  # every value is below 2 ** exponent
     steps = np.rint(np.ldexp(values, bits - exponents))
-    return np.ldexp(draws(n) @ steps, exponents - bits)
+    total = np.zeros((1 + RESAMPLES, values.shape[1]))
+    for start in range(0, n, MOST_DOCUMENTS):
+        some = slice(start, start + MOST_DOCUMENTS)
+        total += draws(n)[:, some].astype(np.float64) @ steps[some]
+    return np.ldexp(total, exponents - bits)
 
 
 def ratios(numerators: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -81,18 +90,12 @@ def means(values: np.ndarray) -> np.ndarray:
     return ratios(values, np.isfinite(values).astype(np.float64))
 
 
-def positions(n: int) -> np.ndarray:
-    """[1 + RESAMPLES, n]: the documents of each resample, of `draws`."""
-    counts = draws(n).astype(np.int64)
-    every = np.broadcast_to(np.arange(n), counts.shape)
-    return np.repeat(every.ravel(), counts.ravel()).reshape(counts.shape)
-
-
 def medians(documents: Sequence[np.ndarray]) -> np.ndarray:
     """[1 + RESAMPLES]: median over all values of the documents of each resample; NaN without any.
     documents: the values of each document, as many as it has; NaN for none."""
     known = [values[np.isfinite(values)] for values in documents]
-    drawn = (np.concatenate([known[i] for i in row]) for row in positions(len(known)))
+    every = np.arange(len(known))
+    drawn = (np.concatenate([known[i] for i in np.repeat(every, row)]) for row in draws(len(known)))
     return np.array([np.median(values) if len(values) else np.nan for values in drawn])
 
 
@@ -117,8 +120,9 @@ def of_ratios(numerators: np.ndarray, weights: np.ndarray) -> Estimates:
     known = np.isfinite(numerators) & np.isfinite(weights)
     n_documents = (known & ((numerators != 0) | (weights != 0))).sum(0)
     parts = []
-    for start in range(0, weights.shape[1], MOST_STATISTICS):
-        chosen = slice(start, start + MOST_STATISTICS)
+    n_at_once = max(1, MOST_VALUES // max(len(weights), RESAMPLES))
+    for start in range(0, weights.shape[1], n_at_once):
+        chosen = slice(start, start + n_at_once)
         resampled = ratios(numerators[:, chosen], weights[:, chosen])
         parts.append(np.stack([resampled[0], *interval(resampled)]))
     value, low, high = np.concatenate(parts, axis=1) if parts else np.empty((3, 0))
@@ -131,4 +135,4 @@ def of_ratios(numerators: np.ndarray, weights: np.ndarray) -> Estimates:
 def of_means(values: np.ndarray) -> Estimates:
     """Mean over documents with its interval. values: [document, statistic]; NaN or infinite for
     none."""
-    return of_ratios(values, np.isfinite(values).astype(np.float64))
+    return of_ratios(values, np.isfinite(values))
