@@ -8,11 +8,27 @@ from collections.abc import Sequence
 import polars as pl
 
 from sinkscope import means
+from sinkscope.charts.figure import Tables
 from sinkscope.charts.of_documents import MOST_POINTS, shown_documents
 from sinkscope.charts.theme import ALL_DOCUMENTS
+from sinkscope.tables.read import queried
 
 OF_TOKENS = ("token", "key_class")
 OF_ALL = ("count", "share", "low", "high", "n_tied")  # columns that documents have of their own
+
+
+def counts_of(tables: Tables, shares: pl.DataFrame, by: Sequence[str] = OF_TOKENS) -> pl.DataFrame:
+    """model, `by`, document, count: of the table max_attention_documents what the rows of shares
+    are about; everything else in a document is one row, with null in `by`. shares: model, `by`."""
+    keys = ["model", *by]
+    wanted = shares.lazy().select(keys).unique().with_columns(is_wanted=True)
+
+    def query(rows: pl.LazyFrame) -> pl.LazyFrame:
+        rows = rows.join(wanted, on=keys, how="left")
+        kept = (pl.when("is_wanted").then(name).alias(name) for name in by)
+        return rows.with_columns(*kept).group_by("document", *keys).agg(pl.col("count").sum())
+
+    return queried(tables, "max_attention_documents", query)
 
 
 def with_intervals(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -12,12 +12,19 @@ from sinkscope.errors import DamagedError
 SMALL = 2**20  # bytes of a file whose table is kept in memory once it was read
 
 
-def read_table(path: Path, where: pl.Expr | None = None) -> pl.DataFrame:
-    """A table, or its rows for which `where` is true. Raises DamagedError if the file is missing,
-    or is not a complete Parquet file."""
+Query = Callable[[pl.LazyFrame], pl.LazyFrame]
+
+
+def read_table(
+    path: Path, where: pl.Expr | None = None, query: Query | None = None
+) -> pl.DataFrame:
+    """A table, or its rows for which `where` is true, or what a query of these returns, which is
+    run without all of them in memory. Raises DamagedError if the file is missing, or is not a
+    complete Parquet file."""
     try:
         table = pl.scan_parquet(path, glob=False)
-        return (table if where is None else table.filter(where)).collect()
+        table = table if where is None else table.filter(where)
+        return table.collect() if query is None else query(table).collect(engine="streaming")
     except (OSError, pl.exceptions.PolarsError) as error:
         problem = "is not a whole Parquet file" if path.exists() else "is missing"
         raise DamagedError(path, problem) from error
@@ -52,6 +59,10 @@ class StoredTables(Mapping[str, pl.DataFrame]):
             self._kept[name] = table
         return table
 
+    def queried(self, name: str, query: Query) -> pl.DataFrame:
+        """As of the function `queried`."""
+        return read_table(self._folder / f"{name}.parquet", self._where, query)
+
     def __contains__(self, name: object) -> bool:
         return name in self._names
 
@@ -60,3 +71,11 @@ class StoredTables(Mapping[str, pl.DataFrame]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def queried(tables: Mapping[str, pl.DataFrame], name: str, query: Query) -> pl.DataFrame:
+    """What a query of a table returns, in no certain order; a stored table is not read as a whole.
+    Sums of fractions depend on the order in the last digits: query counts only."""
+    if isinstance(tables, StoredTables):
+        return tables.queried(name, query)
+    return query(tables[name].lazy()).collect()

@@ -17,6 +17,7 @@ from sinkscope.charts.select import axis_length, documents_in
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import SPECIAL_CLASSES
+from sinkscope.tables.read import queried
 
 FOUND, LISTED, STRONGEST = "sinks that are found", "listed sinks", "class of the strongest sink"
 SETS = {"sinks": FOUND, "listed_sinks": LISTED}
@@ -46,8 +47,9 @@ def figure(tables: Tables) -> Figure | None:
     masses = masses_of(tables["sink_mass"])
     if masses.is_empty():  # no text is long enough to be judged
         return None
-    titles, strongest = in_order(tables), strongest_of(tables["found_sinks"])
-    unlisted = tables["found_sinks"].filter(~pl.col("key_class").is_in(FIRST_AND_SPECIAL))
+    titles, sinks = in_order(tables), queried(tables, "found_sinks", sinks_in)
+    strongest = strongest_of(sinks)
+    unlisted = sinks.filter(~pl.col("key_class").is_in(FIRST_AND_SPECIAL))
     both = pl.concat([masses, strongest], how="diagonal").sort("panel_name", *BY)
     drawn = rounded(with_titles(both, titles))
     return Figure(
@@ -82,11 +84,16 @@ def masses_of(table: pl.DataFrame) -> pl.DataFrame:
     return mean.with_columns(panel_name=pl.col("key_set").replace_strict(SETS)).drop("key_set")
 
 
-def strongest_of(found: pl.DataFrame) -> pl.DataFrame:
+def sinks_in(found: pl.LazyFrame) -> pl.LazyFrame:
+    """What strongest_of needs of the table found_sinks."""
+    return found.filter("is_sink").select(*BY, "document", "key", "token", "key_class", "mass")
+
+
+def strongest_of(sinks: pl.DataFrame) -> pl.DataFrame:
     """panel_name, model, layer, token, key_class, mass: the token with the largest mass, summed
-    over its occurrences and over documents; ties to the first by name."""
+    over its occurrences and over documents; ties to the first by name. sinks: as of sinks_in."""
     token = ["token", "key_class"]
-    sums = found.filter("is_sink").sort("document", "key").group_by(*BY, *token)
+    sums = sinks.sort("document", "key").group_by(*BY, *token)
     ordered = sums.agg(pl.col("mass").sum()).sort("mass", *token, descending=[True, False, False])
     best = ordered.group_by(BY, maintain_order=True).first()
     return best.with_columns(panel_name=pl.lit(STRONGEST)).drop("mass")

@@ -15,7 +15,7 @@ from sinkscope.atlas.figures.max_keys import FORMULA, class_colours
 from sinkscope.charts.channels import tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import stacked, stacked_bars
-from sinkscope.charts.of_counts import with_documents, with_intervals
+from sinkscope.charts.of_counts import counts_of, with_documents, with_intervals
 from sinkscope.charts.of_documents import behind
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
@@ -33,7 +33,8 @@ def figure(tables: Tables) -> Figure:
     titles, histogram = in_order(tables), tables["max_attention_tokens"]
     place = pl.col("key_class").replace_strict(KEY_CLASSES, range(len(KEY_CLASSES)))
     shares = histogram.group_by("model", "key_class").agg(pl.col("count", "share").sum())
-    by, counted = ["key_class"], tables["max_attention_documents"]
+    by = ["key_class"]
+    counted = counts_of(tables, shares, by)
     shares = with_intervals(shares, counted, by)
     shares = shares.with_columns(order=place).sort("model", "order")
     every = with_documents(shares, counted, tables["documents"], by, MOST_STRIPS)

@@ -16,7 +16,7 @@ from sinkscope.atlas.figures.max_keys import (
 )
 from sinkscope.charts.channels import panel_title
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.of_counts import with_documents, with_intervals
+from sinkscope.charts.of_counts import counts_of, with_documents, with_intervals
 from sinkscope.charts.of_documents import behind
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
@@ -39,8 +39,9 @@ def figure(tables: Tables) -> Figure:
     titles, histogram = in_order(tables), tables["max_attention_tokens"]
     n_shown = N_TOKENS if len(titles) <= words.FEW else N_TOKENS_OF_MANY
     parts = [top(histogram.filter(pl.col("model") == model), n_shown) for model in titles]
-    counted = tables["max_attention_documents"]
-    most = with_intervals(pl.concat(parts), counted)
+    shares = pl.concat(parts)
+    counted = counts_of(tables, shares)
+    most = with_intervals(shares, counted)
     drawn = with_documents(most, counted, tables["documents"])
     drawn = rounded(drawn.select("model", *COLUMNS))
     longest = longest_of(drawn)
