@@ -17,6 +17,7 @@ from sinkscope.charts.of_documents import behind, shown_documents
 from sinkscope.charts.select import documents_in, rows_where
 from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
+from sinkscope.tables.read import queried
 
 BY = ["model", "layer", "token", "key_class"]
 BY_DOCUMENT = ["model", "document", *BY[1:]]
@@ -44,7 +45,7 @@ FINDING = (
 
 def figure(tables: Tables) -> Figure | None:
     documents = judged(tables)
-    single = in_documents(rows_where(tables, "found_sinks", pl.col("is_sink")))
+    single = in_documents(queried(tables, "found_sinks", sinks_in))
     sums = of_tokens(single, documents)
     if sums.is_empty():
         return None
@@ -75,6 +76,11 @@ def judged(tables: Tables) -> pl.DataFrame:
     """The rows of the table documents of those that are long enough to be judged."""
     of_sinks = rows_where(tables, "sink_mass", pl.col("key_set") == "sinks").drop_nulls("mass")
     return tables["documents"].join(of_sinks, on=["model", "document"], how="semi")
+
+
+def sinks_in(found: pl.LazyFrame) -> pl.LazyFrame:
+    """What in_documents needs of the table found_sinks."""
+    return found.filter("is_sink").select(*BY_DOCUMENT, "key", *VALUES)
 
 
 def in_documents(sinks: pl.DataFrame) -> pl.DataFrame:

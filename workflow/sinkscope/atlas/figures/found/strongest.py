@@ -13,7 +13,7 @@ from sinkscope.atlas.figures.max_keys import class_colours
 from sinkscope.charts.channels import heat, only, panel_title, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
-from sinkscope.charts.select import axis_length, documents_in
+from sinkscope.charts.select import axis_length, documents_in, rows_where
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import SPECIAL_CLASSES
@@ -44,7 +44,7 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    masses = masses_of(tables["sink_mass"])
+    masses = masses_of(rows_where(tables, "sink_mass", pl.col("key_set").is_in(list(SETS))))
     if masses.is_empty():  # no text is long enough to be judged
         return None
     titles, sinks = in_order(tables), queried(tables, "found_sinks", sinks_in)

@@ -17,6 +17,7 @@ from sinkscope.charts.forms.strips import cell_axis, strip
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
+from sinkscope.tables.read import queried
 
 N_TOKENS = 6  # rows per model
 WIDTH, COLUMNS = 250, 2
@@ -42,7 +43,7 @@ def figure(tables: Tables) -> Figure | None:
     if counts.is_empty():
         return None
     shown = most_frequent(counts)
-    drawn = rounded(by_layer(tables["found_sinks"], shown))
+    drawn = rounded(by_layer(queried(tables, "found_sinks", sinks_in), shown))
     return Figure(
         name="found_sinks_tokens",
         title="Which tokens become sinks, and where",
@@ -73,12 +74,18 @@ def most_frequent(counts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def by_layer(found: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+def sinks_in(found: pl.LazyFrame) -> pl.LazyFrame:
+    """What by_layer needs of the table found_sinks."""
+    return found.filter("is_sink").select(*BY, "layer", "document", "key", "mass")
+
+
+def by_layer(sinks: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
     """One row per shown token and layer in which it is a sink: fraction of its occurrences, and
-    the mean mass of these."""
-    sinks = found.filter("is_sink").sort("document", "key")
-    of_layer = sinks.group_by(*BY, "layer", maintain_order=True).agg(
-        n=pl.len(), mass=pl.col("mass").mean()
+    the mean mass of these. sinks: as of sinks_in."""
+    of_layer = (
+        sinks.sort("document", "key")
+        .group_by(*BY, "layer", maintain_order=True)
+        .agg(n=pl.len(), mass=pl.col("mass").mean())
     )
     columns = [*BY, "rank", "label", "text", "n_occurrences"]
     joined = shown.select(columns).join(of_layer, on=BY).sort("model", "rank", "layer")

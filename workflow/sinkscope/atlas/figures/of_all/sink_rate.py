@@ -20,7 +20,7 @@ from sinkscope.charts.forms.bars import bars, document_points
 from sinkscope.charts.forms.lines import IS_MEAN, POINT
 from sinkscope.charts.of_documents import shown_documents
 from sinkscope.charts.palette import SHARED, model_colours, share_colours
-from sinkscope.charts.select import architectures
+from sinkscope.charts.select import architectures, rows_where
 from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
 
@@ -36,8 +36,10 @@ FINDING = (
 def figure(tables: Tables) -> Figure:
     titles, rates = in_order(tables), tables["sink_rate"]
     kinds = architectures(tables)
-    of_models = by_model(tables["sink_rate_documents"], list(titles))
-    points = of_documents(tables["sink_rate_documents"])
+    at_key_zero = pl.col("key_set") == "first_token"
+    scored = rows_where(tables, "sink_rate_documents", at_key_zero)
+    of_models = by_model(scored, list(titles))
+    points = of_documents(scored)
     parts = [of_models.with_columns(document=pl.lit(ALL_DOCUMENTS)), points]
     drawn = rounded(with_titles(pl.concat(parts, how="diagonal_relaxed"), titles))
     order = [words.window_text(window) for window in windows(rates)]
@@ -91,12 +93,11 @@ def figure(tables: Tables) -> Figure:
 
 def of_documents(scored: pl.DataFrame) -> pl.DataFrame:
     """model, queries, document, rate of single documents over all layers and heads; evenly chosen
-    ones if there are many."""
-    rows = scored.filter(pl.col("key_set") == "first_token")
+    ones if there are many. scored: rows of the table sink_rate_documents of key 0."""
     by = ["model", "window"]
-    shown = shown_documents(rows["document"], rows.select(by).n_unique())
+    shown = shown_documents(scored["document"], scored.select(by).n_unique())
     return (
-        rows.filter(pl.col("document").is_in(shown))
+        scored.filter(pl.col("document").is_in(shown))
         .group_by(*by, "document")
         .agg(rate=pl.col("n_above").sum() / pl.col("n_heads").sum())
         .sort(*by, "document")
