@@ -364,3 +364,22 @@ def test_the_reader_shades_a_text_and_shows_what_a_token_attends_to(browse, site
     assert "b-model=enc" in found.beside
     assert found.hostile == 0
     assert found.console == []
+
+
+@pytest.mark.parametrize("page", ["claims", "compared", "enc", "second_sink"])
+def test_on_a_phone_figures_fit_and_no_name_is_cut_off(browse, page):
+    found = browse(
+        page,
+        """
+      const charts = [...document.querySelectorAll(".chart.drawn")];
+      const right = (part) => part.getBoundingClientRect().right;
+      told.cut = charts.flatMap((chart) => [...chart.querySelectorAll(".role-legend-label text")]
+        .filter((text) => right(text) > right(chart.querySelector("svg")) + 2)
+        .map((text) => text.textContent)).filter((text) => Number.isNaN(Number(text)));
+      told.wide = charts.filter((chart) => chart.scrollWidth > chart.clientWidth + 1)
+        .map((chart) => chart.closest("[id]").id).filter((id) => id !== "second_sink_local");
+    """,
+        "--window-size=500,900",
+    )
+    assert found.cut == []
+    assert found.wide == []  # of three panels in a row, each has a least width

@@ -49,12 +49,24 @@ const PHONE = 500; // pixels of a page on which names need their own room
  */
 function narrow(part, available) {
   if (part === null || typeof part !== "object") return;
-  if (part.legend?.columns && Array.isArray(part.scale?.domain)) {
+  if (part.legend !== null && part.type === "nominal" && part.axis === undefined && typeof part.scale?.domain?.[0] === "string") {
     const longest = Math.max(...part.scale.domain.map((/** @type {unknown} */ name) => String(name).length));
-    part.legend.columns = Math.max(1, Math.floor(available / (6.5 * longest + 45)));
+    part.legend = { ...part.legend, columns: Math.max(1, Math.floor(available / (6.5 * longest + 45))) };
   }
   if (part.axis?.labelLimit) part.axis.labelLimit = Math.min(part.axis.labelLimit, 0.28 * available);
   for (const inner of Object.values(part)) narrow(inner, available);
+}
+
+const NARROWEST = 60; // pixels of a panel
+
+/** Narrower panels, of a chart that was drawn too wide. @param {VegaLiteSpec} spec @param {number} over pixels */
+function shrink(spec, over) {
+  const join = joinOf(spec);
+  if (spec.spec) shrink(spec.spec, over / (spec.columns ?? 1));
+  else if (join) {
+    const across = join === "vconcat" ? 1 : (spec.columns ?? spec[join]?.length ?? 1);
+    for (const part of spec[join] ?? []) shrink(part, over / across);
+  } else if (typeof spec.width === "number") spec.width = Math.max(NARROWEST, spec.width - over);
 }
 
 /** @param {VegaLiteSpec} spec @param {number} available pixels */
@@ -100,6 +112,14 @@ function forPage(spec, available) {
 
 // ---- Drawing, one chart per turn ----
 
+/** @param {HTMLElement} at @param {VegaLiteSpec} spec */
+async function drawn(at, spec) {
+  const compiled = vegaLite.compile(spec).spec;
+  await turn();
+  const { view } = await inSlices(() => vegaEmbed(at, compiled, { actions: false, renderer: "svg" }));
+  return view;
+}
+
 /** @param {HTMLElement} at */
 async function draw(at) {
   const chart = /** @type {Chart} */ (charts.get(at));
@@ -108,11 +128,15 @@ async function draw(at) {
   if (few) addSearch(at, few);
   const options = forPage(spec, at.clientWidth);
   await turn();
-  const compiled = vegaLite.compile(spec).spec;
-  await turn();
   at.style.minHeight = `${at.offsetHeight}px`; // what is below does not jump
   chart.view?.finalize();
-  const { view } = await inSlices(() => vegaEmbed(at, compiled, { actions: false, renderer: "svg" }));
+  let view = await drawn(at, spec);
+  const over = at.scrollWidth - at.clientWidth;
+  if (over > 1 && at.clientWidth < PHONE) { // labels took more room than was left for them
+    shrink(spec, over);
+    view.finalize();
+    view = await drawn(at, spec);
+  }
   at.style.minHeight = "";
   Object.assign(chart, { view, options, width: innerWidth, shown: {}, asked: few ? askedModels() : null });
   at.classList.add("drawn");
