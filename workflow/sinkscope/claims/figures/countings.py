@@ -23,7 +23,6 @@ PUBLISHED, PADDED, REAL = (
 COUNTINGS = {PUBLISHED: "#8e44dd", PADDED: "#d55e00", REAL: "#0072b2"}
 COUNTED = {PADDED: "max_attention_documents_padded", REAL: "max_attention_documents"}
 N_BARS = 4
-TOKEN = 44  # pixels of a token with its three bars, in the panel with most tokens
 KEYS = ["panel", "token"]  # panel: a model that ran, or a model with printed bars
 FINDING = (
     "{% for one in furthest %}Counting the queries at padding moves “{{ one.token }}” of "
@@ -56,7 +55,7 @@ def figure(tables: Tables) -> Figure | None:
         colours("counting", None, COUNTINGS),
         tooltip,
         width=270,
-        height=TOKEN * max(rows["token"].n_unique() for rows in drawn.partition_by("panel")),
+        height=alt.Step(11),
         band=1,
         interval=("low", "high"),
         base=alt.Chart().transform_filter(IS_MEAN),
