@@ -233,6 +233,7 @@ function startFigures() {
     charts.set(at, { source: at.dataset.spec ?? "", text: "", view: null, width: 0, options: {}, shown: {}, asked: null });
     seen.observe(at);
   }
+  drawAll(); // also where no frame is shown, such as in a hidden tab: then nothing is seen
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("button[data-saves]"))) {
     button.addEventListener("click", () => saveFigure(button));
   }
