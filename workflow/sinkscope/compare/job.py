@@ -10,6 +10,7 @@ from typing import Any
 from sinkscope.catalogue import all_tables
 from sinkscope.compare.changes import TableChanges, changes_of
 from sinkscope.compare.figure import figure
+from sinkscope.compare.pictures import MOST, pairs
 from sinkscope.diff.job import read_table, table_files, tables_folder
 from sinkscope.report import site
 from sinkscope.report.page import shown
@@ -50,6 +51,7 @@ def compare_runs(a: Path, b: Path) -> Compared:
 def page(compared: Compared) -> str:
     """One page of HTML that needs no other file."""
     tables = [table for table in compared.tables if table.name != FIGURES]
+    differing = list(pairs(compared.a.parent, compared.b.parent))
     numbers = next((table for table in compared.tables if table.name == FIGURES), None)
     return (
         site.environment()
@@ -76,6 +78,8 @@ def page(compared: Compared) -> str:
             n_beyond=sum(table.n_beyond for table in tables),
             n_compared=sum(table.n_compared for table in tables),
             figures=list(figure_changes(numbers)) if numbers else [],
+            pairs=differing[:MOST],
+            more_pairs=differing[MOST:],
         )
     )
 
