@@ -39,15 +39,23 @@ def processes_of(project):
     return found
 
 
-def killed_alone(project, *options):
+def killed_alone(project, *options, stopped=False):
     """A run whose Snakemake is killed in the midst of extraction, while its jobs go on. Who has
-    it holds the other end of what the jobs write to."""
+    it holds the other end of what the jobs write to. stopped: the job is stopped before, as it may
+    end sooner than a test looks for it."""
     process = project.start(TABLES, *options, "--cores", "1")
     until = time.monotonic() + PATIENCE
     while not processes_of(project):
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < until
         time.sleep(0.01)
+    if stopped:
+        while not list((project.folder / "results/locks/extract").rglob("*.lock")):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        time.sleep(0.05)  # until it holds the lock
+        for job in processes_of(project):
+            os.kill(job, signal.SIGSTOP)
     process.kill()
     process.wait()
     assert project.snakemake("--unlock").returncode == 0
@@ -112,9 +120,8 @@ def test_what_the_jobs_of_a_killed_run_made_is_not_taken_for_what_is_wanted_now(
 
 def test_a_job_waits_for_one_that_a_killed_run_left_at_work(small):
     """Both write the same files; asked for other things, the later one has the last word."""
-    killed = killed_alone(small, "--config", "window=9")
+    killed = killed_alone(small, "--config", "window=9", stopped=True)
     (job,) = processes_of(small)
-    os.kill(job, signal.SIGSTOP)
     process = small.start(TABLES, "--config", "window=10")
     lines = iter(process.stdout.readline, "")
     waiting = next(line for line in lines if "waiting until it ends" in line)

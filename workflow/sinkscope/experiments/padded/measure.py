@@ -40,7 +40,7 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
         )
     histograms, counted, largest = [], [], []
     with progress(loaded.row.model, len(encoded), loaded.device) as advance:
-        for name, one in encoded.items():
+        for name, one in sorted(encoded.items()):
             attention = max_keys(loaded, one, longest)
             document = pl.lit(name).alias("document")
             counts = counts_of(attention, one, task.settings["tie_tolerance"])
