@@ -18,6 +18,7 @@ from sinkscope.tables.table import Table
 
 # Of all tables together: the first number counts breaks, the second one additions.
 SCHEMA_VERSION = "2.7"
+COMPRESSION = 15  # of Zstandard: tables are written once, and travel with the report
 
 
 def empty(table: Table) -> pl.DataFrame:
@@ -41,7 +42,9 @@ def write_table(frame: pl.LazyFrame, name: str, table: Table, folder: Path) -> N
     """Write `folder`/NAME.parquet, and NAME.csv if the table is declared with csv."""
     complete = conform(frame, table).collect()
     with written(folder / f"{name}.parquet") as temporary:
-        complete.write_parquet(temporary, metadata=metadata(name, table))
+        complete.write_parquet(
+            temporary, compression_level=COMPRESSION, metadata=metadata(name, table)
+        )
     if table.csv:
         with written(folder / f"{name}.csv") as temporary:
             temporary.write_text(as_csv(complete), encoding="utf-8")

@@ -26,6 +26,7 @@ from sinkscope.tables.arrays import rows_of
 # Heads whose patterns are stored: the strongest in any case, and others with at least this score,
 # whatever threshold makes an induction head; at most so many per model.
 STRONGEST, LEAST_SCORE, MOST_PATTERNS = 4, 0.1, 48
+DECIMALS = 4  # of the attention in patterns
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def strongest(induction: Tensor) -> list[tuple[int, int]]:
 def patterns(
     loaded: Loaded, heads: Sequence[tuple[int, int]], inputs: dict[str, Tensor]
 ) -> pl.DataFrame:
-    """layer, head, input, query, key, attention of each (layer, head) on each input [token]."""
+    """layer, head, input, query, key, attention of each (layer, head) on each input [token];
+    rounded, since pictures are all that is made of them and they are many."""
     frames = []
     for name, ids in inputs.items():
         layers = statistics_of(loaded, ids[None], heads=tuple(heads), map_exact=len(ids))
@@ -103,6 +105,7 @@ def patterns(
             frames.append(
                 rows_of({"attention": matrix.numpy()}, query=None, key=None)
                 .filter(pl.col("key") <= pl.col("query"))
+                .with_columns(pl.col("attention").round(DECIMALS))
                 .with_columns(input=pl.lit(name), layer=pl.lit(layer), head=pl.lit(head))
             )
     return pl.concat(frames)

@@ -65,7 +65,9 @@ TABLES: dict[str, Table] = {
             ),
             "query": QUERY,
             "key": Column("UInt32", "position of the key, counted from 0, at most query"),
-            "attention": fraction("attention that the query gives the key: A[l,h,i,j]"),
+            "attention": fraction(
+                "attention that the query gives the key: A[l,h,i,j], to four decimals"
+            ),
         },
         sort=("model", "layer", "head", "input", "query", "key"),
         csv=False,

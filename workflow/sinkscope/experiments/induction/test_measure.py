@@ -220,5 +220,5 @@ def test_patterns_are_those_of_their_heads():
     for layer, head in heads:
         attention = frame.filter(layer=layer, head=head).sort("query", "key")["attention"]
         np.testing.assert_allclose(
-            attention, p[layer, head][np.tril_indices(20)], rtol=1e-3, atol=1e-5
+            attention, p[layer, head][np.tril_indices(20)], rtol=1e-3, atol=6e-5
         )
