@@ -10,7 +10,7 @@ from typing import Any
 
 from sinkscope.files import read_json
 
-MOST = 40  # figures on the page, of which each holds two pictures
+MOST = 20  # figures on the page: each has two pictures of about 0.2 MB
 KINDS = ("figures/all", "sections/*", "figures/*")  # those that compare models first
 
 
