@@ -63,7 +63,7 @@ def sinkscope(
         Path | None, typer.Option(help="Of a job: the file that says what it has made.")
     ] = None,
     request: Annotated[
-        str | None, typer.Option(help="Of a job: all that its result depends on (JSON).")
+        str | None, typer.Option(help="For a job: everything that its result depends on (JSON).")
     ] = None,
     version: Annotated[
         bool,
@@ -111,7 +111,7 @@ def look(
     ] = None,
     head: Annotated[
         list[str] | None,
-        typer.Option(help="LAYER/HEAD of which to show the attention; repeatable."),
+        typer.Option(help="LAYER/HEAD whose attention is shown; repeatable."),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or cuda:0, instead of that of the configuration.")

@@ -37,7 +37,7 @@ class AbsentError(Exception):
 @dataclass(frozen=True)
 class Estimate:
     """A number with the ends of its 95 % bootstrap interval over documents (None for a single
-    document, and for what is no mean or median over documents)."""
+    document, and for what is not a mean or median over documents)."""
 
     number: float
     low: float | None = None

@@ -55,7 +55,7 @@ TABLES: dict[str, Table] = {
             ),
             "low": Column(
                 "Float64",
-                f"low end of the {INTERVAL} of measured; null if measured is no mean or median "
+                f"low end of the {INTERVAL} of measured; null if measured is not a mean or median "
                 "over documents (or computed from such), or of fewer than two",
                 OF_MEASURE,
             ),

@@ -44,7 +44,7 @@ document: these arrays, and as metadata its tokens and their classes. The axis `
 key sets in the order of `sinkscope.keys.KEY_SETS`, `width` the windows of 1 to 5 tokens around a
 query, and `cell` the cells of a map: tokens, or in long documents `map_cells` blocks of tokens.
 
-Documents of which only a summary is kept (the setting `detail`) share the files
+Documents kept only as a summary (the setting `detail`) share the files
 `results/cells/MODEL/SHARD/PART.safetensors`; `sinkscope.extract.summary` describes and reads them.
 """
 

@@ -27,7 +27,7 @@ class Group:
 
 
 ZOO_NOTE = (
-    "A small model that this repository trained to be studied, not used; it is no published model."
+    "A small model that this repository trained to be studied, not used; it is not published."
 )
 # Packaged models that readers may mistake for another model, by source.
 PACKAGED = {

@@ -113,8 +113,8 @@ STATISTICS = (
     Statistic(
         "window_score",
         ("layer", "head", "key"),
-        "sink_score over the first queries of a document, as many as the setting window says; only "
-        "the keys that they see are kept",
+        "sink_score over the first queries of a document (their number is the setting window), of "
+        "the keys that they see",
         source="Gu et al. 2024",
     ),
     Statistic(
