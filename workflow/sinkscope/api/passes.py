@@ -11,10 +11,11 @@ from sinkscope.api.model import Observable
 from sinkscope.config import Settings
 from sinkscope.errors import PassingError, SinkscopeError
 from sinkscope.extract.cell import Cell
-from sinkscope.extract.cells import arrays_of, cell_of, codes_of, members_of, plan_of
+from sinkscope.extract.cells import arrays_of, cell_of, plan_of
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.gates import Gates
 from sinkscope.extract.masks import Call
+from sinkscope.extract.members import codes_of, members_of
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.streaming import Workspace
 

@@ -26,8 +26,8 @@ from sinkscope.bench.ways import WAYS, passes
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
 from sinkscope.extract.analyse import Analyser
-from sinkscope.extract.cells import codes_of, members_of
 from sinkscope.extract.encode import encode
+from sinkscope.extract.members import codes_of, members_of
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
 from sinkscope.files import written

@@ -18,11 +18,12 @@ from sinkscope.errors import SinkscopeError, error_class
 from sinkscope.extract.audit import Audit, Audited, generator, rows_drawn
 from sinkscope.extract.batches import Batch
 from sinkscope.extract.cell import Cell
-from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, codes_of, members_of, plan_of
+from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, plan_of
 from sinkscope.extract.constants import constant
 from sinkscope.extract.encode import Encoded, encode, encode_all
 from sinkscope.extract.gates import gated_projections, gates_of
 from sinkscope.extract.graphs import Graphs
+from sinkscope.extract.members import codes_of, members_of
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import failed_pass, run_observed

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,19 +17,10 @@ from sinkscope.extract.devices import moved
 from sinkscope.extract.frame import Frame
 from sinkscope.extract.gates import Gates
 from sinkscope.extract.masks import Call, Visible, count_visible, of_tokens_alone
-from sinkscope.extract.plan import LayerStatistics, Plan
+from sinkscope.extract.plan import Facts, LayerStatistics, Plan
 from sinkscope.extract.states import LayerState, States, reduce_state
 from sinkscope.extract.streaming import Workspace
 from sinkscope.extract.sums import Sums
-
-
-class Facts(NamedTuple):
-    """What a cell says of the pass that it is from. layer_of: the model's layer, per call. paths:
-    dispatch of the layers: triton, torch."""
-
-    plan: Plan
-    layer_of: tuple[int, ...]
-    paths: tuple[str, ...]
 
 
 class Observation:

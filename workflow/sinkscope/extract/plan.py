@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -64,6 +64,15 @@ class Plan:
     def window_rows(self) -> Tensor:
         """[batch, token] bool: the first `window` queries of every document."""
         return self.real & (self.rank() < self.window)
+
+
+class Facts(NamedTuple):
+    """What a cell says of the pass that it is from. layer_of: the model's layer, per call. paths:
+    dispatch of the layers: triton, torch."""
+
+    plan: Plan
+    layer_of: tuple[int, ...]
+    paths: tuple[str, ...]
 
 
 @dataclass(frozen=True)

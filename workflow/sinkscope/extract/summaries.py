@@ -15,8 +15,8 @@ from sinkscope.extract.audit import Audited, named
 from sinkscope.extract.batches import Batch
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.cells import check_numbers, meta_of
-from sinkscope.extract.observation import Facts
 from sinkscope.extract.observe import failed_pass
+from sinkscope.extract.plan import Facts
 from sinkscope.extract.summary.arrays import SCORED, of_layers, scored_sets
 from sinkscope.extract.summary.of_pass import reduced
 from sinkscope.extract.summary.transfer import Joined, Transfer
