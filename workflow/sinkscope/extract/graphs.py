@@ -21,6 +21,7 @@ from transformers import masking_utils
 
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.constants import Later, later
+from sinkscope.extract.devices import on_device
 
 AFTER = 2  # passes of a shape; capturing one takes as long as a few replays save
 
@@ -77,18 +78,20 @@ class Graphs:
         shape: Shape,
         given: tuple[Tensor, ...],
         launch: Callable[[Any], Any],
+        device: torch.device,
         *,
         with_mask: bool,
     ) -> Any | None:
-        """Capture launch(given), and replay it. with_mask: whether the model gets a mask. Returns
-        the results; None if the model cannot be captured, which stands in the log."""
-        device = torch.device("cuda", torch.cuda.current_device())
+        """Capture launch(given) on the model's device. with_mask: whether the model gets a mask.
+        Returns where replays write the results; None if the model cannot be captured, which stands
+        in the log."""
         self._pool = self._pool or torch.cuda.graph_pool_handle()
-        self._stream = self._stream or torch.cuda.Stream()
+        self._stream = self._stream or torch.cuda.Stream(device)
         there = type(given)(*(one.to(device) for one in given))
         graph = torch.cuda.CUDAGraph()
         try:
             with (
+                on_device(device),  # on another one, nothing would be captured
                 later(device) as constants,
                 nullcontext() if with_mask else masks_left_out(),
                 capturing(graph, self._pool, self._stream),
@@ -99,7 +102,6 @@ class Graphs:
         except (RuntimeError, SinkscopeError) as error:
             self._turn_off(str(error))
             return None
-        graph.replay()
         self._graphs[shape] = Graph(graph, there, constants, results)
         return results
 
