@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import altair as alt
 import polars as pl
 
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.patterns import LEAST_DRAWN
-from sinkscope.charts.theme import data_source, rounded
-from sinkscope.experiments.second_sink.derive import spans
-from sinkscope.experiments.second_sink.figures.maps import MOST_MODELS, pair
+from sinkscope.experiments.second_sink.figures.maps import pictured
 from sinkscope.findings.finding import Finding
 
 BY = ["layer", "head"]
@@ -23,17 +20,11 @@ SINGLE = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    maps = tables["second_sink_heads"]
-    measured = set(maps["model"])
-    order = spans(tables["second_sink_layers"])["model"]
-    models = [name for name in order if name in measured][:MOST_MODELS]
-    if not models:
+    found = pictured(tables, tables["second_sink_heads"], BY)
+    if found is None:
         return None
-    drawn = maps.filter(pl.col("model").is_in(models))
-    visible = drawn.filter(pl.col("attention") >= LEAST_DRAWN)
-    visible = rounded(visible.drop("document", "second_sink"))  # in the titles of the maps
-    pairs = [pair(drawn.filter(pl.col("model") == name), BY) for name in models]
-    chart = alt.concat(*pairs, columns=2, spacing=26, data=data_source(visible))
+    drawn, visible, chart = found
+    n_models = words.counted(drawn["model"].n_unique(), "model")
     return Figure(
         name="second_sink_heads",
         title="Single heads",
@@ -45,7 +36,7 @@ def figure(tables: Tables) -> Figure | None:
             "the head of layer 0 that gives earlier pieces of the query's own word most, and, of "
             "the layer at the depth of layer 5 of 32, the one that gives key 0 most. Orange ticks "
             "above: key 0 and the first terminator. Formula: A[l,h,i,j]. Attention below "
-            f"{LEAST_DRAWN} is left blank. n = {words.counted(len(models), 'model')}, those whose "
+            f"{LEAST_DRAWN} is left blank. n = {n_models}, those whose "
             "first terminator gets most, one text each. Unit: part of 1, linear scale. Positions, "
             "layers and heads count from 0."
         ),

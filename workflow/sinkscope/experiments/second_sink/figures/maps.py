@@ -26,8 +26,11 @@ COLUMNS = (
 )
 
 
-def figure(tables: Tables) -> Figure | None:
-    maps = tables["second_sink_maps"]
+def pictured(
+    tables: Tables, maps: pl.DataFrame, by: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame, alt.ConcatChart] | None:
+    """The rows of the models that are drawn, those of them that are visible, and a pair of maps of
+    each model; None without any. by: columns that tell the maps of a model apart."""
     measured = set(maps["model"])
     order = spans(tables["second_sink_layers"])["model"]
     models = [name for name in order if name in measured][:MOST_MODELS]
@@ -36,8 +39,16 @@ def figure(tables: Tables) -> Figure | None:
     drawn = maps.filter(pl.col("model").is_in(models))
     visible = drawn.filter(pl.col("attention") >= LEAST_DRAWN)
     visible = rounded(visible.drop("document", "second_sink"))  # in the titles of the maps
-    pairs = [pair(drawn.filter(pl.col("model") == name), ["layer"]) for name in models]
-    chart = alt.concat(*pairs, columns=2, spacing=26, data=data_source(visible))
+    pairs = [pair(drawn.filter(pl.col("model") == name), by) for name in models]
+    return drawn, visible, alt.concat(*pairs, columns=2, spacing=26, data=data_source(visible))
+
+
+def figure(tables: Tables) -> Figure | None:
+    found = pictured(tables, tables["second_sink_maps"], ["layer"])
+    if found is None:
+        return None
+    drawn, visible, chart = found
+    n_models = words.counted(drawn["model"].n_unique(), "model")
     facts = {"second": second(drawn).to_dicts(), "strongest": strongest(drawn).to_dicts()}
     return Figure(
         name="second_sink_maps",
@@ -48,7 +59,7 @@ def figure(tables: Tables) -> Figure | None:
             "layers at the depth of layers 5 and 20 of Llama-2-7B (Wray 2023), of the first tokens "
             "of a document. Orange ticks above: key 0 and the first terminator. "
             f"Formula: M[l,i,j]. Attention below {LEAST_DRAWN} is left blank. "
-            f"n = {words.counted(len(models), 'model')}, those whose first terminator gets "
+            f"n = {n_models}, those whose first terminator gets "
             "most, one text each. Unit: part of 1, linear scale. Positions and layers count "
             "from 0."
         ),
