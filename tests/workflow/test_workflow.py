@@ -4,8 +4,10 @@ import json
 import re
 import shutil
 
+import polars as pl
 import pytest
 
+from sinkscope.catalogue import all_tables
 from workflow.project import MINILM, Project, copy_of_workflow
 
 
@@ -37,6 +39,13 @@ def test_a_run_leaves_report_tables_figures_and_provenance(finished):
     assert job["seconds"] > 0
     assert 100 < job["peak_mb"] < 4000
     assert "torch" in job["versions"]
+
+
+def test_the_declared_order_of_a_table_leaves_no_two_rows_to_chance(finished):
+    for name, table in all_tables().items():
+        path = finished.folder / "results" / "tables" / f"{name}.parquet"
+        rows = pl.read_parquet(path).select(table.sort)
+        assert not rows.is_duplicated().any(), name
 
 
 def test_a_second_run_does_nothing(finished):

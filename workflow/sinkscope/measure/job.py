@@ -17,10 +17,10 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.extract.gpus import own_gpus
 from sinkscope.extract.model import Loaded, family_of, load_model, threads
 from sinkscope.extract.observe import attention_layers
-from sinkscope.files import replaced_folder, written
+from sinkscope.files import replaced_folder
 from sinkscope.measure.task import Task
 from sinkscope.tables.arrays import with_numbers
-from sinkscope.tables.contract import metadata_of_part
+from sinkscope.tables.contract import write_part
 
 # Fixed, since the order in which float32 numbers are added depends on it. One is enough: most of a
 # job is starting up.
@@ -51,10 +51,8 @@ def run(
         frames = measured(measure, row, Task(tuple(documents), settings), directory)
     with replaced_folder(out) as folder:
         for frame in declared.frames:
-            with written(folder / f"{frame}.parquet") as temporary:
-                rows = frames.get(frame, pl.DataFrame())
-                rows = rows.with_columns(model=pl.lit(row.model))
-                rows.write_parquet(temporary, metadata=metadata_of_part(name, frame))
+            rows = frames.get(frame, pl.DataFrame()).with_columns(model=pl.lit(row.model))
+            write_part(rows, name, frame, folder)
 
 
 def measured(

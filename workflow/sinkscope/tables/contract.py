@@ -72,13 +72,18 @@ def metadata(name: str, table: Table) -> dict[str, str]:
     }
 
 
-def metadata_of_part(experiment: str, frame: str) -> dict[str, str]:
-    """What a Parquet file of a measurement, of which tables are derived, states about itself."""
-    return {
+def write_part(rows: pl.DataFrame, experiment: str, frame: str, folder: Path) -> None:
+    """Write `folder`/FRAME.parquet, a measurement from which tables are derived. Its rows are sorted
+    by all columns that are not lists: a group_by returns rows in an order that varies between runs,
+    and the same measurement must have the same bytes."""
+    keys = [column for column, type_ in rows.schema.items() if not type_.is_nested()]
+    metadata = {
         "sinkscope_experiment": experiment,
         "sinkscope_frame": frame,
         "sinkscope_schema_version": SCHEMA_VERSION,
     }
+    with written(folder / f"{frame}.parquet") as temporary:
+        rows.sort(keys, maintain_order=True).write_parquet(temporary, metadata=metadata)
 
 
 def declared_as(tables: Mapping[str, Table]) -> list[Any]:
