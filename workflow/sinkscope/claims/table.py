@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sinkscope.tables.columns import INTERVAL
-from sinkscope.tables.table import Column, Table
+from sinkscope.tables.columns import INTERVAL, count, flag, layer, number, text
+from sinkscope.tables.table import Table
 
 OF_MEASURE = "unit of the measure"
 
@@ -12,100 +12,81 @@ TABLES: dict[str, Table] = {
         "one row per claim, subject and model of the run that stands for it. A claim is a "
         "statement of a study, tested by one number per model against a condition.",
         {
-            "number": Column("UInt16", "position of the claim among all, from 0"),
-            "claim": Column("String", "short name of the claim"),
-            "study": Column(
-                "String",
+            "number": layer("position of the claim among all, from 0"),
+            "claim": text("short name of the claim"),
+            "study": text(
                 "study that makes the claim: atlas (Pramodith 2023), second-sink (Wray 2023), "
                 "dormant-heads (Adewuyi 2025), literature (other papers, named in source), "
-                "design (notes of this project), or the name of a project's own file of claims",
+                "design (notes of this project), or the name of a project's own file of claims"
             ),
-            "kind": Column(
-                "String",
+            "kind": text(
                 "conclusion or hypothesis of the study, number that it prints, or setting of its "
-                "experiments",
+                "experiments"
             ),
-            "statement": Column("String", "what is claimed, in a sentence"),
-            "source": Column("String", "where the study says it"),
-            "subject": Column("String", "published model that the claim speaks about"),
-            "model": Column(
-                "String",
+            "statement": text("what is claimed, in a sentence"),
+            "source": text("where the study says it"),
+            "subject": text("published model that the claim speaks about"),
+            "model": text(
                 "model of the run that is the subject, or a relative of it; null if the run has "
-                "neither, or lacks a table that the measure reads",
+                "neither, or lacks a table that the measure reads"
             ),
-            "is_relative": Column(
-                "Boolean",
+            "is_relative": flag(
                 "whether model is only a relative: another softmax model of the same "
-                "architecture, which decides nothing",
+                "architecture, which decides nothing"
             ),
-            "measure": Column("String", "name of the function that computes the number"),
-            "options": Column("String", "arguments of the measure, as a JSON object"),
-            "condition": Column("String", "what the measured number must satisfy, in words"),
-            "published": Column(
-                "Float64",
-                "number that the study prints for the subject; null if it prints none",
-                OF_MEASURE,
+            "measure": text("name of the function that computes the number"),
+            "options": text("arguments of the measure, as a JSON object"),
+            "condition": text("what the measured number must satisfy, in words"),
+            "published": number(
+                "number that the study prints for the subject; null if it prints none", OF_MEASURE
             ),
-            "measured": Column(
-                "Float64",
+            "measured": number(
                 "number that the measure gives for model; null if model is null, if the run lacks "
                 "what the measure needs, or if what the claim speaks about (a sink, an induction "
                 "head) does not exist in the model",
                 OF_MEASURE,
             ),
-            "low": Column(
-                "Float64",
+            "low": number(
                 f"low end of the {INTERVAL} of measured; null if measured is not a mean or median "
                 "over documents (or computed from such), or of fewer than two",
                 OF_MEASURE,
             ),
-            "high": Column("Float64", "high end of the same interval of measured", OF_MEASURE),
-            "n_documents": Column(
-                "UInt32",
+            "high": number("high end of the same interval of measured", OF_MEASURE),
+            "n_documents": count(
                 "number of documents that measured and its interval are over; null for what is "
-                "not a mean or median over documents",
-                "count",
+                "not a mean or median over documents"
             ),
-            "difference": Column(
-                "Float64", "measured minus published; null if either is null", OF_MEASURE
-            ),
-            "meets": Column(
-                "Boolean",
+            "difference": number("measured minus published; null if either is null", OF_MEASURE),
+            "meets": flag(
                 "whether measured satisfies the condition; false if what the claim speaks about "
-                "does not exist in the model; null if it could not be measured",
+                "does not exist in the model; null if it could not be measured"
             ),
-            "is_clear": Column(
-                "Boolean",
+            "is_clear": flag(
                 "whether the whole interval gives the same answer as measured; false if it "
                 "includes a threshold of the condition, so that other documents may give another "
-                "answer; null without an interval. The verdict follows from measured alone",
+                "answer; null without an interval. The verdict follows from measured alone"
             ),
-            "verdict": Column(
-                "String",
-                "for this row: holds, does not hold, or not tested here (always for a relative)",
+            "verdict": text(
+                "for this row: holds, does not hold, or not tested here (always for a relative)"
             ),
-            "why": Column(
-                "String",
-                "why the row has no number or decides nothing, in sentences; empty otherwise",
+            "why": text(
+                "why the row has no number or decides nothing, in sentences; empty otherwise"
             ),
-            "sensitivity": Column(
-                "String",
+            "sensitivity": text(
                 "measured with other plausible definitions, such as other ranges of layers, in "
-                "words, with those that change meets; empty if the claim names none",
+                "words, with those that change meets; empty if the claim names none"
             ),
-            "ablation": Column(
-                "String",
+            "ablation": text(
                 "where meets is false: measured without a cause that could explain the "
                 "disagreement (padding, special tokens, length, library), in words, and whether "
                 "that meets the condition; empty if the claim names none or the run cannot "
-                "measure it",
+                "measure it"
             ),
-            "overall": Column(
-                "String",
+            "overall": text(
                 "for the claim over all subjects: does not hold (for one subject or more), holds "
                 "(for every subject), holds where tested (some subjects were not tested), or not "
                 "tested here (also if a claim about encoders and decoders was tested on one kind "
-                "only)",
+                "only)"
             ),
         },
         sort=("number", "subject", "model"),

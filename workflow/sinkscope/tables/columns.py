@@ -9,9 +9,35 @@ from sinkscope.tables.table import Column
 RATIO = "ratio"
 
 
+def number(meaning: str, unit: str) -> Column:
+    return Column("Float64", meaning, unit)
+
+
 def fraction(meaning: str) -> Column:
     """Attention, or another part of 1."""
-    return Column("Float64", meaning, SHARE)
+    return number(meaning, SHARE)
+
+
+def ratio(meaning: str) -> Column:
+    return number(meaning, RATIO)
+
+
+def count(meaning: str) -> Column:
+    return Column("UInt32", meaning, "count")
+
+
+def flag(meaning: str) -> Column:
+    return Column("Boolean", meaning)
+
+
+def layer(meaning: str) -> Column:
+    """The number of a layer, or of a head in its layer."""
+    return Column("UInt16", meaning)
+
+
+def position(meaning: str) -> Column:
+    """A position in the text, a rank, or another number that counts from 0."""
+    return Column("UInt32", meaning)
 
 
 def text(meaning: str) -> Column:

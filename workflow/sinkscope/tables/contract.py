@@ -73,9 +73,9 @@ def metadata(name: str, table: Table) -> dict[str, str]:
 
 
 def write_part(rows: pl.DataFrame, experiment: str, frame: str, folder: Path) -> None:
-    """Write `folder`/FRAME.parquet, a measurement from which tables are derived. Its rows are sorted
-    by all columns that are not lists: a group_by returns rows in an order that varies between runs,
-    and the same measurement must have the same bytes."""
+    """Write `folder`/FRAME.parquet, a measurement from which tables are derived. Its rows are
+    sorted by all columns that are not lists: a group_by returns rows in an order that varies
+    between runs, and the same measurement must have the same bytes."""
     keys = [column for column, type_ in rows.schema.items() if not type_.is_nested()]
     metadata = {
         "sinkscope_experiment": experiment,

@@ -5,8 +5,8 @@ and with a sentence in front.
 from __future__ import annotations
 
 from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section
-from sinkscope.tables.columns import LAYER, fraction, shared, text
-from sinkscope.tables.table import Column, Table
+from sinkscope.tables.columns import flag, fraction, shared, text
+from sinkscope.tables.table import Table
 
 TABLES: dict[str, Table] = {
     "bos": Table(
@@ -16,12 +16,11 @@ TABLES: dict[str, Table] = {
         {
             **shared("model", "document"),
             "input": text("with or without: whether the text has special tokens"),
-            "is_usual": Column(
-                "Boolean",
+            "is_usual": flag(
                 "whether the model reads the document with a special token in front in the rest "
-                "of the run",
+                "of the run"
             ),
-            "layer": LAYER,
+            **shared("layer"),
             "first_token": fraction(
                 "attention on key 0, mean over heads and queries: mean_i M[l,i,0]; the queries, "
                 "at the same positions in both inputs, are those after the position of the first "
@@ -47,7 +46,7 @@ TABLES: dict[str, Table] = {
                 "first one, mean over two of them; filler: with a sentence in front that ends in "
                 "a full stop; filler_comma: the same sentence with a comma at its end"
             ),
-            "layer": LAYER,
+            **shared("layer"),
             "role": text(
                 "key that receives the attention: first_token (key 0); first_terminator (the "
                 "first terminator of the text itself, after the sentence in front if one is "

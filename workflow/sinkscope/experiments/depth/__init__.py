@@ -7,8 +7,8 @@ Source: Queipo-de-Llano et al. 2025, arXiv 2510.06477.
 from __future__ import annotations
 
 from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section
-from sinkscope.tables.columns import RATIO, fraction, shared
-from sinkscope.tables.table import Column, Table
+from sinkscope.tables.columns import count, fraction, layer, number, ratio, shared
+from sinkscope.tables.table import Table
 
 TABLES: dict[str, Table] = {
     "matrix_entropy": Table(
@@ -19,33 +19,27 @@ TABLES: dict[str, Table] = {
         "experiment_tokens).",
         {
             **shared("model", "document"),
-            "layer": Column(
-                "UInt16", "layer that the residual states enter, counted from 0; 0: the embeddings"
+            "layer": layer(
+                "layer that the residual states enter, counted from 0; 0: the embeddings"
             ),
-            "n_tokens": Column("UInt32", "number of tokens read, key 0 included", "count"),
-            "entropy": Column(
-                "Float64",
+            "n_tokens": count("number of tokens read, key 0 included"),
+            "entropy": number(
                 "H(X) / log min(n_tokens, d), over the states of all tokens; 0: they lie on one "
                 "line, 1: all directions hold the same amount; null for one token",
                 "part of the maximum",
             ),
-            "entropy_no_first": Column(
-                "Float64",
+            "entropy_no_first": number(
                 "the same over the states of all tokens except key 0: H / log min(n_tokens - 1, "
                 "d); null for one or two tokens",
                 "part of the maximum",
             ),
-            "nats": Column("Float64", "H(X) over all tokens, not divided", "nats"),
-            "nats_no_first": Column(
-                "Float64",
-                "H over all tokens except key 0, not divided; null for one token",
-                "nats",
+            "nats": number("H(X) over all tokens, not divided", "nats"),
+            "nats_no_first": number(
+                "H over all tokens except key 0, not divided; null for one token", "nats"
             ),
-            "norm_ratio": Column(
-                "Float64",
+            "norm_ratio": ratio(
                 "L2 norm of key 0's state divided by the median norm of the other tokens' states; "
-                "null for one token",
-                RATIO,
+                "null for one token"
             ),
             "square_share": fraction(
                 "squared norm of key 0's state divided by the sum over all tokens; a lower bound "

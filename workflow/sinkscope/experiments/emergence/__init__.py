@@ -6,7 +6,7 @@ Sources: Gu et al. 2024, Xiao et al. 2023.
 from __future__ import annotations
 
 from sinkscope.declarations.experiment import Experiment, Section
-from sinkscope.tables.columns import LAYER, MODEL, fraction, shared, text
+from sinkscope.tables.columns import fraction, number, position, shared, text
 from sinkscope.tables.table import Column, Table
 
 NATS = "nats per token"
@@ -23,25 +23,22 @@ TABLES: dict[str, Table] = {
         "one row per zoo model, logged training step, window, layer and head. Measured during "
         "training, on held-out texts no shorter than the longest window (Gu et al. 2024).",
         {
-            "model": MODEL,
+            **shared("model"),
             "family": FAMILY,
             "attention": ATTENTION,
-            "step": Column(
-                "UInt32",
-                "optimizer steps done; 0 is before training, the last logged step is its end",
+            "step": position(
+                "optimizer steps done; 0 is before training, the last logged step is its end"
             ),
             "tokens": Column(
                 "UInt64", "tokens trained on so far, special tokens included", "tokens"
             ),
-            "train_loss": Column(
-                "Float64",
+            "train_loss": number(
                 "training loss of the whole model, mean over the steps since the previous logged "
                 "step, per predicted token; with a teacher (distilbert) the weighted loss of "
                 "distillation; null at step 0",
                 NATS,
             ),
-            "heldout_loss": Column(
-                "Float64",
+            "heldout_loss": number(
                 "cross-entropy of the whole model on held-out rows, mean over predicted tokens: "
                 "the next token for decoders, hidden tokens for encoders",
                 NATS,
@@ -73,7 +70,7 @@ TABLES: dict[str, Table] = {
         "with and without special tokens in front, which shows whether its sink follows the first "
         "position or the special token.",
         {
-            "model": MODEL,
+            **shared("model"),
             "family": FAMILY,
             "attention": ATTENTION,
             "input": text(
@@ -83,7 +80,7 @@ TABLES: dict[str, Table] = {
                 "with a special token in front)"
             ),
             "window": Column("UInt32", "length of the inputs, special tokens included", "tokens"),
-            "layer": LAYER,
+            **shared("layer"),
             "first_token": fraction(
                 "attention on key 0, mean over heads, texts and all queries: mean_i M[l,i,0]"
             ),
@@ -100,8 +97,7 @@ TABLES: dict[str, Table] = {
                 "first_and_special if every query spread its attention evenly over the keys it "
                 "sees; the same for all layers"
             ),
-            "loss": Column(
-                "Float64",
+            "loss": number(
                 "cross-entropy of the trained model on held-out rows read as in training, in "
                 "float32, mean over predicted tokens; the same in all rows of a model",
                 NATS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sinkscope.experiments.head_roles.constants import KINDS, ON, ROLES
-from sinkscope.tables.columns import RATIO, estimated, fraction, shared, text
+from sinkscope.tables.columns import count, estimated, fraction, layer, number, ratio, shared, text
 from sinkscope.tables.table import Column, Table
 
 NATS = "nats per token"
@@ -16,14 +16,11 @@ NUMBERS = {
         "fraction of the queries that see the key, itself excepted, that give it at least half of "
         "their attention in this head; null if no key is seen by sink_queries of them"
     ),
-    "value_ratio": Column(
-        "Float64",
+    "value_ratio": ratio(
         "norm of what the key sends, |W_O v|, over the median of that of all other keys; of a head "
-        "with a gate g, |W_O (g v)|, root mean square over queries",
-        RATIO,
+        "with a gate g, |W_O (g v)|, root mean square over queries"
     ),
-    "stable_rank": Column(
-        "Float64",
+    "stable_rank": number(
         "of the head's outputs W_O sum_j A[i,j] v_j of all queries, gates included: sum of the "
         "squared singular values over the largest; 1: all point in one direction",
         "rank",
@@ -39,8 +36,7 @@ KEYS = {"sink": "the head's key", "random": "a seeded random other key"}
 
 
 def change(on: str, kind: str) -> Column:
-    return Column(
-        "Float64",
+    return number(
         f"how much the head's outputs change if {WHAT[kind]}, on {KEYS[on]}: root of the sum of "
         "squares of the change over that of the outputs, after gates and W_O, over all queries but "
         "the key's own; null where there is no such key, or no other text",
@@ -51,13 +47,12 @@ def change(on: str, kind: str) -> Column:
 CHANGES = {f"{on}_{kind}": change(on, kind) for kind in KINDS for on in ON}
 EDIT = {
     "role": ROLE,
-    "layer": Column("UInt16", "layer of a single head; null for all heads of the role together"),
-    "head": Column("UInt16", "a single head; null for all heads of the role together"),
+    "layer": layer("layer of a single head; null for all heads of the role together"),
+    "head": layer("a single head; null for all heads of the role together"),
     "edit": text("; ".join(f"{kind}: {WHAT[kind]}" for kind in KINDS)),
     "edited_key": text("; ".join(f"{on}: {KEYS[on]}" for on in ON) + " of each of these heads"),
 }
-COSINE = Column(
-    "Float64",
+COSINE = number(
     "cosine between the final state of a token and that of the pass without edits, mean over "
     "tokens",
     "cosine, -1 to 1",
@@ -74,8 +69,8 @@ TABLES: dict[str, Table] = {
                     "the commonest role over the documents in which the head has a sink, if these "
                     f"are at least half: {', '.join(ROLES)}; mixed if two are as common"
                 ),
-                "n_documents": Column("UInt32", "number of documents", "count"),
-                "n_events": Column("UInt32", "number of documents with a sink", "count"),
+                "n_documents": count("number of documents"),
+                "n_events": count("number of documents with a sink"),
                 "key_class": text("commonest class of the key over documents"),
                 **NUMBERS,
                 **CHANGES,
@@ -91,10 +86,9 @@ TABLES: dict[str, Table] = {
             {
                 **shared("model"),
                 **EDIT,
-                "n_documents": Column("UInt32", "number of documents with such heads", "count"),
-                "n_heads": Column("Float64", "number of edited heads, mean", "count"),
-                "loss_change": Column(
-                    "Float64",
+                "n_documents": count("number of documents with such heads"),
+                "n_heads": number("number of edited heads, mean", "count"),
+                "loss_change": number(
                     "negative log likelihood per predicted token minus that without edits; null "
                     "for a model without an output head",
                     NATS,
@@ -128,14 +122,12 @@ TABLES: dict[str, Table] = {
         {
             **shared("model", "document"),
             **EDIT,
-            "n_heads": Column("UInt32", "number of edited heads, over all layers", "count"),
-            "n_predicted": Column("UInt32", "number of tokens that are predicted", "count"),
-            "loss": Column(
-                "Float64",
-                "negative log likelihood of the predicted tokens, mean, as in the table masks",
-                NATS,
+            "n_heads": count("number of edited heads, over all layers"),
+            "n_predicted": count("number of tokens that are predicted"),
+            "loss": number(
+                "negative log likelihood of the predicted tokens, mean, as in the table masks", NATS
             ),
-            "dense_loss": Column("Float64", "the same without edits", NATS),
+            "dense_loss": number("the same without edits", NATS),
             "cosine": COSINE,
         },
         sort=("model", "document", "role", "layer", "head", "edit", "edited_key"),

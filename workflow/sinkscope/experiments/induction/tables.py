@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sinkscope.tables.columns import QUERY, estimated, fraction, shared, text
-from sinkscope.tables.table import Column, Table
+from sinkscope.tables.columns import estimated, flag, fraction, position, shared, text
+from sinkscope.tables.table import Table
 
 OF_HEADS = {
     **shared("model", "layer", "head"),
@@ -16,9 +16,8 @@ OF_HEADS = {
         "attention on the same token in the first repeat, mean over random sequences and "
         "all queries of the second repeat: mean_i A[l,h,i,i-n]"
     ),
-    "is_induction": Column(
-        "Boolean",
-        "whether the head is an induction head: induction_score is at least threshold",
+    "is_induction": flag(
+        "whether the head is an induction head: induction_score is at least threshold"
     ),
     "threshold": fraction(
         "induction score from which a head is an induction head (setting induction_threshold)"
@@ -63,8 +62,8 @@ TABLES: dict[str, Table] = {
                 "the first tokens of a document (setting induction_text_tokens, and no fewer than "
                 "repeated has)"
             ),
-            "query": QUERY,
-            "key": Column("UInt32", "position of the key, counted from 0, at most query"),
+            **shared("query"),
+            "key": position("position of the key, counted from 0, at most query"),
             "attention": fraction(
                 "attention that the query gives the key: A[l,h,i,j], to four decimals"
             ),

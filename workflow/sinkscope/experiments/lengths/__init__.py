@@ -6,8 +6,8 @@ Means over documents mix lengths: attention to one token must fall as more token
 from __future__ import annotations
 
 from sinkscope.declarations.experiment import Experiment, Section
-from sinkscope.tables.columns import LAYER, RATIO, fraction, shared, text
-from sinkscope.tables.table import Column, Table
+from sinkscope.tables.columns import count, fraction, ratio, shared, text
+from sinkscope.tables.table import Table
 
 TABLES: dict[str, Table] = {
     "sink_lengths": Table(
@@ -17,18 +17,16 @@ TABLES: dict[str, Table] = {
         "encoders keep the special tokens and the mask token after the text.",
         {
             **shared("model", "document"),
-            "n_tokens": Column(
-                "UInt32",
+            "n_tokens": count(
                 "number of tokens of the beginning, special tokens included; the largest of a "
-                "document is the whole document, or what the model takes of it",
-                "count",
+                "document is the whole document, or what the model takes of it"
             ),
-            "layer": LAYER,
+            **shared("layer"),
             "key_set": text(
                 "set of keys S that the attention is summed over: first_token (key 0) or "
                 "listed_sinks (key 0, special tokens except the mask, first terminator)"
             ),
-            "n_keys": Column("UInt32", "number of keys of the beginning in the set", "count"),
+            "n_keys": count("number of keys of the beginning in the set"),
             "mass": fraction(
                 "attention on the keys of the set, summed over these keys, mean over heads and "
                 "all queries of the beginning: mean_i sum_{j in S} M[l,i,j]"
@@ -39,9 +37,7 @@ TABLES: dict[str, Table] = {
                 "sees); for key 0 and n tokens (1 + 1/2 + ... + 1/n) / n under a causal mask, 1/n "
                 "without a mask"
             ),
-            "times_uniform": Column(
-                "Float64", "mass divided by uniform; 1: no more than uniform attention", RATIO
-            ),
+            "times_uniform": ratio("mass divided by uniform; 1: no more than uniform attention"),
         },
         sort=("model", "document", "n_tokens", "layer", "key_set"),
     ),

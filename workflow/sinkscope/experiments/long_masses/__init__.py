@@ -7,7 +7,7 @@ All queries cost tokens x tokens. Queries drawn at random give every mean with a
 from __future__ import annotations
 
 from sinkscope.declarations.experiment import Experiment, Section, Setting
-from sinkscope.tables.columns import KEY, KEY_CLASS, TOKEN, fraction, shared, text
+from sinkscope.tables.columns import count, fraction, shared, text
 from sinkscope.tables.table import Column, Table
 
 SAMPLED = "null where all queries were read"
@@ -24,11 +24,9 @@ def with_error(name: str, meaning: str) -> dict[str, Column]:
 
 
 READ = {
-    "n_tokens": Column("UInt32", "tokens of the document that were read", "count"),
-    "n_queries": Column(
-        "UInt32",
-        "queries that the numbers are computed from: n_tokens, or those of the sample",
-        "count",
+    "n_tokens": count("tokens of the document that were read"),
+    "n_queries": count(
+        "queries that the numbers are computed from: n_tokens, or those of the sample"
     ),
 }
 TABLES: dict[str, Table] = {
@@ -38,7 +36,7 @@ TABLES: dict[str, Table] = {
         {
             **shared("model", "document", "layer"),
             "key_set": text("set of keys S, as in the table sink_mass, without sinks"),
-            "n_keys": Column("UInt32", "number of keys of the document in the set", "count"),
+            "n_keys": count("number of keys of the document in the set"),
             **READ,
             **with_error(
                 "mass",
@@ -57,21 +55,16 @@ TABLES: dict[str, Table] = {
         "one row per model, document, layer and key, for the long_mass_keys keys (a setting) that "
         "receive most in the layer, among those that at least half of the queries see.",
         {
-            **shared("model", "document", "layer"),
-            "key": KEY,
-            "token": TOKEN,
-            "key_class": KEY_CLASS,
+            **shared("model", "document", "layer", "key", "token", "key_class"),
             **READ,
             **with_error(
                 "received",
                 "attention on the key, mean over heads and over the queries that see it: mean_i "
                 "M[l,i,j]",
             ),
-            "n_max": Column(
-                "UInt32",
+            "n_max": count(
                 "how many of the n_queries queries have this key as their max key; of a sample, "
-                "nothing is said of the other queries",
-                "count",
+                "nothing is said of the other queries"
             ),
         },
         sort=("model", "document", "layer", "key"),

@@ -11,8 +11,8 @@ from typing import Any
 
 from sinkscope.declarations.experiment import Experiment, Section, Setting
 from sinkscope.documents import AnyDocument
-from sinkscope.tables.columns import fraction, shared, text
-from sinkscope.tables.table import Column, Table
+from sinkscope.tables.columns import count, fraction, number, position, shared, text
+from sinkscope.tables.table import Table
 
 NATS = "nats per token"
 ATTENTION = {
@@ -21,7 +21,7 @@ ATTENTION = {
         "keys, all at their places in the text; rolling: the same at their places in a cache, "
         "so that the sinks stay as near as the cache is long"
     ),
-    "window": Column("UInt32", "number of keys per query, itself included; null if dense", "count"),
+    "window": count("number of keys per query, itself included; null if dense"),
 }
 TABLES: dict[str, Table] = {
     "long_texts": Table(
@@ -30,15 +30,13 @@ TABLES: dict[str, Table] = {
         {
             **shared("model", "document"),
             **ATTENTION,
-            "n_sinks": Column("UInt32", "how many of these keys are the first tokens", "count"),
-            "n_tokens": Column("UInt32", "number of tokens read", "count"),
+            "n_sinks": count("how many of these keys are the first tokens"),
+            "n_tokens": count("number of tokens read"),
             "share_of_pairs": fraction("query-key pairs kept over those of dense attention"),
-            "loss": Column(
-                "Float64", "negative log likelihood of all tokens but the first, mean", NATS
-            ),
-            "perplexity": Column("Float64", "exp of loss", "perplexity"),
-            "loss_late": Column("Float64", "loss of the second half of the tokens", NATS),
-            "perplexity_late": Column("Float64", "exp of loss_late", "perplexity"),
+            "loss": number("negative log likelihood of all tokens but the first, mean", NATS),
+            "perplexity": number("exp of loss", "perplexity"),
+            "loss_late": number("loss of the second half of the tokens", NATS),
+            "perplexity_late": number("exp of loss_late", "perplexity"),
         },
         sort=("model", "document", "attention", "window"),
     ),
@@ -48,9 +46,8 @@ TABLES: dict[str, Table] = {
         {
             **shared("model", "document"),
             **ATTENTION,
-            "position": Column("UInt32", "first of these positions, counted from 0"),
-            "loss": Column(
-                "Float64",
+            "position": position("first of these positions, counted from 0"),
+            "loss": number(
                 "negative log likelihood of the tokens at these positions, mean; the first token "
                 "is not predicted",
                 NATS,

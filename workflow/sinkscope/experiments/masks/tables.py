@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from sinkscope.tables.columns import estimated, fraction, shared, text
-from sinkscope.tables.table import Column, Table
+from sinkscope.tables.columns import count, estimated, flag, fraction, number, shared, text
+from sinkscope.tables.table import Table
 
 MASK = text(
     "keys that a query may attend to: dense (all that the model lets it see), or a mask of the "
     "setting masks; every query keeps itself"
 )
-IS_CONTROL = Column(
-    "Boolean",
+IS_CONTROL = flag(
     "whether the sinks, or other listed keys, of the mask are replaced by as many random keys per "
-    "query",
+    "query"
 )
 NATS = "nats per token"
-N_SINKS = Column(
-    "Float64",
-    "number of keys that are sinks of a layer in the dense pass, mean over layers",
-    "count",
+N_SINKS = number(
+    "number of keys that are sinks of a layer in the dense pass, mean over layers", "count"
 )
 PAIRS = fraction(
     "number of query-key pairs that the mask allows over the number that the model lets see, of "
     "all layers"
 )
-LOSS = Column(
-    "Float64",
+LOSS = number(
     "negative log likelihood of the tokens that are predicted, mean over them: of decoders all but "
     "the first; of encoders 15 % of the ordinary tokens (setting mask_seed), all of which are "
     "masked at once; null for a model without an output head",
@@ -35,8 +31,7 @@ AGREEMENT = fraction(
     "fraction of the predictions whose most likely token is that of the dense pass; null for a "
     "model without an output head"
 )
-COSINE = Column(
-    "Float64",
+COSINE = number(
     "cosine between the final state of a token and that of the dense pass, mean over tokens",
     "cosine, -1 to 1",
 )
@@ -55,19 +50,17 @@ TABLES: dict[str, Table] = {
             {
                 **shared("model"),
                 **OF_DOCUMENT,
-                "n_documents": Column("UInt32", "number of documents", "count"),
-                "loss": Column(
-                    "Float64",
+                "n_documents": count("number of documents"),
+                "loss": number(
                     "negative log likelihood per predicted token of all documents together: sum "
                     "over tokens, divided by their number; null for a model without an output head",
                     NATS,
                 ),
-                "perplexity": Column("Float64", "exp of loss", "perplexity"),
-                "loss_change": Column(
-                    "Float64", "loss minus loss of the dense pass over the same tokens", NATS
+                "perplexity": number("exp of loss", "perplexity"),
+                "loss_change": number(
+                    "loss minus loss of the dense pass over the same tokens", NATS
                 ),
-                "control_loss": Column(
-                    "Float64",
+                "control_loss": number(
                     "loss of the control minus loss of the mask, over the same tokens: above 0 if "
                     "the sinks do more than random keys; null for a control, a mask without one, "
                     "and a model without an output head",
@@ -75,8 +68,7 @@ TABLES: dict[str, Table] = {
                 ),
                 "agreement": AGREEMENT,
                 "cosine": COSINE,
-                "control_cosine": Column(
-                    "Float64",
+                "control_cosine": number(
                     "cosine of the mask minus cosine of its control: above 0 if the sinks do more "
                     "than random keys; null for a control and for a mask without one",
                     "difference of cosines",
@@ -96,8 +88,8 @@ TABLES: dict[str, Table] = {
         {
             **shared("model", "document"),
             **OF_DOCUMENT,
-            "n_tokens": Column("UInt32", "number of tokens read", "count"),
-            "n_predicted": Column("UInt32", "number of tokens that are predicted", "count"),
+            "n_tokens": count("number of tokens read"),
+            "n_predicted": count("number of tokens that are predicted"),
             "loss": LOSS,
             "agreement": AGREEMENT,
             "cosine": COSINE,
@@ -116,15 +108,12 @@ TABLES: dict[str, Table] = {
             "found_sinks": fraction(
                 "attention on the keys that are sinks under the mask, by the same rule"
             ),
-            "n_found": Column("UInt32", "number of keys that are sinks under the mask", "count"),
-            "n_new": Column(
-                "UInt32", "number of them that are no sinks of the layer in the dense pass", "count"
-            ),
+            "n_found": count("number of keys that are sinks under the mask"),
+            "n_new": count("number of them that are no sinks of the layer in the dense pass"),
             "first_token": fraction("attention on key 0"),
             "own": fraction("attention of a query to its own token"),
             "local": fraction("attention on keys at most 5 tokens away, its position included"),
-            "entropy": Column(
-                "Float64",
+            "entropy": number(
                 "entropy of a query's attention over the logarithm of the number of keys that the "
                 "mask lets it see, mean over queries that see more than one; null without any",
                 "part of the maximum",
@@ -141,12 +130,8 @@ TABLES: dict[str, Table] = {
             "mask": MASK,
             "is_control": IS_CONTROL,
             **shared("layer", "key", "token", "key_class"),
-            "is_dense_sink": Column(
-                "Boolean", "whether the key is a sink of the layer in the dense pass, too"
-            ),
-            "n_queries": Column(
-                "UInt32", "number of queries that see the key under the mask", "count"
-            ),
+            "is_dense_sink": flag("whether the key is a sink of the layer in the dense pass, too"),
+            "n_queries": count("number of queries that see the key under the mask"),
             "received": fraction(
                 "attention on the key, mean over heads and the queries that see it"
             ),

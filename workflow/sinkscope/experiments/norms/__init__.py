@@ -7,12 +7,22 @@ Sources: Sun et al. 2024, Guo et al. 2024, Kobayashi et al. 2020.
 from __future__ import annotations
 
 from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section
-from sinkscope.tables.columns import RATIO, fraction, shared, text
+from sinkscope.tables.columns import (
+    count,
+    flag,
+    fraction,
+    layer,
+    number,
+    position,
+    ratio,
+    shared,
+    text,
+)
 from sinkscope.tables.table import Column, Table
 
 NORM = "L2 norm"
-STATE_LAYER = Column("UInt16", "layer that the residual state enters, counted from 0")
-POSITION = Column("UInt32", "position of the token, counted from 0")
+STATE_LAYER = layer("layer that the residual state enters, counted from 0")
+POSITION = position("position of the token, counted from 0")
 
 
 def beside_others(vector: str) -> Column:
@@ -21,7 +31,7 @@ def beside_others(vector: str) -> Column:
         f"norm of its {vector} divided by the median over all tokens that are not sinks; null if "
         "all tokens are sinks or the norms are not known"
     )
-    return Column("Float64", meaning, RATIO)
+    return ratio(meaning)
 
 
 TABLES: dict[str, Table] = {
@@ -34,16 +44,14 @@ TABLES: dict[str, Table] = {
             "layer": STATE_LAYER,
             "position": POSITION,
             **shared("token", "key_class"),
-            "state": Column("Float64", "norm of the residual state that enters the layer", NORM),
-            "key": Column(
-                "Float64",
+            "state": number("norm of the residual state that enters the layer", NORM),
+            "key": number(
                 "norm of the key vector that enters the attention (after rotary embedding), mean "
                 "over key-value heads; null where the model has code of its own for its attention, "
                 "which does not show them",
                 NORM,
             ),
-            "value": Column(
-                "Float64",
+            "value": number(
                 "norm of the value vector, before the output projection, mean over key-value heads",
                 NORM,
             ),
@@ -63,10 +71,9 @@ TABLES: dict[str, Table] = {
                 "first_terminator (the first token that ends a sentence), or the class of a "
                 "special token (bos, cls, sep or eos)"
             ),
-            "position": Column(
-                "UInt32",
+            "position": position(
                 "position of the sink token, counted from 0; a special token that occurs twice "
-                "has two rows",
+                "has two rows"
             ),
             "state": beside_others("residual state"),
             "key": beside_others("key vector (mean over key-value heads)"),
@@ -85,9 +92,7 @@ TABLES: dict[str, Table] = {
                 "special (bos, cls, sep, eos and mask) or listed_sinks (key 0, special tokens "
                 "except the mask, first terminator)"
             ),
-            "n_keys": Column(
-                "UInt32", "number of keys of the document in the set; 0 if it has none", "count"
-            ),
+            "n_keys": count("number of keys of the document in the set; 0 if it has none"),
             "mass": fraction(
                 "attention on the keys of the set, summed over these keys, mean over heads and "
                 "all queries: mean_i sum_{j in S} M[l,i,j]; not divided by the sum of the row, so "
@@ -108,23 +113,21 @@ TABLES: dict[str, Table] = {
         {
             **shared("model", "document"),
             "layer": STATE_LAYER,
-            "rank": Column(
-                "UInt32", "rank of the entry by magnitude within document and layer; 0 is largest"
+            "rank": position(
+                "rank of the entry by magnitude within document and layer; 0 is largest"
             ),
-            "dimension": Column("UInt32", "dimension of the residual state, counted from 0"),
+            "dimension": position("dimension of the residual state, counted from 0"),
             "position": POSITION,
             **shared("token", "key_class"),
-            "activation": Column("Float64", "value of the entry, with its sign", "activation"),
-            "median": Column(
-                "Float64",
+            "activation": number("value of the entry, with its sign", "activation"),
+            "median": number(
                 "median magnitude over all positions and dimensions of the document's state in "
                 "this layer",
                 "activation",
             ),
-            "is_massive": Column(
-                "Boolean",
+            "is_massive": flag(
                 "whether the magnitude is above 100 and above 1,000 times the median (Sun et al. "
-                "2024)",
+                "2024)"
             ),
         },
         sort=("model", "document", "layer", "rank"),

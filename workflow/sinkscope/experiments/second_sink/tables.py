@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from sinkscope.tables.columns import (
-    DOCUMENT,
-    LAYER,
-    MODEL,
-    RATIO,
+    count,
     estimated,
+    flag,
     fraction,
+    layer,
+    number,
+    position,
+    ratio,
     shared,
     text,
 )
@@ -17,25 +19,20 @@ from sinkscope.tables.table import Column, Table
 COSINE = "cosine, -1 to 1"
 DISTANCE = "L2 distance, 0 to 2"
 
-TERMINATOR = Column(
-    "UInt32",
-    "position of the first terminator, the first token that ends a sentence, counted from 0",
+TERMINATOR = position(
+    "position of the first terminator, the first token that ends a sentence, counted from 0"
 )
 # How like the state of the first terminator is to that of key 0, in one document.
 LIKENESS = {
-    "cosine": Column(
-        "Float64",
+    "cosine": number(
         "cosine between the residual states of the first terminator and of key 0 that "
         "enter the layer",
         COSINE,
     ),
-    "unit_distance": Column(
-        "Float64",
-        "distance between the same two states, each divided by its L2 norm",
-        DISTANCE,
+    "unit_distance": number(
+        "distance between the same two states, each divided by its L2 norm", DISTANCE
     ),
-    "cosine_others": Column(
-        "Float64",
+    "cosine_others": number(
         "for comparison with cosine: median cosine of all other positions' states to that "
         "of key 0; null if the document has no other position",
         COSINE,
@@ -49,12 +46,12 @@ def over_documents(column: Column) -> Column:
 
 
 OF_LAYERS = {
-    "model": MODEL,
+    **shared("model"),
     "mark": text(
         "mark that stands at the first terminator in every document; own: each document as it is"
     ),
-    "layer": LAYER,
-    "n_documents": Column("UInt32", "number of documents that second_sink is the mean of", "count"),
+    **shared("layer"),
+    "n_documents": count("number of documents that second_sink is the mean of"),
     "first_token": fraction(
         "attention on key 0, mean over heads, over the queries after the first terminator "
         "(encoders: all queries except key 0 and that terminator) and over documents; "
@@ -64,10 +61,8 @@ OF_LAYERS = {
         "attention on the first terminator, averaged in the same way; null if no document "
         "has such a query"
     ),
-    "ratio": Column(
-        "Float64",
-        "second_sink divided by first_token, both means over documents; null if they are null",
-        RATIO,
+    "ratio": ratio(
+        "second_sink divided by first_token, both means over documents; null if they are null"
     ),
     "next_terminator": fraction(
         "attention on the second terminator, mean over heads, over the queries after it "
@@ -81,29 +76,25 @@ OF_LAYERS = {
     "threshold": fraction(
         "attention from which a layer holds a second sink (setting second_sink_mass)"
     ),
-    "is_second_sink": Column(
-        "Boolean",
+    "is_second_sink": flag(
         "whether the layer holds a second sink: second_sink is at least threshold; false "
-        "if second_sink is null",
+        "if second_sink is null"
     ),
     **{name: over_documents(column) for name, column in LIKENESS.items()},
-    "n_states": Column("UInt32", "number of documents whose states convergence compares", "count"),
-    "convergence": Column(
-        "Float64",
+    "n_states": count("number of documents whose states convergence compares"),
+    "convergence": number(
         "cosine between the states of the first terminator in two documents, mean over "
         "all pairs of documents; null if n_states is 1",
         COSINE,
     ),
-    "convergence_low": Column(
-        "Float64",
+    "convergence_low": number(
         "low end of the 95 % bootstrap interval over documents of convergence, over the pairs of "
         "different documents of each resample; only of the texts as they are (mark own), and null "
         "if they are fewer than three or more than documents_in_report",
         COSINE,
     ),
-    "convergence_high": Column("Float64", "high end of the same interval of convergence", COSINE),
-    "convergence_distance": Column(
-        "Float64",
+    "convergence_high": number("high end of the same interval of convergence", COSINE),
+    "convergence_distance": number(
         "root mean square distance between the same states, each divided by its L2 norm, "
         "over all pairs of documents: sqrt(2 - 2 convergence); null if n_states is 1",
         DISTANCE,
@@ -131,17 +122,12 @@ TABLES: dict[str, Table] = {
                 "has as one token of the same form), or only the mark of the text itself if it is "
                 "of another script or one of several in its token, such as ?!"
             ),
-            "is_own": Column(
-                "Boolean",
-                "whether the mark is that of the text itself",
-            ),
-            "layer": LAYER,
+            "is_own": flag("whether the mark is that of the text itself"),
+            **shared("layer"),
             "key": TERMINATOR,
-            "n_queries": Column(
-                "UInt32",
+            "n_queries": count(
                 "number of queries that first_token and second_sink average over: those after the "
-                "first terminator (encoders: all except key 0 and that terminator)",
-                "count",
+                "first terminator (encoders: all except key 0 and that terminator)"
             ),
             "first_token": fraction(
                 "attention on key 0, mean over heads and the n_queries: mean_i M[l,i,0]; null if "
@@ -151,9 +137,7 @@ TABLES: dict[str, Table] = {
                 "attention on the first terminator, mean over heads and the n_queries: mean_i "
                 "M[l,i,key]; null if n_queries is 0"
             ),
-            "ratio": Column(
-                "Float64", "second_sink divided by first_token; null if n_queries is 0", RATIO
-            ),
+            "ratio": ratio("second_sink divided by first_token; null if n_queries is 0"),
             "next_terminator": fraction(
                 "attention on the second terminator, mean over heads and the queries after it "
                 "(encoders: all except key 0 and the two terminators); null if the document has "
@@ -163,11 +147,10 @@ TABLES: dict[str, Table] = {
                 "attention on key 0, mean over heads and the queries between key 0 and the first "
                 "terminator; null for encoders, and if no token is between them"
             ),
-            "strongest_key": Column(
-                "UInt32",
+            "strongest_key": position(
                 "position of the key other than 0 with the highest attention, mean over heads and "
                 "the queries that see it, among keys that more than half of the queries see; it "
-                "may be the first terminator; 0 if no key qualifies",
+                "may be the first terminator; 0 if no key qualifies"
             ),
             "strongest_token": text(
                 "token at strongest_key, as it is shown; ▁ is a space in front of it, ⏎ a line end"
@@ -207,12 +190,11 @@ TABLES: dict[str, Table] = {
         "included. Likeness of the first terminators of two documents; only the first documents "
         "of the table of documents (setting documents_in_report), each as it is.",
         {
-            "model": MODEL,
-            "layer": Column("UInt16", "layer that the residual states enter, counted from 0"),
-            "document": DOCUMENT,
+            **shared("model"),
+            "layer": layer("layer that the residual states enter, counted from 0"),
+            **shared("document"),
             "other": text("name of the document that it is compared with"),
-            "cosine": Column(
-                "Float64",
+            "cosine": number(
                 "cosine between the residual states of the first terminators of the two documents",
                 COSINE,
             ),
@@ -225,10 +207,9 @@ TABLES: dict[str, Table] = {
         "among the first 24.",
         {
             **shared("model", "document"),
-            "layer": Column(
-                "UInt16",
+            "layer": layer(
                 "layer, counted from 0: the one at the depth of layer 5, or of layer 20, of the 32 "
-                "of Llama-2-7B",
+                "of Llama-2-7B"
             ),
             "second_sink": TERMINATOR,
             **shared("query", "key"),
