@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 
 import tiny
 from sinkscope.bench.corpus import GPU_SHAPES, load, rows_of, shipped_config
-from sinkscope.bench.corpus_ways import BATCH, SUMMARIES, Times, run_as_job, run_plain, timed
+from sinkscope.bench.corpus_ways import BATCH, SUMMARIES, run_as_job, run_plain
 from sinkscope.bench.gpu import SHAPES
+from sinkscope.bench.rounds import Times, timed
 from sinkscope.bench.texts import make_documents
 from sinkscope.cli import app
 from sinkscope.config import settings_of

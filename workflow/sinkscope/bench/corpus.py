@@ -8,28 +8,18 @@ alternate in one process per model, after one warm-up of both.
 
 from __future__ import annotations
 
-import multiprocessing
-import statistics
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
-from sinkscope.bench.corpus_ways import (
-    BATCH,
-    N_MAPPED,
-    Times,
-    peaks_of,
-    run_plain,
-    timed,
-    timed_job,
-)
+from sinkscope.bench.corpus_ways import BATCH, N_MAPPED, peaks_of, run_plain, timed_job
 from sinkscope.bench.gpu import build
+from sinkscope.bench.rounds import Times, alternating, in_process, print_table, timed
 from sinkscope.bench.texts import ids_of, make_documents
 from sinkscope.config import find_model, read_config, read_models, settings_of
 from sinkscope.errors import SinkscopeError
@@ -68,25 +58,19 @@ def run_bench(
     n_documents: None for 200 on a processor and 2,000 on a GPU. Raises SinkscopeError for an
     unknown model, and for one that needs a GPU where there is none.
     """
-    names = tuple(dict.fromkeys(models)) or default_models()
+    default = tuple(GPU_SHAPES) if torch.cuda.is_available() else TABLE_MODELS
+    names = tuple(dict.fromkeys(models)) or default
     for name in names:
         check_model(name)
     rows: list[dict[str, Any]] = []
     for name in names:
         n = n_documents or (2000 if name in GPU_SHAPES else 200)
-        # A process per model, so that its peak memory is its own.
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, mp_context=spawn) as process:
-            measured = process.submit(measure, name, n, n_rounds, n_threads).result()
+        measured = in_process(measure, name, n, n_rounds, n_threads)
         rows.extend(measured)
-        Console().print(as_table(measured, n_rounds, n_threads))
+        print_rows(measured, n_rounds, n_threads)
     facts = {"rounds": n_rounds, "threads": n_threads, "batch": BATCH, "mapped": N_MAPPED}
     write_json(out, {**versions(), **facts, "rows": rows})
     print(f"Kept as {out}")
-
-
-def default_models() -> tuple[str, ...]:
-    return tuple(GPU_SHAPES) if torch.cuda.is_available() else TABLE_MODELS
 
 
 def check_model(name: str) -> None:
@@ -128,19 +112,14 @@ def measure(name: str, n_documents: int, n_rounds: int, n_threads: int) -> list[
         loaded, lengths = load(name)
         documents = make_documents(loaded, n_documents, lengths)
         run = {
-            "plain": lambda: timed(lambda: run_plain(loaded, documents)),
-            "job": lambda: timed_job(loaded, documents, settings),
+            "plain": partial(timed, partial(run_plain, loaded, documents)),
+            "job": partial(timed_job, loaded, documents, settings),
         }
         peaks = {way: peaks_of(run[way], loaded.device) for way in WAYS}  # warms up too
-        rounds: dict[str, list[Times]] = {way: [] for way in WAYS}
-        for number in range(n_rounds):
-            # The order alternates, so that no way always runs after the same one.
-            for way in WAYS[::-1] if number % 2 == 0 else WAYS:
-                rounds[way].append(run[way]())
-    device = device_facts(loaded.device)["device"]
+        rounds = alternating(run, n_rounds)
     case = {
         "model": name,
-        "device": device,
+        "device": device_facts(loaded.device)["device"],
         "n_documents": n_documents,
         "n_tokens": sum(map(len, ids_of(loaded, [document.text for document in documents]))),
     }
@@ -151,8 +130,8 @@ def rows_of(
     rounds: dict[str, list[Times]], peaks: dict[str, dict[str, float | None]], n_documents: int
 ) -> list[dict[str, Any]]:
     """Medians of the rounds of each way."""
-    seconds = {way: statistics.median(one.seconds for one in rounds[way]) for way in WAYS}
-    cpu = {way: statistics.median(one.cpu_seconds for one in rounds[way]) for way in WAYS}
+    seconds = {way: median(one.seconds for one in rounds[way]) for way in WAYS}
+    cpu = {way: median(one.cpu_seconds for one in rounds[way]) for way in WAYS}
     return [
         {
             "way": way,
@@ -175,28 +154,27 @@ def bytes_per_summary(times: Times, n_documents: int) -> float | None:
     return times.n_summary_bytes / n_summaries if times.n_bytes and n_summaries > 0 else None
 
 
-def as_table(rows: Sequence[dict[str, Any]], n_rounds: int, n_threads: int) -> Table:
+def print_rows(rows: Sequence[dict[str, Any]], n_rounds: int, n_threads: int) -> None:
     case = rows[0]
     title = (
         f"{case['model']}, {case['n_documents']:,} documents, {case['n_tokens']:,} tokens\n"
         f"{case['device']}, threads: {n_threads}, medians of {n_rounds} alternating rounds"
     )
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
-    table.add_column("way")
     columns = ("s", "docs/s", "ratio", "CPU s", "ratio", "kB/summary", "peak MiB", "GPU MiB")
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
+    lines = []
     for row in rows:
         gpu, summary = row["peak_gpu_mb"], row["bytes_per_summary"]
-        table.add_row(
-            row["way"],
-            f"{row['seconds']:.2f}",
-            f"{row['documents_per_second']:.1f}",
-            f"{row['ratio']:.2f}x",
-            f"{row['cpu_seconds']:.2f}",
-            f"{row['cpu_ratio']:.2f}x",
-            "" if summary is None else f"{summary / 1000:.1f}",
-            f"{row['peak_mb']:,.0f}",
-            "" if gpu is None else f"{gpu:,.0f}",
+        lines.append(
+            (
+                row["way"],
+                f"{row['seconds']:.2f}",
+                f"{row['documents_per_second']:.1f}",
+                f"{row['ratio']:.2f}x",
+                f"{row['cpu_seconds']:.2f}",
+                f"{row['cpu_ratio']:.2f}x",
+                "" if summary is None else f"{summary / 1000:.1f}",
+                f"{row['peak_mb']:,.0f}",
+                "" if gpu is None else f"{gpu:,.0f}",
+            )
         )
-    return table
+    print_table(title, ["way"], columns, lines)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import resource
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from sinkscope.bench.rounds import Times, peak_mb, timed
 from sinkscope.bench.texts import ids_of
 from sinkscope.config import Settings
 from sinkscope.documents import Document
@@ -27,31 +25,6 @@ BATCH = 32  # documents, of the plain way
 N_MAPPED = 20  # documents whose cells hold maps; the others are kept as summaries
 SUMMARIES = Summaries("0000", tie_tolerance=0.02)
 MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Times:
-    """Of one run. n_bytes: size of the files that it has left; n_summary_bytes: of the summaries
-    among them."""
-
-    seconds: float
-    cpu_seconds: float
-    n_bytes: int = 0
-    n_summary_bytes: int = 0
-
-
-def timed(run: Callable[[], Any]) -> Times:
-    """Wall time, and processor time of all threads and of child processes that have ended."""
-    cpu, started = cpu_seconds(), time.perf_counter()
-    run()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return Times(time.perf_counter() - started, cpu_seconds() - cpu)
-
-
-def cpu_seconds() -> float:
-    children = os.times()
-    return time.process_time() + children.children_user + children.children_system
 
 
 def timed_job(loaded: Loaded, documents: Sequence[Document], settings: Settings) -> Times:
@@ -94,7 +67,5 @@ def peaks_of(run: Callable[[], Any], device: torch.device) -> dict[str, float | 
     if on_gpu:
         torch.cuda.reset_peak_memory_stats()
     run()
-    return {
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "peak_gpu_mb": torch.cuda.max_memory_allocated() / MIB if on_gpu else None,
-    }
+    peak_gpu_mb = torch.cuda.max_memory_allocated() / MIB if on_gpu else None
+    return {"peak_mb": peak_mb(), "peak_gpu_mb": peak_gpu_mb}

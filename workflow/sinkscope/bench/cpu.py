@@ -1,27 +1,20 @@
 """The cost of extraction, compared with the plain forward pass and with output_attentions.
 
-Times are medians over interleaved rounds in one process. Memory is the peak of a separate process
+Times are medians over alternating rounds in one process. Memory is the peak of a separate process
 per way.
 """
 
 from __future__ import annotations
 
-import json
-import resource
-import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from statistics import median
 
 import polars as pl
 import torch
-from rich.console import Console
-from rich.table import Table
 
+from sinkscope.bench.rounds import alternating, in_process, peak_mb, print_table, timed
 from sinkscope.bench.ways import WAYS, passes
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
@@ -40,73 +33,37 @@ SETTINGS = Settings(
 
 
 def run_bench(out: Path, n_rounds: int, n_threads: int) -> None:
-    """Measure every case, print the table and write it as Parquet."""
-    rows: list[dict[str, Any]] = []
-    for package, n_tokens in CASES:
-        seconds = _measure(package, n_tokens, WAYS, n_rounds, n_threads)["seconds"]
+    """Measure every case, print the table and write it as Parquet. Ratios are over, and memory is
+    above, the plain forward pass."""
+    rows = []
+    for case in CASES:
+        rounds, _ = in_process(measure, *case, WAYS, n_rounds, n_threads)
+        seconds = {way: median(rounds[way]) for way in WAYS}
+        peaks = {way: in_process(measure, *case, [way], 0, n_threads)[1] for way in WAYS}
         for way in WAYS:
-            alone = _measure(package, n_tokens, [way], 1, n_threads)
-            rows.append(
-                {
-                    "model": package,
-                    "n_tokens": n_tokens,
-                    "way": way,
-                    "median_s": statistics.median(seconds[way]),
-                    "peak_mb": alone["peak_mb"],
-                }
-            )
-    frame = with_ratios(pl.DataFrame(rows))
+            row = {"model": case[0], "n_tokens": case[1], "way": way, "median_s": seconds[way]}
+            row |= {"peak_mb": peaks[way], "ratio": seconds[way] / seconds["forward"]}
+            rows.append(row | {"above_mb": peaks[way] - peaks["forward"]})
+    frame = pl.DataFrame(rows)
     with written(out) as temporary:
         frame.write_parquet(temporary)
-    Console().print(as_table(frame, n_rounds, n_threads))
-    print(f"Kept as {out}")
-
-
-def with_ratios(frame: pl.DataFrame) -> pl.DataFrame:
-    """Add ratio and above_mb: time over, and peak memory minus, that of the plain forward pass."""
-    of_forward = pl.col("way") == "forward"
-    case = ("model", "n_tokens")
-    return frame.with_columns(
-        ratio=pl.col("median_s") / pl.col("median_s").filter(of_forward).first().over(case),
-        above_mb=pl.col("peak_mb") - pl.col("peak_mb").filter(of_forward).first().over(case),
+    print_table(
+        f"Medians of {n_rounds} alternating rounds, {n_threads} threads, float32",
+        ("model", "tokens", "way"),
+        ("seconds", "ratio", "peak MiB", "above"),
+        (
+            (model, str(n), way, f"{s:.2f}", f"{ratio:.2f}x", f"{peak:.0f}", f"{above:+.0f}")
+            for model, n, way, s, peak, ratio, above in frame.iter_rows()
+        ),
     )
-
-
-def as_table(frame: pl.DataFrame, n_rounds: int, n_threads: int) -> Table:
-    title = f"Medians of {n_rounds} interleaved rounds, {n_threads} threads, float32"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
-    table.add_column("model", no_wrap=True)
-    table.add_column("tokens", justify="right", no_wrap=True)
-    table.add_column("way", no_wrap=True)
-    for name in ("seconds", "ratio", "peak MiB", "above"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in frame.iter_rows(named=True):
-        table.add_row(
-            row["model"],
-            str(row["n_tokens"]),
-            row["way"],
-            f"{row['median_s']:.2f}",
-            f"{row['ratio']:.2f}x",
-            f"{row['peak_mb']:.0f}",
-            f"{row['above_mb']:+.0f}",
-        )
-    return table
-
-
-def _measure(
-    package: str, n_tokens: int, ways: Sequence[str], n_rounds: int, n_threads: int
-) -> dict[str, Any]:
-    """Run `measure` in a separate process, so that its peak memory is measured alone."""
-    job = json.dumps([package, n_tokens, list(ways), n_rounds, n_threads])
-    command = [sys.executable, "-m", "sinkscope.bench.cpu", job]
-    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(process.stdout.splitlines()[-1])
+    print(f"Kept as {out}")
 
 
 def measure(
     package: str, n_tokens: int, ways: Sequence[str], n_rounds: int, n_threads: int
-) -> dict[str, Any]:
-    """Seconds per round of each way, and the peak memory of this process in MiB."""
+) -> tuple[dict[str, list[float]], float]:
+    """Seconds per round of each way, after one round that warms up, and the peak memory of this
+    process in MiB."""
     row = ModelRow(package, f"package:{package}", None, "float32", "cpu", n_tokens, "auto")
     corpus = sorted((SHIPPED / "corpus").glob("*.txt"))
     words = " ".join(path.read_text(encoding="utf-8") for path in corpus * 4).split()
@@ -114,15 +71,8 @@ def measure(
     with threads(n_threads):
         loaded = load_model(row, Path.cwd())
         run = passes_over(loaded, Document("bench", "corpus", None, text))
-        seconds: dict[str, list[float]] = {way: [] for way in ways}
-        for number in range(n_rounds + (n_rounds > 1)):  # the first of several warms up
-            for way in ways:
-                started = time.perf_counter()
-                run[way]()
-                if number or n_rounds == 1:
-                    seconds[way].append(time.perf_counter() - started)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "peak_mb": peak}
+        rounds = alternating({way: partial(timed, run[way]) for way in ways}, 1 + n_rounds)
+    return {way: [one.seconds for one in rounds[way][1:]] for way in ways}, peak_mb()
 
 
 def passes_over(loaded: Loaded, document: Document) -> dict[str, Callable[[], object]]:
@@ -132,7 +82,3 @@ def passes_over(loaded: Loaded, document: Document) -> dict[str, Callable[[], ob
     plan = analyser.plan(members_of(codes_of([encoded])).unique(dim=2))
     ids = torch.tensor([encoded.ids])
     return passes(loaded, ids, plan, partial(analyser.analyse, document))
-
-
-if __name__ == "__main__":
-    print(json.dumps(measure(*json.loads(sys.argv[1]))))

@@ -1,8 +1,7 @@
 """The cost of observing on a GPU, at the true sizes of published models with random weights.
 
 `sinkscope` applies the default sink rule, as for the atlas; the reductions after
-`output_attentions` are without it. Rounds are interleaved after a warm-up. The GPU is idle at the
-start and the end of each measured time.
+`output_attentions` are without it. Rounds alternate after a warm-up.
 
 Random weights have no sinks, and judging sinks takes time, so `plant` makes some in every layer. It
 costs one small multiplication per layer, in all three ways.
@@ -12,33 +11,33 @@ from __future__ import annotations
 
 import gc
 import importlib.metadata
-import json
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
-import transformers
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 from transformers import AutoModel, GPT2Config, LlamaConfig, RobertaConfig
 from transformers.pytorch_utils import Conv1D
 
+from sinkscope.bench.rounds import alternating, print_table, timed
 from sinkscope.bench.ways import WAYS, passes
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
+from sinkscope.extract.full import versions
+from sinkscope.extract.members import members_of
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.plan import Plan
 from sinkscope.extract.states import entering
 from sinkscope.extract.streaming import Workspace
-from sinkscope.files import written
-from sinkscope.keys import key_sets
+from sinkscope.files import write_json
+from sinkscope.keys import CODES
 from sinkscope.sink_rule import SinkRule
 
 GIB = 2**30
@@ -105,16 +104,11 @@ def plant(network: torch.nn.Module) -> None:
 
 def plan_of(case: Case) -> Plan:
     """The plan of documents whose tokens are of the usual classes, as the atlas makes it."""
-    classes = ["word"] * case.n_tokens
-    classes[7::8] = ["punctuation"] * len(classes[7::8])
-    classes[15::16] = ["terminator"] * len(classes[15::16])
-    classes[0] = "first"
-    sets = key_sets(classes)
-    members = torch.zeros(case.batch, case.n_tokens, len(sets), dtype=torch.bool)
-    for column, positions in enumerate(sets.values()):
-        members[:, positions, column] = True
-    real = torch.ones(case.batch, case.n_tokens, dtype=torch.bool)
-    return Plan(real, members.unique(dim=2), rule=SinkRule())
+    codes = torch.full((case.batch, case.n_tokens), CODES["word"], dtype=torch.int8)
+    codes[:, 7::8] = CODES["punctuation"]
+    codes[:, 15::16] = CODES["terminator"]
+    codes[:, 0] = CODES["first"]
+    return Plan(codes >= 0, members_of(codes).unique(dim=2), rule=SinkRule())
 
 
 def passes_over(loaded: Loaded, case: Case) -> dict[str, Callable[[], object]]:
@@ -131,14 +125,6 @@ def passes_over(loaded: Loaded, case: Case) -> dict[str, Callable[[], object]]:
         assert observation.stacked
 
     return passes(loaded, ids, plan, observe)
-
-
-def seconds_of(run: Callable[[], Any]) -> float:
-    torch.cuda.synchronize()
-    started = time.perf_counter()
-    run()
-    torch.cuda.synchronize()
-    return time.perf_counter() - started
 
 
 def peak_of(run: Callable[[], Any]) -> float | None:
@@ -162,23 +148,19 @@ def measure(loaded: Loaded, case: Case, n_rounds: int, ways: Sequence[str]) -> l
     started = time.perf_counter()
     while time.perf_counter() - started < 0.2:  # until the clocks have reached a steady state
         run["forward"]()
-    seconds: dict[str, list[float]] = {way: [] for way in fitting}
-    for number in range(n_rounds):
-        # The order alternates, so that no way always runs after the same one.
-        for way in fitting if number % 2 == 0 else fitting[::-1]:
-            seconds[way].append(seconds_of(run[way]))
-    floor, lowest = statistics.median(seconds["forward"]), peaks["forward"]
+    rounds = alternating({way: partial(timed, run[way]) for way in fitting}, n_rounds)
+    medians = {way: median(one.seconds for one in rounds[way]) for way in fitting}
+    floor, lowest = medians["forward"], peaks["forward"]
     assert lowest is not None
     rows = []
     for way in ways:
-        peak = peaks[way]
-        median = statistics.median(seconds[way]) if way in seconds else None
+        peak, seconds = peaks[way], medians.get(way)
         rows.append(
             {
                 **vars(case),
                 "way": way,
-                "median_ms": median and 1000 * median,
-                "ratio": median and median / floor,
+                "median_ms": seconds and 1000 * seconds,
+                "ratio": seconds and seconds / floor,
                 "peak_gib": peak,
                 "above_gib": peak and peak - lowest,
             }
@@ -186,42 +168,30 @@ def measure(loaded: Loaded, case: Case, n_rounds: int, ways: Sequence[str]) -> l
     return rows
 
 
-def run_bench(out: Path, n_rounds: int, cases: Sequence[Case] = CASES) -> None:
+def run_bench(out: Path, n_rounds: int) -> None:
     """Measure every case; write device, versions and rows as JSON."""
     if not torch.cuda.is_available():
         raise SinkscopeError("bench gpu: torch sees no GPU here; run it on a machine that has one.")
     rows: list[dict[str, Any]] = []
-    for model in dict.fromkeys(case.model for case in cases):
+    for model in SHAPES:
         loaded = build(model)
-        for case in cases:
+        for case in CASES:
             if case.model == model:
                 rows.extend(measure(loaded, case, n_rounds, WAYS))
-                Console(width=100).print(as_table(rows[-len(WAYS) :]))
+                print_rows(rows[-len(WAYS) :])
         del loaded
-    results = {
-        "device": torch.cuda.get_device_name(),
-        "torch": torch.__version__,
-        "triton": importlib.metadata.version("triton"),
-        "transformers": transformers.__version__,
-        "rounds": n_rounds,
-        "rows": rows,
-    }
-    with written(out) as temporary:
-        temporary.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    facts = {"device": torch.cuda.get_device_name(), "triton": importlib.metadata.version("triton")}
+    write_json(out, {**facts, **versions(), "rounds": n_rounds, "rows": rows})
     print(f"Kept as {out}")
 
 
-def as_table(rows: Sequence[dict[str, Any]]) -> Table:
-    case = rows[0]
-    title = f"{case['model']}, {case['batch']} x {case['n_tokens']} tokens"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
-    for name in ("way", "ms", "ratio", "peak GiB", "above"):
-        table.add_column(name, justify="left" if name == "way" else "right", min_width=10)
+def print_rows(rows: Sequence[dict[str, Any]]) -> None:
+    case, lines = rows[0], []
     for row in rows:
         if row["median_ms"] is None:
-            table.add_row(row["way"], "out of memory")
+            lines.append((row["way"], "out of memory"))
             continue
-        numbers = (row["median_ms"], row["ratio"], row["peak_gib"], row["above_gib"])
-        ms, ratio, peak, above = numbers
-        table.add_row(row["way"], f"{ms:.1f}", f"{ratio:.3f}x", f"{peak:.2f}", f"{above:+.2f}")
-    return table
+        times = (f"{row['median_ms']:.1f}", f"{row['ratio']:.3f}x")
+        lines.append((row["way"], *times, f"{row['peak_gib']:.2f}", f"{row['above_gib']:+.2f}"))
+    title = f"{case['model']}, {case['batch']} x {case['n_tokens']} tokens"
+    print_table(title, ["way"], ("ms", "ratio", "peak GiB", "above"), lines)

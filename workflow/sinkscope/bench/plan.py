@@ -12,17 +12,15 @@ import json
 import os
 import random
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from sinkscope.bench.rounds import print_table
 from sinkscope.bench.texts import random_words, shipped_sentences
 from sinkscope.config import load, read_config
 from sinkscope.files import write_json, write_text
@@ -49,7 +47,7 @@ def run_bench(out: Path, n_documents: int, per_job: int, n_rounds: int) -> None:
     facts = {"rounds": n_rounds, "models": len(MODELS), "documents": n_documents}
     facts["documents_per_job"] = per_job
     write_json(out, {**facts, "rows": rows})
-    Console().print(as_table(facts, rows))
+    print_rows(facts, rows)
     print(f"Kept as {out}")
 
 
@@ -87,7 +85,7 @@ def measure(config: dict[str, Any], folder: Path, n_rounds: int) -> dict[str, An
         wanted = Wanted(Grid(load(config, folder)), folder)
         n_jobs = len(wanted.all())
         rounds.append((time.process_time() - started, dry_run(folder)))
-    requests, whole = (statistics.median(values) for values in zip(*rounds, strict=True))
+    requests, whole = (median(values) for values in zip(*rounds, strict=True))
     named = {"experiments": len(config["experiments"]), "jobs": n_jobs}
     return {**named, "requests_cpu_seconds": requests, "dry_run_cpu_seconds": whole}
 
@@ -102,17 +100,17 @@ def dry_run(folder: Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def as_table(facts: dict[str, Any], rows: list[dict[str, Any]]) -> Table:
+def print_rows(facts: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     title = (
         f"{facts['models']} models x {facts['documents']:,} documents, "
         f"{facts['documents_per_job']} documents per job\n"
         f"processor seconds, medians of {facts['rounds']} rounds"
     )
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
-    for name in ("experiments", "jobs", "requests", "dry run"):
-        table.add_column(name, justify="right")
-    for row in rows:
-        seconds = (row["requests_cpu_seconds"], row["dry_run_cpu_seconds"])
-        numbers = [f"{row['experiments']}", f"{row['jobs']:,}", *(f"{s:.2f}" for s in seconds)]
-        table.add_row(*numbers)
-    return table
+    lines = [
+        (
+            *(f"{row['experiments']}", f"{row['jobs']:,}"),
+            *(f"{row[part]:.2f}" for part in ("requests_cpu_seconds", "dry_run_cpu_seconds")),
+        )
+        for row in rows
+    ]
+    print_table(title, [], ("experiments", "jobs", "requests", "dry run"), lines)

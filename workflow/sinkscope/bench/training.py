@@ -10,15 +10,16 @@ times the time of a loop that observes none.
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
+from statistics import median
 
 import torch
 from transformers import AutoModelForCausalLM
 
 from sinkscope.api.observe import observe
+from sinkscope.bench.rounds import alternating, timed
 from sinkscope.extract.model import threads
 from sinkscope.shipped import SHIPPED
 
@@ -68,20 +69,11 @@ def step_of(device: str, n_rows: int, n_tokens: int) -> Callable[[bool], None]:
 
 
 def measure(step: Callable[[bool], None], n_steps: int) -> tuple[float, float]:
-    """Median seconds of plain and of observed steps, which alternate."""
-    seconds: dict[bool, list[float]] = {False: [], True: []}
-    for number in range(n_steps + WARM_UP):
-        for is_observed, durations in seconds.items():
-            started = clock()
-            step(is_observed)
-            if number >= WARM_UP:
-                durations.append(clock() - started)
-    return statistics.median(seconds[False]), statistics.median(seconds[True])
-
-
-def clock() -> float:
-    """Seconds: processor time on a CPU, which others may share; wall time on a GPU."""
-    if not torch.cuda.is_available():
-        return time.process_time()
-    torch.cuda.synchronize()
-    return time.perf_counter()
+    """Median seconds of plain and of observed steps, which alternate: processor time on a CPU,
+    which others may share; wall time on a GPU."""
+    ways = {"plain": partial(step, False), "observed": partial(step, True)}
+    runs = {way: partial(timed, run) for way, run in ways.items()}
+    rounds = alternating(runs, n_steps + WARM_UP)
+    kind = "seconds" if torch.cuda.is_available() else "cpu_seconds"
+    plain, observed = (median(getattr(one, kind) for one in rounds[way][WARM_UP:]) for way in ways)
+    return plain, observed
