@@ -1,63 +1,9 @@
 """Triton kernels of the fused path: statistics of attention without a matrix per head.
 
-A pass reduces the layers of one shape together. The scores of a head are cut into tiles of some
-queries and some keys; a tile is computed for all heads in turn and is never written for one head.
-
-            one tile, one head                    the same tile over heads
-               keys                                  keys
-            k0 k1 k2 k3                           k0 k1 k2 k3
-           +-----------+                         +-----------+   max_key, max_value, second_value
-        q0 | p  .  .  .|     added over heads,   | m  .  .  .|   per query; strict mass per key set
-queries q1 | p  p  .  .|  -> / n_heads, written  | m  m  .  .|
-        q2 | p  p  p  .|     once: head means    | m  m | m  | -> smaller tiles, each in one map
-        q3 | p  p  p  p|                         | m  m | m  |    cell: tile_sums -> map
-           +-----------+                         +-----------+
-             |  |  |  |
-             v  v  v  v   received, entropy, norm_received: per head and key, summed over queries
-
-p = exp2(logit - log_sum of the query); "." is hidden (the call is causal), so p is 0.
-
-1. `forward` (where torch gives no log-sum-exp) and `collect.prepare_kernel` write one log_sum per
-   query: p then needs no second pass over the keys of a row.
-2. `tiles` or `hopper` computes the tiles. Per key and head it adds to the key sums above; over the
-   heads it adds up the head means, which it writes once per tile.
-3. `means` reads the head means in smaller tiles (`mean_tiles`), a row segment x a key segment, each
-   inside one map cell. Per query it keeps the largest mean, its key and the second largest mean;
-   per key set, the strict mass; per tile, one sum. A map cell is the sum of its tiles over the
-   number of its queries and keys. An exact map is the head means themselves.
-4. `sinks`, if the plan has a rule, finds the sinks of each layer and document. Only attention to
-   candidates, and from sinks to sinks, is computed again:
-
-    received -> candidates -> steadiness -> decide -> excluded
-                keys whose    queries that  is_sink,  attention from sinks and from the first query
-                mean is high  give a key    mass      to the sinks; without it, the mass is the
-                              > uniform               strict mass
-
-   A row of candidates is a head or, after the last head, the head mean. How long the lists of keys
-   are depends on the data, and only the kernels read it: grids do not depend on it, and nothing
-   waits for the GPU.
-
-5. `edges` computes again the few scores that belong to one head and not to a head mean:
-
-             key 0
-               |
-            q0 x
-            q1 x n                        x: attention to key 0; over_half counts x > 1/2
-            q2 x n n                      n: at most 5 keys from the query (`near`), summed along
-            q3 x n n n                       each diagonal over a block of queries
-            q4 x . n n n                  o: at a wanted offset (`diagonals`), kept per query
-            q5 o . . n n n                window_received: per key, summed over the first queries
-            q6 x o . . n n n              (drawn with 2 keys near; q5, q6: offset -5)
-
-6. `collect` divides the sums by their counts.
-
-`states` reduces what enters each layer to a norm and a cosine per token, during the pass.
-
-`rows` reduces single rows, for `sinkscope.kernels.attention_statistics`, which runs `rows` and the
-steps 2 and 3 on queries and keys that are not a model's.
-
-Sums that many programs add to are integers in fixed point (`tiles.FIXED`): they give the same sum
-in every order, so two runs give the same bytes.
+docs/explanation/kernels.md leads through them in the order of a pass: `forward` and
+`collect.prepare_kernel` (a log_sum per query), `tiles` or `hopper` (sums per key; head means),
+`means`, `sinks`, `edges`, `collect`. `states` reduces what enters each layer. For
+`sinkscope.kernels.attention_statistics`, `rows` reduces single rows.
 
 Kernels receive packs (`packs`), NamedTuples whose fields they read by name. The symbols, where
 [.., x] stands for [layer, batch, x]; a row is a head, the last row the head mean:
