@@ -186,7 +186,8 @@ def run_bench(out: Path, n_rounds: int) -> None:
 
 
 def print_rows(rows: Sequence[dict[str, Any]]) -> None:
-    case, lines = rows[0], []
+    case = rows[0]
+    lines: list[tuple[str, ...]] = []
     for row in rows:
         if row["median_ms"] is None:
             lines.append((row["way"], "out of memory"))
