@@ -151,7 +151,7 @@ def test_summary_has_the_numbers_of_the_tables(site):
         assert f"takes {first['count']:,} of" in without_terms(site.html[model])
     shares = counts.group_by("model").agg(pl.col("share").max())["share"]
     assert f"In {(shares > 0.5).sum()} of 2 models, one token" in text
-    assert "Counting the queries at padding" in without_terms(site.html["enc"])
+    assert "max_attention_countings" in site.html["enc"]
     assert "5 of 9 cells" in Elements(site.html["run"]).text
     assert (
         f"4 of 9 cells (model {words.TIMES} document) are missing"

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from atlas.figures.test_found import table
+from sentences import said
 from sinkscope.atlas.figures.job import figures_of_all
 from sinkscope.atlas.figures.virtual.by_layer import figure
 from sinkscope.atlas.tables import TABLES
@@ -51,11 +52,10 @@ def test_each_model_says_what_its_virtual_key_and_its_gates_take():
         )
     )  # fmt: skip
     assert "NaN" not in as_svg(drawn.spec())
-    assert drawn.finding.text == (
-        "Beside tokens that are sinks, the gates of layer 3 of next let 0.15 [0.15, 0.15] of the "
-        "heads' outputs through and the virtual key of oss takes 0.60 [0.60, 0.60] of the "
-        "attention of layer 2, where these tokens take 0.10."
-    )
+    assert said(drawn.finding.text, "gates", "virtual key", "layer", "next", "oss") == [
+        "gates", "layer", "3", "next", "0.15", "0.15", "0.15",
+        "virtual key", "oss", "0.60", "0.60", "0.60", "layer", "2", "0.10",
+    ]  # fmt: skip
     means = drawn.data.filter(pl.col("value_low").is_not_null())
     assert set(means["model"]) == {"oss", "next"}  # plain has neither
     values = {(m, layer, line): v for m, layer, line, v in

@@ -40,8 +40,8 @@ def sink_rate(scored: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def mass_means(masses: pl.LazyFrame) -> pl.LazyFrame:
-    """The table sink_mass as means over the documents that have keys of the set; a document that
-    was judged and has no sinks counts as one whose sinks receive nothing."""
+    """The table sink_mass as means over the documents that have keys of the set; a document that is
+    long enough for sinks but has none counts as mass 0."""
     values = ["mass", "strict_mass", "uniform_mass", "times_uniform"]
     known = pl.when(frames.IN_MEANS, pl.col("mass").is_not_null()).then(pl.col(values))
     rows = means.over_documents(masses.with_columns(known).collect(), ["layer", "key_set"], values)
@@ -92,7 +92,7 @@ def audit_of(cells: Sequence[Cell]) -> dict[str, Any]:
 
 
 def joined_models(parts: pl.LazyFrame) -> pl.LazyFrame:
-    """The table models of one model from its rows of some documents each."""
+    """The table models of one model, joined from its rows of several batches of documents."""
     audits = [pl.col("n_audited").sum(), pl.col(ERRORS).max()]
     return parts.select(*audits, pl.exclude("n_audited", *ERRORS).first())
 
@@ -117,7 +117,7 @@ def tables_of_model(
 def of_run(
     model: Mapping[str, Any], cells: Sequence[Cell], entries: Sequence[Mapping[str, Any]]
 ) -> dict[str, pl.LazyFrame]:
-    """The tables of what was read and run. Arguments as of tables_of_model."""
+    """The tables documents and models. Arguments as of tables_of_model."""
     rows = {
         "documents": documents(cells, entries),
         "models": pl.LazyFrame(

@@ -33,9 +33,9 @@ def write_heat_map(cell: Cell, name: str, out: Path, *, log: bool = False) -> No
     """
     if "map" not in cell.arrays:
         raise SinkscopeError(
-            f"model '{cell.meta['model']}': no maps are kept of '{cell.meta['document']}', only of "
-            "the first documents of the table; raise documents_in_report in the configuration and "
-            "run again."
+            f"model '{cell.meta['model']}': the maps of '{cell.meta['document']}' were not kept, "
+            "only those of the first documents of the table; raise documents_in_report in the "
+            "configuration and run again."
         )
     maps = dict(named_maps(cell))
     if name not in maps:
@@ -43,8 +43,8 @@ def write_heat_map(cell: Cell, name: str, out: Path, *, log: bool = False) -> No
         heads = listed(cell.meta["heads"]) if cell.meta["heads"] else "none"
         what = f"layer {layer}, head {head}" if head else f"layer {layer}"
         raise SinkscopeError(
-            f"model '{cell.meta['model']}': no map of {what} is kept of "
-            f"'{cell.meta['document']}'; layers are {spans(cell.layers)}, single heads "
+            f"model '{cell.meta['model']}': '{cell.meta['document']}' has no map of {what}; "
+            f"layers are {spans(cell.layers)}, single heads "
             f"(LAYER/HEAD) {heads}. Name one of them, or add the head to head_maps in the "
             "configuration and run again."
         )
@@ -129,8 +129,8 @@ def heat_map(cell: Cell, name: str, matrix: np.ndarray, *, log: bool = False) ->
         subject=cell.meta["model"],
         finding=Finding(""),
         caption=(
-            "Attention from every query (rows) to every key (columns); above, what every key "
-            "receives, mean over queries."
+            "Attention from every query (rows) to every key (columns); above, the attention on "
+            "every key, mean over queries."
         ),
         chart=forms.heat_map(forms.Picture(image(matrix, log=log), n_cells, log), drawn),
         data=rounded(drawn),

@@ -53,5 +53,5 @@ def write_tables(parts: Sequence[Path], out: Path) -> None:
 
 
 def has_rows(frame: pl.LazyFrame) -> bool:
-    """Whether a part has rows; one without rows may lack the columns too."""
+    """Whether a part has rows; an empty one may lack the columns too."""
     return bool(frame.select(pl.len()).collect().item())

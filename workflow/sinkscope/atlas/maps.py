@@ -3,11 +3,13 @@
 A page opened from a file may not fetch another, but it may load a script. The data file of a
 document is thus one call, `sinkscope.receive("MODEL/DOCUMENT", VALUE)`; VALUE is JSON, see
 `data_of`. Below the model's folder:
-  index.json    list of documents, for the builder of the report (see `entry_of`)
-  DOCUMENT.js   tokens, what every token receives, and the maps of all layers
 
-Attention is stored in 8 bits as round(255 * sqrt(attention)), below FLOOR as 0: the error is at
-most 0.002 for an attention up to 0.25, 0.004 up to 1, and less than FLOOR for what is below it.
+index.json    list of documents, for the report (see `entry_of`)
+
+DOCUMENT.js   tokens, the attention that every token receives, and the maps of all layers
+
+Attention is stored in 8 bits as round(255 * sqrt(attention)), and as 0 below FLOOR: the error is at
+most 0.002 for an attention up to 0.25, 0.004 up to 1, and less than FLOOR below it.
 """
 
 from __future__ import annotations
@@ -117,7 +119,7 @@ def without_maps(file: Path) -> tuple[str, dict[str, Any]]:
 
 
 def running_text(meta: dict[str, Any]) -> list[str]:
-    """Of each token what it adds to the running text, with the white space in front of it."""
+    """What each token adds to the running text, with the white space before it."""
     tokens = [
         token.replace(SPACE, " ").replace(LINE_END, "\n").replace(TAB, "\t")
         for token in meta["tokens"]

@@ -21,7 +21,8 @@ def count_keys(
     """token, key_class, count, n_ties, n_tied of one document.
 
     keys, values, seconds: [row], a max key, its attention, and that of the second key. tokens,
-    classes: of the document. tolerance: of n_tied, the part that the second key may receive less.
+    classes: of the document. tolerance: the largest relative difference that counts as a tie in
+    n_tied.
     """
     return by_token(counts_of(keys, values, seconds, len(tokens), tolerance), tokens, classes)
 

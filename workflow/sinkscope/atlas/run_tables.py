@@ -1,4 +1,4 @@
-"""The tables of what a run read and ran: documents and models."""
+"""The tables of what a run used: documents and models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sinkscope.tables.table import Column, Table
 
 RUN: dict[str, Table] = {
     "documents": Table(
-        "one row per model and document. What each model read.",
+        "one row per model and document: the input of each model.",
         {
             **shared("model", "document"),
             "path": text("file of the text, as in the table of documents"),
@@ -34,7 +34,7 @@ RUN: dict[str, Table] = {
         sort=("model", "document"),
     ),
     "models": Table(
-        "one row per model. What was run.",
+        "one row per model of the run.",
         {
             **shared("model"),
             "source": text(
@@ -45,8 +45,8 @@ RUN: dict[str, Table] = {
                 "of its files, or hash of the folder"
             ),
             "architecture": text(
-                "class of the model in transformers, without a head; of encoder-decoder models "
-                "only the encoder is run and observed, which this says"
+                "class of the model in transformers, without a head; for encoder-decoder models "
+                "the class of the encoder, which alone is run"
             ),
             "attention": text(
                 "how logits become attention: softmax, softmax_off_by_one, sigmoid, learned_sink "
@@ -76,14 +76,14 @@ RUN: dict[str, Table] = {
             ),
             "n_audited": Column(
                 "UInt64",
-                "rows that were audited: queries of one layer of each document, drawn at random, "
-                "whose attention was computed again in float64 and held against the model's own "
-                "attention and the statistics",
+                "rows that were audited: random queries of one layer of each document, whose "
+                "attention was recomputed in float64 and compared with the model's output and "
+                "the statistics",
                 "count",
             ),
             "output_error": ratio(
-                "largest difference of an output of the attention from the audited row times the "
-                "values, as a fraction of the largest value in the layer"
+                "largest difference between the attention's output and the recomputed row times "
+                "the values, as a fraction of the largest value in the layer"
             ),
             "row_error": fraction(
                 "largest difference of a statistic of an audited row from the recomputed one"

@@ -1,4 +1,4 @@
-"""The tables of found sinks: the keys, the layers of their lives, and their tokens."""
+"""The tables of detected sinks: the keys per layer, the layers of each sink, and the tokens."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ CLOSE = "its residual state is close to that of key 0 (|cosine| above sink_cosin
 
 SINKS: dict[str, Table] = {
     "found_sinks": Table(
-        "one row per model, document, layer and key that is a sink of the layer by one of the two "
-        "rules, or of one of its heads. Classes of tokens decide nothing here, they only describe.",
+        "one row per model, document, layer and key that is a sink of the layer by one of the "
+        "two rules, or a sink of one of its heads. Token classes are descriptive; the rules do "
+        "not use them.",
         {
             **shared("model", "document", "layer", "key", "token", "key_class"),
             "is_sink": flag("whether the key is in the key set sinks, by the rule of sink_rule"),
@@ -60,8 +61,8 @@ SINKS: dict[str, Table] = {
         csv=False,
     ),
     "sink_lives": Table(
-        "one row per model, document and key that is a sink of at least one layer. Where its life "
-        "as a sink begins, ends, and is strongest.",
+        "one row per model, document and key that is a sink of at least one layer: its first, "
+        "last and strongest layer as a sink.",
         {
             **shared("model", "document", "key", "token", "key_class"),
             "first_layer": layer("first layer in which it is a sink, counted from 0"),
@@ -77,8 +78,8 @@ SINKS: dict[str, Table] = {
         sort=("model", "document", "key"),
     ),
     "sink_tokens": Table(
-        "one row per model, token and key class that becomes a sink at least once. How many of its "
-        "occurrences do.",
+        "one row per model, token and key class that becomes a sink at least once, with the "
+        "number of its occurrences that do.",
         {
             **shared("model", "token", "key_class"),
             "n_occurrences": count("occurrences of the token in all documents"),
@@ -88,7 +89,9 @@ SINKS: dict[str, Table] = {
                 "occurrences whose residual state is close to that of key 0 in at least one layer "
                 "(|cosine| above sink_cosine); key 0 is not counted"
             ),
-            "n_documents": count("documents with the token long enough to judge it"),
+            "n_documents": count(
+                "documents that contain the token and are long enough for the sink rule"
+            ),
             "n_sink_documents": count("documents with an occurrence that is a sink"),
             "first_layer": layer("first layer in which one of them is a sink"),
             "last_layer": layer("last layer in which one of them is a sink"),

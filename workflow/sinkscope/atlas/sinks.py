@@ -1,4 +1,4 @@
-"""The sinks of documents as frames: in each layer, over the layers, and by token. Pure functions.
+"""The sinks of documents as frames: per layer, over the layers, and by token. Pure functions.
 
 `cell` is a summary throughout (sinkscope.extract.summary.arrays).
 """
@@ -88,7 +88,7 @@ def sink_tokens(cells: Sequence[Cell]) -> pl.LazyFrame:
 
 
 def joined_tokens(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-    """The same from what counted_tokens returns of some documents each."""
+    """The same, joined from the results of counted_tokens."""
     sums = ("n_occurrences", "n_judged", "n_sinks", "n_close", "n_documents", "n_sink_documents")
     return (
         pl.concat(parts)
@@ -103,8 +103,8 @@ def joined_tokens(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
 
 
 def counted_tokens(cells: Sequence[Cell]) -> pl.LazyFrame:
-    """One row per token and class of these documents; without layers and a peak where it has no
-    sink among them."""
+    """One row per token and class of these documents; layers and peak are null if none of them is a
+    sink."""
     occurrences = pl.concat([of_tokens(cell) for cell in cells])
     counts = occurrences.group_by(TOKEN).agg(
         n_occurrences=pl.len(),

@@ -59,8 +59,8 @@ HISTOGRAM = Table(
         "n_tied": Column(
             "UInt64",
             "how many of count are near ties: the attention on the second key is at most the "
-            "fraction tie_tolerance (a setting) smaller. Of two keys that receive nearly the same, "
-            "the histogram gives every query to one; sink_mass shows both",
+            "fraction tie_tolerance (a setting) smaller. The histogram counts only one of two "
+            "nearly equal keys; sink_mass shows both",
             "count",
         ),
     },
@@ -114,8 +114,8 @@ TABLES: dict[str, Table] = {
                 "the mass if every query gave all keys that it sees the same attention"
             ),
             "times_uniform": ratio(
-                "mass over uniform_mass; masses of texts of different lengths are comparable only "
-                "beside it; null for a set without keys"
+                "mass over uniform_mass; it makes masses of texts of different lengths "
+                "comparable; null for a set without keys"
             ),
         },
         sort=("model", "document", "layer", "key_set"),
@@ -127,8 +127,8 @@ TABLES: dict[str, Table] = {
             **shared("model", "layer"),
             "key_set": text("set of keys S, as in the table sink_mass"),
             "n_documents": count(
-                "number of documents that have keys of the set; of sinks, that are long enough to "
-                "be judged"
+                "number of documents that have keys of the set; for sinks, documents that are "
+                "long enough for the sink rule"
             ),
             "mass": fraction(
                 "mass of the table sink_mass, mean over n_documents; null if n_documents is 0"
@@ -225,7 +225,7 @@ TABLES: dict[str, Table] = {
         sort=("model", "document", "layer", "head"),
     ),
     "last_layer_keys": Table(
-        "one row per model, document and key. What each token receives in the last layer.",
+        "one row per model, document and key: the attention on each token in the last layer.",
         {
             **shared("model", "document"),
             "layer": layer("index of the last layer of the model, counted from 0"),
@@ -250,6 +250,6 @@ TABLES |= RUN | SINKS
 
 
 def tables_of_atlas() -> dict[str, Table]:
-    """All tables that a run of the atlas makes, including those of experiments that feed it."""
+    """All tables of the atlas, including those of experiments that feed it."""
     feeding = [one.tables for one in experiments().values() if one.feeds_atlas]
     return TABLES | {name: table for tables in feeding for name, table in tables.items()}

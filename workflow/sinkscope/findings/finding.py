@@ -20,8 +20,9 @@ Facts = Mapping[str, Value | Sequence[Mapping[str, Value]]]
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding. template: a sentence (Jinja; the filters are the functions of `words`). facts: the
-    values that it uses; a list of mappings if it iterates over models, layers, ..."""
+    """A sentence with its data. template: a Jinja template (its filters are the functions of
+    `words`). facts: the values that it uses; a list of mappings if it iterates over models, layers,
+    ..."""
 
     template: str
     facts: Facts = field(default_factory=dict)

@@ -24,7 +24,7 @@ def write_findings(folders: Sequence[Path], out: Path) -> None:
 
 
 def rows_in(folder: Path) -> list[dict[str, Any]]:
-    """Rows of the figures of one folder."""
+    """Rows of the figures in one folder."""
     try:
         return [row for figure in read_json(folder / LISTED) for row in figure["facts"]]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -8,7 +8,7 @@ import polars as pl
 
 
 def values_of(findings: pl.DataFrame, figure: str, model: str | None = None) -> dict[str, Any]:
-    """Value by name for one figure (and one model); for a list, its first entry. Empty if the
+    """Value by name in one figure (and for one model); of a list, the first entry. Empty if the
     figure was not drawn."""
     rows = findings.filter(
         pl.col("figure") == figure, pl.col("model").eq_missing(model), pl.col("rank") == 0

@@ -11,8 +11,8 @@ from sinkscope.charts.palette import KEY_SET_COLOURS
 
 FORMULA = "mass[l] = mean over queries i of the sum over keys j in the set of M[l,i,j]"
 ALL_SINKS = (
-    "“All sinks” are the keys that are found to be sinks of a layer; “listed sinks” are the first "
-    "token, the special tokens except the mask token, and the end of the first sentence."
+    "“All sinks” are the keys that the sink rule detects in a layer; “listed sinks” are the "
+    "first token, the special tokens except the mask token, and the end of the first sentence."
 )
 # Key sets that do not overlap; the first terminator and both sets of sinks are not among them.
 SINGLE = ("first_token", "bos", "cls", "sep", "eos", "mask")

@@ -49,7 +49,7 @@ def key_bars(
     longest: float | None = None,
 ) -> alt.LayerChart:
     """Bars of `share` by `label`, in the order of `rank`, with their intervals, a point per
-    document, and their numbers at the right; the part of near ties at their end is paler.
+    document, and their numbers at the right; near ties are the paler part at the end.
 
     drawn: returned by of_counts.with_documents. model: the model whose rows are drawn, if it has
     several. longest: largest share in a comparison, so that all panels have the same axis.

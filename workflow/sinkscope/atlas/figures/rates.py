@@ -9,7 +9,7 @@ from sinkscope import means
 WHY_WINDOW = (
     "A sink score falls with length: under a causal mask, attention spread evenly over 7 tokens "
     "gives key 0 a score of 0.37. The rate over the first tokens, the setting of Gu et al. (2024), "
-    "compares texts of one length; documents that are shorter are not counted there"
+    "compares texts of one length; it leaves out shorter documents"
 )
 
 

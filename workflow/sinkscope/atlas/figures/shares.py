@@ -1,7 +1,7 @@
-"""What sinks receive in each layer, as part of all attention of the layer.
+"""What sinks receive in each layer, as a fraction of all attention of the layer.
 
-Attention other than softmax has rows that need not sum to 1. A mass is therefore divided by the
-mean sum of a row, which is 1 for softmax: like is compared with like.
+Rows of attention other than softmax need not sum to 1. A mass is therefore divided by the mean sum
+of a row, which is 1 for softmax.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ BY = ["model", "document", "layer"]
 
 
 def of_documents(tables: Tables) -> pl.DataFrame:
-    """model, document, layer, and what receives part of the layer's attention: first (key 0),
-    special and text (the other sinks that are found; null in documents too short to be judged), and
-    uniform, what key 0 would get if all keys got the same."""
+    """model, document, layer, and parts of the layer's attention: first (key 0), special and text
+    (the other sinks; null in documents too short for the sink rule), and uniform, what key 0 would
+    get under uniform attention."""
     first = rows_where(tables, "sink_mass", pl.col("key_set") == "first_token")
     of_sinks = rows_where(tables, "sink_mass", pl.col("key_set") == "sinks")
     judged = of_sinks.drop_nulls("mass").select(BY)
@@ -52,7 +52,7 @@ def of_documents(tables: Tables) -> pl.DataFrame:
 
 
 def row_sums(tables: Tables) -> pl.DataFrame:
-    """model, document, layer, row_sum: mean sum of a row; exactly 1 for softmax."""
+    """model, document, layer, row_sum: mean sum of the rows; exactly 1 for softmax."""
     sums = tables["heads"].group_by(BY).agg(pl.col("row_sum").mean())
     kinds = tables["models"].select("model", "attention")
     is_softmax = pl.col("attention") == "softmax"
@@ -62,7 +62,7 @@ def row_sums(tables: Tables) -> pl.DataFrame:
 
 
 def over_documents(shares: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, and of each part and of uniform the mean over documents with its interval."""
+    """model, layer, and the mean over documents of each part and of uniform, with its interval."""
     return means.over_documents(shares, ["model", "layer"], [*PARTS, "uniform"])
 
 

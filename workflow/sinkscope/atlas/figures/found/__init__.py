@@ -1,1 +1,1 @@
-"""Figures of the section on sinks that are found."""
+"""Figures of the section on which tokens are sinks."""

@@ -1,4 +1,4 @@
-"""Mass beside max keys: where the histogram tells another story than the attention."""
+"""Sink mass against share of max keys: sinks that the histogram of max keys hides."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FINDING = (
     "{{ row.layer }} of {{ row.model }} and is the max key of "
     "{{ row.share_of_max_keys | percent }} of queries{% endfor %}: in most queries another key "
     "receives a little more."
-    "{% else %}Histogram and mass tell the same story: every token with at least "
+    "{% else %}The histogram hides no sink: every token with at least "
     "{{ least | mass }} of the attention of a layer is the max key of many queries.{% endif %}"
 )
 
@@ -55,13 +55,14 @@ def figure(tables: Tables) -> Figure | None:
     n_documents = documents["document"].n_unique()
     return Figure(
         name="found_sinks_histogram",
-        title="Attention received, and how often it is the most",
+        title="Attention received, and how often it is the largest",
         finding=Finding(FINDING, hidden(sums)),
         caption=(
-            "One panel per model, one mark per layer and token with a sink. Across: its mass, the "
-            "part of all attention of the layer that its sinks take. Up: share of the layer's "
+            "One panel per model, one mark per layer and token with a sink. x: its mass, the "
+            "fraction of the layer's attention that its sinks receive. y: share of the layer's "
             "queries whose max key is one of them. A mark far below the diagonal is a sink that "
-            "the histogram hides: an argmax gives all to the first of several nearly equal keys. "
+            "the histogram of max keys hides: the argmax counts only the first of several nearly "
+            "equal keys. "
             f"{shown_of(sums, documents)}Means over n = {documents_in(documents)} per model, those "
             "that are long enough to be judged; "
             f"{behind(drawn, n_documents, mark='tooltip', single=POINTED)}. "
@@ -91,8 +92,8 @@ def in_documents(sinks: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_all(marks: pl.DataFrame, single: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
-    """The values of marks (BY) in each document of their model. A document without the token, or in
-    which it is no sink, has 0. single: returned by in_documents."""
+    """The values of marks (BY) in each document of their model; 0 for a document without the token,
+    or in which it is not a sink. single: returned by in_documents."""
     read = documents.select("model", "document")
     rows = marks.select(BY).join(read, on="model").join(single, on=BY_DOCUMENT, how="left")
     return rows.with_columns(pl.col(VALUES).fill_null(0))
@@ -110,8 +111,8 @@ def of_tokens(single: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
 
 
 def points(sums: pl.DataFrame, single: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
-    """The values in single documents, all or evenly chosen ones, of the marks with the most mass;
-    none where there is one document."""
+    """The values in single documents (all, or evenly chosen ones) of the marks with the most mass;
+    none for a single document."""
     order = sums.sort("mass", *BY, descending=[True, *[False] * len(BY)])
     marks = order.group_by("model", maintain_order=True).head(N_POINTED)
     several = documents["document"].n_unique() > 1
@@ -123,26 +124,26 @@ def points(sums: pl.DataFrame, single: pl.DataFrame, documents: pl.DataFrame) ->
 
 
 def shown_of(sums: pl.DataFrame, documents: pl.DataFrame) -> str:
-    """The sentence of the caption where not all tokens have a mark."""
+    """The sentence of the caption if not all tokens have a mark."""
     marks, read = (frame.group_by("model").len() for frame in (sums, documents))
     most = read.select("model", most=pl.max_horizontal(MOST_ROWS // pl.col("len"), LEAST_MARKS))
     full = marks.join(most, on="model").filter(pl.col("len") >= pl.col("most"))
     if full.is_empty():
         return ""
     most_marks = full["most"].to_list()
-    return f"Of one model at most the {max(most_marks):,} marks with the most mass. "
+    return f"Per model, at most the {max(most_marks):,} marks with the most mass are shown. "
 
 
 def strongest(sums: pl.DataFrame, n_documents: int) -> pl.DataFrame:
-    """The tokens of one model that have a mark: all, or those with the most mass where a row of
-    each document for each of them would be too many."""
+    """The tokens of one model that get a mark: all, or those with the most mass if every document
+    of every token would be too many rows."""
     totals = sums.group_by(BY, maintain_order=True).agg(pl.col("mass").sum())
     most = max(LEAST_MARKS, MOST_ROWS // n_documents)
     return totals.sort("mass", *BY, descending=[True, *[False] * len(BY)]).head(most).select(BY)
 
 
 def hidden(sums: pl.DataFrame) -> dict[str, Any]:
-    """Facts: the tokens of a layer with much mass and few max keys; of each model the strongest."""
+    """Facts: the strongest tokens of each model with much mass in a layer and few max keys."""
     rows = sums.filter(
         pl.col("mass") >= LEAST_MASS, pl.col("share_of_max_keys") < PART * pl.col("mass")
     )

@@ -19,13 +19,14 @@ from sinkscope.findings.finding import Finding
 KINDS = {"both": "#009e73", "attention alone": "#0072b2", "state alone": "#cc79a7"}
 BY = ["model", "kind"]
 FINDING = (
-    "Without key 0, both rules name {{ both | counted('sink') }} (keys of a layer of a document); "
+    "Excluding key 0, both rules name {{ both | counted('sink') }} (keys of a layer of a "
+    "document); "
     "attention alone names {{ attention | integer }}, state alone {{ state | integer }}"
     "{% for row in attention_tokens %}. By attention alone, {{ row.model }} has "
     "{{ row.n | integer }}, most often {{ row.token | token(row.key_class) }}{% endfor %}"
     "{% for row in state_tokens %}. By state alone, {{ row.model }} has {{ row.n | integer }}, "
-    "most often {{ row.token | token(row.key_class) }}: a state like that of key 0 does not have "
-    "to draw attention{% endfor %}."
+    "most often {{ row.token | token(row.key_class) }}: a state like that of key 0 does not "
+    "always draw attention{% endfor %}."
 )
 
 

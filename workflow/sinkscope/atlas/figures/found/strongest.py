@@ -1,4 +1,4 @@
-"""Models by layers: what found and listed sinks receive, and what the strongest sink is."""
+"""Models by layers: attention on detected and listed sinks, and the strongest sink's class."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ FINDING = (
     "A list of the usual tokens misses strong sinks in {{ n_missed }} of "
     "{{ n_models | counted('model') }}: "
     "{% for row in missed %}{{ loop.index | separator(loop.length) }}"
-    "in layer {{ row.layer }} of {{ row.model }} the sinks that are found take "
+    "in layer {{ row.layer }} of {{ row.model }} the detected sinks take "
     "{{ row.found | estimate(row.low, row.high) }} of the attention, the listed ones "
-    "{{ row.listed | mass }} "
-    "(strongest beside the first and the special tokens: "
+    "{{ row.listed | mass }} (strongest besides the first and the special tokens: "
     "{{ row.token | token(row.key_class) }})"
     "{% endfor %}."
     "{% else %}"
-    "In {{ n_models | counted('model') }} the sinks that are found are those that one would list: "
-    "in no layer do they take {{ gap | mass }} more of the attention."
+    "In {{ n_models | counted('model') }} the detected sinks are the usual tokens: in no layer "
+    "do they take {{ gap | mass }} more of the attention than the listed ones."
     "{% endif %}"
 )
 
@@ -57,15 +56,16 @@ def figure(tables: Tables) -> Figure | None:
         title="How much attention sinks take, layer by layer",
         finding=Finding(FINDING, missed(masses, strongest_of(unlisted), len(titles))),
         caption=(
-            "One row per model, one column per layer (from 0). Above: sink mass of the keys that "
-            "are found to be sinks of the layer; in the middle: of the first token, the special "
-            "tokens except the mask, and the first sentence end. Formula: mean over queries i of "
-            "the sum over these keys j of M[l,i,j], M the mean over heads; mean over the documents "
-            "that are long enough to be judged, with its 95 % bootstrap interval in the tooltip, "
+            "One row per model, one column per layer (from 0). Top: sink mass of the keys that "
+            "the sink rule detects in the layer. Middle: that of the listed tokens (the first "
+            "token, the special tokens except the mask, and the first sentence end). Formula: "
+            "mean over queries i of the sum over these keys j of M[l,i,j], M the mean over "
+            "heads; mean over the documents that are long enough to be judged, with its 95 % "
+            "bootstrap interval in the tooltip, "
             "of "
-            f"n = {documents_in(tables['documents'])} per model. Below: class of the token with "
-            "the largest mass among the sinks of the layer, all documents together; empty where no "
-            "key is a sink. Unit: part of 1, linear scale."
+            f"n = {documents_in(tables['documents'])} per model. Bottom: class of the token with "
+            "the largest mass among the sinks of the layer, all documents together; empty where "
+            "no key is a sink. Unit: part of 1, linear scale."
         ),
         chart=chart(drawn, list(titles.values())),
         data=drawn,
@@ -100,8 +100,8 @@ def strongest_of(sinks: pl.DataFrame) -> pl.DataFrame:
 
 
 def missed(masses: pl.DataFrame, unlisted: pl.DataFrame, n_models: int) -> dict[str, Any]:
-    """Facts: per model with a gap, the layer in which found sinks exceed listed ones most, and its
-    strongest sink among others than the first and the special tokens (unlisted: strongest_of)."""
+    """Facts: per model with a gap, the layer in which detected sinks exceed listed ones most, and
+    its strongest sink except the first and special tokens (unlisted: strongest_of)."""
     ends = {"mass": "found", "mass_low": "low", "mass_high": "high"}
     found, listed = (masses.filter(pl.col("panel_name") == name) for name in (FOUND, LISTED))
     listed = listed.select(*BY, listed="mass")

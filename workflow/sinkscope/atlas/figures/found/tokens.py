@@ -1,4 +1,4 @@
-"""Which tokens become sinks, at how many of their occurrences, and in which layers."""
+"""Which tokens become sinks: at what fraction of their occurrences, and in which layers."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ FINDING = (
     "{{ row.token | token(row.key_class) }} at {{ row.n_sinks }} of "
     "{{ row.n_occurrences | counted('occurrence') }} in {{ row.model }}, in layers "
     "{{ row.first_layer }} to {{ row.last_layer }}, with up to {{ row.peak_mass | mass }} of the "
-    "attention{% if row.n_close %}; the state of {{ row.n_close }} joins that of the first token"
+    "attention{% if row.n_close %}; at {{ row.n_close }} the state becomes close to that of the "
+    "first token"
     "{% endif %}"
     "{% endfor %}"
-    "{% if not tokens and n_once %}Beside the first token and special tokens, "
+    "{% if not tokens and n_once %}Besides the first token and special tokens, "
     "{{ n_once | counted('token') }} {{ 'is a sink' if n_once == 1 else 'are sinks' }}, "
     "at one occurrence each"
     "{% elif not tokens %}Only the first token and special tokens become sinks{% endif %}."
@@ -51,8 +52,9 @@ def figure(tables: Tables) -> Figure | None:
         caption=(
             "One panel per model; one row per token and key class, those with the largest mass "
             f"first, at most {N_TOKENS}. Colour: fraction of the token's occurrences that are a "
-            "sink of the layer (linear); at the right: occurrences that are a sink of at least one "
-            "layer, of all. Occurrences that fewer than sink_queries queries see cannot be found. "
+            "sink of the layer (linear). Right: number of occurrences that are a sink of at "
+            "least one layer, and of all occurrences. An occurrence that fewer than "
+            "sink_queries queries see is never counted as a sink. "
             f"n = {documents_in(tables['documents'])} per model. Layers count from 0."
         ),
         chart=chart(drawn, [name for name in in_order(tables) if name in set(drawn["model"])]),

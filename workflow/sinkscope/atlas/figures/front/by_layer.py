@@ -63,10 +63,10 @@ def figure(tables: Tables) -> Figure | None:
         caption=(
             "One row per model, one bar per layer, first to last from left to right. Height (all "
             "of the row is 1): part of the layer's attention that goes to the first token and to "
-            "other tokens that are found to be sinks, mean over heads, queries and documents; "
-            "attention other than softmax is divided by the sum of its rows. Dashed: the first "
-            "token's part if all tokens got the same. Other sinks are judged in documents that "
-            "are long enough. "
+            "the other tokens that are sinks, mean over heads, queries and documents; attention "
+            "other than softmax is divided by the sum of its rows. Dashed: the first token's "
+            "part under uniform attention. Other sinks are counted only in documents long enough "
+            "for the sink rule. "
             f"n = {documents_in(tables['documents'])} per model. Unit: part of 1, linear scale. "
             "Layers count from 0."
         ),

@@ -19,7 +19,7 @@ from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
 
 KEY_SETS = ("first_token", "first_terminator", "sinks")
-EVEN, EVEN_LOOK = "first token, if attention were even", ("#c08a00", LINE_DASHES[3])
+EVEN, EVEN_LOOK = "first token, under uniform attention", ("#c08a00", LINE_DASHES[3])
 FINDING = (
     "{% macro place(row) %}{{ row.mass | estimate(row.low, row.high) }} in layer {{ row.layer }} "
     "of {{ row.model }}{% endmacro %}"
@@ -69,8 +69,8 @@ def figure(tables: Tables) -> Figure:
         finding=largest_masses(*(of.filter(key_set="first_token") for of in (mean, rows))),
         caption=(
             f"One panel per model. Formula: {FORMULA}; mean over the documents that have keys of "
-            f"the set. {ALL_SINKS} If attention were even: every query gives all keys that it "
-            "sees the same; mean over the same documents. "
+            f"the set. {ALL_SINKS} Uniform attention: every query attends equally to all keys "
+            "that it sees; mean over the same documents. "
             f"n = {documents_in(tables['documents'])} per model; "
             f"{behind(drawn, rows['document'].n_unique())}. "
             "Unit: part of 1, linear scale. Layers count from 0."

@@ -25,10 +25,11 @@ N_TOKENS = 8
 PANELS = {"tokens": "tokens: real queries only", "padded": "padded: PAD queries counted too"}
 COUNTED = {"tokens": "max_attention_documents", "padded": "max_attention_documents_padded"}
 FINDING = (
-    "Counting the queries at padding changes most what {{ token | token(key_class) }} gets: from "
+    "Counting the queries at padding changes the share of {{ token | token(key_class) }} most: "
+    "from "
     "{{ share | percent }} to {{ share_padded | percent }} of max keys; {{ at_padding | integer }} "
-    "of the {{ total_padded | integer }} queries counted then "
-    "({{ (at_padding / total_padded) | percent }}) stand at padding."
+    "of the {{ total_padded | integer }} queries counted that way "
+    "({{ (at_padding / total_padded) | percent }}) are padding."
 )
 
 
@@ -50,8 +51,8 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
         caption=(
             "Study 1 padded its batch to the longest document and counted the queries at PAD, "
             "although its text says that PAD is left out. “tokens” counts real queries only and "
-            "is the counting of every other figure; “padded” reproduces the published bars (a "
-            "query at padding that sees no key is not counted). "
+            "is the counting of every other figure; “padded” reproduces the published bars "
+            "(except queries at padding that see no key). "
             f"Formula: {FORMULA}. n = {words.integer(total)} and "
             f"{words.integer(total_padded)} max keys. "
             f"{behind(drawn, tables['documents'].height, mark='Rule')} (share of their own max "
@@ -66,7 +67,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
 
 
 def side_by_side(countings: dict[str, pl.DataFrame], tables: Tables) -> pl.DataFrame:
-    """The most frequent max keys of either count, with their share in both, and in documents.
+    """The most frequent max keys of either counting, with their share in both, and per document.
     tables: of the model."""
     keys = ["token", "key_class"]
     either = pl.concat([top(frame, N_TOKENS).select(keys) for frame in countings.values()])
@@ -89,7 +90,7 @@ def side_by_side(countings: dict[str, pl.DataFrame], tables: Tables) -> pl.DataF
 
 
 def most_changed(drawn: pl.DataFrame) -> dict[str, str | float]:
-    """The token whose share the queries at padding change most."""
+    """The token whose share changes most when queries at padding are counted."""
     means = drawn.filter(pl.col("document") == ALL_DOCUMENTS)
     both = means.pivot("counting", index=["label", "token", "key_class"], values="share")
     both = both.rename({PANELS["tokens"]: "share", PANELS["padded"]: "share_padded"})

@@ -74,7 +74,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
 
 
 def strongest_heads(scores: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
-    """The means of the strongest heads, and the documents behind them; rank: 1 for the strongest,
+    """The means of the strongest heads, and their values per document; rank: 1 for the strongest,
     name: LAYER/HEAD. scores: returned by with_mean. table: the table heads."""
     means = scores.filter(pl.col("document") == ALL_DOCUMENTS).drop_nulls("sink_score")
     ordered = means.sort("sink_score", *BY, descending=[True, False, False]).head(N_HEADS)

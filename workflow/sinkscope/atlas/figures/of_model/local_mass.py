@@ -71,8 +71,8 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         finding=Finding(FINDING, most_local(masses)),
         caption=(
             "Formula: sum over |i - j| ≤ w of A[l,h,i,j], mean over queries i and heads h, for "
-            "w = 1 to 5; on the right without the keys that are found to be sinks of the layer, "
-            f"not rescaled. Mean over n = {words.counted(n_documents, 'document')}, "
+            "w = 1 to 5; on the right without the sinks of the layer, not rescaled. Mean over n "
+            f"= {words.counted(n_documents, 'document')}, "
             f"or one document; {behind(drawn, n_documents, OF_PICKER)}. Unit: part of 1, linear "
             "scale."
         ),

@@ -1,4 +1,4 @@
-"""The attention that first and special tokens get in each document, against its length."""
+"""The attention on first and special tokens in each document, against its length."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FINDING = (
     "{% endif %}"
     "{% if short is defined %} There it gets {{ short[0].mass | mass }} in the shortest document "
     "({{ short[0].n_tokens | counted('token') }}) and {{ long[0].mass | mass }} in the longest "
-    "({{ long[0].n_tokens | integer }}); an even spread would give it "
+    "({{ long[0].n_tokens | integer }}); uniform attention would give it "
     "{{ short[0].even | mass }} and {{ long[0].even | mass }}.{% endif %}"
 )
 
@@ -44,9 +44,8 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
         subject=model,
         finding=Finding(FINDING, {**majority(rows), "n_documents": n_documents}),
         caption=(
-            "Each panel is a layer, each point a document: its length across, and up the attention "
-            f"that a key set gets. Formula: {FORMULA}. Dashed: the same if every query gave all "
-            "keys that it sees the same. "
+            "One panel per layer, one point per document. x: its length; y: the attention that "
+            f"a key set receives. Formula: {FORMULA}. Dashed: the same under uniform attention. "
             f"n = {words.counted(n_documents, 'document')}"
             f"{f', of which {len(shown)} are drawn' if len(shown) < n_documents else ''}. "
             "Unit: part of 1, linear scale; tokens, logarithmic scale."

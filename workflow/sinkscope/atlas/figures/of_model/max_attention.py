@@ -42,10 +42,10 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         finding=Finding(FINDING, {**first, "total": total, "next": following[:1]}),
         caption=(
             f"The {most.height} most frequent max keys by token string and key class. "
-            f"Formula: {FORMULA}; ties go to the lowest j: for "
-            f"{words.integer(int(histogram['n_ties'].sum()))} of them another key gets as much, to "
-            "within float32 rounding. The pale end of a bar are near ties, in which another key "
-            "gets at most the fraction tie_tolerance less. "
+            f"Formula: {FORMULA}; ties go to the lowest j: "
+            f"{words.integer(int(histogram['n_ties'].sum()))} of them are ties to within float32 "
+            "rounding. The pale end of a bar shows near ties: another key gets less by at most "
+            "the fraction tie_tolerance. "
             f"n = {words.integer(total)} max keys: "
             f"{words.counted(tables['models']['n_layers'][0], 'layer')} {words.TIMES} "
             f"{words.counted(n_tokens, 'token')} of "

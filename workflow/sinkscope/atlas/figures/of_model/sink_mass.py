@@ -46,8 +46,8 @@ SHOWN = (*SINGLE, "first_terminator", "listed_sinks", "sinks")
 JOINT = ("listed_sinks", "sinks")  # no sentence names these: they hold what others hold
 FINDING = (
     "The largest sink mass is that of the {{ key_set | key_set_noun }} in layer {{ layer }}: "
-    "{{ mass | estimate(mass_low, mass_high) }} of the attention{{ n_documents | mean_over }}; an "
-    "even spread would give it {{ uniform | mass }}."
+    "{{ mass | estimate(mass_low, mass_high) }} of the attention{{ n_documents | mean_over }}; "
+    "uniform attention would give it {{ uniform | mass }}."
 )
 
 
@@ -78,7 +78,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             ("mass_high:Q", "to", ".4f"),
             ("mass_n:Q", "documents"),
             ("strict_mass:Q", "strict mass", ".4f"),
-            ("uniform_mass:Q", "if attention were even", ".4f"),
+            ("uniform_mass:Q", "uniform attention", ".4f"),
             ("times_uniform:Q", "times that", ".2f"),
             "document:N",
             ("n_tokens:Q", "tokens of the document"),
@@ -108,7 +108,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
 
 
 def with_uniform(facts: dict[str, Any], rows: pl.DataFrame) -> dict[str, Any]:
-    """Adds uniform: what an even spread of attention would give these keys, mean over documents."""
+    """Adds uniform: the mass of these keys under uniform attention, mean over documents."""
     own = rows.filter(key_set=facts["key_set"], layer=facts["layer"])
     return {**facts, "uniform": own["uniform_mass"].mean()}
 

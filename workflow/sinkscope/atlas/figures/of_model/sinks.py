@@ -1,4 +1,4 @@
-"""The sinks of each document: from which layer to which a key is one, and what it receives."""
+"""The sinks of each document: the layers in which a key is a sink, and its mass in each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ N_KEYS = 15  # rows per document
 FINDING = (
     "{{ n_sinks | integer }} keys of {{ n_documents | counted('document') }} are sinks of some "
     "layer"
-    "{% for row in longest %}; beside key 0 the strongest is {{ row.token | token(row.key_class) }}"
+    "{% for row in longest %}; besides key 0 the strongest is "
+    "{{ row.token | token(row.key_class) }}"
     " at position {{ row.key }} of {{ row.document }}: a sink from layer {{ row.first_layer }} to "
     "{{ row.last_layer }}, with {{ row.peak_mass | mass }} of the attention in layer "
     "{{ row.peak_layer }}{% if row.first_close_layer is not none %}; its state is close to that "

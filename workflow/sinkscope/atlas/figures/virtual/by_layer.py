@@ -1,4 +1,4 @@
-"""Three ways to give attention away, in one picture: tokens that are sinks, virtual keys, gates."""
+"""Three ways to discard attention, side by side: tokens that are sinks, virtual keys, gates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ LINES = {"found": "tokens that are sinks", "virtual": "virtual key", "gate": "ga
 COLOURS = ("#009e73", "#d55e00", "#0072b2")
 BY = ["model", "layer"]
 FINDING = (
-    "Beside tokens that are sinks, {% for row in rows %}{{ loop.index | separator(loop.length) }}"
+    "Besides tokens that are sinks, "
+    "{% for row in rows %}{{ loop.index | separator(loop.length) }}"
     "{% if row.what == 'virtual' %}the virtual key of {{ row.model }} takes "
     "{{ row.value | estimate(row.low, row.high) }} of the attention of layer {{ row.layer }}, "
     "where these tokens take {{ row.found | mass }}"
@@ -61,8 +62,8 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def of_documents(tables: Tables) -> pl.DataFrame:
-    """document, model, layer, found, virtual, gate: head means of the layers that have a virtual
-    key or a gate, null where there is none."""
+    """document, model, layer, found (mass of sinks), virtual, gate: head means of the layers with a
+    virtual key or a gate; null for what a layer lacks."""
     by = ["document", *BY]
     virtual = tables["virtual_sink"].group_by(by).agg(virtual=pl.col("mass").mean())
     gates = tables["gates"].group_by(by).agg(gate=pl.col("gate").mean())
