@@ -31,6 +31,7 @@ from sinkscope.grid import Grid
 from sinkscope.jobs.failures import Failure, failure_path
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.keys import key_sets
+from sinkscope.report.about import Origin
 from sinkscope.report.build import write_report
 from sinkscope.schema import properties
 
@@ -230,7 +231,7 @@ def make_site(folder, grid, manifests, out="reports"):
         write_section(name, tables, results / "sections" / name)
     drawn = [results / "figures" / name for name in ("all", *manifests)]
     write_findings([*drawn, *(results / "sections" / name for name in SECTIONS)], tables)
-    write_report(Wanted(grid, folder), results, site, "c0ffee", SECTIONS)
+    write_report(Wanted(grid, folder), results, site, Origin("c0ffee"), SECTIONS)
     return site
 
 

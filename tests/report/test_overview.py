@@ -17,6 +17,7 @@ from sinkscope.config import ModelRow
 from sinkscope.findings.table import TABLES as FINDINGS
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.report import findings, overview, verdicts
+from sinkscope.report.about import Origin
 from sinkscope.report.build import write_report
 from sinkscope.tables.read import read_tables
 
@@ -97,7 +98,7 @@ def test_the_headline_counts_only_softmax(tables):
 
 def written(site, folder, results, sections=()):
     wanted = Wanted(site.grid, site.folder)
-    write_report(wanted, results, folder, "c0ffee", sections)
+    write_report(wanted, results, folder, Origin("c0ffee"), sections)
     return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
 
 

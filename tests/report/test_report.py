@@ -15,7 +15,9 @@ from sinkscope import words
 from sinkscope.catalogue import OWN_PAGES, pages_of, sections
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.printable import UNPRINTABLE
-from sinkscope.report import pages, provenance
+from sinkscope.report import content, pages, provenance
+from sinkscope.report.about import Origin
+from sinkscope.report.content import Report
 from sinkscope.report.pages import first_document
 from sinkscope.report.site import environment
 from sinkscope.schema import properties
@@ -213,14 +215,14 @@ def test_jobs_state_their_speed_and_what_they_keep_of_a_document(site):
 
 
 def test_the_page_of_a_large_run_lists_its_first_documents_and_jobs(site, monkeypatch):
-    monkeypatch.setattr(pages, "MOST_DOCUMENTS", 2)
+    monkeypatch.setattr(content, "MOST_DOCUMENTS", 2)
     monkeypatch.setattr(pages, "MOST_JOBS", 1)
     tables = read_tables(site.folder / "results" / "tables", ["documents", "models"])
     wanted = Wanted(site.grid, site.folder)
-    report = pages.Report(
-        wanted, tables, pl.DataFrame(), site.folder / "results", site.out, "c0ffee"
+    report = Report(
+        wanted, tables, pl.DataFrame(), site.folder / "results", site.out, Origin("c0ffee")
     )
-    values = report.run([])
+    values = pages.run(report, [])
     assert [row["document"].name for row in values["documents"]] == ["one", "two"]
     html = environment().get_template("run.html.j2").render({"name": "run"} | values)
     text = Elements(html).text
@@ -265,7 +267,7 @@ def test_pages_without_maps_or_figures(site, tmp_path):
 
     results = tmp_path / "results"
     shutil.copytree(site.results / "tables", results / "tables")
-    write_report(Wanted(site.grid, site.folder), results, tmp_path / "out", "c0ffee")
+    write_report(Wanted(site.grid, site.folder), results, tmp_path / "out", Origin("c0ffee"))
     html = (tmp_path / "out/enc.html").read_text()
     assert "<figure" not in html
     assert "dialog.js" not in html

@@ -16,6 +16,7 @@ from sinkscope.config import load
 from sinkscope.findings.job import write_findings
 from sinkscope.grid import Grid
 from sinkscope.jobs.wanted import Wanted
+from sinkscope.report.about import Origin
 from sinkscope.report.build import write_report
 
 
@@ -49,7 +50,7 @@ def large(site, tmp_path_factory):
     ).write_parquet(findings)
     config = {table: f"config/{table}.tsv" for table in rows}
     grid = Grid(load(config | {"experiments": []}, folder))
-    write_report(Wanted(grid, folder), results, out, "c0ffee", ["front"])
+    write_report(Wanted(grid, folder), results, out, Origin("c0ffee"), ["front"])
     return out
 
 

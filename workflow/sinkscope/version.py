@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
+from urllib.parse import urlsplit
+
+SCP = re.compile(r"^[\w.-]+@([\w.-]+):([\w./~-]+)$")  # git@HOST:OWNER/NAME, as ssh writes it
 
 
 def commit(repository: Path) -> str:
@@ -21,6 +25,31 @@ def commit(repository: Path) -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return result.stdout.strip()
+
+
+def repository(clone: Path) -> str | None:
+    """Web page of the repository that this clone was made from, git's remote `origin`; None if
+    there is none."""
+    if not (clone / ".git").exists():
+        return None
+    command = ["git", "-C", str(clone), "remote", "get-url", "origin"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return web_page(result.stdout.strip())
+
+
+def web_page(remote: str) -> str | None:
+    """Web page of a remote repository, without the name and password that its address may hold;
+    None for a folder, and for a host that only this machine knows by its name."""
+    parts = urlsplit(SCP.sub(r"ssh://\1/\2", remote))
+    is_web = parts.scheme in ("http", "https")
+    if not (is_web or parts.scheme in ("ssh", "git")) or "." not in (parts.hostname or ""):
+        return None
+    scheme, port = (parts.scheme, parts.port) if is_web else ("https", None)
+    host = f"{parts.hostname}:{port}" if port else parts.hostname
+    return f"{scheme}://{host}{parts.path.rstrip('/').removesuffix('.git')}"
 
 
 def installed(package: str) -> str | None:

@@ -31,7 +31,7 @@ from sinkscope.jobs.of_tables import STAMPS, OfTables, digests, stamps
 from sinkscope.jobs.request import Request, digest_of
 from sinkscope.shipped import SHIPPED
 from sinkscope.tables.contract import declared_as, files_of
-from sinkscope.version import commit
+from sinkscope.version import commit, repository
 
 TABLES = "results/tables"
 
@@ -143,6 +143,7 @@ class Wanted(OfTables):
         content = {
             "code": code_hash("sinkscope.report.build"),
             "commit": commit(SHIPPED),
+            "repository": repository(SHIPPED),
             "config": self.raw,
             "models": [self.row(row.model) for row in self.grid.config.models],
             "unfinished": self.unfinished(),

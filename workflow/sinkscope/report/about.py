@@ -14,10 +14,18 @@ CARDS = {"hub": "https://huggingface.co/{}", "package": "https://pypi.org/projec
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The code that made a report: its commit, and the web page of its repository, if known."""
+
+    commit: str
+    repository: str | None = None
+
+
+@dataclass(frozen=True)
 class About:
     """date: the day (UTC) on which the last extraction job finished; None without one."""
 
-    commit: str
+    origin: Origin
     date: str | None
     version: str | None = None
 
@@ -26,20 +34,22 @@ class About:
         year = self.date[:4] if self.date else "n.d."
         of_run = f", run of {self.date}" if self.date else ""
         version = f" {self.version}" if self.version else ""
+        url = f"    url = {{{self.origin.repository}}},\n" if self.origin.repository else ""
         return (
             "@misc{sinkscope-report,\n"
             "    title = {Where the attention of transformers lands: a Sinkscope report},\n"
             f"    year = {{{year}}},\n"
-            f"    note = {{Sinkscope{version}, commit {self.commit}{of_run}}},\n"
+            f"    note = {{Sinkscope{version}, commit {self.origin.commit}{of_run}}},\n"
+            f"{url}"
             "}\n"
         )
 
 
-def about(commit: str, stamps: Iterable[Path]) -> About:
+def about(origin: Origin, stamps: Iterable[Path]) -> About:
     """stamps: of the finished extraction jobs."""
     times = [path.stat().st_mtime for path in stamps if path.is_file()]
     date = datetime.fromtimestamp(max(times), UTC).date().isoformat() if times else None
-    return About(commit, date, installed("sinkscope"))
+    return About(origin, date, installed("sinkscope"))
 
 
 def card_address(source: str) -> str | None:

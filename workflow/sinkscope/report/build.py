@@ -14,8 +14,10 @@ from sinkscope.catalogue import pages_of
 from sinkscope.catalogue import sections as every_section
 from sinkscope.files import write_text, written
 from sinkscope.jobs.wanted import Wanted
+from sinkscope.report import pages
+from sinkscope.report.about import Origin
+from sinkscope.report.content import Report
 from sinkscope.report.leftovers import remove_leftovers
-from sinkscope.report.pages import Report
 from sinkscope.report.site import SCRIPTS, STYLES, environment, script, shown_sections, style
 from sinkscope.tables.read import StoredTables, read_table
 
@@ -27,7 +29,7 @@ def write_report(
     wanted: Wanted,
     results: Path,
     out: Path,
-    commit: str,
+    origin: Origin,
     sections: Sequence[str] = (),
 ) -> None:
     """Write index.html, compared.html, run.html, SECTION.html, MODEL.html, reader.html, assets/ and
@@ -41,7 +43,7 @@ def write_report(
     tables = results / "tables"
     atlas_tables = StoredTables(tables, tables_of_atlas())
     numbers = read_table(tables / "findings.parquet")
-    report = Report(wanted, atlas_tables, numbers, results, out, commit)
+    report = Report(wanted, atlas_tables, numbers, results, out, origin)
     in_order = every_section(wanted.grid.config.raw["experiments"])
     entries = {name: entry for name, entry in in_order.items() if name in sections}
     report.add_sections(entries, shown_sections(entries, results))
@@ -52,15 +54,18 @@ def write_report(
     names = list(dict.fromkeys([*tables_of_atlas(), *of_sections, "findings"]))
     downloads = copy_tables(tables, out / "data", names)
     templates = environment()
-    pages = {
-        "index": ("index", report.index()),
-        "compared": ("compared", report.compared()),
-        "reader": ("reader", report.reader()),
-        "run": ("run", report.run(downloads)),
-        **{name: (report.template(name), report.section(name)) for name in pages_of(entries)},
-        **{model: ("model", report.model(model)) for model in report.models},
+    every_page = {
+        "index": ("index", pages.index(report)),
+        "compared": ("compared", pages.compared(report)),
+        "reader": ("reader", pages.reader(report)),
+        "run": ("run", pages.run(report, downloads)),
+        **{
+            name: ("claims" if name == "claims" else "section", pages.section(report, name))
+            for name in pages_of(entries)
+        },
+        **{model: ("model", pages.model(report, model)) for model in report.models},
     }
-    for name, (template, values) in pages.items():
+    for name, (template, values) in every_page.items():
         page = templates.get_template(f"{template}.html.j2").render({"name": name} | values)
         write_text(out / f"{name}.html", page)
     remove_leftovers(out, results, wanted.grid, sections)

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from sinkscope.charts.figure import Tables
 from sinkscope.config import ModelRow
+from sinkscope.shipped import SHIPPED
 
 
 @dataclass(frozen=True)
 class Card:
-    """The description of a model. path: in the repository; note: an important sentence."""
+    """The description of a model. path: in the repository; note: an important sentence; text: what
+    stands at the path, if it comes with the package."""
 
     path: str
     note: str
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ NOTES = {
     "Other models": "",
     "Zoo: small models trained here": (
         "Trained by this repository to be studied, not used: these are not the published models of "
-        "those names. Each has a card, zoo/NAME/README.md."
+        "those names. Each has a card, zoo/NAME/README.md, which its page shows."
     ),
     "Alternatives to softmax": (
         "Their attention is not plain softmax: left out of the counts and figures that compare "
@@ -85,4 +88,8 @@ def group_of(source: str, attention: str) -> str:
 def card(source: str) -> Card | None:
     """The card of a model of the zoo or of PACKAGED; None for other models."""
     kind, _, name = source.partition(":")
-    return Card(f"zoo/{name}/README.md", ZOO_NOTE) if kind == "zoo" else PACKAGED.get(source)
+    if kind != "zoo":
+        return PACKAGED.get(source)
+    path = f"zoo/{name}/README.md"
+    here = SHIPPED / path
+    return Card(path, ZOO_NOTE, here.read_text(encoding="utf-8") if here.is_file() else "")

@@ -37,10 +37,12 @@ def write_report_of(job: Job, directory: Path) -> None:
 
 def write_pages(wanted: Wanted, job: Job) -> None:
     """Write the pages of a job's request; its stamp records the installed packages."""
+    from sinkscope.report.about import Origin
     from sinkscope.report.build import write_report
 
     job.facts = {"versions": environment()}
-    write_report(wanted, RESULTS, REPORT, job.request["commit"], job.request["sections"])
+    origin = Origin(job.request["commit"], job.request["repository"])
+    write_report(wanted, RESULTS, REPORT, origin, job.request["sections"])
 
 
 def report_finished(config: Path, directory: Path) -> None:
