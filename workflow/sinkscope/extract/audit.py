@@ -8,17 +8,19 @@ is held against the attention that each key received, so that rows that were not
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from random import Random
 from typing import Any, NamedTuple
 from zlib import crc32
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.formula import UNSEEN, logits_of, outputs, rows_of
+from sinkscope.extract.formula import UNSEEN, logits_of, of_queries, outputs, rows_of
 from sinkscope.extract.masks import Call, Visible, heads_of
 from sinkscope.extract.plan import LayerStatistics, Plan
 
@@ -112,43 +114,42 @@ class Audit:
         assert self.drawn is not None
         place, _, call, output = self.drawn
         assert call.own is not None
-        device = call.query.device
-        at = self.at.to(device)
-        document = torch.arange(len(at), device=device)[:, None]
+        at = self.at.to(call.query.device)
+        found = Found(self.plan, statistics, visible_of[place], place, at)
         logits = logits_of(call, at)
-        rows = rows_of(call, logits, at)  # [batch, row, head, key]
-        found = Found(self.plan, statistics, visible_of[place], place, device)
+        rows = rows_of(call, logits, at)  # [batch, head, row, key]
         received = found.received()
 
-        key_head = int(self.random.integers(call.key.shape[1]))
+        key_head = self.random.randrange(call.key.shape[1])
         heads = heads_of(key_head, call.query, call.key)
         own = call.own(key_head)
-        expected = outputs(rows, call.value)  # [batch, row, head, d]
-        of_outputs = [
-            output.transpose(1, 2)[document, at] - expected,
-            own.transpose(1, 2)[document, at] - expected[:, :, heads],
-        ]
+        of_own = of_queries(own, at)
+        expected_of = rows
         if not call.n_extra:  # what keys of no token receive is not kept
-            value = call.value[:, key_head, None]
-            total = outputs(received[:, None, heads], value)[:, 0]  # [batch, head, d]
-            off = (found.real_sum(own) - total) / found.n_real[:, None, None]
-            of_outputs.append(off[:, None])
-        errors = torch.stack([one.abs().amax((1, 2, 3)) for one in of_outputs]).amax(0)
-        largest = call.value.abs().amax((1, 2, 3)).double()
-        of_row = found.error(received, rows.mean(2)[..., : call.query.shape[2]], document, at)
-        numbers = [errors / largest.clamp(min=TINY), of_row, *bounds(call, logits)]
-        return torch.stack(numbers, 1)
+            expected_of = torch.cat([rows, received[:, :, None]], 2)
+            of_own = torch.cat([of_own, found.real_mean(own)], 2)
+        expected = outputs(expected_of, call.value)  # [batch, head, row, d]
+        error = torch.maximum(
+            largest_of(of_queries(output, at) - expected[:, :, : at.shape[1]]),
+            largest_of(of_own - expected[:, heads]),
+        )
+        error /= largest_of(call.value).clamp(min=TINY)
+        of_row = found.error(received, rows.mean(1)[..., : call.query.shape[2]])
+        return torch.stack([error, of_row, *bounds(call, logits)], 1)
 
 
-def generator(seed: Sequence[int]) -> np.random.Generator:
-    return np.random.default_rng(crc32(np.array(seed, dtype=np.int64).tobytes()))
+def generator(seed: Sequence[int]) -> Random:
+    """Python's own: one of numpy takes longer to make than a short text takes to audit."""
+    return Random(crc32(array("q", seed).tobytes()))
 
 
-def rows_drawn(real: Tensor, random: np.random.Generator) -> Tensor:
+def rows_drawn(real: Tensor, random: Random) -> Tensor:
     """[batch, row] int64 queries of each document. real: [batch, token] bool."""
-    real = real.cpu()
-    drawn = random.random((len(real), N_ROWS)) * real.sum(1, keepdim=True).numpy()
-    return real.int().argmax(1)[:, None] + torch.from_numpy(np.sort(drawn.astype(int), 1))
+    is_real = real.cpu().numpy()
+    bounds = zip(is_real.argmax(1).tolist(), is_real.sum(1).tolist(), strict=True)
+    return torch.tensor(
+        [sorted(first + random.randrange(n) for _ in range(N_ROWS)) for first, n in bounds]
+    )
 
 
 def named(layer: int, queries: Tensor, numbers: Sequence[Sequence[float]]) -> list[Audited]:
@@ -161,51 +162,62 @@ def named(layer: int, queries: Tensor, numbers: Sequence[Sequence[float]]) -> li
 
 @dataclass(frozen=True)
 class Found:
-    """What a pass says of its layer number `place`. statistics: of all layers, stacked."""
+    """What a pass says of its layer number `place`. statistics: of all layers, stacked. at: [batch,
+    row] the drawn queries, on the device of the layer."""
 
     plan: Plan
     statistics: LayerStatistics
     visible: Visible
     place: int
-    device: torch.device
+    at: Tensor
 
     def of(self, name: str) -> Tensor:
         values: Tensor = getattr(self.statistics, name)[self.place]
-        return values.to(self.device)
+        return values.to(self.at.device)
 
-    @property
+    @cached_property
     def n_real(self) -> Tensor:
-        """[batch]"""
-        return self.plan.real.sum(1).to(self.device)
+        """[batch, 1] float64"""
+        return self.plan.real.sum(1, keepdim=True, dtype=torch.float64).to(self.at.device)
 
     def received(self) -> Tensor:
-        """[batch, head, key] float64, attention summed over the queries that see the key."""
-        n_queries = self.visible.n_queries.to(self.device)[:, None].double()
-        return torch.where(n_queries > 0, self.of("sink_score") * n_queries, 0.0)
+        """[batch, head, key] float64, attention of the queries that see the key, summed and divided
+        by the number of all queries."""
+        share = self.visible.n_queries.to(self.at.device) / self.n_real
+        # NaN: no query sees the key. Another one would be missing in what rows sum to.
+        return (self.of("sink_score") * share[:, None]).nan_to_num(0.0)
 
-    def real_sum(self, rows: Tensor) -> Tensor:
-        """[batch, head, d] float64, the sum over the real queries of [batch, head, query, d]."""
-        real = self.plan.real.to(self.device)[:, None, :, None]
-        return rows.masked_fill(~real, 0.0).sum(2, dtype=torch.float64)
+    def real_mean(self, rows: Tensor) -> Tensor:
+        """[batch, head, 1, d] float64, the mean over the real queries of [batch, head, query,
+        d]."""
+        padding = ~self.plan.real.to(self.at.device)[:, None, :, None]
+        total = rows.masked_fill(padding, 0.0).sum(2, keepdim=True, dtype=torch.float64)
+        return total / self.n_real[:, None, None]
 
-    def error(self, received: Tensor, mean: Tensor, document: Tensor, at: Tensor) -> Tensor:
-        """[batch] largest difference of the statistics of the queries `at` from `mean` [batch, row,
-        key], the head mean of their rows, and of sums over queries from what keys received."""
-        largest = mean.topk(min(2, mean.shape[-1])).values  # [batch, row, 2]
-        n_real, key_sets = self.n_real[:, None], self.plan.key_sets.to(self.device).double()
-        pairs = [
-            (self.of("max_value")[document, at], largest[..., 0]),
-            (mean.gather(2, self.of("max_key")[document, at][..., None]), largest[..., :1]),
-            (self.of("second_value")[document, at], largest[..., 1:].sum(-1)),
-            (self.of("row_sum") * n_real, received.sum(-1)),
-            (self.of("mass") * n_real, (received.mean(1, keepdim=True) @ key_sets)[:, 0]),
+    def error(self, received: Tensor, mean: Tensor) -> Tensor:
+        """[batch] largest difference of the statistics of the drawn queries from `mean` [batch,
+        row, key], the head mean of their rows, and of means over queries from what keys
+        received."""
+        first, *others = mean.topk(min(2, mean.shape[-1])).values.unbind(-1)  # [batch, row]
+        second = others[0] if others else 0.0
+        key_sets = self.plan.key_sets.to(self.at.device, torch.float64)
+        max_key = self.of("max_key").gather(1, self.at)[..., None]
+        differences = [
+            self.of("max_value").gather(1, self.at) - first,
+            mean.gather(2, max_key)[..., 0] - first,
+            self.of("second_value").gather(1, self.at) - second,
+            self.of("row_sum") - received.sum(-1),
+            self.of("mass") - (received.mean(1, keepdim=True) @ key_sets)[:, 0],
         ]
         if self.plan.has_maps and self.plan.exact(mean.shape[-1]):
-            pairs.append((self.of("map")[document, at], mean))
-        differences = [(found - expected).flatten(1).abs().amax(1) for found, expected in pairs]
-        for i in (3, 4):  # sums over queries: per query
-            differences[i] = differences[i] / n_real[:, 0]
-        return torch.stack(differences).amax(0)
+            at = self.at[..., None].expand(-1, -1, mean.shape[-1])
+            differences.append((self.of("map").gather(1, at) - mean).flatten(1))
+        return largest_of(torch.cat(differences, 1))
+
+
+def largest_of(values: Tensor) -> Tensor:
+    """[batch] largest absolute value of [batch, ...]; NaN if one is."""
+    return values.abs().amax(tuple(range(1, values.ndim)))
 
 
 def bounds(call: Call, logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -214,11 +226,12 @@ def bounds(call: Call, logits: Tensor) -> tuple[Tensor, Tensor]:
     A logit computed in float32 is off by a few roundings of the products that it sums, which the
     norms of query and key limit; attention is off by as much, in parts of itself.
     """
-    largest = [
-        rows.float().square().sum(-1).amax((1, 2)).double() for rows in (call.query, call.key)
-    ]
-    products = (largest[0] * largest[1]).sqrt() * abs(call.scale)
-    seen = logits.masked_fill(logits < UNSEEN, 0.0).abs().amax((1, 2, 3))
+    query, key = (
+        torch.linalg.vector_norm(rows, dim=-1, dtype=torch.float32).amax((1, 2)).double()
+        for rows in (call.query, call.key)
+    )
+    seen = largest_of(logits.masked_fill(logits < UNSEEN, 0.0))
+    products = query * key * abs(call.scale)
     of_row = torch.finfo(torch.float32).eps * (OF_SUMS + OF_LOGITS * (products + seen))
     is_half = call.value.dtype in (torch.float16, torch.bfloat16)
     return of_row + (HALF if is_half else 0.0), of_row
