@@ -21,10 +21,11 @@ from sinkscope.api.watch import watched
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.architecture import text_config
 from sinkscope.extract.cells import checked_heads
-from sinkscope.extract.door import UnobservableError, answered
+from sinkscope.extract.door import answered
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.gates import gated_projections, gates_of
 from sinkscope.extract.layers import fault_of, layer_numbers
+from sinkscope.extract.listeners import UnobservableError
 from sinkscope.extract.observe import unobservable
 from sinkscope.extract.own_code import own_code_of
 from sinkscope.extract.states import entering

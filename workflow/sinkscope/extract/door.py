@@ -4,19 +4,15 @@ Every family that transformers runs through sdpa calls torch's scaled_dot_produc
 per layer; models with learned sinks or soft caps get their own function from the library's
 AttentionInterface (`interface`); the variants of this package call `variants.attention`. While an
 `answered` block is open, all three lead to a router; so does the softmax of models that compute
-attention in code of their own (`own_code`). The router serves a call only in the thread that opened
-the block and, where a model is named, only if the call comes from inside that model. Every other
-call goes to torch or the library unchanged.
+attention in code of their own (`own_code`). Calls that no listener gets (`listeners`) go to torch
+or the library unchanged.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 import torch
@@ -26,48 +22,19 @@ from transformers import AttentionInterface
 
 from sinkscope.extract import variants
 from sinkscope.extract.interface import is_the_formula, request_of
-from sinkscope.extract.layers import Numbers, layer_of
-from sinkscope.extract.masks import Call, heads_of, of_heads
-
-Attend = Callable[[Call], Any]
+from sinkscope.extract.layers import Numbers
+from sinkscope.extract.listeners import (
+    Attend,
+    Listener,
+    UnobservableError,
+    listening,
+    serve,
+    thread,
+)
+from sinkscope.extract.masks import Call, of_key_head
 
 _TORCH = F.scaled_dot_product_attention
 _LIBRARY = AttentionInterface.get_interface
-_CALL = torch.nn.Module._call_impl.__code__
-
-
-class UnobservableError(Exception):
-    """The model does not call the attention exactly once per layer over the whole document."""
-
-
-@dataclass(frozen=True, eq=False)
-class Listener:
-    """attend: called with each attention call. modules: ids of the modules whose calls it gets;
-    None for all.
-
-    beside: False if `attend` returns the layer's output; True if the model computes its own output
-    as usual and `attend` only observes. numbers: of the layers, as layer_numbers. n_tokens: of the
-    input; calls with another number of queries are not about its tokens. None: not known.
-    """
-
-    attend: Attend
-    modules: frozenset[int] | None
-    beside: bool
-    numbers: Numbers
-    n_tokens: int | None
-
-
-class _Thread(threading.local):
-    """State of one thread: the listeners of its open blocks, the innermost last; whether a call is
-    being served, and whether torch's attention is running for it."""
-
-    def __init__(self) -> None:
-        self.listeners: list[Listener] = []
-        self.is_serving = False
-        self.in_original = False
-
-
-_thread = _Thread()
 
 
 @contextmanager
@@ -93,11 +60,11 @@ def answered(
     modules = None if model is None else frozenset(map(id, model.modules()))
     listener = Listener(attend, modules, beside, numbers or {}, n_tokens)
     _patch.open()
-    _thread.listeners.append(listener)
+    thread.listeners.append(listener)
     try:
         yield
     finally:
-        _thread.listeners.remove(listener)
+        thread.listeners.remove(listener)
         _patch.close()
 
 
@@ -150,15 +117,15 @@ def _attention(
 
     def run() -> Tensor:
         # A patch over ours may lead back here: the second time, torch's own function runs.
-        original = _TORCH if _thread.in_original else _patch.attention
-        before, _thread.in_original = _thread.in_original, True
+        original = _TORCH if thread.in_original else _patch.attention
+        before, thread.in_original = thread.in_original, True
         try:
             return original(
                 query, key, value, attn_mask, dropout_p, is_causal,
                 scale=scale, enable_gqa=enable_gqa,
             )  # fmt: skip
         finally:
-            _thread.in_original = before
+            thread.in_original = before
 
     listeners = listening()
     if not listeners:
@@ -171,17 +138,13 @@ def _attention(
     def own(key_head: int | None = None) -> Tensor:
         if key_head is None:
             return run()
-        heads, one = heads_of(key_head, query, key), slice(key_head, key_head + 1)
-        of_query = query[:, heads]
+        one = of_key_head(call, key_head)
         # Not with enable_gqa, for which torch has no float32 kernel on GPUs: all scores would be in
         # memory at once.
         of_key, of_value = (
-            rows[:, one].expand(-1, of_query.shape[1], -1, -1) for rows in (key, value)
+            rows.expand(-1, one.query.shape[1], -1, -1) for rows in (one.key, one.value)
         )
-        return _patch.attention(
-            of_query, of_key, of_value, None if mask is None else of_heads(mask, heads), 0.0,
-            is_causal, scale=scale,
-        )  # fmt: skip
+        return _patch.attention(one.query, of_key, of_value, one.mask, 0.0, is_causal, scale=scale)
 
     factor = query.shape[-1] ** -0.5 if scale is None else scale
     call = Call(query, key, value, mask, is_causal, factor, own=own)
@@ -198,18 +161,7 @@ def _variant(call: Call) -> Tensor:
         return _patch.variant(call)
 
     def own(key_head: int | None = None) -> Tensor:
-        if key_head is None:
-            return run()
-        one, heads = slice(key_head, key_head + 1), heads_of(key_head, call.query, call.key)
-        return _patch.variant(
-            call._replace(
-                query=call.query[:, heads],
-                key=call.key[:, one],
-                value=call.value[:, one],
-                mask=None if call.mask is None else of_heads(call.mask, heads),
-                sink=None if call.sink is None else of_heads(call.sink, heads),
-            )
-        )
+        return run() if key_head is None else _patch.variant(of_key_head(call, key_head))
 
     return serve(listeners, call._replace(own=own), 0.0, run)
 
@@ -217,7 +169,7 @@ def _variant(call: Call) -> Tensor:
 def _get_interface(self: AttentionInterface, name: str, default: Callable[..., Any]) -> Any:
     """Takes the place of AttentionInterface.get_interface."""
     function = _LIBRARY(self, name, default)
-    if function is not default or not _thread.listeners or _thread.is_serving:
+    if function is not default or not thread.listeners or thread.is_serving:
         return function
 
     def attention(
@@ -232,11 +184,11 @@ def _get_interface(self: AttentionInterface, name: str, default: Callable[..., A
         if not listeners:
             return function(module, query, key, value, attention_mask, **options)
         request = request_of(function, module, query, key, value, attention_mask, options)
-        _thread.is_serving = True  # its softmax is no call of its own
+        thread.is_serving = True  # its softmax is no call of its own
         try:
             is_known = is_the_formula(module, request)
         finally:
-            _thread.is_serving = False
+            thread.is_serving = False
         if not is_known:
             raise UnobservableError(
                 f"{type(module).__name__} computes other rows than softmax of its products"
@@ -252,65 +204,3 @@ def _get_interface(self: AttentionInterface, name: str, default: Callable[..., A
         return output.transpose(1, 2).contiguous(), weights
 
     return attention
-
-
-def listening() -> list[Listener]:
-    """The listeners that get the current call, the innermost block first."""
-    if not _thread.listeners or _thread.is_serving:
-        return []
-    module: torch.nn.Module | None = None
-    if any(one.modules is not None for one in _thread.listeners):
-        module = next(calling_modules(), None)
-    return [
-        one
-        for one in reversed(_thread.listeners)
-        if one.modules is None or id(module) in one.modules
-    ]
-
-
-def calling_modules() -> Iterator[torch.nn.Module]:
-    """The modules whose __call__ runs in this thread, the innermost first.
-
-    torch passes no caller to a function, so the stack is searched: about a dozen frames per layer.
-    """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_code is _CALL:
-            yield frame.f_locals["self"]
-        frame = frame.f_back
-
-
-def serve(
-    listeners: list[Listener], call: Call, dropout_p: float, run: Callable[[], Tensor]
-) -> Tensor:
-    """The layer's output, from the innermost listener that makes it, else from the model."""
-    n_queries = call.query.shape[2]
-    listeners = [one for one in listeners if one.n_tokens in (None, n_queries)]
-    output: Tensor | None = None
-    _thread.is_serving = True
-    try:
-        for one in listeners:
-            if not one.beside:
-                if call.query.shape[2] != call.key.shape[2] - call.n_extra or dropout_p:
-                    raise UnobservableError(
-                        "it attends to a cache or another input, or drops attention"
-                    )
-                answer = one.attend(numbered(call, one))
-                output = answer if output is None else output
-        output = run() if output is None else output
-        observers = [one for one in listeners if one.beside]
-        if observers:
-            device = call.query.device.type
-            with torch.inference_mode(), torch.autocast(device, enabled=False):
-                for one in observers:
-                    one.attend(numbered(call, one))
-        return output
-    finally:
-        _thread.is_serving = False
-
-
-def numbered(call: Call, listener: Listener) -> Call:
-    """The call with its layer, as the listener numbers them."""
-    if not listener.numbers:
-        return call
-    return call._replace(layer=layer_of(calling_modules(), listener.numbers))

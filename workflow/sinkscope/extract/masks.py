@@ -107,6 +107,21 @@ def of_heads(rows: Tensor, heads: slice) -> Tensor:
     return rows[:, heads] if rows.shape[1] > 1 else rows
 
 
+def of_key_head(call: Call, key_head: int) -> Call:
+    """The call of the query heads that share a key head."""
+    heads, one = heads_of(key_head, call.query, call.key), slice(key_head, key_head + 1)
+    mask, sink = (
+        None if rows is None else of_heads(rows, heads) for rows in (call.mask, call.sink)
+    )
+    return call._replace(
+        query=call.query[:, heads],
+        key=call.key[:, one],
+        value=call.value[:, one],
+        mask=mask,
+        sink=sink,
+    )
+
+
 def shown(mask: Tensor) -> Tensor:
     """True where a boolean or an additive mask leaves a key visible."""
     return mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2

@@ -15,8 +15,9 @@ from torch import Tensor
 from sinkscope.errors import ModelError, error_class
 from sinkscope.extract.alibi import by_key
 from sinkscope.extract.architecture import COMPATIBILITY
-from sinkscope.extract.door import UnobservableError, answered
+from sinkscope.extract.door import answered
 from sinkscope.extract.layers import fault_of
+from sinkscope.extract.listeners import UnobservableError
 from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.own_code import own_code_of

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from sinkscope.extract.architecture import implementation, text_config
-from sinkscope.extract.door import Listener, listening, serve
+from sinkscope.extract.listeners import Listener, listening, serve
 from sinkscope.extract.masks import Call, heads_of
 
 # Functions whose result has the rows of their input, in the same order.
