@@ -1,5 +1,5 @@
-"""What a sink attaches to: texts with and without their special tokens, with another first word,
-and with a sentence in front.
+"""Whether a sink attaches to a token or a position: texts with and without special tokens, with
+another first word, and with a sentence in front.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ TABLES: dict[str, Table] = {
             **shared("layer"),
             "role": text(
                 "key that receives the attention: first_token (key 0); first_terminator (the "
-                "first terminator of the text itself, after the sentence in front if one is "
-                "there); with a sentence in front also filler_end (the mark at its end) and "
-                "same_position (the position of the first terminator before the sentence was put "
-                "in front; no row if filler_end is there)"
+                "first terminator of the text itself, after any sentence in front); with a "
+                "sentence in front also filler_end (the mark at its end) and same_position (the "
+                "position of the first terminator without the sentence in front; no row if "
+                "filler_end is at that position)"
             ),
             "mass": fraction(
                 "attention on this key, mean over heads and over the queries after all keys with "
@@ -69,18 +69,18 @@ EXPERIMENT = Experiment(
     settings=(EXPERIMENT_TOKENS,),
     sections={
         "bos": Section(
-            title="What the sink holds on to: a token, or its place?",
+            title="Does the sink attach to a token or to a position?",
             intro=(
-                "The same texts run with and without their special tokens, equally long: does the "
-                "first real token take over? Then with other words in the first place, and with "
-                "another sentence in front, whose end is a terminator or, as a control, a comma: "
-                "does the attention that the first terminator gets stay with it, go to the new "
-                "first one, or stay in its place?"
+                "The same texts are run with and without their special tokens, at equal length: "
+                "does the first real token take over? Then they are run with another first word, "
+                "and with another sentence in front that ends in a terminator or, as a control, "
+                "in a comma: does the attention on the first terminator stay with that token, "
+                "move to the new first terminator, or stay at the position?"
             ),
             verdict=(
-                "Its place, mostly, in {{ bos_on_off.n_over }} of {{ bos_on_off.n_models | "
-                "counted('model') }}: without special tokens the first word gets at least half of "
-                "what the special token got."
+                "Mostly to the position in {{ bos_on_off.n_over }} of "
+                "{{ bos_on_off.n_models | counted('model') }}: without special tokens the first "
+                "word gets at least half of what the special token got."
             ),
             tables=("bos", "position_content", "documents", "models"),
             figures=("special", "first_word", "places"),

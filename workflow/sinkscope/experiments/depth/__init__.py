@@ -1,5 +1,5 @@
 """Compression valleys: the matrix entropy of the residual states of each layer, with and without
-key 0, beside the norm of key 0's state.
+key 0, and the norm of key 0's state.
 
 Source: Queipo-de-Llano et al. 2025, arXiv 2510.06477.
 """
@@ -12,10 +12,10 @@ from sinkscope.tables.table import Table
 
 TABLES: dict[str, Table] = {
     "matrix_entropy": Table(
-        "one row per model, document and layer. How many directions the residual states X [token, "
-        "d] that enter a layer fill, with and without key 0 (Queipo-de-Llano et al. 2025): with "
-        "the singular values s of X, which is not centred, p = s^2 / sum s^2 and the matrix "
-        "entropy H(X) = -sum p log p; documents are cut to their first tokens (setting "
+        "one row per model, document and layer. How many directions the residual states X "
+        "[token, d] that enter a layer span, with and without key 0 (Queipo-de-Llano et al. "
+        "2025): with the singular values s of X, which is not centred, p = s^2 / sum s^2 and the "
+        "matrix entropy H(X) = -sum p log p; documents are cut to their first tokens (setting "
         "experiment_tokens).",
         {
             **shared("model", "document"),
@@ -25,7 +25,7 @@ TABLES: dict[str, Table] = {
             "n_tokens": count("number of tokens read, key 0 included"),
             "entropy": number(
                 "H(X) / log min(n_tokens, d), over the states of all tokens; 0: they lie on one "
-                "line, 1: all directions hold the same amount; null for one token",
+                "line, 1: they are equally large in all directions; null for one token",
                 "part of the maximum",
             ),
             "entropy_no_first": number(
@@ -57,12 +57,13 @@ EXPERIMENT = Experiment(
         "depth": Section(
             title="Compression valleys",
             intro=(
-                "Each token has a state, a vector that the layers rewrite. The matrix entropy of a "
-                "text's states says how many directions they fill: 1 if all directions hold the "
-                "same amount, 0 if all states lie on one line. In many models it drops in the "
-                "middle layers, a compression valley. Queipo-de-Llano et al. (2025) trace it to "
-                "the token that is the attention sink: its state grows so long that it outweighs "
-                "all others. If so, the valley is gone once key 0, the first token, is left out."
+                "Each token has a state, a vector that the layers rewrite. The matrix entropy of "
+                "a text's states measures how many directions they span: 1 if they are equally "
+                "large in all directions, 0 if all lie on one line. In many models it drops in "
+                "the middle layers, a compression valley. Queipo-de-Llano et al. (2025) trace it "
+                "to the token that is the attention sink: the norm of its state becomes so large "
+                "that it dominates all others. If so, the valley vanishes once key 0, the first "
+                "token, is left out."
             ),
             # Without the table `models`: the variants of softmax are the control here, models
             # trained alike whose first token need not become a sink.

@@ -1,9 +1,10 @@
 """Matrix entropy of the residual states of each layer, with and without key 0, and the norm of key
 0's state.
 
-The norm stands for the massive activation of key 0, not its largest entry: singular values see
-nothing else. With M = norm(x_0)^2 and R the sum of the other squared norms, the largest p is at
-least M / (M + R), which bounds the entropy from above (Queipo-de-Llano et al. 2025).
+Singular values depend on the norm of key 0's state, not on its largest entry, so the norm stands
+for the massive activation. With M = norm(x_0)^2 and R the sum of the other squared norms, the
+largest p is at least M / (M + R), which bounds the entropy from above (Queipo-de-Llano et al.
+2025).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ def matrix_entropy(states: np.ndarray) -> float:
     """Entropy in nats of p = s^2 / sum s^2, s: singular values of states [token, d], float64.
 
     s^2 are the eigenvalues of the smaller of the two Gram matrices: much faster than a singular
-    value decomposition, and as exact, since what float64 loses of small s^2 adds nothing to H.
-    NaN if there is no state, if all are 0, or if a number is not finite.
+    value decomposition, and equally exact: small s^2 lost to rounding add nothing to H. NaN if
+    there is no state, if all are 0, or if a number is not finite.
     """
     gram = states @ states.T if states.shape[0] < states.shape[1] else states.T @ states
     total = np.trace(gram)

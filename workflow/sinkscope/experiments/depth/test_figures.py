@@ -5,6 +5,7 @@ import pytest
 
 from drawing import figures_of
 from records import depth
+from sentences import said
 from sinkscope.charts.figure import as_svg
 from sinkscope.derive.job import write_derived
 from sinkscope.experiments.depth import EXPERIMENT
@@ -25,14 +26,11 @@ def figures(folder, parts):
 
 def test_a_valley_of_key_0_is_named_with_its_layers_its_depth_and_the_norm(tmp_path):
     figure = drawn(tmp_path, a={}, b={"valley": None})["depth_entropy"]
-    assert figure.finding.text == (
-        "Key 0 makes a compression valley in 1 of 2 models: in 2 of 4 layers of a (1 to 2) its "
-        "state is up to 150 times as long as those of other tokens, and all states together fill "
-        "hardly more than one direction (entropy 0.02 [0.02, 0.02] in layer 2, a valley in 2 of "
-        "2 documents); without key 0 the valley is gone (0.60 [0.60, 0.60]). Of the others it "
-        "lowers entropy most in layer 1 of b (from 0.60 [0.60, 0.60] to 0.50 [0.50, 0.50]). "
-        "Without key 0 entropy is lowest in layer 3 of a (0.30 [0.30, 0.30])."
-    )
+    assert said(figure.finding.text, "b") == [
+        "0", "1", "2", "2", "4", "1", "2", "150", "0.02", "0.02", "0.02", "2", "2", "2", "0",
+        "0.60", "0.60", "0.60", "1", "b", "0.60", "0.60", "0.60", "0.50", "0.50", "0.50", "0",
+        "3", "0.30", "0.30", "0.30",
+    ]  # fmt: skip
     facts = figure.finding.facts
     assert facts["valleys"][0]["n_valley_layers"] == 2
     assert facts["closest"][0]["model"] == "b"
@@ -59,11 +57,10 @@ def test_a_valley_is_what_most_documents_show_not_their_mean(entropies, k):
 
 
 def test_a_run_without_a_valley_says_so(tmp_path):
-    assert drawn(tmp_path, b={"valley": None})["depth_entropy"].finding.text == (
-        "Key 0 makes no compression valley in 1 model: it lowers entropy most in layer 1 of b "
-        "(from 0.60 [0.60, 0.60] to 0.50 [0.50, 0.50]). Without key 0 entropy is lowest in layer 3 "
-        "of b (0.30 [0.30, 0.30])."
-    )
+    assert said(drawn(tmp_path, b={"valley": None})["depth_entropy"].finding.text, "b") == [
+        "0", "1", "1", "b", "0.60", "0.60", "0.60", "0.50", "0.50", "0.50", "0", "3", "b",
+        "0.30", "0.30", "0.30",
+    ]  # fmt: skip
 
 
 def test_of_many_models_a_few_are_named(tmp_path):

@@ -45,8 +45,8 @@ TABLES: dict[str, Table] = {
             ),
             "window": Column(
                 "UInt32",
-                "length of the inputs: the first so many tokens of each held-out text, special "
-                "tokens included",
+                "length of the inputs, the first tokens of each held-out text, special tokens "
+                "included",
                 "tokens",
             ),
             **shared("layer", "head"),
@@ -67,8 +67,8 @@ TABLES: dict[str, Table] = {
     ),
     "attachment": Table(
         "one row per zoo model, input, window and layer. The trained model reads held-out texts "
-        "with and without special tokens in front, which shows whether its sink follows the first "
-        "position or the special token.",
+        "with and without special tokens, to show whether its sink follows the first position or "
+        "the special token.",
         {
             **shared("model"),
             "family": FAMILY,
@@ -94,7 +94,7 @@ TABLES: dict[str, Table] = {
                 "than special_moved"
             ),
             "uniform": fraction(
-                "first_and_special if every query spread its attention evenly over the keys it "
+                "first_and_special under uniform attention of every query over the keys that it "
                 "sees; the same for all layers"
             ),
             "loss": number(
@@ -115,9 +115,10 @@ EXPERIMENT = Experiment(
             title="When sinks appear",
             intro=(
                 "The zoo's models are small and were trained by this repository from random "
-                "weights, with their attention measured all the way, on texts that they were not "
-                "trained on. They show when a sink appears, in which layers, what the loss does "
-                "meanwhile, and what the sink holds on to: the first position, or a special token."
+                "weights, and their attention was measured throughout training on held-out "
+                "texts. They show when a sink appears, in which layers, how the loss changes "
+                "meanwhile, and whether the sink attaches to the first position or to a special "
+                "token."
             ),
             verdict=(
                 "A sink appears in {{ emergence_growth.n_sinks }} of "
@@ -131,19 +132,19 @@ EXPERIMENT = Experiment(
         "alternatives": Section(
             title="Alternatives to softmax",
             intro=(
-                "Softmax makes every row of attention sum to 1, so that a head with nothing to say "
-                "has to put its attention somewhere. Here a model is trained again with attention "
-                "that need not: softmax off-by-one (a zero logit beside those of the keys, so that "
-                "rows sum to less than 1), a learned sink (the same with a logit that each head "
-                "learns, as in gpt-oss), sigmoid (each key by itself, so that rows sum to "
-                "anything), and gated softmax (rows sum to 1, but a gate that the layer's input "
-                "opens scales what each head adds)."
+                "Softmax makes every row of attention sum to 1, so a head with nothing to add "
+                "must still put its attention somewhere. Here a model is trained again with "
+                "attention without this constraint: softmax off-by-one (a zero logit beside "
+                "those of the keys, so that rows sum to less than 1), a learned sink (the same "
+                "with a logit that each head learns, as in gpt-oss), sigmoid (each key "
+                "separately, so that rows have any sum), and gated softmax (rows sum to 1, but a "
+                "gate computed from the layer's input scales each head's output)."
             ),
             verdict=(
                 "{% for row in alternatives_layers.models %}{{ loop.index | "
                 "separator(loop.length) }}{{ row.share | whole_percent }} with {{ row.kind | "
-                "attention_label }}{% endfor %}: what the first token gets, at most, of the "
-                "attention of a layer."
+                "attention_label }}{% endfor %}: the largest part of a layer's attention that "
+                "the first token gets."
             ),
             tables=("emergence",),
             figures=("loss", "layers", "trained"),

@@ -1,4 +1,4 @@
-"""When the sinks of models in training appear, in which layer, and what they attach to.
+"""When and in which layer sinks appear during training, and what they attach to.
 
 Pure functions over the tables `emergence` and `attachment`. Sink mass here is the attention
 that the first token and the special tokens get together, the mean over heads and queries.
@@ -122,8 +122,8 @@ def verdicts(evaluation: pl.DataFrame) -> pl.DataFrame:
 
     All values are of the layer that is strongest as trained (reference), over WINDOW tokens; null
     if the model has no such input. The rule: no sink below NO_SINK; position if half of the
-    reference is left without special tokens; token if half of it follows the special token. Without
-    a special token in front: position if half is left with another first word, else token.
+    reference remains without special tokens; token if half of it follows the special token. Without
+    a special token in front: position if half remains with another first word, else token.
     """
     rows = evaluation.filter(pl.col("window") == WINDOW)
     best = strongest(rows.filter(pl.col("input") == AS_TRAINED))

@@ -6,6 +6,7 @@ import pytest
 import records
 from drawing import figures_of, write_section
 from report.made import folder_bytes, strict_json
+from sentences import said
 from sinkscope.derive.job import write_recorded
 from sinkscope.experiments.emergence.growth import growth, verdicts
 
@@ -92,10 +93,9 @@ def test_sentence_of_trained_models_states_both_targets(folder):
 
 
 def test_sentence_of_attachment_is_the_verdicts(folder):
-    assert finding(folder, "emergence_attachment") == (
-        "The sink attaches to the first position in zoo-a; to the token in zoo-b; "
-        "no sink by this measure in zoo-c."
-    )
+    assert said(finding(folder, "emergence_attachment"), "zoo-a", "zoo-b", "zoo-c") == [
+        "zoo-a", "zoo-b", "zoo-c",
+    ]  # fmt: skip
     pairs = drawn(folder, "emergence_attachment").select("model", "verdict").unique()
     expected = verdicts(table(folder, "attachment").filter(attention="softmax"))
     assert dict(pairs.iter_rows()) == dict(expected.select("model", "verdict").iter_rows())

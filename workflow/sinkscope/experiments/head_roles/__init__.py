@@ -1,5 +1,5 @@
-"""Does a head's sink do nothing, or send something? The rule of Fesser et al. 2026 (arXiv
-2606.08105) for every head, and the proof by edits of what the sink sends."""
+"""Is a head's sink a no-op or a broadcast? The rule of Fesser et al. 2026 (arXiv 2606.08105) for
+every head, and edits of the sinks' values that test it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ EXPERIMENT = Experiment(
         Setting(
             "edited_documents",
             3,
-            "Documents of each job, the first by name, over which edits are run.",
+            "Number of documents per job (the first by name) over which edits are run.",
             {"type": "integer", "minimum": 0, "maximum": 1_000_000},
         ),
         Setting(
             "single_heads",
             0,
-            "Heads per document that are also edited alone: those whose removed sink changes "
-            "their output most.",
+            "Number of heads per document that are also edited alone: those whose output changes "
+            "most without the sink.",
             {"type": "integer", "minimum": 0, "maximum": 1_000_000},
         ),
     ),
@@ -44,16 +44,17 @@ EXPERIMENT = Experiment(
         "head_roles": Section(
             title="Does a head's sink do nothing, or send something?",
             intro=(
-                "A head whose queries all attend to one token may have switched itself off: that "
-                "token's value is next to nothing. Or the token may be a loudspeaker: all queries "
-                "receive the same from it. Fesser et al. (2026) tell the two apart in vision "
-                "transformers by the norm of what the token sends and by how many directions the "
-                "head's outputs fill. Here the same rule is applied to language models, and the "
-                "sinks are edited to see what depends on them."
+                "A head whose queries all attend to one token may be switched off: the token's "
+                "value is almost zero (a no-op). Or the token may send the same large value to "
+                "all queries (a broadcast). Fesser et al. (2026) distinguish the two in vision "
+                "transformers by the norm of the token's value and by the number of directions "
+                "that the head's outputs span. Here their rule is applied to language models, "
+                "and the sinks are edited to measure what depends on them."
             ),
             verdict=(
-                "Of {{ head_roles.n_sinks }} heads with a sink, {{ head_roles.n_no_op }} do "
-                "nothing with it and {{ head_roles.n_broadcast }} send the same to all."
+                "Of {{ head_roles.n_sinks }} heads with a sink, {{ head_roles.n_no_op }} are "
+                "no-ops (the sink sends almost nothing) and {{ head_roles.n_broadcast }} "
+                "broadcasts (it sends the same to all queries)."
             ),
             # Without the table `models`: models whose attention is not softmax are a control.
             tables=tuple(TABLES),

@@ -1,4 +1,4 @@
-"""Names that the tables and the measuring share."""
+"""Names that the tables and the measurement share."""
 
 # In place of the key's value: 0, the mean value of the head's other keys, the value at the same
 # position of another text. Or the key is forbidden, and the other keys share its attention.

@@ -1,4 +1,4 @@
-"""Change what a head's key sends, or forbid it, in some heads of a layer."""
+"""Edits of the value of a key, or its removal, in some heads of a layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LayerEdit:
     the key of each head that is edited, -1 for none. other: [row, head, d], the values of another
     text.
 
-    The key's own query is not edited: the edit is of what the key sends to others.
+    The query at the key's position is not edited: edits change what the key sends to other queries.
     """
 
     kinds: Sequence[str]

@@ -1,4 +1,4 @@
-"""The role of every head, and what the loss becomes if the sinks of a role's heads are edited."""
+"""The role of every head, and the loss if the sinks of a role's heads are edited."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
     try:
         projections = output_projections(loaded, first)
     except ProjectionError as error:  # the rule does not apply to it
-        print(f"{error} It has no rows in the tables of head_roles.", file=sys.stderr)
+        print(f"{error} The model has no rows in the tables of head_roles.", file=sys.stderr)
         return {}
     triangles = [triangle_of(one.weight) for one in projections]
     is_gated = any(one.gate is not None for one in projections)

@@ -1,4 +1,4 @@
-"""One pass over a text: the role of every head, and how much edits change what it writes."""
+"""One pass over a text: the role of every head, and the effect of edits on its output."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sinkscope.extract.masks import Call
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer in one text. keys: by name of ON, [head], -1 where there is none. values: by name
-    of ON, [head, d], of these keys. changes: by kind and name of ON, [head], the relative change of
-    what the head writes."""
+    """One layer in one text. keys: by name of ON, [head], -1 for none. values: by name of ON,
+    [head, d], of these keys. changes: by kind and name of ON, [head], the relative change of what
+    the head writes."""
 
     heads: Heads
     keys: dict[str, np.ndarray]

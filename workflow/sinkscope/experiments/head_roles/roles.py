@@ -1,4 +1,4 @@
-"""What a head's sink does: nothing, or send something to all. Pure functions.
+"""The role of a head's sink: no-op, broadcast or mixed. Pure functions.
 
 Source: Fesser et al. 2026, arXiv 2606.08105, for vision transformers.
 """
@@ -51,8 +51,9 @@ def role_of(share: float, value_ratio: float, stable_rank: float) -> str:
 
 @dataclass(frozen=True)
 class Writing:
-    """How outputs of the heads of one layer become what they write. triangles: [head, d, d] of
-    triangle_of. gate: [head, query, d], the factor on the outputs of each query; None without."""
+    """The map from a layer's head outputs to their contribution to the residual state. triangles:
+    [head, d, d] of triangle_of. gate: [head, query, d], the factor on the outputs of each query;
+    None without."""
 
     triangles: Tensor
     gate: Tensor | None = None
@@ -82,8 +83,7 @@ def heads_of(
     rows: Tensor, values: Tensor, writing: Writing, visible: np.ndarray, n_queries: int
 ) -> Heads:
     """rows: [head, query, key], the attention. values: [head, key, d]. Both float64, on the CPU.
-    visible: [query, key] bool. n_queries: a sink is seen by at least so many queries beside its
-    own."""
+    visible: [query, key] bool. n_queries: least number of other queries that see a sink."""
     key, share = strongest(rows.numpy(), visible, n_queries)
     norms = writing.sent(values).numpy()
     rest = [np.median(np.delete(of_head, at)) for of_head, at in zip(norms, key, strict=True)]

@@ -8,8 +8,8 @@ from sinkscope.tables.table import Column, Table
 
 NATS = "nats per token"
 ROLE = text(
-    "none: no sink; no-op: the sink sends next to nothing; broadcast: it sends the same to all; "
-    "mixed: neither"
+    "none: no sink; no-op: the sink sends almost nothing; broadcast: it sends the same to all "
+    "queries; mixed: neither"
 )
 NUMBERS = {
     "share_of_queries": fraction(
@@ -38,8 +38,8 @@ KEYS = {"sink": "the head's key", "random": "a seeded random other key"}
 def change(on: str, kind: str) -> Column:
     return number(
         f"how much the head's outputs change if {WHAT[kind]}, on {KEYS[on]}: root of the sum of "
-        "squares of the change over that of the outputs, after gates and W_O, over all queries but "
-        "the key's own; null where there is no such key, or no other text",
+        "squares of the change over that of the outputs, after gates and W_O, over all queries "
+        "except the key's; null without such a key, or without another text",
         "part of the output",
     )
 
@@ -60,8 +60,8 @@ COSINE = number(
 
 TABLES: dict[str, Table] = {
     "head_roles": Table(
-        "one row per model, layer and head. The table head_roles_documents over documents: what "
-        "the sink of a head does (Fesser et al. 2026).",
+        "one row per model, layer and head. The table head_roles_documents over documents: the "
+        "role of a head's sink (Fesser et al. 2026).",
         estimated(
             {
                 **shared("model", "layer", "head"),
@@ -100,12 +100,12 @@ TABLES: dict[str, Table] = {
         sort=("model", "role", "layer", "head", "edit", "edited_key"),
     ),
     "head_roles_documents": Table(
-        "one row per model, document, layer and head. The key to which most queries give at least "
-        "half of their attention, and what it sends. A head has a sink if at least 0.9 of the "
-        "queries do; it is a no-op if value_ratio is at most 0.2, a broadcast if value_ratio is at "
-        "least 0.5 and stable_rank at most 1.5, else mixed (Fesser et al. 2026, for vision "
-        "transformers). Documents are cut to their first tokens (setting experiment_tokens); those "
-        "with no more than sink_queries tokens are left out.",
+        "one row per model, document, layer and head. The key to which most queries give at "
+        "least half of their attention, and the norm of its value. A head has a sink if at least "
+        "0.9 of the queries do; it is a no-op if value_ratio is at most 0.2, a broadcast if "
+        "value_ratio is at least 0.5 and stable_rank at most 1.5, else mixed (Fesser et al. "
+        "2026, for vision transformers). Documents are cut to their first tokens (setting "
+        "experiment_tokens); those with no more than sink_queries tokens are left out.",
         {
             **shared("model", "document", "layer", "head", "key", "token", "key_class"),
             **NUMBERS,

@@ -1,7 +1,6 @@
-"""Induction heads: heads that attend to what followed the same token the last time.
-
-They show on random tokens that are repeated, where nothing else helps to predict the next one.
-Sources: Olsson et al. 2022, Guo et al. 2024.
+"""Induction heads: heads that attend to the token after the last occurrence of the current token.
+Repeated random tokens reveal them, because nothing else helps to predict the next one. Sources:
+Olsson et al. 2022, Guo et al. 2024.
 """
 
 from __future__ import annotations
@@ -65,11 +64,11 @@ EXPERIMENT = Experiment(
         "induction": Section(
             title="Dormant induction heads",
             intro=(
-                "An induction head looks at what followed the same token the last time, and so "
-                "predicts that it will follow again. Random tokens, given twice, show which heads "
-                "of the decoders do this, because nothing else helps there. On ordinary text there "
-                "is mostly nothing to repeat: the same heads are therefore measured on the corpus "
-                "too, to see whether they attend to the first token instead."
+                "An induction head attends to the token after the last occurrence of the current "
+                "token, and so predicts that it follows again. Repeated random tokens reveal "
+                "such heads of the decoders, because nothing else helps to predict them. "
+                "Ordinary text repeats little, so the same heads are also measured on the "
+                "corpus: do they attend to the first token instead?"
             ),
             verdict=(
                 "{{ induction_dormancy.n_resting }} of "

@@ -93,7 +93,7 @@ def patterns(
     loaded: Loaded, heads: Sequence[tuple[int, int]], inputs: dict[str, Tensor]
 ) -> pl.DataFrame:
     """layer, head, input, query, key, attention of each (layer, head) on each input [token];
-    rounded, since pictures are all that is made of them and they are many."""
+    rounded, since they are many and only drawn."""
     frames = []
     for name, ids in inputs.items():
         layers = statistics_of(loaded, ids[None], heads=tuple(heads), map_exact=len(ids))

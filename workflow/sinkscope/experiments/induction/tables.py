@@ -20,7 +20,7 @@ OF_HEADS = {
         "whether the head is an induction head: induction_score is at least threshold"
     ),
     "threshold": fraction(
-        "induction score from which a head is an induction head (setting induction_threshold)"
+        "least induction score of an induction head (setting induction_threshold)"
     ),
     "first_token": fraction(
         "attention of the head on key 0 on the documents: sink_score of the table heads "

@@ -8,6 +8,7 @@ import pytest
 from drawing import write_section
 from induction_heads import BUSY, N_HEADS, N_LAYERS, RESTING, WITHOUT, drawn, heads, patterns
 from report.made import strict_json
+from sentences import said
 from sinkscope.charts.figure import as_svg
 
 
@@ -17,20 +18,16 @@ def three():
 
 
 def test_sentences_of_a_few_models_name_each(three):
-    assert three["induction_scores"].finding.text == (
-        "Induction heads (a score of 0.4 or more) are 2 of 12 heads in a, 1 of 12 heads in c and "
-        "none of 12 heads in b; the strongest is head 2 of layer 1 of a with 0.80."
-    )
-    assert three["induction_dormancy"].finding.text == (
-        "On ordinary text 2 of 3 induction heads give the first token more than half of their "
-        "attention, as a mean over queries; on average they give it 0.80 [0.72, 0.88] in a (other "
-        "heads 0.10) and 0.05 [0.05, 0.06] in c (other heads 0.30); the other heads of their own "
-        "layers give it 0.10 in a and 0.30 in c; no induction heads in b."
-    )
-    assert three["induction_heads_at_rest"].finding.text == (
-        "Of 3 induction heads, head 2 of layer 1 of a gives the first token most of its attention "
-        "(0.90 [0.81, 0.99]), head 3 of layer 2 of c least (0.05 [0.05, 0.06])."
-    )
+    assert said(three["induction_scores"].finding.text, "b", "c") == [
+        "0.4", "2", "12", "1", "12", "c", "12", "b", "2", "1", "0.80",
+    ]  # fmt: skip
+    assert said(three["induction_dormancy"].finding.text, "b", "c") == [
+        "2", "3", "0.80", "0.72", "0.88", "0.10", "0.05", "0.05", "0.06", "c", "0.30", "0.10",
+        "0.30", "c", "b",
+    ]  # fmt: skip
+    assert said(three["induction_heads_at_rest"].finding.text, "c") == [
+        "3", "2", "1", "0.90", "0.81", "0.99", "3", "2", "c", "0.05", "0.05", "0.06",
+    ]  # fmt: skip
 
 
 def test_captions_say_formula_number_unit_and_source(three):
@@ -100,29 +97,25 @@ def test_sentences_of_many_models_name_the_extremes():
                  "head 1 of layer 1 of m0 with 0.60"):  # fmt: skip
         assert part in scores
     text = figures["induction_dormancy"].finding.text
-    assert "more than the other heads do in 4 of 4 models, by most in d (0.70 against 0.10)" in text
-    assert text.endswith(", by least in m0 (0.20 against 0.10); more than the other heads of their "
-                         "own layers in 4 of 4 models; no induction heads in b.")  # fmt: skip
+    assert said(text, "b", "d", "m0")[-11:] == [
+        "4", "4", "d", "0.70", "0.10", "m0", "0.20", "0.10", "4", "4", "b",
+    ]  # fmt: skip
 
 
 def test_the_sentence_names_a_model_whose_induction_heads_rest_less():
     many = [heads(f"m{i}", {(1, 1): (0.6, 0.2 + i / 10)}) for i in range(3)]
     text = drawn(BUSY, *many)["induction_dormancy"].finding.text
-    assert "0 of 4 induction heads give" in text
-    assert text.endswith("in 3 of 4 models, by most in m2 (0.40 against 0.10), not in c "
-                         "(0.05 against 0.30); more than the other heads of their own layers in 3 "
-                         "of 4 models.")  # fmt: skip
+    assert said(text, "c", "m2") == [
+        "0", "4", "3", "4", "m2", "0.40", "0.10", "c", "0.05", "0.30", "3", "4",
+    ]  # fmt: skip
 
 
 def test_no_induction_heads_at_all():
     figures = drawn(WITHOUT)
-    assert figures["induction_scores"].finding.text == (
-        "No head of b is an induction head (a score of 0.4 or more); the strongest is head 3 of "
-        "layer 0 of b with 0.30."
-    )
-    assert figures["induction_dormancy"].finding.text == (
-        "No head of b scores 0.4: there is no induction head to compare."
-    )
+    assert said(figures["induction_scores"].finding.text, "b") == [
+        "b", "0.4", "3", "0", "b", "0.30",
+    ]  # fmt: skip
+    assert said(figures["induction_dormancy"].finding.text, "b") == ["b", "0.4"]
     assert "No head is right of the dashed line" in figures["induction_heads_at_rest"].finding.text
     assert "none, others 0.11" in as_svg(figures["induction_dormancy"].spec())
     assert "not an induction head" in as_svg(figures["induction_patterns"].spec())
@@ -131,21 +124,13 @@ def test_no_induction_heads_at_all():
 def test_a_model_with_induction_heads_only_has_no_others_to_compare():
     only = heads("a", {(0, 0): (0.9, 0.7)}, size=(1, 1))
     figures = drawn(only)
-    assert figures["induction_dormancy"].finding.text == (
-        "On ordinary text 1 of 1 induction head gives the first token more than half of its "
-        "attention, as a mean over queries; on average they give it 0.70 [0.63, "
-        "0.77] in a."
-    )
-    assert figures["induction_heads_at_rest"].finding.text == (
-        "The only induction head, head 0 of layer 0 of a, gives the first token 0.70 [0.63, "
-        "0.77] of its attention."
-    )
+    assert said(figures["induction_dormancy"].finding.text) == ["1", "1", "0.70", "0.63", "0.77"]
+    assert said(figures["induction_heads_at_rest"].finding.text) == [
+        "0", "0", "0.70", "0.63", "0.77",
+    ]  # fmt: skip
     assert "0.70, others none" in as_svg(figures["induction_dormancy"].spec())
     many = [heads(f"m{i}", {(0, 0): (0.9, 0.7)}, size=(1, 1)) for i in range(5)]
-    assert drawn(*many)["induction_dormancy"].finding.text == (
-        "On ordinary text 5 of 5 induction heads give the first token more than half of their "
-        "attention, as a mean over queries."
-    )
+    assert said(drawn(*many)["induction_dormancy"].finding.text) == ["5", "5"]
 
 
 def test_values_that_are_missing_are_left_out():

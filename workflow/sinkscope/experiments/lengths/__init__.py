@@ -1,6 +1,5 @@
-"""Sink mass against the length of the text, beside what uniform attention would give.
-
-Means over documents mix lengths: attention to one token must fall as more tokens compete for it.
+"""Sink mass against the length of the text, compared with uniform attention. Means over documents
+mix lengths: attention to one token falls as more tokens compete for it.
 """
 
 from __future__ import annotations
@@ -11,15 +10,15 @@ from sinkscope.tables.table import Table
 
 TABLES: dict[str, Table] = {
     "sink_lengths": Table(
-        "one row per model, document, length, layer and key set. Sink mass of the beginnings of a "
-        "document, 16, 32, 64, ... tokens long, and of the whole document, beside that of uniform "
-        "attention. A beginning is what the model reads of the document if its end is cut: "
-        "encoders keep the special tokens and the mask token after the text.",
+        "one row per model, document, length, layer and key set. Sink mass of the beginnings of "
+        "a document, 16, 32, 64, ... tokens long, and of the whole document, with that of "
+        "uniform attention. A beginning is the document with its end cut: encoders keep the "
+        "special tokens and the mask token after the text.",
         {
             **shared("model", "document"),
             "n_tokens": count(
-                "number of tokens of the beginning, special tokens included; the largest of a "
-                "document is the whole document, or what the model takes of it"
+                "number of tokens of the beginning, special tokens included; the largest value "
+                "is the whole document, or the part that fits the model"
             ),
             **shared("layer"),
             "key_set": text(
@@ -32,10 +31,9 @@ TABLES: dict[str, Table] = {
                 "all queries of the beginning: mean_i sum_{j in S} M[l,i,j]"
             ),
             "uniform": fraction(
-                "the same for a model whose queries give all keys that they see the same "
-                "attention: mean_i (number of keys of S that i sees) / (number of keys that i "
-                "sees); for key 0 and n tokens (1 + 1/2 + ... + 1/n) / n under a causal mask, 1/n "
-                "without a mask"
+                "the same under uniform attention over the visible keys: mean_i (number of keys "
+                "of S that i sees) / (number of keys that i sees); for key 0 and n tokens (1 + "
+                "1/2 + ... + 1/n) / n under a causal mask, 1/n without a mask"
             ),
             "times_uniform": ratio("mass divided by uniform; 1: no more than uniform attention"),
         },
@@ -50,17 +48,17 @@ EXPERIMENT = Experiment(
         "lengths": Section(
             title="Sinks in short and long texts",
             intro=(
-                "A text of 16 tokens gives each of them a large part of attention even if the "
-                "model has no preference; one of 500 tokens does not. So sink masses of texts of "
-                "different lengths say little until an even spread of attention stands beside "
-                "them. Here the same texts are read up to 16, 32, 64, ... tokens: what is left of "
-                "the sink as they grow, and how far above an even spread does it stay?"
+                "In a text of 16 tokens each token gets a large part of attention even under "
+                "uniform attention; in one of 500 tokens it does not. Sink masses of texts of "
+                "different lengths are therefore compared with uniform attention. Here the same "
+                "texts are read up to 16, 32, 64, ... tokens: how does the sink shrink as they "
+                "grow, and how far above uniform does it stay?"
             ),
             verdict=(
-                "The longer the text, the less the first token gets, in {{ "
-                "lengths_first_token.n_fall }} of {{ lengths_first_token.n_models | "
-                "counted('model') }}; beside an even spread its lead grows in {{ "
-                "lengths_first_token.n_grow }}."
+                "The longer the text, the less the first token gets, in "
+                "{{ lengths_first_token.n_fall }} of "
+                "{{ lengths_first_token.n_models | counted('model') }}; as a multiple of uniform "
+                "attention it grows in {{ lengths_first_token.n_grow }}."
             ),
             tables=("sink_lengths", "models"),
         ),

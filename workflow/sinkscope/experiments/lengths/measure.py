@@ -1,8 +1,7 @@
-"""Sink mass of the beginnings of documents, and what uniform attention would give.
-
-Under a causal mask a query sees nothing of what follows, so that the beginning of n tokens is
-the first n queries of one pass over the whole document. (Not quite, where the model scales its
-rotary embedding by the length of the text.) Without such a mask every beginning has its own pass.
+"""Sink mass of the beginnings of documents, and under uniform attention. Under a causal mask, the
+beginning of n tokens is the first n queries of one pass over the whole document (approximately, if
+the model scales its rotary embedding by the length of the text). Without such a mask every
+beginning needs a separate pass.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ KEY_SETS = ("first_token", "listed_sinks")
 
 @dataclass(frozen=True)
 class Reading:
-    """One pass over a text. sets: positions of the keys of each of KEY_SETS. mass, uniform:
-    [layer, query, set], attention of each query on the keys of the set (mean over heads), and what
-    it would be if the query gave all keys that it sees the same."""
+    """One pass over a text. sets: positions of the keys of each of KEY_SETS. mass, uniform: [layer,
+    query, set], attention of each query on the keys of the set (mean over heads), and the same
+    under uniform attention."""
 
     sets: list[list[int]]
     mass: np.ndarray
@@ -85,7 +84,7 @@ def read(loaded: Loaded, encoded: Encoded) -> Reading:
 
 
 def beginning(loaded: Loaded, document: Document, n_tokens: int) -> Encoded:
-    """The document, its end cut to n_tokens tokens; what stands behind the text stays."""
+    """The document, its end cut to n_tokens tokens; special tokens after the text stay."""
     shorter = replace(loaded, max_length=n_tokens)
     return encode(shorter, document.name, document.text, truncate=True)
 

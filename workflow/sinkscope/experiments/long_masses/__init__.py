@@ -1,7 +1,7 @@
 """Sink mass of long texts, from all queries or from a sample of them.
 
 All queries cost tokens x tokens. Queries drawn at random give every mean with a standard error
-(`extract.sampled`); max keys are known of the queries that were read, and of no others.
+(`extract.sampled`); max keys are known only for the sampled queries.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ TABLES: dict[str, Table] = {
                 "M[l,i,j]",
             ),
             "n_max": count(
-                "how many of the n_queries queries have this key as their max key; of a sample, "
-                "nothing is said of the other queries"
+                "number of the n_queries queries whose max key this is; queries outside a sample "
+                "are not counted"
             ),
         },
         sort=("model", "document", "layer", "key"),
@@ -85,7 +85,7 @@ EXPERIMENT = Experiment(
         Setting(
             "queries_part",
             8,
-            "long_masses with sampled queries reads about one in so many.",
+            "With sampled queries, long_masses reads about one query in this many.",
             {"type": "integer", "minimum": 2, "maximum": 4096},
         ),
         Setting(
@@ -112,10 +112,9 @@ EXPERIMENT = Experiment(
         "long_masses": Section(
             title="Sink mass of long texts",
             intro=(
-                "Reading all queries of a long text costs tokens x tokens. A sample of the "
-                "queries, drawn at random, gives the same means with a standard error. "
-                "How much of the attention does the first token keep when thousands of others "
-                "compete with it?"
+                "The cost of all queries of a long text grows with tokens x tokens. A random "
+                "sample of the queries estimates the same means with a standard error. How much "
+                "attention does the first token keep when thousands of others compete with it?"
             ),
             tables=("long_masses",),
         ),

@@ -75,8 +75,8 @@ def exact(loaded: Loaded, ids: Tensor, plan: Plan) -> Reading:
 
 
 def sampled(loaded: Loaded, ids: Tensor, plan: Plan, sample: Sample) -> Reading:
-    """The model runs its own attention; only rows of the sample's queries are computed beside
-    it."""
+    """The model's attention runs unchanged; only the rows of the sampled queries are computed in
+    addition."""
     counting = Observation(plan, Workspace(loaded.device), fused=False)
     key_sets = plan.key_sets[0].cpu().numpy()
     layers: list[SampledLayer] = []

@@ -3,6 +3,7 @@
 import polars as pl
 
 from drawing import figures_of
+from sentences import said
 from sinkscope.charts.figure import as_svg
 from sinkscope.experiments.long_masses import EXPERIMENT
 from sinkscope.tables.contract import conform
@@ -35,11 +36,9 @@ def test_a_sample_stands_with_its_interval_and_all_queries_without():
             ]
         ),
     )
-    assert figure.finding.text == (
-        "a gives the first of 4,000 tokens 0.70 [0.66, 0.74] of the attention in layer 1 "
-        "(estimated from 500 of 4,000 queries); b gives the first of 100 tokens 0.25 of the "
-        "attention in layer 0."
-    )
+    assert said(figure.finding.text, "b") == [
+        "4,000", "0.70", "0.66", "0.74", "1", "500", "4,000", "b", "100", "0.25", "0",
+    ]  # fmt: skip
     assert set(figure.data["document"]) == {"long", "short"}
     svg = as_svg(figure.spec())
     assert "attention on the first token" in svg

@@ -1,7 +1,7 @@
 """Long texts with a window of keys, with and without the first tokens as sinks.
 
-Xiao et al. 2023 (arXiv 2309.17453): a window alone breaks down once the first tokens leave it; four
-of them kept beside it repair that.
+Xiao et al. 2023 (arXiv 2309.17453): a window alone breaks down once the first tokens leave it;
+keeping four of them repairs that.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ NATS = "nats per token"
 ATTENTION = {
     "attention": text(
         "dense; window: the most recent keys; sinks+window: some of them replaced by the first "
-        "keys, all at their places in the text; rolling: the same at their places in a cache, "
-        "so that the sinks stay as near as the cache is long"
+        "keys, with positions in the text; rolling: the same with positions in a cache, so that "
+        "the distance to the sinks is at most the length of the cache"
     ),
     "window": count("number of keys per query, itself included; null if dense"),
 }
 TABLES: dict[str, Table] = {
     "long_texts": Table(
-        "one row per model, document, kind of attention and window. What a long text costs if "
+        "one row per model, document, kind of attention and window. The loss over a long text if "
         "every query sees a window of keys (Xiao et al. 2023).",
         {
             **shared("model", "document"),
             **ATTENTION,
-            "n_sinks": count("how many of these keys are the first tokens"),
+            "n_sinks": count("number of these keys that are the first tokens"),
             "n_tokens": count("number of tokens read"),
             "share_of_pairs": fraction("query-key pairs kept over those of dense attention"),
             "loss": number("negative log likelihood of all tokens but the first, mean", NATS),
@@ -62,7 +62,7 @@ TABLES: dict[str, Table] = {
 def long_documents(
     documents: Sequence[AnyDocument], settings: Mapping[str, Any]
 ) -> Sequence[AnyDocument]:
-    """The documents that can have so many tokens: each is at least one character."""
+    """The documents that may have this many tokens: a token has at least one character."""
     return [one for one in documents if one.n_characters >= settings["long_tokens"]]
 
 
@@ -99,11 +99,11 @@ EXPERIMENT = Experiment(
         "long_texts": Section(
             title="Long texts through a window",
             intro=(
-                "A model that reads without end can keep only so many keys. If it keeps the most "
-                "recent ones, it breaks down when the first tokens leave the window, though they "
-                "say nothing about the text: they are the sinks. Xiao et al. (2023) keep four of "
-                "them. Here the same texts are read with a window, and with four of its keys given "
-                "to the first tokens."
+                "A model that reads a stream can keep only a limited number of keys. If it keeps "
+                "the most recent ones, it breaks down when the first tokens leave the window: "
+                "they are the sinks, though their content does not matter. Xiao et al. (2023) "
+                "keep four of them. Here the same texts are read with a window, and with four of "
+                "its keys given to the first tokens."
             ),
             verdict=(
                 "{% set row = long_texts.models[0] %}In {{ row.model }} the perplexity of a long "

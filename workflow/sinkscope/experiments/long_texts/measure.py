@@ -55,8 +55,8 @@ def losses(loaded: Loaded, ids: Tensor, window: Window, turn: Turn | None) -> np
         if not is_plain(call):
             raise ModelError(
                 f"model '{loaded.row.model}': long_texts needs causal softmax attention without "
-                "windows, caps or learned sinks of the model's own; take long_texts out of "
-                "experiments, or choose another model."
+                "windows, caps or learned sinks; take long_texts out of experiments, or choose "
+                "another model."
             )
         return attend(call, window, turn if window.is_rolling else None)
 

@@ -1,10 +1,10 @@
 """Attention to the first keys and the most recent ones, in blocks of queries.
 
-A rolling cache (Xiao et al. 2023) numbers its keys by their places in the cache. Positions enter
+A rolling cache (Xiao et al. 2023) numbers its keys by their positions in the cache. Positions enter
 attention only as the distance of query and key (rotary embeddings, ALiBi), and the recent keys are
-as far from the query in the cache as in the text. So only the sinks differ: they stay as near as
-the cache is long. That distance is set here query by query, so that one pass over the whole text
-computes exactly what a cache computes token by token.
+as far from the query in the cache as in the text. Only the sinks differ: their distance is at most
+the length of the cache. It is set here query by query, so that one pass over the whole text
+computes exactly the same as a cache token by token.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Turn = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Window:
-    """size: keys per query, itself included; None for all. n_sinks: how many of them are the first
-    of the text. is_rolling: whether positions count within the cache."""
+    """size: keys per query, itself included; None for all. n_sinks: number of them that are the
+    first of the text. is_rolling: whether positions count within the cache."""
 
     size: int | None = None
     n_sinks: int = 0

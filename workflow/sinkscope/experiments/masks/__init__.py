@@ -1,7 +1,6 @@
-"""What restricted attention costs: a model runs with fewer keys per query than it sees.
-
-Masks of sinks and a window follow Xiao et al. 2023 (arXiv 2309.17453), random keys BigBird (Zaheer
-et al. 2020); each mask with sinks stands beside a control with as many random keys in their place.
+"""The cost of restricted attention: a model runs with fewer keys per query. Masks of sinks and a
+window follow Xiao et al. 2023 (arXiv 2309.17453), random keys BigBird (Zaheer et al. 2020). Each
+mask with sinks has a control with the same number of random keys in their place.
 """
 
 from __future__ import annotations
@@ -49,17 +48,18 @@ EXPERIMENT = Experiment(
     parts=("masks", "mask_layers", "mask_sinks"),
     sections={
         "masks": Section(
-            title="What does restricted attention cost?",
+            title="The cost of restricted attention",
             intro=(
-                "If most attention lands on a few sinks, a model may do with far fewer keys: the "
+                "If most attention goes to a few sinks, a model may need far fewer keys: the "
                 "sinks and a window of neighbours (Xiao et al. 2023), perhaps some random keys. "
-                "Here each model runs with such masks, and with all keys but its sinks. Every mask "
-                "with sinks has a control with as many random keys in their place: only where the "
-                "control costs more is it the sinks that matter, and not the number of keys."
+                "Here each model runs with such masks, and with all keys except its sinks. Every "
+                "mask with sinks has a control with the same number of random keys in their "
+                "place: if the control costs more, the sinks matter and not only the number of "
+                "keys."
             ),
             verdict=(
-                "Keeping the sinks costs less than keeping as many random keys, beyond the "
-                "interval, in {{ masks_cost.n_more }} of "
+                "Keeping the sinks costs less than keeping the same number of random keys, "
+                "beyond the interval, in {{ masks_cost.n_more }} of "
                 "{{ masks_cost.n_models | counted('model') }}."
             ),
             # Without the table `models`: models whose attention is not softmax are the control of

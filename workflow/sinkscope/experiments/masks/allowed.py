@@ -1,4 +1,5 @@
-"""The keys that a mask allows each query of a text, and those of its equal-budget control."""
+"""The keys that a mask allows for each query of a text, and those of its control with the same
+number of keys."""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ class Text:
     layers: Sequence[int] | None = None
 
     def priority(self, purpose: int, layer: int) -> np.ndarray:
-        """[query, key] random numbers below 2 ** 61; who has the lowest is drawn first."""
+        """[query, key] random numbers below 2 ** 61; the lowest is drawn first."""
         _, n_queries, n_keys = self.visible.shape
         return priority((*self.seed, purpose, layer), n_queries, n_keys)
 
@@ -43,8 +44,8 @@ def priority(seed: tuple[int, ...], n_queries: int, n_keys: int) -> np.ndarray:
 def allowed(mask: Mask, text: Text, *, control: bool = False) -> np.ndarray:
     """[layer, query, key] bool: the keys that each query may attend to.
 
-    control: the mask with random keys in place of those of its key sets, as many per query. They
-    are none of these keys, as far as a query sees enough others.
+    control: the mask with the same number of random keys per query in place of those of its key
+    sets, drawn from other keys if the query sees enough.
     """
     of_layer = control_of_layer if control else mask_of_layer
     numbers = range(len(text.visible)) if text.layers is None else text.layers
@@ -70,7 +71,7 @@ def mask_of_layer(mask: Mask, text: Text, layer: int) -> np.ndarray:
 
 
 def control_of_layer(mask: Mask, text: Text, layer: int) -> np.ndarray:
-    """[query, key] bool: as many keys per query as the mask allows."""
+    """[query, key] bool: the same number of keys per query as the mask."""
     others, own = others_and_own(text.visible[layer])
     among = others & ~union(mask.remove, text, layer, keys=False)
     base = among & union(mask.add, text, layer, keys=False)
@@ -89,14 +90,14 @@ def control_of_layer(mask: Mask, text: Text, layer: int) -> np.ndarray:
 
 
 def others_and_own(visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """[query, key] bool: the keys that a query sees beside itself, and itself."""
+    """Both [query, key] bool: the other keys that a query sees, and the query itself."""
     own = np.eye(len(visible), dtype=bool) & visible
     return visible & ~own, own
 
 
 def union(terms: Sequence[Term], text: Text, layer: int, *, keys: bool | None) -> np.ndarray:
-    """[query, key] bool: what is in any of the terms, random ones excepted. keys: only of those
-    that are (True) or are not (False) sets of keys of the text."""
+    """[query, key] bool: the union of the terms except random ones. keys: only of those that are
+    (True) or are not (False) sets of keys of the text."""
     n = text.visible.shape[1]
     place = np.arange(n)
     result = np.zeros((n, n), dtype=bool)

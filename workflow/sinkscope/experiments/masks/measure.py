@@ -1,6 +1,5 @@
-"""Read texts with restricted attention: what it costs, and where attention goes.
-
-A dense pass finds the sinks; then several masks share a pass over the same tokens.
+"""Read texts with restricted attention: the loss, and where attention goes. A dense pass detects
+the sinks; then several masks share a pass over the same tokens.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class Reading:
     """One pass over a text. Arrays [layer, key]: is_sink; received, attention of the queries that
     see a key (mean over heads and them); mass, the same over all queries; n_queries that see it.
     Arrays [layer]: own, local, entropy, see the table mask_layers. visible: [layer, query, key]
-    bool. layers: numbers of the layers. result: what it gives."""
+    bool. layers: numbers of the layers. result: losses and states."""
 
     is_sink: np.ndarray
     received: np.ndarray
@@ -57,7 +56,8 @@ def read(
     loaded: Loaded, prediction: Prediction, rule: SinkRule, keys: Sequence[np.ndarray | None]
 ) -> list[Reading]:
     """One reading of the text per entry of keys, together in one pass. An entry is [layer, query,
-    key] bool, the keys that each query may attend to, or None for all that the model shows."""
+    key] bool, the keys that each query may attend to, or None for all keys that are visible in the
+    model."""
     ids = prediction.ids.expand(len(keys), -1).to(loaded.device)
     observation = Observation(plan_of(ids, rule=rule, offsets=(0,)), Workspace(loaded.device))
     visible: list[np.ndarray] = []  # [text, query, key] per layer
@@ -122,7 +122,7 @@ def stacked(readings: Sequence[Reading], name: str) -> np.ndarray:
 
 
 def of_layers(readings: Sequence[Reading], dense: Reading) -> pl.DataFrame:
-    """Rows of the table mask_layers, with the place of each reading."""
+    """Rows of the table mask_layers, with the index of each reading."""
     mass, is_sink = stacked(readings, "mass"), stacked(readings, "is_sink")
     columns = {
         "dense_sinks": (mass * dense.is_sink).sum(-1),
@@ -136,7 +136,7 @@ def of_layers(readings: Sequence[Reading], dense: Reading) -> pl.DataFrame:
 
 
 def of_sinks(readings: Sequence[Reading], dense: Reading, encoded: Encoded) -> pl.DataFrame:
-    """Rows of the table mask_sinks, with the place of each reading."""
+    """Rows of the table mask_sinks, with the index of each reading."""
     reading, layer, key = places = np.nonzero(stacked(readings, "is_sink"))
     return pl.DataFrame(
         {

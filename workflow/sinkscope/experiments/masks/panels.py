@@ -21,17 +21,18 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#8e44dd", "#c08a00", "#cc79a7", "#8
 SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross")
 IS_CONTROL, IS_MASK = "datum.is_control === 'true'", "datum.is_control === 'false'"
 CAPTION = (
-    "Filled: a mask; hollow, dashed line: its control, with as many random keys per query in place "
-    "of its sinks. Every query keeps itself, and sees no key that the model hides. sinks: keys "
-    "that are sinks of the layer in the dense pass over the same text; window(w): keys fewer than "
-    "w tokens away; random(r): r more keys per query; +, -: with, without. "
+    "Filled: a mask; hollow, dashed line: its control, with the same number of random keys per "
+    "query in place of its sinks. Every query keeps itself; keys hidden by the model stay "
+    "hidden. sinks: keys that are sinks of the layer in the dense pass over the same text; "
+    "window(w): keys fewer than w tokens away; random(r): r random keys per query in addition; "
+    "+, -: with, without. "
 )
 
 
 def drawn_costs(costs: pl.DataFrame, table: pl.DataFrame, value: str) -> pl.DataFrame:
     """The rows of mask_costs with a value, except dense ones, once in the panel of their model,
-    where documents follow, and once in that of all models. In that panel they have no interval: so
-    many would hide the points. table: masks."""
+    where documents follow, and once in that of all models. There they have no interval, which would
+    hide the points. table: masks."""
     columns = ["model", "mask", "is_control", "share_of_pairs", value]
     ends = [f"{value}_low", f"{value}_high", "n_documents"]
     rows = costs.filter(pl.col("mask") != "dense").drop_nulls(value).sort(*columns[:3])

@@ -6,25 +6,25 @@ from sinkscope.tables.columns import count, estimated, flag, fraction, number, s
 from sinkscope.tables.table import Table
 
 MASK = text(
-    "keys that a query may attend to: dense (all that the model lets it see), or a mask of the "
+    "keys that a query may attend to: dense (all that the model allows), or a mask of the "
     "setting masks; every query keeps itself"
 )
 IS_CONTROL = flag(
-    "whether the sinks, or other listed keys, of the mask are replaced by as many random keys per "
-    "query"
+    "whether the sinks, or other listed keys, of the mask are replaced by the same number of "
+    "random keys per query"
 )
 NATS = "nats per token"
 N_SINKS = number(
     "number of keys that are sinks of a layer in the dense pass, mean over layers", "count"
 )
 PAIRS = fraction(
-    "number of query-key pairs that the mask allows over the number that the model lets see, of "
+    "number of query-key pairs that the mask allows over the number that the model allows, of "
     "all layers"
 )
 LOSS = number(
-    "negative log likelihood of the tokens that are predicted, mean over them: of decoders all but "
-    "the first; of encoders 15 % of the ordinary tokens (setting mask_seed), all of which are "
-    "masked at once; null for a model without an output head",
+    "negative log likelihood, mean over the predicted tokens: for decoders all except the first; "
+    "for encoders 15 % of the ordinary tokens (setting mask_seed), all masked at once; null for "
+    "a model without an output head",
     NATS,
 )
 AGREEMENT = fraction(
@@ -44,8 +44,8 @@ OF_DOCUMENT = {
 
 TABLES: dict[str, Table] = {
     "mask_costs": Table(
-        "one row per model, mask and control. The table masks over documents: what restricted "
-        "attention costs a model.",
+        "one row per model, mask and control. The table masks over documents: the cost of "
+        "restricted attention for a model.",
         estimated(
             {
                 **shared("model"),
@@ -83,8 +83,8 @@ TABLES: dict[str, Table] = {
     ),
     "masks": Table(
         "one row per model, document, mask and control. A text read with restricted attention. "
-        "Documents are cut to their first tokens (setting experiment_tokens); those in which no "
-        "key can be judged a sink, with fewer tokens than the setting sink_queries, are left out.",
+        "Documents are cut to their first tokens (setting experiment_tokens); those with fewer "
+        "tokens than the setting sink_queries, in which no key can be a sink, are left out.",
         {
             **shared("model", "document"),
             **OF_DOCUMENT,
@@ -109,13 +109,13 @@ TABLES: dict[str, Table] = {
                 "attention on the keys that are sinks under the mask, by the same rule"
             ),
             "n_found": count("number of keys that are sinks under the mask"),
-            "n_new": count("number of them that are no sinks of the layer in the dense pass"),
+            "n_new": count("number of them that are not sinks of the layer in the dense pass"),
             "first_token": fraction("attention on key 0"),
             "own": fraction("attention of a query to its own token"),
             "local": fraction("attention on keys at most 5 tokens away, its position included"),
             "entropy": number(
-                "entropy of a query's attention over the logarithm of the number of keys that the "
-                "mask lets it see, mean over queries that see more than one; null without any",
+                "entropy of a query's attention over the logarithm of the number of keys that "
+                "the mask allows it, mean over queries with more than one; null without any",
                 "part of the maximum",
             ),
         },

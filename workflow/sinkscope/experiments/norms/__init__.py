@@ -1,5 +1,5 @@
-"""Norms of residual state, key and value at sinks; massive activations; and attention to sinks with
-every key weighted by the norm of its value.
+"""Norms of residual state, key and value at sinks; massive activations; and attention to sinks
+weighted by the norm of each key's value.
 
 Sources: Sun et al. 2024, Guo et al. 2024, Kobayashi et al. 2020.
 """
@@ -47,8 +47,7 @@ TABLES: dict[str, Table] = {
             "state": number("norm of the residual state that enters the layer", NORM),
             "key": number(
                 "norm of the key vector that enters the attention (after rotary embedding), mean "
-                "over key-value heads; null where the model has code of its own for its attention, "
-                "which does not show them",
+                "over key-value heads; null if the model's attention code does not expose keys",
                 NORM,
             ),
             "value": number(
@@ -60,9 +59,9 @@ TABLES: dict[str, Table] = {
         csv=False,
     ),
     "norm_ratios": Table(
-        "one row per model, document, layer and sink token. How the norms at a sink token differ "
-        "from those at ordinary tokens: small values, large states (Guo et al. 2024); documents "
-        "are cut to their first tokens (setting experiment_tokens).",
+        "one row per model, document, layer and sink token. Norms at a sink token relative to "
+        "ordinary tokens: small values, large states (Guo et al. 2024); documents are cut to "
+        "their first tokens (setting experiment_tokens).",
         {
             **shared("model", "document"),
             "layer": STATE_LAYER,
@@ -142,11 +141,11 @@ EXPERIMENT = Experiment(
         "norms": Section(
             title="Norms at sink tokens",
             intro=(
-                "A head that has nothing to say parks its attention where it does least harm: on a "
-                "token whose value is small. Here the norms of residual states, keys and values "
-                "show whether sinks are such tokens, a few huge entries of the state show how a "
-                "model marks them, and attention weighted by the norms of the values shows how "
-                "much of a sink is left."
+                "A head with nothing to add can put its attention on a token whose value is "
+                "small, so that its output is small. The norms of residual states, keys and "
+                "values show whether sinks are such tokens; massive activations show how a model "
+                "marks them; and attention weighted by the norms of the values shows how much of "
+                "a sink remains."
             ),
             verdict=(
                 "The first token's value is smaller than those of other tokens in {{ "

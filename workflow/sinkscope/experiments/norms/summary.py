@@ -9,11 +9,11 @@ from sinkscope.experiments.norms.constants import QUANTITIES
 
 
 def unknown_keys(norms: pl.DataFrame) -> str:
-    """The words of a caption for models whose norms of keys are not known. norms: with the columns
+    """The sentence of a caption about models without known norms of keys. norms: with the columns
     model and key."""
     known = norms.filter(pl.col("key").is_not_nan())
     models = sorted(set(norms["model"]) - set(known["model"]))
-    return f" The keys of {words.listed(models)} are not known." if models else ""
+    return f" Norms of keys are unknown for {words.listed(models)}." if models else ""
 
 
 def by_document(ratios: pl.DataFrame) -> pl.DataFrame:

@@ -5,6 +5,7 @@ import pytest
 
 from drawing import figures_of
 from records import norms
+from sentences import said
 from sinkscope.charts.figure import as_svg
 from sinkscope.derive.job import write_derived
 from sinkscope.experiments.norms import EXPERIMENT
@@ -49,7 +50,7 @@ def test_norms_of_keys_may_be_unknown(tmp_path):
     for figure in made.values():
         assert "NaN" not in as_svg(figure.spec())
     for name in ("norms_ratios", "norms_positions"):
-        assert made[name].caption.endswith("The keys of a are not known.")
+        assert made[name].caption.endswith("unknown for a.")
 
 
 def test_small_values_and_large_states_are_named(both):
@@ -59,31 +60,23 @@ def test_small_values_and_large_states_are_named(both):
 
 
 def test_the_sink_survives_where_half_is_left(both):
-    assert both["norms_weighted"].finding.text == (
-        "Where it is strongest, the first token keeps at least half of its attention in most "
-        "documents of 1 of 2 "
-        "models when keys are weighted by the norms of their values; least in a (0.60 [0.60, "
-        "0.60] becomes 0.06 [0.06, 0.06] in layer 1), most in b (0.60 [0.60, 0.60] becomes 0.48 "
-        "[0.48, 0.48] in layer 1)."
-    )
+    assert said(both["norms_weighted"].finding.text, "b") == [
+        "1", "2", "0.60", "0.60", "0.60", "0.06", "0.06", "0.06", "1", "b", "0.60", "0.60",
+        "0.60", "0.48", "0.48", "0.48", "1",
+    ]  # fmt: skip
 
 
 def test_massive_activations_are_named_with_dimensions_and_layers(both, tmp_path):
-    assert both["norms_activations"].finding.text == (
-        "1 of 2 models has massive activations: in a dimensions 6 and 7, layers 0 to 1, 100.0% of "
-        "them at the first token, up to 3,000."
-    )
-    assert drawn(tmp_path, b={})["norms_activations"].finding.text == (
-        "There is no massive activation in b; the largest beside its layer's median is 3,000, in "
-        "layer 0 of b (750 \u00d7 the median)."
-    )
+    assert said(both["norms_activations"].finding.text) == [
+        "1", "2", "6", "7", "0", "1", "100.0", "3,000",
+    ]  # fmt: skip
+    assert said(drawn(tmp_path, b={})["norms_activations"].finding.text, "b") == [
+        "b", "3,000", "0", "b", "750",
+    ]  # fmt: skip
 
 
 def test_the_smallest_value_after_the_first_is_named(both):
-    assert both["norms_positions"].finding.text == (
-        "After the first, the token with the smallest value is “t3” at 3, in layer 0 of a: 0.50 "
-        "\u00d7 the median of its layer."
-    )
+    assert said(both["norms_positions"].finding.text) == ["“t3”", "3", "0", "0.50"]
 
 
 def test_numbers_of_the_sentence_are_facts(both):

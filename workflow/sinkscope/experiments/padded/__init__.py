@@ -1,8 +1,8 @@
 """Max keys of encoders counted as in study 1: documents padded to the longest of them, with the
 queries at padding counted too.
 
-Only for comparison with the published bars: padding is not text, and what its queries attend to
-says nothing about the documents. Source: Pramodith 2023, whose notebook counts PAD rows.
+Only for comparison with the published bars: the attention of padding says nothing about the
+documents. Source: Pramodith 2023, whose notebook counts PAD rows.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ TABLES: dict[str, Table] = {
             "share": fraction("count divided by the sum of all counts of the model"),
             "n_ties": Column(
                 "UInt64",
-                "how many of count are ties: the attention on the second key differs by no more "
-                "than float32 rounding (1 part in 2^20); the earliest of equal keys is counted",
+                "number of count that are ties: the attention on the second key differs by no "
+                "more than float32 rounding (1 part in 2^20); the earliest of equal keys is "
+                "counted",
                 "count",
             ),
             "n_tied": Column(
                 "UInt64",
-                "how many of count are near ties: the attention on the second key is at most the "
-                "fraction tie_tolerance smaller",
+                "number of count that are near ties: the attention on the second key is at most "
+                "the fraction tie_tolerance smaller",
                 "count",
             ),
         },
@@ -67,8 +68,8 @@ TABLES: dict[str, Table] = {
         csv=False,
     ),
     "largest_attention": Table(
-        "one row per encoder, document and layer. The darkest cell of the heat map of a layer, as "
-        "Pramodith 2023 draws them.",
+        "one row per encoder, document and layer. The darkest cell of the heat map of a layer, "
+        "as drawn by Pramodith 2023.",
         {
             **shared("model", "document", "layer"),
             "largest": fraction(

@@ -1,4 +1,4 @@
-"""The second sink: the first token that ends a sentence, seen as if it were a second BOS.
+"""The second sink: the first token that ends a sentence, which may act as a second BOS.
 
 Source: Wray 2023, "Are two dummies better than one?": in Llama-2 the first . ? ! becomes a near
 copy of the BOS.
@@ -17,7 +17,7 @@ EXPERIMENT = Experiment(
         Setting(
             "second_sink_heads",
             [],
-            "Single heads, LAYER/HEAD, whose attention is shown of the models that have them; of "
+            "Single heads, LAYER/HEAD, whose attention is shown for models that have them; for "
             "other models two are chosen.",
             {
                 "type": "array",
@@ -31,7 +31,7 @@ EXPERIMENT = Experiment(
     threshold=Setting(
         "second_sink_mass",
         0.1,
-        "Mean attention of later queries from which a layer holds a second sink.",
+        "Least mean attention of later queries to the second sink of a layer.",
         {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     ),
     parts=(
@@ -43,17 +43,17 @@ EXPERIMENT = Experiment(
             title="A second sink at the end of the first sentence?",
             intro=(
                 "In Llama-2 the first token that ends a sentence (. ? !) becomes a near copy of "
-                "the BOS: from then on two columns stand out, its state is the same whatever "
-                "the text, and yet neighbours keep their attention, which a second sink beside "
-                "the first should have cost them. Here the first terminator of every document is "
-                "looked at in the same ways, beside controls: another mark in its place, and "
-                "the next terminator."
+                "the BOS: after it, two columns of the heat map stand out, and its state is "
+                "nearly the same in all texts. Yet attention to a query's neighbours does not "
+                "fall, as a second sink should cause. Here the first terminator of every "
+                "document is analysed in the same ways, with controls: another mark at its "
+                "position, and the next terminator."
             ),
             verdict=(
                 "In {{ second_sink_mass.n_held or 'none' }} of {{ second_sink_mass.n_models | "
                 "counted('model') }} the first sentence end gets {{ '%g' | "
                 "format(second_sink_mass.threshold) }} of the attention of later tokens, in the "
-                "texts as they are."
+                "unchanged texts."
             ),
             tables=(*TABLES, "documents", "models"),
             figures=(

@@ -10,6 +10,7 @@ STEPS = 2.0**40  # per unit in the sums of unit vectors: 2^22 documents fit into
 
 
 def studied_layers(n_layers: int) -> tuple[int, int]:
-    """The layers at the depth of the two that Wray 2023 shows; n_layers: those with attention."""
+    """The layers at the relative depth of the two that Wray 2023 shows; n_layers: number of layers
+    with attention."""
     first, second = (layer * n_layers // STUDIED_OF for layer in STUDIED)
     return first, second

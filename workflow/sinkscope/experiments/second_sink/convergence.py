@@ -1,4 +1,4 @@
-"""Similarity of one token's states across documents, from the sums that all shards left."""
+"""Similarity of one token's states across documents, from the sums of all shards."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The second sink of every model: means over documents, layer by layer, and whether it takes its
-attention from a query's neighbours. Pure functions, except derive, which reads files."""
+"""The second sink of every model: means over documents, layer by layer, and whether its attention
+reduces that on a query's neighbours. Pure functions, except derive, which reads files."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def by_layer(
     the text itself.
 
     table: second_sink. converged: model, mark, layer; cosine and unit_distance over pairs of
-    documents. ends: its intervals, which count where they are over the same number of documents. A
-    layer holds a second sink if its mean mass is at least `threshold`.
+    documents. ends: its intervals, used if they are over the same number of documents. A layer
+    holds a second sink if its mean mass is at least `threshold`.
     """
     texts = table.filter("is_own").with_columns(mark=pl.lit(OWN))
     rows, by = pl.concat([texts, table]), ["model", "mark", "layer"]
@@ -156,8 +156,7 @@ def drops(naive: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_first_document(maps: pl.DataFrame) -> pl.DataFrame:
-    """The maps of one document per model, the first by name: each shard stored those of one
-    document."""
+    """The maps of one document per model, the first by name; every shard stored one document."""
     return maps.filter(pl.col("document") == pl.col("document").min().over("model"))
 
 

@@ -20,7 +20,7 @@ MASS = (
     "for the first token that ends a sentence"
 )
 STATE = "The state of a layer is the one that enters it"
-TERMINATOR, COMMA = "first terminator", "a comma in its place"
+TERMINATOR, COMMA = "first terminator", "a comma at its position"
 
 LineNames = Mapping[tuple[str, str], str]  # mark and column of second_sink_layers to a line's name
 

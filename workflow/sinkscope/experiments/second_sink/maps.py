@@ -2,7 +2,7 @@
 
 Wray 2023 shows head 2 of layer 0 of Llama-2-7B, which joins the pieces of words, head 2 of layer 5,
 which gives most of its attention to the BOS, and the head means of layers 5 and 20. In other models
-the layers are those at the same depth, and the heads those that do the same most.
+the layers are those at the same depth, and the heads those with the strongest such pattern.
 """
 
 from __future__ import annotations

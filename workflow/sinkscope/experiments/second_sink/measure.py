@@ -1,4 +1,4 @@
-"""Attention on the first terminator, compared with key 0 and with other marks in its place.
+"""Attention on the first terminator, compared with key 0 and with other marks at its position.
 
 For every document four inputs of equal length run as one batch: the text with its first terminator
 as each of MARKS. One of them is the text itself; the comma is the control.

@@ -74,7 +74,7 @@ OF_LAYERS = {
         "mean over documents; null if no document has such a key"
     ),
     "threshold": fraction(
-        "attention from which a layer holds a second sink (setting second_sink_mass)"
+        "least attention for a second sink of the layer (setting second_sink_mass)"
     ),
     "is_second_sink": flag(
         "whether the layer holds a second sink: second_sink is at least threshold; false "
@@ -165,8 +165,8 @@ TABLES: dict[str, Table] = {
     ),
     # Of the documents that the report shows individually.
     "second_sink_local": Table(
-        "one row per decoder, document, layer and query. Whether the second sink takes its "
-        "attention from the query's neighbours; only the first documents of the table of "
+        "one row per decoder, document, layer and query. Whether attention on the second sink "
+        "reduces that on the query's neighbours; only the first documents of the table of "
         "documents (setting documents_in_report), each as it is.",
         {
             **shared("model", "document", "layer", "query"),
@@ -187,8 +187,8 @@ TABLES: dict[str, Table] = {
     ),
     "second_sink_states": Table(
         "one row per model, layer and ordered pair of documents, each document with itself "
-        "included. Likeness of the first terminators of two documents; only the first documents "
-        "of the table of documents (setting documents_in_report), each as it is.",
+        "included. Similarity of the first terminators of two documents; only the first "
+        "documents of the table of documents (setting documents_in_report), each as it is.",
         {
             **shared("model"),
             "layer": layer("layer that the residual states enter, counted from 0"),

@@ -5,6 +5,7 @@ import pytest
 
 from drawing import figures_of
 from records import second_sink
+from sentences import said
 from sinkscope.charts.figure import as_svg
 from sinkscope.derive.job import write_derived
 from sinkscope.experiments.second_sink import EXPERIMENT
@@ -61,26 +62,16 @@ def test_documents_of_another_script_are_drawn_without_other_marks(tmp_path):
 
 
 def test_the_sentence_says_where_it_is_born_and_ends(both):
-    assert both["second_sink_mass"].finding.text == (
-        "The first terminator gets 0.1 of the attention of later queries in 1 of 2 models: in a "
-        "it is born in layer 1 and ends in layer 2, strongest in layer 1 with 0.36 [0.36, "
-        "0.36] (0.90 \u00d7 what the first token gets); not in b. With another mark exchanged for "
-        "it, that place gets 0.1 or more in 1 model (0.36 with “!” in layer 1 of a); with a "
-        "comma, which ends no sentence, in no model. Some other token than the first gets as much "
-        "in 1 of 2 models, most in layer 1 of a (0.36; “.” in 2 of 2 documents)."
-    )
+    assert said(both["second_sink_mass"].finding.text, "b") == [
+        "0.1", "1", "2", "1", "2", "1", "0.36", "0.36", "0.36", "0.90", "b", "0.1", "1", "0.36",
+        "“!”", "1", "0.1", "1", "2", "1", "0.36", "“.”", "2", "2",
+    ]  # fmt: skip
 
 
 def test_where_there_is_none_the_sentence_says_so(tmp_path):
     by_name = drawn(tmp_path, ("b", {"masses": [0.02, 0.03, 0.0]}))
-    assert by_name["second_sink_mass"].finding.text.startswith(
-        "In the texts as they are there is no second sink: in no layer of b does the first "
-        "terminator get 0.1 of the attention of later queries; it gets most in layer 1 of b, 0.03 "
-    )
-    assert (
-        "No other mark in its place gets 0.1; with a comma"
-        in by_name["second_sink_mass"].finding.text
-    )
+    numbers = ["b", "0.1", "1", "b", "0.03"]
+    assert said(by_name["second_sink_mass"].finding.text, "b")[:5] == numbers
 
 
 def test_a_mark_that_is_a_second_sink_where_the_texts_own_is_not_is_named(tmp_path):
@@ -93,18 +84,15 @@ def test_a_mark_that_is_a_second_sink_where_the_texts_own_is_not_is_named(tmp_pa
         is_second_sink=at | comma,
     )
     by_name = figures(tables | {"second_sink_layers": layers})
-    assert (
-        "With another mark exchanged for it, that place gets 0.1 or more in 1 model (0.16 with “?” "
-        "in layer 1 of b); with a comma, which ends no sentence, in 1 model."
-    ) in by_name["second_sink_mass"].finding.text
+    text = by_name["second_sink_mass"].finding.text
+    of_marks = text[text.index("With another mark") : text.index(" A token other")]
+    assert said(of_marks, "b") == ["0.1", "1", "0.16", "“?”", "1", "b", "1"]
 
 
 def test_the_ratio_is_that_of_layers_with_a_sink(both, tmp_path):
-    assert both["second_sink_ratio"].finding.text == (
-        "Among layers where the first token gets 0.1 of the attention or more, the first "
-        "terminator comes nearest to it in layer 1 of a: 0.90 [0.90, 0.90] \u00d7 as much (0.36 to "
-        "0.40)."
-    )
+    assert said(both["second_sink_ratio"].finding.text) == [
+        "0.1", "1", "0.90", "0.90", "0.90", "0.36", "0.40",
+    ]  # fmt: skip
     # Where nothing goes to the terminator there is no ratio that a logarithmic axis could show.
     every = both["second_sink_ratio"].data.filter(model="a", line="first terminator")
     shown = every.filter(document="all documents")
@@ -116,10 +104,9 @@ def test_the_ratio_is_that_of_layers_with_a_sink(both, tmp_path):
 
 
 def test_the_comma_is_the_control(both):
-    assert both["second_sink_controls"].finding.text == (
-        "A full stop gets more than a comma in its place in 2 of 2 models, in a 0.360 "
-        "[0.360, 0.360] against 0.010 [0.010, 0.010]; more than the next terminator in 2 of 2."
-    )
+    assert said(both["second_sink_controls"].finding.text) == [
+        "2", "2", "0.360", "0.360", "0.360", "0.010", "0.010", "0.010", "2", "2",
+    ]  # fmt: skip
 
 
 def test_maps_mark_both_columns_and_name_the_strongest(both):
@@ -131,35 +118,25 @@ def test_maps_mark_both_columns_and_name_the_strongest(both):
 
 def test_single_heads_are_drawn_with_their_layer_and_head(both):
     figure = both["second_sink_heads"]
-    assert figure.finding.text == (
-        "On this text head 2 of layer 0 of a gives the first token 0.40 of its attention; head 2 "
-        "of layer 0 of b gives the first token 0.40 of its attention."
-    )
+    assert said(figure.finding.text, "b") == ["2", "0", "0.40", "2", "0", "b", "0.40"]
     svg = as_svg(figure.spec())
     assert svg.count("layer 0, head 2") == svg.count("layer 1, head 1") == 2
 
 
 def test_states_and_convergence_name_the_nearest(both):
-    assert both["second_sink_states"].finding.text == (
-        "Nearest to the first token's state is the first terminator's in layer 1 of a: cosine "
-        "0.900 [0.900, 0.900], unit-vector distance 0.45; other tokens there have 0.100, a comma "
-        "in its place 0.200."
-    )
-    assert (
-        "most alike in layer 1 of a (mean cosine 0.990)"
-        in both["second_sink_convergence"].finding.text
-    )
+    assert said(both["second_sink_states"].finding.text) == [
+        "1", "0.900", "0.900", "0.900", "0.45", "0.100", "0.200",
+    ]  # fmt: skip
+    assert said(both["second_sink_convergence"].finding.text)[:2] == ["1", "0.990"]
 
 
 def test_local_attention_is_held_against_the_naive_expectation(both):
     """Key 0 has 0.8 of the first sentence; later the second sink has, in the two layers that hold
     it, 0.75 of what key 0 has."""
     figure = both["second_sink_local"]
-    assert figure.finding.text == (
-        "Where most is expected of it, in a, the first terminator should divide local attention "
-        "by 1.60 [1.60, 1.60]; it is divided by 1.00 [1.00, 1.00] (0.12 before, 0.12 after, mean "
-        "over 2 documents). It drops by less than expected in 2 of 2 decoders."
-    )
+    assert said(figure.finding.text) == [
+        "1.60", "1.60", "1.60", "1.00", "1.00", "1.00", "0.12", "0.12", "2", "2", "2",
+    ]  # fmt: skip
     expected = figure.data.filter(model="a", document="one", form="all keys")
     values = expected["expected"].unique().sort().to_list()
     assert values == pytest.approx([0.12 / 1.6, 0.12], abs=1e-6)

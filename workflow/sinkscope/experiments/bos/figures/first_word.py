@@ -1,4 +1,4 @@
-"""Attention to key 0 with the text's own first word, and with other beginnings."""
+"""Attention to key 0 with the text's first word, and with other beginnings."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ INPUTS = dict(zip(("text", "other_first_word", "filler"), LINES, strict=True))
 ALIKE = 0.1  # relative change below which attention is the same
 
 FINDING = (
-    "With another first word attention to key 0, where it is most, changes by less than a tenth in "
-    "{{ n_alike }} of {{ n_models | counted('model') }}; most in "
+    "With another first word, the largest attention to key 0 changes by less than a tenth in "
+    "{{ n_alike }} of {{ n_models | counted('model') }}; it changes most in "
     "{% for row in most_changed %}{{ row.model }}, from "
     "{{ row.text | estimate(row.text_low, row.text_high) }} to "
     "{{ row.other_first_word | estimate(row.other_first_word_low, row.other_first_word_high) }} "
@@ -57,13 +57,13 @@ def figure(tables: Tables) -> Figure | None:
     y = alt.Y("value:Q", title="attention to key 0").scale(domain=[0, 1])
     return Figure(
         name="bos_first_word",
-        title="Position 0, whatever stands there?",
+        title="Does position 0 get attention whatever its token?",
         finding=finding(changes),
         caption=(
-            "The first real token exchanged for other ordinary words of the vocabulary (the same "
-            "in all texts), and a sentence put in front of the text. Where a special token "
-            "stands in front, that is key 0. Formula: mean over queries i after the first "
-            "terminator (encoders: all others) of M[l,i,0]. Mean over heads, queries and n = "
+            "The first real token is replaced by other ordinary words (the same in all texts), "
+            "or a sentence is put in front of the text. If a special token is in front, it is "
+            "key 0. Formula: mean over queries i after the first terminator (encoders: all "
+            "others) of M[l,i,0]. Mean over heads, queries and n = "
             f"{documents_in(content, GROUPS)}; {behind(drawn, n_documents)}. Unit: part of 1, "
             "linear scale. Layers count from 0."
         ),
@@ -78,9 +78,9 @@ def finding(changes: pl.DataFrame) -> Finding:
 
 
 def changes_at_peak(means: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, text, other_first_word, change: attention to key 0 in the layer of each model
-    where it is highest. The largest relative change comes first. Models without the input
-    other_first_word are left out: their vocabulary has no ordinary words."""
+    """model, layer, text, other_first_word, change: attention to key 0 in the layer where it is
+    highest, per model; the largest relative change first. Models without the input other_first_word
+    are left out: their vocabulary has no ordinary words."""
     if "other_first_word" not in means["input"]:
         return pl.DataFrame()
     peak = at_peak(means, "first_token").filter(

@@ -1,4 +1,4 @@
-"""Where the first terminator's attention goes when another sentence comes first."""
+"""Where the attention on the first terminator goes when another sentence comes first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PLACES = {
         CLASS_COLOURS["terminator"],
         "square",
     ),
-    ("filler", "same_position"): ("sentence in front: the same place", "#8a8f98", "cross"),
+    ("filler", "same_position"): ("sentence in front: the same position", "#8a8f98", "cross"),
     ("filler_comma", "first_terminator"): (
         "ending in a comma: the same terminator",
         "#0072b2",
@@ -40,7 +40,7 @@ PLACES = {
 FOLLOWS = {
     "filler_end": "to the new first terminator in {{ of(filler_end) }}",
     "first_terminator": "to the same terminator as without it in {{ of(first_terminator) }}",
-    "same_position": "to the token in the same place in {{ of(same_position) }}",
+    "same_position": "to the token at the same position in {{ of(same_position) }}",
 }
 EACH = (
     "{% macro of(rows) %}{{ rows | phrased('{model} ({k} of {n} documents)') | listed }}"
@@ -48,8 +48,8 @@ EACH = (
 )
 MANY = "{% macro of(rows) %}{{ rows | length | counted('model') }}{% endmacro %}"
 UNDECIDED = (
-    "in {{ undecided | names | models_or_number }} no place gets most in more than half of the "
-    "documents"
+    "in {{ undecided | names | models_or_number }} none of these gets most in more than half of "
+    "the documents"
 )
 
 
@@ -71,12 +71,13 @@ def figure(tables: Tables) -> Figure | None:
         title="With a sentence in front, where does the first terminator's attention go?",
         finding=finding(rows),
         caption=(
-            "A short sentence is put in front of every text: its end is then the first terminator, "
-            "the text's own one comes later, and what stood in the latter's place is another "
-            "token. As a control the sentence ends in a comma. Formula: mean of M[l,i,k] over the "
-            "queries i after all of these keys that its input has (encoders: all queries of the "
-            "input except those keys and key 0), in the layer of each model where the first "
-            "terminator of the text as it is gets most. Mean over heads, queries and "
+            "A short sentence is put in front of every text. Its end is then the first "
+            "terminator; the text's first terminator comes later, and another token is at its "
+            "former position. As a control, the sentence ends in a comma. Formula: mean of "
+            "M[l,i,k] over the queries i after all of these keys that its input has (encoders: "
+            "all queries of the input except those keys and key 0), in the layer of each model "
+            "where the first terminator of the text as it is gets most. Mean over heads, queries "
+            "and "
             f"n = {documents_in(content, GROUPS)}; rule: 95 % bootstrap interval; small points: "
             "documents. Unit: part of 1, linear scale, which does not end at 1."
         ),

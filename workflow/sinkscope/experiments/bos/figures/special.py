@@ -27,8 +27,8 @@ FINDING = (
     "{% macro change(row) %}{{ row.model }} ({{ row.word|estimate(row.word_low, row.word_high) }} "
     "instead of {{ row.special|estimate(row.special_low, row.special_high) }} in layer "
     "{{ row.layer }}){% endmacro %}"
-    "Without special tokens the first real token takes over at least half of what the special "
-    "token got, where that was most, in most documents of {{ n_over }} of "
+    "Without special tokens, the first real token takes over at least half of the special "
+    "token's largest attention in most documents of {{ n_over }} of "
     "{{ n_models | counted('model') }}"
     "{{ ': ' if n_models == 1 else '; most in ' }}{{ change(extremes[0]) }}"
     "{{ ', least in ' ~ change(extremes[1]) if n_models > 1 }}."
@@ -82,8 +82,8 @@ def means(table: pl.DataFrame, name: str) -> pl.DataFrame:
 
 def takeover(with_: pl.DataFrame, without: pl.DataFrame) -> pl.DataFrame:
     """model, layer, special, word (with their intervals), part: attention to the special token in
-    the layer where it is highest, and attention to the first real token in that layer without
-    special tokens. The largest part comes first."""
+    the layer where it is highest, and, without special tokens, attention to the first real token in
+    that layer. The largest part comes first."""
     best = (
         with_.drop_nulls("first_token")
         .sort("model", "first_token", "layer", descending=[False, True, False])
@@ -132,7 +132,7 @@ def exceptions(tables: Tables) -> str:
     if unusual:
         text += (
             f" {words.listed(unusual)} usually {'reads' if len(unusual) == 1 else 'read'} texts "
-            "without a special token in front: BOS is put there for this comparison."
+            "without a special token in front: BOS is added for this comparison."
         )
     if absent:
         text += (

@@ -50,7 +50,8 @@ def figure(tables: Tables) -> Figure | None:
         title="Held-out loss with and without softmax",
         finding=Finding(FINDING, {"models": last.to_dicts()}),
         caption=(
-            "Models of one family, trained alike but for what turns logits into attention. Loss "
+            "Models of one family, trained alike except for the function from logits to "
+            "attention. Loss "
             f"over held-out windows of {WINDOW} tokens, nats per predicted token. {UNTRAINED} "
             f"n = {words.counted(drawn['step'].n_unique(), 'measurement')} per model. "
             "Unit: nats per token."

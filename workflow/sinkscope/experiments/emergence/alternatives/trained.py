@@ -55,14 +55,14 @@ def figure(tables: Tables) -> Figure | None:
         title="The trained models in numbers",
         finding=Finding(FINDING, facts(drawn)),
         caption=(
-            "Held-out loss at the end of training; the layer that gives the first token most, "
-            "what it gives, and the sum of its rows; what a virtual key, if there is one, takes in "
-            "the layer where it takes most; means over "
-            f"heads, queries and held-out windows of {WINDOW} tokens. Of the documents of this "
-            "run, where the experiment on norms is switched on: the largest entry of a residual "
-            "state, in itself and over the median of its layer and document (massive: over 100 "
-            "and over 1,000 times), and the norm of the first token's value over that of other "
-            "tokens, in the strongest layer (geometric mean over documents). "
+            "Held-out loss at the end of training; the layer that gives the first token most "
+            "attention, that attention, and the sum of the layer's rows; the most that a "
+            "virtual key takes in any layer; means over heads, queries and held-out windows of "
+            f"{WINDOW} tokens. Over the documents of this run, if the experiment norms is "
+            "switched on: the largest entry of a residual state, in itself and over the median "
+            "of its layer and document (massive: over 100 and over 1,000 times), and the norm "
+            "of the first token's value over that of other tokens, in the strongest layer "
+            "(geometric mean over documents). "
             f"n = {words.counted(drawn.height, 'model')}. "
             "Unit: nats per token; attention; part of 1; activation; ratios."
         ),
@@ -83,8 +83,8 @@ def as_table(drawn: pl.DataFrame) -> list[list[str]]:
 
 
 def virtual_keys(rows: pl.DataFrame) -> pl.DataFrame:
-    """model, virtual: the part of the virtual key in the layer where it is largest. rows: frame
-    returned by compared."""
+    """model, virtual: the attention on the virtual key in the layer where it is largest. rows:
+    frame returned by compared."""
     lacking = finished(rows).filter(pl.col("attention").is_in(VIRTUAL))
     return lacking.group_by("model").agg(virtual=(1 - pl.col("row_sum")).max())
 
@@ -147,7 +147,7 @@ def chart(drawn: pl.DataFrame) -> alt.LayerChart:
 
 
 def as_text(column: str, form: str) -> str:
-    """A Vega expression: the number of a column, or that there is none; or a name."""
+    """A Vega expression: the number of a column, or NONE; or a name."""
     if not form:
         return f"datum.{column}"
     return f"isValid(datum.{column}) ? format(datum.{column}, '{form}') : '{NONE}'"

@@ -1,4 +1,4 @@
-"""What the sinks of the trained models attach to: the first position, or a special token."""
+"""Whether the sinks of the trained models attach to the first position or to a special token."""
 
 from __future__ import annotations
 
@@ -53,14 +53,13 @@ def figure(tables: Tables) -> Figure | None:
         finding=finding(verdicts),
         caption=(
             "Sink mass of each trained model at its strongest layer as trained (the reference; "
-            f"layer named at the right), over held-out windows of {WINDOW} tokens, for texts given "
-            "in other ways; the upright tick is half of the reference. Rule: position, where at "
-            "least half of the reference is left without special tokens; token, where the special "
-            "token, moved to the middle, gets at least half of the reference from the queries that "
-            "see it. Where no special token stands in front: position, if half is left with "
-            "another first word, else token. No sink: a "
-            f"reference below {NO_SINK}. n = {words.counted(verdicts.height, 'model')}. "
-            "Unit: part of 1, linear scale."
+            f"layer named at the right), over held-out windows of {WINDOW} tokens, for changed "
+            "inputs; the upright tick is half of the reference. Rule: position, if at least "
+            "half of the reference remains without special tokens; token, if the special token, "
+            "moved to the middle, gets at least half of the reference from the queries that see "
+            "it. For models without a special token in front: position, if half remains with "
+            f"another first word, else token. No sink: a reference below {NO_SINK}. n = "
+            f"{words.counted(verdicts.height, 'model')}. Unit: part of 1, linear scale."
         ),
         chart=chart(drawn, verdicts["model"].to_list()),
         data=drawn,

@@ -24,7 +24,7 @@ SINKS = (
     "{{ 'first ' if n_sinks > 1 }}{{ at[0] }}{{ sinks[0].onset | tokens_trained }}"
     "{% if n_sinks > 1 %}, last {{ at[-1] }}{{ sinks[-1].onset | tokens_trained }}{% endif %}"
     "{% set fallen = sinks | map(attribute='fallen') | spread('.0%') %}"
-    "{% if fallen %}; by then held-out loss has made {{ fallen }} of its way down{% endif %}"
+    "{% if fallen %}; by then held-out loss has made {{ fallen }} of its total drop{% endif %}"
     "{% if without %}; no sink by this measure in {{ without | names | listed }}{% endif %}."
 )
 
@@ -47,7 +47,7 @@ def figure(tables: Tables) -> Figure | None:
         caption=(
             f"Above, the layer of each model that is strongest in the end. Formula: {MASS}. "
             "Below, the held-out loss: of the next token (decoders) or of masked tokens "
-            "(encoders), which are not to be compared with each other. Dashed: a sink appears, "
+            "(encoders), which are not comparable with each other. Dashed: a sink appears, "
             f"the first measurement with a mass of {APPEARED} (thin line) or more. {UNTRAINED} "
             f"n = {words.ranged(n_steps)} measurements per model. "
             "Unit: part of 1; nats per predicted token."

@@ -44,8 +44,8 @@ def figure(tables: Tables) -> Figure | None:
         finding=finding(drawn),
         caption=(
             f"The strongest layer of each trained model, named beside its bar. Formula: {MASS}; "
-            f"on the right over {LONG_WINDOW} tokens, divided by what uniform attention over the "
-            f"visible keys would give the same tokens. Dashed: {APPEARED}, and {TIMES_UNIFORM} "
+            f"on the right over {LONG_WINDOW} tokens, divided by the value under uniform "
+            f"attention over the visible keys. Dashed: {APPEARED}, and {TIMES_UNIFORM} "
             f"times uniform. n = {words.counted(drawn.height, 'model')}. Unit: part of 1; ratio."
         ),
         chart=chart(drawn),
@@ -54,7 +54,7 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def finding(targets: pl.DataFrame) -> Finding:
-    """Which models have a sink, by mass and by ratio to uniform attention."""
+    """Facts: the models with a sink, by mass and by ratio to uniform attention."""
     measured = targets.drop_nulls("times")
     is_above = pl.col("times") >= TIMES_UNIFORM
     has_sink = pl.col("mass") >= APPEARED

@@ -1,4 +1,4 @@
-"""Every head of the models with sinks, by role, and how much it depends on its sink."""
+"""Every head of the models with sinks, by role, with the change of its output without the sink."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LEAST, ALL_OF_IT = 0.01, 10.0  # ends of the scale of changes
 
 FINDING = (
     "{{ n_sinks }} of {{ n_heads }} heads of {{ n_models|counted('model') }} have a sink in at "
-    "least half of the documents: {{ n_no_op }} do nothing (no-op), {{ n_broadcast }} send the "
-    "same to all (broadcast), {{ n_mixed }} are mixed"
+    "least half of the documents: {{ n_no_op }} are no-ops (the sink sends almost nothing), "
+    "{{ n_broadcast }} broadcasts (it sends the same to all queries), {{ n_mixed }} mixed"
     "{% for row in models %}{{ '. Most are in ' if loop.first else '; ' }}{{ row.model }} "
     "({{ row.no_op }} no-op, {{ row.broadcast }} broadcast, {{ row.mixed }} mixed of "
     "{{ row.n_heads }})"
@@ -53,21 +53,21 @@ def figure(tables: Tables) -> Figure | None:
         drawn, models, absent = rounded(heads.select(*columns, *numbers)), absent, []
     return Figure(
         name="head_roles",
-        title="What the sinks of heads do",
+        title="Roles of the sinks of heads",
         finding=Finding(FINDING, facts_of(counts)),
         caption=(
             "Left: the role of each head. It has a sink if at least 0.9 of the queries give one "
             "key at least half of their attention; the sink is a no-op (n) if the norm of W_O v is "
             "at most 0.2 of the median of the other keys, a broadcast (b) if it is at least 0.5 "
-            "and the outputs' stable rank at most 1.5, else mixed (m) (Fesser et al. 2026). Right: "
-            "how much the head's outputs change if its strongest key, a sink or not, is removed "
-            "and the other keys share its attention: part of the norm of the outputs, logarithmic "
+            "and the outputs' stable rank at most 1.5, else mixed (m) (Fesser et al. 2026). "
+            "Right: change of the head's outputs if its strongest key, a sink or not, is removed "
+            "and the other keys share its attention, as a part of their norm, logarithmic "
             f"scale from {LEAST} to {ALL_OF_IT:.0f}. Commonest role, and mean, over "
             f"n = {documents_in(tables['head_roles_documents'])}, with its 95 % bootstrap interval "
             "in the tooltip; single documents are in the table head_roles_documents."
             f"{' No head with a sink: ' + words.listed(absent) + '.' if absent else ''} "
-            "Outputs that a gate shrinks are taken after the gate; a model that normalises its "
-            "heads' outputs is left out. Layers and heads count from 0."
+            "Outputs are taken after gates; a model that normalises its heads' outputs is left "
+            "out. Layers and heads count from 0."
         ),
         chart=chart(drawn, models),
         data=drawn,
@@ -116,7 +116,7 @@ def chart(drawn: pl.DataFrame, models: list[str]) -> alt.VConcatChart:
 
 
 def pair(rows: pl.DataFrame, model: str, *, with_legends: bool) -> alt.HConcatChart:
-    """Roles, and changes of output. with_legends: they are the same for all models."""
+    """Roles, and changes of output. with_legends: draw legends, which all models share."""
     n_layers, n_heads = axis_length(rows, "layer"), axis_length(rows, "head")
     side = min(CELL, WIDEST // n_layers)
     width, height = side * n_layers, side * n_heads

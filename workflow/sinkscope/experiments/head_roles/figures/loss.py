@@ -1,4 +1,4 @@
-"""What becomes of the loss if the sinks of all heads of a role are edited."""
+"""The change of the loss if the sinks of all heads of a role are edited."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EDITED = {"zero": "with sinks that send nothing", "mean": "with sinks that send 
           "remove": "without the sinks"}  # fmt: skip
 KEYS = ["role", "edit", "edited_key"]
 FINDING = (
-    "Nats per token more, in the role where an edit costs most: "
+    "Largest cost of an edit, in nats per token: "
     "{% for row in roles %}{{ '; ' if not loop.first }}{{ row.model }}, {{ row.role }} heads "
     "({{ row.n_heads|decimals(1) }} per text), {{ row.what }} "
     "{{ row.most|estimate(row.most_low, row.most_high) }}"
@@ -45,13 +45,14 @@ def figure(tables: Tables) -> Figure | None:
     n_documents = tables["head_edits"]["document"].n_unique()
     return Figure(
         name="head_edits",
-        title="Loss without what sinks send, and without sinks",
+        title="Loss after edits of the sinks",
         finding=Finding(FINDING, facts_of(costs)),
         caption=(
-            "Negative log likelihood per predicted token minus that without edits. All heads of a "
-            "role are edited in one pass: what the sink sends to other queries becomes 0 (or "
+            "Negative log likelihood per predicted token minus that without edits. All heads of "
+            "a role are edited in one pass: the sink's value for other queries becomes 0 (or "
             "another value), or the sink is removed and the other keys share its attention. "
-            "Triangles: the same with a random key of each of these heads. Sum over the tokens of "
+            "Triangles: the same with a random key of each of these heads. Sum over the tokens "
+            "of "
             f"n = {documents_in(tables['head_edits'])} divided by their number; "
             f"{behind(drawn, n_documents, mark='rule')}. Unit: nats per token, linear scale."
         ),
@@ -79,8 +80,8 @@ def with_documents(costs: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
 
 
 def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
-    """Of every model the role whose edited sinks cost most: that edit, the value 0, and the same
-    edit of random keys."""
+    """Per model the role and edit with the largest cost, with the value 0 and the same edit of
+    random keys."""
     rows = costs.sort(
         "model", "loss_change", "role", "edit", descending=[False, True, False, False]
     )

@@ -38,8 +38,8 @@ TITLES = {
 }
 
 NO_HEAD = (
-    "No head of {{ without | names | models_or_number }} scores {{ '%g' | format(threshold) }}: "
-    "there is no induction head to compare."
+    "No head of {{ without | names | models_or_number }} scores {{ '%g' | format(threshold) }}, "
+    "so none is an induction head."
 )
 RESTING = (
     "On ordinary text {{ n_resting | integer }} of {{ n_heads | counted('induction head') }} "
@@ -56,25 +56,25 @@ EACH_MODEL = (
 MOST_AND_LEAST = (
     "{% set each = models | phrased("
     "'{model} ({first_token_induction:.2f} against {first_token_others:.2f})') %}"
-    "; in most documents they give it more than the other heads do in {{ n_more }} of "
+    "; in most documents this is more than that of the other heads in {{ n_more }} of "
     "{{ n_models | counted('model') }}"
     "{% if n_more %}, by most in {{ each | first }}{% endif %}"
     "{% if n_models > 1 %}"
     ", {{ 'by least' if n_more == n_models else 'not' }} in {{ each | last }}{% endif %}"
 )
 EACH_LAYER = (
-    "; the other heads of their own layers give it "
+    "; the other heads of the same layers give it "
     "{{ beside_peers | phrased('{first_token_peers:.2f} in {model}') | listed }}"
 )
 LAYERS = (
-    "; more than the other heads of their own layers in {{ n_more_than_peers }} of "
+    "; more than the other heads of the same layers in {{ n_more_than_peers }} of "
     "{{ n_beside_peers | counted('model') }}"
 )
 WITHOUT = "; no induction heads in {{ without | names | models_or_number }}"
 
 
 def figure(tables: Tables) -> Figure | None:
-    """A row per model: its induction heads, their peers and all other heads, and their numbers."""
+    """One row per model: its induction heads, their peers and all other heads."""
     heads = on_ordinary_text(tables)
     if heads.is_empty():
         return None
@@ -93,10 +93,11 @@ def figure(tables: Tables) -> Figure | None:
         finding=finding(means, single, heads["threshold"][0]),
         caption=(
             "Induction heads against all other heads of the same model, on the corpus's ordinary "
-            "text; beside the name, how many of the heads are induction heads; at the right, the "
+            "text; next to the name, the number of induction heads and of all heads; right, the "
             "values of induction heads and others. Triangles: for each induction head the mean "
-            "over the heads of its layer that are not induction heads, since later layers attend "
-            "more to the first token. Formula: mean over heads of the mean over queries of "
+            "over the heads of its layer that are not induction heads, a control, since later "
+            "layers attend more to the first token. Formula: mean over heads of the mean over "
+            "queries of "
             f"A[l,h,i,0] (left) and of the fraction of queries i > 0 with A[l,h,i,0] > {HALF} "
             f"(right), mean over documents; rule: 95 % bootstrap interval over documents; small "
             f"points: documents. {SOURCE}. "

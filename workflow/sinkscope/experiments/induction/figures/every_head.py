@@ -70,7 +70,8 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def of_documents(heads: pl.DataFrame, tables: Tables) -> pl.DataFrame:
-    """What induction heads give the first token in single documents, all or evenly chosen ones."""
+    """Attention of induction heads to the first token in single documents, all or evenly chosen
+    ones."""
     of_induction = heads.filter("is_induction").select(
         "model", "layer", "head", "induction_score", kind=pl.lit(INDUCTION)
     )

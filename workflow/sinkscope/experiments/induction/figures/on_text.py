@@ -46,7 +46,7 @@ def figure(tables: Tables) -> Figure | None:
             f"{words.ranged(drawn['n_tokens'].to_list())} tokens of one document, one picture per "
             "induction head: layer and head, its induction score on repeated tokens, and the "
             "attention that it gives the first token here, mean over queries i > 0 of A[l,h,i,0]. "
-            f"A dark first column is a head at rest. {SOURCE}. Formula: A[l,h,i,j]. "
+            f"A dark first column is a dormant head. {SOURCE}. Formula: A[l,h,i,j]. "
             f"n = {words.counted(drawn.height, 'head')}, one text each.{some} Unit: part of 1, "
             "linear scale. Layers and heads count from 0."
         ),
@@ -70,8 +70,8 @@ def of_heads(maps: pl.DataFrame) -> pl.DataFrame:
 
 
 def fairly(heads: pl.DataFrame) -> pl.DataFrame:
-    """At most MOST_HEADS, as many of each model as there is place for, its strongest; by model,
-    layer and head. heads: the strongest first."""
+    """At most MOST_HEADS heads, divided evenly between models, the strongest of each; sorted by
+    model, layer and head. heads: the strongest first."""
     rank = pl.int_range(pl.len()).over("model")
     kept = heads.sort(rank, maintain_order=True).head(MOST_HEADS)
     return kept.sort(HEAD)

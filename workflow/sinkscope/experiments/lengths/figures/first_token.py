@@ -1,4 +1,4 @@
-"""Attention on the first token against the length of the text, beside an even spread."""
+"""Attention on the first token against the length of the text, with uniform attention."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sinkscope.charts.theme import known, limits, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.means import over_documents
 
-MEAN, UNIFORM, SINGLE = "mean over documents", "even spread", "one document"
+MEAN, UNIFORM, SINGLE = "mean over documents", "uniform attention", "one document"
 LOOKS: dict[str, Look] = {
     MEAN: (CLASS_COLOURS["first"], (1, 0)),
     UNIFORM: ("#d55e00", (6, 3)),
@@ -32,10 +32,9 @@ FINDING = (
     "{% for row in most if n_fall %}; most in {{ row.model }}, from "
     "{{ row.short|estimate(row.short_low, row.short_high) }} to "
     "{{ row.long|estimate(row.long_low, row.long_high) }} in layer {{ row.layer }}{% endfor %}. "
-    "An even spread falls too, and beside it the sink grows in {{ n_grow }} of "
+    "Uniform attention falls too, and as a multiple of it the sink grows in {{ n_grow }} of "
     "{{ n_models|counted('model') }}: at {{ longest|integer }} tokens the first token gets "
-    "{{ extremes|phrased('{times_long:.1f} \u00d7 ({model})')|join(' to ') }} what an even spread "
-    "would give it."
+    "{{ extremes|phrased('{times_long:.1f} \u00d7 ({model})')|join(' to ') }} uniform attention."
 )
 
 
@@ -48,18 +47,17 @@ def figure(tables: Tables) -> Figure | None:
     drawn = lines_of(first)
     return Figure(
         name="lengths_first_token",
-        title="What the first token gets in short and long texts",
+        title="The first token in short and long texts",
         finding=Finding(FINDING, facts),
         caption=(
-            "Every document, its end cut to 16, 32, 64, ... tokens, and whole. Attention on key "
-            "0: mean_i M[l,i,0], mean over heads and all queries i, in the layer l of each model "
-            "where it is highest over whole documents. Even spread: what it would be if every "
-            "query gave all tokens that it sees the same attention, mean over queries i of 1 / "
-            "number of keys that i sees. The mean at a length is over the documents that are as "
-            f"long, of n = {documents_in(first)}; band: its 95 % bootstrap "
-            "interval; the numbers of the sentence are of the same documents at both lengths. "
-            "Unit: part of 1, linear scale; tokens, logarithmic scale. "
-            "All layers, and all sinks together, are in the table sink_lengths."
+            "Every document, cut to its first 16, 32, 64, ... tokens, and whole. Attention on "
+            "key 0: mean_i M[l,i,0], mean over heads and all queries i, in the layer l of each "
+            "model where it is highest over whole documents. Uniform attention: mean over "
+            "queries i of 1 / number of keys that i sees. The mean at a length is over the "
+            f"documents of at least this length, of n = {documents_in(first)}; band: its 95 % "
+            "bootstrap interval; the numbers of the sentence are of the same documents at both "
+            "lengths. Unit: part of 1, linear scale; tokens, logarithmic scale. All layers, and "
+            "all sinks together, are in the table sink_lengths."
         ),
         chart=chart(drawn),
         data=drawn,
@@ -76,8 +74,9 @@ def in_strongest_layer(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def facts_of(first: pl.DataFrame) -> dict[str, Any]:
-    """Facts: by model, mass and its ratio to an even spread at 16 tokens and at the longest length
-    that all models have; of the documents that are as long. Empty if no document has 32 tokens."""
+    """Facts: by model, mass and its ratio to uniform attention at 16 tokens and at the longest
+    length that all models have, over the documents of at least this length. Empty if no document
+    has 32 tokens."""
     shared = first.filter(pl.col("n_tokens").is_in(DOUBLINGS))
     reached = shared.group_by("model").agg(pl.col("n_tokens").max())
     reached = reached.filter(pl.col("n_tokens") > DOUBLINGS[0])
@@ -120,8 +119,8 @@ def facts_of(first: pl.DataFrame) -> dict[str, Any]:
 
 def lines_of(first: pl.DataFrame) -> pl.DataFrame:
     """model, layer, line, document, tokens, value: a line per document, and at the lengths that
-    documents share their mean, with its interval, and an even spread. The documents come first:
-    they are drawn behind."""
+    documents share their mean with its interval, and uniform attention. The documents come first,
+    so that they are drawn behind."""
     columns = [pl.col("model", "layer", "document"), pl.col("n_tokens").alias("tokens")]
     shown = shown_documents(first["document"], first.select("model", "n_tokens").n_unique())
     single = first.filter(pl.col("document").is_in(shown))

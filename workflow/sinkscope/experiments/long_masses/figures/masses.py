@@ -35,10 +35,10 @@ def figure(tables: Tables) -> Figure | None:
         finding=Finding(FINDING, {"models": strongest(drawn).to_dicts()}),
         caption=(
             "Attention on key 0, mean over heads and queries, by layer and document; of each model "
-            f"the {MOST} longest documents. Rules: 95 % interval of the choice of queries, where a "
-            "sample of them was read (the setting queries); it says nothing of other texts. All "
-            "layers of a document read the same queries, so that their errors are alike. Unit: "
-            "part of 1, linear scale."
+            f"the {MOST} longest documents. Rules: 95 % interval over the choice of queries, if "
+            "they were sampled (the setting queries); it does not cover other texts. All layers "
+            "of a document use the same queries, so their errors are correlated. Unit: part of "
+            "1, linear scale."
         ),
         chart=chart(drawn),
         data=drawn,
@@ -59,7 +59,7 @@ def longest(first: pl.DataFrame) -> pl.DataFrame:
 
 
 def strongest(drawn: pl.DataFrame) -> pl.DataFrame:
-    """Of each model the layer that gives most, in its longest document."""
+    """The layer of each model that gives most, in its longest document."""
     order = drawn.sort("model", "n_tokens", "mass", "layer", descending=[False, True, True, False])
     columns = ["model", "n_tokens", "n_queries", "layer", "mass", "mass_low", "mass_high"]
     return order.group_by("model", maintain_order=True).head(1).select(columns)

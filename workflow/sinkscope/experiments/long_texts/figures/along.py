@@ -51,11 +51,11 @@ def figure(tables: Tables) -> Figure | None:
             "Negative log likelihood of the tokens, mean over 128 positions and "
             f"n = {documents_in(tables['long_texts'])}, by position; "
             f"{behind(drawn, n_documents)}. window: every query sees its "
-            "most recent keys, itself included; sinks+window: the first tokens are some of these "
-            "keys, at their places in the text; rolling: at their places in a cache, so that they "
-            "stay as near as the cache is long. One pass over the text computes what a cache "
-            "computes token by token (Xiao et al. 2023). The perplexities above are of the second "
-            "half of the text. Unit: nats per token, linear scale."
+            "most recent keys, itself included; sinks+window: some of these keys are the first "
+            "tokens, with positions in the text; rolling: with positions in a cache, so that "
+            "their distance is at most the length of the cache. One pass over the text computes "
+            "the same as a cache token by token (Xiao et al. 2023). The perplexities above are "
+            "of the second half of the text. Unit: nats per token, linear scale."
         ),
         chart=chart(drawn),
         data=drawn,

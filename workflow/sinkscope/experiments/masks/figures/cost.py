@@ -1,4 +1,4 @@
-"""What masks cost in likelihood, against the fraction of query-key pairs that they keep."""
+"""The loss of masks against the fraction of query-key pairs that they keep."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from sinkscope.findings.finding import Finding
 ENDS = ("", "_low", "_high")
 MOST_PAIRS = 0.5  # a sparse mask keeps at most this fraction of the pairs
 FINDING = (
-    "Of the masks that keep at most half of the pairs, the cheapest costs more with random keys in "
-    "place of its sinks, beyond the interval, in {{ n_more }} of {{ n_models|counted('model') }}. "
+    "Among masks that keep at most half of the pairs, the cheapest costs more with random keys "
+    "in place of its sinks, beyond the interval, in {{ n_more }} of "
+    "{{ n_models|counted('model') }}. "
     f"{{% for row in models[:{words.FEW}] %}}"
     "{{ row.model }}: {{ row.mask }} keeps {{ row.share_of_pairs|percent }} of the pairs and costs "
     "{{ row.loss_change|estimate(row.loss_change_low, row.loss_change_high) }} nats per token, "
@@ -49,12 +50,12 @@ def figure(tables: Tables) -> Figure | None:
     y = y.axis(values=[0, 0.1, 0.3, 1, 3, 10], format="~g")
     return Figure(
         name="masks_cost",
-        title="What masks cost",
+        title="Loss under masks",
         finding=Finding(FINDING, facts),
         caption=(
             f"{CAPTION}Formula: negative log likelihood per predicted token, minus that of the "
-            "dense pass; decoders predict every token but the first, encoders a seeded 15 % of "
-            "the ordinary tokens, all masked at once. Sum over the tokens of "
+            "dense pass; decoders predict every token except the first, encoders a seeded 15 % "
+            "of the ordinary tokens, all masked at once. Sum over the tokens of "
             f"n = {documents_in(tables['masks'])} divided by their number; "
             f"{behind(drawn, tables['masks']['document'].n_unique(), mark='rule')}. Models "
             "without an output head have no likelihood. Units: part of 1, linear scale; nats per "
@@ -66,8 +67,8 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
-    """Of each model the cheapest mask with a control among those that keep at most MOST_PAIRS of
-    the pairs (or among all, if none does), where the control costs most first."""
+    """Per model, the cheapest mask with a control among those that keep at most MOST_PAIRS of the
+    pairs (or among all, if none does); the largest cost of a control first."""
     rows = costs.drop_nulls("control_loss").with_columns(
         is_dense=pl.col("share_of_pairs") > MOST_PAIRS
     )

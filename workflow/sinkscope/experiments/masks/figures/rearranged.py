@@ -25,10 +25,10 @@ MARKS: dict[str, Look] = {
 COLUMNS = dict(zip(("dense_sinks", "found_sinks", "own"), MARKS, strict=True))
 BY, VALUES = ["model", "mask", "is_control"], [*COLUMNS, "n_new"]
 FINDING = (
-    "Under {{ mask }}, where the sinks of the dense pass keep least attention, other tokens become "
-    "sinks in {{ n_new }} of {{ n_models|counted('model') }}"
+    "Under {{ mask }}, the mask that leaves the sinks of the dense pass least attention, other "
+    "tokens become sinks in {{ n_new }} of {{ n_models|counted('model') }}"
     "{% for row in models %}{{ ': ' if loop.first else '; ' }}in {{ row.model }} "
-    "{{ row.n_new|decimals(1) }} per layer, which get "
+    "{{ row.n_new|decimals(1) }} per layer, with "
     "{{ row.found_sinks|estimate(row.found_sinks_low, row.found_sinks_high) }} of attention "
     "(the sinks of the dense pass had {{ row.before|mass }})"
     "{% endfor %}"
@@ -51,12 +51,12 @@ def figure(tables: Tables) -> Figure | None:
         finding=Finding(FINDING, facts_of(means, tables["mask_sinks"])),
         caption=(
             "Attention on the keys that are sinks in the dense pass, on those that are sinks under "
-            "the mask by the same rule (keys that fewer than sink_queries queries see are not "
-            "judged), and on the query's own token, which every mask keeps. Mean over heads, "
-            "queries and layers, and over "
+            "the mask by the same rule (except keys that fewer than sink_queries queries see), "
+            "and on the query's own token, which every mask keeps. Mean over heads, queries and "
+            "layers, and over "
             f"n = {documents_in(layers)}; {behind(drawn, n_documents, mark='rule')}. (control): "
-            "as many random keys per query in place of the mask's sinks. Unit: part of 1, linear "
-            "scale."
+            "the same number of random keys per query in place of the mask's sinks. Unit: part "
+            "of 1, linear scale."
         ),
         chart=chart(drawn),
         data=drawn,
@@ -100,8 +100,8 @@ def in_lines(means: pl.DataFrame, single: pl.DataFrame) -> pl.DataFrame:
 
 
 def facts_of(means: pl.DataFrame, sinks: pl.DataFrame) -> dict[str, Any]:
-    """Of the mask under which the sinks of the dense pass get least: the models in which it makes
-    new sinks, most first, and the commonest class of these."""
+    """For the mask that leaves the sinks of the dense pass least attention: the models with new
+    sinks, most first, and the commonest class of these."""
     masks = means.filter(pl.col("mask") != "dense", ~pl.col("is_control"))
     least = masks.group_by("mask").agg(pl.col("dense_sinks").mean()).sort("dense_sinks", "mask")
     mask = least["mask"][0]

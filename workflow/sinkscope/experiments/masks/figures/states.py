@@ -20,8 +20,9 @@ from sinkscope.findings.finding import Finding
 
 FINDING = (
     "{% for row in masks %}"
-    "{% if loop.first %}With random keys in place of the sinks, final states are less like those "
-    "of dense attention: under {% else %}; under {% endif %}{{ row.mask }} in {{ row.n_less }} of "
+    "{% if loop.first %}With random keys in place of the sinks, final states are less similar to "
+    "those of dense attention: under {% else %}; under {% endif %}{{ row.mask }} in "
+    "{{ row.n_less }} of "
     "{{ row.n_models|counted('model') }}, most in {{ row.most }} (cosine "
     "{{ row.cosine|mass }}, control {{ row.control|mass }})"
     "{% endfor %}."
@@ -52,8 +53,8 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
-    """Of each mask with a control: in how many models the control's states are less like those of
-    dense attention, beyond the interval, and the model where they are least so."""
+    """Per mask with a control: the number of models in which the control's states are less similar
+    to those of dense attention, beyond the interval, and the model with the lowest similarity."""
     rows = costs.drop_nulls("control_cosine")
     is_less = pl.col("control_cosine_low").fill_null(pl.col("control_cosine")) > 0
     masks = (

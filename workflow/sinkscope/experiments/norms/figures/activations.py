@@ -36,8 +36,9 @@ WHERE = (
     "them at the first token, up to {{ row.largest|decimals(0) }}{{ '.' if loop.last }}"
     "{% else %}"
     "{% set row = largest[0] %}"
-    "There is no massive activation in {{ without|names|models_or_number }}; the largest beside "
-    "its layer's median is {{ row.size|decimals(0) }}, in layer {{ row.layer }} of {{ row.model }} "
+    "No massive activations in {{ without|names|models_or_number }}; the largest entry relative "
+    "to its layer's median is {{ row.size|decimals(0) }}, in layer {{ row.layer }} of "
+    "{{ row.model }} "
     "({{ row.times_median|times(0) }} the median)."
     "{% endfor %}"
 )
@@ -59,7 +60,7 @@ def figure(tables: Tables) -> Figure | None:
             "layer (largest over documents), and the median of all (mean over documents; "
             f"{behind(drawn, n_documents)}). Massive, after Sun et al. "
             f"2024: over {MASSIVE:g} and over {TIMES_MEDIAN:g} times the median (dashed: the "
-            "limit). Every one, with its dimension and token, is in the table activations. n = "
+            "limit). All of them, with dimension and token, are in the table activations. n = "
             f"{documents_in(tables['norm_weighted'])}. Unit: magnitude, logarithmic scale. Layers "
             "count from 0."
         ),
@@ -70,7 +71,7 @@ def figure(tables: Tables) -> Figure | None:
 
 def lines_of(activations: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
     """The largest magnitude of all documents, the mean over documents of their median with its
-    interval, the limit that follows from it, and the documents."""
+    interval, the resulting limit, and the documents."""
     by, median = ["model", "layer"], pl.col("median")
     rows = activations.group_by("document", *by).agg(largest=SIZE.max(), median=median.first())
     columns = [f"largest_{end}" for end in ("low", "high", "n")]

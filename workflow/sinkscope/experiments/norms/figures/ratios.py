@@ -23,8 +23,9 @@ LOOKS: dict[str, Look] = {
     for quantity, colour in zip(QUANTITIES, ("#0072b2", "#cc79a7", "#d55e00"), strict=True)
 }
 SMALL_VALUES = (
-    "Where the first token gets most attention its value is smaller than those of other tokens in "
-    "most documents of {{ n_smaller }} of {{ n_models|counted('model') }}, smallest in {{ "
+    "In the layer where the first token gets most attention, its value is smaller than those of "
+    "other tokens in most documents of {{ n_smaller }} of {{ n_models|counted('model') }}, "
+    "smallest in {{ "
     "smallest[0].model }} (layer {{ smallest[0].layer }}: "
     "{{ smallest[0].value|estimate(smallest[0].value_low, smallest[0].value_high) }} \u00d7 "
     "theirs); its state is largest in layer {{ largest[0].layer }} of {{ largest[0].model }} "
@@ -54,13 +55,14 @@ def figure(tables: Tables) -> Figure | None:
     y = alt.Y("value:Q", title="norm, times that of others", scale=alt.Scale(type="log"))
     return Figure(
         name="norms_ratios",
-        title="Norms of sinks beside those of other tokens",
+        title="Norms of sinks relative to other tokens",
         finding=Finding(SMALL_VALUES, small_values(means, rows, tables["norm_weighted"])),
         caption=(
             "Formula: L2 norm of the residual state, the key (mean over heads) and the value of a "
             "token, over the median of all tokens that are not sinks (first token, special tokens, "
             "first terminator). The state of a layer is the one that enters it; the keys and "
-            "values of the layer are computed from it. 1: like other tokens. Geometric mean over "
+            "values of the layer are computed from it. 1: equal to other tokens. Geometric mean "
+            "over "
             f"n = {documents_in(ratios, ['model', 'sink'])}; "
             f"{behind(drawn, n_documents)}. Unit: ratio, logarithmic scale. Layers count "
             f"from 0.{unknown_keys(ratios)}"

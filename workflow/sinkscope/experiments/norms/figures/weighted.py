@@ -29,8 +29,9 @@ FINDING = (
     "{% macro change(row) %}{{ row.model }} ({{ row.mass|estimate(row.mass_low, row.mass_high) }} "
     "becomes {{ row.norm_mass|estimate(row.norm_mass_low, row.norm_mass_high) }} in layer "
     "{{ row.layer }}){% endmacro %}"
-    "Where it is strongest, the first token keeps at least half of its attention in most documents "
-    "of {{ n_kept }} of {{ n_models|counted('model') }} when keys are weighted by the norms of "
+    "In its strongest layer, the first token keeps at least half of its attention in most "
+    "documents of {{ n_kept }} of {{ n_models|counted('model') }} when keys are weighted by the "
+    "norms of "
     "their values{{ '; least in ' if most else ': ' }}{{ change(least[0]) }}"
     "{{ ', most in ' ~ change(most[0]) if most }}."
 )
@@ -51,8 +52,9 @@ def figure(tables: Tables) -> Figure | None:
         title="Does the sink survive weighting by the norms of values?",
         finding=Finding(FINDING, facts(peaks(masses), rows)),
         caption=(
-            "Formula: A[l,h,i,0] (full line), and A[l,h,i,0] norm(v_0) / sum over j of A[l,h,i,j] "
-            "norm(v_j) (dashed; Kobayashi et al. 2020, with the value itself), mean over heads "
+            "Formula: A[l,h,i,0] (solid), and A[l,h,i,0] norm(v_0) / sum over j of A[l,h,i,j] "
+            "norm(v_j) (dashed; Kobayashi et al. 2020, here with the value before the output "
+            "projection), mean over heads "
             f"h, queries i and n = {documents_in(table)}; {behind(drawn, n_documents)}. The first "
             "terminator, the special tokens and all sinks together are in the table norm_weighted. "
             "Unit: part of 1, linear scale. Layers count from 0."

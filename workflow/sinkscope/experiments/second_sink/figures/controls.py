@@ -1,4 +1,4 @@
-"""Controls: other marks in the place of the first terminator, and the next terminator."""
+"""Controls: other marks at the position of the first terminator, and the next terminator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POINTS = {
 }
 AGAINST = (
     "{% for row in widest %}"
-    "A full stop gets more than a comma in its place in {{ n_above_comma }} of "
+    "A full stop gets more than a comma at the same position in {{ n_above_comma }} of "
     "{{ n_comma|counted('model') }}, in {{ row.model }} "
     "{{ row.full_stop|estimate(row.full_stop_low, row.full_stop_high, '.3f') }} against "
     "{{ row.comma|estimate(row.comma_low, row.comma_high, '.3f') }}"
@@ -51,13 +51,13 @@ def figure(tables: Tables) -> Figure | None:
     drawn = in_rows(tables, strongest)
     return Figure(
         name="second_sink_controls",
-        title="Does it take a terminator, and the first one?",
+        title="Is a terminator necessary, and the first one?",
         finding=Finding(AGAINST, against(drawn)),
         caption=(
-            "The same texts with the first terminator exchanged, as a token, for each mark; every "
-            "other token stays what and where it is. Square: the next terminator of the text as it "
-            f"is. Formula: {MASS}, in the layer of each model where the text's own first "
-            "terminator gets most. Mean over heads, queries and documents; n = "
+            "The same texts with the first terminator replaced by each mark, as a token; all "
+            "other tokens are unchanged. Square: the next terminator of the unchanged text. "
+            f"Formula: {MASS}, in the layer of each model where the text's own first terminator "
+            "gets most. Mean over heads, queries and documents; n = "
             f"{words.ranged(layers['n_documents'].to_list())} documents; rule: 95 % bootstrap "
             "interval; small points: documents. Unit: part of 1, linear scale, which does not end "
             "at 1."
@@ -105,7 +105,7 @@ def points(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
         alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
         rows_axis("model", models),
         mark_looks("kind", POINTS),
-        mean_tips("value", ("kind:N", "in its place")),
+        mean_tips("value", ("kind:N", "at its position")),
         field="value",
         width=520,
         height=34 * len(models),

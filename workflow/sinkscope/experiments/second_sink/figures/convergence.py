@@ -20,11 +20,12 @@ LINES = {
     (",", "convergence"): looks.COMMA,
 }
 MOST_ALIKE = (
-    "Across documents the first terminator's state is most alike in layer {{ most[0].layer }} of "
+    "Across documents, the first terminator's states are most similar in layer "
+    "{{ most[0].layer }} of "
     "{{ most[0].model }} (mean cosine {{ most[0].convergence|"
     "estimate(most[0].convergence_low, most[0].convergence_high, '.3f') }})"
     "{% if n_models %}"
-    "; in the last layer full stops are more alike than commas in their place in "
+    "; in the last layer, full stops are more similar than commas at the same position in "
     "{{ n_above_comma }} of {{ n_models|counted('model') }}"
     "{% endif %}."
 )
@@ -38,12 +39,13 @@ def figure(tables: Tables) -> Figure | None:
     n_documents = layers.select(pl.col("n_states").max()).item()
     return Figure(
         name="second_sink_convergence",
-        title="How alike the first terminator's state is in all documents",
+        title="Similarity of the first terminator's states across documents",
         finding=Finding(MOST_ALIKE, most_alike(layers)),
         caption=(
             "Formula: mean over all pairs of documents of the cosine of the states of their first "
-            f"terminators. {looks.STATE}. Dashed: with the same mark, a full stop or a comma, in "
-            f"its place in every document. n = {words.counted(n_documents, 'document')} with a "
+            f"terminators. {looks.STATE}. Dashed: with the same mark, a full stop or a comma, at "
+            f"its position in every document. n = {words.counted(n_documents, 'document')} with "
+            "a "
             f"sentence that ends; {behind(drawn, n_documents)} (mean cosine of a document to the "
             "others). Unit: cosine, linear scale. Layers count from 0."
         ),

@@ -1,4 +1,4 @@
-"""Single heads: one that joins the pieces of words, and one that looks at the first token."""
+"""Single heads: one that joins the pieces of words, and one that attends to the first token."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ def figure(tables: Tables) -> Figure | None:
         finding=Finding(SINGLE, {"heads": to_first(drawn).to_dicts()}),
         caption=(
             "Attention from every query (rows) to every key (columns), of single heads. Wray 2023 "
-            "shows two of Llama-2-7B, one that joins the pieces of words and one that looks at the "
-            "BOS. Here: the heads of the setting second_sink_heads that the model has; if none, "
-            "the head of layer 0 that gives earlier pieces of the query's own word most, and, of "
-            "the layer at the depth of layer 5 of 32, the one that gives key 0 most. Orange ticks "
-            "above: key 0 and the first terminator. Formula: A[l,h,i,j]. Attention below "
+            "shows two of Llama-2-7B, one that joins the pieces of words and one that attends to "
+            "the BOS. Here: the heads of the setting second_sink_heads that the model has; if "
+            "none, the head of layer 0 that gives earlier pieces of the query's own word most, "
+            "and, of the layer at the depth of layer 5 of 32, the one that gives key 0 most. "
+            "Orange ticks above: key 0 and the first terminator. Formula: A[l,h,i,j]. Attention "
+            "below "
             f"{LEAST_DRAWN} is left blank. n = {n_models}, those whose "
             "first terminator gets most, one text each. Unit: part of 1, linear scale. Positions, "
             "layers and heads count from 0."
@@ -46,8 +47,8 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def to_first(drawn: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, head, first_token: of each model the head with most attention on key 0, mean
-    over the queries after it."""
+    """model, layer, head, first_token: per model, the head with most attention on key 0, mean over
+    the queries after it."""
     rows = drawn.filter(pl.col("key") == 0, pl.col("query") > 0)
     heads = rows.group_by("model", *BY).agg(first_token=pl.col("attention").mean())
     ordered = heads.sort("first_token", "model", *BY, descending=[True, False, False, False])

@@ -1,4 +1,4 @@
-"""Local attention by position: does the first terminator take it from a query's neighbours?"""
+"""Local attention by position: does the first terminator reduce it?"""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ ONE_LAYER = "all keys, one layer"
 COLOURS = ("#0072b2", "#d55e00")
 DROPS = (
     "{% set row = most_expected[0] %}"
-    "Where most is expected of it, in {{ row.model }}, the first terminator should divide local "
-    "attention by {{ row.factor|estimate(row.factor_low, row.factor_high) }}; it is divided by "
+    "The largest expected drop is in {{ row.model }}: the first terminator should divide local "
+    "attention by {{ row.factor|estimate(row.factor_low, row.factor_high) }}, and divides it by "
     "{{ row.dropped|estimate(row.dropped_low, row.dropped_high) }} "
     "({{ row.local_before|mass }} before, {{ row.local_after|mass }} after"
     "{{ row.n_documents|mean_over }}). It drops by less than "
@@ -70,11 +70,11 @@ def figure(tables: Tables) -> Figure | None:
         caption=(
             f"Formula: sum over |i - j| ≤ {WIDTH} of M[l,i,j], by query position i; middle: "
             "without key 0. Mean over the layers that hold the model's second sink, over all "
-            "where none does; right: of the one layer at the depth of layer 5 of Llama-2-7B, of "
-            "which Wray 2023 shows it. The rule stands at the first terminator. Dashed, the naive "
-            "expectation: the mean before it (queries whose window does not reach key 0), and "
-            "after it this value divided by 1 + r m, with r the ratio of what the first "
-            "terminator and key 0 get later and m what key 0 gets before, both measured. "
+            "layers if none does; right: the layer at the relative depth of layer 5 of "
+            "Llama-2-7B, shown by Wray 2023. The rule marks the first terminator. Dashed, the "
+            "naive expectation: the mean before it (queries whose window does not reach key 0), "
+            "and after it this value divided by 1 + r m, with r the later attention on the first "
+            "terminator over that on key 0, and m the earlier attention on key 0, both measured. "
             f"Decoders, at most {MOST_MODELS}; n = {words.counted(len(documents), 'document')} "
             f"({words.listed(documents)}), their first {n_tokens} tokens at most. "
             "Unit: part of 1, linear scale."

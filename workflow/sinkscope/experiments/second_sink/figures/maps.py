@@ -21,7 +21,8 @@ COLUMNS = (
     "{{ row.model }}: later queries give it {{ row.mass|mass }} of their attention, and the first "
     "token {{ row.first_token|mass }}."
     "{% set row = strongest[0] %}"
-    " The strongest column but the first token's is that of “{{ row.token }}” at {{ row.key }}, in "
+    " The strongest column except the first token's is that of “{{ row.token }}” at "
+    "{{ row.key }}, in "
     "layer {{ row.layer }} of {{ row.model }} ({{ row.mass|mass }})."
 )
 

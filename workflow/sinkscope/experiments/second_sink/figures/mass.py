@@ -1,4 +1,4 @@
-"""Attention on the first terminator beside that on the first token, layer by layer."""
+"""Attention on the first terminator and on the first token, layer by layer."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ LINES = {
 TEXTS = (
     "{% set least = '%g'|format(threshold) %}"
     "{% macro strength(row) %}{{ row.mass|estimate(row.mass_low, row.mass_high) }} "
-    "({{ row.ratio|decimals(2) }} \u00d7 what the first token gets){% endmacro %}"
+    "({{ row.ratio|decimals(2) }} \u00d7 that of the first token){% endmacro %}"
     "{% if held %}"
     "The first terminator gets {{ least }} of the attention of later queries in {{ n_held }} of "
     "{{ n_models|counted('model') }}: "
-    "{% for row in held %}{{ loop.index|separator(loop.length) }}in {{ row.model }} it is born in "
-    "layer {{ row.born }} and ends in layer {{ row.ends }}, strongest in layer {{ row.layer }} "
+    "{% for row in held %}{{ loop.index|separator(loop.length) }}in {{ row.model }} from layer "
+    "{{ row.born }} to {{ row.ends }}, strongest in layer {{ row.layer }} "
     "with {{ strength(row) }}{% endfor %}"
     "{% if without %}; not in {{ without|names|models_or_number }}{% endif %}."
     "{% else %}"
-    "In the texts as they are there is no second sink: in no layer of "
+    "The unchanged texts have no second sink: in no layer of "
     "{{ without|names|models_or_number }} does the first terminator get {{ least }} of the "
     "attention of later queries; it gets most in layer "
     "{% for row in most %}{{ row.layer }} of {{ row.model }}, {{ strength(row) }}{% endfor %}."
@@ -43,16 +43,16 @@ TEXTS = (
 )
 EXCHANGED = (
     "{% if exchanged %}"
-    " With another mark exchanged for it, that place gets {{ least }} or more in "
+    " With another mark, that position gets {{ least }} or more in "
     "{{ n_exchanged|counted('model') }} ("
     "{{ exchanged|phrased('{second_sink:.2f} with “{mark}” in layer {layer} of {model}')|listed }})"
-    "{% else %} No other mark in its place gets {{ least }}{% endif %}"
-    "; with a comma, which ends no sentence, in "
+    "{% else %} No other mark at its position gets {{ least }}{% endif %}; with a comma, which "
+    "ends no sentence, in "
     "{{ n_comma|counted('model') if n_comma else 'no model' }}."
 )
 OTHER = (
     "{% for row in strongest_other %}"
-    " Some other token than the first gets as much in {{ n_other }} of "
+    " A token other than the first gets {{ least }} or more in {{ n_other }} of "
     "{{ n_models|counted('model') }}, most in layer {{ row.layer }} of {{ row.model }} "
     "({{ row.strongest|mass }}; “{{ row.token }}” in {{ row.count }} of "
     "{{ row.n_documents|counted('document') }})."
@@ -71,13 +71,13 @@ def figure(tables: Tables) -> Figure | None:
     facts = where_held(layers) | exchanged(layers) | strongest_other(texts, tables["second_sink"])
     return Figure(
         name="second_sink_mass",
-        title="The first terminator beside the first token",
+        title="The first terminator and the first token",
         finding=Finding(TEXTS + EXCHANGED + OTHER, facts),
         caption=(
             f"Formula: {looks.MASS}; dashed: the same of the next terminator (over queries after "
-            "it), of whichever token but the first gets most in a document (over the queries that "
-            "see it; only keys that more than half of the queries see), and of the first "
-            "terminator's position with a comma there, all other tokens as they are. Mean over "
+            "it), of the token other than the first that gets most in a document (over the "
+            "queries that see it; only keys that more than half of the queries see), and of the "
+            "first terminator's position with a comma there, other tokens unchanged. Mean over "
             f"heads, queries and n = {words.ranged(texts['n_documents'].to_list())} documents; "
             f"{behind(drawn, n_documents)}. Unit: part of 1, linear scale. Layers count from 0."
         ),

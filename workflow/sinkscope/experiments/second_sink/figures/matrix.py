@@ -19,7 +19,7 @@ from sinkscope.findings.finding import Finding
 MOST_NAMED = 20  # documents whose names fit beside a panel
 LEAST_ALIKE = (
     "{% set row = least[0] %}"
-    "Least alike are the first terminators of {{ row.document }} and {{ row.other }} in "
+    "The least similar first terminators are those of {{ row.document }} and {{ row.other }} in "
     "{{ row.model }}, with a cosine of {{ row.cosine|decimals(3) }} in layer {{ row.layer }}."
 )
 
@@ -45,8 +45,8 @@ def figure(tables: Tables) -> Figure | None:
         finding=Finding(LEAST_ALIKE, {"least": least.to_dicts()}),
         caption=(
             "Formula: cosine of the states of the first terminators of two documents, in the layer "
-            f"in the middle of the third quarter of each model. {STATE}. The same documents across "
-            "and down, in alphabetical order. "
+            f"in the middle of the third quarter of each model. {STATE}. Rows and columns are "
+            "the same documents, in alphabetical order. "
             f"n = {words.counted(n_documents, 'document')}{some}. "
             "Unit: cosine, linear scale."
         ),

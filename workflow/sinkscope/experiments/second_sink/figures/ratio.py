@@ -17,13 +17,12 @@ LINES = {(OWN, "ratio"): looks.TERMINATOR, (",", "ratio"): looks.COMMA}
 NEAREST = (
     "{% set least = '%g'|format(threshold) %}"
     "{% for row in nearest %}"
-    "Among layers where the first token gets {{ least }} of the attention or more, the first "
-    "terminator comes nearest to it in layer {{ row.layer }} of {{ row.model }}: "
+    "Among layers where the first token gets {{ least }} of the attention or more, the ratio is "
+    "largest in layer {{ row.layer }} of {{ row.model }}: "
     "{{ row.ratio|estimate(row.ratio_low, row.ratio_high) }} "
     "\u00d7 as much ({{ row.second_sink|mass }} to {{ row.first_token|mass }})."
     "{% else %}"
-    "In no layer does the first token get {{ least }} of the attention: there is no sink to be "
-    "second to."
+    "In no layer does the first token get {{ least }} of the attention, so no ratio is shown."
     "{% endfor %}"
 )
 
@@ -47,15 +46,15 @@ def figure(tables: Tables) -> Figure | None:
     y = alt.Y("value:Q", title="times the first token's", scale=alt.Scale(type="log"))
     return Figure(
         name="second_sink_ratio",
-        title="The first terminator as a part of the first token",
+        title="The first terminator relative to the first token",
         finding=Finding(NEAREST, facts),
         caption=(
             "Formula: attention of later queries to the first terminator, divided by that to key "
             "0; both as above, means over heads, queries and n = "
             f"{words.ranged(texts['n_documents'].to_list())} documents; "
             f"{behind(drawn, n_documents)}. In Llama-2 it is 0.88. "
-            "Where key 0 gets next to nothing the ratio says little. Unit: ratio, logarithmic "
-            "scale. Layers count from 0."
+            "The ratio says little if key 0 gets almost nothing. Unit: ratio, logarithmic scale. "
+            "Layers count from 0."
         ),
         chart=mean_panels(drawn, y.axis(format="~g", tickCount=5), looks.of_lines(LINES)),
         data=drawn,

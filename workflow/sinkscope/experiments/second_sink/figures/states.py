@@ -18,13 +18,14 @@ LINES = {
 }
 NEAREST = (
     "{% set row = nearest[0] %}"
-    "Nearest to the first token's state is the first terminator's in layer {{ row.layer }} of "
+    "The first terminator's state is most similar to the first token's in layer {{ row.layer }} "
+    "of "
     "{{ row.model }}: cosine {{ row.cosine|estimate(row.cosine_low, row.cosine_high, '.3f') }}, "
     "unit-vector distance "
     "{{ row.unit_distance|decimals(2) }}; other tokens there have "
     "{{ row.cosine_others|decimals(3) }}"
     "{% if row.cosine_comma is not none %}"
-    ", a comma in its place {{ row.cosine_comma|decimals(3) }}"
+    ", a comma at its position {{ row.cosine_comma|decimals(3) }}"
     "{% endif %}."
 )
 
@@ -37,7 +38,7 @@ def figure(tables: Tables) -> Figure | None:
     n_documents = tables["second_sink"]["document"].n_unique()
     return Figure(
         name="second_sink_states",
-        title="How like the first token's state that of the first terminator is",
+        title="Similarity of the first terminator's state to the first token's",
         finding=Finding(NEAREST, {"nearest": nearest(layers).to_dicts()}),
         caption=(
             "Formula: cosine of the residual states of the first terminator and of key 0. "
