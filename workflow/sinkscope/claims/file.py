@@ -1,6 +1,6 @@
 """Files of claims: statements of the studies as data, read and checked.
 
-A project's own file adds its claims to the shipped ones; they stand in front.
+A project's file adds its claims to the shipped ones, in front of them.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Subject:
 
 @dataclass(frozen=True)
 class Ablation:
-    """What could explain a disagreement: cause, and a measure that is taken without it. name: the
-    measure in words. at_most_tokens: the length of the longest document that it is taken of; None
-    for all."""
+    """What could explain a disagreement: a cause, and a measurement without it. name: the measure
+    in words. at_most_tokens: length of the longest document measured; None for all.
+    """
 
     cause: str
     name: str
@@ -54,8 +54,8 @@ class Ablation:
 @dataclass(frozen=True)
 class Claim:
     """A claim. number: its position among all claims. published: printed numbers by model name.
-    sensitivity: by name, options with which the measure is taken beside its own. ablation: taken
-    where the claim does not hold."""
+    sensitivity: other options by name, reported beside the claim's. ablation: measured if the claim
+    does not hold."""
 
     number: int
     claim: str
@@ -78,8 +78,8 @@ class Claim:
 
 
 def claims_files(path: Path) -> list[Path]:
-    """The files that the claims of this file are read from: itself, and the shipped one, which it
-    adds to, unless it says `shipped: false`. A copy of the shipped file adds nothing."""
+    """The files to read: this one, and the shipped one unless this says `shipped: false` or is a
+    copy of it."""
     if path.resolve() == SHIPPED_CLAIMS.resolve() or path.read_bytes() == (
         SHIPPED_CLAIMS.read_bytes()
     ):
@@ -91,8 +91,8 @@ def adds(raw: Mapping[str, Any], file: str) -> bool:
     """Whether a file of claims adds to the shipped ones."""
     if not isinstance(shipped := raw.get("shipped", True), bool):
         raise SinkscopeError(
-            f"{file}: shipped is {shipped!r}; it must be true (the shipped claims are tested, too) "
-            "or false (only those of this file)."
+            f"{file}: shipped is {shipped!r}; it must be true (test the shipped claims too) "
+            "or false (only the claims of this file)."
         )
     return shipped
 
@@ -106,9 +106,9 @@ def read_claims(path: Path) -> list[Claim]:
     own = read_file(first, subjects)
     if twice := sorted({one.claim for one in own} & {one.claim for one in shipped}):
         raise SinkscopeError(
-            f"{path.name}: the claims that come with Sinkscope have the same names as "
-            f"{len(twice)} of its own ({', '.join(twice[:5])}{', ...' if twice[5:] else ''}). Give "
-            "yours other names, or write 'shipped: false' at the top to leave out the others."
+            f"{path.name}: the claims shipped with Sinkscope have the same names as "
+            f"{len(twice)} of its own ({', '.join(twice[:5])}{', ...' if twice[5:] else ''}). "
+            "Rename yours, or write 'shipped: false' at the top to leave out the shipped ones."
         )
     return [replace(claim, number=number) for number, claim in enumerate([*own, *shipped])]
 
@@ -128,7 +128,7 @@ def read_file(path: Path, subjects: Mapping[str, Subject]) -> list[Claim]:
         if not isinstance(entry, dict):
             raise SinkscopeError(
                 f"{path.name}, claim {number + 1}: is {entry!r}, not a mapping of keys to values; "
-                "write it as the other claims are."
+                "write it like the other claims."
             )
         where = f"{path.name}, claim '{entry.get('claim', number + 1)}'"
         entry = {"study": name, **entry} if name else entry

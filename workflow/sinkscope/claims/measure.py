@@ -1,11 +1,12 @@
-"""Measures of claims: their definition, their discovery, and shared functions to choose rows.
+"""Measures of claims: their definition, their discovery, and functions that they share.
 
 A measure takes the tables, a model's name and the claim's options, and returns a number, or an
 Estimate: a number with its interval over documents. It returns None if the tables lack what it
-needs of the model (the claim is then not tested). It raises AbsentError if what the claim speaks
-about does not exist in the model (the claim then does not hold). A claim names its measure. A
-module in `sinkscope.claims.measures` has a mapping MEASURES of measures by name. Measures are pure
-functions. Layers count from 0.
+needs of the model (the claim is then not tested), and raises AbsentError if the model lacks what
+the claim is about (the claim then does not hold).
+
+A claim names its measure. Each module in `sinkscope.claims.measures` has a mapping MEASURES of
+measures by name. Measures are pure functions. Layers count from 0.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ AGGREGATES = ("mean", "median", "min", "max")
 
 
 class AbsentError(Exception):
-    """What a claim speaks about does not exist in a model; the message is a sentence."""
+    """The model lacks what the claim is about; the message is a sentence."""
 
 
 @dataclass(frozen=True)

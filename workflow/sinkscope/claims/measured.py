@@ -1,5 +1,5 @@
-"""A claim's number for a model of the run: whether it meets the condition, how sure that is, and
-how much it depends on the claim's definition."""
+"""A claim's number for a model of the run, its verdict, and how that depends on the claim's
+definition."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def meets(claim: Claim, subject: Subject, measured: float) -> bool:
 
 
 def thresholds(claim: Claim, subject: Subject) -> list[float]:
-    """The numbers at which the condition begins or ends to be met."""
+    """The numbers that bound the condition."""
     limits = [limit for key, limit in claim.condition.items() if key in TESTS]
     if "within" in claim.condition:
         published, distance = claim.published[subject.name], claim.condition["within"]
@@ -50,8 +50,8 @@ def thresholds(claim: Claim, subject: Subject) -> list[float]:
 
 
 def is_clear(claim: Claim, subject: Subject, measured: Estimate) -> bool | None:
-    """Whether the interval of a measured number leaves no doubt of whether it meets the condition:
-    no threshold lies inside, and both ends give the same answer. None without an interval."""
+    """Whether the whole interval gives the same answer as the number: it includes no threshold of
+    the condition. None without an interval."""
     if measured.low is None or measured.high is None:
         return None
     answers = {
@@ -65,15 +65,15 @@ def number_of(
     claim: Claim, tables: Tables, model: str, options: Mapping[str, Any], measure: str = ""
 ) -> Estimate | None:
     """The claim's number for one model of the run, if all tables that it needs exist. measure:
-    another than the claim's."""
+    replaces the claim's."""
     measure = measure or claim.measure
     try:
         number = measures()[measure].compute(tables, model, **options)
     except (KeyError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise SinkscopeError(
-            f"claim '{claim.claim}': its measure {measure} cannot be taken with "
-            f"{json.dumps(options)} ({reason}); correct `with`, `sensitivity` or `ablation`."
+            f"claim '{claim.claim}': its measure {measure} fails with {json.dumps(options)} "
+            f"({reason}); correct `with`, `sensitivity` or `ablation`."
         ) from error
     return Estimate(number) if isinstance(number, (int, float)) else number
 
@@ -82,8 +82,8 @@ def number_of(
 class Measurement:
     """The number of a claim for one model of the run, and whether it meets the condition. Both are
     None if it could not be measured. why: a sentence if estimate is None. is_clear: as the function
-    of this name. sensitivity: the numbers of other definitions, in words. ablation: what the number
-    is without a cause that could explain the disagreement, in words."""
+    of this name. sensitivity: the numbers of other definitions, in words. ablation: the number
+    without a cause that could explain the disagreement, in words."""
 
     estimate: Estimate | None
     meets: bool | None
@@ -106,7 +106,7 @@ def measure_model(claim: Claim, subject: Subject, tables: Tables, model: str) ->
     if estimate is None:
         names = " and ".join(claim.tables())
         return Measurement(
-            None, None, f"The run does not have what this needs of {model} in {names}."
+            None, None, f"The run lacks values that this needs of {model} in {names}."
         )
     is_met = meets(claim, subject, estimate.number)
     return Measurement(
@@ -119,8 +119,8 @@ def measure_model(claim: Claim, subject: Subject, tables: Tables, model: str) ->
 
 
 def ablation(claim: Claim, subject: Subject, tables: Tables, model: str) -> str:
-    """The number without the cause that the claim names; empty if it names none, or if the run does
-    not have what that needs."""
+    """The number without the cause that the claim names; empty if it names none, or if the run
+    lacks the data."""
     if not (named := claim.ablation) or any(
         table not in tables for table in measures()[named.measure].tables
     ):
@@ -136,8 +136,8 @@ def ablation(claim: Claim, subject: Subject, tables: Tables, model: str) -> str:
 
 
 class OfShort(Tables):
-    """The tables of a run, of the documents with at most so many tokens of a model. Tables that are
-    not of documents have no rows here, except that of the models."""
+    """The tables of a run restricted to documents of at most this many tokens. Tables without
+    documents have no rows here, except models."""
 
     def __init__(self, tables: Tables, model: str, at_most_tokens: int) -> None:
         self.tables = tables
@@ -180,7 +180,7 @@ def alternatives(options: dict[str, Any], tables: Tables, model: str) -> list[di
 def number_or_none(
     claim: Claim, tables: Tables, model: str, options: Mapping[str, Any], measure: str = ""
 ) -> float | None:
-    """None also where what the claim speaks about does not exist with these options."""
+    """As number_of; None also if the model lacks what the claim is about."""
     try:
         estimate = number_of(claim, tables, model, options, measure)
     except AbsentError:
@@ -189,8 +189,8 @@ def number_or_none(
 
 
 def phrase(claim: Claim, subject: Subject, numbers: Sequence[float | None], *, is_met: bool) -> str:
-    """'0.377 (does not meet the condition)', '0.36 to 0.60 (3 of 4 meet the condition)'. A number
-    that gives the same answer as the claim's own has no remark."""
+    """'0.377 (does not meet the condition)', '0.36 to 0.60 (3 of 4 meet the condition)'. Without a
+    remark if the answer is the claim's."""
     known = sorted(value for value in numbers if value is not None)
     if not known:
         return "no number"

@@ -1,4 +1,4 @@
-"""The page of the claims: every statement with its verdict and its numbers."""
+"""The page of claims: every statement with its verdict and its numbers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ShownClaim:
 
 
 def measured_as(measure: str, options: str) -> str:
-    """A measure and its options in words."""
+    """A measure with its options, in words."""
     parts = [shown_option(key, value) for key, value in json.loads(options).items()]
     about = measures()[measure].about
     return f"{about} ({', '.join(parts)})" if parts else about
@@ -94,19 +94,18 @@ def interval(row: Mapping[str, Any]) -> str:
 
 
 def doubt(row: Mapping[str, Any]) -> str:
-    """What to say beside a verdict or answer whose interval includes a threshold."""
+    """The remark beside a verdict whose interval includes a threshold."""
     return DOUBT if row["is_clear"] is False else ""
 
 
 def by_whom(study: str) -> str:
-    """Word for the number that the page compares with the measured one."""
+    """The word for the number that is compared with the measured one."""
     return "noted" if study == NOTES else "published"
 
 
 def brief(rows: Sequence[dict[str, Any]]) -> str:
-    """The numbers of the models that the claim speaks about, and of their relatives, with their
-    intervals; the number of documents; then the published (or noted) number, if there is only
-    one."""
+    """The numbers of the claim's models and of their relatives, with intervals; the number of
+    documents; then the published (or noted) number, if there is only one."""
     subjects = [row for row in rows if row["measured"] is not None and not row["is_relative"]]
     relatives = [row for row in rows if row["measured"] is not None and row["is_relative"]]
     parts = [f"{row['model']} {interval(row)}" for row in subjects]
@@ -153,7 +152,7 @@ def coverage(rows: Sequence[dict[str, Any]]) -> str:
         return ""
     text = f"{n_tested} of {len(subjects)} models tested"
     if n_tested and rows[0]["overall"] == UNTESTED:
-        text += "; it speaks about encoders and decoders, and only one kind was tested"
+        text += "; the claim is about encoders and decoders, and only one kind was tested"
     return text
 
 
@@ -163,15 +162,14 @@ def work(source: str) -> Reference | None:
 
 
 def title(study: str, source: str) -> str:
-    """Title of the part of the page that a claim stands in: its study, or its work of the
-    literature."""
+    """Title of a claim's part of the page: its study, or its work of the literature."""
     if study == LITERATURE and (found := work(source)):
         return f"{found.label}: {found.title}"
     return STUDIES.get(study, study)
 
 
 def place(study: str, source: str) -> tuple[int, str, str]:
-    """Where a part stands: a project's own claims, the three studies, works by their year."""
+    """Sort key of a part: the project's claims, the three studies, works by year."""
     if study == LITERATURE and (found := work(source)):
         return len(KNOWN), found.year, found.label
     return KNOWN.index(study) + 1 if study in KNOWN else 0, "", ""

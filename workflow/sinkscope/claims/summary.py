@@ -1,6 +1,5 @@
-"""The summary of all claims in a sentence, and the claims whose printed number is a fraction.
-
-Notes of this project (the study `design`) are not claims of a study and are counted separately.
+"""The summary of all claims in a sentence. Notes of this project (the study `design`) are counted
+separately.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ NOTES = "design"
 VERBS = {
     HOLDS: ("holds", "hold"),
     PARTLY: (
-        "holds for those of its models that were tested",
-        "hold for those of their models that were tested",
+        "holds for its models that were tested",
+        "hold for their models that were tested",
     ),
     FAILS: ("does not hold", "do not hold"),
 }
@@ -67,12 +66,12 @@ def tested(claims: pl.DataFrame, noun: str, whose: str) -> str:
     if n_unclear := unclear(claims)["number"].n_unique():
         text += (
             f" For {words.integer(n_unclear)} of them the interval over documents includes the "
-            "threshold: other documents may give another verdict."
+            "threshold: the verdict may differ on other documents."
         )
     if n_tested == n_claims:
         return text
     rest = "The others" if n_tested else "They"
-    return f"{text} {rest} speak about models or tables that were not in it."
+    return f"{text} {rest} are about models or tables that this run lacks."
 
 
 def unclear(claims: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""The table of claims: what studies say, and what a run measures."""
+"""The table of claims: statements of studies, and the numbers of a run."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ TABLES: dict[str, Table] = {
                 "conclusion or hypothesis of the study, number that it prints, or setting of its "
                 "experiments"
             ),
-            "statement": text("what is claimed, in a sentence"),
-            "source": text("where the study says it"),
+            "statement": text("the claim in a sentence"),
+            "source": text("place in the study"),
             "subject": text("published model that the claim speaks about"),
             "model": text(
-                "model of the run that is the subject, or a relative of it; null if the run has "
+                "model of the run that is the subject, or a relative; null if the run has "
                 "neither, or lacks a table that the measure reads"
             ),
             "is_relative": flag(
                 "whether model is only a relative: another softmax model of the same "
-                "architecture, which decides nothing"
+                "architecture, which does not affect the verdict"
             ),
             "measure": text("name of the function that computes the number"),
             "options": text("arguments of the measure, as a JSON object"),
@@ -41,9 +41,9 @@ TABLES: dict[str, Table] = {
                 "number that the study prints for the subject; null if it prints none", OF_MEASURE
             ),
             "measured": number(
-                "number that the measure gives for model; null if model is null, if the run lacks "
-                "what the measure needs, or if what the claim speaks about (a sink, an induction "
-                "head) does not exist in the model",
+                "number that the measure gives for model; null if model is null, if the run "
+                "lacks data that the measure needs, or if the model lacks what the claim is "
+                "about (a sink, an induction head)",
                 OF_MEASURE,
             ),
             "low": number(
@@ -53,24 +53,25 @@ TABLES: dict[str, Table] = {
             ),
             "high": number("high end of the same interval of measured", OF_MEASURE),
             "n_documents": count(
-                "number of documents that measured and its interval are over; null for what is "
-                "not a mean or median over documents"
+                "number of documents of measured and its interval; null if measured is not a "
+                "mean or median over documents"
             ),
             "difference": number("measured minus published; null if either is null", OF_MEASURE),
             "meets": flag(
-                "whether measured satisfies the condition; false if what the claim speaks about "
-                "does not exist in the model; null if it could not be measured"
+                "whether measured satisfies the condition; false if the model lacks what the "
+                "claim is about; null if it could not be measured"
             ),
             "is_clear": flag(
                 "whether the whole interval gives the same answer as measured; false if it "
-                "includes a threshold of the condition, so that other documents may give another "
-                "answer; null without an interval. The verdict follows from measured alone"
+                "includes a threshold of the condition, so the answer may differ on other "
+                "documents; null without an interval. The verdict follows from measured alone"
             ),
             "verdict": text(
                 "for this row: holds, does not hold, or not tested here (always for a relative)"
             ),
             "why": text(
-                "why the row has no number or decides nothing, in sentences; empty otherwise"
+                "why the row has no number or does not affect the verdict, in sentences; empty "
+                "otherwise"
             ),
             "sensitivity": text(
                 "measured with other plausible definitions, such as other ranges of layers, in "
@@ -83,7 +84,7 @@ TABLES: dict[str, Table] = {
                 "measure it"
             ),
             "overall": text(
-                "for the claim over all subjects: does not hold (for one subject or more), holds "
+                "the claim over all subjects: does not hold (for one subject or more), holds "
                 "(for every subject), holds where tested (some subjects were not tested), or not "
                 "tested here (also if a claim about encoders and decoders was tested on one kind "
                 "only)"

@@ -1,4 +1,4 @@
-"""Verdicts of a run on the claims of the studies. Verdicts are computed, never typed."""
+"""Verdicts of a run on the claims of the studies."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rows_about(claim: Claim, subject: Subject, tables: Tables) -> list[dict[str,
 
 
 def no_table(name: str) -> str:
-    """Why a claim is not tested, and the experiment that would make its table."""
+    """Why a claim is not tested, and the experiment that makes the missing table."""
     listed = ((experiment, one) for experiment, one in experiments().items() if one.sections)
     makers = [experiment for experiment, one in listed if name in one.tables]
     by_whom = f"; the experiment {makers[0]} makes it" if makers else ""
@@ -59,7 +59,7 @@ def no_table(name: str) -> str:
 
 
 def absent(subject: Subject) -> str:
-    """That a model did not run, and the grid that has it."""
+    """The sentence for a model that did not run, with the grid that has it."""
     grid = f" (the grid of {subject.grid} has it)" if subject.grid else ""
     return f"{subject.name} was not in this run{grid}"
 
@@ -71,7 +71,7 @@ def row_of_subject(claim: Claim, subject: Subject, tables: Tables, model: str) -
 
 
 def row_of_relative(claim: Claim, subject: Subject, tables: Tables, model: str) -> dict[str, Any]:
-    """The row of a relative, which decides nothing."""
+    """The row of a relative, which does not affect the verdict."""
     measurement = measure_model(claim, subject, tables, model)
     outcome = {True: "would meet", False: "would not meet", None: "does not test"}[
         measurement.meets
@@ -136,8 +136,8 @@ def evaluate(claims: Sequence[Claim], tables: Tables) -> pl.DataFrame:
 
 
 def overall(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
-    """The verdict over all models that a claim speaks about: it fails if it fails for one model. A
-    claim about encoders and decoders is untested until at least one of each was tested.
+    """The verdict over all models of a claim: it fails if it fails for one model. A claim about
+    encoders and decoders is untested until at least one of each was tested.
 
     rows: all rows of the claim.
     """

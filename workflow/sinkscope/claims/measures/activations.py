@@ -1,5 +1,5 @@
 """Measures of massive activations: entries of the residual state far above all others (Sun et al.
-2024). Without any, a claim about them does not hold."""
+2024). A claim about them does not hold for a model without any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures of what the sinks of heads send: the loss without it."""
+"""Measures of what sinks of heads contribute: the loss when they send nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from sinkscope.claims.measure import AbsentError, Estimate, Measure, Tables
 
 
 def edit_cost(tables: Tables, model: str, *, role: str, edit: str = "zero") -> Estimate | None:
-    """Nats per token that the edit of all sinks of a role costs. Without a head of this role, what
-    is said of it does not hold."""
+    """Loss in nats per token from editing all sinks of a role. The claim does not hold for a model
+    without a head of this role."""
     rows = tables["head_edit_costs"].filter(pl.col("layer").is_null(), model=model)
     of_role = rows.filter(pl.col("edited_key") == "sink", role=role)
     if rows.height and of_role.is_empty():

@@ -1,4 +1,4 @@
-"""Measures of sinks beside the first token, found from attention and from states."""
+"""Measures of sinks other than the first token, detected from attention and from states."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ ONE = pl.col("key").is_not_null()  # counts rows
 
 
 def other_lives(tables: Tables, model: str) -> pl.DataFrame:
-    """Sinks beside key 0. Raises AbsentError if there is none."""
+    """Sinks other than key 0. Raises AbsentError if the model has none."""
     rows = tables["sink_lives"].filter(model=model)
     others = rows.filter(pl.col("key") > 0)
     if rows.height and others.is_empty():
-        raise AbsentError(f"{model} has no sink beside the first token.")
+        raise AbsentError(f"{model} has no sink other than the first token.")
     return others
 
 
 def secondary(tables: Tables, model: str) -> pl.DataFrame:
-    """Those whose state is at some layer close to that of key 0. Raises AbsentError if there is
-    none."""
+    """Sinks whose state is close to that of key 0 in some layer. Raises AbsentError if the model
+    has none."""
     others = other_lives(tables, model)
     close = others.drop_nulls("first_close_layer")
     if others.height and close.is_empty():
         raise AbsentError(
-            f"{model} has no secondary sink: no sink beside the first token has a state close to "
-            "that of the first token."
+            f"{model} has no secondary sink: no other sink has a state close to that of the "
+            "first token."
         )
     return close
 
@@ -62,8 +62,8 @@ def fraction(
 
 
 def documents_with_other_sinks(tables: Tables, model: str) -> float | Estimate | None:
-    """Fraction of the documents, without those too short to be judged, in which an ordinary token
-    beside key 0 is a sink."""
+    """Fraction of the documents long enough for the sink rule in which an ordinary token other than
+    key 0 is a sink."""
     lives = tables["sink_lives"].filter(model=model)
     if lives.is_empty():
         return None
@@ -78,7 +78,7 @@ def documents_with_other_sinks(tables: Tables, model: str) -> float | Estimate |
 
 
 def close_share(tables: Tables, model: str) -> float | Estimate | None:
-    """Fraction of the sinks beside key 0 whose state is at some layer close to that of key 0."""
+    """Fraction of the sinks other than key 0 that are close to key 0 in some layer."""
     is_close = pl.col("first_close_layer").is_not_null()
     return fraction(tables, model, other_lives(tables, model), is_close)
 
@@ -106,8 +106,8 @@ def secondary_mass(tables: Tables, model: str) -> float | Estimate | None:
 
 
 def sink_levels(tables: Tables, model: str) -> float | None:
-    """Number of levels: pairs of the layer in which a secondary sink begins to be close to key 0
-    and of the number of layers for which it is, that at least LEVEL of the secondary sinks have."""
+    """Number of levels. A level is a pair (first layer in which a secondary sink is close to key 0,
+    number of layers in which it is) that at least LEVEL of the secondary sinks share."""
     rows = secondary(tables, model)
     life = pl.col("last_close_layer") - pl.col("first_close_layer")
     counted = rows.group_by("first_close_layer", life.alias("life")).len()

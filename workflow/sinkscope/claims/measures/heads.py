@@ -1,4 +1,4 @@
-"""Measures of single heads: local attention, heads that rest on the first token, roles of sinks."""
+"""Measures of single heads: local attention, dormant heads, roles of sinks."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def broadest_head(
 
 
 def sink_roles(tables: Tables, model: str) -> float | None:
-    """How many of the roles no-op and broadcast the sinks of the model's heads have."""
+    """Number of roles (no-op, broadcast) among the sinks of the model's heads."""
     roles = tables["head_roles"].filter(model=model)
     kinds = pl.col("role").filter(pl.col("role").is_in(["no-op", "broadcast"]))
     return number(roles, kinds.n_unique())

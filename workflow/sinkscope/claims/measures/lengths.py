@@ -1,4 +1,4 @@
-"""Measures of what changes with the length of a text, and with its special tokens."""
+"""Measures of the effects of text length and of special tokens."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def mass_by_length(
 
 
 def sink_rate_left(tables: Tables, model: str, *, window: int) -> float | Estimate | None:
-    """Sink rate over whole documents, as a fraction of that over their first `window` queries; of
-    documents of at least twice as many tokens."""
+    """Sink rate over whole documents, as a fraction of that over their first `window` queries, for
+    documents of at least 2 * window tokens."""
     kept = of_length(tables, model, 2 * window)
     rows = tables["sink_rate_documents"].filter(
         pl.col("document").is_in(kept.implode()), model=model, key_set="first_token"
@@ -75,8 +75,8 @@ def first_without_special(
 
 
 def first_of_text(tables: Tables, model: str, *, input: str) -> float | Estimate | None:
-    """Attention on key 0 of texts with another beginning, as a fraction of that of the text itself,
-    in the layer with the most of the latter."""
+    """Attention on key 0 of texts with a changed beginning, as a fraction of that of the unchanged
+    text, in the layer where the latter is largest."""
     rows = tables["position_content"].filter(model=model, role="first_token")
     parts = [rows.filter(input=name).drop_nulls("mass") for name in ("text", input)]
     if any(part.is_empty() for part in parts):
@@ -113,7 +113,7 @@ MEASURES = {
     ),
     "first_of_text": Measure(
         first_of_text,
-        "attention to the first token with another beginning, as a fraction",
+        "attention to the first token of a changed beginning, over that of the unchanged text",
         ("position_content",),
         False,
         {"input": ("other_first_word", "filler", "filler_comma")},

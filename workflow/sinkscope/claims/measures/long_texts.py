@@ -1,4 +1,4 @@
-"""Measures of long texts that are read through a window of keys."""
+"""Measures of long texts read through a window of keys."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sinkscope.claims.measure import Estimate, Measure, Tables, estimate
 def window_cost(
     tables: Tables, model: str, *, window: int, column: str = "loss_late"
 ) -> float | Estimate | None:
-    """Nats per token that a window of the most recent keys costs more than a window of as many keys
-    with the first tokens among them; of texts that are at least twice as long as the window."""
+    """Loss in nats per token of a window of the most recent keys, above that of a window of the
+    same size that includes the first tokens; for texts at least twice as long as the window."""
     rows = tables["long_texts"].filter(pl.col("n_tokens") >= 2 * window, model=model, window=window)
     alone, sinks = (rows.filter(attention=name) for name in ("window", "sinks+window"))
     both = alone.join(sinks, on="document", suffix="_sinks").sort("document")

@@ -8,8 +8,8 @@ from sinkscope.claims.measure import Estimate, Measure, Tables
 def mask_cost(
     tables: Tables, model: str, *, mask: str, column: str = "loss_change"
 ) -> Estimate | None:
-    """A column of mask_costs, of one mask: loss_change, nats per token that the mask costs; or
-    control_loss, nats per token that its control costs more."""
+    """A column of mask_costs for one mask: loss_change (nats per token that the mask adds), or
+    control_loss (nats per token that its control adds beyond the mask)."""
     rows = tables["mask_costs"].filter(model=model, mask=mask, is_control=False)
     rows = rows.drop_nulls(column)
     if rows.is_empty():

@@ -43,8 +43,8 @@ def counts_of(
     tables: Tables, model: str, counting: str = "tokens"
 ) -> tuple[pl.DataFrame, np.ndarray, int] | None:
     """token, key_class; [1 + RESAMPLES, token], their counts over the documents of each resample;
-    and the number of documents. None without rows. Where the run has no counts by document there is
-    a single row, that of the sample, and the number is 0."""
+    and the number of documents. None without rows. If the run has no counts per document, a single
+    row (the sample) and the number 0."""
     if (counted := tables.get(DOCUMENTS[counting])) is not None:
         return resampled_counts(counted.filter(pl.col("model") == model))
     keys = ["token", "key_class"]

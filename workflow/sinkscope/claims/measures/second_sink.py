@@ -71,8 +71,8 @@ def second_sink(
     tables: Tables, model: str, *, column: str, layers: Sequence[int] | str,
     aggregate: str = "mean",
 ) -> float | Estimate | None:  # fmt: skip
-    """A column of second_sink_layers over these layers; at least one has a second sink. What
-    compares pairs of documents (convergence) has no interval."""
+    """A column of second_sink_layers over these layers, at least one with a second sink. A
+    comparison of pairs of documents (convergence) has no interval."""
     rows = second_sink_rows(tables, model, layers)
     whole = number(rows, aggregated(column, aggregate))
     columns = ["second_sink", "first_token"] if column == "ratio" else [column]
@@ -113,8 +113,8 @@ def near_copy_layer(tables: Tables, model: str, *, end: str) -> float | Estimate
     most = number(rows, pl.col("cosine").max())
     if most is not None and most < NEAR_COPY:
         raise AbsentError(
-            f"In no layer of {model} is the state of the second sink a near copy of the first "
-            f"token's: the largest cosine is {most:.3f}, below {NEAR_COPY}."
+            f"The state of the second sink of {model} is in no layer a near copy of that of the "
+            f"first token: the largest cosine is {most:.3f}, below {NEAR_COPY}."
         )
     ends = {"first": pl.col("layer").min(), "last": pl.col("layer").max()}
     whole = number(rows.filter(pl.col("cosine") >= NEAR_COPY), ends[end])
@@ -130,8 +130,8 @@ def near_copy_layer(tables: Tables, model: str, *, end: str) -> float | Estimate
 
 
 def naive_drop(tables: Tables, model: str) -> float | Estimate | None:
-    """Drop of local attention after the second sink, as a fraction of the drop that the naive line
-    of the report's section expects: 1 on the line, below 1 above it, 0 without a drop."""
+    """Drop of local attention after the second sink, as a fraction of the drop on the naive line of
+    the report's section: 1 on the line, below 1 above it, 0 without a drop."""
     if second_sink_rows(tables, model).is_empty():
         return None
     of_model = pl.col("model") == model

@@ -43,8 +43,8 @@ def masses(tables: Tables, model: str, key_set: str, *, without: str | None = No
 
 def by_layer(rows: pl.DataFrame, over_documents: str) -> tuple[np.ndarray, list[int]]:
     """[1 + RESAMPLES, layer]: mass over the documents of each resample; and the layers. Means and
-    medians are resampled. The smallest and the largest document are not estimates of anything:
-    there every row is that of the sample."""
+    medians are resampled. Minimum and maximum over documents are not resampled: every row is that
+    of the sample."""
     layers, (values,) = per_document(rows, ["layer"], ["mass"])
     if over_documents == "mean":
         resampled = intervals.means(values)
@@ -59,7 +59,7 @@ def by_layer(rows: pl.DataFrame, over_documents: str) -> tuple[np.ndarray, list[
 def estimated(
     resampled: np.ndarray, rows: pl.DataFrame, over_documents: str
 ) -> Estimate | float | None:
-    """With an interval if it is of means or medians over the documents of these rows."""
+    """An Estimate; it has an interval if it is a mean or median over documents of these rows."""
     if over_documents in ("mean", "median"):
         return estimate(resampled, rows["document"].n_unique())
     return float(resampled[0])

@@ -1,5 +1,4 @@
-"""Measures of what a sink carries, and of the states of a text: norms, and how many directions they
-fill."""
+"""Measures of norms at sinks, and of the dimension of the states of a text."""
 
 from __future__ import annotations
 
@@ -49,7 +48,7 @@ def depth_rows(tables: Tables, model: str) -> tuple[list[np.ndarray], int] | Non
     most = np.nanmax(arrays[2][0])
     if not most > LARGE:
         raise AbsentError(
-            f"In no layer of {model} is the state of the first token much larger than others: at "
+            f"The state of the first token of {model} is in no layer much larger than others: at "
             f"most {most:.1f} times, below {LARGE:g}."
         )
     return arrays, rows["document"].n_unique()

@@ -17,7 +17,7 @@ def first_token_trained(
     """Attention to the first of `window` tokens in the layer where it is strongest, at the end of
     training.
 
-    Control: a model of the same family, trained with softmax, must have a sink there.
+    Control: the softmax model of the same family, trained alike, must have a sink.
     """
     rows = tables["emergence"].filter(pl.col("window") == window)
     family = rows.filter(pl.col("model") == model)["family"].unique().implode()
