@@ -36,7 +36,7 @@ def tip(field: str, title: str = "", form: str = "") -> alt.Tooltip:
 def heat(field: str, title: str, *, clamp: bool = False) -> alt.Color:
     """Attention from 0 to 1, linear, in the colours of heat maps.
 
-    clamp: values outside are drawn as the nearest of the two.
+    clamp: values outside are clipped.
     """
     return alt.Color(f"{field}:Q", scale=CLAMPED if clamp else LINEAR, title=title, legend=LEGEND)
 
@@ -103,7 +103,7 @@ def beyond(base: alt.Chart, field: str, high: str) -> alt.Chart:
 
 
 def number_text(base: alt.Chart, number: str, *, at_right: bool = False) -> alt.Chart:
-    """A layer with one text per row of `base`: beside its x, or right of the panel. number: a Vega
+    """A layer with one text per row of `base`, beside its x or right of the panel. number: a Vega
     expression."""
     text = base.transform_calculate(number=number).mark_text(align="left", dx=8 if at_right else 5)
     text = text.encode(text="number:N")

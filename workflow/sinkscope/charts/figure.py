@@ -1,4 +1,4 @@
-"""A figure: a chart with its finding, its caption and exactly the data it draws."""
+"""A figure: a chart with its finding, its caption and the data it draws."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Figure:
         return spec
 
     def csv(self) -> str:
-        """The CSV file: the data that are drawn, safe to open in a spreadsheet."""
+        """The drawn data as CSV, safe to open in a spreadsheet."""
         return as_csv(self.data)
 
     def words(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Figure:
 
 
 def as_svg(spec: dict[str, Any]) -> str:
-    """The drawn figure; its inner references count from 0, not on from the last figure."""
+    """The drawn figure; ids inside count from 0 in every figure."""
     spec = spec | {"config": spec["config"] | {"font": SVG_FONT}}
     svg = vl_convert.vegalite_to_svg(json.dumps(spec, allow_nan=False))
     numbers: dict[str, int] = {}

@@ -18,8 +18,8 @@ OF_ALL = ("count", "share", "low", "high", "n_tied")  # columns that documents h
 
 
 def counts_of(tables: Tables, shares: pl.DataFrame, by: Sequence[str] = OF_TOKENS) -> pl.DataFrame:
-    """model, `by`, document, count: of the table max_attention_documents what the rows of shares
-    are about; everything else in a document is one row, with null in `by`. shares: model, `by`."""
+    """model, `by`, document, count: the counts of the table max_attention_documents that shares are
+    about; everything else in a document is one row, with null in `by`. shares: model, `by`."""
     keys = ["model", *by]
     wanted = shares.lazy().select(keys).unique().with_columns(is_wanted=True)
 
@@ -77,8 +77,8 @@ def with_documents(
 
 
 def in_documents(shares: pl.DataFrame, counted: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """`keys`, document, count, total: how many max keys each document has, and how many of them
-    are those of each row of shares."""
+    """`keys`, document, count, total: the number of max keys of each document, and of those of each
+    row of shares."""
     count = pl.col("count").sum().cast(pl.Float64)
     totals = counted.group_by("model", "document").agg(total=count)
     own = counted.group_by("document", *keys).agg(count)

@@ -21,8 +21,9 @@ EVENLY, OF_PICKER = "evenly chosen by name", "those of the picker"
 
 
 def shown_documents(documents: pl.Series, n_means: int, most: int = MOST_POINTS) -> list[str]:
-    """The documents that are drawn as points: all, or evenly chosen ones in the order of their
-    names. n_means: means of the figure, each with a point per document. most: points of a mean."""
+    """The documents to draw as points: all, or evenly chosen ones in the order of their names.
+    n_means: number of means in the figure, each with a point per document. most: points per mean.
+    """
     names = documents.unique().sort().to_list()
     n_shown = max(1, min(most, MOST_ROWS // max(n_means, 1), len(names)))
     places = np.linspace(0, len(names) - 1, n_shown).round().astype(int)
@@ -80,9 +81,9 @@ def behind(
     mark: str = "band",
     single: str = "points",
 ) -> str:
-    """The words of a caption for intervals and points. drawn: with the documents that are drawn.
-    n_documents: how many there are. chosen: which are drawn, if not all. mark, single: what
-    shows an interval, and the documents."""
+    """The part of a caption about intervals and points. drawn: the drawn data. n_documents: number
+    of documents. chosen: which are drawn, if not all. mark, single: names of the marks of an
+    interval and of the documents."""
     n_shown = drawn.filter(pl.col("document") != ALL_DOCUMENTS)["document"].n_unique()
     if n_documents < 2:
         return "one document has no interval"

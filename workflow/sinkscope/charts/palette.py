@@ -89,8 +89,7 @@ HEAT_FLOOR = 1e-3
 
 
 def model_place(models: Sequence[str], model: str) -> int:
-    """Index of a model's colour: of OWN_MODELS its fixed one, else the next that `models` leave
-    free.
+    """Index of a model's colour: fixed for OWN_MODELS, else the next free one.
 
     models: all models of the tables, sorted. After the last colour the first is used again.
     """
@@ -117,8 +116,8 @@ def model_colours(models: Mapping[str, str]) -> dict[str, str]:
 
 
 def share_colours(models: Sized) -> bool:
-    """Whether there are too many models for a colour each: more than this repository has, of which
-    those that share a colour are never drawn together."""
+    """Whether there are too many models for one colour each: more than this repository has, whose
+    models of the same colour are never drawn together."""
     return len(models) > len(OWN_MODELS)
 
 

@@ -26,7 +26,7 @@ class ShownFigure:
 
     @property
     def is_heat(self) -> bool:
-        """Whether it has the colours of heat maps, which dark pages turn round."""
+        """Whether it has the colours of heat maps, which dark pages invert."""
         return HEAT_STOPS[0] in json.dumps(self.spec)
 
 

@@ -1,9 +1,9 @@
-"""What changed between two runs in one table, and whether it is more than documents vary.
+"""Changes between two runs in one table, and whether they exceed the variation between documents.
 
 A table whose values have intervals (COLUMN_low, COLUMN_high) is compared by them: a change is
 beyond the intervals if they do not overlap. A table with one row per document is compared document
 by document: the mean of the differences B - A has a bootstrap interval over documents, and a change
-is beyond it if it does not include 0. Documents of one run alone do not count.
+is beyond it if it does not include 0. Documents of only one run do not count.
 """
 
 from __future__ import annotations

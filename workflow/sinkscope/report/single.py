@@ -1,7 +1,6 @@
-"""The report as one file, to be sent: every page, figure and text of it, without full heat maps.
-
-The file holds the front page, and all pages compressed (base64 of zlib); its scripts put the page
-that a link names in place of the one before. What tokens receive is inside, their maps are not.
+"""The report as one file: every page, figure and text, without full heat maps. The file holds the
+front page, and all pages compressed (base64 of zlib); its scripts show the page of a link in place
+of the current one.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ def page_of(path: Path) -> dict[str, str]:
 
 
 def texts(maps: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What the reader shows of every document, without its maps, by MODEL/DOCUMENT."""
+    """The reader's data of every document, without maps, by MODEL/DOCUMENT."""
     for index in sorted(maps.glob("*/index.json")):
         for entry in read_json(index):
             yield without_maps(index.parent / f"{entry['document']}.js")

@@ -1,4 +1,4 @@
-"""The report's terms, explained in words where a page first uses them; and the works it cites."""
+"""The report's terms, explained where a page first uses them; and the works it cites."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from sinkscope.references import Reference, citations, cited
 # In plain words; the page "run" and docs/reference/tables.md have the formulas.
 TERMS = {
     "attention sink": (
-        "A token that most later tokens give much of their attention, whatever they are about."
+        "A token that receives much attention from most later tokens, whatever their meaning."
     ),
     "attention": (
-        "What a token takes from others: in every layer it divides 1 among the tokens that it sees."
+        "The weights with which a token reads others: in every layer, each token divides 1 among "
+        "the tokens that it sees."
     ),
-    "query": "The token that attends.",
-    "key": "A token that is attended to.",
+    "query": "The token that attends to others.",
+    "key": "A token that receives attention.",
     "head": (
         "Each layer has several heads, which divide their attention separately. Most numbers "
         "here are means over the heads of a layer."
     ),
     "layer": "A model rewrites its tokens in steps, the layers. They count from 0.",
     "token": "What a model reads: a word, a piece of a word, or a mark.",
-    "max key": "The key that gets the most attention of a query.",
+    "max key": "The key that gets the most attention from a query.",
     "sink mass": (
         "The part of a layer's attention that goes to a set of tokens, mean over queries and "
         "heads. 1 is all of it."
@@ -32,8 +33,7 @@ TERMS = {
     "sink score": "The attention that one head gives a key, mean over the queries that see it.",
     "sink rate": "The fraction of heads that give a key more than a threshold on average.",
     "key set": (
-        "The tokens whose attention is summed, such as the first token, or the sinks that are "
-        "found."
+        "The tokens whose attention is summed, such as the first token, or all sinks of the layer."
     ),
     "terminator": "A token that ends a sentence: . ? !",
     "special token": "A token that the tokenizer adds to the text, such as [CLS] or <s>.",
@@ -42,18 +42,20 @@ TERMS = {
         "How evenly attention is spread: 0 if all goes to one key, 1 if all keys get the same."
     ),
     "matrix entropy": (
-        "How many directions the states of a text fill: 0 for one, 1 for as many as there can be."
+        "How many directions the states of a text span: 0 for one, 1 for the most possible."
     ),
     "softmax": "The usual function that makes the attention of a query sum to 1.",
     "95 % bootstrap interval": (
-        "Where the mean would fall in 95 of 100 draws, with replacement, of as many documents."
+        "The range of the mean in 95 of 100 samples of the same number of documents, drawn with "
+        "replacement."
     ),
     "residual state": "The vector that a model keeps for each token and changes in every layer.",
     "massive activation": (
         "An entry of a state that is over 100, and over 1,000 times the median of its layer."
     ),
-    "induction head": "A head that looks at what followed the same token the last time.",
-    "even spread": "Attention divided evenly among all tokens that a query sees.",
+    "induction head": (
+        "A head that attends to the token after the last occurrence of the current token."
+    ),
     "uniform attention": "Attention divided evenly among all tokens that a query sees.",
 }
 # Each term in the singular and in the plural.

@@ -40,8 +40,8 @@ def received(cell: Cell) -> np.ndarray:
 def shaded(cell: Cell, layer: int, text: str) -> list[Part]:
     """The document's text in parts. layer: the model's number of a layer with attention.
 
-    A token that is not in the text (a special one) stands with its name; one of white space alone
-    is shown as its mark if it is worth a number.
+    A special token that is not in the text is shown by name, and one of white space alone by its
+    mark if it is worth a number.
     """
     mass = received(cell)[cell.layers.index(layer)]
     order = np.argsort(-mass, kind="stable")[:NAMED]

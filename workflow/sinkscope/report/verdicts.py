@@ -27,7 +27,7 @@ def verdict(template: str, figures: Sequence[ShownFigure], findings: pl.DataFram
 
 
 def facts_of(findings: pl.DataFrame, figure: str) -> dict[str, Any]:
-    """The values of a finding as its template saw them: by name, lists as lists of mappings."""
+    """The values of a finding as its template gets them: by name, lists as lists of mappings."""
     facts: dict[str, Any] = {}
     rows = findings.filter(pl.col("figure") == figure).sort("name", "rank")
     for row in rows.iter_rows(named=True):

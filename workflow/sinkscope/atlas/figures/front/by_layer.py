@@ -195,7 +195,7 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
         *((f"{part}:Q", LABELS[part], ".3f") for part in PARTS),
         (f"{FIRST}_low:Q", "first token, 95 % interval from", ".3f"),
         (f"{FIRST}_high:Q", "to", ".3f"),
-        (f"{FIRST}_n:Q", "documents"), ("uniform:Q", "even spread", ".3f"),
+        (f"{FIRST}_n:Q", "documents"), ("uniform:Q", "uniform attention", ".3f"),
     )  # fmt: skip
     layers = []
     for below, part in zip((None, *PARTS), PARTS, strict=False):

@@ -84,7 +84,7 @@ def panels(drawn: pl.DataFrame, key_sets: Sequence[str], n_layers: int) -> alt.F
             "document:N",
             ("n_tokens:Q", "tokens", ",d"),
             ("mass:Q", "", ".4f"),
-            ("uniform_mass:Q", "even spread", ".4f"),
+            ("uniform_mass:Q", "uniform attention", ".4f"),
         ),
     )
     even = alt.Chart().mark_line(strokeDash=[3, 3], strokeWidth=1, opacity=0.8)
