@@ -252,7 +252,7 @@ def test_a_long_document_has_a_map_in_blocks_unless_it_was_padded():
     ids, mask = tiny.padded(tiny.token_ids(600, 590), "right")
     seen = run(model, ids, mask)
     assert seen.map(0, document=0).shape == (256, 256)
-    with pytest.raises(sinkscope.SinkscopeError, match=r"'1'.*no maps are kept; run it alone"):
+    with pytest.raises(sinkscope.SinkscopeError, match=r"'1'.*maps are not kept; run it alone"):
         seen.map(0, document=1)
     assert len(seen.heads()) == 2 * 18
 

@@ -124,7 +124,7 @@ def test_inputs_that_are_not_one_text_per_row(call, sentence):
         ({"documents": ["a", "a"]}, "two documents are named 'a'"),
         ({"documents": []}, "documents has 0 entries.*row 1"),
         ({"tokens": [["a"]]}, "document '0': 1 tokens are named.*given 6"),
-        ({"texts": ["a"]}, "texts are read by a tokenizer"),
+        ({"texts": ["a"]}, "texts need a tokenizer"),
     ],
 )
 def test_names_that_do_not_fit(options, sentence):
@@ -164,10 +164,10 @@ def test_frames_that_are_asked_for_what_is_not_there():
             seen.sink_mass()
         model(input_ids=IDS)
     for ask, sentence in (
-        (lambda: seen.map(3), "there is no layer 3; it has layers 0 to 2"),
+        (lambda: seen.map(3), "no layer 3; it has layers 0 to 2"),
         (lambda: seen.map(0, 1), r"head 0/1 was not kept; ask for it with heads=\[\(0, 1\)\]"),
-        (lambda: seen.map(0, document=1), "there is no document 1; 1 were observed"),
-        (lambda: seen.tokens("x"), "there is no document 'x'"),
+        (lambda: seen.map(0, document=1), "document 1 was not observed; 1 were"),
+        (lambda: seen.tokens("x"), "document 'x' was not observed"),
     ):
         with pytest.raises(SinkscopeError, match=sentence):
             ask()

@@ -1,4 +1,4 @@
-"""See where the attention of transformers lands.
+"""See where the attention of transformers goes.
 
     with sinkscope.observe(model) as attention:
         model(**tokenizer("Z He came. She left.", return_tensors="pt"))
@@ -6,7 +6,7 @@
 
     sinkscope.look("smollm2-135m", "Z He came. She left.")
 
-What is imported here is light: torch, transformers and Polars come with the first use.
+This module is light: torch, transformers and Polars are imported on first use.
 
 Experiments, statistics and measures of claims may come from elsewhere: from every folder of
 Python's path that has a folder `sinkscope` without an `__init__.py` (see docs/how-to/extending.md).

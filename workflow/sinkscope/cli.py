@@ -57,10 +57,10 @@ Directory = Annotated[
 def sinkscope(
     context: typer.Context,
     log: Annotated[
-        Path | None, typer.Option(help="Log of a job of the workflow; reasons of failure go there.")
+        Path | None, typer.Option(help="For a job: its log, with the reason of a failure.")
     ] = None,
     stamp: Annotated[
-        Path | None, typer.Option(help="Of a job: the file that says what it has made.")
+        Path | None, typer.Option(help="For a job: the file that lists its outputs.")
     ] = None,
     request: Annotated[
         str | None, typer.Option(help="For a job: everything that its result depends on (JSON).")

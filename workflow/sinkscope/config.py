@@ -146,8 +146,8 @@ def check_head_maps(raw: dict[str, Any], models: Sequence[ModelRow]) -> None:
     if wrong:
         raise SinkscopeError(
             "\n".join(
-                f"config: head_maps names '{head_map}', but there is no such model; "
-                f"models are {', '.join(names)}."
+                f"config: head_maps names '{head_map}', which is not a model; models are "
+                f"{', '.join(names)}."
                 for head_map in wrong
             )
         )

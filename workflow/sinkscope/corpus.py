@@ -1,6 +1,6 @@
 """Corpora: .jsonl and .parquet files of which each row is a document; and samples of their rows.
 
-Loaded by every command: what reads them, and needs Polars, is in `listings`.
+Every command loads this module; `listings`, which needs Polars, reads the files.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Rows that are taken of each corpus: `size` of them (0: all), those with the smallest hashes
-    of seed, name of the corpus and number of the row. A row that is added to a file takes the place
-    of at most one other."""
+    """The sampled rows of each corpus: the `size` rows (0: all) with the smallest hashes of seed,
+    name of the corpus and row number. A row added to a file displaces at most one other."""
 
     size: int = 0
     seed: int = 0

@@ -63,6 +63,8 @@ def in_order(package: str, first: Sequence[str]) -> tuple[str, ...]:
     """
     names = [f"{package}.{name}" for name in first]
     if missing := set(names) - set(modules_in(package)):
-        raise SinkscopeError(f"{min(missing)}: is declared, but there is no such module; write it.")
+        raise SinkscopeError(
+            f"{min(missing)}: is declared, but this module does not exist; write it."
+        )
     others = [module for module in modules_in(package) if module not in names]
     return (*names, *others)

@@ -41,8 +41,8 @@ class Document:
 
 @dataclass(frozen=True)
 class Listed:
-    """A document of a corpus that is known by its listing. Its text is read from the file each time
-    that it is asked for; `with_texts` reads many."""
+    """A document of a corpus that is known by its listing. Its text is read from the file at each
+    access; `with_texts` reads many at once."""
 
     name: str
     path: str

@@ -43,7 +43,7 @@ class Grid:
 
     def documents(self, shard: str) -> tuple[AnyDocument, ...]:
         if shard not in self.shards:
-            raise SinkscopeError(f"there is no shard '{shard}'; shards are {list(self.shards)}.")
+            raise SinkscopeError(f"shard '{shard}' does not exist; shards are {list(self.shards)}.")
         return self.shards[shard]
 
     # What jobs depend on besides code and weights.

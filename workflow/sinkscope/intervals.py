@@ -60,9 +60,9 @@ def sums(values: np.ndarray) -> np.ndarray:
     """[1 + RESAMPLES, statistic]: the sum over the documents of each resample. The first row is of
     the sample itself. values: [document, statistic], finite.
 
-    Values are rounded to multiples of a power of two, small enough to change no digit that matters
-    and large enough that float64 holds every sum exactly: the result then does not depend on the
-    order of addition, and so not on the number of threads.
+    Values are rounded to multiples of a power of two, so that float64 holds every sum exactly: the
+    result does not depend on the order of addition or the number of threads. The rounding changes
+    no digit that matters.
     """
     n = len(values)
     bits = DIGITS - int(np.ceil(np.log2(n)))

@@ -1,7 +1,7 @@
 """Means over documents of long frames, each with its bootstrap interval and number of documents.
 
-Of a value `mass` these are the columns mass, mass_low, mass_high and mass_n (how many documents
-have a value). A value that is null, NaN or infinite does not count.
+A value `mass` gives the columns mass, mass_low, mass_high and mass_n (number of documents with a
+value). Null, NaN and infinite values do not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def over_documents(
 
     frame: document, `by`, `values`; at most one row per document and `by`. Documents are resampled
     per model if `by` has a column model. log: those of `values` whose mean is geometric; zeros and
-    negative numbers do not count.
+    negative numbers are left out.
     """
     parts = []
     for part in _by_model(frame, by):

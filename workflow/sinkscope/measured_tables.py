@@ -1,4 +1,4 @@
-"""The tables of what a run measures: those of the atlas and of every experiment."""
+"""The tables that a run measures: those of the atlas and of every experiment."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def print_version(value: bool) -> None:
 
 
 def not_negative(value: float) -> float:
-    """Like above_zero, but 0 is allowed."""
+    """As above_zero, with 0 allowed."""
     if not 0 <= value < math.inf:
         raise typer.BadParameter(f"it is {value}; it must be a finite number, 0 or above.")
     return value

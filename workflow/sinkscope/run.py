@@ -92,7 +92,7 @@ class Run:
             if cells.reason != NOT_RUN:
                 of_reason.setdefault(cells.reason, []).append(cells.model)
         for why, models in of_reason.items():
-            print(printable(f"No result of {', '.join(models)}: {why}"), file=sys.stderr)
+            print(printable(f"No result for {', '.join(models)}: {why}"), file=sys.stderr)
 
     def fail(self) -> None:
         """Write the report of the finished jobs, and list the failed jobs."""
@@ -100,7 +100,7 @@ class Run:
             command = [sys.executable, "-m", "sinkscope", "report", "--partial", "--config", "-"]
             process = subprocess.run(command, input=self.grid.snapshot(), text=True, check=False)
             if process.returncode:
-                print("There is no report of what has finished.", file=sys.stderr)
+                print("No report of the finished jobs was written.", file=sys.stderr)
         failed = failed_since(Path.cwd(), self._earlier)
         names = {
             shard: [document.name for document in documents]

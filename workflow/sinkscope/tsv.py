@@ -60,7 +60,7 @@ def of_header(header: Sequence[str], schema: str) -> Iterator[str]:
         if not name:
             yield "a column has no name; give it one, or remove its tab."
         elif count > 1:
-            yield f"the column '{name}' is there {count} times; keep one of them."
+            yield f"the column '{name}' occurs {count} times; keep one of them."
     known = ", ".join(properties(schema))
     for sentence in unknown("column", [name for name in header if name], properties(schema)):
         yield sentence if sentence.endswith(".") else f"{sentence} The columns are {known}."

@@ -101,7 +101,7 @@ class Rows:
         texts: Sequence[str] | None,
     ) -> None:
         if texts is not None and tokenizer is None:
-            raise SinkscopeError("observe: texts are read by a tokenizer; give it too.")
+            raise SinkscopeError("observe: texts need a tokenizer; give it too.")
         self._tokenizer = tokenizer
         self._given = {"documents": documents, "tokens": tokens, "texts": texts}
 
@@ -114,7 +114,8 @@ class Rows:
         if tokens is not None and len(tokens) != n_tokens:
             raise SinkscopeError(
                 f"document '{name}': {len(tokens)} tokens are named, but the model was given "
-                f"{n_tokens}; name those of each row, special tokens included, without padding."
+                f"{n_tokens}; name the tokens of each row, special tokens included, without "
+                "padding."
             )
         if ids is None or self._tokenizer is None:
             if self._tokenizer is not None:

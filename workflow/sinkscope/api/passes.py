@@ -1,4 +1,4 @@
-"""The observation of one forward pass, beside the model's own computation."""
+"""The observation of one forward pass, next to the model's computation."""
 
 from __future__ import annotations
 

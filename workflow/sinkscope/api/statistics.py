@@ -108,13 +108,13 @@ class AttentionStatistics:
         cell = self._cell(document)
         if not 0 <= layer < self.n_layers:
             raise SinkscopeError(
-                f"model '{self.model}': there is no layer {layer}; it has layers 0 to "
+                f"model '{self.model}' has no layer {layer}; it has layers 0 to "
                 f"{self.n_layers - 1}."
             )
         if any(name not in cell.arrays for name in MAPS):
             raise SinkscopeError(
-                f"document '{cell.meta['document']}': it was padded in a batch of over 512 tokens, "
-                "of which no maps are kept; run it alone."
+                f"document '{cell.meta['document']}': it was padded in a batch of over 512 "
+                "tokens, for which maps are not kept; run it alone."
             )
         if layer not in cell.layers:
             raise SinkscopeError(
@@ -158,6 +158,6 @@ class AttentionStatistics:
         elif -len(cells) <= document < len(cells):
             return cells[document]
         raise SinkscopeError(
-            f"model '{self.model}': there is no document {document!r}; {len(cells)} were observed, "
+            f"model '{self.model}': document {document!r} was not observed; {len(cells)} were, "
             f"{cells[0].meta['document']!r} to {cells[-1].meta['document']!r}."
         )

@@ -78,14 +78,14 @@ def sinks(tables: dict[str, pl.DataFrame], n: int = 10, *, plain: bool) -> Table
     table = _table("Sinks: keys that receive much attention from most queries")
     table.add_column("key", justify="right", overflow="fold")
     table.add_column("token", overflow="fold")
-    for name in ("layers", "most in layer", "mass there"):
+    for name in ("layers", "peak layer", "mass there"):
         table.add_column(name, justify="right", overflow="fold")
     for row in lives.iter_rows(named=True):
         layers = words.ranged([row["first_layer"], row["last_layer"]])
         values = (layers, str(row["peak_layer"]), f"{row['peak_mass']:.3f}")
         table.add_row(str(row["key"]), shown(row["token"], plain=plain), *values)
     if lives.is_empty():
-        table.add_row("", "none; texts of few tokens cannot be judged", "", "", "")
+        table.add_row("", "none; the text may be too short for the sink rule", "", "", "")
     return table
 
 

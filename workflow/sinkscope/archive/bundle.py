@@ -49,6 +49,4 @@ def copy(
             target.write(block)
             advance(len(block))
     if digest.hexdigest() != item.sha256:
-        raise SinkscopeError(
-            f"{item.name}: was changed while the archive was written; write it again."
-        )
+        raise SinkscopeError(f"{item.name}: changed while the archive was written; write it again.")

@@ -45,7 +45,7 @@ BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 
 @dataclass(frozen=True)
 class Described:
-    """All that the metadata says. readme, versions: files that only the archive has."""
+    """The content of the metadata. readme, versions: files that only the archive has."""
 
     name: str
     description: str
@@ -72,7 +72,7 @@ def metadata_of(one: Described) -> str:
     add_file(crate, one.versions)
     add_file(crate, one.readme)["about"] = crate.root_dataset
     records = add_folder(
-        crate, "results/", "Tables, and of every job a record: request, times, SHA-256 of its files"
+        crate, "results/", "Tables, and a record of every job: request, times, SHA-256 of its files"
     )
     records["about"] = action
     crate.root_dataset["mentions"] = action
@@ -139,7 +139,7 @@ def add_workflow(crate: ROCrate, one: Described) -> Entity:
 
 
 def add_results(crate: ROCrate, items: Iterable[Item]) -> list[Entity]:
-    """The front page and the tables as files of their own; what they load is in their folders."""
+    """The front page and the tables as file entities; files that they load are in their folders."""
     tables, added = all_tables(), []
     for item in items:
         path = PurePosixPath(item.name)
@@ -165,8 +165,8 @@ def add_action(
         "#run",
         "CreateAction",
         name="Run of Sinkscope",
-        description="The jobs whose results these are; those of earlier runs of the folder that "
-        "are still current count.",
+        description="The jobs that computed these results, including jobs of earlier runs that "
+        "are still current.",
         instrument=workflow,
         startTime=record.started,
         endTime=record.ended,

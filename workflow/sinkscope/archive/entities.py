@@ -31,7 +31,7 @@ FORMATS = {
 NAMES = {
     SNAPSHOT: "The merged configuration that ran",
     "config/config.yaml": "The settings",
-    "config/claims.yaml": "The claims that the run was held against",
+    "config/claims.yaml": "The claims that the run was tested on",
     "CITATION.cff": "Title, authors and licence",
     "requirements.lock": "The packages that this version of Sinkscope was tested with",
     "versions.txt": "The packages that were installed when the report was written",

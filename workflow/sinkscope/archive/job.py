@@ -54,7 +54,8 @@ def check(wanted: Wanted) -> None:
         more = f" (and {len(problems) - 1:,} more)" if problems[1:] else ""
         raise SinkscopeError(
             f"{directory / first.path}: {first.reason}{more}; `sinkscope check` in the run's "
-            "folder lists all, and snakemake makes them again (after `sinkscope check --repair`)."
+            "folder lists all; run `sinkscope check --repair` and snakemake to compute them "
+            "again."
         )
     jobs = wanted.all()
     if unfinished := [request.job for request in jobs if not wanted.is_made(request)]:

@@ -1,4 +1,4 @@
-"""What a run states of itself, in the stamps of its jobs: times, versions, and models."""
+"""The record of a run, from the stamps of its jobs: times, versions, and models."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the run. revision: a commit, or a package's version and a hash. licence: as its
-    card or its package states it; None if that is not known here."""
+    """A model of the run. revision: a commit, or a package's version and a hash. licence: from its
+    card or package; None if unknown here."""
 
     name: str
     source: str
@@ -53,8 +53,8 @@ def record_of(wanted: Wanted) -> Record:
     report = read_stamp(stamp)
     if "ended" not in report or "versions" not in report:
         raise SinkscopeError(
-            f"{stamp}: does not state when the report was written; delete it and run snakemake, "
-            "which writes the report again."
+            f"{stamp}: lacks the time at which the report was written; delete it and run "
+            "snakemake, which writes the report again."
         )
     starts = [read_stamp(path).get("started") for path in stamps(wanted.directory)]
     known = [start for start in starts if start is not None]

@@ -88,7 +88,7 @@ def training(
     every: Annotated[int, typer.Option(min=1, help="One step in this many is observed.")] = 50,
     threads: Annotated[int, typer.Option(min=1)] = 1,
 ) -> None:
-    """Measure what sinkscope.observe costs a training loop of the zoo's GPT-2 on the processor."""
+    """Measure the cost of observing in a training loop of the zoo's GPT-2 on the processor."""
     from sinkscope.bench.training import run_bench
 
     run_bench(steps, every, threads)
@@ -96,12 +96,12 @@ def training(
 
 @app.command()
 def figure(
-    measured: Annotated[Path, typer.Argument(help="What `bench gpu` kept.")],
+    measured: Annotated[Path, typer.Argument(help="The file that `bench gpu` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder of bench_gpu.md, .svg and .png.")] = Path(
         "docs/explanation"
     ),
 ) -> None:
-    """Write what was measured on a GPU as a table and a figure."""
+    """Write the measurements of `bench gpu` as a table and a figure."""
     from sinkscope.bench.figure import write_figure
 
     write_figure(measured, out)

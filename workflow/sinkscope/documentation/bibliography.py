@@ -7,9 +7,9 @@ from sinkscope.references import references
 INTRODUCTION = """\
 # Bibliography
 
-The works that Sinkscope repeats, tests or builds on, by the names under which code, tables, claims
-and the report cite them. `make reference` writes this page from `config/references.bib`, which is
-also a BibTeX file to cite from.
+The works that Sinkscope reproduces, tests or builds on, under the names by which code, tables,
+claims and the report cite them. `make reference` writes this page from the BibTeX file
+`config/references.bib`.
 """
 
 

@@ -27,7 +27,7 @@ Settings can be changed without editing a file: `snakemake --config epsilon=0.2`
 EXPERIMENTS = """\
 ## Experiments and their settings
 
-`experiments` lists what runs beside the atlas. A setting that several experiments read is listed
+`experiments` lists what runs besides the atlas. A setting that several experiments read is listed
 with each of them. `claims`, which tests the claims of `config/claims.yaml`, has no settings.
 """
 MODELS = """\
@@ -48,7 +48,7 @@ The fields of a claim. [Test a claim of your own](../how-to/claims.md) shows a w
 MEASURES = """\
 ## Measures of claims
 
-What `measure` may name, and the options that `with` gives it. An option without a default is
+The values of `measure`, and the options that `with` passes to it. An option without a default is
 required. Layers are `all` or a range: `[2, -1]` is layer 2 to the last. A wrong option is an error
 of the dry run, which lists the legal values.
 """

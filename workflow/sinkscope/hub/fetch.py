@@ -108,7 +108,7 @@ def bring(lock: Lock, name: str, *, hashes: bool) -> Path:
         path = download(lock, name, f"{name} ({size / 1e6:,.1f} MB)")
     problem = problem_of(path, size, hashes=hashes)
     if problem is not None:
-        path = download(lock, name, f"{problem}, and is downloaded again", damage=problem)
+        path = download(lock, name, f"{problem}; it is downloaded again", damage=problem)
         problem = problem_of(path, size)
     if problem is not None:
         raise SinkscopeError(
@@ -161,8 +161,8 @@ def refusal(repository: Repository, error: Exception) -> SinkscopeError:
         )
     if isinstance(error, errors.RepositoryNotFoundError):
         return SinkscopeError(
-            f"{what}: there is no such model at {constants.ENDPOINT}, or it is private; correct "
-            "the id, or put a token of an account that may read it in the variable HF_TOKEN."
+            f"{what}: {constants.ENDPOINT} has no such model, or it is private; correct the id, "
+            "or put a token of an account that may read it in the variable HF_TOKEN."
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return SinkscopeError(

@@ -96,7 +96,7 @@ def read_lock(path: Path) -> Lock | None:
     if not good:
         raise SinkscopeError(
             f"{path}: has no commit of 40 hexadecimal digits, or names no files or files outside "
-            "the model; delete it, and the next run makes it anew."
+            "the model; delete it, and the next run writes a new one."
         )
     return lock
 

@@ -39,7 +39,7 @@ FILES = {
 def init(
     folder: Annotated[Path, typer.Argument(help="The project's folder; created if needed.")],
 ) -> None:
-    """Write a project of your own: configuration, two models, two documents, a Snakefile."""
+    """Write a new project: configuration, two models, two documents, a Snakefile."""
     for path in write_project(folder):
         typer.echo(path)
     typer.echo(

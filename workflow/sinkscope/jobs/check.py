@@ -75,7 +75,7 @@ def difference(stamp: Path, request: Request | None) -> str:
         return ""
     before = read_stamp(stamp).get("request")
     words = changes(before, request.content) if isinstance(before, dict) else []
-    return f"made from other {', '.join(words)}" if words else "made from something else"
+    return f"computed from other {', '.join(words)}" if words else "computed from other inputs"
 
 
 def unrecorded(directory: Path) -> Iterator[Problem]:
@@ -89,7 +89,7 @@ def unrecorded(directory: Path) -> Iterator[Problem]:
                 if path.name.endswith(PART):
                     yield Problem("left behind", name, "a killed job had begun it")
             elif path.is_file() and name.as_posix() not in known and path.name != "README.md":
-                yield Problem("unrecorded", name, "no job of this folder says that it wrote it")
+                yield Problem("unrecorded", name, "no job of this folder recorded writing it")
 
 
 def problems_of(wanted: Wanted, advance: Advance = lambda n_bytes: None) -> list[Problem]:
@@ -130,7 +130,7 @@ def print_check(config: Path, directory: Path, *, repair: bool) -> int:
     print(f"{n_files:,} files of {sum(1 for _ in stamps(directory)):,} jobs: {in_words(counts)}")
     if repair:
         mend(problems, directory)
-        print("The next run makes again what was damaged.", file=sys.stderr)
+        print("The next run computes the damaged files again.", file=sys.stderr)
         return 0
     return int(bool(counts["damaged"] or counts["stale"]))
 
@@ -140,4 +140,8 @@ KINDS = ("damaged", "stale", "unrecorded", "left behind")
 
 def in_words(counts: dict[str, int]) -> str:
     words = [f"{count:,} {kind}" for kind, count in counts.items() if count]
-    return ", ".join(words) if words else "all as their jobs wrote them, and as is wanted now."
+    return (
+        ", ".join(words)
+        if words
+        else ("all files are as their jobs wrote them, and as the configuration asks now.")
+    )

@@ -68,7 +68,7 @@ def path_of(module: str) -> Path | None:
 def tree_of(module: str) -> ast.Module:
     path = path_of(module)
     if path is None:
-        raise ModuleNotFoundError(f"there is no module {module} in {PACKAGE}", name=module)
+        raise ModuleNotFoundError(f"{PACKAGE} has no module {module}", name=module)
     try:
         return ast.parse(path.read_bytes())
     except SyntaxError as error:
@@ -107,7 +107,7 @@ def program_of(module: str) -> str:
 
 
 def parts_of(code: CodeType) -> Iterator[bytes]:
-    """All of a code object but its place in the file. `marshal` would depend on the process: on the
+    """A code object without its place in the file. `marshal` would depend on the process: on the
     order of sets, and on what else refers to a name."""
     counts = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
     names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_qualname

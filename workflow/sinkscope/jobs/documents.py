@@ -24,7 +24,7 @@ def digest_of_documents(documents: Sequence[AnyDocument]) -> str:
 def chosen_of(
     documents: Sequence[AnyDocument], experiment: str, settings: dict[str, Any]
 ) -> tuple[AnyDocument, ...]:
-    """What an experiment that is not about single documents reads of all documents."""
+    """The documents that an experiment reads that is not about single documents."""
     chooses = declared(experiment).chooses
     return tuple(chooses(documents, settings) if chooses else documents)
 
@@ -37,7 +37,7 @@ def read_part(
     shard: str,
     request: dict[str, Any],
 ) -> tuple[Document, ...]:
-    """The documents of a job. Of a corpus that was listed before, only their rows are read.
+    """The documents of a job. Of a corpus with a stored list, only their rows are read.
 
     shard: ALL for an experiment that is not about single documents; it chooses from all. Raises
     SinkscopeError if the documents differ from those of the request: the table or a file was
@@ -51,7 +51,7 @@ def read_part(
     else:
         shards = shards_of(entries, per_job)
         if shard not in shards:
-            raise SinkscopeError(f"there is no shard '{shard}'; shards are {', '.join(shards)}.")
+            raise SinkscopeError(f"shard '{shard}' does not exist; shards are {', '.join(shards)}.")
         documents = shards[shard]
     if digest_of_documents(documents) != request["documents"]:
         raise SinkscopeError(

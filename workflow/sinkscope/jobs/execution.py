@@ -73,7 +73,7 @@ def refuse_late(log: Path, stamp: Path) -> None:
         last = read_json(path)
         if asked and last["asked"] > asked and last["stamp"] != stamp.name:
             raise PassingError(
-                f"{job_of(log)}: this job is of an earlier run, and a later one has asked for "
+                f"{job_of(log)}: this job is of an earlier run, and a later one has requested "
                 "something else; nothing was done."
             )
     write_json(path, {"asked": asked, "stamp": stamp.name})

@@ -24,8 +24,7 @@ from sinkscope.jobs.request import DIGEST
 LOGS = Path("results/logs")  # in the working directory
 RUN = LOGS / "run"
 KILLED = (
-    "the job is running, or was killed before it could say why (memory, time, a lost host, "
-    "or cancelled)"
+    "the job is running, or was killed without a message (memory, time, a lost host, or cancelled)"
 )
 
 

@@ -84,8 +84,7 @@ class OfTables(OfModels):
         return [name for name in self.joins() if name != "claims"]
 
     def recorded(self, name: str) -> dict[str, Path]:
-        """For an experiment on training: model to folder, for the models whose training was
-        recorded."""
+        """Folder by model, for the models whose training was recorded."""
         declared = experiment(name)
         return recorded(self.grid.config.models, declared) if declared.records else {}
 

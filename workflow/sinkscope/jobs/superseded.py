@@ -1,4 +1,4 @@
-"""Extraction shards that a run has divided in another way: their summaries are removed."""
+"""Removal of summaries of extraction shards that the grid has divided differently."""
 
 from __future__ import annotations
 

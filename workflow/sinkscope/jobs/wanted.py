@@ -37,11 +37,11 @@ TABLES = "results/tables"
 
 
 def check_pages(grid: Grid) -> None:
-    """Raises SinkscopeError for models whose page would be another one of the report."""
+    """Raises SinkscopeError for models whose page would have the name of another page."""
     taken = {*OWN_PAGES, *sections()}
     if names := [row.model for row in grid.config.models if row.model in taken]:
         raise SinkscopeError(
-            f"{grid.config.raw['models']}: the report has another page of the name '{names[0]}'; "
+            f"{grid.config.raw['models']}: the report already has a page named '{names[0]}'; "
             f"give the model a name other than {', '.join(sorted(taken))}."
         )
 

@@ -1,4 +1,4 @@
-"""Whether arguments of `attention_statistics` fit together; each fault is one sentence."""
+"""Checks of the arguments of `attention_statistics`; each fault is one sentence."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def check_rows(query: Tensor, key: Tensor, axes: tuple[str, ...]) -> None:
         if name == "head":
             if sizes[0] % sizes[1]:
                 raise SinkscopeError(
-                    f"{sizes[0]} query heads cannot share {sizes[1]} key heads; the first number "
-                    "must be a multiple of the second."
+                    f"{sizes[0]} query heads cannot share {sizes[1]} key heads; the number of "
+                    "query heads must be a multiple."
                 )
         elif sizes[0] != sizes[1]:
             raise SinkscopeError(
                 f"query and key have {sizes[0]} and {sizes[1]} entries along the axis '{name}', "
-                f"and need as many{HINTS.get(name, '')}."
+                f"but need the same number{HINTS.get(name, '')}."
             )
 
 
@@ -68,7 +68,7 @@ def check_mask(mask: Tensor | None, query: Tensor) -> None:
         )
     if mask.dtype not in (torch.bool, *FLOATS):
         raise SinkscopeError(
-            f"mask has type {name_of(mask.dtype)}; it is bool (True: visible) or a float that is "
+            f"mask has type {name_of(mask.dtype)}; give bool (True: visible) or a float that is "
             "added to the logits."
         )
     if mask.device != query.device:
@@ -92,9 +92,9 @@ def document_lengths(cu_seqlens: Tensor, n_tokens: int) -> list[int]:
     lengths = [stop - start for start, stop in itertools.pairwise(borders)]
     if not lengths or borders[0] != 0 or borders[-1] != n_tokens or min(lengths) < 0:
         raise SinkscopeError(
-            f"cu_seqlens must rise from 0 to the number of tokens, {n_tokens}, with one border per "
-            f"document, but is {str(cu_seqlens.tolist())[:80]}; give the cumulative lengths that "
-            "flash-attn takes."
+            f"cu_seqlens must rise from 0 to the number of tokens, {n_tokens}, with one entry "
+            f"per document, but is {str(cu_seqlens.tolist())[:80]}; give the cumulative lengths "
+            "that flash-attn takes."
         )
     return lengths
 

@@ -38,18 +38,16 @@ def attention_statistics(
     query: [batch, head, token, d] float16, bfloat16 or float32, as in torch's
         scaled_dot_product_attention, after rotary embeddings. With cu_seqlens: [token, head, d], as
         in flash_attn_varlen_func and vLLM.
-    key: the same shape, of as many tokens; fewer heads where query heads share keys (grouped-query
-        attention): query head h reads key head h // (n_heads // n_key_heads).
+    key: the same shape, with fewer heads where query heads share keys (grouped-query attention):
+        query head h reads key head h // (n_heads // n_key_heads).
     mask: None, or [batch, head, query, key] with axes of size 1 where it is the same; bool (True:
         visible) or a float added to the logits, which hides a key where it is at most half of its
-        type's minimum, or -inf. The mask is the caller's: it is read, not copied.
-    is_causal: query i sees keys 0 to i only.
-    scale: factor on the products; None: 1 / sqrt(d).
-    softcap: logits become softcap * tanh(logits / softcap) (Gemma 2); None: they do not.
-    sink: [head], logits of a learned sink, a key without value that takes its part of every row
-        (gpt-oss); None: there is none.
-    cu_seqlens: int [document + 1], cumulative lengths of documents that are packed into one axis of
-        tokens; queries see keys of their own document only. None: each batch entry is a document.
+        type's minimum, or -inf. The mask is not copied.
+    is_causal: query i sees keys 0 to i only. scale: factor on the products; None: 1 / sqrt(d).
+    softcap: logits become softcap * tanh(logits / softcap) (Gemma 2). sink: [head], logits of a
+    learned sink, a key without value that takes part in every row's softmax (gpt-oss). cu_seqlens:
+    int [document + 1], cumulative lengths of documents packed along the token axis; queries see
+    only keys of the same document. None: each batch entry is a document.
         Each document is computed on its own; reading the lengths waits for the GPU.
     map_cells: cells per side of `mean_map`, at most as many as tokens; None: no map.
     backend: "triton" (CUDA, float types above, head sizes up to 256, rows aligned to 16 bytes, no
@@ -70,7 +68,7 @@ def attention_statistics(
     if cu_seqlens is not None:
         if mask is not None or map_cells is not None:
             raise SinkscopeError(
-                "mask and map_cells are of documents of one length; with cu_seqlens, call "
+                "mask and map_cells need documents of equal length; with cu_seqlens, call "
                 "attention_statistics once per document."
             )
         check_rows(query, key, ("token", "head", "d"))

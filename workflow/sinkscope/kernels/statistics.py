@@ -16,22 +16,22 @@ class HeadStatistics:
     Tensors are on the device of the queries, float32 unless a type is given. Of packed documents
     (`cu_seqlens`) the axes [batch, ..., token] are [..., token], the documents one after the other.
 
-    received: [batch, head, key], sum over queries i of A[b, h, i, j], in units of attention: a key
-        that gets everything from n queries has n. Its mean over the queries that see the key is the
-        sink score of Gu et al. 2024 (arXiv 2410.10781); H2O (Zhang et al. 2023, arXiv 2306.14048)
-        evicts keys by it.
-    log_sum_exp: [batch, head, query], log of what the exponentials of a row are divided by, in
-        nats; with a learned sink, including it. -inf for a query that sees no key.
-    max_logit: [batch, head, query], largest logit of a row: scaled, capped, with the mask added, as
-        softmax takes it. `max_logit.amax((0, 2))` is what QK-clip compares with its threshold (Kimi
-        K2, arXiv 2507.20534). -inf for a query that sees no key.
-    max_key: [batch, head, query] int64, the key with that logit; the lowest of equal ones, -1 for a
+    received: [batch, head, key], sum over queries i of A[b, h, i, j], in units of attention: n for
+        a key that gets all attention of n queries. Its mean over the queries that see the key is
+        the sink score of Gu et al. 2024 (arXiv 2410.10781); H2O (Zhang et al. 2023, arXiv
+        2306.14048) evicts keys by it.
+    log_sum_exp: [batch, head, query], log of the row's softmax denominator, in nats, including a
+    learned sink. -inf for a query that sees no key. max_logit: [batch, head, query], largest logit
+    of a row, as softmax gets it: scaled, capped, with the mask added. `max_logit.amax((0, 2))` is
+    what QK-clip compares with its threshold (Kimi K2, arXiv 2507.20534). -inf for a query that sees
+    no key. max_key: [batch, head, query] int64, the key with that logit; the lowest of equal ones,
+    -1 for a
         query that sees no key. Of packed documents, counted from the document's first token.
-    entropy: [batch, head, query], of a row over its keys, in nats: log n if n visible keys get the
-        same, 0 if one key gets everything. With a learned sink, of the row divided by its sum.
+    entropy: [batch, head, query], of a row over its keys, in nats: log n if n visible keys get
+    equal attention, 0 if one key gets all. With a learned sink, of the row divided by its sum.
     sink_attention: [batch, head, query], attention on the learned sink; None without `sink`.
-    mean_max_key, mean_max_value: [batch, query], the key with the largest mean over heads of
-        A[b, h, i, j] (int64, lowest of equal ones, -1 for a query that sees no key), and this mean.
+    mean_max_key, mean_max_value: [batch, query], the key with the largest mean over heads of A[b,
+    h, i, j] (int64, lowest of equal ones, -1 for a query that sees no key), and this mean.
     mean_map: [batch, cell, cell], mean over heads, and over equal blocks of queries and of keys;
         None without `map_cells`.
     backend: "triton" or "blocks".
@@ -53,7 +53,7 @@ class HeadStatistics:
 
 
 class Reduced(NamedTuple):
-    """Fields as of HeadStatistics, without what depends on rows that are broken."""
+    """Fields of HeadStatistics, without those that depend on broken rows."""
 
     received: Tensor
     log_sum_exp: Tensor
@@ -87,7 +87,7 @@ class Reduced(NamedTuple):
 
 
 def packed(parts: list[HeadStatistics]) -> HeadStatistics:
-    """The statistics of documents, each of batch 1, one after the other along their tokens."""
+    """The statistics of several documents, each of batch 1, concatenated along their tokens."""
 
     def joined(name: str) -> Any:
         values = [getattr(part, name) for part in parts]

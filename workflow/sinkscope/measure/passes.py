@@ -117,9 +117,9 @@ def shortened(loaded: Loaded, task: Task) -> Loaded:
 def readable(loaded: Loaded, task: Task) -> Iterator[tuple[Document, Encoded]]:
     """Every document, by name, as the model reads it, cut to the length that the model takes.
 
-    By name, since sums over documents depend on their order in the last digits, and must not depend
-    on the order of the table of documents. Documents that the model cannot read are skipped; the
-    atlas, which runs over the same documents, reports them.
+    They are ordered by name, so that the last digits of sums do not depend on the order of the
+    table. Documents that the model cannot read are skipped; the atlas, which runs over the same
+    documents, reports them.
     """
     with progress(loaded.row.model, len(task.documents), loaded.device) as advance:
         for document in by_name(task.documents):

@@ -1,4 +1,4 @@
-"""What a model with an output head is asked to predict of a text, and how well it does."""
+"""The tokens of a text that a model with an output head predicts, and the losses."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Result:
-    """What one pass over a text gives. states: [token, d] final states, float64, on the CPU. loss:
-    [prediction] negative log likelihood in nats; best: [prediction] the most likely id; both None
-    if nothing is predicted."""
+    """The results of one pass over a text. states: [token, d] final states, float64, on the CPU.
+    loss: [prediction] negative log likelihood in nats; best: [prediction] the most likely id; both
+    None if nothing is predicted."""
 
     states: Tensor
     loss: np.ndarray | None = None
@@ -48,9 +48,9 @@ def seed_of(seed: int, document: str) -> tuple[int, int]:
 
 
 def predicted(loaded: Loaded, encoded: Encoded, seeds: Sequence[int]) -> Prediction:
-    """Of a decoder every token from those before it. Of an encoder the tokens in `masked`, which
-    are replaced by the mask token: a pseudo-likelihood (Salazar et al. 2020) of all at once.
-    Nothing without an output head."""
+    """A decoder predicts every token from those before it. An encoder predicts the tokens in
+    `masked`, all replaced by the mask token at once (a pseudo-likelihood, Salazar et al. 2020).
+    Without an output head nothing is predicted."""
     ids = torch.tensor([encoded.ids])
     if loaded.network.get_output_embeddings() is None:
         return Prediction(ids, [], ids[0, :0])

@@ -20,7 +20,7 @@ def describe(
         bool, typer.Option("--markdown", help="All tables and cells, as docs/reference/tables.md.")
     ] = False,
 ) -> None:
-    """Print what the rows and columns of a table say, with their units."""
+    """Print the meaning of the rows and columns of a table, with units."""
     from rich.console import Console
     from rich.table import Table as Printed
 
@@ -33,7 +33,7 @@ def describe(
         print(page(tables, statistics()), end="")
         return
     if name is not None and name not in tables:
-        raise SinkscopeError(f"there is no table '{name}'; tables are {', '.join(tables)}.")
+        raise SinkscopeError(f"table '{name}' does not exist; tables are {', '.join(tables)}.")
     printed = Printed(box=None, padding=(0, 2, 0, 0))
     heads: tuple[str, ...] = ("table", "rows")
     rows: list[tuple[str, ...]] = [(table, one.rows) for table, one in tables.items()]

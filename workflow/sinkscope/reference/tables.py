@@ -26,8 +26,8 @@ metadata["sinkscope_schema_version"]
 json.loads(metadata["sinkscope_columns"])["mass"]["meaning"]
 ```
 
-A[l,h,i,j] is the probability that query i gives key j in head h of layer l; M is the mean of A over
-heads. Layers, heads and positions count from 0. Rows are sorted by the columns in bold, which
+A[l,h,i,j] is the probability that query i assigns to key j in head h of layer l; M is the mean of A
+over heads. Layers, heads and positions count from 0. Rows are sorted by the columns in bold, which
 identify a row. A value that does not exist is null.
 
 A mean over documents stands before its 95 % bootstrap interval, in columns NAME_low and NAME_high

@@ -37,7 +37,7 @@ def rehearse(
     ] = 20.0,
     directory: Directory = Path("."),
 ) -> None:
-    """Build every model at its true size with random weights, and print what it needs."""
+    """Build every model at its true size with random weights, and print the resources it needs."""
     from sinkscope.config import load, read_config
     from sinkscope.rehearse.job import Stage, card_bytes, rehearse_all
 

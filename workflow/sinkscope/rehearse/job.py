@@ -84,7 +84,7 @@ def card_bytes(device: str, gib: float | None) -> int:
 def check_device(device: str) -> None:
     kind = device.partition(":")[0]
     if kind not in ("meta", "cpu", "cuda"):
-        raise SinkscopeError(f"there is no device '{device}'; name meta, cpu, cuda or cuda:0.")
+        raise SinkscopeError(f"'{device}' is not a device; name meta, cpu, cuda or cuda:0.")
     if kind == "cuda" and not torch.cuda.is_available():
         raise SinkscopeError("torch sees no GPU here; rehearse on meta, or on a GPU node.")
 
@@ -129,8 +129,8 @@ def heading(stage: Stage) -> list[str]:
     memory = f"Memory is the weights and {WORKING_BYTES / GIB:.1f} GiB to work with."
     if stage.device == "meta":
         where = (
-            f"Nothing ran: shapes alone ({versions}). {memory} Time is what {stage.tflops:g} "
-            "TFLOP/s would take."
+            f"Nothing ran, only shapes were computed ({versions}). {memory} Time assumes "
+            f"{stage.tflops:g} TFLOP/s."
         )
     elif stage.device == "cpu":
         where = f"Ran on {platform.machine()} processors ({versions}). {memory}"
@@ -141,12 +141,12 @@ def heading(stage: Stage) -> list[str]:
         }
         cards = ", ".join(f"{name}, {size / GIB:.0f} GiB" for name, size in names.items())
         where = (
-            f"Ran on {torch.cuda.device_count()} of {cards} ({versions}). Memory is the most that "
-            "torch held on each GPU."
+            f"Ran on {torch.cuda.device_count()} of {cards} ({versions}). Memory is torch's peak "
+            "on each GPU."
         )
     ask = (
-        f"{stage.n_documents} documents per job; GPUs of {stage.card_bytes / GIB:.0f} GiB; minutes "
-        "hold the reading of the weights and a margin of two."
+        f"{stage.n_documents} documents per job; GPUs of {stage.card_bytes / GIB:.0f} GiB; "
+        "minutes include reading the weights and a margin of two."
     )
     return [
         f"Random weights. {where}",

@@ -44,7 +44,7 @@ def on_nothing(loaded: Loaded, n_tokens: int) -> int:
             raise ModelError(
                 f"model '{loaded.row.model}': layer {n_calls - 1} attends with queries "
                 f"{tuple(call.query.shape)} to keys {tuple(call.key.shape)}, which is not "
-                "understood; choose a model of another architecture."
+                "supported; choose a model of another architecture."
             )
         return call.query.new_empty(*call.query.shape[:-1], call.value.shape[-1])
 
@@ -83,8 +83,8 @@ def on_device(loaded: Loaded, n_tokens: int) -> tuple[int, float]:
 
 
 def excess(layer: LayerStatistics) -> Tensor:
-    """[batch, head] how far the rows are from summing to 1; with a virtual key or keys of no token,
-    how far above it they are together."""
+    """[batch, head] absolute deviation of the row sums from 1; with a virtual key, how far they
+    exceed 1 together."""
     assert layer.virtual_sink is not None
     off = layer.row_sum + layer.virtual_sink.nan_to_num() - 1
     return torch.where(layer.virtual_sink.isnan(), off.abs(), off)

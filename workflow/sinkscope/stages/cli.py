@@ -28,7 +28,7 @@ def job_of(context: typer.Context) -> Job:
     """The running job. Raises SinkscopeError if the command was not called by its rule."""
     if not isinstance(context.obj, Job):
         raise SinkscopeError(
-            f"{context.info_name} is a job of the workflow, which gives it --log, --stamp and "
+            f"{context.info_name} is a job of the workflow, which passes --log, --stamp and "
             "--request; run snakemake, or `sinkscope look` for a single text."
         )
     return context.obj
@@ -129,10 +129,11 @@ def derive(
     experiment: Annotated[str, typer.Argument(help="induction, second_sink, norms, ...")],
     parts: Annotated[
         list[str],
-        typer.Argument(help="Stamps of what was measured; MODEL=FOLDER of what was recorded."),
+        typer.Argument(help="Stamps of measurements, or MODEL=FOLDER of recorded training."),
     ],
 ) -> None:
-    """Derive the tables of an experiment from what was measured of all models, or recorded."""
+    """Derive the tables of an experiment from the measurements (or recorded training) of all
+    models."""
     from sinkscope.derive.job import write_derived, write_recorded
 
     request = job_of(context).request
@@ -239,7 +240,7 @@ def report(
 
 @app.command(rich_help_panel=JOBS)
 def made(files: Annotated[list[Path], typer.Argument(help="Results, by name.")]) -> None:
-    """Note that these files are there. A file that is gone counts as not made."""
+    """Record these files as outputs; a file that is gone does not count."""
     from sinkscope.errors import DamagedError
 
     for file in files:
@@ -251,14 +252,14 @@ def made(files: Annotated[list[Path], typer.Argument(help="Results, by name.")])
 @app.command()
 def check(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Let the next run make again what is damaged.")
+        bool, typer.Option("--repair", help="Let the next run compute damaged files again.")
     ] = False,
     config: Annotated[Path, typer.Option(help="The run's configuration (YAML).")] = Path(
         "results/config.yaml"
     ),
 ) -> None:
-    """Compare every file of results and report with its recorded hash, and with what is wanted
-    now. Exit status 1 where something is damaged or stale."""
+    """Compare every file of results and report with its recorded hash and the current request. Exit
+    status 1 if something is damaged or stale."""
     from sinkscope.jobs.check import print_check
 
     raise typer.Exit(print_check(config, HERE, repair=repair))

@@ -30,7 +30,9 @@ def lock(source: Source, directory: Directory = Path(".")) -> None:
 @app.command()
 def download(
     source: Source,
-    out: Annotated[Path, typer.Option(help="What was downloaded (JSON), below results/hub/.")],
+    out: Annotated[
+        Path, typer.Option(help=("The list of downloaded files (JSON), below results/hub/."))
+    ],
     directory: Directory = Path("."),
 ) -> None:
     """Download the locked commit of a hub model into the cache (HF_HOME)."""
@@ -42,7 +44,7 @@ def download(
 
 
 def lock_of(source: str, directory: Path) -> Lock:
-    """The lock of a source; it is written unless it exists already."""
+    """The lock of a source; written if it does not exist."""
     repository = repository_of(source, source)
     if repository is None:
         raise SinkscopeError(f"'{source}' is not a hub model; write hub:OWNER/NAME.")

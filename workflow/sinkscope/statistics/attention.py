@@ -1,6 +1,6 @@
 """The statistics that every cell holds, in the order of the tables' columns.
 
-A[l,h,i,j] is the probability that query i gives to key j in head h of layer l; M is the mean of A
+A[l,h,i,j] is the probability that query i assigns to key j in head h of layer l; M is the mean of A
 over heads.
 """
 
@@ -22,13 +22,13 @@ STATISTICS = (
     Statistic(
         "max_value",
         ("layer", "query"),
-        "what that key gets, max over j of M[l,i,j]",
+        "attention on that key, max over j of M[l,i,j]",
         source=ATLAS,
     ),
     Statistic(
         "second_value",
         ("layer", "query"),
-        "the same of the key with the second most attention; 0 where there is none",
+        "attention on the key with the second most; 0 for a query with one key",
     ),
     Statistic(
         "sink_score",
@@ -46,8 +46,8 @@ STATISTICS = (
     Statistic(
         "uniform",
         ("layer", "key"),
-        "what key k would receive from these queries if each gave all n_i keys that it sees the "
-        "same: mean of 1 / n_i",
+        "attention on key k under uniform attention of these queries (each sees n_i keys): mean "
+        "of 1 / n_i",
         unit="attention",
     ),
     Statistic(
@@ -129,7 +129,7 @@ STATISTICS = (
         ("layer", "key_set"),
         "attention on the keys of the set S, summed over these keys, mean over heads and all "
         "queries: mean_i sum_{{j in S}} M[l,i,j]; 0 if the document has no such key, null for "
-        "sinks if it is too short for any key to be judged",
+        "sinks if it is too short for the sink rule",
         source=ATLAS,
     ),
     Statistic(
@@ -178,7 +178,7 @@ STATISTICS = (
         "over_half",
         ("layer", "head"),
         "fraction of queries (excluding the first) that put more than half of their attention on "
-        "key 0: A[l,h,i,0] > 0.5; high in heads that are called dormant; null for one token",
+        "key 0: A[l,h,i,0] > 0.5; high in dormant heads; null for one token",
         source="Guo et al. 2024",
     ),
     Statistic(
@@ -192,8 +192,8 @@ STATISTICS = (
     Statistic(
         "local_no_sinks",
         ("layer", "head", "width"),
-        "local_{width} without the keys of the key set sinks, those that are found in the layer; "
-        "not rescaled",
+        "local_{width} without the keys of the key set sinks (the sinks of the layer); not "
+        "rescaled",
         column="local_{}_no_sinks",
     ),
     Statistic(
@@ -205,7 +205,7 @@ STATISTICS = (
     Statistic(
         "head_map",
         ("head", "cell", "cell"),
-        "A[l,h,i,j] of the single heads that were asked for, in the order of their names",
+        "A[l,h,i,j] of the requested single heads, in the order of their names",
         type="float16",
     ),
 )

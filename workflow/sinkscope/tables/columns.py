@@ -56,7 +56,7 @@ LAYER = Column("UInt16", "layer, counted from 0")
 HEAD = Column("UInt16", "head of the layer, counted from 0")
 QUERY = Column("UInt32", "position of the query, counted from 0")
 KEY = Column("UInt32", "position of the key, counted from 0")
-TOKEN = text("the token as it is shown; ▁ is a space in front of it, ⏎ a line end")
+TOKEN = text("the token as displayed; ▁ is a space in front of it, ⏎ a line end")
 KEY_CLASS = text(
     "class of the token: bos, cls, sep, eos, mask, first, terminator, punctuation, newline, space, "
     "number or word"
@@ -97,7 +97,7 @@ def estimated(
     columns: Mapping[str, Column], names: Sequence[str], counted: Sequence[str] = ()
 ) -> dict[str, Column]:
     """The columns, with the interval behind each of `names`, which are means over documents.
-    counted: those of them that also have NAME_n, how many documents have a value."""
+    counted: those that also get NAME_n, the number of documents with a value."""
     with_intervals: dict[str, Column] = {}
     for name, column in columns.items():
         with_intervals[name] = column

@@ -59,7 +59,7 @@ def write_tables(
 
 
 def metadata(name: str, table: Table) -> dict[str, str]:
-    """What a Parquet file states about itself: the table, the version of the schema, what a row is,
+    """The metadata of a Parquet file: the table, the version of the schema, the meaning of a row,
     and unit and meaning of every column (JSON)."""
     columns = {
         column: {"unit": one.unit, "meaning": one.meaning} for column, one in table.columns.items()
@@ -87,7 +87,7 @@ def write_part(rows: pl.DataFrame, experiment: str, frame: str, folder: Path) ->
 
 
 def declared_as(tables: Mapping[str, Table]) -> list[Any]:
-    """The declaration of these tables as JSON: what their files depend on besides their rows."""
+    """The declaration of these tables as JSON; their files depend on it and on their rows."""
     return [
         [SCHEMA_VERSION, name, table.rows, list(table.sort), table.csv]
         + [[key, one.type, one.meaning, one.unit] for key, one in table.columns.items()]

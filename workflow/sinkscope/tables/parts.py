@@ -32,6 +32,6 @@ class Parts:
 
 
 def typed(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """The frame; a column in which one model has nothing but null gets its type from the table."""
+    """The frame; a column with only nulls gets its type from the table."""
     nulls = {name: dtype for name, dtype in table.schema.items() if name in frame.columns}
     return frame.cast({name: d for name, d in nulls.items() if frame.schema[name] == pl.Null})

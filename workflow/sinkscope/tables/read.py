@@ -18,15 +18,15 @@ Query = Callable[[pl.LazyFrame], pl.LazyFrame]
 def read_table(
     path: Path, where: pl.Expr | None = None, query: Query | None = None
 ) -> pl.DataFrame:
-    """A table, or its rows for which `where` is true, or what a query of these returns, which is
-    run without all of them in memory. Raises DamagedError if the file is missing, or is not a
-    complete Parquet file."""
+    """A table, or its rows for which `where` is true, or the result of a query of these, run
+    without all rows in memory. Raises DamagedError if the file is missing, or is not a complete
+    Parquet file."""
     try:
         table = pl.scan_parquet(path, glob=False)
         table = table if where is None else table.filter(where)
         return table.collect() if query is None else query(table).collect(engine="streaming")
     except (OSError, pl.exceptions.PolarsError) as error:
-        problem = "is not a whole Parquet file" if path.exists() else "is missing"
+        problem = "is not a complete Parquet file" if path.exists() else "is missing"
         raise DamagedError(path, problem) from error
 
 
@@ -36,11 +36,11 @@ def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pl.DataFrame]:
 
 
 class StoredTables(Mapping[str, pl.DataFrame]):
-    """Tables of a folder, each read when it is asked for: all tables of a large run do not fit into
-    memory together. Raises DamagedError like read_table."""
+    """Tables of a folder, each read on access: all tables of a large run may not fit into memory.
+    Raises DamagedError like read_table."""
 
     def __init__(self, folder: Path, names: Iterable[str], where: pl.Expr | None = None) -> None:
-        """where: the rows that there are, by columns that all of the tables have."""
+        """where: a filter on columns that all tables have."""
         self._folder, self._names, self._where = folder, tuple(names), where
         self._kept: dict[str, pl.DataFrame] = {}
 
@@ -74,8 +74,8 @@ class StoredTables(Mapping[str, pl.DataFrame]):
 
 
 def queried(tables: Mapping[str, pl.DataFrame], name: str, query: Query) -> pl.DataFrame:
-    """What a query of a table returns, in no certain order; a stored table is not read as a whole.
-    Sums of fractions depend on the order in the last digits: query counts only."""
+    """The result of a query of a table, in no defined order, without reading all of a stored table.
+    Query counts only: the last digits of sums of fractions depend on the order."""
     if isinstance(tables, StoredTables):
         return tables.queried(name, query)
     return query(tables[name].lazy()).collect()

@@ -32,7 +32,7 @@ def members(archive: Path, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise SinkscopeError(
-            f"{archive}: cannot be read ({reason}); delete it, and it is downloaded again."
+            f"{archive}: cannot be read ({reason}); delete it; the next run downloads it again."
         ) from error
 
 
@@ -53,7 +53,7 @@ def _deb(archive: Path, wanted: Wanted) -> Iterator[tuple[str, bytes]]:
     """dpkg-deb writes the package's tar file into a pipe, which is read as a stream."""
     command = ["dpkg-deb", "--fsys-tarfile", str(archive)]
     if shutil.which("dpkg-deb") is None:
-        raise SinkscopeError(f"{archive}: there is no dpkg-deb to open it; install dpkg.")
+        raise SinkscopeError(f"{archive}: opening it needs dpkg-deb; install dpkg.")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         try:

@@ -18,9 +18,9 @@ ALIGNED = 0.5  # fraction of a decoder's rows that begin where a document begins
 
 @dataclass(frozen=True)
 class Batch:
-    """ids: [row, token]. labels: [row, n] what to predict; at: [row, n] the positions whose
-    hidden states predict it (None: every position but the last predicts the next token).
-    types: [row, token] segments, where the family has pairs."""
+    """ids: [row, token]. labels: [row, n] ids to predict; at: [row, n] the positions whose hidden
+    states predict it (None: every position but the last predicts the next token). types: [row,
+    token] segments, where the family has pairs."""
 
     ids: Tensor
     labels: Tensor
@@ -67,10 +67,9 @@ class Batches:
         return (self.rand(n_rows) * (len(self.ids) - length)).long()
 
     def decoder_starts(self, n_rows: int, length: int) -> Tensor:
-        """[row] Half of the rows begin with a document, as every analysed text does.
-
-        There the special token is in front only if the tokenizer puts one; the other rows begin
-        anywhere, which separates the first position from the special token.
+        """[row] Half of the rows begin with a document, as analysed texts do, with the special
+        token in front only if the tokenizer puts one. The other rows begin anywhere, which
+        separates the first position from the special token.
         """
         document = (self.rand(n_rows) * len(self.starts)).long()
         begin = self.starts[document]

@@ -41,7 +41,7 @@ VERDICTS = {
     "token": "the special token, wherever it stands",
     "both": "both the first position and the special token",
     "neither": "the special token in its place: neither alone keeps half of it",
-    "no sink": "nothing: there is no sink by this measure",
+    "no sink": "nothing: no sink by this measure",
 }
 
 

@@ -91,7 +91,7 @@ def evaluate(
     corpus: Corpus,
     out: Out,
 ) -> None:
-    """Measure on held-out text what a checkpoint's sinks attach to."""
+    """Measure on held-out text whether a checkpoint's sinks attach to the position or the token."""
     from sinkscope.zoo.evaluate import run_evaluation
     from sinkscope.zoo.recipes import find_recipe
 
@@ -103,7 +103,7 @@ def card(
     recipes: Recipes,
     checkpoint: Checkpoint,
     trained: Annotated[Path, typer.Option(help="Folder of the trained checkpoint.")],
-    evaluation: Annotated[Path, typer.Option(help="What `evaluate` wrote.")],
+    evaluation: Annotated[Path, typer.Option(help="The file that `evaluate` wrote.")],
     corpus: Corpus,
     out: Out,
 ) -> None:

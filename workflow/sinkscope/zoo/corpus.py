@@ -77,7 +77,7 @@ def _read_packages(
     for row in rows:
         path = packages / row.file
         if not path.is_file():
-            raise SinkscopeError(f"{path} is not there; download the packages first.")
+            raise SinkscopeError(f"{path} does not exist; download the packages first.")
         check_hash(row, path)
     by_size = sorted(rows, key=lambda row: -(packages / row.file).stat().st_size)
     with ProcessPoolExecutor(n_processes) as pool:
@@ -128,8 +128,7 @@ def _selected(
 ) -> list[list[Text]]:
     """The remaining documents of every package: no repeated paragraphs, none short, within limits.
 
-    Earlier rows of the table have precedence: of two packages with the same text the second loses
-    it.
+    Earlier rows of the table have precedence: the same text in a later package is dropped.
     """
     unique = Unique()
     selected = []
@@ -159,7 +158,7 @@ def _within(documents: Sequence[Text], limit_mb: float | None) -> list[Text]:
 def _own_keys(folder: Path) -> frozenset[bytes]:
     texts = sorted(folder.glob("*.txt"))
     if not texts:
-        raise SinkscopeError(f"{folder} has no texts (.txt) to keep apart; name their folder.")
+        raise SinkscopeError(f"{folder} has no texts (.txt) to exclude; name their folder.")
     return frozenset(
         key
         for path in texts

@@ -1,4 +1,4 @@
-"""What the sinks of a finished checkpoint attach to: the first position, the token, or both."""
+"""Whether the sinks of a checkpoint attach to the first position, a token, or both."""
 
 from __future__ import annotations
 

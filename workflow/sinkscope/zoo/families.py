@@ -197,9 +197,8 @@ def hidden_states(network: Any, family: Family, ids: Tensor, types: Tensor | Non
 
 
 def predicting(hidden: Tensor, at: Tensor | None) -> Tensor:
-    """[batch, n, hidden]: the states that predict a token, of [batch, token, hidden].
-
-    at: [batch, n] their positions; None: all but the last, which predict the next token.
+    """[batch, n, hidden]: the states of [batch, token, hidden] that predict a token. at: [batch, n]
+    their positions; None: all except the last (next-token prediction).
     """
     if at is None:
         return hidden[:, :-1]

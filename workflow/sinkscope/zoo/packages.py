@@ -115,7 +115,9 @@ def _fetch(source: Source, folder: Path) -> None:
     try:
         result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise SinkscopeError(f"{_name(source)}: there is no {command[0]}; {remedy}.") from error
+        raise SinkscopeError(
+            f"{_name(source)}: {command[0]} is not installed; {remedy}."
+        ) from error
     if "DO NOT MATCH THE HASHES" in result.stderr:
         raise _wrong_hash(source, "the index has another file of this version")
     if result.returncode:

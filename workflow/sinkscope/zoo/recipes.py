@@ -110,6 +110,6 @@ def find_recipe(path: Path, name: str) -> Recipe:
     recipes = read_recipes(path)
     if name not in recipes:
         raise SinkscopeError(
-            f"{path}: there is no checkpoint '{name}'; it has {', '.join(recipes)}."
+            f"{path}: checkpoint '{name}' does not exist; the file has {', '.join(recipes)}."
         )
     return recipes[name]

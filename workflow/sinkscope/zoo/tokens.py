@@ -33,7 +33,7 @@ class Stream:
 def read_documents(path: Path) -> Iterator[dict[str, str]]:
     """source, name and text of every document of a corpus file (.jsonl.xz)."""
     if not path.is_file():
-        raise SinkscopeError(f"{path}: there is no such corpus; build it first.")
+        raise SinkscopeError(f"{path}: does not exist; build the corpus first.")
     with lzma.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             yield json.loads(line)
@@ -75,5 +75,5 @@ def write_stream(corpus: Path, tokenizers: Path, family: str, out: Path) -> None
 
 def read_stream(path: Path) -> Stream:
     if not path.is_file():
-        raise SinkscopeError(f"{path}: there is no such stream of tokens; tokenise first.")
+        raise SinkscopeError(f"{path}: does not exist; tokenise the corpus first.")
     return Stream(**load_file(path))
