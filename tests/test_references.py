@@ -81,3 +81,14 @@ def test_every_claim_of_a_study_cites_works_of_the_bibliography():
     for claim in read_claims(SHIPPED / "config" / "claims.yaml"):
         assert not uncited(f"{claim.source} {claim.statement}")
         assert any(citations(claim.source)) or claim.study == NOTES, claim.claim
+
+
+def test_readme_and_docs_state_the_number_of_claims_and_works():
+    claims = read_claims(SHIPPED / "config" / "claims.yaml")
+    of_works = [claim for claim in claims if claim.study != NOTES]
+    works = {work.key for claim in of_works for _, work in citations(claim.source)}
+    for page in ("README.md", "docs/how-to/claims.md"):
+        text = (SHIPPED / page).read_text(encoding="utf-8")
+        assert {str(len(of_works)), f"{len(works)} works"} <= set(
+            re.findall(r"\d+ works|\d+", text)
+        )
