@@ -373,7 +373,7 @@ def test_a_stray_quotation_mark_is_part_of_a_name_or_path(complaint, left_out):
 
 def test_a_head_of_no_model_is_an_error(complaint, project):
     message = complaint(head_maps=["other/0/1"])
-    assert message.startswith("config: head_maps names 'other/0/1', but there is no such model")
+    assert message.startswith("config: head_maps names 'other/0/1', which is not a model")
     assert project(head_maps=["first/0/1"]).settings.head_maps == ("first/0/1",)
 
 

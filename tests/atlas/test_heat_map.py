@@ -98,5 +98,5 @@ def test_a_folder_without_cells_says_what_to_run_and_long_lists_are_cut(tmp_path
 
 
 def test_a_cell_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(SinkscopeError, match="there is no such cell"):
+    with pytest.raises(SinkscopeError, match="does not exist"):
         read_cell(cell_path(tmp_path, "m", "d"))

@@ -26,5 +26,7 @@ def test_declared_modules_come_first_and_nothing_to_show_is_left_out(package):
 
 
 def test_a_declared_module_that_is_not_there_is_named(package):
-    with pytest.raises(SinkscopeError, match=f"{package}.other: is declared, but there is no such"):
+    with pytest.raises(
+        SinkscopeError, match=f"{package}.other: is declared, but this module does not exist"
+    ):
         figures_in(package, ["a", "other"], {})

@@ -76,8 +76,8 @@ def test_neither_a_masked_nor_a_causal_language_model_needs_its_family():
     ("kind", "sentence"),
     [
         ("longformer", "LongformerModel of transformers"),
-        ("xlnet", "computes its attention in code of its own, where it cannot be observed"),
-        ("mamba", "MambaModel has no attention with softmax, so that there is nothing to observe"),
+        ("xlnet", "computes its attention in model-specific code"),
+        ("mamba", "MambaModel has no attention with softmax"),
         ("rwkv", "RwkvModel has no attention with softmax"),
         ("vit", "'vit' is not a model of text"),
         ("dots3_note", "the configuration of 'dots3_note' has no num_attention_heads"),

@@ -169,7 +169,7 @@ OF_CALLS = {
 @pytest.mark.parametrize("fault", OF_CALLS)
 def test_a_call_that_is_read_wrongly_is_caught(fault, loaded):
     name, of_call = OF_CALLS[fault]
-    with pytest.raises(SinkscopeError, match="was observed wrongly: outputs of layer"):
+    with pytest.raises(SinkscopeError, match="was observed incorrectly: outputs of layer"):
         check(audited(loaded(name), of_call))
 
 
@@ -206,7 +206,7 @@ def test_a_statistic_that_is_wrong_is_caught(fault, loaded):
 
     # Of three layers in another order, the one in the middle is right.
     found = [audited(loaded("bert"), statistics=statistics, seed=seed) for seed in range(2)]
-    with pytest.raises(SinkscopeError, match="was observed wrongly"):
+    with pytest.raises(SinkscopeError, match="was observed incorrectly"):
         check([*found[0], *found[1]])
 
 
@@ -242,7 +242,7 @@ def last_key_lost(add):
 @pytest.mark.parametrize("fault", [mean_of_groups, twice, last_key_lost])
 def test_a_reduction_that_is_wrong_is_caught(fault, loaded, monkeypatch):
     monkeypatch.setattr(Sums, "add", fault(Sums.add))
-    with pytest.raises(SinkscopeError, match="was observed wrongly"):
+    with pytest.raises(SinkscopeError, match="was observed incorrectly"):
         check(audited(loaded("llama")))
 
 
@@ -269,7 +269,7 @@ def test_an_output_that_the_pass_goes_on_with_wrongly_is_caught(name, wrong, loa
         return wrong(output), statistics
 
     monkeypatch.setattr(streaming, "attend", wrongly)
-    with pytest.raises(SinkscopeError, match="was observed wrongly: outputs of layer"):
+    with pytest.raises(SinkscopeError, match="was observed incorrectly: outputs of layer"):
         check(audited(loaded(name)))
 
 
@@ -277,7 +277,7 @@ def test_padding_that_is_counted_is_caught(loaded):
     def counted(plan):
         return replace(plan, real=torch.ones_like(plan.real))
 
-    with pytest.raises(SinkscopeError, match="was observed wrongly"):
+    with pytest.raises(SinkscopeError, match="was observed incorrectly"):
         check(audited(loaded("bert"), plan_of=counted))
 
 
@@ -286,7 +286,7 @@ def test_a_causal_block_that_sees_one_token_more_is_caught(loaded, monkeypatch):
         return torch.full((n_rows, n_rows), HIDDEN).triu_(2)
 
     monkeypatch.setattr(Workspace, "future", future)
-    with pytest.raises(SinkscopeError, match="was observed wrongly"):
+    with pytest.raises(SinkscopeError, match="was observed incorrectly"):
         check(audited(loaded("opt")))
 
 
@@ -322,8 +322,8 @@ def test_a_document_that_fails_its_audit_has_no_cell_and_the_others_have(monkeyp
     assert first.meta["document"] == "d0"
     assert third.meta["document"] == "d2"
     assert "document 'd1'" in str(second)
-    assert "model 'bert' was observed wrongly: rows of layer" in str(second)
-    assert "differ by 5.0e-01 from those computed again in float64" in str(second)
+    assert "model 'bert' was observed incorrectly: rows of layer" in str(second)
+    assert "differ by 5.0e-01 from those recomputed in float64" in str(second)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

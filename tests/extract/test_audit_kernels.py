@@ -57,5 +57,5 @@ def test_what_kernels_reduce_passes_its_audit(dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float32, HALF])
 def test_a_call_that_is_read_wrongly_is_caught_beside_the_kernels(dtype):
-    with pytest.raises(SinkscopeError, match="was observed wrongly"):
+    with pytest.raises(SinkscopeError, match="was observed incorrectly"):
         audited(dtype, scale=0.5)[0].check("m", "d")

@@ -68,7 +68,7 @@ def test_a_safetensors_file_that_is_no_cell_is_an_error(path):
 def test_a_missing_cell_has_no_fingerprint(path, tmp_path):
     assert fingerprint_of(path) == "f00"
     assert fingerprint_of(tmp_path / "none") is None
-    with pytest.raises(SinkscopeError, match=r"none: there is no such cell"):
+    with pytest.raises(SinkscopeError, match=r"none: does not exist"):
         read_cell(tmp_path / "none")
 
 

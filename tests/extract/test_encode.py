@@ -177,8 +177,8 @@ def test_a_longest_input_without_room_for_text_is_an_error(name, special, max_le
     with pytest.raises(ModelError) as caught:
         encoded(tokenizer, "abcdefgh", name, max_length, **options)
     assert str(caught.value) == (
-        f"model '{name}': it takes at most {max_length} tokens, but its special tokens and one of "
-        f"the text are {needed}; raise its max_length."
+        f"model '{name}': it takes at most {max_length} tokens, but its special tokens and one "
+        f"token of text are {needed}; raise its max_length."
     )
     found = encoded(tokenizer, "abcdefgh", name, needed, **options)
     assert len(found.ids) == needed

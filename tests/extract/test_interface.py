@@ -155,7 +155,7 @@ def test_a_function_that_is_not_the_formula_is_refused(monkeypatch):
     observation = Observation(
         compare.plan(torch.ones(1, 40).bool()), Workspace(torch.device("cpu"))
     )
-    sentence = "GraniteSWAAttention computes other rows than softmax.*choose a"
+    sentence = "GraniteSWAAttention computes rows other than the softmax.*choose a"
     with pytest.raises(ModelError, match=sentence):
         run_observed(loaded, observation, IDS)
     with pytest.raises(ModelError, match=sentence), sinkscope.observe(loaded.network):

@@ -235,7 +235,7 @@ def test_the_log_says_what_of_an_encoder_decoder_is_left_out(tmp_path, capsys):
     tiny.byte_tokenizer().save_pretrained(tmp_path / "tiny")
     run(tmp_path, documents())
     log = capsys.readouterr().err
-    assert "tiny: BartEncoder (of BartModel, whose decoder and cross attention are left out)" in log
+    assert "tiny: BartEncoder (of BartModel, without decoder and cross attention)" in log
 
 
 def test_weights_that_cannot_be_read_are_told_in_the_failure(folder):

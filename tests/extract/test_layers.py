@@ -171,7 +171,7 @@ def test_layers_with_other_numbers_of_heads_are_refused():
     config = SimpleNamespace(num_hidden_layers=2, num_attention_heads=4)
     assert fault_of([0, 1], [4, 4], network, config) is None
     found = fault_of([0, 1], [4, 8], network, config)
-    assert found == "it attends with 8 heads where its configuration says 4"
+    assert found == "it attends with 8 heads, but its configuration says 4"
 
 
 def test_a_layer_at_two_places_has_no_number():

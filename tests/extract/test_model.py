@@ -124,7 +124,7 @@ def test_weights_that_need_a_package_are_an_error_that_names_it(folder):
     path = folder / "tiny" / "config.json"
     quantised = {"quantization_config": {"quant_method": "gptq", "bits": 4}}
     path.write_text(json.dumps(json.loads(path.read_text()) | quantised))
-    with pytest.raises(SinkscopeError, match=r"requires optimum.*; install what it names, or"):
+    with pytest.raises(SinkscopeError, match=r"requires optimum.*; install the named package, or"):
         load_model(tiny.row(), folder)
 
 
@@ -177,7 +177,7 @@ def test_of_an_encoder_decoder_the_encoder_is_loaded(tmp_path):
     loaded = load_model(tiny.row(), tmp_path)
     facts = loaded.facts()
     assert facts["architecture"] == (
-        "BartEncoder (of BartModel, whose decoder and cross attention are left out)"
+        "BartEncoder (of BartModel, without decoder and cross attention)"
     )
     assert (facts["family"], facts["n_layers"], facts["n_heads"]) == ("encoder", 2, 4)
     ids = torch.tensor(tiny.token_ids(12))

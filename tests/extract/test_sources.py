@@ -37,7 +37,7 @@ def test_the_revision_does_not_depend_on_where_the_folder_is(tmp_path):
 def test_a_missing_or_empty_folder_is_an_error(tmp_path, content):
     if content:
         (tmp_path / "gone").mkdir()
-    with pytest.raises(SinkscopeError, match=r"model 'm': path gone holds no config.json; name a"):
+    with pytest.raises(SinkscopeError, match=r"model 'm': path gone has no config.json; name a"):
         find_weights("m", "path:gone", tmp_path)
 
 

@@ -97,8 +97,8 @@ def test_a_text_that_is_mostly_unknown_is_an_error_that_says_how_much(tokenizer,
         encode(loaded, "essay", "a 河水在夜 里上涨没.", truncate=False)
     if name != "gpt2":  # what is dropped moves the places that the library tells
         assert str(caught.value) == (
-            f"document 'essay': the tokenizer of model '{name}' does not know 80% of its text (at "
-            "most 50% are analysed); its vocabulary lacks this script, or belongs to another "
+            f"document 'essay': the tokenizer of model '{name}' does not know 80% of its text (the "
+            "limit is 50%); its vocabulary lacks this script, or belongs to another "
             "model: leave the cell out, or save the model's own tokenizer in its folder."
         )
 

@@ -97,7 +97,9 @@ def test_code_that_a_model_brings_is_never_run(user, hub, tmp_path):
     user.models("m\thub:lab/code")
     (said,) = problems(user.extract("m"))
     assert "model 'm': transformers " in said
-    assert "does not know the architecture 'own', and code that a model brings is never run" in said
+    assert (
+        "does not know the architecture 'own', and code shipped with a model is never run" in said
+    )
     assert not (tmp_path / "ran").exists()
     assert not any("own.py" in path for path in hub.paths())
 

@@ -31,8 +31,8 @@ def grid(tmp_path):
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        ("path:absent", "path absent holds no config.json; name a folder"),
-        (f"path:{'x' * 300}", "holds no config.json; name a folder"),
+        ("path:absent", "path absent has no config.json; name a folder"),
+        (f"path:{'x' * 300}", "has no config.json; name a folder"),
         ("zoo:absent", "the zoo has no checkpoint 'absent'; see the folder zoo/"),
         ("zoo:../zoo/gpt2", "the zoo has no checkpoint '../zoo/gpt2'"),
         ("package:no-such-package", "the package 'no-such-package' is not installed; run `pip"),

@@ -165,7 +165,7 @@ def test_a_model_that_cannot_be_observed_is_named_and_the_others_go_on(
 
 @pytest.mark.parametrize(
     ("kind", "sentence"),
-    [("gpt2", None), ("xlnet", "model 'tiny': XLNetModel of .* code of its own")],
+    [("gpt2", None), ("xlnet", "model 'tiny': XLNetModel of .* model-specific code")],
 )
 def test_a_hub_model_is_known_once_its_config_is_in_the_cache(
     tmp_path, monkeypatch, kind, sentence

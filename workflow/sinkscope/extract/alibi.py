@@ -1,8 +1,8 @@
-"""ALiBi as a number for each key, instead of a matrix for each head.
+"""ALiBi as one number per key instead of one matrix per head.
 
-Falcon folds its bias into a causal mask of [head, query, key] numbers, which for a long document
-is larger than the model. The bias depends on the key alone: kept that way it is small, and
-exactly the numbers that the library rounds it to, which its slopes would not give.
+Falcon folds its bias into a causal mask of [head, query, key] numbers, which for a long document is
+larger than the model. The bias depends on the key alone. Per key it is small, and exact: the
+library's rounded numbers, which its slopes would not give.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def by_key(network: torch.nn.Module, *, padded: bool) -> Iterator[Callable[[Call
 
 
 def with_matrix(call: Call, alibi: Tensor, key_head: int | None = None) -> Tensor:
-    """The layer's output [batch, head, token, d] with the bias in a mask, as the model would have
-    computed it; of one head, or of all. alibi: [batch, head, 1, token], as the library made it."""
+    """The layer's output [batch, head, token, d] with the bias in a mask, as the model computes it;
+    for one head, or for all. alibi: [batch, head, 1, token], from the library."""
     heads = heads_of(key_head, call.query, call.key)
     query, key, value, bias = (rows[:, heads] for rows in (*call[:3], alibi))
     bias = bias / math.sqrt(query.shape[-1])

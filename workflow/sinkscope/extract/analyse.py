@@ -33,9 +33,9 @@ from sinkscope.extract.streaming import Workspace
 
 
 class Given(NamedTuple):
-    """What a pass reads of its documents. ids: [row, token] int64. codes: [row, token] int8, the
-    number of each token's class, -1 at padding. audited: [row, audited row] int64, the queries
-    whose rows are audited."""
+    """The input of a pass. ids: [row, token] int64. codes: [row, token] int8, the number of each
+    token's class, -1 at padding. audited: [row, audited row] int64, the queries whose rows are
+    audited."""
 
     ids: Tensor
     codes: Tensor
@@ -47,7 +47,8 @@ class Given(NamedTuple):
 
 class Pass(NamedTuple):
     """An observed pass. statistics: stacked. column: of each of LISTED_SETS among the plan's sets;
-    None where these are they. members: [row, token, listed set] bool, the sets of each token."""
+    None if the plan's sets are LISTED_SETS. members: [row, token, listed set] bool, the sets of
+    each token."""
 
     observation: Observation
     statistics: LayerStatistics
@@ -89,8 +90,8 @@ class Analyser:
         return cell
 
     def analyse_together(self, batch: Batch) -> list[Cell | SinkscopeError]:
-        """The cells of the documents of a batch, from one forward pass; if a cell cannot be made,
-        its error instead. Raises SinkscopeError if the pass itself fails."""
+        """The cell of each document of a batch, or its error, from one forward pass. Raises
+        SinkscopeError if the pass itself fails."""
         observation, statistics, column, _ = self.run(batch)
         arrays = arrays_of(statistics, observation, column)[: len(batch.documents)]
         cells: list[Cell | SinkscopeError] = []
@@ -105,8 +106,8 @@ class Analyser:
         return cells
 
     def given(self, batch: Batch) -> Given:
-        """What a pass over a batch reads, on the processor. Padding is behind each document; rows
-        beyond the documents repeat the last one, and nobody reads them."""
+        """The input of a pass over a batch, on the processor. Padding follows each document; unused
+        rows repeat the last document."""
         encoded = [*batch.encoded, *[batch.encoded[-1]] * (batch.n_rows - len(batch.encoded))]
         ids = np.full((len(encoded), batch.width), self.loaded.tokenizer.pad_token_id or 0)
         real = torch.arange(batch.width) < torch.tensor([len(one.ids) for one in encoded])[:, None]
@@ -123,8 +124,8 @@ class Analyser:
         )
 
     def pass_over(self, given: Given, batch: Batch) -> Pass:
-        """The pass over a batch. given: on the processor, or copied to the model's device: then the
-        pass copies nothing from the one to the other."""
+        """The pass over a batch. given: on the processor or on the model's device; in the latter
+        case the pass copies nothing between them."""
         ids, real = constant(given.ids, self.loaded.device), given.codes >= 0
         members, column, mask = members_of(given.codes), None, None
         if batch.n_tokens is None:
@@ -163,7 +164,7 @@ class Analyser:
                 raise SinkscopeError(problem)
             print(
                 f"model '{self.loaded.row.model}': GPU memory ran out on {ids.shape[1]} tokens; "
-                f"going on with blocks of {self.workspace.share:.3g} times the usual size",
+                f"continuing with blocks of {self.workspace.share:.3g} times the usual size",
                 file=sys.stderr,
             )
 
@@ -196,7 +197,7 @@ class Analyser:
         observation: Observation,
         audited: Audited,
     ) -> Cell:
-        """One document's part of a pass. Raises SinkscopeError where its audit fails."""
+        """One document's part of a pass. Raises SinkscopeError if its audit fails."""
         row = self.loaded.row
         cell = cell_of(row.model, document.name, row.dtype, encoded, arrays, observation)
         audited.check(row.model, document.name)

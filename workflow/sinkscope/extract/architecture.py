@@ -1,6 +1,5 @@
-"""What a model's configuration says: whether it can be observed, and its family and sizes.
-
-Everything here is known from config.json alone, before any weights are downloaded or read.
+"""Whether a model can be observed, its family and its sizes, from its configuration. Everything
+here follows from config.json, before any weights are downloaded or read.
 """
 
 from __future__ import annotations
@@ -59,11 +58,11 @@ def read_architecture(what: str, location: str | Path, **options: Any) -> Any:
 
 def check_known(what: str, kind: str) -> None:
     """kind: model_type of a config.json. Raises ModelError if transformers does not have that model
-    type; code that a model brings along is never run."""
+    type; code shipped with a model is never run."""
     if kind not in CONFIG_MAPPING:
         raise ModelError(
             f"{what}: transformers {transformers.__version__} does not know the architecture "
-            f"'{kind}', and code that a model brings is never run; choose another model, or "
+            f"'{kind}', and code shipped with a model is never run; choose another model, or "
             "another version of transformers."
         )
 
@@ -71,9 +70,9 @@ def check_known(what: str, kind: str) -> None:
 def as_observed(config: Any, otherwise: str = "sdpa") -> None:
     """Set how a model is run, in its configuration and in all nested ones.
 
-    A config.json may name an attention, of the model or of a part of it, which overrides what the
-    loader is asked for; one such as `kernels-community/flash-attn` is code to download. otherwise:
-    the attention of parts that are no models of their own.
+    A config.json may name an attention for the model or a part of it, which overrides the loader's
+    argument; a name such as `kernels-community/flash-attn` is code to download. otherwise: the
+    attention of parts that are not models themselves.
     """
     attention = implementation(config) or otherwise
     for part in vars(config).values():
@@ -87,21 +86,21 @@ def as_observed(config: Any, otherwise: str = "sdpa") -> None:
 
 
 def check_observable(what: str, config: Any) -> None:
-    """Raises ModelError if the library does not run this architecture, on text, through one of the
-    doors. Whether a model calls it exactly once per layer only shows in a forward pass."""
+    """Raises ModelError if this architecture is not a text model whose attention can be
+    intercepted. Only a forward pass shows whether attention is called exactly once per layer."""
     kind = config.model_type
     network = network_class(config)
     if network is None or network.main_input_name != "input_ids":
-        raise ModelError(f"{what}: '{kind}' is not a model of text; choose another model.")
+        raise ModelError(f"{what}: '{kind}' is not a text model; choose another model.")
     if implementation(config) is None:
         raise ModelError(
-            f"{what}: {network.__name__} has no attention with softmax, so that there is "
-            f"nothing to observe; choose another model ({COMPATIBILITY})."
+            f"{what}: {network.__name__} has no attention with softmax to observe; choose another "
+            f"model ({COMPATIBILITY})."
         )
     if kind in UNOBSERVED:
         raise ModelError(
             f"{what}: {network.__name__} of transformers {transformers.__version__} computes its "
-            "attention in code of its own, where it cannot be observed; choose another model "
+            "attention in model-specific code that cannot be intercepted; choose another model "
             f"({COMPATIBILITY})."
         )
     text = text_config(config)

@@ -1,9 +1,9 @@
-"""Audited numbers: a few rows of every pass are computed again, by another formula in float64.
+"""Audits: a few rows of every pass are recomputed by another formula in float64.
 
-For one layer of each pass, drawn at random, the rows of a few queries of every document are held
-against three things: the output of the model's own attention function, the output that the pass
-went on with, and the statistics of the layer. The sum of the model's own outputs over all queries
-is held against the attention that each key received, so that rows that were not drawn count too.
+For one random layer of each pass, the rows of a few queries of every document are compared with the
+output of the model's attention function, the output that the pass used, and the statistics of the
+layer. The sum of the model's outputs over all queries is compared with the attention that each key
+received, so that undrawn rows count too.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ TINY = 1e-30
 
 @dataclass(frozen=True)
 class Audited:
-    """What an audit found for one document.
+    """The result of an audit for one document.
 
-    layer: of the model. queries: the drawn ones. output_error: largest difference of an output
-    from the recomputed one, as a fraction of the largest value in the layer. row_error: largest
-    difference of a statistic, in attention. The bounds: what rounding can explain.
+    layer: of the model. queries: the drawn ones. output_error: largest difference of an output from
+    the recomputed one, as a fraction of the largest value in the layer. row_error: largest
+    difference of a statistic, in attention. The bounds: the largest errors that rounding explains.
     """
 
     layer: int
@@ -55,8 +55,8 @@ class Audited:
             if not error <= bound:  # also NaN
                 raise SinkscopeError(
                     f"document '{document}': the attention of model '{model}' was observed "
-                    f"wrongly: {what} of layer {self.layer} differ by {error:.1e} from those "
-                    f"computed again in float64, and rounding explains {bound:.1e}; use float32 "
+                    f"incorrectly: {what} of layer {self.layer} differ by {error:.1e} from those "
+                    f"recomputed in float64, and rounding explains {bound:.1e}; use float32 "
                     "or another version of transformers, and report the model if that fails too.",
                     document,
                 )
@@ -68,7 +68,7 @@ class Audited:
 
 class Drawn(NamedTuple):
     """A call of the attention. place: its number in the pass. layer: of the model. output: [batch,
-    head, query, d], what the pass went on with."""
+    head, query, d], used by the pass."""
 
     place: int
     layer: int
@@ -162,8 +162,8 @@ def named(layer: int, queries: Tensor, numbers: Sequence[Sequence[float]]) -> li
 
 @dataclass(frozen=True)
 class Found:
-    """What a pass says of its layer number `place`. statistics: of all layers, stacked. at: [batch,
-    row] the drawn queries, on the device of the layer."""
+    """The statistics of the pass for its layer number `place`. statistics: of all layers, stacked.
+    at: [batch, row] the drawn queries, on the device of the layer."""
 
     plan: Plan
     statistics: LayerStatistics
@@ -221,7 +221,7 @@ def largest_of(values: Tensor) -> Tensor:
 
 
 def bounds(call: Call, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """[batch] what rounding can explain of the error of an output, and of a row.
+    """[batch] the largest errors of an output and of a row that rounding explains.
 
     A logit computed in float32 is off by a few roundings of the products that it sums, which the
     norms of query and key limit; attention is off by as much, in parts of itself.

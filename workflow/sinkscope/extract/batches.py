@@ -22,9 +22,9 @@ EncodeAll = Callable[[Sequence[Document]], list[Encoded | SinkscopeError]]
 
 @dataclass(frozen=True)
 class Shapes:
-    """Shapes of padded passes. lengths: to which documents are padded, ascending, so that documents
-    of many lengths share passes of few shapes; longer ones are not padded. n_tokens: of a pass,
-    which together with its length gives its number of rows. All passes of one length have the same
+    """Shapes of padded passes. lengths: lengths that documents are padded to, ascending, so that
+    documents of many lengths share few shapes; longer documents are not padded. n_tokens: tokens
+    per pass, which with the length gives the number of rows. All passes of one length have the same
     shape, so that no result depends on the documents that share a pass."""
 
     lengths: tuple[int, ...]
@@ -65,7 +65,7 @@ class Batch:
 
     @property
     def width(self) -> int:
-        """Tokens of each row of the pass."""
+        """Tokens per row of the pass."""
         return self.n_tokens or len(self.encoded[0].ids)
 
     @property

@@ -1,14 +1,13 @@
 """A cell, the statistics of one model on one document, and its file.
 
-Its arrays are the statistics of `sinkscope.statistics`, which say what each is;
-docs/reference/tables.md lists them. Of their axes, `key_set` is KEY_SETS, `width` LOCAL_WIDTHS, and
-`cell` the cells of a map: tokens, or for long documents map_cells blocks of them. NaN: no query can
-see the key.
-The entries of `layer` are the layers with attention: in hybrid models, not all.
-`meta` is JSON: model, document, tokens, classes, n_tokens_full, window, sink_rule, is_causal,
-layers (the model's numbers of these layers), heads, gaps (characters in front of each token that
-belong to none; of cells with maps), path (backend that reduced the attention: triton, torch, or
-both), audit (as audit.Audited), fingerprint, sha256 (of the arrays).
+Its arrays are the statistics declared in `sinkscope.statistics`; docs/reference/tables.md lists
+them. Of their axes, `key_set` is KEY_SETS, `width` LOCAL_WIDTHS, and `cell` the cells of a map:
+tokens, or for long documents map_cells blocks of them. NaN: no query sees the key. The entries of
+`layer` are the layers with attention: in hybrid models, not all. `meta` is JSON: model, document,
+tokens, classes, n_tokens_full, window, sink_rule, is_causal, layers (the model's numbers of these
+layers), heads, gaps (characters before each token that belong to no token; only in cells with
+maps), path (backend that reduced the attention: triton, torch, or both), audit (as audit.Audited),
+fingerprint, sha256 (of the arrays).
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def write_cell(path: Path, cell: Cell) -> str:
 def read_cell(path: Path, names: list[str] | None = None) -> Cell:
     """Read a cell, or only some of its arrays. Raises SinkscopeError for an unreadable file."""
     if not path.is_file():
-        raise SinkscopeError(f"{path}: there is no such cell; run its job first.")
+        raise SinkscopeError(f"{path}: does not exist; run its job first.")
     try:
         with safe_open(path, framework="numpy") as file:
             meta = json.loads((file.metadata() or {})["cell"])

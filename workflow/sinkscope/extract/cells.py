@@ -49,8 +49,8 @@ def plan_of(
 
 
 class LazyMaps(dict[str, np.ndarray]):
-    """The arrays of a document. Its maps stay on the device until one of them is read: they are
-    most of the bytes, and a training loop may not need them."""
+    """The arrays of a document. Maps, most of the bytes, stay on the device until one of them is
+    read: a training loop may not need them."""
 
     def __init__(self, arrays: Mapping[str, Any]) -> None:
         super().__init__({name: array for name, array in arrays.items() if name not in MAPS})
@@ -72,8 +72,8 @@ def arrays_of(
     lazy_maps: bool = False,
 ) -> list[dict[str, np.ndarray]]:
     """The arrays of each document, [layer, ...]. layers: stacked, [layer, batch, ...]. column: for
-    each of LISTED_SETS its column among those of the plan; None where these are they. lazy_maps:
-    as in LazyMaps."""
+    each of LISTED_SETS its column among those of the plan; None if the plan's sets are LISTED_SETS.
+    lazy_maps: as in LazyMaps."""
     arrays: dict[str, Any] = {
         one.name: array_of(one, layers, observation, column)
         for one in statistics()
@@ -131,7 +131,7 @@ def tensor_of(
 
 
 def is_judged(plan: Plan, n_queries: Tensor) -> Tensor:
-    """[..., batch] bool: whether any key of the document can be found to be a sink. n_queries:
+    """[..., batch] bool: whether any key of the document can be a sink by the rule. n_queries:
     [..., batch, key]."""
     assert plan.rule is not None
     least = 1 if plan.rule.by == "state_cosine" else plan.rule.n_queries
@@ -189,8 +189,8 @@ def cell_of(
     for layer, head in observation.plan.heads:
         if layer not in layers:
             raise ModelError(
-                f"model '{model}': layer {layer} has no attention, so that there is no map of head "
-                f"{layer}/{head}; layers with attention are {spans(layers)}."
+                f"model '{model}': layer {layer} has no attention, so head {layer}/{head} has no "
+                f"map; layers with attention are {spans(layers)}."
             )
     meta = meta_of(model, document, encoded, observation.facts, is_causal=observation.is_causal)
     if "map" in arrays and encoded.gaps is not None:  # the report shows the running text

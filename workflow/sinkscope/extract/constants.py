@@ -1,8 +1,8 @@
 """Small tensors that the processor computes and the device reads: addresses, lists of tiles.
 
-A pass that is captured as a CUDA graph must not copy them: when it is replayed, the copy would read
-whatever lies in the processor's memory by then. While `later` is open they only get memory on the
-device, and their values once the capture is complete.
+A pass that is captured as a CUDA graph must not copy them: a replay would copy from memory that may
+have changed. Within `later`, they are only allocated on the device, and filled once the capture is
+complete.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Later:
-    """The constants of a capture: their memory on the device, and their values.
-
-    The memory is not the graph's own, parts of which hold other tensors earlier in the pass: a
-    replay would write these over the constants.
+    """The constants of a capture: their memory on the device, and their values. The memory is
+    outside the graph's pool, whose parts are reused within the pass: a replay would overwrite the
+    constants.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -79,8 +78,8 @@ def constant(values: Tensor, device: torch.device) -> Tensor:
 
 
 def kept(maxsize: int) -> Callable[[Function], Function]:
-    """lru_cache for functions that return constants. Those of a capture are its own: others may
-    leave the cache, and their memory would be used again while the graph still reads it."""
+    """lru_cache for functions that return constants. A capture has separate entries: an evicted
+    constant's memory could be reused while the graph still reads it."""
 
     def decorate(function: Function) -> Function:
         cached = lru_cache(maxsize)(function)

@@ -44,7 +44,7 @@ def reader_of(path: Path) -> tuple[Reader, tuple[Path, ...]]:
 def cache_folder() -> Path:
     """SINKSCOPE_CACHE, or the platform's usual place below the home directory.
 
-    Raises SinkscopeError for a user without a home directory.
+    Raises SinkscopeError if the user has no home directory.
     """
     if folder := os.environ.get("SINKSCOPE_CACHE"):
         return Path(folder)
@@ -52,8 +52,7 @@ def cache_folder() -> Path:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sinkscope"
     except RuntimeError as error:
         raise SinkscopeError(
-            "there is no home directory to keep weights in; set SINKSCOPE_CACHE to a folder that "
-            "can be written."
+            "no home directory to keep weights in; set SINKSCOPE_CACHE to a writable folder."
         ) from error
 
 
@@ -91,7 +90,7 @@ def _key(source: Path, beside: tuple[Path, ...]) -> str:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a converted folder has all of its files, with the hashes that were written."""
+    """Whether a converted folder is complete, with the hashes that were written."""
     try:
         return all(
             sha256_of(folder / name) == sha for name, sha in read_json(folder / SUMS).items()
@@ -109,7 +108,7 @@ def cache_errors(model: str, folder: Path) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or error
         raise PassingError(
             f"model '{model}': its weights cannot be kept in {folder.parent} ({reason}); free "
-            "space there or set SINKSCOPE_CACHE to a folder that can be written."
+            "space there or set SINKSCOPE_CACHE to a writable folder."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Models that are split over several GPUs: each layer's statistics are computed where it runs."""
+"""Models split over several GPUs: each layer's statistics are computed on its device."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The door: the one place where a model's attention is intercepted.
+"""The one place where a model's attention is intercepted.
 
-Every family that transformers runs through sdpa calls torch's scaled_dot_product_attention once
-per layer; models with learned sinks or soft caps get their own function from the library's
+Every family that transformers runs through sdpa calls torch's scaled_dot_product_attention once per
+layer; models with learned sinks or soft caps get their own function from the library's
 AttentionInterface (`interface`); the variants of this package call `variants.attention`. While an
-`answered` block is open, all three lead to a router; so does the softmax of models that compute
-attention in code of their own (`own_code`). Calls that no listener gets (`listeners`) go to torch
-or the library unchanged.
+`answered` block is open, all three lead to a router; so does the softmax of models with
+model-specific attention code (`own_code`). Calls that no listener gets (`listeners`) go to torch or
+the library unchanged.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _get_interface(self: AttentionInterface, name: str, default: Callable[..., A
             thread.is_serving = False
         if not is_known:
             raise UnobservableError(
-                f"{type(module).__name__} computes other rows than softmax of its products"
+                f"{type(module).__name__} computes rows other than the softmax of its products"
             )
         weights = None
 

@@ -1,9 +1,9 @@
-"""Change the attention of a model before it is computed: forbid keys.
+"""Edits of attention before it is computed, such as forbidding keys.
 
-An edit takes the place of a Call among those of the pass, counted from 0, and the Call, and returns
-another Call. `Edited` puts it in front of what computes the attention, so that statistics, outputs
-and every later layer follow from the changed call. In models with layers without attention, the
-place is not the layer's number.
+An edit is a function of the index of a Call in the pass, from 0, and the Call; it returns another
+Call. `Edited` applies it before attention is computed, so that statistics, outputs and later layers
+follow from the changed call. In models with layers without attention, the index is not the layer's
+number.
 """
 
 from __future__ import annotations
@@ -33,10 +33,9 @@ class Edited:
 
 
 def restricted(call: Call, allowed: Tensor) -> Call:
-    """The call with only the allowed keys left of those that its queries see; what hides keys, or
-    adds to logits, stays.
+    """The call restricted to the allowed keys; its mask and bias still apply.
 
-    allowed: bool, broadcastable to [batch, head, query, key], with four dimensions. Keys of no
+    allowed: bool, broadcastable to [batch, head, query, key], with four dimensions. Keys without a
     token stay.
     """
     mask = call.mask

@@ -98,7 +98,7 @@ def _whole(
     classes = classes_of(of_ids, codes, special_ids)
     if all(name in SPECIAL_CLASSES for name in classes):
         raise SinkscopeError(
-            f"document '{document}': model '{model}' makes no token of it; add text.", document
+            f"document '{document}': model '{model}' reads no token in it; add text.", document
         )
     return Encoded(ids, shown.tolist(), classes, len(ids), gaps_of(spans, full_text))
 
@@ -134,7 +134,7 @@ def classes_of(ids: np.ndarray, codes: np.ndarray, special_ids: Mapping[str, int
 
 
 def shown(tokenizer: Any, token_id: int) -> str:
-    """How an entry of the vocabulary is shown; parts of characters as their bytes."""
+    """The readable form of a vocabulary entry; parts of characters as their bytes."""
     return pieces_of(tokenizer)[token_id].shown
 
 
@@ -169,9 +169,9 @@ def spans_of(
     pieces, specials = pieces_of(tokenizer), set(tokenizer.all_special_ids)
     if any(pieces[i].is_part for i in ids):
         raise ModelError(
-            f"model '{loaded.row.model}': its tokenizer ({type(tokenizer).__name__}) cuts "
-            "characters into bytes without saying where they stand in the text; add a "
-            "tokenizer.json, the form of the tokenizers library, to its folder."
+            f"model '{loaded.row.model}': its tokenizer ({type(tokenizer).__name__}) splits "
+            "characters into bytes without offsets in the text; add a tokenizer.json "
+            "(tokenizers library) to its folder."
         )
     return aligned(["" if i in specials else pieces[i].text for i in ids], text)
 
@@ -211,8 +211,8 @@ def _fitting(loaded: Loaded, document: str, whole: Encoded, *, truncate: bool) -
     needed = front + 1 + full - end
     if limit < needed:
         raise ModelError(
-            f"model '{model}': it takes at most {limit} tokens, but its special tokens and one of "
-            f"the text are {needed}; raise its max_length."
+            f"model '{model}': it takes at most {limit} tokens, but its special tokens and one "
+            f"token of text are {needed}; raise its max_length."
         )
     stop = end - (full - limit)
     return Encoded(

@@ -1,8 +1,8 @@
 """Attention of single queries in float64, straight from the definition.
 
-It shares no code with what reduces the attention: `audit` holds the one against the other. All
-tensors keep the layout [batch, head, row, ...], in which grouped heads are a view: over short texts
-a pass takes little longer than the calls of torch themselves.
+It shares no code with the reductions, which `audit` compares with it. All tensors keep the layout
+[batch, head, row, ...], in which grouped heads are a view: over short texts a pass takes little
+longer than the calls of torch themselves.
 """
 
 from __future__ import annotations

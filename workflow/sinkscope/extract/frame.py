@@ -67,7 +67,7 @@ class Frame:
         self.pool = None if exact else block_weights(n_tokens, self.n_cells, device)
 
     def without(self, sinks: Tensor) -> Tensor:
-        """[batch, query, near offset] 1 for keys that are seen and not in sinks [batch, key]."""
+        """[batch, query, near offset] 1 for visible keys that are not in sinks [batch, key]."""
         return self.beside * ~sinks[:, self.near[:, :N_NEAR]]
 
 

@@ -1,4 +1,4 @@
-"""The full cells of a job's documents, each in a file of its own."""
+"""The full cells of a job's documents, one file each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL = 50_000_000  # parameters of a model whose documents share passes on a pr
 
 @dataclass(frozen=True)
 class Kept:
-    """Where a document's results are. n_bytes: those of the file, divided among its documents."""
+    """Where a document's results are. n_bytes: bytes of the file per document."""
 
     path: Path
     sha256: str

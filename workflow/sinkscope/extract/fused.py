@@ -35,8 +35,8 @@ Operation = Callable[[Call], tuple[Tensor, Tensor]]
 
 
 class Backend(NamedTuple):
-    """What computes the output of layers of one kind. n_bytes: memory that one such layer keeps
-    while it waits for its statistics."""
+    """The function that computes the output of layers of one kind. n_bytes: memory that one such
+    layer keeps until its statistics are computed."""
 
     kind: Kind
     operation: Operation
@@ -48,7 +48,7 @@ class Waiting:
     """A layer whose output is computed and whose statistics are not. Layers of one kind are reduced
     together. lse: [batch, head, token]. norms: None unless attention is weighted by the norms of
     the values; then these norms [batch, kv, token] and their mean under the attention [batch, head,
-    token]. cosine: of the state to that of key 0, [batch, token], None where it is not known."""
+    token]. cosine: of the state to that of key 0, [batch, token], None if unknown."""
 
     layer: int
     call: Call
@@ -60,7 +60,7 @@ class Waiting:
 
 
 def kind_of(call: Call) -> Kind:
-    """What the choice of a backend depends on."""
+    """The properties of a call that determine its backend."""
     query, key, value = call.query, call.key, call.value
     return (
         query.shape, query.stride(), key.shape, key.stride(), value.shape, value.stride(),
@@ -82,7 +82,7 @@ class Fused:
         self._inputs: tuple[Visible, torch.device, Inputs] | None = None
 
     def backend(self, call: Call) -> Backend | None:
-        """What computes the call's output; None where the kernels cannot reduce its attention."""
+        """The backend of a call; None if the kernels do not support it."""
         kind = kind_of(call)
         if kind not in self._backends:  # the choice takes as long as a launch
             self._backends[kind] = None
@@ -163,7 +163,7 @@ def supported_by_kernels(call: Call) -> bool:
 
 
 def aligned(rows: Tensor) -> bool:
-    """Whether the hardware can copy tiles of the rows, if the tensor begins at 16 bytes."""
+    """Whether the hardware can copy tiles of the rows, which must be aligned to 16 bytes."""
     *outer, last = rows.stride()
     return last == 1 and all(stride * rows.element_size() % 16 == 0 for stride in outer)
 
@@ -188,8 +188,8 @@ def with_triton(call: Call) -> tuple[Tensor, Tensor]:
 
 
 def operation(call: Call) -> Operation:
-    """What computes a layer's output and the log-sum-exp of its rows: the kernel that torch would
-    choose for this call if it returns the log-sum-exp, else a Triton kernel."""
+    """The operation that computes a layer's output and the log-sum-exp of its rows: the kernel that
+    torch would choose if it returns the log-sum-exp, else a Triton kernel."""
     query, key, value = call.query, call.key, call.value
     half = query.dtype in (torch.float16, torch.bfloat16)
     if call.mask is not None or call.key_bias is not None or not (half and query.is_cuda):

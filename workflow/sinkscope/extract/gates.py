@@ -1,8 +1,8 @@
-"""Gates on the output of attention: a factor between 0 and 1 with which a head can be silent.
+"""Gates on the output of attention: a factor between 0 and 1 that can silence a head.
 
 Gated attention (Qiu et al. 2025; Qwen3-Next) multiplies each head's output by a gate before the
-output projection. The gate is read off as the ratio of both: whatever computes it, and whether it
-is one number per head or one per dimension, it is the factor along the head's output.
+output projection. The gate is measured as the ratio of the two, the factor along the head's output,
+however it is computed: one number per head or one per dimension.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Gates:
         self._last = layer, output.transpose(1, 2)
 
     def projected(self, rows: Tensor) -> None:
-        """rows: [batch, token, head * d], what enters the output projection. It is ignored if it
+        """rows: [batch, token, head * d], the input of the output projection. It is ignored if it
         has another shape than the output of the last attention."""
         if self._last is None:
             return
@@ -82,7 +82,7 @@ def gates_of(projections: Sequence[torch.nn.Module], real: Tensor) -> Iterator[G
 
 @functools.cache  # asked in every pass, and finding a source takes milliseconds
 def has_gate(forward: Callable[..., Any]) -> bool:
-    """Whether the code of an attention speaks of a gate. forward: of its class."""
+    """Whether the code of an attention mentions a gate. forward: of its class."""
     try:
         return "gate" in inspect.getsource(forward)
     except (OSError, TypeError):  # no source
@@ -90,6 +90,6 @@ def has_gate(forward: Callable[..., Any]) -> bool:
 
 
 def projection_of(module: torch.nn.Module) -> torch.nn.Module | None:
-    """The output projection of an attention; None if it is not known by its name."""
+    """The output projection of an attention; None if no known name matches."""
     children = dict(module.named_children())
     return next((children[name] for name in PROJECTIONS if name in children), None)

@@ -1,9 +1,9 @@
-"""Passes as CUDA graphs: a GPU repeats what was launched once, without the processor's part.
+"""Passes as CUDA graphs: a GPU replays launches without the processor.
 
-With short texts, launching a pass takes the processor longer than the GPU needs for it. All padded
-passes of one shape launch the same kernels, so that after AFTER of them, one is captured, together
-with its statistics, and the others are replayed. A graph is used only if it gives the same bytes
-as the launched pass over the same documents: results do not depend on which passes are replayed.
+With short texts, launching a pass takes longer than running it. All padded passes of one shape
+launch the same kernels, so that after AFTER of them, one is captured, together with its statistics,
+and the others are replayed. A graph is used only if it gives the same bytes as the launched pass
+over the same documents: results do not depend on which passes are replayed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Shape = tuple[int, ...]
 
 
 class Graph(NamedTuple):
-    """given, constants: the tensors that a replay reads. results: what it writes, on the device."""
+    """given, constants: inputs of a replay. results: its outputs, on the device."""
 
     graph: torch.cuda.CUDAGraph
     given: tuple[Tensor, ...]
@@ -54,7 +54,7 @@ class Graphs:
 
     @property
     def shapes(self) -> set[Shape]:
-        """Those whose passes are replayed."""
+        """Shapes whose passes are replayed."""
         return set(self._graphs)
 
     def replayed(self, shape: Shape, given: tuple[Tensor, ...]) -> Any | None:
@@ -70,7 +70,7 @@ class Graphs:
         return one.results
 
     def wants(self, shape: Shape) -> bool:
-        """Whether it is time to capture a pass of this shape."""
+        """Whether a pass of this shape should be captured now."""
         return not self._is_off and self._n_launched[shape] == AFTER
 
     def captured(
@@ -83,8 +83,8 @@ class Graphs:
         with_mask: bool,
     ) -> Any | None:
         """Capture launch(given) on the model's device. with_mask: whether the model gets a mask.
-        Returns where replays write the results; None if the model cannot be captured, which stands
-        in the log."""
+        Returns where replays write the results; None if the model cannot be captured; the log
+        states why."""
         self._pool = self._pool or torch.cuda.graph_pool_handle()
         self._stream = self._stream or torch.cuda.Stream(device)
         there = type(given)(*(one.to(device) for one in given))
@@ -106,10 +106,10 @@ class Graphs:
         return results
 
     def judge(self, shape: Shape, *, is_right: bool) -> None:
-        """is_right: whether the graph of this shape gave what the launched pass gave."""
+        """is_right: whether the graph of this shape gave the same results as the launched pass."""
         if not is_right:
             del self._graphs[shape]
-            self._turn_off("a captured pass gave other numbers than the launched one")
+            self._turn_off("a captured pass gave other results than the launched one")
 
     def _turn_off(self, reason: str) -> None:
         self._is_off = True
@@ -119,8 +119,8 @@ class Graphs:
 
 @contextmanager
 def capturing(graph: torch.cuda.CUDAGraph, pool: Any, stream: torch.cuda.Stream) -> Iterator[None]:
-    """Captures what this thread launches within the block. Unlike torch.cuda.graph, it neither
-    collects garbage nor gives memory back first, which would take longer than the capture."""
+    """Capture launches of this thread within the block. Unlike torch.cuda.graph, it neither
+    collects garbage nor frees memory first, which would take longer than the capture."""
     before = torch.cuda.current_stream()
     stream.wait_stream(before)
     is_enabled = gc.isenabled()

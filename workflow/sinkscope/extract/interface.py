@@ -1,10 +1,10 @@
-"""The second door: attention functions that models look up in the library's AttentionInterface.
+"""Interception of attention functions that models look up in the library's AttentionInterface.
 
 Models with learned sinks or a soft cap have no scaled_dot_product_attention. They ask
 `AttentionInterface.get_interface(name, default)` for their attention, where `default` is the
-function of their own module (`eager`). It is given everything that enters the attention, under the
-names that the library gives it. The name `eager` is not replaced by one of ours: some models decide
-by that name whether a sparse mask is applied.
+function of their own module (`eager`). It receives everything that enters the attention, under the
+library's names. The name `eager` is not replaced by one of ours: some models decide by that name
+whether a sparse mask is applied.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def sink_of(module: torch.nn.Module, given: dict[str, Any], n_heads: int) -> Ten
 
 
 def is_the_formula(module: torch.nn.Module, request: Request) -> bool:
-    """Whether the model's own function returns what the formula of the call gives, in its first
-    query rows; asked once for each module."""
+    """Whether the model's function agrees with the formula of the call in its first query rows;
+    tested once per module."""
     call = request.call
     if module in _equal or isinstance(call.query, FakeTensor) or call.query.is_meta:
         return True

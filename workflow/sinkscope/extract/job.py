@@ -59,10 +59,10 @@ def run_job(
     n_mapped: number of documents, the first ones, whose cells hold maps. summaries: how the others
     are kept; None: as cells without maps.
 
-    A cell with the same fingerprint is kept. A document that the model cannot take is listed with
+    A cell with the same fingerprint is kept. A document that the model cannot read is listed with
     the reason, and does not stop the job. code: hash of the code that extraction runs. Raises
-    SinkscopeError for a fault of the model, and DocumentsError for faults of the machine that
-    another attempt may not meet; cells are kept in both cases.
+    SinkscopeError for a fault of the model, and DocumentsError for faults of the machine, for which
+    another attempt may succeed; cells are kept in both cases.
     """
     started = time.monotonic()
     folder = cell_path(directory / "results", row.model, "any").parent
@@ -132,8 +132,8 @@ def run_loaded(
 
 @contextmanager
 def prompt(device: torch.device) -> Iterator[None]:
-    """On a GPU, threads give way to each other more often than Python's 5 ms: the thread that
-    launches passes would wait so long at each call, and the GPU with it."""
+    """On a GPU, switch threads more often than Python's default of 5 ms, which would delay every
+    launch by that long."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(PROMPT if device.type == "cuda" else before)
     try:

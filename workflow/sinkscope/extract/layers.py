@@ -55,8 +55,8 @@ def layer_of(chain: Iterable[torch.nn.Module], numbers: Numbers) -> int | None:
 def fault_of(
     layers: Sequence[int | None], n_heads: Sequence[int], network: Any, config: Any
 ) -> str | None:
-    """Why the calls of one pass are not one for each layer with attention, each with all heads;
-    None if they are.
+    """Why the calls of one pass are not exactly one per layer with attention, with all heads; None
+    if they are.
 
     layers, n_heads: of the calls, in order, as layer_of. config: of the part that reads text. A
     layer may be without a call if none of its modules is an attention with softmax, by the names
@@ -66,7 +66,7 @@ def fault_of(
     others = sorted(set(n_heads) - {int(config.num_attention_heads)})
     if others:
         return (
-            f"it attends with {others[0]} heads where its configuration says "
+            f"it attends with {others[0]} heads, but its configuration says "
             f"{config.num_attention_heads}"
         )
     if all(layer is None for layer in layers):

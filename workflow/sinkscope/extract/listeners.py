@@ -35,7 +35,7 @@ class Listener:
 
     beside: False if `attend` returns the layer's output; True if the model computes its own output
     as usual and `attend` only observes. numbers: of the layers, as layer_numbers. n_tokens: of the
-    input; calls with another number of queries are not about its tokens. None: not known.
+    input; calls with another number of queries are ignored. None: unknown.
     """
 
     attend: Attend
@@ -97,7 +97,7 @@ def serve(
             if not one.beside:
                 if call.query.shape[2] != call.key.shape[2] - call.n_extra or dropout_p:
                     raise UnobservableError(
-                        "it attends to a cache or another input, or drops attention"
+                        "it attends to a cache or another input, or applies dropout"
                     )
                 answer = one.attend(numbered(call, one))
                 output = answer if output is None else output

@@ -23,8 +23,8 @@ class Own(Protocol):
 
 
 class Call(NamedTuple):
-    """One call of scaled dot-product attention, as the model made it. A NamedTuple: one is made per
-    layer, and a dataclass would take longer than the launches of some layers.
+    """One call of scaled dot-product attention by the model. A NamedTuple, because a dataclass per
+    layer would take longer than the launches of some layers.
 
     query: [batch, head, token, d]; key, value: [batch, key_value_head, token, d]; mask: None, or
     broadcastable to [batch, head, token, token], boolean (True = visible) or a number added to the
@@ -33,7 +33,7 @@ class Call(NamedTuple):
     token], added to the logits (ALiBi). softcap: None, or c: logits become c * tanh(logits / c),
     before bias and mask. sink: None, or the logit of a virtual key without value (a learned sink),
     broadcastable to [batch, head, query, 1], which takes its part of a softmax row. n_extra: number
-    of keys behind those of the tokens, which are of no token (DeepSeek-V4's compressed blocks).
+    of keys after those of the tokens, without tokens (DeepSeek-V4's compressed blocks).
 
     has_keys: False if the mask has the whole logits, and query and key hold zeros (`own_code`).
 
@@ -71,8 +71,8 @@ def of_tokens_alone(call: Call) -> Call:
 class Visible:
     """n_keys: [batch, query] number of keys that a query sees. n_queries, n_window_queries: [batch,
     key] number of real queries (of the document, of the window) that see a key. uniform: [batch,
-    key] mean of 1 / n_keys over the real queries that see the key, what uniform attention would
-    give it; NaN where none does."""
+    key] mean of 1 / n_keys over the real queries that see the key, its attention under uniform
+    attention; NaN without such queries."""
 
     n_keys: Tensor
     n_queries: Tensor
@@ -81,7 +81,7 @@ class Visible:
 
     @cached_property
     def uniform_rows(self) -> Tensor:
-        """[batch, query] what a query gives a key at most if its row is uniform."""
+        """[batch, query] largest attention to a key in a uniform row."""
         return MORE / self.n_keys.clamp(min=1)
 
     @cached_property

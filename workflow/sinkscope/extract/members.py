@@ -1,4 +1,4 @@
-"""The key sets that tokens are members of, as tensors: on a GPU, computed there."""
+"""The key sets that tokens are members of, as tensors, computed on their device."""
 
 from __future__ import annotations
 

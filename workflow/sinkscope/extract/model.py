@@ -55,7 +55,7 @@ class Loaded:
 
     @cached_property
     def layer_numbers(self) -> Numbers:
-        """The layer of each module, found once: passes over short texts take little longer."""
+        """The layer of each module, computed once: passes over short texts take little longer."""
         return layer_numbers(self.network, self.n_layers)
 
     @property
@@ -73,7 +73,7 @@ class Loaded:
         name, whole = type(self.network).__name__, network_class(self.network.config)
         if not self.network.config.is_encoder_decoder or whole is None:
             return name
-        return f"{name} (of {whole.__name__}, whose decoder and cross attention are left out)"
+        return f"{name} (of {whole.__name__}, without decoder and cross attention)"
 
     @property
     def device(self) -> torch.device:
@@ -197,7 +197,7 @@ def _unreadable(row: ModelRow, weights: Weights, error: Exception) -> str:
     reason = " ".join(str(error).split())
     reason = f"{type(error).__name__}: {reason[:300]}"
     if isinstance(error, ImportError):
-        remedy = "install what it names, or choose weights that do without"
+        remedy = "install the named package, or choose weights that do not need it"
     elif isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         remedy = "use a smaller dtype, more GPUs (n_gpus) or a machine with more memory"
     elif "attention implementation" in reason:  # the architecture is at fault, not its weights

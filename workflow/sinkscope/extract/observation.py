@@ -154,12 +154,12 @@ class Observation:
 
     @cached_property
     def audit_numbers(self) -> Tensor | None:
-        """What the audit of the pass computes, on the device; None without an audit."""
+        """The numbers of the pass's audit, on the device; None without an audit."""
         return None if self.audit is None else self.audit.numbers(self.stacked, self.visible_of)
 
     @cached_property
     def audited(self) -> list[Audited]:
-        """What the audit of the pass found, for each document; nothing without an audit."""
+        """The audit's result for each document; empty without an audit."""
         numbers = self.audit_numbers
         return [] if self.audit is None or numbers is None else self.audit.named(numbers.tolist())
 
@@ -198,7 +198,7 @@ class Observation:
 
 
 def without_virtual(statistics: LayerStatistics) -> LayerStatistics:
-    """What kernels return, completed: they support no virtual keys."""
+    """The kernels' results, completed for virtual keys, which the kernels do not support."""
     nothing = torch.full_like(statistics.row_sum, torch.nan)
     return replace(statistics, virtual_sink=nothing)
 
@@ -215,7 +215,7 @@ def of_tokens(call: Call, state: LayerState | None, device: torch.device) -> dic
 
 
 def state_path(*, kernels: bool) -> Callable[[Tensor, Tensor], LayerState]:
-    """What reduces the states that enter a layer: a Triton kernel, or torch."""
+    """The function that reduces the states that enter a layer: a Triton kernel, or torch."""
     if not kernels:
         return reduce_state
     from sinkscope.extract.kernels import states
@@ -224,8 +224,8 @@ def state_path(*, kernels: bool) -> Callable[[Tensor, Tensor], LayerState]:
 
 
 def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:
-    """The kernels for one pass; None where Triton is missing, the kernels are not wanted, or the
-    plan has statistics that they do not know.
+    """The kernels for one pass; None if Triton is missing, the kernels are switched off, or the
+    plan has statistics that they do not support.
 
     wanted: None uses the kernels on NVIDIA GPUs, for which they are tuned (torch calls AMD GPUs
     "cuda", too); True also uses them where Triton only interprets them.

@@ -85,7 +85,8 @@ def attention_layers(loaded: Loaded) -> list[int]:
 
 
 def unobservable(model: str, network: Any, reason: str, n_layers: int) -> ModelError:
-    """For a model that does not call the attention once per layer. reason: what it does instead."""
+    """The error for a model that does not call the attention once per layer. reason: what it does
+    instead."""
     return ModelError(
         f"model '{model}': the attention of {type(network).__name__} cannot be observed ({reason}; "
         f"{n_layers} layers were expected); choose a model of another architecture "
@@ -97,6 +98,6 @@ def failed_pass(loaded: Loaded, n_tokens: int, error: Exception) -> str:
     """The error message for a pass that failed, by a fault of the model or of the device."""
     what = f"model '{loaded.row.model}': the forward pass over {n_tokens} tokens failed"
     if isinstance(error, torch.OutOfMemoryError):
-        return f"{what} for want of GPU memory; use a smaller dtype or max_length."
+        return f"{what}: out of GPU memory; use a smaller dtype or max_length."
     reason = " ".join(str(error).split())[:300]
     return f"{what} ({type(error).__name__}: {reason}); check that tokenizer and weights match."

@@ -81,7 +81,7 @@ def config_of(graph: Graph, weights: Mapping[str, np.ndarray]) -> DistilBertConf
         (n_ids, dim), (n_positions, _) = (weights[f"{name}.weight"].shape for name in names)
         hidden_dim, _ = weights["transformer.layer.0.ffn.lin1.weight"].shape
     except (KeyError, ValueError) as error:
-        raise OnnxError("it lacks the weights that say how large it is") from error
+        raise OnnxError("it lacks the weights that determine its size") from error
     check_operations(graph, n_layers)
     return DistilBertConfig(
         vocab_size=n_ids,

@@ -1,4 +1,4 @@
-"""A model with its output head: what turns final states into the logits of tokens.
+"""A model with its output head, which maps final states to the logits of tokens.
 
 Attention does not need it, so `load_model` leaves it out.
 """
@@ -25,10 +25,9 @@ def with_output_head(loaded: Loaded) -> Loaded | None:
     """The model with the head for the next token (decoders) or for masked tokens (encoders); its
     output has `logits` [batch, token, id].
 
-    None if the architecture or the weights have no such head: a random one would give numbers, too.
-    None, too, for a model that was built in memory, and for the encoder of an encoder-decoder
-    model, whose head is that of its decoder.
-    Raises SinkscopeError if the weights cannot be read again.
+    None if the architecture or the weights have no such head, for a model built in memory, and for
+    the encoder of an encoder-decoder model, whose head belongs to its decoder. Raises
+    SinkscopeError if the weights cannot be read again.
     """
     is_encoder = loaded.family == "encoder"
     heads: Any = MODEL_FOR_MASKED_LM_MAPPING if is_encoder else MODEL_FOR_CAUSAL_LM_MAPPING

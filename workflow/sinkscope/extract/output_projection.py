@@ -1,7 +1,7 @@
-"""The output projection of every layer: what turns the heads' outputs into a change of the states.
+"""The output projection of every layer, which maps the heads' outputs to a change of the states.
 
-Families name it differently. It is the linear module that is given what the attention has returned,
-and is found by that: exactly, or each number times a factor from 0 to 1, a gate.
+Families name it differently. It is identified as the linear module whose input equals the output of
+the attention, exactly or times a factor from 0 to 1, a gate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sinkscope.extract.observe import run_observed
 
 
 class ProjectionError(ModelError):
-    """A model in which W_O is not what alone stands between its heads and the states."""
+    """A model in which W_O is not the only map from its heads to the states."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def output_projections(loaded: Loaded, ids: Tensor) -> list[Projection]:
     """One per call of the attention.
 
     ids: [1, token]. Raises ProjectionError for a model whose heads' outputs do not enter a linear
-    module as they are or gated, or attend to keys of no token.
+    module unchanged or gated, or whose heads attend to keys without tokens.
     """
     found: dict[int, tuple[torch.nn.Module, Tensor | None]] = {}
     outputs: list[Tensor] = []  # [token, head, d_value] of each call
@@ -48,7 +48,7 @@ def output_projections(loaded: Loaded, ids: Tensor) -> list[Projection]:
     def attend(call: Call) -> Tensor:
         if call.n_extra:
             raise ProjectionError(
-                f"model '{loaded.row.model}': its heads attend to keys of no token, so that the "
+                f"model '{loaded.row.model}': its heads attend to keys without tokens, so the "
                 "role of a head is not defined."
             )
         group = call.query.shape[1] // call.value.shape[1]
@@ -67,16 +67,15 @@ def output_projections(loaded: Loaded, ids: Tensor) -> list[Projection]:
     if len(found) < len(outputs):
         raise ProjectionError(
             f"model '{loaded.row.model}': the outputs of the heads of "
-            f"{type(loaded.network).__name__} do not enter a linear module as they are or "
-            "gated, so that what each head writes is not known."
+            f"{type(loaded.network).__name__} do not enter a linear module unchanged or gated, "
+            "so the output of each head is unknown."
         )
     return [Projection(of_heads(found[at][0], one), found[at][1]) for at, one in enumerate(outputs)]
 
 
 def is_same_or_gated(states: Tensor, output: Tensor) -> bool:
-    """Whether the states that enter a module are the heads' outputs side by side, as they are or
-    each times a factor from 0 to 1. Other numbers are not by chance: of a few tokens, these are
-    thousands."""
+    """Whether the states that enter a module are the heads' outputs side by side, unchanged or each
+    times a factor from 0 to 1. Thousands of numbers do not agree by chance."""
     if states.numel() != output.numel() or states.shape[-1] != output[0].numel():
         return False
     states = states.reshape(output.shape)
@@ -103,7 +102,7 @@ def of_heads(module: Any, output: Tensor) -> Tensor:
 
 @contextmanager
 def watched(network: torch.nn.Module, enter: Any) -> Iterator[None]:
-    """Within the block, `enter` is called with every linear module and what enters it."""
+    """Within the block, `enter` is called with every linear module and its input."""
     with ExitStack() as stack:
         for module in network.modules():
             if isinstance(module, (torch.nn.Linear, Conv1D)):

@@ -1,11 +1,11 @@
-"""The third door: attention that a model computes in code of its own, without either interface.
+"""Interception of attention that a model computes in its code, without either interface.
 
 Such a model (BLOOM, GPT-J, DeBERTa) takes the softmax of its logits and multiplies the rows with
 its values. Both are functions of torch, which a TorchFunctionMode sees. The logits contain scale,
 position bias (ALiBi, disentangled attention) and mask as the model made them: the call has them as
 an additive mask, and no queries and keys. Between softmax and product, the rows are followed only
-through functions that leave them as they are. After any other function the product is not taken for
-attention; the layer is then without a call, and the model is refused.
+through functions that do not change them. After any other function the product does not count as
+attention; the layer then lacks a call, and the model is refused.
 """
 
 from __future__ import annotations

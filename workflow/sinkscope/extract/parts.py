@@ -137,8 +137,8 @@ def finished(one: Pending | SinkscopeError) -> Results:
 def write(
     path: Path, documents: Sequence[Document], results: Sequence[Future[Results]], fingerprint: str
 ) -> Outcomes:
-    """Write a part of all documents that have a summary. The reasons of the others are kept in it,
-    for the next run; none is written if the machine was at fault for one of them."""
+    """Write a part with all documents that have a summary, and the reasons of the others, for the
+    next run. Nothing is written if the machine was at fault for one of them."""
     of_documents = dict(
         zip(
             (document.name for document in documents),
@@ -160,7 +160,7 @@ def write(
 
 
 def kept(path: Path, sha256: str) -> Outcomes:
-    """What a finished part says of its documents."""
+    """The outcomes of the documents of a finished part."""
     meta, n_bytes = read_cell(path, []).meta, path.stat().st_size
     names = meta["document"]
     outcomes: Outcomes = {

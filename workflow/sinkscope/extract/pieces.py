@@ -1,4 +1,4 @@
-"""What the entries of a vocabulary stand for, and how they are shown.
+"""The text of vocabulary entries, and their readable form.
 
 Tokenizers write a space as Ġ or ▁, mark the continuation (`##ing`, `com@@`) or the end of a word
 (`cat</w>`), and write bytes as other characters or as `<0xE6>`. The form is

@@ -1,4 +1,4 @@
-"""What each layer's attention is reduced to, and the results."""
+"""The plan of a reduction of each layer's attention, and its results."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ NO_MAPS: dict[str, Any] = {"map_exact": 0, "map_cells": 1}
 
 @dataclass(frozen=True)
 class Plan:
-    """What to reduce each layer to; the same for all layers of one forward pass.
+    """The statistics to compute for every layer of one forward pass.
 
-    real: [batch, token] bool, False at padding. key_sets: [batch, token, key_set] bool, the
-    keys whose mass is wanted. sinks: [batch, token] bool, the keys that the second form of
-    the local mass leaves out; None: those that the rule finds in each layer. rule: finds the sinks
-    of each layer. window: how many first queries `window_score` counts.
-    map_exact, map_cells: head-mean maps are exact up to map_exact (or map_cells) tokens, block
-    averages of map_cells beyond; NO_MAPS for none. heads: (layer, head) of single heads whose map
-    is wanted too.
-    offsets: key minus query of the diagonals that are wanted of every head. by_query: also keep
-    the masses of every single query. weighted: also weigh attention by the norms of the values.
-    added: statistics beside those of LayerStatistics.
-    block: query rows per block (None: as many as fit the CPU's cache).
+    real: [batch, token] bool, False at padding. key_sets: [batch, token, key_set] bool, the keys
+    whose mass is wanted. sinks: [batch, token] bool, the keys that the second form of the local
+    mass leaves out; None: the sinks of each layer by the rule. rule: detects the sinks of each
+    layer. window: how many first queries `window_score` counts. map_exact, map_cells: head-mean
+    maps are exact up to map_exact (or map_cells) tokens, block averages of map_cells beyond;
+    NO_MAPS for none. heads: (layer, head) of single heads whose map is wanted too. offsets: key
+    minus query of the diagonals that are wanted of every head. by_query: also keep the masses of
+    every single query. weighted: also weigh attention by the norms of the values. added: statistics
+    beside those of LayerStatistics. block: query rows per block (None: as many as fit the CPU's
+    cache).
     """
 
     real: Tensor
@@ -67,8 +66,8 @@ class Plan:
 
 
 class Facts(NamedTuple):
-    """What a cell says of the pass that it is from. layer_of: the model's layer, per call. paths:
-    dispatch of the layers: triton, torch."""
+    """Facts of a pass that its cells record. layer_of: the model's layer, per call. paths: dispatch
+    of the layers: triton, torch."""
 
     plan: Plan
     layer_of: tuple[int, ...]
@@ -80,15 +79,15 @@ class LayerStatistics:
     """The statistics of one layer, on the device of the model; or of all layers, stacked along a
     leading axis [layer].
 
-    max_key, max_value: [batch, query] argmax over keys of the head mean (ties to the lowest
-    key) and its value; second_value: that of the second key, 0 where there is none. sink_score,
+    max_key, max_value: [batch, query] argmax over keys of the head mean (ties to the lowest key)
+    and its value; second_value: that of the second key, 0 where there is none. sink_score,
     window_score: [batch, head, key] mean attention from the queries that can see the key (all; the
     first `window`), NaN where none can. mass, strict_mass: [batch, key_set]. entropy: [batch,
     head], of each row (divided by its sum) over the log of its number of visible keys. row_sum:
     [batch, head], 1 for softmax. over_half: [batch, head], fraction of queries (excluding the
     first) that give key 0 more than half. local, local_no_sinks: [batch, head, width]. diagonals:
-    [batch, head, query, offset], 0 where there is no such key. map: [batch, cell, cell], head
-    mean. head_maps: [batch, wanted head, cell, cell].
+    [batch, head, query, offset], 0 without such a key. map: [batch, cell, cell], head mean.
+    head_maps: [batch, wanted head, cell, cell].
 
     With by_query, head means of every query: query_mass [batch, query, key_set], query_local and
     query_local_no_sinks [batch, query] within the widest window. With weighted: norm_mass [batch,

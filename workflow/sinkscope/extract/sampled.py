@@ -3,8 +3,8 @@
 Some queries are always read: the first FIRST, which see few keys and are unlike all others, and the
 NEAR queries from each key of a rare key set, to which they may give much. The others form strata of
 2 x part neighbours, and two queries of each are drawn without replacement, so that one in `part` is
-read and no region of the text is left out. Single queries, not blocks of them: neighbours attend
-alike, so that blocks of 8 give intervals almost twice as wide for the same work.
+read and no region of the text is left out. Single queries are drawn, not blocks: neighbours attend
+similarly, so blocks of 8 give intervals almost twice as wide for the same work.
 
 A total over queries is estimated from the drawn ones, each weighted by the number of queries that
 it stands for (Horvitz and Thompson 1952). Its variance is added up from the differences within
@@ -57,7 +57,7 @@ class Sample:
 
 def draw(key_sets: np.ndarray, part: int, seed: Sequence[int]) -> Sample | None:
     """About one in `part` of the queries of a text; None for a text that is too short for
-    LEAST_STRATA strata. key_sets: bool [token, key_set]. The same arguments draw the same."""
+    LEAST_STRATA strata. key_sets: bool [token, key_set]. Equal arguments give equal samples."""
     n_tokens = len(key_sets)
     is_certain = np.arange(n_tokens) < FIRST
     n_keys = key_sets.sum(0)

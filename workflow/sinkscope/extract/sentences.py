@@ -1,13 +1,13 @@
 """Where sentences end: the rules of Unicode Standard Annex #29, with three tailorings.
 
-Rules SB3 to SB11 on the property Sentence_Break: a full stop does not end a sentence before a
-digit (`3.5`), between letters (`example.com`), or where a lower-case letter follows (`etc. and`);
-`?`, `!`, `。`, `؟`, `।` always do, but for a run of marks, of which the last one ends it.
-Tailored: `…` is read as `...`; a full stop after a one-letter word (`U.S.`, `e.g.`, `J. Smith`)
-ends a sentence only at the end of a line or of the text; in a text without a single capital letter
-what follows a full stop does not tell. The costs: `We chose plan B. Then ...` is one sentence, and
-`etc. and` two in a text all in lower case.
-Source: https://www.unicode.org/reports/tr29/#Sentence_Boundaries
+Rules SB3 to SB11 on the property Sentence_Break: a full stop does not end a sentence before a digit
+(`3.5`), between letters (`example.com`), or where a lower-case letter follows (`etc. and`); `?`,
+`!`, `。`, `؟`, `।` always do, but for a run of marks, of which the last one ends it. Tailored: `…`
+is read as `...`; a full stop after a one-letter word (`U.S.`, `e.g.`, `J. Smith`) ends a sentence
+only at the end of a line or of the text; in a text without capital letters, a lower-case letter
+after a full stop does not continue the sentence. As a consequence, `We chose plan B. Then ...` is
+one sentence, and `etc. and` is two in a lower-case text. Source:
+https://www.unicode.org/reports/tr29/#Sentence_Boundaries
 """
 
 from __future__ import annotations

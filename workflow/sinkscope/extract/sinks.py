@@ -1,7 +1,7 @@
 """Which keys of a layer are sinks, and how much attention they receive together.
 
-Sums over queries leave few keys that receive enough attention to be one. Only the attention of
-these is computed again, query by query: their steadiness, and what sinks give one another.
+Sums over queries leave few candidates. Only the attention to these is recomputed, query by query:
+for their steadiness, and for the attention between sinks.
 """
 
 from __future__ import annotations

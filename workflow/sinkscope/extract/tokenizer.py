@@ -1,8 +1,7 @@
 """The tokenizer that belongs to a model's weights.
 
 A folder without tokenizer files (`save_pretrained` of the model alone) is not an error for the
-library: it makes a tokenizer whose vocabulary has special tokens only, and which reads every text
-as unknown or as nothing.
+library: it builds a tokenizer with special tokens only, which reads every text as unknown or empty.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def load_tokenizer(model: str, source: str, location: str) -> Any:
     except Exception as error:  # the library raises many kinds for files that it cannot read
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
         if isinstance(error, ImportError):
-            remedy = "install what it names, or save it as a tokenizer.json in this folder."
+            remedy = "install the named package, or save it as a tokenizer.json in this folder."
         raise ModelError(f"{what} ({reason}); {remedy}") from error
     if len(set(vocabulary) - set(tokenizer.all_special_tokens)) < LEAST_ENTRIES:
         raise ModelError(f"{what} (its vocabulary has special tokens only); {remedy}")
@@ -79,7 +78,7 @@ def check_text(
     if fraction > MOST_UNKNOWN:
         raise SinkscopeError(
             f"document '{document}': the tokenizer of model '{model}' does not know "
-            f"{fraction:.0%} of its text (at most {MOST_UNKNOWN:.0%} are analysed); its "
+            f"{fraction:.0%} of its text (the limit is {MOST_UNKNOWN:.0%}); its "
             "vocabulary lacks this script, or belongs to another model: leave the cell out, or "
             "save the model's own tokenizer in its folder.",
             document,

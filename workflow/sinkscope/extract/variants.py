@@ -64,7 +64,7 @@ class VariantGPT2LMHeadModel(GPT2LMHeadModel):
 
 
 class GatedAttention(GPT2Attention):
-    """The attention of a layer of GPT-2, with a gate for each head that its input opens."""
+    """The attention of a layer of GPT-2, with a gate per head, computed from the layer's input."""
 
     def __init__(self, plain: GPT2Attention) -> None:
         super().__init__(plain.config, layer_idx=plain.layer_idx)

@@ -270,5 +270,5 @@ def test_a_model_that_normalises_what_its_heads_write_has_no_rows_and_says_why(c
     network.config._name_or_path = network.name_or_path = ""  # so that it is not read again
     assert measure(loaded, task("head_roles", *documents(*TEXTS), **SETTINGS)) == {}
     said = capsys.readouterr().err
-    assert "do not enter a linear module as they are or gated" in said
+    assert "do not enter a linear module unchanged or gated" in said
     assert "has no rows in the tables of head_roles" in said

@@ -58,7 +58,7 @@ def logits_of(call: Call) -> Logits:
 
 
 def constants_of(call: Call) -> Constants:
-    """What a kernel is compiled for."""
+    """The constants that a kernel is compiled for."""
     d, mask_kind = call.query.shape[-1], 0
     if call.mask is not None:
         mask_kind = 1 if call.mask.dtype == torch.bool else 2

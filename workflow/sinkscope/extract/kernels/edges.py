@@ -16,7 +16,7 @@ WIDTH = tl.constexpr(LOCAL_WIDTHS[-1])
 
 
 class Head(NamedTuple):
-    """One head of one document in one layer; made and read inside a kernel.
+    """One head of one document in one layer, inside a kernel.
 
     queries, keys: pointers to [token, d]. log_sums: pointer to [n_padded]. row: index of the head
     in [layer, batch, head].

@@ -1,8 +1,8 @@
 """The statistics kernel for GPUs of compute capability 9.0, in Gluon, Triton's language of warps.
 
 It computes what `tiles.statistics_kernel` computes, for causal calls without mask, bias and norms.
-There, all warps of a program load, multiply and reduce a head together, and wait for one another
-at each step. Here, one warp loads, and three groups of four warps multiply and reduce, each its own
+There, all warps of a program load, multiply and reduce a head together, and wait for one another at
+each step. Here, one warp loads, and three groups of four warps multiply and reduce, each for its
 keys of the tile. A group waits for loads only: while one group waits for its product, another
 computes exponents. A program takes tile after tile, so that loads never pause.
 """
@@ -33,8 +33,8 @@ LOADER_REGISTERS = gl.constexpr(24)
 
 @gluon.jit
 def uniform(x):
-    """x as the first lane of a warp has it. All lanes hold the same value, and now the compiler
-    knows: it does not treat branches on x as divergent, and keeps results in uniform registers."""
+    """The value of x in the first lane of a warp. All lanes hold the same value, and this tells the
+    compiler: branches on x are not divergent, and results stay in uniform registers."""
     return gl.inline_asm_elementwise(
         "shfl.sync.idx.b32 $0, $1, 0, 0x1f, 0xffffffff;", "=r,r", [x],
         dtype=gl.int32, is_pure=False, pack=1,
@@ -144,7 +144,7 @@ def reduce_heads(
 
 @gluon.jit
 def reduce_tiles(stages, work, outputs, scale, part: gl.constexpr, constants: gl.constexpr):
-    """What group `part` of the warps computes: its keys of all tiles of this program."""
+    """The work of group `part` of the warps: its keys of all tiles of this program."""
     entries: gl.constexpr = gl.NVMMADistributedLayout(
         version=[3, 0], warps_per_cta=[4, 1], instr_shape=[16, QUERIES, 16]
     )

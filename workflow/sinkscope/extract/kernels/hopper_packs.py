@@ -1,6 +1,6 @@
-"""Packs that `hopper.hopper_kernel` makes of its arguments, for the functions that it calls.
+"""Packs that `hopper.hopper_kernel` builds from its arguments, for the functions that it calls.
 
-Except for the constants they are made inside the kernel, and their fields are Triton's values. The
+Except for the constants they are built inside the kernel, and their fields are Triton values. The
 kernel cannot take them as arguments: see `packs`.
 """
 

@@ -1,4 +1,4 @@
-"""What the kernels read besides queries and keys; the same for all layers of a pass."""
+"""Inputs of the kernels besides queries and keys, the same for all layers of a pass."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ ROWS = 256
 
 
 class Inputs:
-    """What the kernels read of a plan, computed where the counts of visible keys are: nothing is
-    copied from the GPU, which would wait for all of its earlier work.
+    """Inputs that follow from a plan, computed on the device of the visibility counts: a copy from
+    the GPU would wait for all of its earlier work.
 
     float32 [batch, n_padded]: real, counted (all queries but the first), entropy_weight, and sinks,
-    None where the plan has none. key_sets, counts, thresholds: packs; thresholds: None without a
-    rule. float64: first [batch], position of key 0; n_strict [batch, key_set],
-    queries that the strict mass of a set counts. offsets: int32 [offset], None without any. window:
-    number of first queries.
+    None if the plan has none. key_sets, counts, thresholds: packs; thresholds: None without a rule.
+    float64: first [batch], position of key 0; n_strict [batch, key_set], queries that the strict
+    mass of a set counts. offsets: int32 [offset], None without any. window: number of first
+    queries.
     """
 
     def __init__(self, plan: Plan, visible: Visible, device: torch.device) -> None:

@@ -44,9 +44,9 @@ def launch(
 
     lses: per call, float32 [batch, head, token], the log-sum-exp of each row. norms: empty, or per
     call those of the values [batch, kv, token] and their mean under the attention, shaped as lses.
-    cosines: empty, or per call float32 [batch, token], of each state to that of key 0, None where
-    the states are not known. memory_fraction: of the memory that head means usually take. Maps of
-    single heads stay empty.
+    cosines: empty, or per call float32 [batch, token], of each state to that of key 0, None if the
+    states are unknown. memory_fraction: of the memory that head means usually take. Maps of single
+    heads stay empty.
     """
     buffers, shared, cosine_addresses = reduce_tiles(
         calls, lses, plan, inputs, norms, cosines, memory_fraction

@@ -34,7 +34,7 @@ class Matrix(NamedTuple):
 
 class Logits(NamedTuple):
     """What turns products of queries and keys into logits: mask [batch, head, query, key] and bias
-    [batch, head, key]. Where a call lacks one, another tensor takes its place and is not read."""
+    [batch, head, key]. If a call lacks one, another tensor is passed and not read."""
 
     scale: float
     least: float
@@ -174,8 +174,8 @@ class Flags(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What sums are divided by: float32 [batch, n_padded] queries that see a key, of all and of the
-    window; float64 [batch] queries of the document, those with an entropy, all but the first."""
+    """Divisors of sums: float32 [batch, n_padded] queries that see a key, of all and of the window;
+    float64 [batch] queries of the document, those with an entropy, all but the first."""
 
     n_queries: Tensor
     n_window_queries: Tensor
@@ -196,9 +196,9 @@ class Thresholds(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """Keys that receive enough attention to be a sink. A row is a head; the last is the head mean.
-    n_steady: int32 [layer, batch, row, key], queries that give the key more than uniform attention,
-    -1 where it is no candidate. keys: int32 [layer, batch, row, key], the candidates in order, of
+    """Keys that may be sinks by the attention that they receive. A row is a head; the last is the
+    head mean. n_steady: int32 [layer, batch, row, key], queries that give the key more than uniform
+    attention, -1 for other keys. keys: int32 [layer, batch, row, key], the candidates in order, of
     which there are n: int32 [layer, batch, row]."""
 
     n_steady: Tensor

@@ -1,8 +1,8 @@
-"""Which keys are sinks: attention to few keys is computed once more, query by query.
+"""Which keys are sinks: attention to few keys is recomputed, query by query.
 
 The sums over queries leave few candidates in a head, or in the head mean. They are gathered in
-lists, whose lengths only the kernels read: nothing waits for the GPU, and grids do not depend on
-data.
+lists whose lengths only the kernels read, so that the host does not wait for the GPU and grids do
+not depend on data.
 """
 
 from __future__ import annotations
@@ -171,8 +171,8 @@ def excluded_kernel(
     queries: Matrix, keys: Matrix, logits: Logits, log_sums, sinks: SinkKeys, sizes: Sizes,
     constants: tl.constexpr, n_queries: tl.constexpr, n_keys: tl.constexpr,
 ):  # fmt: skip
-    """Add to sinks.excluded what queries that are sinks or first give the sinks, in one head. Grid:
-    (any number of programs that share the queries, head, layer * batch)."""
+    """Add to sinks.excluded the attention to sinks from queries that are sinks or first, in one
+    head. Grid: (any number of programs that share the queries, head, layer * batch)."""
     h, n_tokens = tl.program_id(1), sizes.n_tokens
     lb = tl.program_id(2).to(tl.int64)
     n_sinks = tl.load(sinks.n_sinks + lb)

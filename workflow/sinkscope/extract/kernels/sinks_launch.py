@@ -1,4 +1,4 @@
-"""Run the kernels that find sinks, over layers of one shape whose key sums are complete."""
+"""Run the kernels that detect sinks, over layers of one shape whose key sums are complete."""
 
 from __future__ import annotations
 

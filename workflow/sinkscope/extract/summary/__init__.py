@@ -1,1 +1,1 @@
-"""What the tables need of a document, without its arrays per head and key."""
+"""Summaries: the data of a document that the tables need, without arrays per head and key."""

@@ -2,7 +2,7 @@
 
 A summary is a Cell whose arrays the tables of the atlas are computed from. It takes a twentieth of
 the bytes of a full cell, which also keeps the scores of every head and key. Both have the
-statistics of OF_LAYERS; a summary has these arrays beside them:
+statistics of OF_LAYERS; a summary also has these arrays:
 
 - `first_score` [layer, head]: sink_score of key 0.
 - `best_score` [set, layer, head]: the highest sink_score of the keys of a set that more than half

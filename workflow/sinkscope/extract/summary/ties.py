@@ -9,7 +9,7 @@ TIE = 2.0**-20
 
 
 def tolerances(tolerance: float) -> dict[str, float]:
-    """By count: how much less the second key may receive, as a fraction. tolerance: the setting."""
+    """By count: the largest relative difference of the second key. tolerance: the setting."""
     return {"n_ties": TIE, "n_tied": max(tolerance, TIE)}
 
 

@@ -1,4 +1,4 @@
-"""One copy of many small arrays from a device, which the device makes while it works on."""
+"""One asynchronous copy of many small arrays from a device."""
 
 from __future__ import annotations
 
