@@ -58,7 +58,7 @@ def compared(report: Report) -> dict[str, Any]:
     n_cells = report.tables["documents"].height
     return common(report) | {
         "title": "Models side by side",
-        "headline": findings.headline(report.numbers) if n_cells else "There is no result yet.",
+        "headline": findings.headline(report.numbers) if n_cells else "No results yet.",
         "summary": {model: report.summary(model) for model in report.models},
         "compared": softmax,
         "colour_note": SHARED if share_colours(report.colours) else "",
