@@ -213,7 +213,7 @@ function saysWhatIsShown(at) {
   if (!view || !says) return;
   if (options.document) says.textContent = `Shown: ${view.signal("document")}`;
   else if (picked.document && picked.document !== page.all_documents) {
-    says.textContent = "Shown: all documents; this figure has none of single documents.";
+    says.textContent = "Shown: all documents; this figure does not show single documents.";
   } else if (picked.model && !options.model && picked.model !== page.all_models) {
     says.textContent = `This figure does not highlight ${picked.model}.`;
   } else says.textContent = "";

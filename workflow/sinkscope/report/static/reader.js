@@ -51,7 +51,7 @@ class Reader {
     this.grid = element("canvas", { class: "heads raster", tabindex: "0", role: "img" });
     this.gridText = element("p", { class: "readout", "aria-live": "polite" });
     this.token = element("div", { class: "of-token", "aria-live": "polite" });
-    const overview = element("figure", { class: "all-heads" }, element("figcaption", {}, "Every head: what its strongest key receives. Rows are layers, columns heads, the first the mean over heads; click one to read it."), this.grid, this.gridText);
+    const overview = element("figure", { class: "all-heads" }, element("figcaption", {}, "Every head: the attention on its strongest key. Rows are layers, columns heads, the first the mean over heads; click one to read it."), this.grid, this.gridText);
     place.replaceChildren(this.controls, this.legend, this.text, this.token, overview);
     this.watch();
   }
@@ -249,13 +249,13 @@ class Reader {
     const title = element("h3", {}, `"${this.data.tokens[token]}", token ${token} (${this.data.classes[token]})`);
     const text = element("p", {}, `It receives ${shown(values[token])}${this.data.sinks[this.row].includes(token) ? ": it is a sink of this layer" : ""}.`);
     if (!around) {
-      text.append(" The maps of this document are not in this file: open the report's folder to see what it attends to.");
+      text.append(" The maps of this document are not in this file: open the report's folder to see the tokens that it attends to.");
       this.token.replaceChildren(title, text);
       return;
     }
     if (around.isMean) text.append(` No map of this head is kept (setting head_maps); below is the mean over heads of layer ${this.layer}.`);
     if (around.isBlocks) text.append(` The map is averaged in blocks of ${Math.ceil(this.data.tokens.length / (this.data.first.length - 1))} tokens.`);
-    const lists = element("div", { class: "columns" }, this.list("It attends to", around.to), this.list("Who attends to it", around.from));
+    const lists = element("div", { class: "columns" }, this.list("Tokens that it attends to", around.to), this.list("Tokens that attend to it", around.from));
     this.token.replaceChildren(title, text, lists);
   }
 
