@@ -19,8 +19,8 @@ from sinkscope.findings.finding import Finding
 FINDING = (
     "{% if n_above %}In layer {{ layer }} the {{ key_set | key_set_noun }} gets more than half of "
     "the attention in {{ n_above }} of {{ n_documents | counted('document') }}."
-    "{% else %}In no layer and no document does one key set get more than half of the attention."
-    "{% endif %}"
+    "{% else %}In no layer and no document does one key set get more than half of the attention; "
+    "the {{ key_set | key_set_noun }} gets most, in layer {{ layer }}.{% endif %}"
     "{% if short is defined %} There it gets {{ short[0].mass | mass }} in the shortest document "
     "({{ short[0].n_tokens | counted('token') }}) and {{ long[0].mass | mass }} in the longest "
     "({{ long[0].n_tokens | integer }}); uniform attention would give it "

@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from sinkscope import words
 from sinkscope.charts.channels import panels, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
@@ -26,13 +27,16 @@ EDITED = {"zero": "with sinks that send nothing", "mean": "with sinks that send 
 KEYS = ["role", "edit", "edited_key"]
 FINDING = (
     "Largest cost of an edit, in nats per token: "
-    "{% for row in roles %}{{ '; ' if not loop.first }}{{ row.model }}, {{ row.role }} heads "
+    f"{{% for row in roles[:{words.FEW}] %}}"
+    "{{ '; ' if not loop.first }}{{ row.model }}, {{ row.role }} heads "
     "({{ row.n_heads|decimals(1) }} per text), {{ row.what }} "
     "{{ row.most|estimate(row.most_low, row.most_high) }}"
     "{% if row.edit != 'zero' and row.zero is not none %}, with sinks that send nothing "
     "{{ row.zero|estimate(row.zero_low, row.zero_high) }}{% endif %}"
     ", the same edit of random keys {{ row.random|estimate(row.random_low, row.random_high) }}"
-    "{% endfor %}."
+    "{% endfor %}"
+    f"{{% if roles | length > {words.FEW} %}}; {{{{ roles | length - {words.FEW} }}}} more below"
+    "{% endif %}."
 )
 
 
