@@ -22,10 +22,10 @@ BY_INTERVALS, BY_DOCUMENTS, BY_VALUES = "intervals", "documents", "values"
 
 @dataclass(frozen=True)
 class TableChanges:
-    """One table. rule: how changes are judged, one of the three above.
+    """One table. rule: how changes are tested, one of the three above.
 
     changes: the columns of `by` and of SCHEMA: change is B - A, with low and high for BY_DOCUMENTS;
-    a_low, a_high, b_low, b_high are for BY_INTERVALS; is_beyond is null where it cannot be judged.
+    a_low, a_high, b_low, b_high are for BY_INTERVALS; is_beyond is null if it cannot be tested.
     Only rows whose value changed, those beyond the interval first, then by size. n_compared: values
     of both runs that were compared in this way. differences: of all values of the table.
     """

@@ -1,4 +1,5 @@
-"""Max keys of the encoders: the printed bars of study 1, and ours with and without padding."""
+"""Max keys of the encoders: the printed bars of study 1, and measured ones with and without
+padding."""
 
 from __future__ import annotations
 
@@ -25,9 +26,10 @@ COUNTED = {PADDED: "max_attention_documents_padded", REAL: "max_attention_docume
 N_BARS = 4
 KEYS = ["panel", "token"]  # panel: a model that ran, or a model with printed bars
 FINDING = (
-    "{% for one in furthest %}Counting the queries at padding moves “{{ one.token }}” of "
-    "{{ one.model }} from {{ one.share | percent }} to {{ one.share_padded | percent }} of all max "
-    "keys, the furthest of all encoders here.{% endfor %}"
+    "{% for one in furthest %}Counting the queries at padding changes the share of "
+    "“{{ one.token }}” in {{ one.model }} from {{ one.share | percent }} to "
+    "{{ one.share_padded | percent }} of all max keys, the largest change of all encoders "
+    "here.{% endfor %}"
 )
 
 
@@ -70,8 +72,9 @@ def figure(tables: Tables) -> Figure | None:
             "Study 1 padded its batch to the longest document and counted the queries at PAD, "
             "although its text says that PAD is left out: its bar of DistilBERT's [SEP], 11,336, "
             "is larger than all real rows together (8,160: 6 layers of 1,360 tokens). “padding "
-            "counted” repeats that, to be held against its bars; “real queries only” is what every "
-            "other figure counts. Where a printed model was not in this run its bars stand alone. "
+            "counted” repeats that, for comparison with its bars; “real queries only” is the "
+            "counting of every other figure. A printed model that was not in this run has only "
+            "its printed bars. "
             f"The printed tokens and the {N_BARS} most frequent. "
             f"n = {words.counted(padded['panel'].n_unique(), 'encoder')} here; "
             f"{behind(drawn, tables[COUNTED[PADDED]]['document'].n_unique(), mark='rule')}. "

@@ -25,8 +25,8 @@ KINDS: dict[str, Look] = {
 }
 FINDING = (
     "{% if n %}{{ 'One number' if n == 1 else n | counted('number') }} of models that were in this "
-    "run can be compared: the median distance from what is printed is {{ median | decimals(3) }}, "
-    "the largest {{ largest | decimals(3) }}."
+    "run can be compared: the median distance from the printed numbers is "
+    "{{ median | decimals(3) }}, the largest {{ largest | decimals(3) }}."
     "{% else %}No model for which a study prints a number was in this run.{% endif %}"
 )
 
@@ -57,14 +57,14 @@ def figure(tables: Tables) -> Figure | None:
         title="Published and measured",
         finding=Finding(FINDING, distances(tables["claims"])),
         caption=(
-            "Numbers between 0 and 1 that studies print, in the order of the claims, beside those "
-            "of the same model here, or, where it did not run, of its relatives: models of the "
-            "same architecture, which the claim does not speak about. Notes of this project, "
-            "measured when it was designed, are drawn apart and not counted in the sentence. "
-            "Documents are others of the same kinds, and a claim may ask for a lower or an upper "
-            "limit only. Rule: 95 % bootstrap interval over documents, of numbers that are means "
-            f"over documents. n = {words.counted(n_numbers, 'number')}. Unit: as the claim says, a "
-            "share or a part of attention."
+            "Numbers between 0 and 1 that studies print, in the order of the claims, with those "
+            "of the same model here or, if it did not run, of its relatives (other models of the "
+            "same architecture). Notes of this project, measured when it was designed, are drawn "
+            "separately and not counted in the sentence. The documents differ from those of the "
+            "studies but are of the same kinds, and some claims only state a lower or an upper "
+            "limit. Rule: 95 % bootstrap interval over documents, of numbers that are means "
+            f"over documents. n = {words.counted(n_numbers, 'number')}. Unit: share or part of "
+            "attention, as in the claim."
         ),
         chart=chart.properties(data=data_source(drawn), width=460, height=22 * n_numbers),
         data=drawn,

@@ -112,9 +112,9 @@ TABLES: dict[str, Table] = {
         sort=("model", "mark", "layer"),
     ),
     "second_sink": Table(
-        "one row per model, document, mark and layer. The first terminator of each document, read "
-        "as it is and with each of . ! ? and , in its place; the comma is the control. Documents "
-        "are cut to their first tokens (setting experiment_tokens).",
+        "one row per model, document, mark and layer. The first terminator of each document, "
+        "unchanged and replaced by each of . ! ? and ,; the comma is the control. Documents are "
+        "cut to their first tokens (setting experiment_tokens).",
         {
             **shared("model", "document"),
             "mark": text(

@@ -63,8 +63,8 @@ def figure(tables: Tables) -> Figure | None:
             "queries whose max key is one of them. A mark far below the diagonal is a sink that "
             "the histogram of max keys hides: the argmax counts only the first of several nearly "
             "equal keys. "
-            f"{shown_of(sums, documents)}Means over n = {documents_in(documents)} per model, those "
-            "that are long enough to be judged; "
+            f"{shown_of(sums, documents)}Means over n = {documents_in(documents)} per model, "
+            "those that are long enough for the sink rule; "
             f"{behind(drawn, n_documents, mark='tooltip', single=POINTED)}. "
             "Unit: part of 1, linear scales."
         ),
@@ -74,7 +74,7 @@ def figure(tables: Tables) -> Figure | None:
 
 
 def judged(tables: Tables) -> pl.DataFrame:
-    """The rows of the table documents of those that are long enough to be judged."""
+    """The rows of the table documents that are long enough for the sink rule."""
     of_sinks = rows_where(tables, "sink_mass", pl.col("key_set") == "sinks").drop_nulls("mass")
     return tables["documents"].join(of_sinks, on=["model", "document"], how="semi")
 

@@ -59,9 +59,9 @@ def figure(tables: Tables) -> Figure | None:
         title="Sinks by attention and sinks by state",
         finding=Finding(FINDING, facts_of(rows)),
         caption=(
-            "By attention: the key receives, from most queries, much more than an even "
-            "distribution gives. By state (Wong et al. 2025): the residual state that enters the "
-            "layer has an absolute cosine above sink_cosine to that of key 0. Key 0 itself is left "
+            "By attention: the key receives, from most queries, much more than uniform "
+            "attention. By state (Wong et al. 2025): the residual state that enters the layer "
+            "has an absolute cosine above sink_cosine to that of key 0. Key 0 itself is left "
             "out: its cosine is 1. n: keys of a layer of a document that either rule names; "
             f"{words.integer(rows.height)} in all, of {documents_in(tables['documents'])} per "
             "model. Unit: share of the model's n."

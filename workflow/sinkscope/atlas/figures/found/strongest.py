@@ -60,9 +60,8 @@ def figure(tables: Tables) -> Figure | None:
             "the sink rule detects in the layer. Middle: that of the listed tokens (the first "
             "token, the special tokens except the mask, and the first sentence end). Formula: "
             "mean over queries i of the sum over these keys j of M[l,i,j], M the mean over "
-            "heads; mean over the documents that are long enough to be judged, with its 95 % "
-            "bootstrap interval in the tooltip, "
-            "of "
+            "heads; mean over the documents that are long enough for the sink rule, with its 95 "
+            "% bootstrap interval in the tooltip, of "
             f"n = {documents_in(tables['documents'])} per model. Bottom: class of the token with "
             "the largest mass among the sinks of the layer, all documents together; empty where "
             "no key is a sink. Unit: part of 1, linear scale."
@@ -74,7 +73,7 @@ def figure(tables: Tables) -> Figure | None:
 
 def masses_of(table: pl.DataFrame) -> pl.DataFrame:
     """panel_name, model, layer, and the mass of both sets of sinks with its interval: means over
-    the documents that are long enough to be judged."""
+    the documents that are long enough for the sink rule."""
     sets = table.filter(pl.col("key_set").is_in(list(SETS)))
     judged = sets.filter(pl.col("key_set") == "sinks").drop_nulls("mass")
     sets = sets.join(judged, on=["document", *BY], how="semi")

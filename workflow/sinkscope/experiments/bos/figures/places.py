@@ -76,8 +76,8 @@ def figure(tables: Tables) -> Figure | None:
             "former position. As a control, the sentence ends in a comma. Formula: mean of "
             "M[l,i,k] over the queries i after all of these keys that its input has (encoders: "
             "all queries of the input except those keys and key 0), in the layer of each model "
-            "where the first terminator of the text as it is gets most. Mean over heads, queries "
-            "and "
+            "where the first terminator of the unchanged text gets most. Mean over heads, "
+            "queries and "
             f"n = {documents_in(content, GROUPS)}; rule: 95 % bootstrap interval; small points: "
             "documents. Unit: part of 1, linear scale, which does not end at 1."
         ),

@@ -43,7 +43,7 @@ def figure(tables: Tables) -> Figure | None:
         title="Sinks of the trained models",
         finding=finding(drawn),
         caption=(
-            f"The strongest layer of each trained model, named beside its bar. Formula: {MASS}; "
+            f"The strongest layer of each trained model, named next to its bar. Formula: {MASS}; "
             f"on the right over {LONG_WINDOW} tokens, divided by the value under uniform "
             f"attention over the visible keys. Dashed: {APPEARED}, and {TIMES_UNIFORM} "
             f"times uniform. n = {words.counted(drawn.height, 'model')}. Unit: part of 1; ratio."

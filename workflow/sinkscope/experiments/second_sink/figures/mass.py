@@ -47,7 +47,7 @@ EXCHANGED = (
     "{{ n_exchanged|counted('model') }} ("
     "{{ exchanged|phrased('{second_sink:.2f} with “{mark}” in layer {layer} of {model}')|listed }})"
     "{% else %} No other mark at its position gets {{ least }}{% endif %}; with a comma, which "
-    "ends no sentence, in "
+    "does not end a sentence, in "
     "{{ n_comma|counted('model') if n_comma else 'no model' }}."
 )
 OTHER = (
