@@ -201,7 +201,7 @@ def test_what_a_claim_speaks_about_must_exist(written):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"measure": "no_such"}, "there is no measure 'no_such'; measures are broadest_head, c"),
+        ({"measure": "no_such"}, "measure 'no_such' does not exist; measures are broadest_head, c"),
         ({"models": ["nobody"]}, "models names 'nobody', which is not in the file's list"),
         ({"verdict": "holds"}, "unknown key 'verdict'"),
         ({"condition": None}, "'condition' is missing"),

@@ -52,7 +52,7 @@ def test_a_cell_stands_below_its_model(path, tmp_path):
 def test_a_broken_cell_is_an_error_that_names_the_file(path, damage):
     whole = path.read_bytes()
     path.write_bytes({"cut": whole[:-5], "emptied": b"", "other": b"x" * 500}[damage])
-    with pytest.raises(SinkscopeError, match=r"d.safetensors: .*run again, and it is made again"):
+    with pytest.raises(SinkscopeError, match=r"d.safetensors: .*run again to compute it again"):
         read_cell(path)
     assert fingerprint_of(path) is None
 

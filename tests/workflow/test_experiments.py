@@ -111,7 +111,9 @@ def test_a_claim_that_cannot_be_read_is_named_and_the_tables_stay(project):
     done = project.snakemake("results/tables/claims.parquet", *SMALL)
     path.write_text(before)
     assert done.returncode != 0
-    assert "claims.yaml, claim 'opt-start-token': there is no measure 'max_key_leed'" in done.stdout
+    assert (
+        "claims.yaml, claim 'opt-start-token': measure 'max_key_leed' does not exist" in done.stdout
+    )
     assert "Traceback" not in done.stdout
     assert (project.folder / "results/tables/sink_mass.parquet").is_file()
 

@@ -40,7 +40,7 @@ class DamagedError(SinkscopeError):
     """A result that differs from what its job wrote. path: the damaged file."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}; run again, and it is made again.")
+        super().__init__(f"{path}: {reason}; run again to compute it again.")
         self.path = path
 
 

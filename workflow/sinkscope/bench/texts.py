@@ -1,4 +1,4 @@
-"""Documents of a benchmark, made from the sentences of the shipped corpus."""
+"""Documents of a benchmark, composed of sentences of the shipped corpus."""
 
 from __future__ import annotations
 

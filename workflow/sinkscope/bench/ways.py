@@ -46,8 +46,8 @@ def passes(
 
 
 def reduce_full(attentions: Sequence[Tensor], plan: Plan, *, is_causal: bool) -> None:
-    """The reductions of full matrices. attentions: [batch, head, query, key] of every layer. No
-    sinks are found: that needs queries and keys, which are not among these."""
+    """The reductions of full matrices. attentions: [batch, head, query, key] of every layer.
+    Without sinks, which need queries and keys."""
     batch, n_heads, n_tokens, _ = attentions[0].shape
     empty = attentions[0].new_empty(batch, n_heads, n_tokens, 1)
     call = Call(empty, empty, empty, None, is_causal, 1.0)

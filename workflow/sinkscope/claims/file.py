@@ -114,7 +114,8 @@ def read_claims(path: Path) -> list[Claim]:
 
 
 def read_file(path: Path, subjects: Mapping[str, Subject]) -> list[Claim]:
-    """The claims of one file. subjects: models that its claims may speak about, besides its own."""
+    """The claims of one file. subjects: models that its claims may be about, besides those of the
+    file."""
     raw = read_mapping(path)[0]
     for sentence in unknown("key", raw, KEYS):
         raise SinkscopeError(f"{path.name}: {sentence}")

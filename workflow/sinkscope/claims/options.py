@@ -21,7 +21,7 @@ TOKENS = ("tokens", "of")
 def problems(name: str, options: Mapping[str, Any], *, each: bool = False) -> list[str]:
     """One sentence per wrong option of a measure. each: whether EACH is a range of layers."""
     if name not in measures():
-        return [f"there is no measure '{name}'; measures are {', '.join(sorted(measures()))}."]
+        return [f"measure '{name}' does not exist; measures are {', '.join(sorted(measures()))}."]
     measure = measures()[name]
     parameters = list(inspect.signature(measure.compute).parameters.values())[2:]
     known = [parameter.name for parameter in parameters]

@@ -1,6 +1,6 @@
 """`python -m sinkscope.documentation FOLDER`: write the generated pages of the reference.
 
-`python -m sinkscope.documentation.gallery` writes what is made from a run.
+`python -m sinkscope.documentation.gallery` writes the gallery of a run.
 """
 
 from __future__ import annotations

@@ -80,5 +80,5 @@ def other_grid(grid: Grid, directory: Path) -> str | None:
     return (
         f"results/ and reports/ are of {before}, and this run is of {now}: it replaces tables and "
         "report, and keeps finished cells. To keep both, run one of them in a folder of its own "
-        "(--directory DIR; `sinkscope init DIR` makes one)."
+        "(--directory DIR; `sinkscope init DIR` writes one)."
     )

@@ -15,7 +15,7 @@ CARDS = {"hub": "https://huggingface.co/{}", "package": "https://pypi.org/projec
 
 @dataclass(frozen=True)
 class Origin:
-    """The code that made a report: its commit, and the web page of its repository, if known."""
+    """The code that wrote a report: its commit, and the web page of its repository, if known."""
 
     commit: str
     repository: str | None = None

@@ -25,7 +25,7 @@ MOST_DOCUMENTS = 200  # rows of the table of documents: a large run opens as fas
 
 
 class Report:
-    """What the pages show: the run, its tables and figures, and what it lacks."""
+    """The content of the pages: the run, its tables and figures, and missing results."""
 
     def __init__(
         self,

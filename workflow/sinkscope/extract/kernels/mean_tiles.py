@@ -1,4 +1,4 @@
-"""How head means are cut into tiles for the means kernel, none of which crosses a map cell."""
+"""Tiles of head means for the means kernel; no tile crosses a map cell."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from sinkscope.findings.finding import Finding
 from sinkscope.keys import SPECIAL_CLASSES
 from sinkscope.tables.read import queried
 
-FOUND, LISTED, STRONGEST = "sinks that are found", "listed sinks", "class of the strongest sink"
+FOUND, LISTED, STRONGEST = "detected sinks", "listed sinks", "class of the strongest sink"
 SETS = {"sinks": FOUND, "listed_sinks": LISTED}
 BY = ["model", "layer"]
 # Found sinks that receive this much more than the listed ones are worth a sentence.
