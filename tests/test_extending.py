@@ -114,7 +114,7 @@ def test_commands_know_the_additions(run):
     assert "mean over queries i > 0 of A[l,h,i,i-1]" in " ".join(said.stdout.split())
     unknown = run_with(run, "-m", "sinkscope", "describe", "nothing")
     assert unknown.returncode == 1
-    assert "there is no table 'nothing'; tables are max_attention_tokens" in unknown.stdout
+    assert "table 'nothing' does not exist; tables are max_attention_tokens" in unknown.stdout
 
 
 def test_without_the_additions_their_names_are_refused(run):

@@ -213,7 +213,7 @@ def test_a_run_that_does_not_pass_the_check_is_refused_with_a_sentence(project):
     before = config.read_text()
     config.write_text(before.replace("epsilon: 0.3", "epsilon: 0.2"))
     line = refusal(project)
-    assert "made from other epsilon: 0.3, now 0.2 (and " in line
+    assert "computed from other epsilon: 0.3, now 0.2 (and " in line
     assert "sinkscope check" in line
     config.write_text(before)
     (report,) = (project.folder / "results/made").glob("report.*.json")
@@ -252,7 +252,7 @@ def test_a_file_that_changes_while_it_is_written_is_an_error(tmp_path):
     known = item("results/table.csv", path)
     path.write_text("a\n2\n")
     out = tmp_path / "out" / "archive.zip"
-    with pytest.raises(SinkscopeError, match=r"results/table\.csv: was changed while"):
+    with pytest.raises(SinkscopeError, match=r"results/table\.csv: changed while"):
         write_zip(out, [known], [], lambda n_bytes: None)
     assert list(out.parent.iterdir()) == []
 

@@ -175,7 +175,7 @@ def test_a_document_of_one_token_has_a_cell():
 def test_a_text_that_a_tokenizer_drops_in_full_is_an_error(minilm):
     """BERT's cleaning leaves nothing of zero-width spaces, which are no white space to Python."""
     bare = replace(minilm, row=replace(minilm.row, add_special_tokens="false"))
-    with pytest.raises(SinkscopeError, match="document 'essay': model 'minilm' makes no token"):
+    with pytest.raises(SinkscopeError, match="document 'essay': model 'minilm' reads no token"):
         tiny.analyser(bare).analyse(document("\u200b"))
 
 

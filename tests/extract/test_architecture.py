@@ -79,7 +79,7 @@ def test_neither_a_masked_nor_a_causal_language_model_needs_its_family():
         ("xlnet", "computes its attention in model-specific code"),
         ("mamba", "MambaModel has no attention with softmax"),
         ("rwkv", "RwkvModel has no attention with softmax"),
-        ("vit", "'vit' is not a model of text"),
+        ("vit", "'vit' is not a text model"),
         ("dots3_note", "the configuration of 'dots3_note' has no num_attention_heads"),
     ],
 )

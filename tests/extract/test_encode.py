@@ -192,7 +192,7 @@ def test_a_model_without_a_longest_input_takes_everything():
 def test_a_text_without_a_token_is_an_error():
     tokenizer = tiny.byte_tokenizer()
     tokenizer.backend_tokenizer.normalizer = None
-    with pytest.raises(SinkscopeError, match="document 'essay': model 'llama' makes no token"):
+    with pytest.raises(SinkscopeError, match="document 'essay': model 'llama' reads no token"):
         encoded(tokenizer, "")
 
 

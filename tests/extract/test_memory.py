@@ -48,7 +48,7 @@ def test_blocks_are_halved_until_a_document_fits_and_stay_so(name, capfd):
 
 def test_where_the_smallest_blocks_are_too_large_the_document_is_refused():
     made = analyser("gpt2", 0)
-    with pytest.raises(SinkscopeError, match="want of GPU memory") as caught:
+    with pytest.raises(SinkscopeError, match="out of GPU memory") as caught:
         made.analyse(DOCUMENT)
     assert "Traceback" not in str(caught.value)
     assert made.workspace.share == LEAST_SHARE
@@ -57,6 +57,6 @@ def test_where_the_smallest_blocks_are_too_large_the_document_is_refused():
 def test_several_documents_are_first_taken_one_by_one():
     made = analyser("gpt2", 1 / 2)
     together = [DOCUMENT, Document("e", "e.txt", None, DOCUMENT.text[::-1])]
-    with pytest.raises(SinkscopeError, match="want of GPU memory"):
+    with pytest.raises(SinkscopeError, match="out of GPU memory"):
         made.analyse_together(Batch(together, [made.encode(one) for one in together]))
     assert made.workspace.share == 1

@@ -77,7 +77,7 @@ def test_a_package_that_is_not_installed_is_an_error_with_the_command(tmp_path):
 
 
 def test_a_package_without_weights_is_an_error(tmp_path):
-    with pytest.raises(SinkscopeError, match="model 'm': the package 'pytest' carries no weights"):
+    with pytest.raises(SinkscopeError, match="model 'm': the package 'pytest' has no weights"):
         find_weights("m", "package:pytest", tmp_path)
 
 
@@ -94,7 +94,7 @@ def test_a_package_with_safetensors_is_loaded(tmp_path, installed):
 
 def test_onnx_counts_as_weights_where_its_tokenizer_is_beside_it(tmp_path, installed):
     installed("only-onnx", {"m.onnx": b"x"})
-    with pytest.raises(SinkscopeError, match=r"carries no weights .*ONNX with a tokenizer\.json"):
+    with pytest.raises(SinkscopeError, match=r"has no weights .*ONNX with a tokenizer\.json"):
         find_weights("m", "package:only-onnx", tmp_path)
     module = installed("some-onnx", {"m.onnx": b"x", "tokenizer.json": b"{}"})
     weights = find_weights("m", "package:some-onnx", tmp_path)

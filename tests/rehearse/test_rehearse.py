@@ -227,7 +227,7 @@ def test_rows_beside_a_learned_sink_sum_to_1_with_it():
 
 
 @pytest.mark.parametrize(
-    ("device", "sentence"), [("tpu", "there is no device 'tpu'"), ("cuda", "torch sees no GPU")]
+    ("device", "sentence"), [("tpu", "'tpu' is not a device"), ("cuda", "torch sees no GPU")]
 )
 def test_a_device_that_is_not_there_is_one_sentence(published, device, sentence):
     if device == "cuda" and torch.cuda.is_available():

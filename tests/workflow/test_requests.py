@@ -149,7 +149,7 @@ def test_check_says_what_is_stale_and_why(project):
     config.write_text(config.read_text().replace("window: 64", "window: 32"))
     done = check(project)
     assert done.returncode == 1
-    assert "made from other settings.window: 64, now 32" in done.stdout
+    assert "computed from other settings.window: 64, now 32" in done.stdout
     config.write_text(config.read_text().replace("- norms\n", ""))
     done = check(project)
     assert "stale: results/made/norms." in done.stdout
@@ -161,7 +161,7 @@ def test_a_table_that_is_damaged_is_named_where_it_is_read_and_made_again(projec
     table.write_bytes(table.read_bytes()[:1000])
     done = project.snakemake("--forcerun", "tables", "--", "tables")
     assert done.returncode != 0
-    sentence = "results/reduced/decoder/heads.parquet: is not a whole Parquet file; run again"
+    sentence = "results/reduced/decoder/heads.parquet: is not a complete Parquet file; run again"
     assert sentence in done.stdout
     assert "Traceback" not in done.stdout
     done = project.snakemake("tables", *OPTIONS)

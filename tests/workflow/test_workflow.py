@@ -183,13 +183,13 @@ def test_a_document_too_long_names_the_limit_and_keeps_the_rest(project):
     done = project.snakemake()
     assert done.returncode == 0, done.stdout
     sentence = "document 'long': 604 tokens, but model 'minilm' takes at most 512"
-    assert f"No result of minilm: {sentence}" in done.stdout
+    assert f"No result for minilm: {sentence}" in done.stdout
     assert set(project.cells()) == {"minilm/one", "minilm/two"}
     page = (project.folder / "reports/run.html").read_text(encoding="utf-8")
     assert "604 tokens, but model" in page
     unread = "config/documents.tsv line 4: document 'empty': texts/empty.txt is empty"
     assert f"left out: {unread}" in done.stdout
-    assert f"No result of minilm: {unread}" in done.stdout
+    assert f"No result for minilm: {unread}" in done.stdout
     assert "is empty; add text or remove it" in page
     assert "2 of 4 cells" in page
     done = project.snakemake("--config", "truncate=True")

@@ -165,7 +165,7 @@ def test_the_summary_counts(build):
 def test_a_missing_package_is_one_sentence(build, tmp_path):
     build({"a": {"1.txt": text("x")}})
     (tmp_path / "a-1.0.tar.gz").unlink()
-    with pytest.raises(SinkscopeError, match=r"a-1\.0\.tar\.gz is not there; download"):
+    with pytest.raises(SinkscopeError, match=r"a-1\.0\.tar\.gz does not exist; download"):
         build_corpus(tmp_path / "sources.tsv", tmp_path, tmp_path / "out", 1, tmp_path / "own")
 
 
