@@ -19,11 +19,10 @@ from sinkscope.charts.channels import (
 )
 from sinkscope.charts.figure import Figure, as_svg
 from sinkscope.charts.forms.bars import bars
-from sinkscope.charts.forms.lines import layer_panels, long, mean_panels
+from sinkscope.charts.forms.lines import mean_panels
 from sinkscope.charts.forms.marks import mark_looks, marks
 from sinkscope.charts.forms.patterns import EDGE, GUIDE, pattern
 from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
-from sinkscope.charts.theme import data_source
 from sinkscope.findings.finding import Finding
 
 LOOKS = {"first": ("#009e73", (1, 0)), "second": ("#8e44dd", (3, 3))}
@@ -48,14 +47,6 @@ def marked(drawing, mark):
     return sum(group.count("<path") + group.count("<text") for group in groups)
 
 
-def test_lines_are_drawn_in_a_panel_per_model():
-    drawing = svg(layer_panels(DRAWN, alt.Y("value:Q"), LOOKS))
-    assert marked(drawing, "line") == 3
-    assert marked(drawing, "symbol") == DRAWN.height
-    assert ">m</text>" in drawing
-    assert ">n</text>" in drawing
-
-
 def test_a_mean_has_a_band_and_a_point_per_document():
     mean = DRAWN.with_columns(
         document=pl.lit("all documents"), n_documents=pl.lit(2), n_tokens=pl.lit(None),
@@ -69,12 +60,6 @@ def test_a_mean_has_a_band_and_a_point_per_document():
     assert drawing.count(">second</text>") == 1
 
 
-def test_columns_become_lines_and_missing_values_are_left_out():
-    frame = pl.DataFrame({"model": ["m", "m"], "a": [0.1, float("nan")], "b": [None, 0.4]})
-    found = long(frame, {"a": "first", "b": "second"}, ["model"])
-    assert found.rows() == [("m", "first", 0.1), ("m", "second", 0.4)]
-
-
 def test_a_strip_has_a_cell_per_row():
     cells = strip(
         alt.X("layer:O", axis=cell_axis()),
@@ -83,7 +68,7 @@ def test_a_strip_has_a_cell_per_row():
         tips("layer:O", ("value:Q", "", ".2f")),
         base=only(model="m"),
     )
-    drawing = svg(cells.properties(data=data_source(DRAWN)))
+    drawing = svg(cells)
     assert marked(drawing, "rect") == 4
     assert "value (linear)" in drawing
 
@@ -96,7 +81,7 @@ def test_marks_have_one_legend_of_colour_and_shape():
     mark = marks(
         alt.X("value:Q"), rows_axis("model", ["n", "m"]), mark_looks("line", SHAPES), tips("line:N")
     )
-    drawing = svg(mark.properties(data=data_source(DRAWN), width=100, height=60))
+    drawing = svg(mark.properties(width=100, height=60))
     assert marked(drawing, "symbol") == DRAWN.height
     assert drawing.count(">second</text>") == 1
 
@@ -109,7 +94,7 @@ def test_a_bar_has_the_rule_of_its_interval_if_there_is_one():
         alt.X("value:Q"), rows_axis("model", ["n", "m"], grid=False), alt.Color("model:N"),
         tips("model:N"), width=100, height=50, number="datum.value", interval=("low", "high"),
     )  # fmt: skip
-    drawing = svg(bar.properties(data=data_source(data)), data)
+    drawing = svg(bar, data)
     assert marked(drawing, "rect") == 2
     groups = re.findall(r"mark-rule role-mark[^>]*>(.*?)</g>", drawing, re.DOTALL)
     assert sum(group.count("<line") for group in groups) == 1
@@ -129,7 +114,7 @@ def test_bars_have_their_numbers(at_right, number):
         limit=0.3,
         base=only(line="first", layer=1),
     )
-    drawing = svg(bar.properties(data=data_source(DRAWN)))
+    drawing = svg(bar)
     assert marked(drawing, "rect") == 2
     assert marked(drawing, "text") == 2
     assert drawing.count("stroke-dasharray") == 1
@@ -143,7 +128,7 @@ def test_a_pattern_has_its_cells_its_guides_and_its_name():
         only(model="m"), 3, "layer 7", ["query:Q"], is_left=True, guides=guides, marked=(0, 1)
     )
     titled = alt.hconcat(panel, title=panel_title("m", "below"))
-    drawing = svg(alt.concat(titled, data=data_source(data)), data)
+    drawing = svg(titled, data)
     assert marked(drawing, "rect") == 6
     assert drawing.count(GUIDE["color"]) == 2
     assert ">layer 7</text>" in drawing
@@ -152,7 +137,7 @@ def test_a_pattern_has_its_cells_its_guides_and_its_name():
 
 def test_panels_and_pickers_and_layers_are_specifications():
     base = alt.Chart().mark_point().encode(x="layer:Q", y="value:Q")
-    chart = panels(alt.layer(base, threshold(0.5), above("name")), DRAWN, "line", 2, list(LOOKS))
+    chart = panels(alt.layer(base, threshold(0.5), above("name")), "line", 2, list(LOOKS))
     assert chart.to_dict()["facet"]["sort"] == ["first", "second"]
     spec = by_document(base, ["all documents", "one"]).to_dict()
     assert spec["params"][0]["bind"]["options"] == ["all documents", "one"]

@@ -12,7 +12,6 @@ import vl_convert
 from sinkscope.atlas.maps import image, named_maps
 from sinkscope.charts.figure import Figure, as_svg
 from sinkscope.charts.forms import heat_maps as forms
-from sinkscope.charts.theme import rounded
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell, cell_path
 from sinkscope.files import write_json, write_text, written
@@ -132,6 +131,6 @@ def heat_map(cell: Cell, name: str, matrix: np.ndarray, *, log: bool = False) ->
             "Attention from every query (rows) to every key (columns); above, the attention on "
             "every key, mean over queries."
         ),
-        chart=forms.heat_map(forms.Picture(image(matrix, log=log), n_cells, log), drawn),
-        data=rounded(drawn),
+        chart=forms.heat_map(forms.Picture(image(matrix, log=log), n_cells, log)),
+        data=drawn,
     )

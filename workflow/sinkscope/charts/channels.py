@@ -6,21 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
-import polars as pl
 
 from sinkscope.charts.palette import HEAT_STOPS
-from sinkscope.charts.theme import (
-    OF_DOCUMENT,
-    colours,
-    data_source,
-    document_picker,
-    one_row,
-)
+from sinkscope.charts.theme import DATA, OF_DOCUMENT, colours, document_picker, one_row
 
 LINEAR = alt.Scale(domain=[0, 1], range=list(HEAT_STOPS), interpolate="rgb")
 CLAMPED = alt.Scale(domain=[0, 1], range=list(HEAT_STOPS), interpolate="rgb", clamp=True)
 LEGEND = alt.Legend(gradientLength=200, values=[0, 0.5, 1], format=".1f")
 DASHED = [4, 3]  # dashes of a threshold
+# Fields of a tooltip: what a mean is over, and what a point is of.
+N_DOCUMENTS = ("n_documents:Q", "documents")
+OF_ONE = ("document:N", ("n_tokens:Q", "tokens of the document"))
 
 
 def tips(*fields: str | tuple[str, ...]) -> list[alt.Tooltip]:
@@ -31,6 +27,16 @@ def tips(*fields: str | tuple[str, ...]) -> list[alt.Tooltip]:
 
 def tip(field: str, title: str = "", form: str = "") -> alt.Tooltip:
     return alt.Tooltip(field, title=title or alt.Undefined, format=form or alt.Undefined)
+
+
+def estimated(
+    field: str, title: str = "", form: str = ".4f", ends: str | None = None
+) -> list[tuple[str, ...]]:
+    """Fields of a tooltip: a mean and its interval. ends: prefix of low and high; default
+    FIELD_."""
+    prefix = f"{field}_" if ends is None else ends
+    low, high = f"{prefix}low:Q", f"{prefix}high:Q"
+    return [(f"{field}:Q", title, form), (low, "95 % interval from", form), (high, "to", form)]
 
 
 def heat(field: str, title: str, *, clamp: bool = False) -> alt.Color:
@@ -111,15 +117,11 @@ def number_text(base: alt.Chart, number: str, *, at_right: bool = False) -> alt.
 
 
 def panels(
-    chart: alt.Chart | alt.LayerChart,
-    drawn: pl.DataFrame,
-    field: str,
-    columns: int,
-    order: Sequence[str] | None = None,
+    chart: alt.Chart | alt.LayerChart, field: str, columns: int, order: Sequence[str] | None = None
 ) -> alt.FacetChart:
     """Small multiples: one panel per value of `field`, in this order (by default sorted)."""
     facet = alt.Facet(f"{field}:N", title=None, sort=list(order) if order else alt.Undefined)
-    return chart.facet(facet=facet, columns=columns, data=data_source(drawn), spacing=16)
+    return chart.facet(facet=facet, columns=columns, data=DATA, spacing=16)
 
 
 def by_document(chart: Any, documents: Sequence[str], *, filtered: bool = True) -> Any:

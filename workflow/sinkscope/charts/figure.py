@@ -17,7 +17,7 @@ import altair as alt
 import polars as pl
 import vl_convert
 
-from sinkscope.charts.theme import CONFIG, DATA_NAME, SVG_FONT
+from sinkscope.charts.theme import CONFIG, DATA_NAME, SVG_FONT, data_source, rounded
 from sinkscope.files import sha256_of, write_json
 from sinkscope.findings.finding import Finding
 from sinkscope.spreadsheet import as_csv
@@ -30,8 +30,8 @@ AltairChart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart | a
 
 @dataclass(frozen=True)
 class Figure:
-    """chart: has no data of its own; it draws `data` under the name DATA_NAME. subject: the model,
-    if the figure is about one; part of the title.
+    """chart: has no data of its own; it draws `data`, rounded, under the name DATA_NAME. subject:
+    the model, if the figure is about one; part of the title.
 
     finding: a sentence about the data, with its numbers. caption: n, unit and formula. table: its
     cells with the headings first, if pages show a table in place of the chart.
@@ -46,10 +46,15 @@ class Figure:
     subject: str = ""
     table: Sequence[Sequence[str]] | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", rounded(self.data))
+
     def spec(self) -> dict[str, Any]:
         """The Vega-Lite specification; the data are inside, as CSV."""
         title = f"{self.title}: {self.subject}" if self.subject else self.title
-        spec: dict[str, Any] = self.chart.properties(title=title).to_dict()
+        spec: dict[str, Any] = self.chart.properties(
+            title=title, data=data_source(self.data)
+        ).to_dict()
         # Altair leaves parameters of a faceted chart inside, where its own filter cannot see them.
         inside = spec.get("spec", {}).pop("params", [])
         spec["params"] = spec.get("params", []) + inside

@@ -30,45 +30,63 @@ def shown_documents(documents: pl.Series, n_means: int, most: int = MOST_POINTS)
     return [names[place] for place in places] if names else []
 
 
+def with_points(
+    means: pl.DataFrame,
+    rows: pl.DataFrame,
+    documents: pl.DataFrame | None = None,
+    n_means: int | None = None,
+) -> pl.DataFrame:
+    """The means, with the document ALL_DOCUMENTS; then the rows of the documents that are drawn.
+
+    rows: model, document and others. documents: the table of that name, if the rows get n_tokens.
+    n_means: of shown_documents, if it is not the number of means.
+    """
+    shown = shown_documents(rows["document"], means.height if n_means is None else n_means)
+    points = rows.filter(pl.col("document").is_in(shown))
+    if documents is not None:
+        lengths, keys = documents.select("model", "document", "n_tokens"), ["model", "document"]
+        points = points.join(lengths, on=keys, how="left", maintain_order="left")
+    parts = [means.with_columns(document=pl.lit(ALL_DOCUMENTS)), points]
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
 def with_documents(
     means: pl.DataFrame,
     rows: pl.DataFrame,
     by: Sequence[str],
     lines: Mapping[str, str],
-    documents: pl.DataFrame,
+    documents: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """line, `by`, document, n_tokens, value, value_low, value_high, n_documents: the means, and the
     documents behind them. The mean has the document ALL_DOCUMENTS, and the rest no interval.
 
     means: `by`, and COLUMN, COLUMN_low, COLUMN_high, COLUMN_n for the columns of `lines`, as
     means.over_documents returns them. rows: document, `by`, and the columns. lines: column to name
-    of the line. documents: the table of that name, for n_tokens. Values that do not exist are left
-    out.
+    of the line. documents: as of with_points. Values that do not exist are left out.
     """
-    shown = shown_documents(rows["document"], means.height * len(lines))
-    rows = rows.filter(pl.col("document").is_in(shown))
-    parts = []
-    for column, name in lines.items():
-        parts.append(
-            means.select(
-                *by,
-                line=pl.lit(name),
-                document=pl.lit(ALL_DOCUMENTS),
-                value=pl.col(column).cast(pl.Float64),
-                value_low=f"{column}_low",
-                value_high=f"{column}_high",
-                n_documents=f"{column}_n",
-            )
+    n_means = means.height * len(lines)
+    rows = rows.filter(pl.col("document").is_in(shown_documents(rows["document"], n_means)))
+    ends = {"value_low": "{}_low", "value_high": "{}_high", "n_documents": "{}_n"}
+    of_lines = [
+        means.select(
+            *by,
+            line=pl.lit(name),
+            value=pl.col(column).cast(pl.Float64),
+            **{end: form.format(column) for end, form in ends.items()},
         )
-        parts.append(rows.select(*by, "document", line=pl.lit(name), value=column))
-    n_tokens = documents.select("model", "document", "n_tokens")
-    columns = [*by, "line", "document", "n_tokens", "value"]
+        for column, name in lines.items()
+    ]
+    of_rows = [
+        rows.select(*by, "document", line=pl.lit(name), value=column)
+        for column, name in lines.items()
+    ]
+    lines_of, rows_of = (pl.concat(some, how="vertical_relaxed") for some in (of_lines, of_rows))
+    drawn = with_points(lines_of, rows_of, documents, n_means)
+    columns = ["line", "document", "n_tokens", "value", *ends]
     return (
-        pl.concat(parts, how="diagonal_relaxed")
-        .with_columns(pl.col("value").fill_nan(None))
+        drawn.with_columns(pl.col("value").fill_nan(None))
         .drop_nulls("value")
-        .join(n_tokens, on=["model", "document"], how="left")
-        .select(*columns, "value_low", "value_high", "n_documents")
+        .select(*by, *(name for name in columns if name in drawn.columns))
         .sort(*by, "line", pl.col("document") != ALL_DOCUMENTS, "document")
     )
 

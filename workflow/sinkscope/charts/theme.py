@@ -11,6 +11,7 @@ from typing import Any
 
 import altair as alt
 import polars as pl
+import polars.selectors as cs
 
 DATA_NAME = "drawn"
 ALL_DOCUMENTS = "all documents"
@@ -78,9 +79,13 @@ CONFIG: dict[str, Any] = {
 }
 
 
+DATA = alt.NamedData(name=DATA_NAME)  # of a chart whose figure adds types and values
+
+
 def data_source(frame: pl.DataFrame) -> alt.NamedData:
     """The data of a chart: `frame` under DATA_NAME, with its types. Figure.spec adds the values."""
-    parse = {name: "number" if kind.is_numeric() else "string" for name, kind in _types(frame)}
+    kinds = frame.schema.items()
+    parse = {name: "number" if kind.is_numeric() else "string" for name, kind in kinds}
     return alt.NamedData(name=DATA_NAME, format=alt.CsvDataFormat(type="csv", parse=parse))
 
 
@@ -89,20 +94,14 @@ def one_row() -> alt.Data:
     return alt.Data(values=[{}])
 
 
-def _types(frame: pl.DataFrame) -> list[tuple[str, pl.DataType]]:
-    return list(frame.schema.items())
-
-
 def known(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with null in place of NaN."""
-    floats = [name for name, kind in frame.schema.items() if kind.is_float()]
-    return frame.with_columns(pl.col(floats).fill_nan(None))
+    return frame.with_columns(cs.float().fill_nan(None))
 
 
 def rounded(frame: pl.DataFrame) -> pl.DataFrame:
     """Floats rounded to six decimals, as they are drawn and offered as CSV; NaN becomes null."""
-    floats = [name for name, kind in frame.schema.items() if kind.is_float()]
-    return known(frame).with_columns(pl.col(floats).round(6))
+    return known(frame).with_columns(cs.float().round(6))
 
 
 def limits(values: pl.Series) -> list[float]:

@@ -8,7 +8,7 @@ import polars as pl
 from sinkscope import words
 from sinkscope.charts.channels import tips
 from sinkscope.charts.figure import Figure
-from sinkscope.charts.theme import data_source, rounded
+from sinkscope.charts.theme import rounded
 from sinkscope.compare.changes import BY_INTERVALS, TableChanges
 from sinkscope.findings.finding import Finding
 
@@ -58,7 +58,7 @@ def figure(table: TableChanges) -> Figure | None:
         title=f"{table.name}: run A against run B",
         finding=Finding(FINDING, facts),
         caption=caption(table, drawn.height),
-        chart=points.properties(data=data_source(drawn), width=420, height=320),
+        chart=points.properties(width=420, height=320),
         data=drawn,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import altair as alt
 import polars as pl
 
-from sinkscope.charts.channels import only, tips
+from sinkscope.charts.channels import OF_ONE, estimated, only, tips
 from sinkscope.charts.forms.bars import TOKEN_AXIS, bars, document_points
 from sinkscope.charts.forms.lines import IS_MEAN
 from sinkscope.charts.palette import CLASS_COLOURS
@@ -70,9 +70,7 @@ def key_bars(
             "token:N",
             ("key_class:N", "key class"),
             ("count:Q", "", ","),
-            ("share:Q", "", ".2%"),
-            ("low:Q", "95 % interval from", ".2%"),
-            ("high:Q", "to", ".2%"),
+            *estimated("share", form=".2%", ends=""),
             ("n_tied:Q", "near ties", ","),
         ),
         width=width,
@@ -85,9 +83,12 @@ def key_bars(
     tied = base.transform_calculate(untied="datum.share * (1 - datum.n_tied / datum.count)")
     paler = tied.mark_bar(height={"band": 0.7}, color="white", opacity=0.5, tooltip=False)
     tooltip = tips(
-        "token:N", ("key_class:N", "key class"), "document:N",
-        ("n_tokens:Q", "tokens of the document"), ("count:Q", "", ","), ("share:Q", "", ".2%"),
-    )  # fmt: skip
+        "token:N",
+        ("key_class:N", "key class"),
+        *OF_ONE,
+        ("count:Q", "", ","),
+        ("share:Q", "", ".2%"),
+    )
     points = document_points(x, y, tooltip, base=every)
     return whole + paler.encode(x=alt.X("untied:Q"), x2="share:Q", y=y) + points
 

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import altair as alt
-import polars as pl
 
 from sinkscope.charts.channels import panel_title
 from sinkscope.charts.palette import HEAT_FLOOR, HEAT_STOPS
-from sinkscope.charts.theme import data_source
 
 SIDE, LEAST = 640, 240  # pixels of the drawn map
 SMALL = 128  # pixels of a small one
@@ -31,24 +29,20 @@ class Picture:
     log: bool = False
 
 
-def heat_map(picture: Picture, drawn: pl.DataFrame) -> alt.VConcatChart:
-    """drawn: one row per cell of a side: at (middle of the cell), received (mean over queries),
+def heat_map(picture: Picture) -> alt.VConcatChart:
+    """Draws one row per cell of a side: at (middle of the cell), received (mean over queries),
     token (empty for cells without a label)."""
     n = picture.n_cells
     side = max(LEAST, min(SIDE, n * 12))
     strip = received(n, side).properties(width=side, height=STRIP)
     layers = [pixels(picture), legend(log=picture.log), queries(n)]
     drawn_map = alt.LayerChart(layer=layers, width=side, height=side)
-    return alt.vconcat(strip, drawn_map, spacing=6, data=data_source(drawn))
+    return alt.vconcat(strip, drawn_map, spacing=6)
 
 
-def small_maps(
-    pictures: Mapping[tuple[str, str], Picture], columns: int, drawn: pl.DataFrame
-) -> alt.ConcatChart:
-    """Images side by side, each below its name and a second line, with one legend.
-
-    pictures: by name and second line. drawn: the numbers behind them, which no mark shows.
-    """
+def small_maps(pictures: Mapping[tuple[str, str], Picture], columns: int) -> alt.ConcatChart:
+    """Images side by side, each below its name and a second line, with one legend. pictures: by
+    name and second line."""
     panels: list[alt.LayerChart] = []
     for (name, second), picture in pictures.items():
         n = picture.n_cells
@@ -56,8 +50,7 @@ def small_maps(
         layers = [pixels(picture), *([legend(log=False)] if not panels else [])]
         title = panel_title(name, second)
         panels.append(alt.LayerChart(layer=layers, width=side, height=side, title=title))
-    chart = alt.concat(*panels, columns=columns, spacing=12, data=data_source(drawn))
-    return chart.resolve_scale(color="shared")
+    return alt.concat(*panels, columns=columns, spacing=12).resolve_scale(color="shared")
 
 
 def received(n: int, side: int) -> alt.LayerChart:

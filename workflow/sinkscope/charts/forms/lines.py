@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.channels import N_DOCUMENTS, OF_ONE, estimated, panels, tips
 from sinkscope.charts.theme import ALL_DOCUMENTS
 
 Look = tuple[str, tuple[int, ...]]  # colour, dash
@@ -98,21 +98,11 @@ def layer_axis_of_panel() -> alt.X:
     return x.axis(format="d", tickMinStep=1, tickCount=6)
 
 
-def layer_panels(
-    drawn: pl.DataFrame, y: alt.Y, by_name: Mapping[str, Look], columns: int = 3
-) -> alt.FacetChart:
-    """One panel per model, each with its own layers along x. drawn: model, layer, line, value."""
-    tooltip = tips("model:N", "line:N", "layer:Q", ("value:Q", "", ".4f"))
-    line = lines(
-        layer_axis_of_panel(), y, line_looks("line", by_name), tooltip, width=200, height=130
-    )
-    return panels(line, drawn, "model", columns).resolve_scale(x="independent")
-
-
 def mean_panels(
     drawn: pl.DataFrame, y: alt.Y, by_name: Mapping[str, Look], columns: int = 3
 ) -> alt.FacetChart:
-    """The same for means over documents. drawn: returned by of_documents.with_documents."""
+    """One panel per model, each with its own layers along x. drawn: returned by
+    of_documents.with_documents."""
     line = mean_lines(
         layer_axis_of_panel(),
         y,
@@ -123,29 +113,9 @@ def mean_panels(
         height=130,
         has_intervals=drawn["value_low"].count() > 0,
     )
-    return panels(line, drawn, "model", columns).resolve_scale(x="independent")
+    return panels(line, "model", columns).resolve_scale(x="independent")
 
 
 def mean_tips(field: str, line: str | tuple[str, str] = "line:N") -> list[alt.Tooltip]:
     """The tooltip of a mean and of a document. line: the field that distinguishes lines."""
-    return tips(
-        "model:N",
-        line,
-        "layer:Q",
-        (f"{field}:Q", "", ".4f"),
-        (f"{field}_low:Q", "95 % interval from", ".4f"),
-        (f"{field}_high:Q", "to", ".4f"),
-        ("n_documents:Q", "documents"),
-        "document:N",
-        ("n_tokens:Q", "tokens of the document"),
-    )
-
-
-def long(frame: pl.DataFrame, lines: Mapping[str, str], by: list[str]) -> pl.DataFrame:
-    """`by`, line, value: columns of `frame` as lines. lines: column to name of the line."""
-    return (
-        frame.select(*by, *(pl.col(column).alias(name) for column, name in lines.items()))
-        .unpivot(list(lines.values()), index=by, variable_name="line", value_name="value")
-        .with_columns(pl.col("value").fill_nan(None))
-        .drop_nulls("value")
-    )
+    return tips("model:N", line, "layer:Q", *estimated(field), N_DOCUMENTS, *OF_ONE)

@@ -55,6 +55,7 @@ def mean_marks(
     field: str,
     width: int,
     height: int,
+    size: int = 80,
 ) -> alt.LayerChart:
     """One mark per mean over documents, with the rule of its interval, and a faint point per
     document. field: what x shows; the interval is in FIELD_low and FIELD_high."""
@@ -65,6 +66,6 @@ def mean_marks(
     layers = [
         point.encode(x=x, y=y, color=color, tooltip=list(tooltip)),
         interval_rule(base.encode(y=y, color=color), f"{field}_low", f"{field}_high"),
-        marks(x, y, look, tooltip, base=base),
+        marks(x, y, look, tooltip, base=base, size=size),
     ]
     return alt.LayerChart(layer=layers, width=width, height=height)

@@ -9,13 +9,13 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.channels import OF_ONE, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import TOKEN_AXIS, bars, document_points
 from sinkscope.charts.forms.lines import IS_MEAN
 from sinkscope.charts.of_counts import with_documents, with_intervals
 from sinkscope.charts.of_documents import behind
-from sinkscope.charts.theme import ALL_DOCUMENTS, colours, rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS, colours
 from sinkscope.findings.finding import Finding
 
 PUBLISHED, PADDED, REAL = (
@@ -41,16 +41,18 @@ def figure(tables: Tables) -> Figure | None:
     if padded.is_empty():
         return None
     shown = counted_twice(printed_bars(tables["claims"]), padded, real)
-    drawn = rounded(of_documents(shown, tables))
+    drawn = of_documents(shown, tables)
     order = alt.EncodingSortField("order", op="max", order="descending")
     y = alt.Y("token:N", title=None, sort=order, axis=TOKEN_AXIS)
     x = alt.X("share:Q", title="share of max keys", axis=alt.Axis(format="%", tickCount=5))
     y, place = y.scale(paddingInner=0.25), alt.YOffset("counting:N", sort=list(COUNTINGS))
     tooltip = tips(
-        ("panel:N", "model"), "token:N", "counting:N", ("share:Q", "", ".2%"),
-        ("low:Q", "95 % interval from", ".2%"), ("high:Q", "to", ".2%"),
-        "document:N", ("n_tokens:Q", "tokens of the document"),
-    )  # fmt: skip
+        ("panel:N", "model"),
+        "token:N",
+        "counting:N",
+        *estimated("share", form=".2%", ends=""),
+        *OF_ONE,
+    )
     bar = bars(
         x,
         y,
@@ -81,9 +83,7 @@ def figure(tables: Tables) -> Figure | None:
             "Unit: share of all max keys, or of those of the document."
         ),
         # Tokens of different lengths move the panels of a column: each has an axis of its own.
-        chart=panels(bar, drawn, "panel", 2)
-        .resolve_scale(y="independent")
-        .resolve_axis(x="independent"),
+        chart=panels(bar, "panel", 2).resolve_scale(y="independent").resolve_axis(x="independent"),
         data=drawn,
     )
 

@@ -9,10 +9,9 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import interval_rule, rows_axis, tips
+from sinkscope.charts.channels import N_DOCUMENTS, estimated, interval_rule, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.marks import Look, mark_looks, marks
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.claims.summary import NOTES, parts
 from sinkscope.findings.finding import Finding
 
@@ -33,7 +32,7 @@ FINDING = (
 
 def figure(tables: Tables) -> Figure | None:
     """None if no claim has such a number."""
-    drawn = rounded(compared(tables["claims"]))
+    drawn = compared(tables["claims"])
     if drawn.is_empty():
         return None
     n_numbers = drawn["label"].n_unique()
@@ -45,11 +44,8 @@ def figure(tables: Tables) -> Figure | None:
         alt.X("value:Q", title="published and measured number").scale(domain=[0, 1]),
         y,
         look,
-        tips(
-            ("label:N", "claim"), ("kind:N", "number"), "model:N", ("value:Q", "", ".4f"),
-            ("low:Q", "95 % interval from", ".4f"), ("high:Q", "to", ".4f"),
-            ("n_documents:Q", "documents"),
-        ),
+        tips(("label:N", "claim"), ("kind:N", "number"), "model:N", *estimated("value", ends=""),
+             N_DOCUMENTS),
     )  # fmt: skip
     chart = alt.LayerChart(layer=[rule, mark])
     return Figure(
@@ -66,7 +62,7 @@ def figure(tables: Tables) -> Figure | None:
             f"over documents. n = {words.counted(n_numbers, 'number')}. Unit: share or part of "
             "attention, as in the claim."
         ),
-        chart=chart.properties(data=data_source(drawn), width=460, height=22 * n_numbers),
+        chart=chart.properties(width=460, height=22 * n_numbers),
         data=drawn,
     )
 

@@ -9,11 +9,11 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.channels import N_DOCUMENTS, OF_ONE, estimated, panels, tips
 from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
 from sinkscope.charts.forms.marks import Look, mark_looks
-from sinkscope.charts.of_documents import shown_documents
-from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
+from sinkscope.charts.of_documents import with_points
+from sinkscope.charts.theme import ALL_DOCUMENTS
 
 ALL = "all models"
 # Colours and shapes of masks, in the order of the fraction of pairs that they keep.
@@ -36,27 +36,15 @@ def drawn_costs(costs: pl.DataFrame, table: pl.DataFrame, value: str) -> pl.Data
     columns = ["model", "mask", "is_control", "share_of_pairs", value]
     ends = [f"{value}_low", f"{value}_high", "n_documents"]
     rows = costs.filter(pl.col("mask") != "dense").drop_nulls(value).sort(*columns[:3])
-    of_all = pl.lit(ALL_DOCUMENTS).alias("document")
-    parts = [
-        rows.select(pl.col("model").alias("panel"), *columns, of_all, *ends),
-        of_documents(table, rows.height).select(
-            pl.col("model").alias("panel"), *columns, "document", "n_tokens"
-        ).drop_nulls(value),
-    ]  # fmt: skip
-    if rows["model"].n_unique() > 1:
-        parts.append(rows.select(pl.lit(ALL).alias("panel"), *columns, of_all))
-    return rounded(pl.concat(parts, how="diagonal_relaxed"))
-
-
-def of_documents(table: pl.DataFrame, n_means: int) -> pl.DataFrame:
-    """The rows of the table masks of the documents that are drawn, except dense ones, with
-    loss_change."""
-    shown = shown_documents(table["document"], n_means)
-    rows = table.filter(pl.col("document").is_in(shown))
-    dense = rows.filter(pl.col("mask") == "dense").select("model", "document", dense="loss")
-    changed = rows.filter(pl.col("mask") != "dense").join(dense, on=["model", "document"])
-    order = ("model", "mask", "is_control", "document")
-    return changed.with_columns(loss_change=pl.col("loss") - pl.col("dense")).sort(order)
+    dense = table.filter(pl.col("mask") == "dense").select("model", "document", dense="loss")
+    changed = table.filter(pl.col("mask") != "dense").join(dense, on=["model", "document"])
+    changed = changed.with_columns(loss_change=pl.col("loss") - pl.col("dense")).drop_nulls(value)
+    changed = changed.select(*columns, "document", "n_tokens").sort(*columns[:3], "document")
+    drawn = with_points(rows.select(*columns, *ends), changed).with_columns(panel="model")
+    if rows["model"].n_unique() < 2:
+        return drawn
+    of_all = rows.select(*columns, panel=pl.lit(ALL), document=pl.lit(ALL_DOCUMENTS))
+    return pl.concat([drawn, of_all], how="diagonal_relaxed")
 
 
 def masks_in_order(costs: pl.DataFrame) -> list[str]:
@@ -79,10 +67,13 @@ def cost_panels(drawn: pl.DataFrame, masks: Sequence[str], y: alt.Y, value: str)
     x = alt.X("share_of_pairs:Q", title="fraction of pairs kept").scale(domain=[0, 1])
     x = x.axis(format=".1f", tickCount=5)
     tooltip = tips(
-        *("model:N", "mask:N", ("is_control:N", "control"), ("share_of_pairs:Q", "pairs", ".3f")),
-        *((f"{value}:Q", "", ".4f"), (f"{value}_low:Q", "95 % interval from", ".4f")),
-        *((f"{value}_high:Q", "to", ".4f"), ("n_documents:Q", "documents")),
-        *("document:N", ("n_tokens:Q", "tokens of the document")),
+        "model:N",
+        "mask:N",
+        ("is_control:N", "control"),
+        ("share_of_pairs:Q", "pairs", ".3f"),
+        *estimated(value),
+        N_DOCUMENTS,
+        *OF_ONE,
     )
     color = look["color"]
     base = alt.Chart().transform_filter(IS_MEAN).encode(x=x)
@@ -103,4 +94,4 @@ def cost_panels(drawn: pl.DataFrame, masks: Sequence[str], y: alt.Y, value: str)
     ]
     chart = alt.LayerChart(layer=layers, width=200, height=150)
     models = drawn["model"].unique().sort().to_list()
-    return panels(chart, drawn, "panel", 3, [*models, ALL])
+    return panels(chart, "panel", 3, [*models, ALL])

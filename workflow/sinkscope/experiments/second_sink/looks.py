@@ -9,10 +9,10 @@ import altair as alt
 import polars as pl
 
 from sinkscope.charts.figure import Tables
-from sinkscope.charts.forms.lines import Look, layer_panels, long, mean_panels
+from sinkscope.charts.forms.lines import Look, mean_panels
 from sinkscope.charts.of_documents import with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
-from sinkscope.charts.theme import limits, rounded
+from sinkscope.charts.theme import limits
 from sinkscope.experiments.second_sink.constants import OWN
 
 MASS = (
@@ -38,10 +38,10 @@ LOOKS: dict[str, Look] = {
 def lines(layers: pl.DataFrame, names: LineNames) -> pl.DataFrame:
     """model, layer, line, value. layers: second_sink_layers."""
     parts = [
-        long(layers.filter(pl.col("mark") == mark), {column: name}, ["model", "layer"])
+        layers.filter(mark=mark).select("model", "layer", line=pl.lit(name), value=column)
         for (mark, column), name in names.items()
     ]
-    return rounded(pl.concat(parts).sort("model", "layer", "line"))
+    return pl.concat(parts).drop_nulls("value").sort("model", "layer", "line")
 
 
 def mean_lines(tables: Tables, names: LineNames) -> pl.DataFrame:
@@ -53,10 +53,9 @@ def mean_lines(tables: Tables, names: LineNames) -> pl.DataFrame:
     by, parts = ["model", "layer"], []
     for (mark, column), name in names.items():
         chosen = pl.col("is_own") if mark == OWN else pl.col("mark") == mark
-        rows = tables["second_sink"].filter(chosen)
-        mean = means.filter(pl.col("mark") == mark)
+        mean, rows = means.filter(mark=mark), tables["second_sink"].filter(chosen)
         parts.append(with_documents(mean, rows, by, {column: name}, tables["documents"]))
-    return rounded(pl.concat(parts).sort(*by, "line", maintain_order=True))
+    return pl.concat(parts).sort(*by, "line", maintain_order=True)
 
 
 def of_lines(names: LineNames) -> dict[str, Look]:
@@ -65,9 +64,7 @@ def of_lines(names: LineNames) -> dict[str, Look]:
 
 
 def cosine_panels(drawn: pl.DataFrame, names: LineNames, title: str) -> alt.FacetChart:
-    """Lines of cosines, returned by lines or mean_lines. The axis runs from 0, or from the tenth
-    below the lowest value, to 1."""
+    """Lines of cosines. The axis runs from 0, or from the tenth below the lowest value, to 1."""
     lowest = math.floor(min(0.0, limits(drawn["value"])[0]) * 10) / 10
     y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=[lowest, 1], nice=False))
-    form = mean_panels if "document" in drawn.columns else layer_panels
-    return form(drawn, y, of_lines(names))
+    return mean_panels(drawn, y, of_lines(names))

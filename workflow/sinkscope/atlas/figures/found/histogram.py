@@ -10,12 +10,12 @@ import polars as pl
 from sinkscope import means, words
 from sinkscope.atlas.figures.compared import in_order, with_titles
 from sinkscope.atlas.figures.max_keys import class_colours
-from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.channels import OF_ONE, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
 from sinkscope.charts.of_documents import behind, shown_documents
 from sinkscope.charts.select import documents_in, rows_where
-from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS
 from sinkscope.findings.finding import Finding
 from sinkscope.tables.read import queried
 
@@ -51,7 +51,7 @@ def figure(tables: Tables) -> Figure | None:
         return None
     titles = in_order(tables)
     parts = [sums.with_columns(document=pl.lit(ALL_DOCUMENTS)), points(sums, single, documents)]
-    drawn = rounded(with_titles(pl.concat(parts, how="diagonal_relaxed"), titles))
+    drawn = with_titles(pl.concat(parts, how="diagonal_relaxed"), titles)
     n_documents = documents["document"].n_unique()
     return Figure(
         name="found_sinks_histogram",
@@ -163,14 +163,14 @@ def chart(drawn: pl.DataFrame, titles: list[str]) -> alt.FacetChart:
     x = alt.X("mass:Q", title="mass", scale=scale, axis=alt.Axis(tickCount=3))
     y = alt.Y("share_of_max_keys:Q", title="share of max keys", scale=scale)
     tooltip = tips(
-        "model:N", "layer:Q", "token:N", ("key_class:N", "key class"),
-        ("mass:Q", "", ".4f"),
-        ("mass_low:Q", "95 % interval from", ".4f"), ("mass_high:Q", "to", ".4f"),
-        ("share_of_max_keys:Q", "share of max keys", ".4f"),
-        ("share_of_max_keys_low:Q", "95 % interval from", ".4f"),
-        ("share_of_max_keys_high:Q", "to", ".4f"),
-        "document:N", ("n_tokens:Q", "tokens of the document"),
-    )  # fmt: skip
+        "model:N",
+        "layer:Q",
+        "token:N",
+        ("key_class:N", "key class"),
+        *estimated("mass"),
+        *estimated("share_of_max_keys", "share of max keys"),
+        *OF_ONE,
+    )
     color = class_colours(drawn["key_class"])
     mark, point = (
         alt.Chart()
@@ -180,4 +180,4 @@ def chart(drawn: pl.DataFrame, titles: list[str]) -> alt.FacetChart:
         for which, size, opacity in ((IS_MEAN, 45, 0.7), (IS_DOCUMENT, 12, POINT))
     )
     layered = alt.LayerChart(layer=[point, mark], width=150, height=150)
-    return panels(layered, drawn, "panel", 4, titles)
+    return panels(layered, "panel", 4, titles)

@@ -13,7 +13,7 @@ from sinkscope.charts.channels import tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import colours, data_source, rounded
+from sinkscope.charts.theme import colours
 from sinkscope.findings.finding import Finding
 
 KINDS = {"both": "#009e73", "attention alone": "#0072b2", "state alone": "#cc79a7"}
@@ -41,7 +41,7 @@ def figure(tables: Tables) -> Figure | None:
     counts = counts.with_columns(share=share, order=order).sort("model", "order")
     n_of = dict(rows.group_by("model").agg(pl.len()).rows())
     titles = {model: f"{title}, n = {n_of.get(model, 0):,}" for model, title in titles.items()}
-    drawn = rounded(with_titles(counts, titles))
+    drawn = with_titles(counts, titles)
     x = alt.X(
         "share:Q", title="share of the keys that either rule names", axis=alt.Axis(format="%")
     )
@@ -66,7 +66,7 @@ def figure(tables: Tables) -> Figure | None:
             f"{words.integer(rows.height)} in all, of {documents_in(tables['documents'])} per "
             "model. Unit: share of the model's n."
         ),
-        chart=chart.properties(data=data_source(drawn)),
+        chart=chart,
         data=drawn,
     )
 

@@ -10,11 +10,10 @@ import polars as pl
 from sinkscope import means, words
 from sinkscope.atlas.figures.compared import in_order, with_titles
 from sinkscope.atlas.figures.max_keys import class_colours
-from sinkscope.charts.channels import heat, only, panel_title, rows_axis, tips
+from sinkscope.charts.channels import estimated, heat, only, panel_title, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
 from sinkscope.charts.select import axis_length, documents_in, rows_where
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import SPECIAL_CLASSES
 from sinkscope.tables.read import queried
@@ -50,7 +49,7 @@ def figure(tables: Tables) -> Figure | None:
     strongest = strongest_of(sinks)
     unlisted = sinks.filter(~pl.col("key_class").is_in(FIRST_AND_SPECIAL))
     both = pl.concat([masses, strongest], how="diagonal").sort("panel_name", *BY)
-    drawn = rounded(with_titles(both, titles))
+    drawn = with_titles(both, titles)
     return Figure(
         name="found_sinks_models",
         title="How much attention sinks take, layer by layer",
@@ -124,11 +123,7 @@ def chart(drawn: pl.DataFrame, titles: list[str]) -> alt.VConcatChart:
     x = alt.X("layer:O", title=None, axis=cell_axis(labels=False), scale=layers)
     last = alt.X("layer:O", title="layer", axis=cell_axis(), scale=layers)
     y = rows_axis("panel", titles, grid=False)
-    mass = tips(
-        "model:N", "layer:Q", ("mass:Q", "sink mass", ".4f"),
-        ("mass_low:Q", "95 % interval from", ".4f"), ("mass_high:Q", "to", ".4f"),
-        ("mass_n:Q", "documents"),
-    )  # fmt: skip
+    mass = tips("model:N", "layer:Q", *estimated("mass", "sink mass"), ("mass_n:Q", "documents"))
     token = tips("model:N", "layer:Q", "token:N", ("key_class:N", "key class"))
     classes = class_colours(drawn.drop_nulls("key_class")["key_class"])
     parts = [
@@ -143,5 +138,5 @@ def chart(drawn: pl.DataFrame, titles: list[str]) -> alt.VConcatChart:
         for name, at, color, tooltip in parts
     )
     masses = alt.vconcat(found, listed, spacing=16)
-    both = alt.vconcat(masses, strongest, spacing=20, data=data_source(drawn))
+    both = alt.vconcat(masses, strongest, spacing=20)
     return both.resolve_scale(color="independent")

@@ -15,7 +15,6 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import TOKEN_AXIS
 from sinkscope.charts.forms.strips import cell_axis, strip
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.tables.read import queried
 
@@ -44,7 +43,7 @@ def figure(tables: Tables) -> Figure | None:
     if counts.is_empty():
         return None
     shown = most_frequent(counts)
-    drawn = rounded(by_layer(queried(tables, "found_sinks", sinks_in), shown))
+    drawn = by_layer(queried(tables, "found_sinks", sinks_in), shown)
     return Figure(
         name="found_sinks_tokens",
         title="Which tokens become sinks, and where",
@@ -116,9 +115,7 @@ def n_once(counts: pl.DataFrame) -> int:
 
 def chart(drawn: pl.DataFrame, models: list[str]) -> alt.ConcatChart:
     panels = [panel(drawn, model) for model in models]
-    return alt.concat(*panels, columns=COLUMNS, spacing=40, data=data_source(drawn)).resolve_scale(
-        y="independent"
-    )
+    return alt.concat(*panels, columns=COLUMNS, spacing=40).resolve_scale(y="independent")
 
 
 def panel(drawn: pl.DataFrame, model: str) -> alt.LayerChart:

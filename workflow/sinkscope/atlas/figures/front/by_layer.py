@@ -14,7 +14,7 @@ from sinkscope.charts.channels import tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.palette import PART_COLOURS
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import colours, data_source, rounded
+from sinkscope.charts.theme import DATA, colours
 from sinkscope.findings.finding import Finding
 
 LABELS = {
@@ -55,7 +55,7 @@ def figure(tables: Tables) -> Figure | None:
     shares = shares_of_documents(tables)
     mean = over_documents(shares)
     facts = facts_of(tables, shares, mean)
-    drawn = rounded(with_places(in_order(mean, tables)))
+    drawn = with_places(in_order(mean, tables))
     return Figure(
         name="sinks_by_layer",
         title="Where attention goes, layer by layer",
@@ -222,4 +222,4 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
     layered = alt.LayerChart(layer=layers, width=WIDTH, height=HEIGHT)
     # The name is a text, since headers of rows do not align at the right.
     row = alt.Row("model:N", title=None, sort=names, header=alt.Header(labels=False))
-    return layered.facet(row=row, data=data_source(drawn), spacing=7)
+    return layered.facet(row=row, data=DATA, spacing=7)

@@ -12,12 +12,11 @@ from sinkscope.atlas.figures.compared import (
     with_titles,
 )
 from sinkscope.atlas.figures.max_keys import FORMULA, class_colours
-from sinkscope.charts.channels import tips
+from sinkscope.charts.channels import OF_ONE, estimated, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import stacked, stacked_bars
 from sinkscope.charts.of_counts import counts_of, with_documents, with_intervals
 from sinkscope.charts.of_documents import behind
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import KEY_CLASSES
 
@@ -39,7 +38,7 @@ def figure(tables: Tables) -> Figure:
     shares = shares.with_columns(order=place).sort("model", "order")
     every = with_documents(shares, counted, tables["documents"], by, MOST_STRIPS)
     named = with_titles(every, titles).with_columns(name="panel")
-    drawn = rounded(stacked(named, list(titles.values()), "share", "order"))
+    drawn = stacked(named, list(titles.values()), "share", "order")
     words = shares.filter(pl.col("key_class") == "word").select("model", "share").rows()
     on_words = dict.fromkeys(titles, 0.0) | dict(words)
     least = min(titles, key=lambda model: on_words[model])
@@ -51,11 +50,8 @@ def figure(tables: Tables) -> Figure:
             "model:N",
             ("key_class:N", "key class"),
             ("count:Q", "", ","),
-            ("share:Q", "", ".2%"),
-            ("low:Q", "95 % interval from", ".2%"),
-            ("high:Q", "to", ".2%"),
-            "document:N",
-            ("n_tokens:Q", "tokens of the document"),
+            *estimated("share", form=".2%", ends=""),
+            *OF_ONE,
         ),
         width=640,
         opacity=highlighted(),
@@ -72,6 +68,6 @@ def figure(tables: Tables) -> Figure:
             f"{behind(drawn, counted['document'].n_unique(), mark='Tooltip', single=STRIPS)}. "
             "Unit: share of the model's n, or of the document's max keys."
         ),
-        chart=chart.properties(data=data_source(drawn)).add_params(model_picker(titles)),
+        chart=chart.add_params(model_picker(titles)),
         data=drawn,
     )

@@ -18,7 +18,6 @@ from sinkscope.charts.channels import panel_title
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.of_counts import counts_of, with_documents, with_intervals
 from sinkscope.charts.of_documents import behind
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 
 N_TOKENS, N_TOKENS_OF_MANY = 5, 3
@@ -43,7 +42,7 @@ def figure(tables: Tables) -> Figure:
     counted = counts_of(tables, shares)
     most = with_intervals(shares, counted)
     drawn = with_documents(most, counted, tables["documents"])
-    drawn = rounded(drawn.select("model", *COLUMNS))
+    drawn = drawn.select("model", *COLUMNS)
     longest = longest_of(drawn)
     panels = [
         key_bars(drawn, "share of max keys", 250, model=model, longest=longest).properties(
@@ -51,7 +50,7 @@ def figure(tables: Tables) -> Figure:
         )
         for model, title in titles.items()
     ]
-    chart = alt.concat(*panels, columns=2, data=data_source(drawn)).resolve_scale(color="shared")
+    chart = alt.concat(*panels, columns=2).resolve_scale(color="shared")
     return Figure(
         name="max_attention_models",
         title="Top max keys of every model",

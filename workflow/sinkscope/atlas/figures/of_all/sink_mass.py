@@ -15,7 +15,7 @@ from sinkscope.charts.forms.lines import line_looks, mean_lines, mean_tips
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import LINE_DASHES
 from sinkscope.charts.select import documents_in, in_most_documents, rows_where
-from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS
 from sinkscope.findings.finding import Finding
 
 KEY_SETS = ("first_token", "first_terminator", "sinks")
@@ -46,7 +46,7 @@ def figure(tables: Tables) -> Figure:
         tables["documents"],
     ).drop("line")
     both = pl.concat([with_labels(masses), even(mean)], how="diagonal_relaxed")
-    drawn = rounded(with_titles(both, titles))
+    drawn = with_titles(both, titles)
     colours = labels_and_colours([name for name in KEY_SETS if name in set(drawn["key_set"])])
     looks = dict(zip(colours, zip(colours.values(), LINE_DASHES, strict=False), strict=True))
     looks[EVEN] = EVEN_LOOK
@@ -62,7 +62,7 @@ def figure(tables: Tables) -> Figure:
         height=130,
         opacity=highlighted,
     )
-    chart = panels(line, drawn, "panel", 3, list(titles.values())).resolve_scale(x="independent")
+    chart = panels(line, "panel", 3, list(titles.values())).resolve_scale(x="independent")
     return Figure(
         name="sink_mass_models",
         title="Sink mass by layer",

@@ -14,14 +14,13 @@ from sinkscope.atlas.figures.compared import (
     with_titles,
 )
 from sinkscope.atlas.figures.rates import WHY_WINDOW, of_key_zero, windows
-from sinkscope.charts.channels import by_model_colours, panels, tips
+from sinkscope.charts.channels import N_DOCUMENTS, by_model_colours, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars, document_points
 from sinkscope.charts.forms.lines import IS_MEAN, POINT
-from sinkscope.charts.of_documents import shown_documents
+from sinkscope.charts.of_documents import with_points
 from sinkscope.charts.palette import SHARED, model_colours, share_colours
 from sinkscope.charts.select import architectures, rows_where
-from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
 
 FINDING = (
@@ -39,9 +38,7 @@ def figure(tables: Tables) -> Figure:
     at_key_zero = pl.col("key_set") == "first_token"
     scored = rows_where(tables, "sink_rate_documents", at_key_zero)
     of_models = by_model(scored, list(titles))
-    points = of_documents(scored)
-    parts = [of_models.with_columns(document=pl.lit(ALL_DOCUMENTS)), points]
-    drawn = rounded(with_titles(pl.concat(parts, how="diagonal_relaxed"), titles))
+    drawn = with_titles(with_points(of_models, of_documents(scored)), titles)
     order = [words.window_text(window) for window in windows(rates)]
     x = alt.X("rate:Q", title="sink rate at key 0", axis=alt.Axis(format="%"))
     x, y = x.scale(domain=[0, 1]), titles_axis(titles)
@@ -49,14 +46,7 @@ def figure(tables: Tables) -> Figure:
         x,
         y,
         by_model_colours(model_colours(kinds)).legend(None),
-        tips(
-            "model:N",
-            "queries:N",
-            ("n_documents:Q", "documents"),
-            ("rate:Q", "", ".2%"),
-            ("low:Q", "95 % interval from", ".2%"),
-            ("high:Q", "to", ".2%"),
-        ),
+        tips("model:N", "queries:N", N_DOCUMENTS, *estimated("rate", form=".2%", ends="")),
         width=240,
         height=26 * len(titles),
         number="format(datum.rate, '.1%')",
@@ -86,24 +76,16 @@ def figure(tables: Tables) -> Figure:
             "with all layers and heads; rule: 95 % bootstrap interval over documents; points: "
             f"documents. {SHARED if share_colours(kinds) else ''}Unit: percent."
         ),
-        chart=panels(bar, drawn, "queries", 2, order).add_params(model_picker(titles)),
+        chart=panels(bar, "queries", 2, order).add_params(model_picker(titles)),
         data=drawn,
     )
 
 
 def of_documents(scored: pl.DataFrame) -> pl.DataFrame:
-    """model, queries, document, rate of single documents over all layers and heads; evenly chosen
-    ones if there are many. scored: rows of the table sink_rate_documents of key 0."""
-    by = ["model", "window"]
-    shown = shown_documents(scored["document"], scored.select(by).n_unique())
-    return (
-        scored.filter(pl.col("document").is_in(shown))
-        .group_by(*by, "document")
-        .agg(rate=pl.col("n_above").sum() / pl.col("n_heads").sum())
-        .sort(*by, "document")
-        .pipe(with_queries)
-        .drop("window")
-    )
+    """model, queries, document, rate of single documents over all layers and heads. scored: rows
+    of the table sink_rate_documents of key 0."""
+    by, rate = ["model", "window", "document"], pl.col("n_above").sum() / pl.col("n_heads").sum()
+    return with_queries(scored.group_by(by).agg(rate=rate).sort(by)).drop("window")
 
 
 def with_queries(rates: pl.DataFrame) -> pl.DataFrame:

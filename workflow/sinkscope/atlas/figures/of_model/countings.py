@@ -43,6 +43,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
         return None
     drawn = rounded(side_by_side({"tokens": tokens, "padded": padded}, tables))
     counts = {"total": total, "total_padded": total_padded, "at_padding": total_padded - total}
+    labels = list(PANELS.values())
     return Figure(
         name="max_attention_countings",
         title="Two ways to count",
@@ -58,10 +59,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
             f"{behind(drawn, tables['documents'].height, mark='Rule')} (share of their own max "
             "keys). Unit: count, and share of n."
         ),
-        chart=panels(
-            key_bars(drawn, "share of counted queries", 240),
-            *(drawn, "counting", 2, list(PANELS.values())),
-        ),
+        chart=panels(key_bars(drawn, "share of counted queries", 240), "counting", 2, labels),
         data=drawn,
     )
 

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import by_document, tips
+from sinkscope.charts.channels import OF_ONE, by_document, estimated, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
 from sinkscope.charts.of_documents import OF_PICKER, behind
@@ -17,7 +17,6 @@ from sinkscope.charts.theme import (
     ALL_DOCUMENTS,
     BEHIND_MEAN,
     OF_DOCUMENT,
-    data_source,
     layer_axis,
     layer_width,
     rounded,
@@ -76,14 +75,11 @@ def with_band(drawn: pl.DataFrame, n_layers: int) -> alt.LayerChart:
     y = alt.Y("entropy:Q", title=TITLE, scale=alt.Scale(domain=[0, 1]))
     tooltip = tips(
         "layer:Q",
-        ("entropy:Q", "", ".4f"),
-        ("entropy_low:Q", "95 % interval from", ".4f"),
-        ("entropy_high:Q", "to", ".4f"),
+        *estimated("entropy"),
         ("entropy_n:Q", "documents"),
         ("p10:Q", "10 % of heads below", ".4f"),
         ("p90:Q", "10 % of heads above", ".4f"),
-        "document:N",
-        ("n_tokens:Q", "tokens of the document"),
+        *OF_ONE,
     )
     line = mean_lines(
         x, y, {"color": alt.value("#5b7fa6")}, tooltip,
@@ -91,4 +87,4 @@ def with_band(drawn: pl.DataFrame, n_layers: int) -> alt.LayerChart:
     )  # fmt: skip
     heads = alt.Chart().transform_filter(OF_DOCUMENT).mark_area(opacity=0.2, color="#8a8f98")
     heads = heads.encode(x=x, y=alt.Y("p10:Q", title=TITLE), y2="p90:Q", tooltip=tooltip)
-    return alt.LayerChart(data=data_source(drawn), layer=[heads, *line.layer])
+    return alt.LayerChart(layer=[heads, *line.layer])

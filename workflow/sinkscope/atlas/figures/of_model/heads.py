@@ -8,13 +8,13 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import by_document, heat, rows_axis, tips
+from sinkscope.charts.channels import OF_ONE, by_document, estimated, heat, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.marks import mean_marks
 from sinkscope.charts.forms.strips import cell_axis, strip
-from sinkscope.charts.of_documents import behind, shown_documents
+from sinkscope.charts.of_documents import behind, with_points
 from sinkscope.charts.select import axis_length, drawn_documents, with_lengths, with_mean
-from sinkscope.charts.theme import ALL_DOCUMENTS, OF_DOCUMENT, data_source, rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS, OF_DOCUMENT, rounded
 from sinkscope.findings.finding import Finding
 
 COLUMNS = ("layer", "head", "sink_score", "sink_score_low", "sink_score_high")
@@ -42,9 +42,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         tips(
             "layer:O",
             "head:O",
-            ("sink_score:Q", "sink score", ".4f"),
-            ("sink_score_low:Q", "95 % interval from", ".4f"),
-            ("sink_score_high:Q", "to", ".4f"),
+            *estimated("sink_score", "sink score"),
             ("sink_score_n:Q", "documents"),
             "document:N",
         ),
@@ -53,7 +51,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         width=min(760, max(240, n_layers * 26)),
         height=min(560, max(120, n_heads * 18)),
     )
-    chart = alt.vconcat(cells, points(), data=data_source(drawn), spacing=24)
+    chart = alt.vconcat(cells, points(), spacing=24)
     return Figure(
         name="heads",
         title="Sink score of every head",
@@ -80,12 +78,11 @@ def strongest_heads(scores: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
     ordered = means.sort("sink_score", *BY, descending=[True, False, False]).head(N_HEADS)
     named = ordered.with_row_index("rank", offset=1)
     named = named.with_columns(name=pl.format("{}/{}", "layer", "head"))
-    several = table["document"].n_unique() > 1
-    shown = shown_documents(table["document"], N_HEADS) if several else []
-    single = table.filter(pl.col("document").is_in(shown)).drop_nulls("sink_score")
-    single = single.select("document", *BY, "sink_score").sort("document", *BY)
-    placed = single.join(named.select(*BY, "rank", "name"), on=BY, maintain_order="left")
-    return pl.concat([named, placed], how="diagonal_relaxed")
+    if table["document"].n_unique() < 2:
+        return named
+    single = table.select("document", *BY, "sink_score").drop_nulls("sink_score")
+    placed = single.sort("document", *BY).join(named.select(*BY, "rank", "name"), on=BY)
+    return with_points(named, placed, n_means=N_HEADS)
 
 
 def points() -> alt.LayerChart:
@@ -94,12 +91,7 @@ def points() -> alt.LayerChart:
         alt.X("sink_score:Q", title="sink score at key 0").scale(domain=[0, 1]),
         rows_axis("name", alt.EncodingSortField("rank", op="min")),
         {"color": alt.value("#0072b2"), "shape": alt.value("circle")},
-        tips(
-            "layer:O", "head:O", "document:N", ("n_tokens:Q", "tokens of the document"),
-            ("sink_score:Q", "sink score", ".4f"),
-            ("sink_score_low:Q", "95 % interval from", ".4f"),
-            ("sink_score_high:Q", "to", ".4f"),
-        ),
+        tips("layer:O", "head:O", *OF_ONE, *estimated("sink_score", "sink score")),
         field="sink_score",
         width=480,
         height=18 * N_HEADS,

@@ -14,7 +14,6 @@ from sinkscope.atlas.figures.max_keys import class_colours
 from sinkscope.charts.channels import by_document, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.intervals import interval, ratios
 from sinkscope.keys import KEY_CLASSES
@@ -36,10 +35,10 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
     table = tables["last_layer_keys"]
     rows = pl.concat([table.filter(pl.col("document") == name) for name in documents])
     columns = ("document", "layer", "key", "token", "key_class", "received", "share")
-    drawn = rounded(rows.select(columns))
+    drawn = rows.select(columns)
     layer = table["layer"][0]
     charts = [of_keys(drawn), of_classes(drawn)]
-    chart = alt.vconcat(*charts, data=data_source(drawn), spacing=24)
+    chart = alt.vconcat(*charts, spacing=24)
     return Figure(
         name="last_layer",
         title="Last layer, key by key",

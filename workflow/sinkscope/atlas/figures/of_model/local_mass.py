@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import by_document, panels, tips
+from sinkscope.charts.channels import OF_ONE, by_document, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
 from sinkscope.charts.of_documents import OF_PICKER, behind
@@ -48,15 +48,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         alt.Y("mass:Q", title="local mass (part of 1)", scale=alt.Scale(domain=[0, 1])),
         {"color": colours("width", "within w tokens, w =", by_width)},
         tips(
-            "layer:Q",
-            "width:N",
-            "keys:N",
-            ("mass:Q", "", ".4f"),
-            ("mass_low:Q", "95 % interval from", ".4f"),
-            ("mass_high:Q", "to", ".4f"),
-            ("mass_n:Q", "documents"),
-            "document:N",
-            ("n_tokens:Q", "tokens of the document"),
+            "layer:Q", "width:N", "keys:N", *estimated("mass"), ("mass_n:Q", "documents"), *OF_ONE
         ),
         field="mass",
         width=min(layer_width(n_layers), 330),
@@ -76,7 +68,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             f"or one document; {behind(drawn, n_documents, OF_PICKER)}. Unit: part of 1, linear "
             "scale."
         ),
-        chart=by_document(panels(line, drawn, "keys", 2, PANELS), offered, filtered=False),
+        chart=by_document(panels(line, "keys", 2, PANELS), offered, filtered=False),
         data=drawn,
     )
 

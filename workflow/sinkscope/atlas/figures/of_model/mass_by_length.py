@@ -13,7 +13,7 @@ from sinkscope.charts.channels import tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.of_documents import shown_documents
 from sinkscope.charts.select import axis_length, distinct_key_sets
-from sinkscope.charts.theme import colours, data_source, rounded
+from sinkscope.charts.theme import DATA, colours
 from sinkscope.findings.finding import Finding
 
 FINDING = (
@@ -37,7 +37,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
     n_layers, n_documents = axis_length(table, "layer"), table["document"].n_unique()
     rows = with_lengths(table.filter(pl.col("key_set").is_in(key_sets)), tables["documents"])
     shown = shown_documents(rows["document"], n_layers * len(key_sets))
-    drawn = rounded(with_labels(rows.filter(pl.col("document").is_in(shown))))
+    drawn = with_labels(rows.filter(pl.col("document").is_in(shown)))
     return Figure(
         name="mass_by_length",
         title="Attention to first and special tokens, by document",
@@ -92,7 +92,7 @@ def panels(drawn: pl.DataFrame, key_sets: Sequence[str], n_layers: int) -> alt.F
     layered = alt.LayerChart(layer=[even, points], width=width, height=height)
     panel = alt.Facet("layer:O", title=None)
     panel = panel.header(labelExpr="'layer ' + datum.value", labelPadding=2)
-    return layered.facet(facet=panel, columns=columns, data=data_source(drawn), spacing=14)
+    return layered.facet(facet=panel, columns=columns, data=DATA, spacing=14)
 
 
 def panel_size(n_layers: int) -> tuple[int, int, int]:

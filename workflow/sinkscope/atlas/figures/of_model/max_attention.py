@@ -14,7 +14,6 @@ from sinkscope.atlas.figures.max_keys import (
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.of_counts import with_documents, with_intervals
 from sinkscope.charts.of_documents import behind
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 
 N_TOKENS = 10
@@ -34,7 +33,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     facts = ("token", "key_class", "share", "low", "high")
     first, *others = most.select("count", *facts).to_dicts()
     following = [{name: row[name] for name in facts} for row in others]
-    drawn = rounded(with_documents(most, counted, read).select(COLUMNS))
+    drawn = with_documents(most, counted, read).select(COLUMNS)
     return Figure(
         name="max_attention",
         title="Which tokens are the max key",
@@ -53,6 +52,6 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             f"{behind(drawn, read.height, mark='rule')} (share of their own max keys). "
             "Unit: count, and share of n. ▁ is a space before a token, ⏎ a line end."
         ),
-        chart=key_bars(drawn, "share of max keys", 560).properties(data=data_source(drawn)),
+        chart=key_bars(drawn, "share of max keys", 560),
         data=drawn,
     )

@@ -17,7 +17,7 @@ from sinkscope.atlas.figures.masses import (
     with_labels,
 )
 from sinkscope.atlas.frames import IN_MEANS
-from sinkscope.charts.channels import by_document, tips
+from sinkscope.charts.channels import OF_ONE, by_document, estimated, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
 from sinkscope.charts.of_documents import OF_PICKER, behind
@@ -33,7 +33,6 @@ from sinkscope.charts.theme import (
     BEHIND_MEAN,
     OF_DOCUMENT,
     colours,
-    data_source,
     known,
     layer_axis,
     layer_width,
@@ -73,15 +72,12 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         tips(
             ("label:N", "key set"),
             "layer:Q",
-            ("mass:Q", "", ".4f"),
-            ("mass_low:Q", "95 % interval from", ".4f"),
-            ("mass_high:Q", "to", ".4f"),
+            *estimated("mass"),
             ("mass_n:Q", "documents"),
             ("strict_mass:Q", "strict mass", ".4f"),
             ("uniform_mass:Q", "uniform attention", ".4f"),
             ("times_uniform:Q", "times that", ".2f"),
-            "document:N",
-            ("n_tokens:Q", "tokens of the document"),
+            *OF_ONE,
         ),
         field="mass",
         width=layer_width(n_layers),
@@ -102,7 +98,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             "The strict form, in the tooltip and the CSV, leaves out queries that are in the set "
             "and the first query."
         ),
-        chart=by_document(line.properties(data=data_source(drawn)), offered, filtered=False),
+        chart=by_document(line, offered, filtered=False),
         data=drawn,
     )
 

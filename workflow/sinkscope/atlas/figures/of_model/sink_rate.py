@@ -10,20 +10,13 @@ import polars as pl
 from sinkscope import words
 from sinkscope.atlas.figures import rates as sink_rates
 from sinkscope.atlas.figures.rates import WHY_WINDOW, over, windows
-from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.channels import N_DOCUMENTS, OF_ONE, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
-from sinkscope.charts.of_documents import behind, shown_documents
+from sinkscope.charts.of_documents import behind, with_points
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import axis_length, with_lengths
-from sinkscope.charts.theme import (
-    ALL_DOCUMENTS,
-    INK,
-    colours,
-    layer_axis,
-    layer_width,
-    rounded,
-)
+from sinkscope.charts.theme import INK, colours, layer_axis, layer_width
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import KEY_CLASSES
 
@@ -39,7 +32,7 @@ FINDING = (
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     rates = tables["sink_rate"]
     epsilon, n_layers = rates["epsilon"][0], axis_length(rates, "layer")
-    drawn = with_points(rates, tables)
+    drawn = with_single(rates, tables)
     classes = [name for name in KEY_CLASSES if f"best {name}" in set(drawn["label"])]
     by_name = {KEY_ZERO: INK} | {f"best {name}": CLASS_COLOURS[name] for name in classes}
     y = alt.Y("rate:Q", title="sink rate", axis=alt.Axis(format="%"))
@@ -50,13 +43,10 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         tips(
             ("label:N", "key"),
             "layer:Q",
-            ("rate:Q", "sink rate", ".1%"),
-            ("rate_low:Q", "95 % interval from", ".1%"),
-            ("rate_high:Q", "to", ".1%"),
+            *estimated("rate", "sink rate", ".1%"),
             ("queries:N", "over"),
-            ("n_documents:Q", "documents"),
-            "document:N",
-            ("n_tokens:Q", "tokens of the document"),
+            N_DOCUMENTS,
+            *OF_ONE,
         ),
         field="rate",
         width=min(layer_width(n_layers), 330),
@@ -77,22 +67,17 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             f"{words.counted(tables['models']['n_heads'][0], 'head')} per layer; "
             f"{behind(drawn, tables['documents'].height)}. Unit: percent."
         ),
-        chart=panels(line, drawn, "queries", 2, order),
+        chart=panels(line, "queries", 2, order),
         data=drawn,
     )
 
 
-def with_points(rates: pl.DataFrame, tables: Tables) -> pl.DataFrame:
+def with_single(rates: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     """The rates of by_key, and those of single documents."""
     mean = by_key(rates.rename({"low": "rate_low", "high": "rate_high"}))
-    scored = tables["sink_rate_documents"]
-    shown = shown_documents(scored["document"], mean.height)
-    single = scored.filter(pl.col("document").is_in(shown)).with_columns(
-        rate=pl.col("n_above") / pl.col("n_heads")
-    )
-    parts = [mean.with_columns(document=pl.lit(ALL_DOCUMENTS)), by_key(single)]
-    drawn = pl.concat(parts, how="diagonal_relaxed")
-    return rounded(with_lengths(drawn, tables["documents"]))
+    rate = pl.col("n_above") / pl.col("n_heads")
+    single = by_key(tables["sink_rate_documents"].with_columns(rate=rate))
+    return with_lengths(with_points(mean, single), tables["documents"])
 
 
 def by_key(rates: pl.DataFrame) -> pl.DataFrame:

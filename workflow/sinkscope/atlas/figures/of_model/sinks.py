@@ -14,7 +14,6 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import TOKEN_AXIS
 from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
 from sinkscope.charts.select import axis_length
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.findings.finding import Finding
 
 N_KEYS = 15  # rows per document
@@ -37,7 +36,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
     names = [name for name in documents if name in set(lives["document"])]
     if not names:
         return None
-    drawn = rounded(shown(tables["found_sinks"], lives, names))
+    drawn = shown(tables["found_sinks"], lives, names)
     n_layers = axis_length(tables["sink_mass"], "layer")
     return Figure(
         name="sink_lives",
@@ -96,4 +95,4 @@ def chart(drawn: pl.DataFrame, n_layers: int) -> alt.Chart:
     cells.mark = alt.MarkDef("rect", stroke="#999", strokeWidth=0.5)  # pale cells are lives too
     side = cell_side(n_layers, 640, largest=44)
     most = drawn.group_by("document").agg(pl.col("key").n_unique())["key"].to_list()
-    return cells.properties(width=side * n_layers, height=18 * max(most), data=data_source(drawn))
+    return cells.properties(width=side * n_layers, height=18 * max(most))

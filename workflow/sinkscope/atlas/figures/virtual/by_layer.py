@@ -13,7 +13,6 @@ from sinkscope.charts.forms.lines import mean_panels
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import LINE_DASHES
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import rounded
 from sinkscope.findings.finding import Finding
 
 LINES = {"found": "tokens that are sinks", "virtual": "virtual key", "gate": "gate"}
@@ -36,7 +35,7 @@ def figure(tables: Tables) -> Figure | None:
     if rows.is_empty():
         return None
     mean = means.over_documents(rows, BY, list(LINES))
-    drawn = rounded(with_documents(mean, rows, BY, LINES, tables["documents"]))
+    drawn = with_documents(mean, rows, BY, LINES, tables["documents"])
     looks = {
         name: (colour, dash)
         for name, colour, dash in zip(LINES.values(), COLOURS, LINE_DASHES, strict=False)

@@ -10,7 +10,6 @@ from sinkscope.charts.forms.lines import Look, mean_panels
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import rounded
 from sinkscope.experiments.bos.means import GROUPS, at_peak, known_content, of_roles
 from sinkscope.findings.finding import Finding
 
@@ -47,12 +46,8 @@ def figure(tables: Tables) -> Figure | None:
         {"mass": "mass"},
         tables["documents"],
     )
-    line = pl.col("input").replace_strict(INPUTS)
-    drawn = rounded(
-        masses.with_columns(line=line)
-        .drop("input")
-        .sort("model", "layer", "line", maintain_order=True)
-    )
+    drawn = masses.with_columns(line=pl.col("input").replace_strict(INPUTS)).drop("input")
+    drawn = drawn.sort("model", "layer", "line", maintain_order=True)
     n_documents = content["document"].n_unique()
     y = alt.Y("value:Q", title="attention to key 0").scale(domain=[0, 1])
     return Figure(

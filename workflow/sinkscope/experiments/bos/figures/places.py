@@ -15,7 +15,6 @@ from sinkscope.charts.forms.marks import mark_looks, mean_marks
 from sinkscope.charts.of_documents import with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.experiments.bos.means import GROUPS, at_peak, known_content, of_roles
 from sinkscope.findings.finding import Finding
 
@@ -64,7 +63,7 @@ def figure(tables: Tables) -> Figure | None:
     layers = peak.select("model", "layer").unique()
     rows = content.join(layers, on=["model", "layer"]).join(labels(), on=["input", "role"])
     by = ["model", "layer", "place"]
-    drawn = rounded(with_documents(peak, rows, by, {"mass": "mass"}, tables["documents"]))
+    drawn = with_documents(peak, rows, by, {"mass": "mass"}, tables["documents"])
     drawn = drawn.drop("line")
     return Figure(
         name="bos_places",
@@ -121,7 +120,7 @@ def finding(rows: pl.DataFrame) -> Finding:
 
 
 def chart(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
-    chart = mean_marks(
+    return mean_marks(
         alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
         rows_axis("model", models),
         mark_looks("place", {label: (colour, shape) for label, colour, shape in PLACES.values()},
@@ -131,4 +130,3 @@ def chart(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
         width=520,
         height=34 * len(models),
     )  # fmt: skip
-    return chart.properties(data=data_source(drawn))

@@ -11,7 +11,6 @@ from sinkscope.charts.forms.lines import Look, mean_panels
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in, in_most_documents
-from sinkscope.charts.theme import rounded
 from sinkscope.findings.finding import Facts, Finding
 from sinkscope.means import over_documents
 
@@ -54,7 +53,7 @@ def figure(tables: Tables) -> Figure | None:
         )
         for name, mean in (("with", with_), ("without", without))
     ]
-    drawn = rounded(pl.concat(parts).sort("model", "layer", "line", maintain_order=True))
+    drawn = pl.concat(parts).sort("model", "layer", "line", maintain_order=True)
     n_documents = table["document"].n_unique()
     y = alt.Y("value:Q", title="attention of later queries").scale(domain=[0, 1])
     return Figure(

@@ -14,7 +14,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import Look, line_looks, mean_lines, mean_tips
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import data_source, known, limits, rounded
+from sinkscope.charts.theme import known, limits
 from sinkscope.findings.finding import Finding
 from sinkscope.means import over_documents
 
@@ -70,7 +70,7 @@ def figure(tables: Tables) -> Figure | None:
         return None
     lines = with_documents(means, rows, BY, LINES, tables["documents"])
     # The norm's axis is logarithmic.
-    drawn = rounded(lines.filter((pl.col("line") != NORM) | (pl.col("value") > 0)))
+    drawn = lines.filter((pl.col("line") != NORM) | (pl.col("value") > 0))
     n_documents = rows["document"].n_unique()
     return Figure(
         name="depth_entropy",
@@ -156,7 +156,6 @@ def chart(drawn: pl.DataFrame) -> alt.ConcatChart:
         ),
         columns=COLUMNS,
         spacing=18,
-        data=data_source(drawn),
     ).resolve_scale(color="shared", strokeDash="shared")
 
 

@@ -10,7 +10,7 @@ from sinkscope.charts.channels import panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import lines
 from sinkscope.charts.select import axis_length
-from sinkscope.charts.theme import layer_axis, rounded
+from sinkscope.charts.theme import layer_axis
 from sinkscope.experiments.emergence.growth import WINDOW, finished
 from sinkscope.experiments.emergence.kinds import best_layers, compared, model_lines
 from sinkscope.findings.finding import Finding
@@ -35,7 +35,7 @@ def figure(tables: Tables) -> Figure | None:
     if rows.is_empty():
         return None
     last = finished(rows)
-    drawn = rounded(in_panels(last))
+    drawn = in_panels(last)
     line = lines(
         layer_axis(axis_length(last, "layer")),
         alt.Y("amount:Q", title=None).scale(domainMin=0),
@@ -57,7 +57,7 @@ def figure(tables: Tables) -> Figure | None:
             f"n = {words.counted(last['model'].n_unique(), 'model')}. Unit: attention; part of 1 "
             "on the right. Layers count from 0."
         ),
-        chart=panels(line, drawn, "panel", 3, order).resolve_scale(y="independent"),
+        chart=panels(line, "panel", 3, order).resolve_scale(y="independent"),
         data=drawn,
     )
 

@@ -9,7 +9,6 @@ from sinkscope import words
 from sinkscope.charts.channels import panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import lines
-from sinkscope.charts.theme import rounded
 from sinkscope.charts.tokens_trained import on_log_axis, tokens_axis
 from sinkscope.experiments.emergence.growth import UNTRAINED, WINDOW, finished
 from sinkscope.experiments.emergence.kinds import compared, model_lines
@@ -30,7 +29,7 @@ def figure(tables: Tables) -> Figure | None:
     of_models = rows.filter(pl.col("layer") == 0).select(
         "family", "model", "kind", "step", "tokens", loss="heldout_loss"
     )
-    drawn = rounded(on_log_axis(of_models))
+    drawn = on_log_axis(of_models)
     line = lines(
         tokens_axis(drawn),
         alt.Y("loss:Q", title="held-out loss (nats per token)").scale(zero=False),
@@ -56,6 +55,6 @@ def figure(tables: Tables) -> Figure | None:
             f"n = {words.counted(drawn['step'].n_unique(), 'measurement')} per model. "
             "Unit: nats per token."
         ),
-        chart=panels(line, drawn, "family", 1),
+        chart=panels(line, "family", 1),
         data=drawn,
     )

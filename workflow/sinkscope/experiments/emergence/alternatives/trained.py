@@ -9,7 +9,7 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.theme import data_source, rounded
+from sinkscope.charts.theme import rounded
 from sinkscope.experiments.emergence.growth import WINDOW, finished
 from sinkscope.experiments.emergence.kinds import best_layers, compared
 from sinkscope.findings.finding import Facts, Finding
@@ -143,7 +143,7 @@ def chart(drawn: pl.DataFrame) -> alt.LayerChart:
         for heading, (column, form) in COLUMNS.items()
     ]
     height = 32 * len(models)
-    return alt.LayerChart(data=data_source(drawn), layer=texts, width=800, height=height)
+    return alt.LayerChart(layer=texts, width=800, height=height)
 
 
 def as_text(column: str, form: str) -> str:

@@ -9,7 +9,7 @@ from sinkscope import words
 from sinkscope.charts.channels import rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.marks import mark_looks, marks
-from sinkscope.charts.theme import INK, data_source, rounded
+from sinkscope.charts.theme import INK
 from sinkscope.experiments.emergence import growth
 from sinkscope.experiments.emergence.growth import (
     MOVED,
@@ -46,7 +46,7 @@ def figure(tables: Tables) -> Figure | None:
         return None
     place = pl.col("verdict").replace_strict({name: i for i, name in enumerate(VERDICTS)})
     verdicts = growth.verdicts(evaluation).sort(place, "model")
-    drawn = rounded(by_input(verdicts.sort("model")))
+    drawn = by_input(verdicts.sort("model"))
     return Figure(
         name="emergence_attachment",
         title="What the sink attaches to",
@@ -115,4 +115,4 @@ def chart(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
     text = text.encode(x=alt.value("width"), text="says:N")
     height = 30 * len(models)
     layers = [half, mark, text]
-    return alt.LayerChart(data=data_source(drawn), layer=layers, width=480, height=height)
+    return alt.LayerChart(layer=layers, width=480, height=height)

@@ -11,7 +11,7 @@ from sinkscope import words
 from sinkscope.charts.channels import only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.palette import model_colour
-from sinkscope.charts.theme import data_source, limits, one_row, rounded
+from sinkscope.charts.theme import limits, one_row, rounded
 from sinkscope.charts.tokens_trained import on_log_axis, tokens_axis
 from sinkscope.experiments.emergence import growth
 from sinkscope.experiments.emergence.growth import APPEARED, MASS, UNTRAINED
@@ -52,7 +52,7 @@ def figure(tables: Tables) -> Figure | None:
             f"n = {words.ranged(n_steps)} measurements per model. "
             "Unit: part of 1; nats per predicted token."
         ),
-        chart=alt.concat(*panels, columns=4, data=data_source(drawn), spacing=22),
+        chart=alt.concat(*panels, columns=4, spacing=22),
         data=drawn,
     )
 

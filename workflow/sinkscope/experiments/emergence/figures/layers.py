@@ -92,5 +92,5 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
         ),
         x2="stop:Q",
     ).properties(width=138, height=alt.Step(13))
-    each = panels(cells, drawn, "model", 4)
+    each = panels(cells, "model", 4)
     return each.resolve_scale(y="independent").resolve_axis(x="independent")

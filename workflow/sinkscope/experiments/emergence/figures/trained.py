@@ -10,7 +10,7 @@ from sinkscope.charts.channels import by_model_colours, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars
 from sinkscope.charts.palette import model_colour
-from sinkscope.charts.theme import data_source, limits, rounded
+from sinkscope.charts.theme import limits, rounded
 from sinkscope.experiments.emergence import growth
 from sinkscope.experiments.emergence.growth import (
     APPEARED,
@@ -79,7 +79,7 @@ def chart(drawn: pl.DataFrame) -> alt.ConcatChart:
         panel(drawn, "times", f"times uniform attention at {LONG_WINDOW} tokens",
               [most, TIMES_UNIFORM], "long_layer", ".1f"),
     ]  # fmt: skip
-    return alt.concat(*panels, columns=2, data=data_source(drawn))
+    return alt.concat(*panels, columns=2)
 
 
 def panel(

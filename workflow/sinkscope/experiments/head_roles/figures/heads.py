@@ -11,7 +11,7 @@ from sinkscope import words
 from sinkscope.charts.channels import only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.select import axis_length, documents_in
-from sinkscope.charts.theme import colours, data_source, rounded
+from sinkscope.charts.theme import colours
 from sinkscope.experiments.head_roles.constants import BROADCAST, MIXED, NO_OP, NONE
 from sinkscope.findings.finding import Finding
 
@@ -47,10 +47,10 @@ def figure(tables: Tables) -> Figure | None:
     models = counts.filter(pl.col("n_sinks") > 0)["model"].sort().to_list()
     columns = ["model", "layer", "head", "role", "n_events", "n_documents", "key_class"]
     numbers = [f"{name}{end}" for name in NUMBERS for end in ("", "_low", "_high")]
-    drawn = rounded(heads.select(*columns, *numbers).filter(pl.col("model").is_in(models)))
+    drawn = heads.select(*columns, *numbers).filter(pl.col("model").is_in(models))
     absent = sorted(set(heads["model"]) - set(models))
     if drawn.is_empty():  # no head has a sink: all of them, grey
-        drawn, models, absent = rounded(heads.select(*columns, *numbers)), absent, []
+        drawn, models, absent = heads.select(*columns, *numbers), absent, []
     return Figure(
         name="head_roles",
         title="Roles of the sinks of heads",
@@ -111,7 +111,7 @@ def chart(drawn: pl.DataFrame, models: list[str]) -> alt.VConcatChart:
         pair(drawn.filter(pl.col("model") == model), model, with_legends=model == models[0])
         for model in models
     ]
-    joined = alt.vconcat(*rows, spacing=14, data=data_source(drawn))
+    joined = alt.vconcat(*rows, spacing=14)
     return joined.resolve_scale(color="shared")
 
 

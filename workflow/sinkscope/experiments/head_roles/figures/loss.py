@@ -8,13 +8,11 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import panels, rows_axis, tips
+from sinkscope.charts.channels import N_DOCUMENTS, estimated, panels, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
-from sinkscope.charts.forms.marks import Look, mark_looks
-from sinkscope.charts.of_documents import behind, shown_documents
+from sinkscope.charts.forms.marks import Look, mark_looks, mean_marks
+from sinkscope.charts.of_documents import behind, with_points
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.experiments.head_roles.constants import KINDS, ROLES
 from sinkscope.findings.finding import Finding
 
@@ -45,7 +43,7 @@ def figure(tables: Tables) -> Figure | None:
     if costs.is_empty():
         return None
     order = [f"{role}: {SHORT[kind]}" for role in ROLES for kind in KINDS]
-    drawn = rounded(with_documents(costs, tables["head_edits"]))
+    drawn = with_documents(costs, tables["head_edits"])
     n_documents = tables["head_edits"]["document"].n_unique()
     return Figure(
         name="head_edits",
@@ -60,7 +58,7 @@ def figure(tables: Tables) -> Figure | None:
             f"n = {documents_in(tables['head_edits'])} divided by their number; "
             f"{behind(drawn, n_documents, mark='rule')}. Unit: nats per token, linear scale."
         ),
-        chart=chart(drawn, [row for row in order if row in set(drawn["row"])]),
+        chart=chart([row for row in order if row in set(drawn["row"])]),
         data=drawn,
     )
 
@@ -68,35 +66,26 @@ def figure(tables: Tables) -> Figure | None:
 def with_documents(costs: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
     """The costs, with their row in the figure, and the documents behind them. edits: the table
     head_edits."""
-    shown = shown_documents(edits["document"], costs.height)
     change = pl.col("loss") - pl.col("dense_loss")
-    single = (
-        edits.filter(pl.col("layer").is_null(), pl.col("document").is_in(shown))
-        .select("model", "document", *KEYS, loss_change=change)
-        .drop_nulls("loss_change")
-        .sort("model", *KEYS, "document")
-    )
-    values = ["n_heads", "n_documents", "loss_change", "loss_change_low", "loss_change_high"]
-    means = costs.select("model", *KEYS, *values, document=pl.lit(ALL_DOCUMENTS))
+    single = edits.filter(pl.col("layer").is_null())
+    single = single.select("model", "document", *KEYS, loss_change=change)
+    single = single.drop_nulls("loss_change").sort("model", *KEYS, "document")
+    means = costs.select("model", *KEYS, "n_heads", "n_documents", "^loss_change.*$")
     short = pl.col("edit").replace_strict(SHORT)
-    both = pl.concat([means, single], how="diagonal_relaxed")
-    return both.with_columns(row=pl.format("{}: {}", "role", short))
+    return with_points(means, single).with_columns(row=pl.format("{}: {}", "role", short))
 
 
 def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
     """Per model the role and edit with the largest cost, with the value 0 and the same edit of
     random keys."""
-    rows = costs.sort(
-        "model", "loss_change", "role", "edit", descending=[False, True, False, False]
-    )
-    sinks = rows.filter(pl.col("edited_key") == "sink")
+    rows = costs.sort("loss_change", "role", "edit", descending=[True, False, False])
+    sinks, random = (rows.filter(edited_key=name) for name in ("sink", "random"))
     ends = ("", "_low", "_high")
 
     def renamed(frame: pl.DataFrame, name: str, by: list[str]) -> pl.DataFrame:
         return frame.select(*by, **{f"{name}{end}": f"loss_change{end}" for end in ends})
 
     by = ["model", "role"]
-    random = rows.filter(pl.col("edited_key") == "random")
     most = sinks.group_by("model", maintain_order=True).first()
     found = (
         most.rename({f"loss_change{end}": f"most{end}" for end in ends})
@@ -109,24 +98,20 @@ def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
     return {"roles": found.select("model", "role", "n_heads", "edit", "what", *numbers).to_dicts()}
 
 
-def chart(drawn: pl.DataFrame, order: list[str]) -> alt.FacetChart:
+def chart(order: list[str]) -> alt.FacetChart:
     """One panel per model, one row per role and edit."""
-    look = mark_looks("edited_key", LOOKS)
-    x = alt.X("loss_change:Q", title="nats per token").axis(tickCount=4)
-    y = rows_axis("row", order)
-    base = alt.Chart().transform_filter(IS_MEAN).encode(y=y)
-    single = alt.Chart().transform_filter(IS_DOCUMENT).mark_point(filled=True, size=9)
-    rule = base.transform_filter("isValid(datum.loss_change_low)").mark_rule(strokeWidth=1.5)
-    tooltip = tips(
-        *("model:N", ("row:N", "edit"), ("edited_key:N", "of the"), ("n_heads:Q", "heads", ".1f")),
-        *(("loss_change:Q", "", ".4f"), ("loss_change_low:Q", "95 % interval from", ".4f")),
-        *(("loss_change_high:Q", "to", ".4f"), ("n_documents:Q", "documents"), "document:N"),
+    marks = mean_marks(
+        alt.X("loss_change:Q", title="nats per token").axis(tickCount=4),
+        rows_axis("row", order),
+        mark_looks("edited_key", LOOKS),
+        tips(
+            *("model:N", ("row:N", "edit"), ("edited_key:N", "of the")),
+            *(("n_heads:Q", "heads", ".1f"), *estimated("loss_change")),
+            *(N_DOCUMENTS, "document:N"),
+        ),
+        field="loss_change",
+        width=190,
+        height=18 * max(len(order), 2),
+        size=45,
     )
-    low = alt.X("loss_change_low:Q", title="nats per token")
-    layers = [
-        single.encode(x=x, y=y, color=look["color"], opacity=alt.value(POINT), tooltip=tooltip),
-        rule.encode(x=low, x2="loss_change_high:Q", color=look["color"]),
-        base.mark_point(filled=True, size=45, opacity=0.85).encode(x=x, **look, tooltip=tooltip),
-    ]
-    layered = alt.LayerChart(layer=layers, width=190, height=18 * max(len(order), 2))
-    return panels(layered, drawn, "model", 3).resolve_scale(x="independent")
+    return panels(marks, "model", 3).resolve_scale(x="independent")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import interval_rule, number_text, rows_axis, tips
+from sinkscope.charts.channels import OF_ONE, estimated, number_text, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
-from sinkscope.charts.forms.marks import mark_looks, marks
-from sinkscope.charts.of_documents import shown_documents
+from sinkscope.charts.forms.lines import IS_MEAN
+from sinkscope.charts.forms.marks import mark_looks, mean_marks
+from sinkscope.charts.of_documents import with_points
 from sinkscope.charts.select import in_most_documents
-from sinkscope.charts.theme import ALL_DOCUMENTS, data_source, rounded
 from sinkscope.experiments.induction.derive import ON_TEXT
 from sinkscope.experiments.induction.heads import (
     HALF,
@@ -82,11 +78,17 @@ def figure(tables: Tables) -> Figure | None:
     n_heads = pl.col("n_induction") + pl.col("n_others")
     label = pl.format("{} ({} of {})", "model", "n_induction", n_heads)
     single = groups_of_documents(heads, tables["heads"])
-    means = with_intervals(means.with_columns(label=label), single)
-    drawn = rounded(with_documents(means, single, tables["documents"]))
+    values = [name for name in single.columns if name not in ("model", "document")]
+    ends = over_documents(single, ["model"], values).drop(values)
+    means = means.with_columns(label=label).join(
+        ends, on="model", how="left", maintain_order="left"
+    )
+    points = single.join(means.select("model", "label"), on="model")
+    n_means = means.height * single.width
+    drawn = with_points(means, points, tables["documents"], n_means)
     labels = means["label"].to_list()
     panels = [panel(column, labels, is_left=column == ON_TEXT[0]) for column in ON_TEXT]
-    chart = alt.concat(*panels, columns=2, spacing=16, data=data_source(drawn))
+    chart = alt.concat(*panels, columns=2, spacing=16)
     return Figure(
         name="induction_dormancy",
         title="Induction heads on ordinary text",
@@ -107,28 +109,6 @@ def figure(tables: Tables) -> Figure | None:
         chart=chart.resolve_scale(color="shared", shape="shared"),
         data=drawn,
     )
-
-
-def with_intervals(means: pl.DataFrame, single: pl.DataFrame) -> pl.DataFrame:
-    """Adds low, high and n of every group. single: returned by groups_of_documents."""
-    values = [name for name in single.columns if name not in ("model", "document")]
-    ends = over_documents(single, ["model"], values).drop(values)
-    return means.join(ends, on="model", how="left", maintain_order="left")
-
-
-def with_documents(
-    means: pl.DataFrame, single: pl.DataFrame, documents: pl.DataFrame
-) -> pl.DataFrame:
-    """The means, then the documents. single: returned by groups_of_documents."""
-    shown = shown_documents(single["document"], means.height * single.width)
-    lengths = documents.select("model", "document", "n_tokens")
-    points = (
-        single.filter(pl.col("document").is_in(shown))
-        .join(means.select("model", "label"), on="model")
-        .join(lengths, on=["model", "document"], how="left")
-    )
-    parts = [means.with_columns(document=pl.lit(ALL_DOCUMENTS)), points]
-    return pl.concat(parts, how="diagonal_relaxed")
 
 
 def finding(means: pl.DataFrame, single: pl.DataFrame, threshold: float) -> Finding:
@@ -182,51 +162,28 @@ def panel(column: str, labels: list[str], *, is_left: bool) -> alt.LayerChart:
     tooltip = tips(
         "model:N",
         ("n_induction:Q", "induction heads"),
-        (f"{one}:Q", "their mean", form),
-        (f"{one}_low:Q", "95 % interval from", form),
-        (f"{one}_high:Q", "to", form),
+        *estimated(one, "their mean", form),
         ("n_others:Q", "other heads"),
-        (f"{other}:Q", "their mean", form),
-        (f"{other}_low:Q", "95 % interval from", form),
-        (f"{other}_high:Q", "to", form),
+        *estimated(other, "their mean", form),
         (f"{peers}:Q", "mean of the same layers", form),
         (f"{one}_n:Q", "documents"),
-        "document:N",
-        ("n_tokens:Q", "tokens of the document"),
+        *OF_ONE,
     )
     base = alt.Chart().transform_filter(IS_MEAN).encode(y=y, tooltip=tooltip)
     line = base.transform_filter(f"isValid(datum.{one}) && isValid(datum.{other})")
     line = line.mark_rule(strokeWidth=2, opacity=0.35).encode(x=x, x2=f"{other}:Q")
+    width, height = 210, 30 * len(labels)
     spots = [
-        layer
-        for field, kind, place in ((other, OTHERS, f"{other}:Q"), (peers, PEERS, f"{peers}:Q"),
-                                   (one, INDUCTION, x))
-        for layer in of_group(field, kind, place, y, tooltip)
+        mean_marks(at, y, mark_looks("kind", LOOKS), tooltip, field=field, width=width,
+                   height=height, size=110)
+        .transform_filter(f"isValid(datum.{field})")
+        .transform_calculate(kind=f"'{kind}'")
+        for field, kind, at in ((other, OTHERS, alt.X(f"{other}:Q")),
+                                (peers, PEERS, alt.X(f"{peers}:Q")), (one, INDUCTION, x))
     ]  # fmt: skip
     numbers = f"{number(one, form)} + ', others ' + {number(other, form)}"
     text = number_text(base, numbers, at_right=True)
-    return alt.LayerChart(layer=[line, *spots, text], width=210, height=30 * len(labels))
-
-
-def group(field: str, kind: str, rows: str = IS_MEAN) -> alt.Chart:
-    """A chart of the models that have a value of this group of heads. rows: means, or documents."""
-    chart = alt.Chart().transform_filter(f"{rows} && isValid(datum.{field})")
-    return chart.transform_calculate(kind=f"'{kind}'")
-
-
-def of_group(
-    field: str, kind: str, x: alt.X | str, y: alt.Y, tooltip: Sequence[alt.Tooltip]
-) -> list[alt.Chart]:
-    """Faint points, one per document; the rule of the interval; and the mark of the mean."""
-    look = mark_looks("kind", LOOKS)
-    color: Any = look["color"]
-    point = group(field, kind, IS_DOCUMENT).mark_point(filled=True, size=12, opacity=POINT)
-    base = group(field, kind).encode(y=y, color=color)
-    return [
-        point.encode(x=f"{field}:Q", y=y, color=color, tooltip=list(tooltip)),
-        interval_rule(base, f"{field}_low", f"{field}_high"),
-        marks(x, y, look, tooltip, base=group(field, kind), size=110),
-    ]
+    return alt.LayerChart(layer=[line, *spots, text], width=width, height=height)
 
 
 def number(field: str, form: str) -> str:

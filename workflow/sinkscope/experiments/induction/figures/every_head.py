@@ -6,12 +6,11 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import only, panels, threshold, tips
+from sinkscope.charts.channels import OF_ONE, estimated, only, panels, threshold, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
 from sinkscope.charts.forms.marks import mark_looks, marks
-from sinkscope.charts.of_documents import behind, shown_documents
-from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
+from sinkscope.charts.of_documents import behind, with_points
 from sinkscope.experiments.induction.heads import (
     INDUCTION,
     LOOKS,
@@ -22,6 +21,7 @@ from sinkscope.experiments.induction.heads import (
 )
 from sinkscope.findings.finding import Finding
 
+HEAD = ["model", "layer", "head"]
 NONE = (
     "No head is right of the dashed line, at an induction score of {{ '%g' | format(threshold) }}."
 )
@@ -46,9 +46,9 @@ def figure(tables: Tables) -> Figure | None:
     if heads.is_empty():
         return None
     kind = pl.when("is_induction").then(pl.lit(INDUCTION)).otherwise(pl.lit(OTHERS))
-    means = heads.with_columns(kind=kind, document=pl.lit(ALL_DOCUMENTS))
-    single = of_documents(heads, tables)
-    drawn = rounded(pl.concat([means, single], how="diagonal_relaxed"))
+    n_points = heads.filter("is_induction").height
+    single = of_documents(heads, tables["heads"])
+    drawn = with_points(heads.with_columns(kind=kind), single, tables["documents"], n_points)
     limit, n_documents = heads["threshold"][0], tables["heads"]["document"].n_unique()
     return Figure(
         name="induction_heads_at_rest",
@@ -64,35 +64,23 @@ def figure(tables: Tables) -> Figure | None:
             f"n = {words.ranged(heads_per_model(heads))} heads per model. "
             "Unit: part of 1, both linear."
         ),
-        chart=chart(drawn, limit),
+        chart=chart(limit),
         data=drawn,
     )
 
 
-def of_documents(heads: pl.DataFrame, tables: Tables) -> pl.DataFrame:
-    """Attention of induction heads to the first token in single documents, all or evenly chosen
-    ones."""
-    of_induction = heads.filter("is_induction").select(
-        "model", "layer", "head", "induction_score", kind=pl.lit(INDUCTION)
-    )
-    on_text = tables["heads"].rename({"sink_score": "first_token"})
-    shown = shown_documents(on_text["document"], of_induction.height)
-    return (
-        on_text.filter(pl.col("document").is_in(shown))
-        .select("model", "document", "layer", "head", "first_token", "over_half")
-        .join(of_induction, on=["model", "layer", "head"])
-        .join(tables["documents"].select("model", "document", "n_tokens"),
-              on=["model", "document"], how="left")
-        .sort("model", "layer", "head", "document")
-    )  # fmt: skip
+def of_documents(heads: pl.DataFrame, on_text: pl.DataFrame) -> pl.DataFrame:
+    """Attention of induction heads to the first token in single documents. on_text: the table
+    heads."""
+    kept = heads.filter("is_induction").select(*HEAD, "induction_score", kind=pl.lit(INDUCTION))
+    rows = on_text.select("document", *HEAD, "over_half", first_token="sink_score")
+    return rows.join(kept, on=HEAD).sort(*HEAD, "document")
 
 
 def finding(heads: pl.DataFrame) -> Finding:
     """The induction heads that give the first token most and least attention."""
-    order = ["first_token", "model", "layer", "head"]
-    induction_heads = heads.filter(pl.col("is_induction")).sort(
-        order, descending=[True, False, False, False]
-    )
+    order = ["first_token", *HEAD]
+    induction_heads = heads.filter("is_induction").sort(order, descending=[True, *[False] * 3])
     if induction_heads.is_empty():
         return Finding(NONE, {"threshold": heads["threshold"][0]})
     several = induction_heads.height > 1
@@ -103,7 +91,7 @@ def finding(heads: pl.DataFrame) -> Finding:
     )
 
 
-def chart(drawn: pl.DataFrame, limit: float) -> alt.FacetChart:
+def chart(limit: float) -> alt.FacetChart:
     scale = alt.Scale(domain=[0, 1])
     axis = alt.Axis(values=[0, 0.25, 0.5, 0.75, 1], format=".2~f", grid=True)
     x = alt.X("induction_score:Q", title="induction score", scale=scale, axis=axis)
@@ -114,13 +102,10 @@ def chart(drawn: pl.DataFrame, limit: float) -> alt.FacetChart:
         "layer:O",
         "head:O",
         ("induction_score:Q", "induction score", ".4f"),
-        ("first_token:Q", "first token", ".4f"),
-        ("first_token_low:Q", "95 % interval from", ".4f"),
-        ("first_token_high:Q", "to", ".4f"),
+        *estimated("first_token", "first token"),
         ("first_token_n:Q", "documents"),
         ("over_half:Q", "queries over half", ".1%"),
-        "document:N",
-        ("n_tokens:Q", "tokens of the document"),
+        *OF_ONE,
     )
     dots = marks(x, y, look, tooltip, base=alt.Chart().transform_filter(IS_MEAN), size=34)
     point = alt.Chart().transform_filter(IS_DOCUMENT).mark_point(filled=True, size=9)
@@ -132,4 +117,4 @@ def chart(drawn: pl.DataFrame, limit: float) -> alt.FacetChart:
         .encode(x="induction_score:Q", y="first_token_low:Q", y2="first_token_high:Q")
     )
     panel = alt.LayerChart(layer=[threshold(limit), point, rule, dots], width=190, height=170)
-    return panels(panel, drawn, "model", 3)
+    return panels(panel, "model", 3)

@@ -11,7 +11,6 @@ from sinkscope import words
 from sinkscope.atlas.maps import image
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.heat_maps import Picture, small_maps
-from sinkscope.charts.theme import rounded
 from sinkscope.experiments.induction.heads import HALF, SOURCE, measured
 from sinkscope.findings.finding import Finding
 
@@ -35,7 +34,7 @@ def figure(tables: Tables) -> Figure | None:
     )
     if every.is_empty():
         return None
-    drawn = rounded(fairly(every).select(*HEAD, "induction_score", "on_text", "n_tokens"))
+    drawn = fairly(every).select(*HEAD, "induction_score", "on_text", "n_tokens")
     some = f" {drawn.height} of {heads.height} are drawn." if drawn.height < heads.height else ""
     return Figure(
         name="induction_on_text",
@@ -50,7 +49,7 @@ def figure(tables: Tables) -> Figure | None:
             f"n = {words.counted(drawn.height, 'head')}, one text each.{some} Unit: part of 1, "
             "linear scale. Layers and heads count from 0."
         ),
-        chart=small_maps(pictures(drawn, maps), COLUMNS, drawn),
+        chart=small_maps(pictures(drawn, maps), COLUMNS),
         data=drawn,
     )
 

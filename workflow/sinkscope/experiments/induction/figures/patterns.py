@@ -13,7 +13,6 @@ from sinkscope.charts.channels import only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.patterns import EDGE, GUIDE, LEAST_DRAWN, Segment, pattern
 from sinkscope.charts.select import axis_length
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.experiments.induction.heads import OFFSETS, by_strength, measured
 from sinkscope.findings.finding import Finding
 
@@ -43,9 +42,9 @@ def figure(tables: Tables) -> Figure | None:
     every = shown.select(HEAD).unique(maintain_order=True)
     drawn = shown.join(every.head(MOST_PATTERNS), on=HEAD, maintain_order="left")
     columns = [*HEAD, "induction_score", "input", "query", "key", "attention"]
-    visible = rounded(drawn.filter(pl.col("attention") >= LEAST_DRAWN).select(columns))
+    visible = drawn.filter(pl.col("attention") >= LEAST_DRAWN).select(columns)
     heads = [rows for _, rows in drawn.group_by(HEAD, maintain_order=True)]
-    chart = alt.concat(*map(pair, heads), columns=2, spacing=26, data=data_source(visible))
+    chart = alt.concat(*map(pair, heads), columns=2, spacing=26)
     lengths = [input_length(rows) // 2 for rows in heads]
     most = f", at most {MOST_PATTERNS}" if every.height > MOST_PATTERNS else ""
     return Figure(

@@ -10,7 +10,7 @@ from sinkscope.charts.channels import heat, only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
 from sinkscope.charts.select import axis_length
-from sinkscope.charts.theme import data_source, rounded
+from sinkscope.charts.theme import rounded
 from sinkscope.experiments.induction.heads import OFFSETS, heads_per_model, measured, strongest
 from sinkscope.findings.finding import Finding
 
@@ -101,7 +101,7 @@ def chart(drawn: pl.DataFrame) -> alt.VConcatChart:
         lines[-1].append(panel(rows, str(model)))
         row_width += width + AXIS
     joined = [alt.hconcat(*row, spacing=14).resolve_scale(color="shared") for row in lines]
-    chart = alt.vconcat(*joined, spacing=18, data=data_source(drawn))
+    chart = alt.vconcat(*joined, spacing=18)
     return chart.resolve_scale(color="shared")
 
 

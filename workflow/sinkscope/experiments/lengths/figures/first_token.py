@@ -7,13 +7,13 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.channels import N_DOCUMENTS, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import BAND, Look, line_looks, lines
 from sinkscope.charts.of_documents import shown_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in, in_most_documents
-from sinkscope.charts.theme import known, limits, rounded
+from sinkscope.charts.theme import known, limits
 from sinkscope.findings.finding import Finding
 from sinkscope.means import over_documents
 
@@ -141,7 +141,7 @@ def lines_of(first: pl.DataFrame) -> pl.DataFrame:
         )
         for line, value in ((UNIFORM, "uniform"), (MEAN, "mass"))
     ]
-    return rounded(pl.concat([single, *parts], how="diagonal_relaxed"))
+    return pl.concat([single, *parts], how="diagonal_relaxed")
 
 
 def chart(drawn: pl.DataFrame) -> alt.FacetChart:
@@ -161,11 +161,8 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
         x,
         y,
         look,
-        tips(
-            "model:N", "layer:Q", "line:N", "document:N", "tokens:Q", ("value:Q", "", ".4f"),
-            ("value_low:Q", "95 % interval from", ".4f"), ("value_high:Q", "to", ".4f"),
-            ("n_documents:Q", "documents"),
-        ),
+        tips("model:N", "layer:Q", "line:N", "document:N", "tokens:Q", *estimated("value"),
+             N_DOCUMENTS),
         width=200,
         height=150,
     )  # fmt: skip
@@ -173,4 +170,4 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
     band = band.mark_area(opacity=BAND, color=CLASS_COLOURS["first"], strokeWidth=0)
     band = band.encode(x=x, y=alt.Y("value_low:Q"), y2="value_high:Q")
     panel = alt.LayerChart(layer=[band, line], width=200, height=150)
-    return panels(panel, drawn, "model", 3).resolve_axis(x="independent")
+    return panels(panel, "model", 3).resolve_axis(x="independent")

@@ -83,4 +83,4 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
     rule = alt.Chart().transform_filter("isValid(datum.mass_low)").mark_rule(strokeWidth=1.2)
     rule = rule.encode(x=x, y=low, y2="mass_high:Q", color=look["color"])
     layered = alt.LayerChart(layer=[rule, line])
-    return panels(layered, drawn, "model", 2).resolve_scale(x="independent")
+    return panels(layered, "model", 2).resolve_scale(x="independent")

@@ -7,12 +7,12 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from sinkscope.charts.channels import panels, tips
+from sinkscope.charts.channels import N_DOCUMENTS, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import Look, line_looks, mean_lines
-from sinkscope.charts.of_documents import behind, shown_documents
+from sinkscope.charts.of_documents import behind, with_points
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS
 from sinkscope.findings.finding import Finding
 from sinkscope.means import over_documents
 
@@ -41,7 +41,7 @@ def figure(tables: Tables) -> Figure | None:
     facts = facts_of(tables["long_texts"])
     if not facts["models"]:
         return None
-    drawn = rounded(lines(tables["long_text_positions"]))
+    drawn = lines(tables["long_text_positions"])
     n_documents = tables["long_text_positions"]["document"].n_unique()
     return Figure(
         name="long_texts",
@@ -90,10 +90,7 @@ def lines(positions: pl.DataFrame) -> pl.DataFrame:
     """panel, model, attention, window, position, document, loss and its interval: means over
     documents, and the documents behind them; dense attention in the panel of every window."""
     means = over_documents(positions, [*BY, "position"], ["loss"])
-    means = means.rename({"loss_n": "n_documents"}).with_columns(document=pl.lit(ALL_DOCUMENTS))
-    shown = shown_documents(positions["document"], means.height)
-    single = positions.filter(pl.col("document").is_in(shown))
-    both = pl.concat([means, single.select(*BY, "position", "document", "loss")], how="diagonal")
+    both = with_points(means.rename({"loss_n": "n_documents"}), positions)
     windows = both.drop_nulls("window").select("model", "window").unique()
     is_dense = pl.col("window").is_null()
     dense = both.filter(is_dense).drop("window").join(windows, on="model").select(both.columns)
@@ -107,12 +104,16 @@ def chart(drawn: pl.DataFrame) -> alt.FacetChart:
     """One panel per model and window."""
     order = drawn.select("model", "window", "panel").unique().sort("model", "window")["panel"]
     tooltip = tips(
-        *("model:N", "attention:N", ("window:Q", "keys"), ("position:Q", "from position")),
-        *(("loss:Q", "loss", ".3f"), ("loss_low:Q", "95 % interval from", ".3f")),
-        *(("loss_high:Q", "to", ".3f"), ("n_documents:Q", "documents"), "document:N"),
+        "model:N",
+        "attention:N",
+        ("window:Q", "keys"),
+        ("position:Q", "from position"),
+        *estimated("loss", "loss", ".3f"),
+        N_DOCUMENTS,
+        "document:N",
     )
     x = alt.X("position:Q", title="position").axis(format=",d", tickCount=5)
     y = alt.Y("loss:Q", title="nats per token").scale(zero=False)
     looks = line_looks("attention", LOOKS)
     line = mean_lines(x, y, looks, tooltip, field="loss", width=310, height=200)
-    return panels(line, drawn, "panel", 2, order.to_list()).resolve_scale(x="independent")
+    return panels(line, "panel", 2, order.to_list()).resolve_scale(x="independent")

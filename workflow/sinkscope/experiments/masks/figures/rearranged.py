@@ -7,13 +7,11 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from sinkscope.charts.channels import panels, rows_axis, tips
+from sinkscope.charts.channels import N_DOCUMENTS, estimated, panels, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
-from sinkscope.charts.forms.marks import Look, mark_looks
-from sinkscope.charts.of_documents import behind, shown_documents
+from sinkscope.charts.forms.marks import Look, mark_looks, mean_marks
+from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.means import over_documents
 
@@ -42,8 +40,8 @@ def figure(tables: Tables) -> Figure | None:
     if layers.is_empty() or set(layers["mask"]) == {"dense"}:
         return None
     single = of_documents(layers)
-    means = of_masks(single)
-    drawn = rounded(in_lines(means, single))
+    means = over_documents(single, [*BY, "row"], VALUES)
+    drawn = with_documents(means, single, ["model", "row", "is_control"], COLUMNS)
     n_documents = layers["document"].n_unique()
     return Figure(
         name="masks_rearranged",
@@ -72,33 +70,6 @@ def of_documents(layers: pl.DataFrame) -> pl.DataFrame:
     return named.sort(*BY, "document")
 
 
-def of_masks(single: pl.DataFrame) -> pl.DataFrame:
-    """The same as means over documents, with their intervals. single: returned by of_documents."""
-    return over_documents(single, [*BY, "row"], VALUES)
-
-
-def in_lines(means: pl.DataFrame, single: pl.DataFrame) -> pl.DataFrame:
-    """model, row, is_control, line, document, value and its interval: the means, and the documents
-    behind them."""
-    shown = shown_documents(single["document"], means.height * len(COLUMNS))
-    single = single.filter(pl.col("document").is_in(shown))
-    columns, parts = ("model", "row", "is_control"), []
-    for column, name in COLUMNS.items():
-        parts += [
-            means.select(
-                *columns,
-                line=pl.lit(name),
-                document=pl.lit(ALL_DOCUMENTS),
-                value=column,
-                value_low=f"{column}_low",
-                value_high=f"{column}_high",
-                n_documents=f"{column}_n",
-            ),
-            single.select(*columns, "document", line=pl.lit(name), value=column),
-        ]
-    return pl.concat(parts, how="diagonal_relaxed").drop_nulls("value")
-
-
 def facts_of(means: pl.DataFrame, sinks: pl.DataFrame) -> dict[str, Any]:
     """For the mask that leaves the sinks of the dense pass least attention: the models with new
     sinks, most first, and the commonest class of these."""
@@ -107,15 +78,15 @@ def facts_of(means: pl.DataFrame, sinks: pl.DataFrame) -> dict[str, Any]:
     mask = least["mask"][0]
     before = means.filter(pl.col("mask") == "dense").select("model", before="dense_sinks")
     of_mask = masks.filter(pl.col("mask") == mask).join(before, on="model")
-    columns = ["model", "n_new", "found_sinks", "found_sinks_low", "found_sinks_high", "before"]
     models = of_mask.filter(pl.col("n_new") > 0).sort("n_new", "model", descending=[True, False])
+    models = models.select("model", "n_new", "^found_sinks(_low|_high)?$", "before")
     new = sinks.filter(pl.col("mask") == mask, ~pl.col("is_control"), ~pl.col("is_dense_sink"))
     classes = new["key_class"].value_counts().sort("count", "key_class", descending=[True, False])
     return {
         "mask": mask,
         "n_models": of_mask.height,
         "n_new": models.height,
-        "models": models.select(columns).head(3).to_dicts(),
+        "models": models.head(3).to_dicts(),
         "key_class": None if classes.is_empty() else classes["key_class"][0],
         "part": None if classes.is_empty() else classes["count"][0] / new.height,
     }
@@ -123,22 +94,19 @@ def facts_of(means: pl.DataFrame, sinks: pl.DataFrame) -> dict[str, Any]:
 
 def chart(drawn: pl.DataFrame) -> alt.FacetChart:
     """One panel per model, one row per mask."""
-    look = mark_looks("line", MARKS)
     rows = ["dense", *sorted(set(drawn["row"]) - {"dense"})]
-    x = alt.X("value:Q", title="attention").scale(domain=[0, 1])
-    y = rows_axis("row", rows)
-    base = alt.Chart().transform_filter(IS_MEAN).encode(y=y)
-    rule = base.transform_filter("isValid(datum.value_low)").mark_rule(opacity=2 * POINT)
-    single = alt.Chart().transform_filter(IS_DOCUMENT).mark_point(filled=True, size=9)
-    tooltip = tips(
-        *("model:N", ("row:N", "mask"), ("line:N", "attention on"), ("value:Q", "", ".4f")),
-        *(("value_low:Q", "95 % interval from", ".4f"), ("value_high:Q", "to", ".4f")),
-        *(("n_documents:Q", "documents"), "document:N"),
+    marks = mean_marks(
+        alt.X("value:Q", title="attention").scale(domain=[0, 1]),
+        rows_axis("row", rows),
+        mark_looks("line", MARKS),
+        tips(
+            *("model:N", ("row:N", "mask"), ("line:N", "attention on")),
+            *estimated("value"),
+            *(N_DOCUMENTS, "document:N"),
+        ),
+        field="value",
+        width=170,
+        height=16 * len(rows),
+        size=45,
     )
-    layers = [
-        single.encode(x=x, y=y, color=look["color"], opacity=alt.value(POINT), tooltip=tooltip),
-        rule.encode(x=alt.X("value_low:Q", title="attention"), x2="value_high:Q",
-                    color=look["color"]),
-        base.mark_point(filled=True, size=45, opacity=0.85).encode(x=x, **look, tooltip=tooltip),
-    ]  # fmt: skip
-    return panels(alt.LayerChart(layer=layers, width=170, height=16 * len(rows)), drawn, "model", 3)
+    return panels(marks, "model", 3)

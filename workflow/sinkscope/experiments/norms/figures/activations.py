@@ -12,7 +12,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import Look, mean_panels
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
+from sinkscope.charts.theme import ALL_DOCUMENTS
 from sinkscope.experiments.norms.constants import MASSIVE, TIMES_MEDIAN
 from sinkscope.findings.finding import Finding
 from sinkscope.means import over_documents
@@ -82,7 +82,7 @@ def lines_of(activations: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame
     limits = means.select(*by, line=pl.lit("limit"), document=pl.lit(ALL_DOCUMENTS), value=limit)
     drawn = with_documents(means, rows, by, {n: n for n in ("largest", "median")}, documents)
     drawn = pl.concat([drawn, limits], how="diagonal_relaxed")
-    return rounded(drawn.sort(*by, "line", maintain_order=True))
+    return drawn.sort(*by, "line", maintain_order=True)
 
 
 def facts(activations: pl.DataFrame) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sinkscope.charts.channels import above, only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
 from sinkscope.charts.select import axis_length
-from sinkscope.charts.theme import data_source, rounded
+from sinkscope.charts.theme import rounded
 from sinkscope.experiments.norms.constants import QUANTITIES
 from sinkscope.experiments.norms.summary import of_models, unknown_keys
 from sinkscope.findings.finding import Finding
@@ -95,7 +95,7 @@ def rows_of(drawn: pl.DataFrame, models: list[str]) -> alt.VConcatChart:
         n_layers = axis_length(drawn.filter(pl.col("model") == model), "layer")
         panels = [panel(model, name, n_layers) for name in QUANTITIES]
         rows.append(alt.hconcat(*panels, spacing=12, title=panel_title(model)))
-    return alt.vconcat(*rows, spacing=14, data=data_source(drawn)).resolve_scale(color="shared")
+    return alt.vconcat(*rows, spacing=14).resolve_scale(color="shared")
 
 
 def panel(model: str, quantity: str, n_layers: int) -> alt.LayerChart:

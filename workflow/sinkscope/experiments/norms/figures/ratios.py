@@ -11,7 +11,6 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import Look, mean_panels
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.select import documents_in, in_most_documents
-from sinkscope.charts.theme import rounded
 from sinkscope.experiments.norms.constants import QUANTITIES
 from sinkscope.experiments.norms.summary import by_document, of_models, of_sets, peaks, unknown_keys
 from sinkscope.findings.finding import Finding
@@ -49,7 +48,7 @@ def figure(tables: Tables) -> Figure | None:
         )
         for sink, name in SINKS.items()
     ]
-    drawn = rounded(pl.concat(parts)).filter(pl.col("value") > 0)  # the axis is logarithmic
+    drawn = pl.concat(parts).filter(pl.col("value") > 0)  # the axis is logarithmic
     drawn = drawn.sort("model", "layer", "line", maintain_order=True)
     n_documents = rows["document"].n_unique()
     y = alt.Y("value:Q", title="norm, times that of others", scale=alt.Scale(type="log"))

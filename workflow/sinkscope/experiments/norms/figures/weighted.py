@@ -12,7 +12,6 @@ from sinkscope.charts.forms.lines import Look, mean_panels
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in, in_most_documents
-from sinkscope.charts.theme import rounded
 from sinkscope.experiments.norms.summary import of_sets, peaks
 from sinkscope.findings.finding import Finding
 
@@ -44,7 +43,7 @@ def figure(tables: Tables) -> Figure | None:
     masses = of_sets(table)
     first = masses.filter(pl.col("key_set") == "first_token")
     rows = table.filter(pl.col("key_set") == "first_token")
-    drawn = rounded(with_documents(first, rows, ["model", "layer"], COLUMNS, tables["documents"]))
+    drawn = with_documents(first, rows, ["model", "layer"], COLUMNS, tables["documents"])
     n_documents = table["document"].n_unique()
     y = alt.Y("value:Q", title="part of attention").scale(domain=[0, 1])
     return Figure(

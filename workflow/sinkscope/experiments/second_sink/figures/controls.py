@@ -13,7 +13,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_tips
 from sinkscope.charts.forms.marks import mark_looks, mean_marks
 from sinkscope.charts.palette import CLASS_COLOURS
-from sinkscope.charts.theme import ALL_DOCUMENTS, data_source
+from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.experiments.second_sink.constants import OWN
 from sinkscope.experiments.second_sink.derive import spans
 from sinkscope.experiments.second_sink.looks import MASS, mean_lines
@@ -74,7 +74,7 @@ def in_rows(tables: Tables, strongest: pl.DataFrame) -> pl.DataFrame:
     drawn = mean_lines(tables, lines | {(OWN, "next_terminator"): NEXT})
     chosen = strongest.with_columns(pl.col("layer").cast(drawn.schema["layer"]))
     rows = drawn.join(chosen, on=["model", "layer"], maintain_order="left")
-    return rows.rename({"line": "kind"})
+    return rounded(rows.rename({"line": "kind"}))
 
 
 def against(drawn: pl.DataFrame) -> dict[str, Any]:
@@ -101,7 +101,7 @@ def against(drawn: pl.DataFrame) -> dict[str, Any]:
 
 def points(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
     """One row per model, one mark per kind of token."""
-    chart = mean_marks(
+    return mean_marks(
         alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
         rows_axis("model", models),
         mark_looks("kind", POINTS),
@@ -110,4 +110,3 @@ def points(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
         width=520,
         height=34 * len(models),
     )
-    return chart.properties(data=data_source(drawn))

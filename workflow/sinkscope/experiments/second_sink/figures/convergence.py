@@ -8,8 +8,7 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.of_documents import behind, shown_documents
-from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
+from sinkscope.charts.of_documents import behind, with_points
 from sinkscope.experiments.second_sink import looks
 from sinkscope.experiments.second_sink.constants import OWN
 from sinkscope.findings.finding import Finding
@@ -61,21 +60,16 @@ def with_documents(layers: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     ends = {"value_low": "convergence_low", "value_high": "convergence_high"}
     own = layers.filter(pl.col("mark") == OWN).select(*by, **ends, line=pl.lit(looks.TERMINATOR))
     n_states = layers.select(*by, "mark", n_documents="n_states").filter(pl.col("mark") == OWN)
-    lines = looks.lines(layers, LINES).with_columns(document=pl.lit(ALL_DOCUMENTS))
-    lines = lines.join(own, on=[*by, "line"], how="left")
+    lines = looks.lines(layers, LINES).join(own, on=[*by, "line"], how="left")
     lines = lines.join(n_states.drop("mark"), on=by, how="left")
-    states = tables["second_sink_states"].filter(pl.col("document") != pl.col("other"))
-    shown = shown_documents(states["document"], own.height)
     points = (
-        states.filter(pl.col("document").is_in(shown))
+        tables["second_sink_states"]
+        .filter(pl.col("document") != pl.col("other"))
         .group_by(*by, "document")
-        .agg(value=pl.col("cosine").mean())
-        .with_columns(pl.col("layer").cast(lines.schema["layer"]), line=pl.lit(looks.TERMINATOR))
-        .join(tables["documents"].select("model", "document", "n_tokens"),
-              on=["model", "document"], how="left")
+        .agg(value=pl.col("cosine").mean(), line=pl.lit(looks.TERMINATOR))
         .sort(*by, "document")
-    )  # fmt: skip
-    return rounded(pl.concat([lines, points], how="diagonal_relaxed"))
+    )
+    return with_points(lines, points, tables["documents"], own.height)
 
 
 def most_alike(layers: pl.DataFrame) -> dict[str, Any]:

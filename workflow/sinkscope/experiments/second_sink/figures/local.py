@@ -11,7 +11,6 @@ import polars as pl
 from sinkscope import words
 from sinkscope.charts.channels import above, only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.experiments.second_sink.derive import (
     WIDTH,
     drops,
@@ -54,7 +53,7 @@ def figure(tables: Tables) -> Figure | None:
         in_rows(profiles, naive, FORMS),
         in_rows(at_layer, expected(at_layer), {"local": ONE_LAYER}),
     ]
-    drawn = rounded(pl.concat(parts))
+    drawn = pl.concat(parts)
     depth = dict(at_layer.select("model", "layer").unique().rows())
     n_tokens = profiles.select(pl.col("query").max()).item() + 1
     dropped = drops(naive)
@@ -123,7 +122,7 @@ def rows_of(drawn: pl.DataFrame, layers: Mapping[str, int]) -> alt.VConcatChart:
         panels = [panel(model, form, model == last) for form in forms]
         panels[-1] += above(f"layer {layer}")
         rows.append(alt.hconcat(*panels, spacing=14, title=panel_title(model)))
-    return alt.vconcat(*rows, spacing=10, data=data_source(drawn)).resolve_scale(color="shared")
+    return alt.vconcat(*rows, spacing=10).resolve_scale(color="shared")
 
 
 def panel(model: str, form: str, last: bool) -> alt.LayerChart:

@@ -10,7 +10,6 @@ from sinkscope.charts.channels import only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.patterns import LEAST_DRAWN, pattern
 from sinkscope.charts.select import axis_length
-from sinkscope.charts.theme import data_source, rounded
 from sinkscope.experiments.second_sink.derive import spans
 from sinkscope.findings.finding import Finding
 
@@ -39,9 +38,9 @@ def pictured(
         return None
     drawn = maps.filter(pl.col("model").is_in(models))
     visible = drawn.filter(pl.col("attention") >= LEAST_DRAWN)
-    visible = rounded(visible.drop("document", "second_sink"))  # in the titles of the maps
+    visible = visible.drop("document", "second_sink")  # in the titles of the maps
     pairs = [pair(drawn.filter(pl.col("model") == name), by) for name in models]
-    return drawn, visible, alt.concat(*pairs, columns=2, spacing=26, data=data_source(visible))
+    return drawn, visible, alt.concat(*pairs, columns=2, spacing=26)
 
 
 def figure(tables: Tables) -> Figure | None:

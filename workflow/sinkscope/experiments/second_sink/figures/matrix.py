@@ -64,4 +64,4 @@ def squares(drawn: pl.DataFrame) -> alt.FacetChart:
         heat("cosine", "cosine (linear; below 0 as 0)", clamp=True),
         tips("model:N", "layer:O", "document:N", ("other:N", "and"), ("cosine:Q", "", ".4f")),
     )
-    return panels(cells.properties(width=side, height=side), drawn, "model", columns=4)
+    return panels(cells.properties(width=side, height=side), "model", columns=4)
