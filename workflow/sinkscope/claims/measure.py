@@ -5,15 +5,15 @@ Estimate: a number with its interval over documents. It returns None if the tabl
 needs of the model (the claim is then not tested), and raises AbsentError if the model lacks what
 the claim is about (the claim then does not hold).
 
-A claim names its measure. Each module in `sinkscope.claims.measures` has a mapping MEASURES of
-measures by name. Measures are pure functions. Layers count from 0.
+A claim names its measure: a function with the decorator `measure`, in a module in
+`sinkscope.claims.measures`. Measures are pure functions. Layers count from 0.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -46,29 +46,42 @@ class Estimate:
     n_documents: int | None = None
 
 
+Number = float | Estimate | None
+Layers = Sequence[int] | str
+
+
 @dataclass(frozen=True)
 class Measure:
-    """about: the number in words. tables: the tables that it needs, besides the one that the option
-    `table` names; an interval may need more, of values per document. is_part: whether it is a
-    fraction between 0 and 1. legal: by option, its values (of a list: those of its items).
-    columns_of: the table whose columns the option `column` may name."""
+    """compute: the function; its name is that of the measure. Others: as of `measure`."""
 
-    compute: Callable[..., float | Estimate | None]
+    compute: Callable[..., Number]
     about: str
     tables: tuple[str, ...]
-    is_part: bool = True
-    legal: Mapping[str, Collection[Any]] = field(default_factory=dict)
-    columns_of: str = ""
+    is_part: bool
+    columns_of: str
+    legal: Mapping[str, Collection[Any]]
+
+
+def measure(
+    about: str, *tables: str, is_part: bool = True, columns_of: str = "", **legal: Collection[Any]
+) -> Callable[[Callable[..., Number]], Measure]:
+    """Declares a function as a measure. about: the number in words. tables: the tables that it
+    needs, besides the one that the option `table` names; an interval may need more, of values per
+    document. is_part: whether it is a fraction between 0 and 1. columns_of: the table whose columns
+    the option `column` may name. legal: by option, its values (of a list: those of its items)."""
+    return lambda compute: Measure(compute, about, tables, is_part, columns_of, legal)
 
 
 @cache
 def measures() -> dict[str, Measure]:
     """Every measure by name. Raises SinkscopeError if two measures have the same name."""
     by_name: dict[str, Measure] = {}
-    for module in modules_in("sinkscope.claims.measures"):
-        of_module = getattr(load(module), "MEASURES", {})
+    for name in modules_in("sinkscope.claims.measures"):
+        module = load(name)
+        declared = {key: one for key, one in vars(module).items() if isinstance(one, Measure)}
+        of_module = {key: m for key, m in declared.items() if m.compute.__module__ == name}
         if twice := sorted(by_name.keys() & of_module.keys()):
-            raise SinkscopeError(f"{module}: a second measure is named '{twice[0]}'; rename it.")
+            raise SinkscopeError(f"{name}: a second measure is named '{twice[0]}'; rename it.")
         by_name |= of_module
     return by_name
 
@@ -84,7 +97,7 @@ def aggregated(column: str, how: str) -> pl.Expr:
     return expression
 
 
-def estimate(resampled: np.ndarray, n_documents: int) -> float | Estimate | None:
+def estimate(resampled: np.ndarray, n_documents: int) -> Number:
     """The number of the sample with its interval; None if it is not finite. resampled: [1 +
     RESAMPLES], computed from arrays of the module intervals, such as means. n_documents: 0 for a
     number that is not over documents, which has no interval."""
@@ -115,6 +128,25 @@ def per_document(
     return matrix(grouped, by, values)
 
 
+def resampled(
+    rows: pl.DataFrame, by: Sequence[str], columns: Sequence[str]
+) -> tuple[list[np.ndarray], int] | None:
+    """[1 + RESAMPLES, group] of each column: its means over the documents of each resample; and the
+    number of documents. None without rows."""
+    if rows.is_empty():
+        return None
+    _, values = per_document(rows, by, columns)
+    return [intervals.means(array) for array in values], len(values[0])
+
+
+def mean_of(
+    rows: pl.DataFrame, by: Sequence[str], column: str, how: str = "mean"
+) -> float | Estimate | None:
+    """Means of a column over documents, then mean, median, min or max over the groups."""
+    found = resampled(rows, by, [column])
+    return None if found is None else estimate(over(how, found[0][0]), found[1])
+
+
 def of_length(
     tables: Tables, model: str, at_least_tokens: int = 0, at_most_tokens: int | None = None
 ) -> pl.Series:
@@ -127,7 +159,7 @@ def of_length(
     return documents.filter(n >= at_least_tokens, is_short)["document"]
 
 
-def in_layers(frame: pl.DataFrame, layers: Sequence[int] | str) -> pl.DataFrame:
+def in_layers(frame: pl.DataFrame, layers: Layers) -> pl.DataFrame:
     """Rows of these layers: [first, last], both included, counted from 0 or (negative) from the
     end; or `all`."""
     last = pl.col("layer").cast(pl.Int64).max()
@@ -137,7 +169,7 @@ def in_layers(frame: pl.DataFrame, layers: Sequence[int] | str) -> pl.DataFrame:
     return frame.filter(pl.col("layer").cast(pl.Int64).is_between(low, high))
 
 
-def shown(layers: Sequence[int] | str) -> str:
+def shown(layers: Layers) -> str:
     """Layers as a sentence names them."""
     if isinstance(layers, str):
         return {"all": "any layer"}.get(layers, f"{layers} layer")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from sinkscope.claims.measure import AbsentError, Measure, Tables, number
+from sinkscope.claims.measure import AbsentError, Number, Tables, measure, number
 
 
 def massive(tables: Tables, model: str) -> pl.DataFrame:
@@ -18,7 +18,13 @@ def massive(tables: Tables, model: str) -> pl.DataFrame:
     return found
 
 
-def massive_layer(tables: Tables, model: str, *, end: str) -> float | None:
+@measure(
+    "layer that massive activations of the first token enter",
+    "activations",
+    is_part=False,
+    end=("first", "last"),
+)
+def massive_layer(tables: Tables, model: str, *, end: str) -> Number:
     """First or last layer that a state with a massive activation at key 0 enters, in at least half
     of the documents."""
     rows = massive(tables, model).filter(position=0)
@@ -26,7 +32,10 @@ def massive_layer(tables: Tables, model: str, *, end: str) -> float | None:
     return number(layers, {"first": pl.col("layer").min(), "last": pl.col("layer").max()}[end])
 
 
-def massive_dimensions(tables: Tables, model: str, *, which: str) -> float | None:
+@measure(
+    "dimensions of massive activations", "activations", is_part=False, which=("n", "first", "last")
+)
+def massive_dimensions(tables: Tables, model: str, *, which: str) -> Number:
     """Of the dimensions that are massive at key 0 in at least half of the documents: their number
     (n), the smallest (first) or the largest (last)."""
     rows = massive(tables, model).filter(position=0)
@@ -44,37 +53,15 @@ def in_half_of_documents(
     return counted.filter(pl.col("n") * 2 >= n_documents)
 
 
-def massive_size(tables: Tables, model: str) -> float | None:
+@measure("largest massive activation", "activations", is_part=False)
+def massive_size(tables: Tables, model: str) -> Number:
     """Magnitude of the largest massive activation."""
     return number(massive(tables, model), pl.col("activation").abs().max())
 
 
-def massive_share(
-    tables: Tables, model: str, *, key_classes: list[str] | None = None
-) -> float | None:
+@measure("massive activations at these tokens", "activations")
+def massive_share(tables: Tables, model: str, *, key_classes: list[str] | None = None) -> Number:
     """Fraction of the massive activations that are at key 0, or at a token of these classes."""
     rows = massive(tables, model)
     inside = (pl.col("position") == 0) | pl.col("key_class").is_in(key_classes or [])
     return number(rows, inside.mean())
-
-
-TABLE = ("activations",)
-
-MEASURES = {
-    "massive_layer": Measure(
-        massive_layer,
-        "layer that massive activations of the first token enter",
-        TABLE,
-        False,
-        {"end": ("first", "last")},
-    ),
-    "massive_dimensions": Measure(
-        massive_dimensions,
-        "dimensions of massive activations",
-        TABLE,
-        False,
-        {"which": ("n", "first", "last")},
-    ),
-    "massive_size": Measure(massive_size, "largest massive activation", TABLE, False),
-    "massive_share": Measure(massive_share, "massive activations at these tokens", TABLE),
-}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,25 +11,34 @@ import polars as pl
 from sinkscope import intervals
 from sinkscope.claims.measure import (
     AGGREGATES,
-    Estimate,
-    Measure,
+    Layers,
+    Number,
     Tables,
     aggregated,
     estimate,
     in_layers,
+    measure,
     number,
 )
 
 
-def n_tokens(tables: Tables, model: str, *, aggregate: str) -> float | None:
+@measure("tokens of documents", "documents", is_part=False, aggregate=("sum", "min", "max"))
+def n_tokens(tables: Tables, model: str, *, aggregate: str) -> Number:
     """Number of tokens of all documents (sum), or of the shortest or longest one (min, max)."""
     return number(tables["documents"].filter(model=model), aggregated("n_tokens", aggregate))
 
 
+@measure("value", aggregate=(*AGGREGATES, "sum"))
 def value(
-    tables: Tables, model: str, *, table: str, column: str, aggregate: str = "mean",
-    where: Mapping[str, Any] | None = None, layers: Sequence[int] | str = "all",
-) -> float | Estimate | None:  # fmt: skip
+    tables: Tables,
+    model: str,
+    *,
+    table: str,
+    column: str,
+    aggregate: str = "mean",
+    where: Mapping[str, Any] | None = None,
+    layers: Layers = "all",
+) -> Number:
     """A column of any table: the rows whose `where` columns have these values, aggregated. A mean
     or median has an interval if the rows are of documents."""
     conditions = [pl.col(key) == item for key, item in {"model": model, **(where or {})}.items()]
@@ -45,11 +54,3 @@ def value(
         return estimate(intervals.medians(documents), len(documents))
     sums, counts = (np.array([[f(values)] for values in documents]) for f in (np.sum, len))
     return estimate(intervals.ratios(sums, counts.astype(float))[:, 0], len(documents))
-
-
-MEASURES = {
-    "n_tokens": Measure(
-        n_tokens, "tokens of documents", ("documents",), False, {"aggregate": ("sum", "min", "max")}
-    ),
-    "value": Measure(value, "value", (), legal={"aggregate": (*AGGREGATES, "sum")}),
-}

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import polars as pl
 
-from sinkscope.claims.measure import AbsentError, Estimate, Measure, Tables
+from sinkscope.claims.measure import AbsentError, Estimate, Number, Tables, measure
 
 
-def edit_cost(tables: Tables, model: str, *, role: str, edit: str = "zero") -> Estimate | None:
+@measure(
+    "cost of edited sinks, in nats per token",
+    "head_edit_costs",
+    is_part=False,
+    role=("no-op", "broadcast", "mixed"),
+    edit=("zero", "mean", "other", "remove"),
+)
+def edit_cost(tables: Tables, model: str, *, role: str, edit: str = "zero") -> Number:
     """Loss in nats per token from editing all sinks of a role. The claim does not hold for a model
     without a head of this role."""
     rows = tables["head_edit_costs"].filter(pl.col("layer").is_null(), model=model)
@@ -19,14 +26,3 @@ def edit_cost(tables: Tables, model: str, *, role: str, edit: str = "zero") -> E
         return None
     columns = ["loss_change", "loss_change_low", "loss_change_high", "n_documents"]
     return Estimate(*found.select(columns).row(0))
-
-
-MEASURES = {
-    "edit_cost": Measure(
-        edit_cost,
-        "cost of edited sinks, in nats per token",
-        ("head_edit_costs",),
-        False,
-        {"role": ("no-op", "broadcast", "mixed"), "edit": ("zero", "mean", "other", "remove")},
-    ),
-}

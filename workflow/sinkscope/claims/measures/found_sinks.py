@@ -8,7 +8,14 @@ import numpy as np
 import polars as pl
 
 from sinkscope import intervals
-from sinkscope.claims.measure import AbsentError, Estimate, Measure, Tables, estimate, number
+from sinkscope.claims.measure import (
+    AbsentError,
+    Number,
+    Tables,
+    estimate,
+    measure,
+    number,
+)
 
 # A level is a pair of creation layer and lifetime that at least this part of the sinks has.
 LEVEL = 0.05
@@ -51,9 +58,7 @@ def in_documents(
     return [column.to_numpy()[:, None] for column in columns]
 
 
-def fraction(
-    tables: Tables, model: str, rows: pl.DataFrame, holds: pl.Expr
-) -> float | Estimate | None:
+def fraction(tables: Tables, model: str, rows: pl.DataFrame, holds: pl.Expr) -> Number:
     """Fraction of the rows of sink_lives for which something holds; documents are resampled."""
     if rows.is_empty():
         return None
@@ -61,7 +66,12 @@ def fraction(
     return estimate(intervals.ratios(above, below)[:, 0], len(above))
 
 
-def documents_with_other_sinks(tables: Tables, model: str) -> float | Estimate | None:
+@measure(
+    "share of documents with a sink that is neither the first token nor a special one",
+    "sink_lives",
+    "sink_mass",
+)
+def documents_with_other_sinks(tables: Tables, model: str) -> Number:
     """Fraction of the documents long enough for the sink rule in which an ordinary token other than
     key 0 is a sink."""
     lives = tables["sink_lives"].filter(model=model)
@@ -77,13 +87,15 @@ def documents_with_other_sinks(tables: Tables, model: str) -> float | Estimate |
     return estimate(intervals.means(is_one)[:, 0], len(names))
 
 
-def close_share(tables: Tables, model: str) -> float | Estimate | None:
+@measure("share of other sinks close to the first token", "sink_lives")
+def close_share(tables: Tables, model: str) -> Number:
     """Fraction of the sinks other than key 0 that are close to key 0 in some layer."""
     is_close = pl.col("first_close_layer").is_not_null()
     return fraction(tables, model, other_lives(tables, model), is_close)
 
 
-def secondary_in_middle(tables: Tables, model: str) -> float | Estimate | None:
+@measure("share of secondary sinks that begin in middle layers", "sink_lives")
+def secondary_in_middle(tables: Tables, model: str) -> Number:
     """Fraction of the secondary sinks that begin after the first and before the last quarter of the
     layers."""
     n_layers = tables["models"].filter(model=model)["n_layers"][0]
@@ -92,7 +104,8 @@ def secondary_in_middle(tables: Tables, model: str) -> float | Estimate | None:
     return fraction(tables, model, secondary(tables, model), inside)
 
 
-def secondary_mass(tables: Tables, model: str) -> float | Estimate | None:
+@measure("mass of secondary sinks over that of the first token", "sink_lives", is_part=False)
+def secondary_mass(tables: Tables, model: str) -> Number:
     """Peak mass of the secondary sinks over that of key 0 (means)."""
     of_first = tables["sink_lives"].filter(pl.col("key") == 0, model=model)
     of_second = secondary(tables, model)
@@ -105,29 +118,11 @@ def secondary_mass(tables: Tables, model: str) -> float | Estimate | None:
     return estimate(second / first, tables["sink_lives"].filter(model=model)["document"].n_unique())
 
 
-def sink_levels(tables: Tables, model: str) -> float | None:
+@measure("levels of secondary sinks", "sink_lives", is_part=False)
+def sink_levels(tables: Tables, model: str) -> Number:
     """Number of levels. A level is a pair (first layer in which a secondary sink is close to key 0,
     number of layers in which it is) that at least LEVEL of the secondary sinks share."""
     rows = secondary(tables, model)
     life = pl.col("last_close_layer") - pl.col("first_close_layer")
     counted = rows.group_by("first_close_layer", life.alias("life")).len()
     return number(counted, (pl.col("len") >= LEVEL * rows.height).sum())
-
-
-LIVES = ("sink_lives",)
-
-MEASURES = {
-    "documents_with_other_sinks": Measure(
-        documents_with_other_sinks,
-        "share of documents with a sink that is neither the first token nor a special one",
-        ("sink_lives", "sink_mass"),
-    ),
-    "close_share": Measure(close_share, "share of other sinks close to the first token", LIVES),
-    "secondary_in_middle": Measure(
-        secondary_in_middle, "share of secondary sinks that begin in middle layers", LIVES
-    ),
-    "secondary_mass": Measure(
-        secondary_mass, "mass of secondary sinks over that of the first token", LIVES, False
-    ),
-    "sink_levels": Measure(sink_levels, "levels of secondary sinks", LIVES, False),
-}

@@ -8,20 +8,24 @@ import polars as pl
 from sinkscope import intervals
 from sinkscope.claims.measure import (
     AbsentError,
-    Estimate,
-    Measure,
+    Number,
     Tables,
     estimate,
+    mean_of,
+    measure,
     of_length,
-    over,
     per_document,
 )
 from sinkscope.claims.measures.sink_mass import SINK
 
 
-def mass_by_length(
-    tables: Tables, model: str, *, key_set: str = "first_token"
-) -> float | Estimate | None:
+@measure(
+    "sink mass of whole documents over that of their beginnings",
+    "sink_lengths",
+    is_part=False,
+    key_set=("first_token", "listed_sinks"),
+)
+def mass_by_length(tables: Tables, model: str, *, key_set: str = "first_token") -> Number:
     """Mass of a key set in whole documents, as a fraction of that in their first 16 to 32 tokens,
     in the layer where the latter is strongest."""
     rows = tables["sink_lengths"].filter(model=model, key_set=key_set)
@@ -41,7 +45,12 @@ def mass_by_length(
     return estimate(intervals.means(end[:, [layer]])[:, 0] / below, len(begin))
 
 
-def sink_rate_left(tables: Tables, model: str, *, window: int) -> float | Estimate | None:
+@measure(
+    "sink rate of whole documents over that of their beginnings",
+    *("sink_rate_documents", "documents"),
+    is_part=False,
+)
+def sink_rate_left(tables: Tables, model: str, *, window: int) -> Number:
     """Sink rate over whole documents, as a fraction of that over their first `window` queries, for
     documents of at least 2 * window tokens."""
     kept = of_length(tables, model, 2 * window)
@@ -63,18 +72,20 @@ def sink_rate_left(tables: Tables, model: str, *, window: int) -> float | Estima
     return estimate(left[:, 0], both.height)
 
 
-def first_without_special(
-    tables: Tables, model: str, *, input: str = "without"
-) -> float | Estimate | None:
+@measure("attention to the first token without special tokens", "bos", input=("with", "without"))
+def first_without_special(tables: Tables, model: str, *, input: str = "without") -> Number:
     """Attention on key 0 of texts without (or with) special tokens, in the layer with the most."""
     rows = tables["bos"].filter(model=model, input=input)
-    if rows.is_empty():
-        return None
-    _, (values,) = per_document(rows, ["layer"], ["first_token"])
-    return estimate(over("max", intervals.means(values)), len(values))
+    return mean_of(rows, ["layer"], "first_token", "max")
 
 
-def first_of_text(tables: Tables, model: str, *, input: str) -> float | Estimate | None:
+@measure(
+    "attention to the first token of a changed beginning, over that of the unchanged text",
+    "position_content",
+    is_part=False,
+    input=("other_first_word", "filler", "filler_comma"),
+)
+def first_of_text(tables: Tables, model: str, *, input: str) -> Number:
     """Attention on key 0 of texts with a changed beginning, as a fraction of that of the unchanged
     text, in the layer where the latter is largest."""
     rows = tables["position_content"].filter(model=model, role="first_token")
@@ -89,33 +100,3 @@ def first_of_text(tables: Tables, model: str, *, input: str) -> float | Estimate
     if len(own) != len(other):
         return float(np.nanmean(other[:, layer]) / below[0])
     return estimate(intervals.means(other[:, [layer]])[:, 0] / below, len(own))
-
-
-MEASURES = {
-    "mass_by_length": Measure(
-        mass_by_length,
-        "sink mass of whole documents over that of their beginnings",
-        ("sink_lengths",),
-        False,
-        {"key_set": ("first_token", "listed_sinks")},
-    ),
-    "sink_rate_left": Measure(
-        sink_rate_left,
-        "sink rate of whole documents over that of their beginnings",
-        ("sink_rate_documents", "documents"),
-        False,
-    ),
-    "first_without_special": Measure(
-        first_without_special,
-        "attention to the first token without special tokens",
-        ("bos",),
-        legal={"input": ("with", "without")},
-    ),
-    "first_of_text": Measure(
-        first_of_text,
-        "attention to the first token of a changed beginning, over that of the unchanged text",
-        ("position_content",),
-        False,
-        {"input": ("other_first_word", "filler", "filler_comma")},
-    ),
-}

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from sinkscope import intervals
-from sinkscope.claims.measure import (
-    AbsentError,
-    Estimate,
-    Measure,
-    Tables,
-    estimate,
-)
+from sinkscope.claims.measure import AbsentError, Number, Tables, estimate, measure
+from sinkscope.claims.measures.sink_mass import divided
 from sinkscope.keys import KEY_CLASSES
 from sinkscope.means import matrix
 
 COUNTINGS = {"tokens": "max_attention_tokens", "padded": "max_attention_tokens_padded"}
 DOCUMENTS = {"tokens": "max_attention_documents", "padded": "max_attention_documents_padded"}
+HISTOGRAMS = tuple(COUNTINGS.values())
+LEGAL: dict[str, Any] = {"counting": tuple(COUNTINGS), "key_classes": KEY_CLASSES}
+Counts = tuple[pl.DataFrame, np.ndarray, int] | None
+Names = Sequence[str]
 
 
-def histogram(tables: Tables, model: str, counting: str) -> pl.DataFrame:
-    """Counts of max keys. counting: tokens, or padded (queries at padding counted too)."""
-    return tables[COUNTINGS[counting]].filter(pl.col("model") == model)
-
-
-def chosen(tokens: Sequence[str], key_classes: Sequence[str]) -> pl.Expr:
+def chosen(tokens: Names, key_classes: Names) -> pl.Expr:
     """Rows of a histogram with these tokens (a leading space does not count) or these classes.
     Raises ValueError for an unknown class, and if neither tokens nor classes are given."""
     unknown = [name for name in key_classes if name not in KEY_CLASSES]
@@ -39,21 +34,20 @@ def chosen(tokens: Sequence[str], key_classes: Sequence[str]) -> pl.Expr:
     return bare.is_in(list(tokens)) | pl.col("key_class").is_in(list(key_classes))
 
 
-def counts_of(
-    tables: Tables, model: str, counting: str = "tokens"
-) -> tuple[pl.DataFrame, np.ndarray, int] | None:
+def counts_of(tables: Tables, model: str, counting: str = "tokens") -> Counts:
     """token, key_class; [1 + RESAMPLES, token], their counts over the documents of each resample;
     and the number of documents. None without rows. If the run has no counts per document, a single
-    row (the sample) and the number 0."""
+    row (the sample) and the number 0. counting: tokens, or padded (queries at padding counted
+    too)."""
     if (counted := tables.get(DOCUMENTS[counting])) is not None:
         return resampled_counts(counted.filter(pl.col("model") == model))
     keys = ["token", "key_class"]
     count = pl.col("count").sum().cast(pl.Float64)
-    whole = histogram(tables, model, counting).group_by(keys).agg(count).sort(keys)
+    whole = tables[COUNTINGS[counting]].filter(model=model).group_by(keys).agg(count).sort(keys)
     return None if whole.is_empty() else (whole, whole["count"].to_numpy()[None], 0)
 
 
-def resampled_counts(documents: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray, int] | None:
+def resampled_counts(documents: pl.DataFrame) -> Counts:
     """As counts_of. documents: document, token, key_class, count."""
     if documents.is_empty():
         return None
@@ -61,14 +55,15 @@ def resampled_counts(documents: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray,
     return keys, intervals.sums(np.nan_to_num(values)), len(values)
 
 
-def inside(keys: pl.DataFrame, tokens: Sequence[str], key_classes: Sequence[str]) -> np.ndarray:
+def inside(keys: pl.DataFrame, tokens: Names, key_classes: Names) -> np.ndarray:
     return keys.select(chosen(tokens, key_classes)).to_series().to_numpy()
 
 
+@measure("share of all max keys", *HISTOGRAMS, **LEGAL)
 def max_key_share(
-    tables: Tables, model: str, *, counting: str = "tokens",
-    tokens: Sequence[str] = (), key_classes: Sequence[str] = (),
-) -> float | Estimate | None:  # fmt: skip
+    tables: Tables, model: str, *, counting: str = "tokens", tokens: Names = (),
+    key_classes: Names = (),
+) -> Number:  # fmt: skip
     """Fraction of all max keys that are one of these tokens or classes."""
     if (counted := counts_of(tables, model, counting)) is None:
         return None
@@ -83,9 +78,10 @@ def lead(counts: np.ndarray, is_inside: np.ndarray) -> np.ndarray:
     return (counts[:, is_inside].sum(1) - others) / counts.sum(1)
 
 
+@measure("share of max keys above the next token", *HISTOGRAMS, **LEGAL)
 def max_key_lead(
-    tables: Tables, model: str, *, tokens: Sequence[str] = (), key_classes: Sequence[str] = ()
-) -> float | Estimate | None:
+    tables: Tables, model: str, *, tokens: Names = (), key_classes: Names = ()
+) -> Number:
     """Fraction of all max keys that are one of these tokens or classes, minus the fraction of the
     most frequent other token; above 0 if they lead."""
     if (counted := counts_of(tables, model)) is None:
@@ -94,9 +90,8 @@ def max_key_lead(
     return estimate(lead(counts, inside(keys, tokens, key_classes)), n_documents)
 
 
-def last_layer_lead(
-    tables: Tables, model: str, *, tokens: Sequence[str]
-) -> float | Estimate | None:
+@measure("share of the last layer's max keys above the next token", "last_layer_keys")
+def last_layer_lead(tables: Tables, model: str, *, tokens: Names) -> Number:
     """The same lead, over the queries of the last layer only."""
     rows = tables["last_layer_keys"].filter(pl.col("model") == model)
     rows = rows.with_columns(count=pl.col("share") * pl.len().over("document"))
@@ -107,10 +102,10 @@ def last_layer_lead(
     return estimate(lead(counts, inside(keys, tokens, ())), n_documents)
 
 
+@measure("ratio of counts of max keys", *HISTOGRAMS, is_part=False, **LEGAL)
 def max_key_ratio(
-    tables: Tables, model: str, *, tokens: Sequence[str], of: Sequence[str],
-    counting: str = "tokens",
-) -> float | Estimate | None:  # fmt: skip
+    tables: Tables, model: str, *, tokens: Names, of: Names, counting: str = "tokens"
+) -> Number:
     """Ratio of the counts of max keys: those among `tokens` over those among `of`."""
     if (counted := counts_of(tables, model, counting)) is None:
         return None
@@ -118,25 +113,4 @@ def max_key_ratio(
     above, below = (counts[:, inside(keys, names, ())].sum(1) for names in (tokens, of))
     if not below[0]:
         raise AbsentError(f"{' and '.join(of)} is the max key of no query of {model}.")
-    ratio = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
-    return estimate(ratio, n_documents)
-
-
-HISTOGRAMS = ("max_attention_tokens", "max_attention_tokens_padded")
-
-LEGAL = {"counting": tuple(COUNTINGS), "key_classes": KEY_CLASSES}
-
-MEASURES = {
-    "max_key_share": Measure(max_key_share, "share of all max keys", HISTOGRAMS, legal=LEGAL),
-    "max_key_lead": Measure(
-        max_key_lead, "share of max keys above the next token", HISTOGRAMS, legal=LEGAL
-    ),
-    "max_key_ratio": Measure(
-        max_key_ratio, "ratio of counts of max keys", HISTOGRAMS, False, LEGAL
-    ),
-    "last_layer_lead": Measure(
-        last_layer_lead,
-        "share of the last layer's max keys above the next token",
-        ("last_layer_keys",),
-    ),
-}
+    return estimate(divided(above, below), n_documents)

@@ -11,19 +11,20 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from sinkscope import intervals
 from sinkscope.claims.measure import (
     AGGREGATES,
     AbsentError,
-    Estimate,
-    Measure,
+    Layers,
+    Number,
     Tables,
     aggregated,
     estimate,
     in_layers,
+    mean_of,
+    measure,
     number,
     over,
-    per_document,
+    resampled,
     shown,
 )
 from sinkscope.experiments.second_sink.constants import OWN
@@ -34,9 +35,7 @@ TERMINATORS = (".", "!", "?")
 NEAR_COPY = 0.9
 
 
-def second_sink_rows(
-    tables: Tables, model: str, layers: Sequence[int] | str = "all"
-) -> pl.DataFrame:
+def second_sink_rows(tables: Tables, model: str, layers: Layers = "all") -> pl.DataFrame:
     """Rows of second_sink_layers for the unchanged texts, in these layers. Raises AbsentError if
     there are rows, but none of them has a second sink."""
     rows = tables["second_sink_layers"].filter(model=model, mark=OWN).drop_nulls("second_sink")
@@ -61,16 +60,19 @@ def resampled_layers(
         return None
     own = documents.filter(pl.col("is_own"), model=model)
     own = own.join(rows.select(pl.col("layer").cast(own.schema["layer"])), on="layer")
-    if own.is_empty():
-        return None
-    _, values = per_document(own, ["layer"], columns)
-    return [intervals.means(array) for array in values], own["document"].n_unique()
+    return resampled(own, ["layer"], columns)
 
 
+@measure(
+    "second sink",
+    "second_sink_layers",
+    is_part=False,
+    columns_of="second_sink_layers",
+    aggregate=AGGREGATES,
+)
 def second_sink(
-    tables: Tables, model: str, *, column: str, layers: Sequence[int] | str,
-    aggregate: str = "mean",
-) -> float | Estimate | None:  # fmt: skip
+    tables: Tables, model: str, *, column: str, layers: Layers, aggregate: str = "mean"
+) -> Number:
     """A column of second_sink_layers over these layers, at least one with a second sink. A
     comparison of pairs of documents (convergence) has no interval."""
     rows = second_sink_rows(tables, model, layers)
@@ -78,17 +80,16 @@ def second_sink(
     columns = ["second_sink", "first_token"] if column == "ratio" else [column]
     if whole is None or (by_document := resampled_layers(tables, model, rows, columns)) is None:
         return whole
-    arrays, n_documents = by_document
-    return estimate(over(aggregate, arrays[0] / arrays[1] if column == "ratio" else arrays[0]),
-                    n_documents)  # fmt: skip
+    (array, *below), n_documents = by_document
+    return estimate(over(aggregate, array / below[0] if below else array), n_documents)
 
 
-def second_sink_contrast(tables: Tables, model: str) -> float | Estimate | None:
+@measure("second sink over the next terminator", "second_sink_layers", is_part=False)
+def second_sink_contrast(tables: Tables, model: str) -> Number:
     """Attention to the first terminator over attention to the next one, in the layer with the most
     attention to the first."""
-    strongest = second_sink_rows(tables, model).sort(
-        "second_sink", "layer", descending=[True, False]
-    )
+    rows = second_sink_rows(tables, model)
+    strongest = rows.sort("second_sink", "layer", descending=[True, False])
     whole = number(strongest, pl.col("second_sink").first() / pl.col("next_terminator").first())
     columns = ["second_sink", "next_terminator"]
     by_document = resampled_layers(tables, model, strongest.head(1), columns)
@@ -98,7 +99,8 @@ def second_sink_contrast(tables: Tables, model: str) -> float | Estimate | None:
     return estimate(first[:, 0] / following[:, 0], n_documents)
 
 
-def second_sink_marks(tables: Tables, model: str) -> float | None:
+@measure("terminators that become a second sink", "second_sink_layers", is_part=False)
+def second_sink_marks(tables: Tables, model: str) -> Number:
     """Number of marks among . ? ! that become a second sink in some layer, at the same position."""
     rows = tables["second_sink_layers"].filter(pl.col("model") == model)
     rows = rows.filter(pl.col("mark").is_in(TERMINATORS)).drop_nulls("second_sink")
@@ -107,7 +109,13 @@ def second_sink_marks(tables: Tables, model: str) -> float | None:
     return float(rows.filter("is_second_sink")["mark"].n_unique())
 
 
-def near_copy_layer(tables: Tables, model: str, *, end: str) -> float | Estimate | None:
+@measure(
+    "layer that a near copy of the first token's state enters",
+    "second_sink_layers",
+    is_part=False,
+    end=("first", "last"),
+)
+def near_copy_layer(tables: Tables, model: str, *, end: str) -> Number:
     """First or last layer whose input state at the second sink is a near copy of key 0's."""
     rows = second_sink_rows(tables, model)
     most = number(rows, pl.col("cosine").max())
@@ -129,27 +137,28 @@ def near_copy_layer(tables: Tables, model: str, *, end: str) -> float | Estimate
     return estimate(extremes, n_documents)
 
 
-def naive_drop(tables: Tables, model: str) -> float | Estimate | None:
+@measure(
+    "drop of local attention over the naive drop",
+    *("second_sink_layers", "second_sink_local"),
+    is_part=False,
+)
+def naive_drop(tables: Tables, model: str) -> Number:
     """Drop of local attention after the second sink, as a fraction of the drop on the naive line of
     the report's section: 1 on the line, below 1 above it, 0 without a drop."""
     if second_sink_rows(tables, model).is_empty():
         return None
-    of_model = pl.col("model") == model
     local, layers = (
-        tables[name].filter(of_model) for name in ("second_sink_local", "second_sink_layers")
+        tables[name].filter(model=model) for name in ("second_sink_local", "second_sink_layers")
     )
-    rows = expected(profile(local, layers))
-    if rows.is_empty():
-        return None
     columns = ["local_before", "local_after", "factor"]
-    _, arrays = per_document(rows, ["model"], columns)
-    before, after, factor = (intervals.means(array)[:, 0] for array in arrays)
-    return estimate((before / after - 1) / (factor - 1), rows.height)
+    if (found := resampled(expected(profile(local, layers)), ["model"], columns)) is None:
+        return None
+    before, after, factor = (array[:, 0] for array in found[0])
+    return estimate((before / after - 1) / (factor - 1), found[1])
 
 
-def second_sink_queries(
-    tables: Tables, model: str, *, layers: Sequence[int] | str
-) -> float | Estimate | None:
+@measure("queries that attend to the second sink", "second_sink_layers", "second_sink_local")
+def second_sink_queries(tables: Tables, model: str, *, layers: Layers) -> Number:
     """Fraction of the queries after the second sink that give it at least the threshold of a second
     sink, in these layers."""
     if second_sink_rows(tables, model, layers).is_empty():
@@ -157,16 +166,12 @@ def second_sink_queries(
     threshold = tables["second_sink_layers"].filter(model=model)["threshold"][0]
     rows = in_layers(tables["second_sink_local"].filter(model=model), layers)
     later = rows.filter(pl.col("query") > pl.col("key"))
-    if later.is_empty():
-        return None
     given = later.with_columns(given=(pl.col("second_sink") >= threshold).cast(pl.Float64))
-    _, (values,) = per_document(given, ["model"], ["given"])
-    return estimate(intervals.means(values)[:, 0], len(values))
+    return mean_of(given, ["model"], "given")
 
 
-def naive_factor(
-    tables: Tables, model: str, *, layers: Sequence[int] | str
-) -> float | Estimate | None:
+@measure("naive drop of attention", "second_sink_layers", "second_sink", is_part=False)
+def naive_factor(tables: Tables, model: str, *, layers: Layers) -> Number:
     """The factor by which all other attention would shrink after the second sink, if logits stayed
     as they are: 1 + ratio of the sinks x attention of the first sentence on key 0."""
     rows = second_sink_rows(tables, model, layers)
@@ -177,60 +182,12 @@ def naive_factor(
     return estimate(1 + over("mean", second / first * before), n_documents)
 
 
-def local_weight(
-    tables: Tables, model: str, *, layers: Sequence[int] | str
-) -> float | Estimate | None:
+@measure("attention per neighbouring key", "second_sink_layers", "second_sink_local")
+def local_weight(tables: Tables, model: str, *, layers: Layers) -> Number:
     """Attention per key at most 5 tokens before a query (6 keys), mean over the queries between the
     first of them and the second sink."""
     if second_sink_rows(tables, model, layers).is_empty():
         return None
     rows = in_layers(tables["second_sink_local"].filter(model=model), layers)
     before = rows.filter(pl.col("query") > 5, pl.col("query") < pl.col("key"))
-    if before.is_empty():
-        return None
-    _, (values,) = per_document(before, ["model"], ["local"])
-    return estimate(intervals.means(values)[:, 0] / 6, len(values))
-
-
-LAYERS = ("second_sink_layers",)
-
-MEASURES = {
-    "second_sink": Measure(
-        second_sink,
-        "second sink",
-        LAYERS,
-        False,
-        {"aggregate": AGGREGATES},
-        columns_of="second_sink_layers",
-    ),
-    "second_sink_contrast": Measure(
-        second_sink_contrast, "second sink over the next terminator", LAYERS, False
-    ),
-    "second_sink_marks": Measure(
-        second_sink_marks, "terminators that become a second sink", LAYERS, False
-    ),
-    "near_copy_layer": Measure(
-        near_copy_layer,
-        "layer that a near copy of the first token's state enters",
-        LAYERS,
-        False,
-        {"end": ("first", "last")},
-    ),
-    "second_sink_queries": Measure(
-        second_sink_queries,
-        "queries that attend to the second sink",
-        (*LAYERS, "second_sink_local"),
-    ),
-    "naive_factor": Measure(
-        naive_factor, "naive drop of attention", (*LAYERS, "second_sink"), False
-    ),
-    "local_weight": Measure(
-        local_weight, "attention per neighbouring key", (*LAYERS, "second_sink_local")
-    ),
-    "naive_drop": Measure(
-        naive_drop,
-        "drop of local attention over the naive drop",
-        (*LAYERS, "second_sink_local"),
-        False,
-    ),
-}
+    return mean_of(before.with_columns(pl.col("local") / 6), ["model"], "local")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,11 +11,12 @@ from sinkscope import intervals
 from sinkscope.claims.measure import (
     AGGREGATES,
     AbsentError,
-    Estimate,
-    Measure,
+    Layers,
+    Number,
     Tables,
     estimate,
     in_layers,
+    measure,
     number,
     over,
     per_document,
@@ -25,6 +26,12 @@ from sinkscope.keys import KEY_SETS
 
 # Smallest attention (mean over queries and heads) of a key set that is a sink of a layer.
 SINK = 0.1
+LEGAL: dict[str, Any] = {
+    "key_set": KEY_SETS,
+    "without": KEY_SETS,
+    "over_documents": AGGREGATES,
+    "over_layers": AGGREGATES,
+}
 
 
 def masses(tables: Tables, model: str, key_set: str, *, without: str | None = None) -> pl.DataFrame:
@@ -56,19 +63,18 @@ def by_layer(rows: pl.DataFrame, over_documents: str) -> tuple[np.ndarray, list[
     return resampled, layers["layer"].to_list()
 
 
-def estimated(
-    resampled: np.ndarray, rows: pl.DataFrame, over_documents: str
-) -> Estimate | float | None:
+def estimated(resampled: np.ndarray, rows: pl.DataFrame, over_documents: str) -> Number:
     """An Estimate; it has an interval if it is a mean or median over documents of these rows."""
     if over_documents in ("mean", "median"):
         return estimate(resampled, rows["document"].n_unique())
     return float(resampled[0])
 
 
+@measure("sink mass", "sink_mass", **LEGAL)
 def mass(
-    tables: Tables, model: str, *, key_set: str, layers: Sequence[int] | str = "all",
+    tables: Tables, model: str, *, key_set: str, layers: Layers = "all",
     over_documents: str = "mean", over_layers: str = "mean", without: str | None = None,
-) -> float | Estimate | None:  # fmt: skip
+) -> Number:  # fmt: skip
     """Sink mass of a key set, aggregated over documents per layer, then over these layers. Only of
     documents without keys of the set `without`."""
     rows = masses(tables, model, key_set, without=without)
@@ -79,10 +85,11 @@ def mass(
     return estimated(over(over_layers, resampled), rows, over_documents)
 
 
+@measure("sink mass, as a fraction", "sink_mass", is_part=False, **LEGAL)
 def mass_left(
-    tables: Tables, model: str, *, key_set: str, layers: Sequence[int] | str,
-    of_layers: Sequence[int] | str, over_documents: str = "mean",
-) -> float | Estimate | None:  # fmt: skip
+    tables: Tables, model: str, *, key_set: str, layers: Layers, of_layers: Layers,
+    over_documents: str = "mean",
+) -> Number:  # fmt: skip
     """Mean sink mass in `layers` as a fraction of that in `of_layers`, where the set is a sink."""
     rows = masses(tables, model, key_set).drop_nulls("mass")
     parts = [in_layers(rows, where) for where in (layers, of_layers)]
@@ -98,10 +105,12 @@ def mass_left(
 
 
 def divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+    """NaN where below is 0."""
+    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
 
 
-def half_peak_layer(tables: Tables, model: str, *, key_set: str) -> float | Estimate | None:
+@measure("first layer with half of the strongest sink mass", "sink_mass", is_part=False, **LEGAL)
+def half_peak_layer(tables: Tables, model: str, *, key_set: str) -> Number:
     """First layer whose sink mass is at least half of the largest."""
     rows = masses(tables, model, key_set).drop_nulls("mass")
     if rows.is_empty():
@@ -117,7 +126,8 @@ def half_peak_layer(tables: Tables, model: str, *, key_set: str) -> float | Esti
     return estimate(first, rows["document"].n_unique())
 
 
-def sink_rate(tables: Tables, model: str, *, window: int | None) -> float | Estimate | None:
+@measure("share of heads with a sink", "sink_rate")
+def sink_rate(tables: Tables, model: str, *, window: int | None) -> Number:
     """Fraction of heads whose sink score at key 0 is above epsilon, over all layers and the
     documents that have a score there. window: None for whole documents."""
     place = (
@@ -135,24 +145,3 @@ def sink_rate(tables: Tables, model: str, *, window: int | None) -> float | Esti
         return estimate(intervals.ratios(above, heads)[:, 0], rows.height)
     rows, n = tables["sink_rate"].filter(*place), pl.col("n_documents")
     return number(rows.drop_nulls("rate"), (pl.col("rate") * n).sum() / n.sum())
-
-
-LEGAL = {
-    "key_set": KEY_SETS,
-    "without": KEY_SETS,
-    "over_documents": AGGREGATES,
-    "over_layers": AGGREGATES,
-}
-
-MEASURES = {
-    "mass": Measure(mass, "sink mass", ("sink_mass",), legal=LEGAL),
-    "mass_left": Measure(mass_left, "sink mass, as a fraction", ("sink_mass",), False, LEGAL),
-    "half_peak_layer": Measure(
-        half_peak_layer,
-        "first layer with half of the strongest sink mass",
-        ("sink_mass",),
-        False,
-        LEGAL,
-    ),
-    "sink_rate": Measure(sink_rate, "share of heads with a sink", ("sink_rate",)),
-}

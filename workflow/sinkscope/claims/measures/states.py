@@ -8,12 +8,13 @@ import polars as pl
 from sinkscope import intervals
 from sinkscope.claims.measure import (
     AbsentError,
-    Estimate,
-    Measure,
+    Number,
     Tables,
     estimate,
+    measure,
     over,
     per_document,
+    resampled,
 )
 from sinkscope.claims.measures.sink_mass import SINK
 
@@ -22,7 +23,13 @@ LARGE = 5.0
 KEY_SETS = ("first_token", "first_terminator", "special", "listed_sinks")
 
 
-def norm_mass_left(tables: Tables, model: str, *, key_set: str) -> float | Estimate | None:
+@measure(
+    "attention weighted by the norms of values, over attention",
+    "norm_weighted",
+    is_part=False,
+    key_set=KEY_SETS,
+)
+def norm_mass_left(tables: Tables, model: str, *, key_set: str) -> Number:
     """Attention on a key set weighted by the norms of the values, as a fraction of attention, in
     the layers in which the set is a sink."""
     rows = tables["norm_weighted"].filter(pl.col("n_keys") > 0, model=model, key_set=key_set)
@@ -39,22 +46,21 @@ def norm_mass_left(tables: Tables, model: str, *, key_set: str) -> float | Estim
 def depth_rows(tables: Tables, model: str) -> tuple[list[np.ndarray], int] | None:
     """[1 + RESAMPLES, layer] of entropy, entropy_no_first and norm_ratio. Raises AbsentError if key
     0 is in no layer much larger than other tokens."""
-    rows = tables["matrix_entropy"].filter(model=model)
-    if rows.is_empty():
-        return None
     names = ["entropy", "entropy_no_first", "norm_ratio"]
-    _, values = per_document(rows, ["layer"], names)
-    arrays = [intervals.means(array) for array in values]
-    most = np.nanmax(arrays[2][0])
+    found = resampled(tables["matrix_entropy"].filter(model=model), ["layer"], names)
+    if found is None:
+        return None
+    most = np.nanmax(found[0][2][0])
     if not most > LARGE:
         raise AbsentError(
             f"The state of the first token of {model} is in no layer much larger than others: at "
             f"most {most:.1f} times, below {LARGE:g}."
         )
-    return arrays, rows["document"].n_unique()
+    return found
 
 
-def compression(tables: Tables, model: str) -> float | Estimate | None:
+@measure("matrix entropy with the first token over that without", "matrix_entropy", is_part=False)
+def compression(tables: Tables, model: str) -> Number:
     """Matrix entropy of the states of all tokens, as a fraction of that without key 0, in the layer
     with the largest norm of key 0's state."""
     if (found := depth_rows(tables, model)) is None:
@@ -64,7 +70,8 @@ def compression(tables: Tables, model: str) -> float | Estimate | None:
     return estimate(entropy[:, layer] / without[:, layer], n_documents)
 
 
-def valley(tables: Tables, model: str) -> float | Estimate | None:
+@measure("smallest matrix entropy over that of the ends", "matrix_entropy", is_part=False)
+def valley(tables: Tables, model: str) -> Number:
     """Smallest matrix entropy of a layer between the first and the last, as a fraction of the
     smaller of these two."""
     if (found := depth_rows(tables, model)) is None:
@@ -76,45 +83,19 @@ def valley(tables: Tables, model: str) -> float | Estimate | None:
     return estimate(np.nanmin(entropy[:, 1:-1], axis=1) / ends, n_documents)
 
 
-def sinks_where_large(tables: Tables, model: str) -> float | Estimate | None:
+@measure(
+    "attention to the first token where its state is large, over that elsewhere",
+    *("matrix_entropy", "sink_mass"),
+    is_part=False,
+)
+def sinks_where_large(tables: Tables, model: str) -> Number:
     """Attention on key 0 in the layers that a large state of key 0 enters, over that in all other
     layers."""
     if (found := depth_rows(tables, model)) is None:
         return None
     rows = tables["sink_mass"].filter(model=model, key_set="first_token").drop_nulls("mass")
-    if rows.is_empty():
+    masses, is_large = resampled(rows, ["layer"], ["mass"]), found[0][2][0] > LARGE
+    if masses is None or masses[0][0].shape[1] != len(is_large) or is_large.all():
         return None
-    is_large = found[0][2][0] > LARGE
-    _, (mass,) = per_document(rows, ["layer"], ["mass"])
-    if mass.shape[1] != len(is_large) or is_large.all():
-        return None
-    inside, outside = (
-        over("mean", intervals.means(mass[:, part])) for part in (is_large, ~is_large)
-    )
-    return estimate(inside / outside, len(mass))
-
-
-MEASURES = {
-    "norm_mass_left": Measure(
-        norm_mass_left,
-        "attention weighted by the norms of values, over attention",
-        ("norm_weighted",),
-        False,
-        {"key_set": KEY_SETS},
-    ),
-    "compression": Measure(
-        compression,
-        "matrix entropy with the first token over that without",
-        ("matrix_entropy",),
-        False,
-    ),
-    "valley": Measure(
-        valley, "smallest matrix entropy over that of the ends", ("matrix_entropy",), False
-    ),
-    "sinks_where_large": Measure(
-        sinks_where_large,
-        "attention to the first token where its state is large, over that elsewhere",
-        ("matrix_entropy", "sink_mass"),
-        False,
-    ),
-}
+    inside, outside = (over("mean", masses[0][0][:, part]) for part in (is_large, ~is_large))
+    return estimate(inside / outside, masses[1])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import polars as pl
 
-from sinkscope.claims.measure import AbsentError, Measure, Tables, number
+from sinkscope.claims.measure import AbsentError, Number, Tables, measure, number
 
 # Smallest sink score of a sink of a model in training: epsilon of Gu et al. 2024.
 TRAINED_SINK, TRAINED_WINDOW = 0.3, 64
 WINDOWS = (64, 256)  # that training records
 
 
-def first_token_trained(
-    tables: Tables, model: str, *, window: int = TRAINED_WINDOW
-) -> float | None:
+@measure(
+    "attention to the first token, where a softmax model trained alike has a sink",
+    "emergence",
+    window=WINDOWS,
+)
+def first_token_trained(tables: Tables, model: str, *, window: int = TRAINED_WINDOW) -> Number:
     """Attention to the first of `window` tokens in the layer where it is strongest, at the end of
     training.
 
@@ -39,13 +42,3 @@ def first_token_trained(
             f"either: its first token gets {control:.3f}, below {TRAINED_SINK}."
         )
     return number(last.filter(pl.col("model") == model), pl.col("first_token").first())
-
-
-MEASURES = {
-    "first_token_trained": Measure(
-        first_token_trained,
-        "attention to the first token, where a softmax model trained alike has a sink",
-        ("emergence",),
-        legal={"window": WINDOWS},
-    ),
-}
