@@ -128,7 +128,7 @@ def test_a_pattern_has_its_cells_its_guides_and_its_name():
         only(model="m"), 3, "layer 7", ["query:Q"], is_left=True, guides=guides, marked=(0, 1)
     )
     titled = alt.hconcat(panel, title=panel_title("m", "below"))
-    drawing = svg(titled, data)
+    drawing = svg(alt.concat(titled), data)
     assert marked(drawing, "rect") == 6
     assert drawing.count(GUIDE["color"]) == 2
     assert ">layer 7</text>" in drawing
