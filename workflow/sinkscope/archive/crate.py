@@ -15,19 +15,9 @@ from pathlib import PurePosixPath
 from rocrate.model import ComputationalWorkflow, Entity
 from rocrate.rocrate import ROCrate
 
+from sinkscope.archive import entities
 from sinkscope.archive.citation import Citation
 from sinkscope.archive.contents import MAIN, Contents, Item
-from sinkscope.archive.entities import (
-    add,
-    add_author,
-    add_file,
-    add_folder,
-    add_licence,
-    add_model,
-    add_software,
-    facts_of,
-    single,
-)
 from sinkscope.archive.record import Record
 from sinkscope.catalogue import all_tables
 from sinkscope.references import references
@@ -62,16 +52,18 @@ def metadata_of(one: Described) -> str:
     crate.metadata.extra_contexts.append(TERMS)
     about_crate(crate, one)
     workflow = add_workflow(crate, one)
-    inputs = [add_file(crate, item) for item in one.contents.configuration]
-    inputs += [add_file(crate, item) for item in one.contents.documents]
-    inputs += [add_model(crate, model) for model in one.record.models]
-    report = add_folder(crate, "reports/", "The report: pages, figures and maps")
-    tables = add_folder(crate, "results/tables/", "The tables, with the numbers of all figures")
+    inputs = [entities.add_file(crate, item) for item in one.contents.configuration]
+    inputs += [entities.add_file(crate, item) for item in one.contents.documents]
+    inputs += [entities.add_model(crate, model) for model in one.record.models]
+    report = entities.add_folder(crate, "reports/", "The report: pages, figures and maps")
+    tables = entities.add_folder(
+        crate, "results/tables/", "The tables, with the numbers of all figures"
+    )
     outputs = [report, tables, *add_results(crate, one.contents.results)]
     action = add_action(crate, one.record, workflow, inputs, outputs)
-    add_file(crate, one.versions)
-    add_file(crate, one.readme)["about"] = crate.root_dataset
-    records = add_folder(
+    entities.add_file(crate, one.versions)
+    entities.add_file(crate, one.readme)["about"] = crate.root_dataset
+    records = entities.add_folder(
         crate, "results/", "Tables, and a record of every job: request, times, SHA-256 of its files"
     )
     records["about"] = action
@@ -83,14 +75,18 @@ def about_crate(crate: ROCrate, one: Described) -> None:
     root, citation = crate.root_dataset, one.citation
     root["name"], root["description"] = one.name, one.description
     root["datePublished"] = root["dateCreated"] = one.record.ended
-    root["license"] = single([add_licence(crate, licence) for licence in citation.licences])
-    root["author"] = single([add_author(crate, *one) for one in enumerate(citation.authors, 1)])
+    root["license"] = entities.single(
+        [entities.add_licence(crate, licence) for licence in citation.licences]
+    )
+    root["author"] = entities.single(
+        [entities.add_author(crate, *one) for one in enumerate(citation.authors, 1)]
+    )
     if citation.keywords:
         root["keywords"] = ", ".join(citation.keywords)
     if citation.doi:
         root["identifier"] = f"https://doi.org/{citation.doi}"
     root["citation"] = [
-        add(
+        entities.add(
             crate,
             work.url,
             "ScholarlyArticle",
@@ -101,7 +97,7 @@ def about_crate(crate: ROCrate, one: Described) -> None:
         for work in references().values()
     ]
     root["conformsTo"] = [
-        add(crate, url, "CreativeWork", name=name, version=version)
+        entities.add(crate, url, "CreativeWork", name=name, version=version)
         for url, (name, version) in PROFILES.items()
     ]
 
@@ -121,20 +117,20 @@ def add_workflow(crate: ROCrate, one: Described) -> Entity:
             "description": "Runs language models over documents, measures attention sinks, and "
             "writes tables, figures and a report.",
             "version": one.record.commit,
-            **facts_of(main),
+            **entities.facts_of(main),
         },
     )
     workflow["url"] = "https://pypi.org/project/sinkscope/"
-    workflow["conformsTo"] = add(
+    workflow["conformsTo"] = entities.add(
         crate, BIOSCHEMAS, "CreativeWork", name="Bioschemas ComputationalWorkflow", version="1.0"
     )
-    workflow["license"] = add_licence(crate, "Apache-2.0")
+    workflow["license"] = entities.add_licence(crate, "Apache-2.0")
     workflow["softwareRequirements"] = [
-        add_software(crate, name, version) for name, version in one.record.software
+        entities.add_software(crate, name, version) for name, version in one.record.software
     ]
-    folder = add_folder(crate, "workflow/", "The workflow, and the code that its jobs ran")
+    folder = entities.add_folder(crate, "workflow/", "The workflow, and the code that its jobs ran")
     rules = [item for item in others if item.name.endswith(".smk")]
-    folder["hasPart"] = [workflow, *(add_file(crate, item) for item in rules)]
+    folder["hasPart"] = [workflow, *(entities.add_file(crate, item) for item in rules)]
     return workflow
 
 
@@ -144,11 +140,11 @@ def add_results(crate: ROCrate, items: Iterable[Item]) -> list[Entity]:
     for item in items:
         path = PurePosixPath(item.name)
         if item.name == "reports/index.html":
-            added.append(add_file(crate, item, "The report's front page"))
+            added.append(entities.add_file(crate, item, "The report's front page"))
         elif path.parts[0] == "results":
             table = tables.get(path.stem)
             name = f"Table {path.stem}" + (f": {table.rows}" if table else "")
-            added.append(add_file(crate, item, name))
+            added.append(entities.add_file(crate, item, name))
     return added
 
 
@@ -160,7 +156,7 @@ def add_action(
     outputs: Sequence[Entity],
 ) -> Entity:
     """The run. Who started it is not recorded."""
-    return add(
+    return entities.add(
         crate,
         "#run",
         "CreateAction",

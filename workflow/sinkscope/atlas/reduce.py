@@ -15,15 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from sinkscope.atlas.derive import (
-    MEASURED,
-    joined_models,
-    mass_means,
-    of_run,
-    scores_of,
-    sink_rate,
-    table_of_cells,
-)
+from sinkscope.atlas import derive
 from sinkscope.atlas.limits import Limits
 from sinkscope.atlas.max_keys import histogram
 from sinkscope.atlas.sinks import counted_tokens, joined_tokens
@@ -41,7 +33,7 @@ Entry = Mapping[str, Any]
 OVER_DOCUMENTS = ("max_attention_tokens", "sink_tokens", "sink_mass_means", "sink_rate")
 OF_DOCUMENTS = tuple(
     name
-    for name in (*MEASURED, "documents")
+    for name in (*derive.MEASURED, "documents")
     if name not in (*OVER_DOCUMENTS, "sink_rate_documents")
 )
 
@@ -70,11 +62,11 @@ def reduce_cells(
         heads = pieces.scan("scored").filter(pl.col("n_heads") > 0)
         rows = {
             "sink_rate_documents": heads,
-            "models": joined_models(pieces.scan("models")),
+            "models": derive.joined_models(pieces.scan("models")),
             "max_attention_tokens": histogram([pieces.scan("max_attention_tokens")]),
             "sink_tokens": joined_tokens([pieces.scan("sink_tokens")]),
-            "sink_rate": by_layers(pieces.scan("scored"), sink_rate),
-            "sink_mass_means": by_layers(pieces.scan("sink_mass"), mass_means),
+            "sink_rate": by_layers(pieces.scan("scored"), derive.sink_rate),
+            "sink_mass_means": by_layers(pieces.scan("sink_mass"), derive.mass_means),
         }
         for table, frame in rows.items():
             with_model = frame.with_columns(model=pl.lit(name))
@@ -113,15 +105,15 @@ def add(
 ) -> None:
     """Add the rows of a batch."""
     name = model["model"]
-    for table, frame in of_run(model, cells, entries).items():
+    for table, frame in derive.of_run(model, cells, entries).items():
         pieces.add(table, frame)
     for table in OF_DOCUMENTS:
-        if table in MEASURED:
-            pieces.add(table, table_of_cells(table, name, cells, limits))
-    pieces.add("max_attention_tokens", MEASURED["max_attention_tokens"](cells, limits))
+        if table in derive.MEASURED:
+            pieces.add(table, derive.table_of_cells(table, name, cells, limits))
+    pieces.add("max_attention_tokens", derive.MEASURED["max_attention_tokens"](cells, limits))
     pieces.add("sink_tokens", counted_tokens(cells))
     order = TABLES["sink_rate_documents"].sort[1:]
-    pieces.add("scored", scores_of(cells, limits.epsilon).sort(order, nulls_last=False))
+    pieces.add("scored", derive.scores_of(cells, limits.epsilon).sort(order, nulls_last=False))
 
 
 def by_layers(rows: pl.LazyFrame, means: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.LazyFrame:

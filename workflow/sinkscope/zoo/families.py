@@ -7,23 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor, nn
-from transformers import (
-    BertConfig,
-    BertForMaskedLM,
-    DistilBertConfig,
-    DistilBertForMaskedLM,
-    FalconConfig,
-    FalconForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    OPTConfig,
-    OPTForCausalLM,
-    RobertaConfig,
-    RobertaForMaskedLM,
-)
 
 from sinkscope.extract.variants import VariantGPT2Config, VariantGPT2LMHeadModel
 from sinkscope.zoo.recipes import Recipe
@@ -64,8 +49,8 @@ def _ends(tokenizer: Any) -> dict[str, int | None]:
 
 
 def _distilbert(recipe: Recipe, tokenizer: Any) -> nn.Module:
-    return DistilBertForMaskedLM(
-        DistilBertConfig(
+    return transformers.DistilBertForMaskedLM(
+        transformers.DistilBertConfig(
             **_sizes(recipe),
             hidden_dim=4 * recipe.hidden_size,
             dropout=0.0,
@@ -87,19 +72,21 @@ def _like_bert(recipe: Recipe, tokenizer: Any) -> dict[str, Any]:
 
 
 def _bert(recipe: Recipe, tokenizer: Any) -> nn.Module:
-    return BertForMaskedLM(BertConfig(**_like_bert(recipe, tokenizer)))
+    return transformers.BertForMaskedLM(transformers.BertConfig(**_like_bert(recipe, tokenizer)))
 
 
 def _roberta(recipe: Recipe, tokenizer: Any) -> nn.Module:
     values = _like_bert(recipe, tokenizer) | _ends(tokenizer)
     # Positions are counted from the padding id + 1 on.
     values["max_position_embeddings"] += tokenizer.pad_token_id + 1
-    return RobertaForMaskedLM(RobertaConfig(**values, type_vocab_size=1, layer_norm_eps=1e-5))
+    return transformers.RobertaForMaskedLM(
+        transformers.RobertaConfig(**values, type_vocab_size=1, layer_norm_eps=1e-5)
+    )
 
 
 def _opt(recipe: Recipe, tokenizer: Any) -> nn.Module:
-    return OPTForCausalLM(
-        OPTConfig(
+    return transformers.OPTForCausalLM(
+        transformers.OPTConfig(
             **_sizes(recipe),
             **_ends(tokenizer),
             word_embed_proj_dim=recipe.hidden_size,
@@ -116,13 +103,13 @@ def _gpt2(recipe: Recipe, tokenizer: Any) -> nn.Module:
     values = _sizes(recipe) | _ends(tokenizer) | {"initializer_range": recipe.initializer_range}
     values |= dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
     if recipe.attention == "softmax":
-        return GPT2LMHeadModel(GPT2Config(**values))
+        return transformers.GPT2LMHeadModel(transformers.GPT2Config(**values))
     return VariantGPT2LMHeadModel(VariantGPT2Config(attention=recipe.attention, **values))
 
 
 def _falcon(recipe: Recipe, tokenizer: Any) -> nn.Module:
-    return FalconForCausalLM(
-        FalconConfig(
+    return transformers.FalconForCausalLM(
+        transformers.FalconConfig(
             **_sizes(recipe),
             **_ends(tokenizer),
             # As falcon-rw: ALiBi, one key head per query head, layers in sequence, biases.
@@ -139,8 +126,8 @@ def _falcon(recipe: Recipe, tokenizer: Any) -> nn.Module:
 
 
 def _llama(recipe: Recipe, tokenizer: Any) -> nn.Module:
-    return LlamaForCausalLM(
-        LlamaConfig(
+    return transformers.LlamaForCausalLM(
+        transformers.LlamaConfig(
             **_sizes(recipe),
             **_ends(tokenizer),
             # 8/3 of the width, three matrices: the same number of weights as 4 in two matrices.

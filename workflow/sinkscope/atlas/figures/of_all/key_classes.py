@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from sinkscope.atlas.figures.compared import (
-    highlighted,
-    in_order,
-    model_picker,
-    totals,
-    with_titles,
-)
+from sinkscope.atlas.figures import compared
 from sinkscope.atlas.figures.max_keys import FORMULA, class_colours
 from sinkscope.charts.channels import OF_ONE, estimated, tips
 from sinkscope.charts.figure import Figure, Tables
@@ -29,7 +23,7 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure:
-    titles, histogram = in_order(tables), tables["max_attention_tokens"]
+    titles, histogram = compared.in_order(tables), tables["max_attention_tokens"]
     place = pl.col("key_class").replace_strict(KEY_CLASSES, range(len(KEY_CLASSES)))
     shares = histogram.group_by("model", "key_class").agg(pl.col("count", "share").sum())
     by = ["key_class"]
@@ -37,7 +31,7 @@ def figure(tables: Tables) -> Figure:
     shares = with_intervals(shares, counted, by)
     shares = shares.with_columns(order=place).sort("model", "order")
     every = with_documents(shares, counted, tables["documents"], by, MOST_STRIPS)
-    named = with_titles(every, titles).with_columns(name="panel")
+    named = compared.with_titles(every, titles).with_columns(name="panel")
     drawn = stacked(named, list(titles.values()), "share", "order")
     words = shares.filter(pl.col("key_class") == "word").select("model", "share").rows()
     on_words = dict.fromkeys(titles, 0.0) | dict(words)
@@ -54,7 +48,7 @@ def figure(tables: Tables) -> Figure:
             *OF_ONE,
         ),
         width=640,
-        opacity=highlighted(),
+        opacity=compared.highlighted(),
     )
     return Figure(
         name="key_classes_models",
@@ -64,10 +58,10 @@ def figure(tables: Tables) -> Figure:
             {"least": [{"model": least, "share": on_words[least]}], "n_models": len(titles)},
         ),
         caption=(
-            f"Formula: {FORMULA}, summed by key class. n = {totals(histogram)} max keys. "
+            f"Formula: {FORMULA}, summed by key class. n = {compared.totals(histogram)} max keys. "
             f"{behind(drawn, counted['document'].n_unique(), mark='Tooltip', single=STRIPS)}. "
             "Unit: share of the model's n, or of the document's max keys."
         ),
-        chart=chart.add_params(model_picker(titles)),
+        chart=chart.add_params(compared.model_picker(titles)),
         data=drawn,
     )

@@ -6,14 +6,8 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
+from sinkscope.atlas.figures import max_keys
 from sinkscope.atlas.figures.compared import in_order, totals
-from sinkscope.atlas.figures.max_keys import (
-    COLUMNS,
-    FORMULA,
-    key_bars,
-    longest_of,
-    top,
-)
 from sinkscope.charts.channels import panel_title
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.of_counts import counts_of, with_documents, with_intervals
@@ -37,15 +31,15 @@ FINDING = (
 def figure(tables: Tables) -> Figure:
     titles, histogram = in_order(tables), tables["max_attention_tokens"]
     n_shown = N_TOKENS if len(titles) <= words.FEW else N_TOKENS_OF_MANY
-    parts = [top(histogram.filter(pl.col("model") == model), n_shown) for model in titles]
+    parts = [max_keys.top(histogram.filter(pl.col("model") == model), n_shown) for model in titles]
     shares = pl.concat(parts)
     counted = counts_of(tables, shares)
     most = with_intervals(shares, counted)
     drawn = with_documents(most, counted, tables["documents"])
-    drawn = drawn.select("model", *COLUMNS)
-    longest = longest_of(drawn)
+    drawn = drawn.select("model", *max_keys.COLUMNS)
+    longest = max_keys.longest_of(drawn)
     panels = [
-        key_bars(drawn, "share of max keys", 250, model=model, longest=longest).properties(
+        max_keys.key_bars(drawn, "share of max keys", 250, model=model, longest=longest).properties(
             title=panel_title(title)
         )
         for model, title in titles.items()
@@ -56,7 +50,7 @@ def figure(tables: Tables) -> Figure:
         title="Top max keys of every model",
         finding=most_frequent(most),
         caption=(
-            f"The {n_shown} most frequent max keys of each model. Formula: {FORMULA}. "
+            f"The {n_shown} most frequent max keys of each model. Formula: {max_keys.FORMULA}. "
             f"n = {totals(histogram)} max keys (layers {words.TIMES} tokens, no padding). "
             f"{behind(drawn, counted['document'].n_unique(), mark='Rule')}. "
             "Unit: count, and share of the model's n, or of the document's max keys."

@@ -6,13 +6,7 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.atlas.figures.compared import (
-    highlighted,
-    in_order,
-    model_picker,
-    titles_axis,
-    with_titles,
-)
+from sinkscope.atlas.figures import compared
 from sinkscope.atlas.figures.rates import WHY_WINDOW, of_key_zero, windows
 from sinkscope.charts.channels import N_DOCUMENTS, by_model_colours, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
@@ -33,15 +27,15 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure:
-    titles, rates = in_order(tables), tables["sink_rate"]
+    titles, rates = compared.in_order(tables), tables["sink_rate"]
     kinds = architectures(tables)
     at_key_zero = pl.col("key_set") == "first_token"
     scored = rows_where(tables, "sink_rate_documents", at_key_zero)
     of_models = by_model(scored, list(titles))
-    drawn = with_titles(with_points(of_models, of_documents(scored)), titles)
+    drawn = compared.with_titles(with_points(of_models, of_documents(scored)), titles)
     order = [words.window_text(window) for window in windows(rates)]
     x = alt.X("rate:Q", title="sink rate at key 0", axis=alt.Axis(format="%"))
-    x, y = x.scale(domain=[0, 1]), titles_axis(titles)
+    x, y = x.scale(domain=[0, 1]), compared.titles_axis(titles)
     bar = bars(
         x,
         y,
@@ -53,10 +47,10 @@ def figure(tables: Tables) -> Figure:
         at_right=True,  # the points would cross it
         interval=("low", "high"),
         base=alt.Chart().transform_filter(IS_MEAN),
-        opacity=highlighted(),
+        opacity=compared.highlighted(),
     )
     tooltip = tips("model:N", "queries:N", "document:N", ("rate:Q", "", ".2%"))
-    point = document_points(x, y, tooltip, opacity=highlighted(2 * POINT))
+    point = document_points(x, y, tooltip, opacity=compared.highlighted(2 * POINT))
     bar = alt.LayerChart(layer=[*bar.layer, point], width=bar.width, height=bar.height)
     # The finding compares the window; whole documents only if all are shorter.
     leading = of_models.filter(pl.col("queries") == order[0])
@@ -76,7 +70,7 @@ def figure(tables: Tables) -> Figure:
             "with all layers and heads; rule: 95 % bootstrap interval over documents; points: "
             f"documents. {SHARED if share_colours(kinds) else ''}Unit: percent."
         ),
-        chart=panels(bar, "queries", 2, order).add_params(model_picker(titles)),
+        chart=panels(bar, "queries", 2, order).add_params(compared.model_picker(titles)),
         data=drawn,
     )
 

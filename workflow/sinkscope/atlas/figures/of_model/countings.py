@@ -7,13 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from sinkscope import words
-from sinkscope.atlas.figures.max_keys import (
-    COLUMNS,
-    FORMULA,
-    key_bars,
-    labelled,
-    top,
-)
+from sinkscope.atlas.figures import max_keys
 from sinkscope.charts.channels import panels
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.of_counts import with_documents, with_intervals
@@ -54,12 +48,14 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
             "although its text says that PAD is left out. “tokens” counts real queries only and "
             "is the counting of every other figure; “padded” reproduces the published bars "
             "(except queries at padding that see no key). "
-            f"Formula: {FORMULA}. n = {words.integer(total)} and "
+            f"Formula: {max_keys.FORMULA}. n = {words.integer(total)} and "
             f"{words.integer(total_padded)} max keys. "
             f"{behind(drawn, tables['documents'].height, mark='Rule')} (share of their own max "
             "keys). Unit: count, and share of n."
         ),
-        chart=panels(key_bars(drawn, "share of counted queries", 240), "counting", 2, labels),
+        chart=panels(
+            max_keys.key_bars(drawn, "share of counted queries", 240), "counting", 2, labels
+        ),
         data=drawn,
     )
 
@@ -68,8 +64,8 @@ def side_by_side(countings: dict[str, pl.DataFrame], tables: Tables) -> pl.DataF
     """The most frequent max keys of either counting, with their share in both, and per document.
     tables: of the model."""
     keys = ["token", "key_class"]
-    either = pl.concat([top(frame, N_TOKENS).select(keys) for frame in countings.values()])
-    shown = labelled(either.unique(maintain_order=True)).with_row_index("rank", offset=1)
+    either = pl.concat([max_keys.top(frame, N_TOKENS).select(keys) for frame in countings.values()])
+    shown = max_keys.labelled(either.unique(maintain_order=True)).with_row_index("rank", offset=1)
     model = tables["models"]["model"][0]
     parts = []
     for name, frame in countings.items():
@@ -84,7 +80,7 @@ def side_by_side(countings: dict[str, pl.DataFrame], tables: Tables) -> pl.DataF
         )  # fmt: skip
         shares = with_intervals(shares, counted)
         parts.append(with_documents(shares, counted, tables["documents"]))
-    return pl.concat(parts, how="diagonal_relaxed").select("counting", *COLUMNS)
+    return pl.concat(parts, how="diagonal_relaxed").select("counting", *max_keys.COLUMNS)
 
 
 def most_changed(drawn: pl.DataFrame) -> dict[str, str | float]:

@@ -8,19 +8,12 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
+from sinkscope.charts import theme
 from sinkscope.charts.channels import OF_ONE, by_document, estimated, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
 from sinkscope.charts.of_documents import OF_PICKER, behind
 from sinkscope.charts.select import axis_length, drawn_documents, with_lengths, with_mean
-from sinkscope.charts.theme import (
-    ALL_DOCUMENTS,
-    BEHIND_MEAN,
-    OF_DOCUMENT,
-    layer_axis,
-    layer_width,
-    rounded,
-)
 from sinkscope.findings.finding import Finding
 
 TITLE = "entropy (part of the maximum)"
@@ -44,13 +37,17 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     )
     means = with_mean(by_layer, ["layer"], ["entropy", "p10", "p90"], documents)
     columns = ("layer", "entropy", "entropy_low", "entropy_high", "entropy_n", "p10", "p90")
-    drawn = rounded(means.select("document", *columns))
+    drawn = theme.rounded(means.select("document", *columns))
     drawn = with_lengths(drawn, tables["documents"])
     offered = drawn_documents(drawn)
     n_documents = by_layer.drop_nulls("entropy")[
         "document"
     ].n_unique()  # documents of one token have none
-    mean = drawn.filter(pl.col("document") == ALL_DOCUMENTS).drop_nulls("entropy").sort("entropy")
+    mean = (
+        drawn.filter(pl.col("document") == theme.ALL_DOCUMENTS)
+        .drop_nulls("entropy")
+        .sort("entropy")
+    )
     layers = mean.select("layer", "entropy", "entropy_low", "entropy_high").to_dicts()
     chart = with_band(drawn, axis_length(by_layer, "layer"))
     return Figure(
@@ -71,7 +68,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
 
 
 def with_band(drawn: pl.DataFrame, n_layers: int) -> alt.LayerChart:
-    x, width = layer_axis(n_layers), layer_width(n_layers)
+    x, width = theme.layer_axis(n_layers), theme.layer_width(n_layers)
     y = alt.Y("entropy:Q", title=TITLE, scale=alt.Scale(domain=[0, 1]))
     tooltip = tips(
         "layer:Q",
@@ -83,8 +80,9 @@ def with_band(drawn: pl.DataFrame, n_layers: int) -> alt.LayerChart:
     )
     line = mean_lines(
         x, y, {"color": alt.value("#5b7fa6")}, tooltip,
-        field="entropy", width=width, height=220, on_lines=OF_DOCUMENT, on_points=BEHIND_MEAN,
+        field="entropy", width=width, height=220, on_lines=theme.OF_DOCUMENT,
+        on_points=theme.BEHIND_MEAN,
     )  # fmt: skip
-    heads = alt.Chart().transform_filter(OF_DOCUMENT).mark_area(opacity=0.2, color="#8a8f98")
+    heads = alt.Chart().transform_filter(theme.OF_DOCUMENT).mark_area(opacity=0.2, color="#8a8f98")
     heads = heads.encode(x=x, y=alt.Y("p10:Q", title=TITLE), y2="p90:Q", tooltip=tooltip)
     return alt.LayerChart(layer=[heads, *line.layer])

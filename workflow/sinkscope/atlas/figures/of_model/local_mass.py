@@ -8,22 +8,13 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
+from sinkscope.charts import theme
 from sinkscope.charts.channels import OF_ONE, by_document, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
 from sinkscope.charts.of_documents import OF_PICKER, behind
 from sinkscope.charts.palette import WIDTH_COLOURS
 from sinkscope.charts.select import axis_length, drawn_documents, with_lengths, with_mean
-from sinkscope.charts.theme import (
-    ALL_DOCUMENTS,
-    BEHIND_MEAN,
-    OF_DOCUMENT,
-    colours,
-    known,
-    layer_axis,
-    layer_width,
-    rounded,
-)
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import LOCAL_WIDTHS
 
@@ -37,24 +28,26 @@ FINDING = (
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     rows = long_form(tables["heads"])
-    masses = known(with_mean(rows, ["keys", "width", "layer"], ["mass"], documents))
-    drawn = rounded(masses.with_columns(pl.col("width").cast(pl.String)))  # a name, not a number
+    masses = theme.known(with_mean(rows, ["keys", "width", "layer"], ["mass"], documents))
+    drawn = theme.rounded(
+        masses.with_columns(pl.col("width").cast(pl.String))
+    )  # a name, not a number
     n_layers, n_documents = axis_length(rows, "layer"), rows["document"].n_unique()
     by_width = dict(zip(map(str, LOCAL_WIDTHS), WIDTH_COLOURS, strict=True))
     drawn = with_lengths(drawn, tables["documents"])
     offered = drawn_documents(drawn)
     line = mean_lines(
-        layer_axis(n_layers),
+        theme.layer_axis(n_layers),
         alt.Y("mass:Q", title="local mass (part of 1)", scale=alt.Scale(domain=[0, 1])),
-        {"color": colours("width", "within w tokens, w =", by_width)},
+        {"color": theme.colours("width", "within w tokens, w =", by_width)},
         tips(
             "layer:Q", "width:N", "keys:N", *estimated("mass"), ("mass_n:Q", "documents"), *OF_ONE
         ),
         field="mass",
-        width=min(layer_width(n_layers), 330),
+        width=min(theme.layer_width(n_layers), 330),
         height=220,
-        on_lines=OF_DOCUMENT,
-        on_points=BEHIND_MEAN,
+        on_lines=theme.OF_DOCUMENT,
+        on_points=theme.BEHIND_MEAN,
     )
     return Figure(
         name="local_mass",
@@ -94,7 +87,7 @@ def most_local(masses: pl.DataFrame) -> dict[str, int | float | None]:
     """The layer with most attention within the widest window: means over documents, with their
     intervals, of all keys and without the sinks."""
     width = LOCAL_WIDTHS[-1]
-    widest = masses.filter(pl.col("document") == ALL_DOCUMENTS, pl.col("width") == width)
+    widest = masses.filter(pl.col("document") == theme.ALL_DOCUMENTS, pl.col("width") == width)
     values = ["layer", "mass", pl.col("mass_low").alias("low"), pl.col("mass_high").alias("high")]
     of_all, without = (widest.filter(pl.col("keys") == panel).select(values) for panel in PANELS)
     by_layer = of_all.join(without, on="layer", how="left", suffix="_no_sinks")

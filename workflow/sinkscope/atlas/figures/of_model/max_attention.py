@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sinkscope import words
-from sinkscope.atlas.figures.max_keys import (
-    COLUMNS,
-    FORMULA,
-    key_bars,
-    top,
-)
+from sinkscope.atlas.figures import max_keys
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.of_counts import with_documents, with_intervals
 from sinkscope.charts.of_documents import behind
@@ -29,11 +24,11 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     histogram = tables["max_attention_tokens"]
     counted, read = tables["max_attention_documents"], tables["documents"]
     n_tokens, total = int(read["n_tokens"].sum()), int(histogram["count"].sum())
-    most = with_intervals(top(histogram, N_TOKENS), counted)
+    most = with_intervals(max_keys.top(histogram, N_TOKENS), counted)
     facts = ("token", "key_class", "share", "low", "high")
     first, *others = most.select("count", *facts).to_dicts()
     following = [{name: row[name] for name in facts} for row in others]
-    drawn = with_documents(most, counted, read).select(COLUMNS)
+    drawn = with_documents(most, counted, read).select(max_keys.COLUMNS)
     return Figure(
         name="max_attention",
         title="Which tokens are the max key",
@@ -41,7 +36,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         finding=Finding(FINDING, {**first, "total": total, "next": following[:1]}),
         caption=(
             f"The {most.height} most frequent max keys by token string and key class. "
-            f"Formula: {FORMULA}; ties go to the lowest j: "
+            f"Formula: {max_keys.FORMULA}; ties go to the lowest j: "
             f"{words.integer(int(histogram['n_ties'].sum()))} of them are ties to within float32 "
             "rounding. The pale end of a bar shows near ties: another key gets less by at most "
             "the fraction tie_tolerance. "
@@ -52,6 +47,6 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             f"{behind(drawn, read.height, mark='rule')} (share of their own max keys). "
             "Unit: count, and share of n. ▁ is a space before a token, ⏎ a line end."
         ),
-        chart=key_bars(drawn, "share of max keys", 560),
+        chart=max_keys.key_bars(drawn, "share of max keys", 560),
         data=drawn,
     )

@@ -9,14 +9,9 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.atlas.figures.masses import (
-    ALL_SINKS,
-    FORMULA,
-    SINGLE,
-    labels_and_colours,
-    with_labels,
-)
+from sinkscope.atlas.figures import masses
 from sinkscope.atlas.frames import IN_MEANS
+from sinkscope.charts import theme
 from sinkscope.charts.channels import OF_ONE, by_document, estimated, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
@@ -28,20 +23,9 @@ from sinkscope.charts.select import (
     with_lengths,
     with_mean,
 )
-from sinkscope.charts.theme import (
-    ALL_DOCUMENTS,
-    BEHIND_MEAN,
-    OF_DOCUMENT,
-    colours,
-    known,
-    layer_axis,
-    layer_width,
-    limits,
-    rounded,
-)
 from sinkscope.findings.finding import Finding
 
-SHOWN = (*SINGLE, "first_terminator", "listed_sinks", "sinks")
+SHOWN = (*masses.SINGLE, "first_terminator", "listed_sinks", "sinks")
 JOINT = ("listed_sinks", "sinks")  # no sentence names these: they hold what others hold
 FINDING = (
     "The largest sink mass is that of the {{ key_set | key_set_noun }} in layer {{ layer }}: "
@@ -61,14 +45,14 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     mean = mean.rename({"n_documents": "mass_n", "n_strict": "strict_mass_n"})
     mean = mean.with_columns(uniform_mass_n="mass_n", times_uniform_n="mass_n")
     values = ["mass", "strict_mass", "uniform_mass", "times_uniform"]
-    masses = known(with_mean(rows, ["key_set", "layer"], values, documents, mean))
-    drawn = with_lengths(rounded(with_labels(masses)), tables["documents"])
+    known = theme.known(with_mean(rows, ["key_set", "layer"], values, documents, mean))
+    drawn = with_lengths(theme.rounded(masses.with_labels(known)), tables["documents"])
     # Rows of attention other than softmax may sum to more than 1.
     y = alt.Y("mass:Q", title="sink mass (part of 1)")
     line = mean_lines(
-        layer_axis(n_layers),
-        y.scale(domain=[0, max(1, limits(drawn["mass"])[1])]),
-        {"color": colours("label", "key set", labels_and_colours(key_sets))},
+        theme.layer_axis(n_layers),
+        y.scale(domain=[0, max(1, theme.limits(drawn["mass"])[1])]),
+        {"color": theme.colours("label", "key set", masses.labels_and_colours(key_sets))},
         tips(
             ("label:N", "key set"),
             "layer:Q",
@@ -80,19 +64,19 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             *OF_ONE,
         ),
         field="mass",
-        width=layer_width(n_layers),
+        width=theme.layer_width(n_layers),
         height=280,
-        on_lines=OF_DOCUMENT,
-        on_points=BEHIND_MEAN,
+        on_lines=theme.OF_DOCUMENT,
+        on_points=theme.BEHIND_MEAN,
     )
     offered = drawn_documents(drawn)
     return Figure(
         name="sink_mass",
         title="Sink mass by layer",
         subject=model,
-        finding=Finding(FINDING, with_uniform(largest(masses), rows)),
+        finding=Finding(FINDING, with_uniform(largest(known), rows)),
         caption=(
-            f"Formula: {FORMULA}. {ALL_SINKS} A line is one document or the mean "
+            f"Formula: {masses.FORMULA}. {masses.ALL_SINKS} A line is one document or the mean "
             f"over n = {words.counted(n_documents, 'document')} (those that have keys of the set); "
             f"{behind(drawn, n_documents, OF_PICKER)}. Unit: part of 1, linear scale. "
             "The strict form, in the tooltip and the CSV, leaves out queries that are in the set "
@@ -109,11 +93,11 @@ def with_uniform(facts: dict[str, Any], rows: pl.DataFrame) -> dict[str, Any]:
     return {**facts, "uniform": own["uniform_mass"].mean()}
 
 
-def largest(masses: pl.DataFrame) -> dict[str, str | int | float | None]:
+def largest(means: pl.DataFrame) -> dict[str, str | int | float | None]:
     """key_set, layer, mass, its interval and n_documents, of the key set with the largest mean over
     documents; ties to the first."""
     single = ~pl.col("key_set").is_in(JOINT)
-    mean = masses.filter(pl.col("document") == ALL_DOCUMENTS, single)
+    mean = means.filter(pl.col("document") == theme.ALL_DOCUMENTS, single)
     ordered = mean.sort("mass", descending=True, nulls_last=True, maintain_order=True)
     facts = ("key_set", "layer", "mass", "mass_low", "mass_high")
     return ordered.select(*facts, n_documents="mass_n").row(0, named=True)

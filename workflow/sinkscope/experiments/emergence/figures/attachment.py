@@ -11,22 +11,14 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.marks import mark_looks, marks
 from sinkscope.charts.theme import INK
 from sinkscope.experiments.emergence import growth
-from sinkscope.experiments.emergence.growth import (
-    MOVED,
-    NO_SINK,
-    OTHER_FIRST,
-    PLAIN,
-    VERDICTS,
-    WINDOW,
-)
 from sinkscope.findings.finding import Finding
 
 # Input: label, colour and shape of its mark.
 INPUTS = {
     "reference": ("as trained", INK, "circle"),
-    PLAIN: ("no special tokens", "#0072b2", "square"),
-    OTHER_FIRST: ("another first word", "#009e73", "triangle-up"),
-    MOVED: ("special token, moved", "#d55e00", "diamond"),
+    growth.PLAIN: ("no special tokens", "#0072b2", "square"),
+    growth.OTHER_FIRST: ("another first word", "#009e73", "triangle-up"),
+    growth.MOVED: ("special token, moved", "#d55e00", "diamond"),
 }
 REFERENCE = "datum.input === 'reference'"
 # Verdict: phrase about its models.
@@ -44,7 +36,7 @@ def figure(tables: Tables) -> Figure | None:
     evaluation = growth.softmax_evaluation(tables["attachment"])
     if evaluation.is_empty():
         return None
-    place = pl.col("verdict").replace_strict({name: i for i, name in enumerate(VERDICTS)})
+    place = pl.col("verdict").replace_strict({name: i for i, name in enumerate(growth.VERDICTS)})
     verdicts = growth.verdicts(evaluation).sort(place, "model")
     drawn = by_input(verdicts.sort("model"))
     return Figure(
@@ -53,12 +45,12 @@ def figure(tables: Tables) -> Figure | None:
         finding=finding(verdicts),
         caption=(
             "Sink mass of each trained model at its strongest layer as trained (the reference; "
-            f"layer named at the right), over held-out windows of {WINDOW} tokens, for changed "
-            "inputs; the upright tick is half of the reference. Rule: position, if at least "
+            f"layer named at the right), over held-out windows of {growth.WINDOW} tokens, for "
+            "changed inputs; the upright tick is half of the reference. Rule: position, if at least "
             "half of the reference remains without special tokens; token, if the special token, "
             "moved to the middle, gets at least half of the reference from the queries that see "
             "it. For models without a special token in front: position, if half remains with "
-            f"another first word, else token. No sink: a reference below {NO_SINK}. n = "
+            f"another first word, else token. No sink: a reference below {growth.NO_SINK}. n = "
             f"{words.counted(verdicts.height, 'model')}. Unit: part of 1, linear scale."
         ),
         chart=chart(drawn, verdicts["model"].to_list()),
@@ -72,7 +64,7 @@ def finding(verdicts: pl.DataFrame) -> Finding:
         verdict.replace(" ", "_"): verdicts.filter(pl.col("verdict") == verdict)
         .select("model", "layer", *INPUTS)
         .to_dicts()
-        for verdict in VERDICTS
+        for verdict in growth.VERDICTS
     }
     text = "; ".join(
         phrase for verdict, phrase in PHRASES.items() if facts[verdict.replace(" ", "_")]

@@ -12,13 +12,6 @@ from sinkscope.charts.forms.bars import bars
 from sinkscope.charts.palette import model_colour
 from sinkscope.charts.theme import limits, rounded
 from sinkscope.experiments.emergence import growth
-from sinkscope.experiments.emergence.growth import (
-    APPEARED,
-    LONG_WINDOW,
-    MASS,
-    TIMES_UNIFORM,
-    WINDOW,
-)
 from sinkscope.findings.finding import Facts, Finding
 
 FINDING = (
@@ -43,10 +36,10 @@ def figure(tables: Tables) -> Figure | None:
         title="Sinks of the trained models",
         finding=finding(drawn),
         caption=(
-            f"The strongest layer of each trained model, named next to its bar. Formula: {MASS}; "
-            f"on the right over {LONG_WINDOW} tokens, divided by the value under uniform "
-            f"attention over the visible keys. Dashed: {APPEARED}, and {TIMES_UNIFORM} "
-            f"times uniform. n = {words.counted(drawn.height, 'model')}. Unit: part of 1; ratio."
+            "The strongest layer of each trained model, named next to its bar. Formula: "
+            f"{growth.MASS}; on the right over {growth.LONG_WINDOW} tokens, divided by the value "
+            "under uniform attention over the visible keys. Dashed: "
+            f"{growth.APPEARED}, and {growth.TIMES_UNIFORM} times uniform. n = {words.counted(drawn.height, 'model')}. Unit: part of 1; ratio."
         ),
         chart=chart(drawn),
         data=drawn,
@@ -56,15 +49,15 @@ def figure(tables: Tables) -> Figure | None:
 def finding(targets: pl.DataFrame) -> Finding:
     """Facts: the models with a sink, by mass and by ratio to uniform attention."""
     measured = targets.drop_nulls("times")
-    is_above = pl.col("times") >= TIMES_UNIFORM
-    has_sink = pl.col("mass") >= APPEARED
+    is_above = pl.col("times") >= growth.TIMES_UNIFORM
+    has_sink = pl.col("mass") >= growth.APPEARED
     facts: Facts = {
-        "window": WINDOW,
-        "threshold": APPEARED,
+        "window": growth.WINDOW,
+        "threshold": growth.APPEARED,
         "sinks": targets.filter(has_sink).select("model", "layer", "mass").to_dicts(),
         "without": targets.filter(~has_sink).select("model").to_dicts(),
-        "long_window": LONG_WINDOW,
-        "times_uniform": TIMES_UNIFORM,
+        "long_window": growth.LONG_WINDOW,
+        "times_uniform": growth.TIMES_UNIFORM,
         "n_measured": measured.height,
         "n_above": measured.filter(is_above).height,
         "below": measured.filter(~is_above).select("model").to_dicts(),
@@ -75,9 +68,10 @@ def finding(targets: pl.DataFrame) -> Finding:
 def chart(drawn: pl.DataFrame) -> alt.ConcatChart:
     _, most = limits(drawn["times"])
     panels = [
-        panel(drawn, "mass", f"sink mass at {WINDOW} tokens", [1, APPEARED], "layer", ".2f"),
-        panel(drawn, "times", f"times uniform attention at {LONG_WINDOW} tokens",
-              [most, TIMES_UNIFORM], "long_layer", ".1f"),
+        panel(drawn, "mass", f"sink mass at {growth.WINDOW} tokens", [1, growth.APPEARED],
+              "layer", ".2f"),
+        panel(drawn, "times", f"times uniform attention at {growth.LONG_WINDOW} tokens",
+              [most, growth.TIMES_UNIFORM], "long_layer", ".1f"),
     ]  # fmt: skip
     return alt.concat(*panels, columns=2)
 
@@ -95,9 +89,9 @@ def panel(
         by_model_colours(looks).legend(None),
         tips(
             "model:N",
-            ("layer:Q", f"layer at {WINDOW} tokens"),
+            ("layer:Q", f"layer at {growth.WINDOW} tokens"),
             ("mass:Q", "sink mass", ".4f"),
-            ("long_layer:Q", f"layer at {LONG_WINDOW} tokens"),
+            ("long_layer:Q", f"layer at {growth.LONG_WINDOW} tokens"),
             ("times:Q", "times uniform", ".2f"),
         ),
         width=230,

@@ -12,12 +12,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.of_documents import behind
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import limits
-from sinkscope.experiments.masks.panels import (
-    CAPTION,
-    cost_panels,
-    drawn_costs,
-    masks_in_order,
-)
+from sinkscope.experiments.masks import panels
 from sinkscope.findings.finding import Finding
 
 ENDS = ("", "_low", "_high")
@@ -38,7 +33,10 @@ FINDING = (
 
 def figure(tables: Tables) -> Figure | None:
     costs = tables["mask_costs"].drop_nulls("loss_change")
-    drawn, masks = drawn_costs(costs, tables["masks"], "loss_change"), masks_in_order(costs)
+    drawn, masks = (
+        panels.drawn_costs(costs, tables["masks"], "loss_change"),
+        panels.masks_in_order(costs),
+    )
     facts = facts_of(costs)
     if drawn.is_empty() or not facts["models"]:
         return None
@@ -53,15 +51,15 @@ def figure(tables: Tables) -> Figure | None:
         title="Loss under masks",
         finding=Finding(FINDING, facts),
         caption=(
-            f"{CAPTION}Formula: negative log likelihood per predicted token, minus that of the "
-            "dense pass; decoders predict every token except the first, encoders a seeded 15 % "
+            f"{panels.CAPTION}Formula: negative log likelihood per predicted token, minus that of "
+            "the dense pass; decoders predict every token except the first, encoders a seeded 15 % "
             "of the ordinary tokens, all masked at once. Sum over the tokens of "
             f"n = {documents_in(tables['masks'])} divided by their number; "
             f"{behind(drawn, tables['masks']['document'].n_unique(), mark='rule')}. Models "
             "without an output head have no likelihood. Units: part of 1, linear scale; nats per "
             "token, linear up to 0.1 and logarithmic beyond."
         ),
-        chart=cost_panels(drawn, masks, y, "loss_change"),
+        chart=panels.cost_panels(drawn, masks, y, "loss_change"),
         data=drawn,
     )
 

@@ -10,12 +10,7 @@ import polars as pl
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.of_documents import behind
 from sinkscope.charts.select import documents_in
-from sinkscope.experiments.masks.panels import (
-    CAPTION,
-    cost_panels,
-    drawn_costs,
-    masks_in_order,
-)
+from sinkscope.experiments.masks import panels
 from sinkscope.findings.finding import Finding
 
 FINDING = (
@@ -31,7 +26,7 @@ FINDING = (
 
 def figure(tables: Tables) -> Figure | None:
     costs = tables["mask_costs"]
-    drawn, facts = drawn_costs(costs, tables["masks"], "cosine"), facts_of(costs)
+    drawn, facts = panels.drawn_costs(costs, tables["masks"], "cosine"), facts_of(costs)
     if drawn.is_empty() or not facts["masks"]:
         return None
     low = min(0.0, float(drawn["cosine"].min()))  # type: ignore[arg-type]
@@ -41,13 +36,13 @@ def figure(tables: Tables) -> Figure | None:
         title="Final states under masks",
         finding=Finding(FINDING, facts),
         caption=(
-            f"{CAPTION}Formula: cosine between the final state of a token and that of the dense "
-            "pass, mean over tokens and over "
+            f"{panels.CAPTION}Formula: cosine between the final state of a token and that of the "
+            "dense pass, mean over tokens and over "
             f"n = {documents_in(tables['masks'])}; "
             f"{behind(drawn, tables['masks']['document'].n_unique(), mark='rule')}. "
             "Units: part of 1; cosine; linear scales."
         ),
-        chart=cost_panels(drawn, masks_in_order(costs), y, "cosine"),
+        chart=panels.cost_panels(drawn, panels.masks_in_order(costs), y, "cosine"),
         data=drawn,
     )
 

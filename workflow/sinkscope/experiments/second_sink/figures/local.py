@@ -11,14 +11,7 @@ import polars as pl
 from sinkscope import words
 from sinkscope.charts.channels import above, only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.experiments.second_sink.derive import (
-    WIDTH,
-    drops,
-    expected,
-    profile,
-    profile_of_layer,
-    spans,
-)
+from sinkscope.experiments.second_sink import derive
 from sinkscope.findings.finding import Finding
 
 MOST_MODELS, N_DOCUMENTS = 4, 2
@@ -40,23 +33,23 @@ DROPS = (
 def figure(tables: Tables) -> Figure | None:
     layers = tables["second_sink_layers"]
     local = tables["second_sink_local"]
-    profiles, at_layer = profile(local, layers), profile_of_layer(local)
-    naive = expected(profiles)
+    profiles, at_layer = derive.profile(local, layers), derive.profile_of_layer(local)
+    naive = derive.expected(profiles)
     if naive.is_empty():
         return None
     measured = set(naive["model"])
-    models = [name for name in spans(layers)["model"] if name in measured][:MOST_MODELS]
+    models = [name for name in derive.spans(layers)["model"] if name in measured][:MOST_MODELS]
     documents = longest_documents(naive.filter(pl.col("model").is_in(models)))
     shown = pl.col("model").is_in(models) & pl.col("document").is_in(documents)
     profiles, at_layer = profiles.filter(shown), at_layer.filter(shown)
     parts = [
         in_rows(profiles, naive, FORMS),
-        in_rows(at_layer, expected(at_layer), {"local": ONE_LAYER}),
+        in_rows(at_layer, derive.expected(at_layer), {"local": ONE_LAYER}),
     ]
     drawn = pl.concat(parts)
     depth = dict(at_layer.select("model", "layer").unique().rows())
     n_tokens = profiles.select(pl.col("query").max()).item() + 1
-    dropped = drops(naive)
+    dropped = derive.drops(naive)
     facts: dict[str, Any] = {
         "most_expected": dropped.head(1).to_dicts(),
         "n_less": dropped.filter(pl.col("dropped") < pl.col("factor")).height,
@@ -67,7 +60,7 @@ def figure(tables: Tables) -> Figure | None:
         title="Attention to the neighbours, before and after the first terminator",
         finding=Finding(DROPS, facts),
         caption=(
-            f"Formula: sum over |i - j| ≤ {WIDTH} of M[l,i,j], by query position i; middle: "
+            f"Formula: sum over |i - j| ≤ {derive.WIDTH} of M[l,i,j], by query position i; middle: "
             "without key 0. Mean over the layers that hold the model's second sink, over all "
             "layers if none does; right: the layer at the relative depth of layer 5 of "
             "Llama-2-7B, shown by Wray 2023. The rule marks the first terminator. Dashed, the "
