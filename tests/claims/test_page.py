@@ -156,8 +156,8 @@ def test_a_verdict_whose_interval_includes_the_threshold_says_so(is_clear, verdi
         condition=pl.lit("above 0.5"),
     )  # fmt: skip
     claim = shown(rows.rows(named=True))
-    assert claim.doubt == expected
-    assert claim.rows[0]["doubt"] == (DOUBT if is_clear is False else "")
+    assert claim["doubt"] == expected
+    assert claim["rows"][0]["doubt"] == (DOUBT if is_clear is False else "")
 
 
 def test_the_page_says_in_words_that_an_interval_includes_the_threshold(articles, site):
@@ -195,5 +195,5 @@ def test_own_claims_come_first_and_each_work_of_the_literature_has_a_part_by_yea
     assert titles[:2] == ["harbour", "Sink atlas (study 1, Pramodith 2023)"]
     assert titles[2].startswith("Clark et al. 2019: What Does BERT Look At?")
     assert titles[3].startswith("Gu et al. 2024: When Attention Sink Emerges")
-    assert [claim.claim for claim in made["studies"][titles[3]]] == ["c0", "c5"]
-    assert [claim.claim for claim in made["notes"]] == ["c3"]
+    assert [claim["claim"] for claim in made["studies"][titles[3]]] == ["c0", "c5"]
+    assert [claim["claim"] for claim in made["notes"]] == ["c3"]

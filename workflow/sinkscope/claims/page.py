@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -30,26 +29,6 @@ LITERATURE = "literature"
 DOUBT = "the interval includes the threshold"
 # CSS class per verdict.
 MARKS = {HOLDS: "holds", PARTLY: "partly", FAILS: "fails", UNTESTED: "untested"}
-
-
-@dataclass(frozen=True)
-class ShownClaim:
-    """One claim. doubt: a phrase if the interval of a deciding number includes a threshold. brief:
-    its numbers on one line. rows: its rows of the table `claims`, one per model that it was tested
-    on."""
-
-    claim: str
-    kind: str
-    statement: str
-    source: str
-    measure: str
-    condition: str
-    verdict: str
-    mark: str
-    doubt: str
-    tested: str
-    brief: str
-    rows: list[dict[str, Any]]
 
 
 def measured_as(measure: str, options: str) -> str:
@@ -122,26 +101,26 @@ def brief(rows: Sequence[dict[str, Any]]) -> str:
     return "; ".join(parts) or rows[0]["why"]
 
 
-def shown(rows: Sequence[dict[str, Any]]) -> ShownClaim:
-    """The claim of these rows; rows: all rows of one claim."""
-    first, verdict = rows[0], rows[0]["overall"]
-    return ShownClaim(
-        first["claim"],
-        first["kind"],
-        first["statement"],
-        first["source"],
-        measured_as(first["measure"], first["options"]),
-        first["condition"].replace("published", by_whom(first["study"])),
-        verdict,
-        MARKS[verdict],
-        DOUBT if any(row["verdict"] in (HOLDS, FAILS) and doubt(row) for row in rows) else "",
-        coverage(rows),
-        brief(rows),
-        [
+def shown(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The claim of these rows, as the page shows it: the columns that all rows share; doubt, a
+    phrase if the interval of a deciding number includes a threshold; tested, how many of its models
+    were; brief, its numbers on one line; and its rows, one per model that it was tested on. rows:
+    all rows of one claim."""
+    first, decided = rows[0], [row for row in rows if row["verdict"] in (HOLDS, FAILS)]
+    return {
+        **{name: first[name] for name in ("claim", "kind", "statement", "source")},
+        "measure": measured_as(first["measure"], first["options"]),
+        "condition": first["condition"].replace("published", by_whom(first["study"])),
+        "verdict": first["overall"],
+        "mark": MARKS[first["overall"]],
+        "doubt": DOUBT if any(map(doubt, decided)) else "",
+        "tested": coverage(rows),
+        "brief": brief(rows),
+        "rows": [
             row | {"mark": MARKS[row["verdict"]], "estimate": estimate(row), "doubt": doubt(row)}
             for row in rows
         ],
-    )
+    }
 
 
 def coverage(rows: Sequence[dict[str, Any]]) -> str:
@@ -177,8 +156,8 @@ def place(study: str, source: str) -> tuple[int, str, str]:
 
 def page(claims: pl.DataFrame, section: ShownSection) -> dict[str, Any]:
     """The values for the template, besides those that all pages share."""
-    parts: dict[str, list[ShownClaim]] = {}
-    notes: list[ShownClaim] = []
+    parts: dict[str, list[dict[str, Any]]] = {}
+    notes: list[dict[str, Any]] = []
     in_order = sorted(
         claims.partition_by("number", maintain_order=True),
         key=lambda rows: place(rows["study"][0], rows["source"][0]),
@@ -188,7 +167,7 @@ def page(claims: pl.DataFrame, section: ShownSection) -> dict[str, Any]:
         if study == NOTES:
             notes.append(claim)
         else:
-            parts.setdefault(title(study, claim.source), []).append(claim)
+            parts.setdefault(title(study, claim["source"]), []).append(claim)
     return {
         "title": section.title,
         "section": section,

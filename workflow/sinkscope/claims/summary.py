@@ -22,11 +22,7 @@ VERBS = {
     FAILS: ("does not hold", "do not hold"),
 }
 
-SHORT = {
-    HOLDS: ("holds", "hold"),
-    PARTLY: ("holds where tested", "hold where tested"),
-    FAILS: ("does not hold", "do not hold"),
-}
+SHORT = VERBS | {PARTLY: ("holds where tested", "hold where tested")}
 
 
 def sentence(claims: pl.DataFrame) -> str:

@@ -20,6 +20,9 @@ from sinkscope.tables.read import StoredTables
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested here"
 # For a claim as a whole: it holds for every tested model, but not every model was tested.
 PARTLY = "holds where tested"
+# Columns of the table that have these names in Claim and in Measurement.
+OF_CLAIM = ("number", "claim", "study", "kind", "statement", "source", "measure")
+OF_MEASUREMENT = ("meets", "is_clear", "sensitivity", "ablation")
 
 
 def models_like(subject: Subject, models: pl.DataFrame) -> tuple[list[str], list[str]]:
@@ -96,30 +99,19 @@ def row(
     published, measured = claim.published.get(subject.name), estimate.number if estimate else None
     both = published is not None and measured is not None
     return {
-        "number": claim.number,
-        "claim": claim.claim,
-        "study": claim.study,
-        "kind": claim.kind,
-        "statement": claim.statement,
-        "source": claim.source,
+        **{name: getattr(claim, name) for name in OF_CLAIM},
         "subject": subject.name,
         "model": model,
         "is_relative": is_relative,
-        "measure": claim.measure,
         "options": json.dumps(claim.options, ensure_ascii=False, sort_keys=True),
         "condition": condition_text(claim.condition),
         "published": published,
         "measured": measured,
-        "low": estimate.low if estimate else None,
-        "high": estimate.high if estimate else None,
-        "n_documents": estimate.n_documents if estimate else None,
+        **{name: getattr(estimate, name, None) for name in ("low", "high", "n_documents")},
         "difference": measured - published if both else None,  # type: ignore[operator]
-        "meets": measurement.meets,
-        "is_clear": measurement.is_clear,
         "verdict": verdict,
         "why": why,
-        "sensitivity": measurement.sensitivity,
-        "ablation": measurement.ablation,
+        **{name: getattr(measurement, name) for name in OF_MEASUREMENT},
     }
 
 
