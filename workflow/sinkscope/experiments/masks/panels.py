@@ -3,8 +3,7 @@ the masks of all models."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import altair as alt
 import polars as pl
@@ -54,16 +53,12 @@ def masks_in_order(costs: pl.DataFrame) -> list[str]:
     return [mask for mask in masks if mask != "dense"]
 
 
-def looks(masks: Sequence[str]) -> Mapping[str, Any]:
+def cost_panels(drawn: pl.DataFrame, masks: Sequence[str], y: alt.Y, value: str) -> alt.FacetChart:
+    """drawn: returned by drawn_costs. y: of the value."""
     by_name: dict[str, Look] = {
         mask: (COLOURS[i % len(COLOURS)], SHAPES[i % len(SHAPES)]) for i, mask in enumerate(masks)
     }
-    return mark_looks("mask", by_name, columns=3)
-
-
-def cost_panels(drawn: pl.DataFrame, masks: Sequence[str], y: alt.Y, value: str) -> alt.FacetChart:
-    """drawn: returned by drawn_costs. y: of the value."""
-    look = looks(masks)
+    look = mark_looks("mask", by_name, columns=3)
     x = alt.X("share_of_pairs:Q", title="fraction of pairs kept").scale(domain=[0, 1])
     x = x.axis(format=".1f", tickCount=5)
     tooltip = tips(

@@ -11,7 +11,7 @@ from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import CLASS_COLOURS
 from sinkscope.charts.select import documents_in
 from sinkscope.experiments.bos.means import GROUPS, at_peak, known_content, of_roles
-from sinkscope.findings.finding import Finding
+from sinkscope.findings.finding import Facts, Finding
 
 LINES: dict[str, Look] = {
     "the text as it is": (CLASS_COLOURS["first"], (1, 0)),
@@ -50,10 +50,15 @@ def figure(tables: Tables) -> Figure | None:
     drawn = drawn.sort("model", "layer", "line", maintain_order=True)
     n_documents = content["document"].n_unique()
     y = alt.Y("value:Q", title="attention to key 0").scale(domain=[0, 1])
+    facts: Facts = {
+        "n_alike": changes.filter(pl.col("change") < ALIKE).height,
+        "n_models": changes.height,
+        "most_changed": changes.head(1).to_dicts(),
+    }
     return Figure(
         name="bos_first_word",
         title="Does position 0 get attention whatever its token?",
-        finding=finding(changes),
+        finding=Finding(FINDING, facts),
         caption=(
             "The first real token is replaced by other ordinary words (the same in all texts), "
             "or a sentence is put in front of the text. If a special token is in front, it is "
@@ -65,11 +70,6 @@ def figure(tables: Tables) -> Figure | None:
         chart=mean_panels(drawn, y, LINES),
         data=drawn,
     )
-
-
-def finding(changes: pl.DataFrame) -> Finding:
-    n_alike, most = changes.filter(pl.col("change") < ALIKE).height, changes.head(1).to_dicts()
-    return Finding(FINDING, {"n_alike": n_alike, "n_models": changes.height, "most_changed": most})
 
 
 def changes_at_peak(means: pl.DataFrame) -> pl.DataFrame:

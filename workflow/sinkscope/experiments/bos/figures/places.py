@@ -65,6 +65,16 @@ def figure(tables: Tables) -> Figure | None:
     by = ["model", "layer", "place"]
     drawn = with_documents(peak, rows, by, {"mass": "mass"}, tables["documents"])
     drawn = drawn.drop("line")
+    chart = mean_marks(
+        alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
+        rows_axis("model", models),
+        mark_looks("place", {label: (colour, shape) for label, colour, shape in PLACES.values()},
+                   columns=2),
+        mean_tips("value", "place:N"),
+        field="value",
+        width=520,
+        height=34 * len(models),
+    )  # fmt: skip
     return Figure(
         name="bos_places",
         title="With a sentence in front, where does the first terminator's attention go?",
@@ -80,7 +90,7 @@ def figure(tables: Tables) -> Figure | None:
             f"n = {documents_in(content, GROUPS)}; rule: 95 % bootstrap interval; small points: "
             "documents. Unit: part of 1, linear scale, which does not end at 1."
         ),
-        chart=chart(drawn, models),
+        chart=chart,
         data=drawn,
     )
 
@@ -117,16 +127,3 @@ def finding(rows: pl.DataFrame) -> Finding:
     text = "; ".join(parts)
     macro = EACH if most.height <= words.FEW else MANY
     return Finding(f"{macro}{text[:1].upper()}{text[1:]}.", facts)
-
-
-def chart(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
-    return mean_marks(
-        alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
-        rows_axis("model", models),
-        mark_looks("place", {label: (colour, shape) for label, colour, shape in PLACES.values()},
-                   columns=2),
-        mean_tips("value", "place:N"),
-        field="value",
-        width=520,
-        height=34 * len(models),
-    )  # fmt: skip

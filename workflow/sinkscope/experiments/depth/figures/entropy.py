@@ -9,12 +9,12 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import only, panel_title
+from sinkscope.charts.channels import DASHED, only, panel_title
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import Look, line_looks, mean_lines, mean_tips
 from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.select import documents_in
-from sinkscope.charts.theme import known, limits
+from sinkscope.charts.theme import known, limits, one_row
 from sinkscope.findings.finding import Finding
 from sinkscope.means import over_documents
 
@@ -180,13 +180,9 @@ def panel(
     )
     if not is_lower:
         return line
-    return alt.LayerChart(layer=[like_others(), *line.layer], width=WIDTH, height=height)
-
-
-def like_others() -> alt.Chart:
-    """A dashed rule where the norm of key 0 is that of other tokens."""
-    rule = alt.Chart(alt.Data(values=[{}])).mark_rule(strokeDash=[4, 3], opacity=0.5)
-    return rule.encode(y=alt.datum(1))
+    # Dashed where the norm of key 0 is that of other tokens.
+    others = alt.Chart(one_row()).mark_rule(strokeDash=DASHED, opacity=0.5).encode(y=alt.datum(1))
+    return alt.LayerChart(layer=[others, *line.layer], width=WIDTH, height=height)
 
 
 def decades(low: float, high: float) -> list[float]:

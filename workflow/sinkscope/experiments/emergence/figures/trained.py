@@ -39,7 +39,8 @@ def figure(tables: Tables) -> Figure | None:
             "The strongest layer of each trained model, named next to its bar. Formula: "
             f"{growth.MASS}; on the right over {growth.LONG_WINDOW} tokens, divided by the value "
             "under uniform attention over the visible keys. Dashed: "
-            f"{growth.APPEARED}, and {growth.TIMES_UNIFORM} times uniform. n = {words.counted(drawn.height, 'model')}. Unit: part of 1; ratio."
+            f"{growth.APPEARED}, and {growth.TIMES_UNIFORM} times uniform. "
+            f"n = {words.counted(drawn.height, 'model')}. Unit: part of 1; ratio."
         ),
         chart=chart(drawn),
         data=drawn,

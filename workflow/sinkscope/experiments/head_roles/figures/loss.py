@@ -45,6 +45,21 @@ def figure(tables: Tables) -> Figure | None:
     order = [f"{role}: {SHORT[kind]}" for role in ROLES for kind in KINDS]
     drawn = with_documents(costs, tables["head_edits"])
     n_documents = tables["head_edits"]["document"].n_unique()
+    order = [row for row in order if row in set(drawn["row"])]
+    marks = mean_marks(
+        alt.X("loss_change:Q", title="nats per token").axis(tickCount=4),
+        rows_axis("row", order),
+        mark_looks("edited_key", LOOKS),
+        tips(
+            *("model:N", ("row:N", "edit"), ("edited_key:N", "of the")),
+            *(("n_heads:Q", "heads", ".1f"), *estimated("loss_change")),
+            *(N_DOCUMENTS, "document:N"),
+        ),
+        field="loss_change",
+        width=190,
+        height=18 * max(len(order), 2),
+        size=45,
+    )
     return Figure(
         name="head_edits",
         title="Loss after edits of the sinks",
@@ -58,7 +73,7 @@ def figure(tables: Tables) -> Figure | None:
             f"n = {documents_in(tables['head_edits'])} divided by their number; "
             f"{behind(drawn, n_documents, mark='rule')}. Unit: nats per token, linear scale."
         ),
-        chart=chart([row for row in order if row in set(drawn["row"])]),
+        chart=panels(marks, "model", 3).resolve_scale(x="independent"),
         data=drawn,
     )
 
@@ -96,22 +111,3 @@ def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
     )
     numbers = [f"{name}{end}" for name in ("most", "zero", "random") for end in ends]
     return {"roles": found.select("model", "role", "n_heads", "edit", "what", *numbers).to_dicts()}
-
-
-def chart(order: list[str]) -> alt.FacetChart:
-    """One panel per model, one row per role and edit."""
-    marks = mean_marks(
-        alt.X("loss_change:Q", title="nats per token").axis(tickCount=4),
-        rows_axis("row", order),
-        mark_looks("edited_key", LOOKS),
-        tips(
-            *("model:N", ("row:N", "edit"), ("edited_key:N", "of the")),
-            *(("n_heads:Q", "heads", ".1f"), *estimated("loss_change")),
-            *(N_DOCUMENTS, "document:N"),
-        ),
-        field="loss_change",
-        width=190,
-        height=18 * max(len(order), 2),
-        size=45,
-    )
-    return panels(marks, "model", 3).resolve_scale(x="independent")

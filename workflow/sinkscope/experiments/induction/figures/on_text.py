@@ -27,7 +27,8 @@ RESTING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    maps = on_text(tables["induction_patterns"])
+    patterns = tables["induction_patterns"].filter(input="ordinary")
+    maps = patterns.with_columns(pl.col("attention").fill_nan(None))
     heads = measured(tables).filter("is_induction")
     every = heads.join(of_heads(maps), on=HEAD).sort(
         "induction_score", *HEAD, descending=[True, *[False] * 3]
@@ -51,13 +52,6 @@ def figure(tables: Tables) -> Figure | None:
         ),
         chart=small_maps(pictures(drawn, maps), COLUMNS),
         data=drawn,
-    )
-
-
-def on_text(patterns: pl.DataFrame) -> pl.DataFrame:
-    """The rows of the table induction_patterns on ordinary text."""
-    return patterns.filter(pl.col("input") == "ordinary").with_columns(
-        pl.col("attention").fill_nan(None)
     )
 
 

@@ -49,6 +49,16 @@ def figure(tables: Tables) -> Figure | None:
         return None
     strongest = spans(layers).select("model", "layer")
     drawn = in_rows(tables, strongest)
+    models = strongest["model"].to_list()
+    chart = mean_marks(
+        alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
+        rows_axis("model", models),
+        mark_looks("kind", POINTS),
+        mean_tips("value", ("kind:N", "at its position")),
+        field="value",
+        width=520,
+        height=34 * len(models),
+    )
     return Figure(
         name="second_sink_controls",
         title="Is a terminator necessary, and the first one?",
@@ -62,7 +72,7 @@ def figure(tables: Tables) -> Figure | None:
             "interval; small points: documents. Unit: part of 1, linear scale, which does not end "
             "at 1."
         ),
-        chart=points(drawn, strongest["model"].to_list()),
+        chart=chart,
         data=drawn,
     )
 
@@ -97,16 +107,3 @@ def against(drawn: pl.DataFrame) -> dict[str, Any]:
         "n_next": following.height,
         "n_above_next": following.filter(pl.col("full_stop") > pl.col("next")).height,
     }
-
-
-def points(drawn: pl.DataFrame, models: list[str]) -> alt.LayerChart:
-    """One row per model, one mark per kind of token."""
-    return mean_marks(
-        alt.X("value:Q", title="attention of later queries").scale(zero=True, nice=True),
-        rows_axis("model", models),
-        mark_looks("kind", POINTS),
-        mean_tips("value", ("kind:N", "at its position")),
-        field="value",
-        width=520,
-        height=34 * len(models),
-    )
