@@ -1,7 +1,5 @@
 """A zip whose bytes depend on its files alone: entries are sorted, times and permissions fixed."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import zipfile

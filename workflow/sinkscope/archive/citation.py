@@ -3,8 +3,6 @@
 Source: Citation File Format 1.2.0, https://citation-file-format.github.io.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The command that writes a run as one citable file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

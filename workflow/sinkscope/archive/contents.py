@@ -4,8 +4,6 @@ The archive has the layout of the run's folder, so that its configuration still 
 documents. Inputs from elsewhere are in `inputs/`, the workflow that ran is in `workflow/`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

@@ -5,8 +5,6 @@ Sources: RO-Crate 1.1 (https://w3id.org/ro/crate/1.1), Workflow RO-Crate 1.0
 (https://w3id.org/ro/wfrun/workflow/0.5).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Entities of a crate's metadata: authors, licences, software, models, files."""
 
-from __future__ import annotations
-
 import re
 from pathlib import PurePosixPath
 from typing import Any

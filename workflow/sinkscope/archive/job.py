@@ -1,7 +1,5 @@
 """Write the archive of a run: check it, collect its files, describe them, and zip all."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Progress of an archive on a terminal, in bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """The record of a run, from the stamps of its jobs: times, versions, and models."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any

@@ -1,7 +1,5 @@
 """From the frames of all cells of a model to its part of every table. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

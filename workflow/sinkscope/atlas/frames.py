@@ -3,8 +3,6 @@
 `cell` is a summary throughout (sinkscope.extract.summary.arrays).
 """
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

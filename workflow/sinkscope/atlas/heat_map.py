@@ -1,7 +1,5 @@
 """One heat map as a separate figure: a layer's head mean, or a single head."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Read cells and write tables: one part per model, then the tables of all models."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The limits that the tables of the atlas are reduced with."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -12,8 +12,6 @@ Attention is stored in 8 bits as round(255 * sqrt(attention)), and as 0 below FL
 most 0.002 for an attention up to 0.25, 0.004 up to 1, and less than FLOOR below it.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import json

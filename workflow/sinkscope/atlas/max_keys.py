@@ -1,7 +1,5 @@
 """Counts of max keys by token and key class, with the ties among them. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

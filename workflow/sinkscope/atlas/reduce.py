@@ -5,8 +5,6 @@ before the next batch is read, counts are added up, and means over documents are
 layer from the file. The tables are those of `tables_of_model`, which holds all cells at once.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count

@@ -1,7 +1,5 @@
 """The tables of what a run used: documents and models."""
 
-from __future__ import annotations
-
 from sinkscope.tables.columns import count, flag, fraction, position, ratio, shared, text
 from sinkscope.tables.table import Column, Table
 

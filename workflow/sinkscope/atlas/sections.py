@@ -1,7 +1,5 @@
 """Sections of the report that read the tables of the atlas."""
 
-from __future__ import annotations
-
 from sinkscope.declarations.experiment import Section
 
 FRONT = "front"  # its figures open the report; it has no page of its own

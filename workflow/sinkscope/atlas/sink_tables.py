@@ -1,7 +1,5 @@
 """The tables of detected sinks: the keys per layer, the layers of each sink, and the tokens."""
 
-from __future__ import annotations
-
 from sinkscope.tables.columns import count, flag, fraction, layer, number, ratio, shared
 from sinkscope.tables.table import Column, Table
 

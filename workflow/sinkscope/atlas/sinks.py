@@ -3,8 +3,6 @@
 `cell` is a summary throughout (sinkscope.extract.summary.arrays).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The tables of the atlas: max keys, sink mass, sink rate, heads, last layer, documents, models."""
 
-from __future__ import annotations
-
 from sinkscope.atlas.run_tables import RUN
 from sinkscope.atlas.sink_tables import SINKS
 from sinkscope.declarations.registry import experiments, statistics

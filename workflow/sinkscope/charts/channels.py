@@ -1,7 +1,5 @@
 """Encodings, filters and panels that several forms of chart share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

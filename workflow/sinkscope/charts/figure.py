@@ -1,7 +1,5 @@
 """A figure: a chart with its finding, its caption and the data it draws."""
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 import json

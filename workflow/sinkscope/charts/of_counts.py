@@ -1,8 +1,6 @@
 """Shares of counts over documents as figures draw them: a bar, the interval of its share, and the
 documents as points."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import polars as pl

@@ -1,8 +1,6 @@
 """Means over documents as figures draw them: a line, the band of its interval, and the documents as
 points."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

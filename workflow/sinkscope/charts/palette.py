@@ -5,8 +5,6 @@ near-black; neighbours in the lists stay apart under the common colour-vision de
 (tests/charts/test_palette.py). No chart distinguishes things by colour alone.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence, Sized

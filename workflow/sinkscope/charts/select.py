@@ -1,7 +1,5 @@
 """Rows that charts draw: of one model, of a few documents, and their mean."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import polars as pl

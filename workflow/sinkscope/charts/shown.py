@@ -1,7 +1,5 @@
 """Figures as pages show them: read from the folder that write_all wrote."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

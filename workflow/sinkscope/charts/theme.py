@@ -5,8 +5,6 @@ Text and rules have the colour `currentColor`: on a page they follow its light, 
 without being drawn again; in a separate SVG or PNG they are black.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

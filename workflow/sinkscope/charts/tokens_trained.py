@@ -1,7 +1,5 @@
 """The logarithmic axis of tokens trained, on which the untrained model has a position too."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

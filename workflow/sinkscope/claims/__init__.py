@@ -1,7 +1,5 @@
 """Claims of the studies, tested on a run: file, measures, verdicts, figures, page."""
 
-from __future__ import annotations
-
 from sinkscope.declarations.experiment import Section
 from sinkscope.discovery import additions
 

@@ -3,8 +3,6 @@
 A project's file adds its claims to the shipped ones, in front of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction

@@ -9,8 +9,6 @@ A claim names its measure: a function with the decorator `measure`, in a module 
 `sinkscope.claims.measures`. Measures are pure functions. Layers count from 0.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 """A claim's number for a model of the run, its verdict, and how that depends on the claim's
 definition."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ measure declares (Measure.legal), and for some names the same in every measure: 
 lists of tokens, tables and their columns.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The page of claims: every statement with its verdict and its numbers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any

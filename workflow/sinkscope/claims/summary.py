@@ -2,8 +2,6 @@
 separately.
 """
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope import words

@@ -1,7 +1,5 @@
 """The table of claims: statements of studies, and the numbers of a run."""
 
-from __future__ import annotations
-
 from sinkscope.tables.columns import INTERVAL, count, flag, layer, number, text
 from sinkscope.tables.table import Table
 

@@ -1,7 +1,5 @@
 """Verdicts of a run on the claims of the studies."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -6,8 +6,6 @@ by document: the mean of the differences B - A has a bootstrap interval over doc
 is beyond it if it does not include 0. Documents of only one run do not count.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

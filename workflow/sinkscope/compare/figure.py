@@ -1,7 +1,5 @@
 """The values of one table in two runs, as a figure: run A along x, run B along y."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

@@ -1,7 +1,5 @@
 """The page that compares runs A and B: changes in tables and in the sentences of figures."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The figures of two runs side by side, those whose data or sentence differ."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterator
 from dataclasses import dataclass

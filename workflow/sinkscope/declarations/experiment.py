@@ -7,8 +7,6 @@ An experiment is a package in `sinkscope.experiments` whose `EXPERIMENT` is one 
   test_*.py   its tests
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """The registry of all experiments and statistics."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from functools import cache
 

@@ -3,8 +3,6 @@
 `python -m sinkscope.documentation.gallery` writes the gallery of a run.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The page docs/reference/bibliography.md, from config/references.bib."""
 
-from __future__ import annotations
-
 from sinkscope.references import references
 
 INTRODUCTION = """\

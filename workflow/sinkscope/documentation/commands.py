@@ -1,7 +1,5 @@
 """The page docs/reference/commands.md: every command and option, from the parser itself."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

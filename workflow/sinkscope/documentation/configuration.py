@@ -1,8 +1,6 @@
 """The page docs/reference/configuration.md: settings, columns and fields, from the schemas and the
 declarations of experiments and measures."""
 
-from __future__ import annotations
-
 import inspect
 import json
 from collections.abc import Iterable, Mapping

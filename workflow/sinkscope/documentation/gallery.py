@@ -6,8 +6,6 @@ compare all models. STATE names the code that made the run, such as a commit. Th
 illustrate other pages.
 """
 
-from __future__ import annotations
-
 import io
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """The pages of docs/reference/ that are generated from the code."""
 
-from __future__ import annotations
-
 from sinkscope.catalogue import all_tables
 from sinkscope.cli import app
 from sinkscope.declarations.registry import statistics

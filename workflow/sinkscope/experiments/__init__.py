@@ -1,7 +1,5 @@
 """Measurements beyond the atlas: one folder per experiment, each discovered automatically."""
 
-from __future__ import annotations
-
 from sinkscope.discovery import additions
 
 __path__ = [*__path__, *additions(__name__)]

@@ -1,7 +1,5 @@
 """A finding: a sentence, and the numbers and names in it as data."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

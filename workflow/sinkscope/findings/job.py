@@ -1,7 +1,5 @@
 """The findings of all figures of a run, joined to one table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

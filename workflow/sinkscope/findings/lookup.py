@@ -1,7 +1,5 @@
 """Values of the table `findings` by figure and model."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import polars as pl

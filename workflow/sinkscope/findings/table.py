@@ -1,7 +1,5 @@
 """The table `findings`: the numbers in the sentences of the figures."""
 
-from __future__ import annotations
-
 from sinkscope.tables.columns import number, position, text
 from sinkscope.tables.table import Table
 

@@ -1,7 +1,5 @@
 """How to cite a report: version, commit, and the day of its run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The report: its pages, and the data that they offer for download."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A run, as the pages of its report show it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

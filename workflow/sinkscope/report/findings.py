@@ -1,7 +1,5 @@
 """The summary: sentences and numbers from the figures, each with its figure."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The front page: its sentence, its picture of all models, and one text to read."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

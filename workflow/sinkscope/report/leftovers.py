@@ -4,8 +4,6 @@ Only files that Sinkscope writes are removed: files that the index of a folder l
 contain their own name. Links and all other files in the folder of the report stay.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path

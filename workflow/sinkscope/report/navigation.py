@@ -1,7 +1,5 @@
 """The pages of a report, as every page lists them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

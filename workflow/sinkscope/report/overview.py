@@ -1,7 +1,5 @@
 """The models of a report in groups, with a note per group."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """One self-contained page of one cell: `sinkscope look --html`."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope.atlas.figures.job import figures_of_model

@@ -1,7 +1,5 @@
 """The values for the templates; pages depend on nothing else."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sinkscope.charts.palette import SHARED, share_colours

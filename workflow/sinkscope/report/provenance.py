@@ -1,7 +1,5 @@
 """Provenance of the numbers: jobs, versions, and missing cells."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

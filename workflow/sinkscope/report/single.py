@@ -3,8 +3,6 @@ front page, and all pages compressed (base64 of zlib); its scripts show the page
 of the current one.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import re

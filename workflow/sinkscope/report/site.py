@@ -1,7 +1,5 @@
 """Templates, assets and sections that all pages share."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The report's terms, explained where a page first uses them; and the works it cites."""
 
-from __future__ import annotations
-
 import re
 
 from markupsafe import Markup

@@ -1,7 +1,5 @@
 """The text of a document with its tokens shaded by the attention that they receive in a layer."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

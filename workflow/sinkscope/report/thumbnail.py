@@ -1,7 +1,5 @@
 """A small picture of a figure, inside the page that shows it."""
 
-from __future__ import annotations
-
 import base64
 import io
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One sentence per experiment, from the values of its figures' findings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

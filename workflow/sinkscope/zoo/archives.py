@@ -3,8 +3,6 @@
 A member with a name such as ../../x is therefore harmless.
 """
 
-from __future__ import annotations
-
 import gzip
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The folder of a finished checkpoint: weights, tokenizer, training log, evaluation, card."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Cleaning of every text of the corpus: one spelling, and prose only."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

@@ -1,7 +1,5 @@
 """Stages of `snakemake zoo`: from packages of text to the checkpoints in zoo/."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The zoo's training text: read from packages, cleaned, deduplicated, split in two."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import lzma

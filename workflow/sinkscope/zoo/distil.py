@@ -4,8 +4,6 @@ Source: Sanh et al., "DistilBERT, a distilled version of BERT" (2019). Its third
 direction of hidden states, is left out.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch.nn.functional as F

@@ -1,7 +1,5 @@
 """Whether the sinks of a checkpoint attach to the first position, a token, or both."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path

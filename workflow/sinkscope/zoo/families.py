@@ -1,7 +1,5 @@
 """The seven families: network classes, tokenizer style, and where their special tokens go."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

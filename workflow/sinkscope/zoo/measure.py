@@ -1,7 +1,5 @@
 """Sinks and held-out loss of a network, measured by the same observer as every model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The packages of the zoo's training text: their table, and their download."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -4,8 +4,6 @@ Every reader is a pure function and returns text as it is in the file; `sinkscop
 what is prose, and how it is spelled.
 """
 
-from __future__ import annotations
-
 import html
 import re
 import struct

@@ -1,7 +1,5 @@
 """How each checkpoint of the zoo is trained, read from config/zoo/recipes.yaml."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

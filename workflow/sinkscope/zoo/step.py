@@ -1,7 +1,5 @@
 """One training step: forward, backward, optimizer; on a GPU replayed as one CUDA graph."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

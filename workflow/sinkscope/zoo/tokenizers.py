@@ -1,7 +1,5 @@
 """Tokenizers of the zoo: three vocabularies learned from the corpus, used by seven families."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections import Counter

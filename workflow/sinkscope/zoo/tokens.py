@@ -1,7 +1,5 @@
 """The corpus as token ids: one long stream per family, one document after the other."""
 
-from __future__ import annotations
-
 import json
 import lzma
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Train one checkpoint of the zoo, and record when its sinks appear."""
 
-from __future__ import annotations
-
 import math
 import sys
 import time

@@ -1,7 +1,5 @@
 """Deduplication: paragraphs that did not occur before, exactly or nearly."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 

@@ -1,7 +1,5 @@
 """Models side by side: their order, and the highlight of one of them."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

@@ -5,8 +5,6 @@ softmax) and `virtual` (of models with virtual keys or gates), figure(tables). A
 or None if there is nothing to show.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Sink mass of key sets: phrases, labels and colours that several figures share."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import polars as pl

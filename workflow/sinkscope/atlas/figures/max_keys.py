@@ -1,7 +1,5 @@
 """The most frequent max keys, drawn by several figures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import altair as alt

@@ -1,7 +1,5 @@
 """Sink rates over the first tokens of documents and over whole documents."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope import means

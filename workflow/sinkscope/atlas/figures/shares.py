@@ -4,8 +4,6 @@ Rows of attention other than softmax need not sum to 1. A mass is therefore divi
 of a row, which is 1 for softmax.
 """
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope import means

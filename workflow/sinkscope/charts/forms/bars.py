@@ -1,7 +1,5 @@
 """Horizontal bars, with their numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

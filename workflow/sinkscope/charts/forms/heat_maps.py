@@ -1,8 +1,6 @@
 """Heat maps with many cells, as images: one with the tokens of its queries and keys, below a strip
 of what every key receives; or many small ones."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass

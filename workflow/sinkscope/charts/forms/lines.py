@@ -1,8 +1,6 @@
 """Lines by layer or by tokens trained, distinguished by colour and dash; means over documents with
 their intervals and their documents."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,8 +1,6 @@
 """Marks distinguished by colour and shape, one row of them per model; means over documents with
 their intervals and their documents."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The attention of one head or layer: queries in rows, keys in columns, on light paper."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Cells of colour: layers by heads, layers by training, documents by documents, ..."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import altair as alt

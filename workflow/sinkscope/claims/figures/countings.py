@@ -1,8 +1,6 @@
 """Max keys of the encoders: the printed bars of study 1, and measured ones with and without
 padding."""
 
-from __future__ import annotations
-
 import json
 
 import altair as alt

@@ -1,7 +1,5 @@
 """Every published number between 0 and 1, with the number measured here."""
 
-from __future__ import annotations
-
 from statistics import median
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Measures of claims. Every module in this package is discovered automatically."""
 
-from __future__ import annotations
-
 from sinkscope.discovery import additions
 
 __path__ = [*__path__, *additions(__name__)]

@@ -1,8 +1,6 @@
 """Measures of massive activations: entries of the residual state far above all others (Sun et al.
 2024). A claim about them does not hold for a model without any."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope.claims.measure import AbsentError, Number, Tables, measure, number

@@ -1,7 +1,5 @@
 """Measures that read one column of a table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Measures of what sinks of heads contribute: the loss when they send nothing."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope.claims.measure import AbsentError, Estimate, Number, Tables, measure

@@ -1,7 +1,5 @@
 """Measures of sinks other than the first token, detected from attention and from states."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Measures of single heads: local attention, dormant heads, roles of sinks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Measures of induction heads."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope.claims.measure import AbsentError, Number, Tables, mean_of, measure, number

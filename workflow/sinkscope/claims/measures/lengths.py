@@ -1,7 +1,5 @@
 """Measures of the effects of text length and of special tokens."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

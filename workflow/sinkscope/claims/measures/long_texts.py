@@ -1,7 +1,5 @@
 """Measures of long texts read through a window of keys."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope import intervals

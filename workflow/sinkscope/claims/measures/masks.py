@@ -1,7 +1,5 @@
 """Measures of what restricted attention costs."""
 
-from __future__ import annotations
-
 from sinkscope.claims.measure import Estimate, Number, Tables, measure
 
 

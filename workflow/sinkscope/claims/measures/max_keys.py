@@ -1,7 +1,5 @@
 """Measures of max keys: the key of each query with the most attention, mean over heads."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

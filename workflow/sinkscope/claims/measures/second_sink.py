@@ -4,8 +4,6 @@ They need a layer with a second sink (is_second_sink of the table second_sink_la
 a claim about the second sink does not hold.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

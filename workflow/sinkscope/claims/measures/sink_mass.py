@@ -1,7 +1,5 @@
 """Measures of sink mass, and of the rate of sinks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Measures of norms at sinks, and of the dimension of the states of a text."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

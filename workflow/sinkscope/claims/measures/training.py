@@ -1,7 +1,5 @@
 """Measures of models whose training was recorded."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope.claims.measure import AbsentError, Number, Tables, measure, number

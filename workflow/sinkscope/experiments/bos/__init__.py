@@ -2,8 +2,6 @@
 another first word, and with a sentence in front.
 """
 
-from __future__ import annotations
-
 from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section
 from sinkscope.tables.columns import flag, fraction, shared, text
 from sinkscope.tables.table import Table

@@ -1,7 +1,5 @@
 """Means over documents of the table position_content."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope.charts.figure import Tables

@@ -1,8 +1,6 @@
 """Attention of the same text with and without its special tokens, with other first words, and with
 a sentence in front."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import polars as pl

@@ -4,8 +4,6 @@ key 0, and the norm of key 0's state.
 Source: Queipo-de-Llano et al. 2025, arXiv 2510.06477.
 """
 
-from __future__ import annotations
-
 from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section
 from sinkscope.tables.columns import count, fraction, layer, number, ratio, shared
 from sinkscope.tables.table import Table

@@ -7,8 +7,6 @@ largest p is at least M / (M + R), which bounds the entropy from above (Queipo-d
 2025).
 """
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 import torch

@@ -3,8 +3,6 @@
 Sources: Gu et al. 2024, Xiao et al. 2023.
 """
 
-from __future__ import annotations
-
 from sinkscope.declarations.experiment import Experiment, Section
 from sinkscope.tables.columns import fraction, number, position, shared, text
 from sinkscope.tables.table import Column, Table

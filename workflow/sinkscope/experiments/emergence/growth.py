@@ -4,8 +4,6 @@ Pure functions over the tables `emergence` and `attachment`. Sink mass here is t
 that the first token and the special tokens get together, the mean over heads and queries.
 """
 
-from __future__ import annotations
-
 import polars as pl
 
 WINDOW = 64  # tokens per window in which sinks are measured, as in Gu et al. 2024

@@ -1,7 +1,5 @@
 """Families that were trained with more than one kind of attention."""
 
-from __future__ import annotations
-
 import itertools
 
 import altair as alt

@@ -1,8 +1,6 @@
 """Is a head's sink a no-op or a broadcast? The rule of Fesser et al. 2026 (arXiv 2606.08105) for
 every head, and edits of the sinks' values that test it."""
 
-from __future__ import annotations
-
 from sinkscope.declarations.experiment import (
     EXPERIMENT_TOKENS,
     MASK_SEED,

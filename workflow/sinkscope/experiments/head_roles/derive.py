@@ -1,8 +1,6 @@
 """Roles of heads and effects of edits over documents. Pure functions, except derive, which reads
 files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import polars as pl

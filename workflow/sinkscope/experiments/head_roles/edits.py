@@ -1,7 +1,5 @@
 """Edits of the value of a key, or its removal, in some heads of a layer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The role of every head, and the loss if the sinks of a role's heads are edited."""
 
-from __future__ import annotations
-
 import itertools
 import sys
 from collections.abc import Iterator, Sequence

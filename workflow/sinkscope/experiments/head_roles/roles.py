@@ -3,8 +3,6 @@
 Source: Fesser et al. 2026, arXiv 2606.08105, for vision transformers.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

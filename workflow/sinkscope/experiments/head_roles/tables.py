@@ -1,7 +1,5 @@
 """The tables of the experiment on the roles of heads."""
 
-from __future__ import annotations
-
 from sinkscope.experiments.head_roles.constants import KINDS, ON, ROLES
 from sinkscope.tables.columns import count, estimated, fraction, layer, number, ratio, shared, text
 from sinkscope.tables.table import Column, Table

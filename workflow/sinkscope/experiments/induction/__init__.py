@@ -3,8 +3,6 @@ Repeated random tokens reveal them, because nothing else helps to predict the ne
 Olsson et al. 2022, Guo et al. 2024.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

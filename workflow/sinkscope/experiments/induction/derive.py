@@ -1,7 +1,5 @@
 """The tables of the experiment on induction heads: scores, and attention on ordinary text."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import polars as pl

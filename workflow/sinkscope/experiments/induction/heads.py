@@ -1,7 +1,5 @@
 """The order in which figures show heads, and groups of heads. Pure functions."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope.charts.figure import Tables

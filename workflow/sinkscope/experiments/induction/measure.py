@@ -3,8 +3,6 @@
 Source: Olsson et al. 2022.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The tables of the experiment on induction heads."""
 
-from __future__ import annotations
-
 from sinkscope.tables.columns import estimated, flag, fraction, position, shared, text
 from sinkscope.tables.table import Table
 

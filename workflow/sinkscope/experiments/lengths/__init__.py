@@ -2,8 +2,6 @@
 mix lengths: attention to one token falls as more tokens compete for it.
 """
 
-from __future__ import annotations
-
 from sinkscope.declarations.experiment import Experiment, Section
 from sinkscope.tables.columns import count, fraction, ratio, shared, text
 from sinkscope.tables.table import Table

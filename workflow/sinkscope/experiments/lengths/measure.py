@@ -4,8 +4,6 @@ the model scales its rotary embedding by the length of the text). Without such a
 beginning needs a separate pass.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -4,8 +4,6 @@ All queries cost tokens x tokens. Queries drawn at random give every mean with a
 (`extract.sampled`); max keys are known only for the sampled queries.
 """
 
-from __future__ import annotations
-
 from sinkscope.declarations.experiment import Experiment, Section, Setting
 from sinkscope.tables.columns import count, fraction, shared, text
 from sinkscope.tables.table import Column, Table

@@ -1,7 +1,5 @@
 """Masses of long texts, exact or estimated from a sample of the queries."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -4,8 +4,6 @@ Xiao et al. 2023 (arXiv 2309.17453): a window alone breaks down once the first t
 keeping four of them repairs that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Likelihood of long texts, read through windows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace

@@ -7,8 +7,6 @@ the length of the cache. It is set here query by query, so that one pass over th
 computes exactly the same as a cache token by token.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -3,8 +3,6 @@ window follow Xiao et al. 2023 (arXiv 2309.17453), random keys BigBird (Zaheer e
 mask with sinks has a control with the same number of random keys in their place.
 """
 
-from __future__ import annotations
-
 from sinkscope.declarations.experiment import (
     EXPERIMENT_TOKENS,
     MASK_SEED,

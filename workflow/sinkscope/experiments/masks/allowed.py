@@ -1,8 +1,6 @@
 """The keys that a mask allows for each query of a text, and those of its control with the same
 number of keys."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The costs of masks over documents. Pure functions, except derive, which reads files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import polars as pl

@@ -2,8 +2,6 @@
 the sinks; then several masks share a pass over the same tokens.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

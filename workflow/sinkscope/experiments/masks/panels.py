@@ -1,8 +1,6 @@
 """A cost of masks against the fraction of pairs that they keep: one panel per model, and one with
 the masks of all models."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import altair as alt

@@ -1,7 +1,5 @@
 """The tables of the experiment on masks."""
 
-from __future__ import annotations
-
 from sinkscope.tables.columns import count, estimated, flag, fraction, number, shared, text
 from sinkscope.tables.table import Table
 

@@ -12,8 +12,6 @@ A mask is a text such as `sinks+window(16)` or `dense-sinks@4`:
 that the model hides from a query stay hidden, and every query keeps itself.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ weighted by the norm of each key's value.
 Sources: Sun et al. 2024, Guo et al. 2024, Kobayashi et al. 2020.
 """
 
-from __future__ import annotations
-
 from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section
 from sinkscope.tables.columns import (
     count,

@@ -1,7 +1,5 @@
 """The quantities measured per token, and the limits of massive activations."""
 
-from __future__ import annotations
-
 QUANTITIES = ("state", "key", "value")
 
 # An entry of a residual state is massive if its magnitude is above MASSIVE and above TIMES_MEDIAN

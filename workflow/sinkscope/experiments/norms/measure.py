@@ -4,8 +4,6 @@ every key weighted by the norm of its value.
 Sources: Sun et al. 2024 (massive activations), Guo et al. 2024, Kobayashi et al. 2020 (weighting).
 """
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 import torch

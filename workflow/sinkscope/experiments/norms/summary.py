@@ -1,7 +1,5 @@
 """Norms and weighted masses as means over documents. Pure functions."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope import means, words

@@ -5,8 +5,6 @@ Only for comparison with the published bars: the attention of padding says nothi
 documents. Source: Pramodith 2023, whose notebook counts PAD rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

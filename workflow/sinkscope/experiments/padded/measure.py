@@ -1,7 +1,5 @@
 """Max keys of documents that are padded to the longest of them, with queries at padding counted."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass

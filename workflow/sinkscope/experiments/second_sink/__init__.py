@@ -4,8 +4,6 @@ Source: Wray 2023, "Are two dummies better than one?": in Llama-2 the first . ? 
 copy of the BOS.
 """
 
-from __future__ import annotations
-
 from sinkscope.declarations.experiment import EXPERIMENT_TOKENS, Experiment, Section, Setting
 from sinkscope.experiments.second_sink.constants import SUMS, UNITS
 from sinkscope.experiments.second_sink.tables import TABLES

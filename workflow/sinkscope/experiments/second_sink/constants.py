@@ -1,7 +1,5 @@
 """Names that the measurement and its tables share."""
 
-from __future__ import annotations
-
 OWN = "own"  # in the column mark: the mark that ends the first sentence of the text itself
 SUMS, UNITS = "second_sink_sums", "second_sink_units"  # frames from which states are compared
 # Layers, from 0, of the 32 of Llama-2-7B whose attention Wray 2023 shows.

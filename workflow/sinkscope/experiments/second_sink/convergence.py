@@ -1,7 +1,5 @@
 """Similarity of one token's states across documents, from the sums of all shards."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

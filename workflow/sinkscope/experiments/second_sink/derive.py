@@ -1,8 +1,6 @@
 """The second sink of every model: means over documents, layer by layer, and whether its attention
 reduces that on a query's neighbours. Pure functions, except derive, which reads files."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import polars as pl

@@ -1,7 +1,5 @@
 """Lines and phrases shared by several figures of the section."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -5,8 +5,6 @@ which gives most of its attention to the BOS, and the head means of layers 5 and
 the layers are those at the same depth, and the heads those with the strongest such pattern.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ For every document four inputs of equal length run as one batch: the text with i
 as each of MARKS. One of them is the text itself; the comma is the control.
 """
 
-from __future__ import annotations
-
 from collections.abc import Container, Sequence
 
 import numpy as np

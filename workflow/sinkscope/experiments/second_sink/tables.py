@@ -1,7 +1,5 @@
 """The tables of the experiment on the second sink: the first token that ends a sentence."""
 
-from __future__ import annotations
-
 from sinkscope.tables.columns import (
     count,
     estimated,

@@ -1,7 +1,5 @@
 """Sink mass against share of max keys: sinks that the histogram of max keys hides."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

@@ -1,7 +1,5 @@
 """Both rules side by side: keys that are sinks by attention, by state, or by both."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

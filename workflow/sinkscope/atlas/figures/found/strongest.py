@@ -1,7 +1,5 @@
 """Models by layers: attention on detected and listed sinks, and the strongest sink's class."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

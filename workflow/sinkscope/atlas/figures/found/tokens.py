@@ -1,7 +1,5 @@
 """Which tokens become sinks: at what fraction of their occurrences, and in which layers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

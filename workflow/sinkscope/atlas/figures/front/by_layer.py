@@ -1,7 +1,5 @@
 """Models by layers: the part of attention that the first token and other sinks receive."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

@@ -1,7 +1,5 @@
 """The max keys of every model by key class: one bar per model."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope.atlas.figures import compared

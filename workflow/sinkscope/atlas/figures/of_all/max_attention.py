@@ -1,7 +1,5 @@
 """The most frequent max keys of every model."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

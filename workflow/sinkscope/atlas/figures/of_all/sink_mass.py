@@ -1,7 +1,5 @@
 """The sink mass of every model by layer: one panel per model, one line per key set."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

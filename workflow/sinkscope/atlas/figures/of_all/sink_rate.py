@@ -1,7 +1,5 @@
 """The sink rate of every model, over the first tokens of documents and over whole documents."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

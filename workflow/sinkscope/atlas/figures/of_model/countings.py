@@ -1,7 +1,5 @@
 """Both counts of an encoder's max keys: without and with the queries at padding."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import polars as pl

@@ -1,7 +1,5 @@
 """Entropy of attention by layer: mean over heads, and the middle 80 % of them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import altair as alt

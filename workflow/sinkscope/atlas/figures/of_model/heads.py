@@ -1,7 +1,5 @@
 """The sink score at key 0 of every head."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import altair as alt

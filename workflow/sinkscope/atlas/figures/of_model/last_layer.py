@@ -1,8 +1,6 @@
 """The last layer of an encoder: the attention that each key receives, and the mean per key
 class."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import altair as alt

@@ -1,7 +1,5 @@
 """Attention within a few tokens of the query, with and without the sinks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import altair as alt

@@ -1,7 +1,5 @@
 """The attention on first and special tokens in each document, against its length."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import altair as alt

@@ -1,7 +1,5 @@
 """Which tokens are the max key, and how often."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from sinkscope import words

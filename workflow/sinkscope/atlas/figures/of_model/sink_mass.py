@@ -1,7 +1,5 @@
 """Sink mass by layer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sink rate by layer, over the first tokens of documents and over whole documents."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import altair as alt

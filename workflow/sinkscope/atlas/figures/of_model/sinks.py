@@ -1,7 +1,5 @@
 """The sinks of each document: the layers in which a key is a sink, and its mass in each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

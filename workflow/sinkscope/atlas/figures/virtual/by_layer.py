@@ -1,7 +1,5 @@
 """Three ways to discard attention, side by side: tokens that are sinks, virtual keys, gates."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

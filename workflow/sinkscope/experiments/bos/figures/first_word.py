@@ -1,7 +1,5 @@
 """Attention to key 0 with the text's first word, and with other beginnings."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

@@ -1,7 +1,5 @@
 """Where the attention on the first terminator goes when another sentence comes first."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

@@ -1,7 +1,5 @@
 """With and without special tokens: does the first real token take over?"""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

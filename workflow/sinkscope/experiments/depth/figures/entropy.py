@@ -1,7 +1,5 @@
 """Matrix entropy with and without key 0, above the norm of key 0's state, layer by layer."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

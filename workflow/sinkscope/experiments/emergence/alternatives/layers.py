@@ -1,7 +1,5 @@
 """Attention to the first token by layer, with each kind of attention."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

@@ -1,7 +1,5 @@
 """The held-out loss of models of one family with each kind of attention."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

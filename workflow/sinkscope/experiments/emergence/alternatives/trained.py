@@ -1,7 +1,5 @@
 """The trained models with each kind of attention, in numbers."""
 
-from __future__ import annotations
-
 import json
 
 import altair as alt

@@ -1,7 +1,5 @@
 """Whether the sinks of the trained models attach to the first position or to a special token."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 
@@ -47,9 +45,9 @@ def figure(tables: Tables) -> Figure | None:
             "Sink mass of each trained model at its strongest layer as trained (the reference; "
             f"layer named at the right), over held-out windows of {growth.WINDOW} tokens, for "
             "changed inputs; the upright tick is half of the reference. Rule: position, if at "
-            "least half of the reference remains without special tokens; token, if the special token, "
-            "moved to the middle, gets at least half of the reference from the queries that see "
-            "it. For models without a special token in front: position, if half remains with "
+            "least half of the reference remains without special tokens; token, if the special "
+            "token, moved to the middle, gets at least half of the reference from the queries that "
+            "see it. For models without a special token in front: position, if half remains with "
             f"another first word, else token. No sink: a reference below {growth.NO_SINK}. n = "
             f"{words.counted(verdicts.height, 'model')}. Unit: part of 1, linear scale."
         ),

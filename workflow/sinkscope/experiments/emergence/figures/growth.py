@@ -1,7 +1,5 @@
 """When a sink appears: its mass beside the held-out loss during training."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

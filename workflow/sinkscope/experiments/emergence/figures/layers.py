@@ -1,7 +1,5 @@
 """Which layers grow the sink during training."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

@@ -1,7 +1,5 @@
 """How strong the sinks of the trained models are."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

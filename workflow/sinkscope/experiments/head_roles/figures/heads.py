@@ -1,7 +1,5 @@
 """Every head of the models with sinks, by role, with the change of its output without the sink."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

@@ -1,7 +1,5 @@
 """The change of the loss if the sinks of all heads of a role are edited."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

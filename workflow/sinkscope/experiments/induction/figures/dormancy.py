@@ -1,7 +1,5 @@
 """Attention of induction heads to the first token of ordinary text, compared with other heads."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

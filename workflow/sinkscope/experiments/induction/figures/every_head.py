@@ -1,7 +1,5 @@
 """The induction score of every head against its attention to the first token of ordinary text."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

@@ -1,7 +1,5 @@
 """The attention of all induction heads on the first tokens of one ordinary text."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

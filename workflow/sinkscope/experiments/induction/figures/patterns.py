@@ -1,7 +1,5 @@
 """Attention of the strongest induction heads, on repeated tokens and on ordinary text."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The induction score of every head, with induction heads marked."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

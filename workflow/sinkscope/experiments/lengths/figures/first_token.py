@@ -1,7 +1,5 @@
 """Attention on the first token against the length of the text, with uniform attention."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

@@ -1,7 +1,5 @@
 """Attention on the first token of long texts by layer, with the error of sampled queries."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

@@ -1,7 +1,5 @@
 """Loss along a long text, through windows with and without sinks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

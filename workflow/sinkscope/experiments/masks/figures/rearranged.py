@@ -1,7 +1,5 @@
 """Where attention goes when keys are forbidden, and whether other tokens become sinks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

@@ -1,7 +1,5 @@
 """How far masks move the final states, against the fraction of query-key pairs that they keep."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

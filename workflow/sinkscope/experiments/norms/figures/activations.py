@@ -1,7 +1,5 @@
 """Massive activations: the largest entries of residual states."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

@@ -1,7 +1,5 @@
 """Norms of every position and layer, for the models whose first token has the largest state."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

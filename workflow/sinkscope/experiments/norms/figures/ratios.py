@@ -1,7 +1,5 @@
 """Norms of sink tokens relative to those of other tokens, layer by layer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

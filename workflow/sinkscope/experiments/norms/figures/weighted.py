@@ -1,7 +1,5 @@
 """Attention on the first token, with and without weighting by the norms of values."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

@@ -1,7 +1,5 @@
 """Controls: other marks at the position of the first terminator, and the next terminator."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

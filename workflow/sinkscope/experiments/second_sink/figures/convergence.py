@@ -1,7 +1,5 @@
 """Similarity of the first terminator's residual states across documents."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import polars as pl

@@ -1,7 +1,5 @@
 """Single heads: one that joins the pieces of words, and one that attends to the first token."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope import words

@@ -1,7 +1,5 @@
 """Local attention by position: does the first terminator reduce it?"""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

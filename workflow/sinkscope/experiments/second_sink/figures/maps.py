@@ -1,7 +1,5 @@
 """Head means of two layers, with the columns of the first token and of the second sink marked."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

@@ -1,7 +1,5 @@
 """Attention on the first terminator and on the first token, layer by layer."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import altair as alt

@@ -1,7 +1,5 @@
 """Similarity of the first terminator's residual states, document by document."""
 
-from __future__ import annotations
-
 import math
 
 import altair as alt

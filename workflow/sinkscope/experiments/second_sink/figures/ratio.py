@@ -1,7 +1,5 @@
 """Attention on the first terminator as a multiple of that on the first token."""
 
-from __future__ import annotations
-
 import altair as alt
 import polars as pl
 

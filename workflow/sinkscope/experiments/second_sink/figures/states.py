@@ -1,7 +1,5 @@
 """Similarity of the first terminator's residual state to that of the first token."""
 
-from __future__ import annotations
-
 import polars as pl
 
 from sinkscope import words
