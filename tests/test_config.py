@@ -183,7 +183,7 @@ def test_everything_that_is_wrong_is_said_at_once_with_its_line(tmp_path):
     ("header", "sentence"),
     [
         ("{0}\t{1}\tdtpye", "unknown column 'dtpye'"),
-        ("{0}\t{1}\t{1}", "the column '{1}' is there 2 times; keep one of them."),
+        ("{0}\t{1}\t{1}", "the column '{1}' occurs 2 times; keep one of them."),
         ("{0}\t\t{1}", "a column has no name; give it one, or remove its tab."),
         ("{0}", "the column '{1}' is missing; add it."),
     ],

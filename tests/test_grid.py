@@ -44,7 +44,7 @@ def test_documents_are_shared_out_by_their_names(grid):
 
 
 def test_a_shard_that_is_not_there_is_an_error(grid):
-    with pytest.raises(SinkscopeError, match="no shard '0003'; shards are"):
+    with pytest.raises(SinkscopeError, match="shard '0003' does not exist; shards are"):
         grid().documents("0003")
 
 

@@ -42,7 +42,9 @@ def test_a_map_says_its_scale_and_what_every_key_receives(cell, tmp_path):
 
 def test_a_document_whose_maps_are_not_kept_is_named_with_what_to_do(cell, tmp_path):
     arrays = {name: cell[name] for name in cell.arrays if "map" not in name}
-    with pytest.raises(SinkscopeError, match=r"kept of 'two'.*raise documents_in_report"):
+    with pytest.raises(
+        SinkscopeError, match=r"maps of 'two' were not kept.*raise documents_in_report"
+    ):
         write_heat_map(Cell(cell.meta, arrays), "0", tmp_path / "map.svg")
 
 
@@ -60,10 +62,10 @@ def test_a_map_is_drawn_with_hostile_tokens_as_text(cell, tmp_path, ending):
 
 
 def test_a_map_that_is_not_there_is_named(cell, tmp_path):
-    there = r"of 'two'; layers are 0 to 3, single heads \(LAYER/HEAD\) 1/0, 2/1\."
-    with pytest.raises(SinkscopeError, match=f"no map of layer 99 is kept {there}"):
+    there = r"layers are 0 to 3, single heads \(LAYER/HEAD\) 1/0, 2/1\."
+    with pytest.raises(SinkscopeError, match=f"'two' has no map of layer 99; {there}"):
         write_heat_map(cell, "99", tmp_path / "map.svg")
-    with pytest.raises(SinkscopeError, match=f"no map of layer 1, head 1 is kept {there}"):
+    with pytest.raises(SinkscopeError, match=f"'two' has no map of layer 1, head 1; {there}"):
         write_heat_map(cell, "1-1", tmp_path / "map.svg")
     with pytest.raises(SinkscopeError, match=r"map\.gif: a map is written as"):
         write_heat_map(cell, "0", tmp_path / "map.gif")

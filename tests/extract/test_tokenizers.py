@@ -236,7 +236,7 @@ def test_a_tokenizer_in_python_that_cuts_characters_is_one_sentence(tmp_path):
     path = tmp_path / "vocab.txt"
     path.write_text("\n".join(["<cls>", "<unk>", "x", "a", "Ã", "©"]), encoding="utf-8")
     model = tiny.loaded("gpt2", Bytewise(str(path)))
-    with pytest.raises(ModelError, match=r"model 'gpt2': its tokenizer \(Bytewise\) cuts"):
+    with pytest.raises(ModelError, match=r"model 'gpt2': its tokenizer \(Bytewise\) splits"):
         encode(model, "essay", "é", truncate=False)
 
 

@@ -51,5 +51,7 @@ def test_a_bad_recipe_is_named_with_its_file_and_checkpoint(change, sentence, tm
 
 
 def test_an_unknown_checkpoint_is_answered_with_those_there_are():
-    with pytest.raises(SinkscopeError, match="no checkpoint 'gpt3'; it has distilbert"):
+    with pytest.raises(
+        SinkscopeError, match="checkpoint 'gpt3' does not exist; the file has distilbert"
+    ):
         find_recipe(RECIPES, "gpt3")
