@@ -4,7 +4,7 @@ import tiny
 from sinkscope.config import read_config
 from sinkscope.declarations.registry import experiment
 from sinkscope.documents import Document
-from sinkscope.measure.task import Task
+from sinkscope.measure.passes import Task
 
 
 def task(name, *documents, **changes):

@@ -108,11 +108,12 @@ def run(tmp_path):
         raw = tables | keys
         grid = Grid(load(raw, tmp_path))
         wanted = Wanted(grid, tmp_path)
-        sampling = Sampling(keys.get("sample", 0), keys.get("sample_seed", 0))
 
         def read(shard):
-            request = wanted.extract("a", shard).content
-            return read_part("documents.tsv", tmp_path, 4, sampling, shard, request)
+            request = wanted.extract("a", shard)
+            _, option, documents = request.command
+            assert option == "--documents"
+            return read_part(tmp_path, request.content, **json.loads(documents))
 
         return grid, read
 

@@ -89,7 +89,7 @@ def test_no_room_imports_another_in_a_circle(arrows):
 def test_what_is_declared_does_not_import_what_is_done(arrows):
     """Declarations are read whenever the workflow is, and by every room."""
     assert arrows["declarations"] <= {"discovery", "documents", "errors", "tables"}
-    assert arrows["tables"] <= {"errors", "files", "spreadsheet"}
+    assert arrows["tables"] <= {"errors", "files"}
     assert arrows["statistics"] <= {"declarations", "discovery"}
 
 

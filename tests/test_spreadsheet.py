@@ -10,8 +10,7 @@ from sinkscope.atlas.tables import TABLES
 from sinkscope.charts.figure import Figure, write_figure
 from sinkscope.charts.theme import DATA_NAME, data_source
 from sinkscope.files import read_json
-from sinkscope.spreadsheet import as_csv
-from sinkscope.tables.contract import write_table
+from sinkscope.tables.contract import as_csv, write_table
 
 TOKENS = ["=1+1", "+1", "-", "@SUM(A1)", "\tx", "\rx", "a=1", '"=1"', "", "'", "5"]
 SAFE = ["'=1+1", "'+1", "'-", "'@SUM(A1)", "'\tx", "'\rx", *TOKENS[6:]]

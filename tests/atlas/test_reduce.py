@@ -13,8 +13,8 @@ from sinkscope.atlas.job import write_tables
 from sinkscope.atlas.limits import Limits
 from sinkscope.atlas.tables import TABLES
 from sinkscope.extract.summary.of_cell import summary_of
-from sinkscope.spreadsheet import as_csv
 from sinkscope.tables import stream
+from sinkscope.tables.contract import as_csv
 
 NAMES = ("e", "b", "d", "a", "c")
 

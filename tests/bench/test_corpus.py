@@ -11,8 +11,16 @@ from transformers import AutoModel, AutoTokenizer
 from typer.testing import CliRunner
 
 import tiny
-from sinkscope.bench.corpus import GPU_SHAPES, load, rows_of, shipped_config
-from sinkscope.bench.corpus_ways import BATCH, SUMMARIES, run_as_job, run_plain
+from sinkscope.bench.corpus import (
+    BATCH,
+    GPU_SHAPES,
+    SUMMARIES,
+    load,
+    rows_of,
+    run_as_job,
+    run_plain,
+    shipped_config,
+)
 from sinkscope.bench.gpu import SHAPES
 from sinkscope.bench.rounds import Times, timed
 from sinkscope.bench.texts import make_documents

@@ -34,7 +34,7 @@ def test_too_many_constants_are_refused():
 
 
 def test_a_capture_has_constants_of_its_own():
-    @kept(maxsize=2)
+    @kept
     def table(n):
         return constant(torch.arange(n), CPU)
 

@@ -8,7 +8,7 @@ import torch
 import tiny
 from sinkscope.config import ModelRow
 from sinkscope.documents import Document
-from sinkscope.extract.devices import moved
+from sinkscope.extract.constants import moved
 from sinkscope.extract.model import load_model
 from sinkscope.extract.plan import Plan
 

@@ -20,8 +20,7 @@ def weights(tmp_path):
 
 
 def hashed(path, directory, *, remember=True):
-    with FileHashes(directory, remember=remember) as hashes:
-        return hashes.of_file(path)
+    return FileHashes(directory, remember=remember).of_file(path)
 
 
 def test_a_large_file_is_read_once(weights, tmp_path, monkeypatch):
@@ -54,8 +53,7 @@ def test_what_cannot_be_read_is_forgotten(weights, tmp_path, content):
 
 def test_every_file_that_is_loaded_counts_and_no_other(weights, tmp_path):
     def folder():
-        with FileHashes(tmp_path, remember=True) as hashes:
-            return hashes.of_folder(weights.parent)
+        return FileHashes(tmp_path, remember=True).of_folder(weights.parent)
 
     before = folder()
     (weights.parent / "notes.md").write_text("a card")

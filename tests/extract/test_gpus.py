@@ -19,9 +19,9 @@ from sinkscope.extract.gpus import KERNELS, share_kernels
 JOB = """
 import os, sys
 from sinkscope.config import ModelRow
-from sinkscope.extract.gpus import own_gpus
+from sinkscope.extract.gpus import exclusive_gpus
 row = ModelRow("m", "zoo:gpt2", None, "float32", sys.argv[1], None, "auto", int(sys.argv[2]))
-with own_gpus(row):
+with exclusive_gpus(row):
     print(os.environ.get("CUDA_VISIBLE_DEVICES", "all"), flush=True)
     sys.stdin.read()
 """

@@ -19,7 +19,7 @@ from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.experiments.norms.measure import measure as measure_norms
 from sinkscope.extract.layers import fault_of, layer_numbers, layer_of
 from sinkscope.extract.observe import attention_layers
-from sinkscope.measure.task import Task
+from sinkscope.measure.passes import Task
 from sinkscope.tables.arrays import with_numbers
 
 TEXT = "Z He came. She left. They all went home, and nobody came back."

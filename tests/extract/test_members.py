@@ -4,8 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sinkscope.extract.cells import codes_of, members_of
 from sinkscope.extract.encode import Encoded
-from sinkscope.extract.members import codes_of, members_of
 from sinkscope.keys import KEY_CLASSES, LISTED_SETS, key_sets
 
 DOCUMENTS = st.lists(

@@ -194,9 +194,9 @@ def another_model(graph):
 
 
 DAMAGES = {
-    without_a_bias: r"it lacks the weight 'transformer\.layer\.1\.ffn\.lin1\.bias'",
-    with_another_weight: r"it has a weight 'extra\.x', which DistilBERT does not have",
-    short_bias: r"its weight '.*lin1\.bias' has the shape \(3,\), not \(64,\)",
+    without_a_bias: r"Missing key\(s\) in state_dict: \"transformer\.layer\.1\.ffn\.lin1\.bias\"",
+    with_another_weight: r"Unexpected key\(s\) in state_dict: \"extra\.x\"",
+    short_bias: r"size mismatch for .*lin1\.bias: .*\[3\].*\[64\]",
     cut_tensor: r"its tensor 'distilbert\..*weight_quantized' is damaged",
     external: "it keeps the tensor '.*word_embeddings.weight_quantized' in another file",
     gemm: "its tensor 'onnx::MatMul_.*' is used by Gemm, not by a MatMul that names its layer",
@@ -211,7 +211,7 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_what_is_no_distilbert_is_an_error_that_says_why(edited, damage):
     path = edited(damage)
-    wanted = rf"model 'm': {path} cannot be read as a DistilBERT \({DAMAGES[damage]}.*\); install"
+    wanted = rf"model 'm': {path} cannot be read as a DistilBERT \(.*{DAMAGES[damage]}.*\); install"
     with pytest.raises(SinkscopeError, match=wanted) as caught:
         read_onnx("m", path)
     assert "\n" not in str(caught.value)

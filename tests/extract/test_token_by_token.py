@@ -15,10 +15,9 @@ from transformers import AutoTokenizer
 
 import tiny
 from sinkscope.errors import ModelError, SinkscopeError
-from sinkscope.extract.align import align
+from sinkscope.extract.cells import codes_of, members_of
 from sinkscope.extract.encode import Encoded, encode, encode_all
-from sinkscope.extract.members import codes_of, members_of
-from sinkscope.extract.pieces import pieces_of, readable, visible
+from sinkscope.extract.pieces import align, pieces_of, readable, visible
 from sinkscope.extract.sentences import sentence_ends
 from sinkscope.keys import KEY_CLASSES, LISTED_SETS, SPECIAL_CLASSES, modifies, text_class
 

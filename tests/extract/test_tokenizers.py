@@ -9,10 +9,9 @@ from transformers import PreTrainedTokenizerFast
 
 import tiny
 from sinkscope.errors import ModelError
-from sinkscope.extract.align import align
 from sinkscope.extract.encode import encode, shown
 from sinkscope.extract.model import load_model
-from sinkscope.extract.pieces import pieces_of
+from sinkscope.extract.pieces import align, pieces_of
 from sinkscope.keys import SPECIAL_CLASSES
 
 NETWORKS = {

@@ -234,7 +234,7 @@ def test_a_device_that_is_not_there_is_one_sentence(published, device, sentence)
         pytest.skip("there is a GPU here")
     stage = Stage(device, 64, 8, 80 * GIB, 20.0)
     with pytest.raises(SinkscopeError, match=sentence):
-        rehearse_all(published, ROOT, stage, [], None, print)
+        rehearse_all(published, ROOT, stage, [], None)
 
 
 def test_operations_are_two_a_weight_and_token_and_attention_twice():

@@ -4,7 +4,7 @@ import polars as pl
 
 from sinkscope.tables.columns import fraction, shared
 from sinkscope.tables.contract import write_part
-from sinkscope.tables.parts import Parts
+from sinkscope.tables.read import Parts
 from sinkscope.tables.table import Table
 
 TABLE = Table("one row per model", {**shared("model"), "loss": fraction("x")}, sort=("model",))

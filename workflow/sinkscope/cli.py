@@ -21,7 +21,7 @@ from sinkscope.init.cli import app as init
 from sinkscope.jobs.execution import at_work
 from sinkscope.jobs.failures import recorded
 from sinkscope.jobs.stamps import discard
-from sinkscope.options import print_version
+from sinkscope.options import Directory, print_version
 from sinkscope.printable import printable
 from sinkscope.reference.cli import app as reference
 from sinkscope.rehearse.cli import app as rehearse
@@ -35,22 +35,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.add_typer(archive)
-app.add_typer(compare)
-app.add_typer(diff)
-app.add_typer(stages)
-app.add_typer(hub)
-app.add_typer(init)
-app.add_typer(rehearse)
-app.add_typer(reference)
+for commands in (archive, compare, diff, stages, hub, init, rehearse, reference):
+    app.add_typer(commands)
 app.add_typer(zoo, name="zoo")
 app.add_typer(bench, name="bench")
 
 CONFIG_HELP = "The run's configuration (YAML); a relative path counts from --directory."
 Model = Annotated[str, typer.Option("--model", help="A model of the table of models.")]
-Directory = Annotated[
-    Path, typer.Option("--directory", help="Folder from which paths of the configuration start.")
-]
 
 
 @app.callback()

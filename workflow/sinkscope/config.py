@@ -14,17 +14,14 @@ from sinkscope.files import check_braces
 from sinkscope.hub.lock import repository_of
 from sinkscope.mapping import key_locations, read_mapping
 from sinkscope.schema import check, checked
-from sinkscope.sink_rule import SinkRule
+from sinkscope.sink_rule import SinkRule, rule_of
 from sinkscope.tsv import read_tsv
 
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A row of models.tsv, defaults of the configuration filled in.
-
-    n_gpus: number of GPUs that the model is split over. mem_mb: memory that its jobs request; None:
-    the value of the configuration applies.
-    """
+    """A row of models.tsv, defaults filled in. n_gpus: that the model is split over. mem_mb: memory
+    that its jobs request; None: that of the configuration."""
 
     model: str
     source: str
@@ -43,11 +40,8 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings that extraction depends on, besides its model and documents.
-
-    threads: number of processor threads. It is fixed, whatever the scheduler allots, because the
-    order in which float32 numbers are added depends on it.
-    """
+    """The settings that extraction depends on, besides its model and documents. threads: of the
+    processor, fixed, because the order in which float32 numbers are added depends on it."""
 
     threads: int
     truncate: bool
@@ -64,14 +58,7 @@ class Settings:
 
     @property
     def rule(self) -> SinkRule:
-        return SinkRule(
-            by=self.sink_rule,
-            times=self.sink_times,
-            floor=self.sink_floor,
-            share=self.sink_share,
-            n_queries=self.sink_queries,
-            cosine=self.sink_cosine,
-        )
+        return rule_of(vars(self))
 
 
 @dataclass(frozen=True)
@@ -118,11 +105,9 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def load(mapping: dict[str, Any], directory: Path, files: Sequence[Path] = ()) -> Config:
-    """Check the merged configuration and read its tables and documents from `directory`.
-
-    files: the merged files, in increasing precedence; messages give the lines of their keys.
-    Raises SinkscopeError with one line per problem.
-    """
+    """Check the merged configuration and read its tables and documents from `directory`. files: the
+    merged ones, in increasing precedence, for the lines in messages. Raises SinkscopeError with one
+    line per problem."""
     raw, problems = check(mapping, "config", "config", key_locations(mapping, files))
     models: tuple[ModelRow, ...] = ()
     entries: tuple[AnyDocument | Refused, ...] = ()
@@ -169,7 +154,10 @@ def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
             groups[row["model"]] = row.pop("groups").split(",")
             defaults = {"family": None, "max_length": None}
             rows.append(ModelRow(**(defaults | {k: raw[k] for k in ("dtype", "device")} | row)))
-            check_hub_id(rows[-1], where)
+            try:
+                repository_of(rows[-1].model, rows[-1].source)
+            except SinkscopeError as error:
+                raise SinkscopeError(f"{where}: {error}") from error
     if problems:
         raise SinkscopeError("\n".join(problems))
     known = dict.fromkeys(group for of_row in groups.values() for group in of_row if group)
@@ -182,13 +170,6 @@ def read_models(raw: dict[str, Any], directory: Path) -> tuple[ModelRow, ...]:
     if not raw["groups"]:
         return tuple(rows)
     return tuple(row for row in rows if set(groups[row.model]) & set(raw["groups"]))
-
-
-def check_hub_id(row: ModelRow, where: str) -> None:
-    try:
-        repository_of(row.model, row.source)
-    except SinkscopeError as error:
-        raise SinkscopeError(f"{where}: {error}") from error
 
 
 def sampling_of(raw: dict[str, Any]) -> Sampling:
@@ -204,11 +185,9 @@ def keep_listings(raw: dict[str, Any], directory: Path) -> None:
 def read_document_table(
     table: str, directory: Path, sampling: Sampling = EVERY, store: Store | None = None
 ) -> tuple[AnyDocument | Refused, ...]:
-    """All documents in order; a Refused stands for each document that cannot be read.
-
-    sampling: which rows of each corpus. store: where the listings of corpora are kept. Raises
-    SinkscopeError if the table itself is wrong, or if no document can be read.
-    """
+    """All documents in order; a Refused stands for each that cannot be read. sampling: rows of each
+    corpus. store: of the listings of corpora. Raises SinkscopeError if the table itself is wrong,
+    or if no document can be read."""
     entries: list[AnyDocument | Refused] = []
     problems: list[str] = []  # in the order of the table
     is_wrong = False  # the table itself

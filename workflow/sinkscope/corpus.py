@@ -1,7 +1,5 @@
 """Corpora: .jsonl and .parquet files of which each row is a document; and samples of their rows.
-
-Every command loads this module; `listings`, which needs Polars, reads the files.
-"""
+`listings`, which needs Polars, reads them."""
 
 from __future__ import annotations
 

@@ -42,8 +42,7 @@ def modules_in(package: str) -> tuple[str, ...]:
 
 
 def load(module: str) -> ModuleType:
-    """Import a module that was discovered. Raises SinkscopeError if that fails: the module may come
-    from a folder of the user."""
+    """Import a discovered module, which may be a user's. Raises SinkscopeError if that fails."""
     try:
         return import_module(module)
     except SinkscopeError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from sinkscope.corpus import EVERY, SUFFIXES, Corpus, Sampling, Store
 from sinkscope.errors import SinkscopeError
@@ -37,6 +37,12 @@ class Document:
     @property
     def n_words(self) -> int:
         return len(self.text.split())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a manifest says of it."""
+        names = ("path", "row", "n_characters", "n_words", "sha256")
+        return {"document": self.name} | {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -111,13 +117,16 @@ def read_entries(
     store: Store | None = None,
 ) -> Sequence[AnyDocument | Refused]:
     """The documents of one row of documents.tsv; a Refused stands for each that cannot be read.
-
-    Line ends at the end of a text are dropped. A document of a .jsonl or .parquet file is named
-    after its row: `news` gives `news-000000`, `news-000001`, ... Rows count from 0. sampling: which
-    rows of such a file. store: where its listing is kept.
-    """
+    Those of a .jsonl or .parquet file are named after their rows: `news-000000`, `news-000001`, ...
+    sampling: rows of such a file. store: where its listing is kept."""
     try:
-        check_file(name, path, shown_path)
+        if not os.path.isfile(path):  # also where the name is too long for a file
+            sentence = f"{shown_path} does not exist; correct the path."
+            return [Refused(name, f"document '{name}': {sentence}")]
+        if path.suffix not in (*PLAIN, *SUFFIXES):
+            known = ", ".join((*PLAIN, *SUFFIXES))
+            sentence = f"{shown_path} is not one of {known}; save it as plain text."
+            return [Refused(name, f"document '{name}': {sentence}")]
         if path.suffix in PLAIN:
             return [plain(name, path, shown_path)]
         entries = of_corpus(Corpus(name, path, shown_path, column), sampling, store)
@@ -128,16 +137,6 @@ def read_entries(
         return [Refused(name, f"document '{name}': {reason}")]
     empty = f"document '{name}': {shown_path} has no rows; remove the row."
     return entries or [Refused(name, empty)]
-
-
-def check_file(name: str, path: Path, shown_path: str) -> None:
-    if not os.path.isfile(path):  # also where the name is too long for a file
-        raise SinkscopeError(f"document '{name}': {shown_path} does not exist; correct the path.")
-    if path.suffix not in (*PLAIN, *SUFFIXES):
-        known = ", ".join((*PLAIN, *SUFFIXES))
-        raise SinkscopeError(
-            f"document '{name}': {shown_path} is not one of {known}; save it as plain text."
-        )
 
 
 def plain(name: str, path: Path, shown_path: str) -> Document | Refused:

@@ -10,10 +10,8 @@ from sinkscope.printable import printable
 
 
 class SinkscopeError(Exception):
-    """One clear sentence: the file, row or model, what is wrong, and what to do about it.
-
-    document: the document that the sentence is about, if there is one.
-    """
+    """One clear sentence: the file, row or model, what is wrong, and what to do about it. document:
+    the one that it is about."""
 
     def __init__(self, sentence: str, document: str | None = None) -> None:
         super().__init__(sentence)

@@ -1,8 +1,6 @@
-"""Atomic files: a file is either complete or absent.
-
-While a file is written, it has a hidden name beside its final one, `.NAME.RANDOM.part`. A killed
-process leaves that file behind; its job removes it when it runs again (`sinkscope.jobs.execution`).
-"""
+"""Atomic files: a file is either complete or absent. Until it is complete it is named
+`.NAME.RANDOM.part`; what a killed process left is removed when its job runs again
+(`jobs.execution`)."""
 
 from __future__ import annotations
 
@@ -85,10 +83,8 @@ def _unwritable(path: Path, error: OSError) -> PassingError:
 
 @contextmanager
 def replaced_folder(out: Path) -> Iterator[Path]:
-    """A new folder beside `out`; it replaces `out` if the block succeeds.
-
-    Raises SinkscopeError if the disk is full.
-    """
+    """A new folder that replaces `out` if the block succeeds. Raises SinkscopeError if the disk is
+    full."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(PART, f".{out.name}.", out.parent) as temporary:
@@ -140,6 +136,15 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError as error:
         raise ValueError(f"{path}: is nested too deep") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object of a JSON file; empty if it cannot be read."""
+    try:
+        content = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def check_braces(path: str, where: str) -> None:

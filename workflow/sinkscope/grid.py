@@ -24,10 +24,7 @@ MOST_PADDED = 200
 
 
 class Grid:
-    """Models x shards of documents.
-
-    shards: documents by shard, as shards_of names them. cells: shards by model name.
-    """
+    """Models x shards. shards: documents by shard, as of shards_of. cells: shards by model name."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -56,16 +53,14 @@ class Grid:
         return settings | {"head_maps": list(settings["head_maps"])}
 
     def settings_of_part(self, keys: Sequence[str], shard: str) -> dict[str, Any]:
-        """These keys of the configuration. documents_in_report is the number within the shard; they
-        are its first documents."""
+        """These keys of the configuration; documents_in_report: of the shard alone."""
         settings = {key: self.config.raw[key] for key in keys}
         if "documents_in_report" in settings:
             settings["documents_in_report"] = self._n_shown[shard]
         return settings
 
     def tie_tolerance_of(self, shard: str) -> float | None:
-        """The setting, if documents of the shard are kept as summaries, which depend on it; else
-        None."""
+        """The setting, if documents of the shard are kept as summaries; else None."""
         n_shown = self.settings_of_part(["documents_in_report"], shard)["documents_in_report"]
         if self.detail == "full" or n_shown == len(self.documents(shard)):
             return None

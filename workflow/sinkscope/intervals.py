@@ -4,11 +4,8 @@ A document is the unit that is sampled: the queries, keys and heads of one docum
 independent. The 95 % percentile interval (Efron 1979) draws as many documents as there are, with
 replacement, 1,000 times, and spans the middle 95 % of the means. With few documents it is too
 narrow: for normal values it covers the true mean in 88 % of all samples of 8 documents and in 92 %
-of 20.
-
-The draws depend on the number of documents alone. All statistics are therefore resampled together,
-by one matrix product, and the differences and ratios of two statistics compare the same documents.
-A caller brings the documents into one order (by name): the draws are of positions.
+of 20. The draws, of positions in the order of the documents' names, depend on the number of
+documents alone: differences and ratios of two statistics compare the same documents.
 
 Source: Efron 1979, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7(1).
 """
@@ -43,8 +40,7 @@ class Estimates:
 
 @lru_cache(maxsize=8)
 def draws(n: int) -> np.ndarray:
-    """[1 + RESAMPLES, document] uint16: how often each of n documents is drawn. The first row is
-    the sample itself, each document once."""
+    """[1 + RESAMPLES, document] uint16: how often each is drawn. The first row is the sample."""
     counts = np.ones((1 + RESAMPLES, n), dtype=np.uint16)
     # Raw bits of PCG64: the stream of a bit generator is the same in all versions of NumPy.
     generator = np.random.PCG64(SEED)
@@ -57,13 +53,11 @@ def draws(n: int) -> np.ndarray:
 
 
 def sums(values: np.ndarray) -> np.ndarray:
-    """[1 + RESAMPLES, statistic]: the sum over the documents of each resample. The first row is of
-    the sample itself. values: [document, statistic], finite.
-
-    Values are rounded to multiples of a power of two, so that float64 holds every sum exactly: the
-    result does not depend on the order of addition or the number of threads. The rounding changes
-    no digit that matters.
-    """
+    """[1 + RESAMPLES, statistic]: the sum over the documents of each resample; the first row is the
+    sample itself. values: [document, statistic], finite. They are rounded to multiples of a power
+    of two, small enough to change no digit that matters and large enough that float64 holds every
+    sum exactly: the result does not depend on the order of addition, nor on the number of
+    threads."""
     n = len(values)
     bits = DIGITS - int(np.ceil(np.log2(n)))
     exponents = np.frexp(np.abs(values).max(0))[1]  # every value is below 2 ** exponent
@@ -115,8 +109,7 @@ def interval(resampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def of_ratios(numerators: np.ndarray, weights: np.ndarray) -> Estimates:
-    """Sum of numerators over sum of weights, over documents, with its interval. Arguments: as of
-    ratios."""
+    """Sum of numerators over sum of weights, with its interval. Arguments: as of ratios."""
     known = np.isfinite(numerators) & np.isfinite(weights)
     n_documents = (known & ((numerators != 0) | (weights != 0))).sum(0)
     parts = []
@@ -133,6 +126,5 @@ def of_ratios(numerators: np.ndarray, weights: np.ndarray) -> Estimates:
 
 
 def of_means(values: np.ndarray) -> Estimates:
-    """Mean over documents with its interval. values: [document, statistic]; NaN or infinite for
-    none."""
+    """Mean over documents with its interval. values: [document, statistic]; NaN for none."""
     return of_ratios(values, np.isfinite(values))

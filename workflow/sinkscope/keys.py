@@ -68,12 +68,9 @@ def modifies(char: str) -> bool:
 
 
 def key_sets(classes: Sequence[str]) -> dict[str, list[int]]:
-    """Positions of each of LISTED_SETS in a document, in this order. A set that does not occur in
-    the document is empty.
-
-    The mask token ends an encoder's document by design of the study. It is special, but not listed
-    as a sink.
-    """
+    """Positions of each of LISTED_SETS in a document, in this order; empty where it does not occur.
+    The mask token ends an encoder's document by design of the study: special, but not listed as a
+    sink."""
     of_class: defaultdict[str, list[int]] = defaultdict(list)
     for i, name in enumerate(classes):
         of_class[name].append(i)

@@ -1,13 +1,9 @@
-"""Listings of corpora: what planning and jobs need of every row.
+"""Listings of corpora: of every row its place in the file, its hash and its sizes, or what is wrong
+with it. Planning needs no more, so a large file is read once; jobs read the rows of their own
+documents. Of a sample (Sampling) a listing holds the texts too.
 
-A listing has one row per document: its place in the file, its hash and its sizes, or what is wrong
-with it. Planning needs no more, so a file of a million rows is read once; jobs read the rows of
-their own documents. A listing is kept in results/documents/, beside the size and the time of the
-file it was made from, and is made again when these change. Only jobs and the start of a run write
-it, because planning writes nothing.
-
-Of a sample (Sampling) the listing holds the texts too, so that no job searches a large file for
-rows that lie far apart.
+A listing is kept in results/documents/ and made again when the size or the time of its file
+changes. Only jobs and the start of a run write it, because planning writes nothing.
 """
 
 from __future__ import annotations
@@ -76,20 +72,15 @@ def _listed(corpus: Corpus, sampling: Sampling, state: str) -> pl.DataFrame:
     places = _places(corpus)
     rows = sampling.rows(corpus.name, len(places))
     is_sample = len(rows) < len(places)
-    entries: dict[str, list[Any]] = {name: [] for name in SCHEMA}
+    entries: list[tuple[Any, ...]] = []
     chosen = [places[row] for row in rows]
     for row, place, text in zip(rows, chosen, _texts(corpus, rows, chosen), strict=True):
-        values: dict[str, Any] = {"row": row, "place": place, "problem": None, "text": None}
-        values |= {"sha256": None, "n_characters": 0, "n_words": 0}
         if isinstance(text, str):
-            values["sha256"] = hashlib.sha256(text.encode()).hexdigest()
-            values |= {"n_characters": len(text), "n_words": len(text.split())}
-            values["text"] = text if is_sample else None
+            facts = hashlib.sha256(text.encode()).hexdigest(), len(text), len(text.split())
+            entries.append((row, place, *facts, None, text if is_sample else None))
         else:
-            values["problem"] = str(text)
-        for name, value in values.items():
-            entries[name].append(value)
-    return pl.DataFrame(entries, schema=SCHEMA)
+            entries.append((row, place, None, 0, 0, str(text), None))
+    return pl.DataFrame(entries, schema=SCHEMA, orient="row")
 
 
 def texts_of(corpus: Corpus, rows: Sequence[int], places: Sequence[int]) -> list[str]:

@@ -54,11 +54,8 @@ def composed(text: str) -> tuple[Any, yaml.Node | None]:
 
 
 def read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """The mapping of a YAML file, and the line of each of its keys.
-
-    Raises SinkscopeError, with the line if it is known, for a file that does not exist, is not a
-    mapping, or has a duplicate key.
-    """
+    """The mapping of a YAML file, and the line of each of its keys. Raises SinkscopeError for a
+    file that does not exist, is not a mapping, or has a duplicate key."""
     try:
         loader, node = composed(path.read_text(encoding="utf-8-sig"))
         if not isinstance(node, yaml.MappingNode):
@@ -80,11 +77,8 @@ def read_mapping(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
 
 
 def key_locations(mapping: dict[str, Any], files: Sequence[Path]) -> dict[str, str]:
-    """Key to "FILE line N", for the keys of a merged mapping whose value comes from a file.
-
-    files: the merged files, in increasing precedence; a file that does not exist is skipped.
-    Raises SinkscopeError like read_mapping.
-    """
+    """Key to "FILE line N", for the keys of a merged mapping whose value comes from a file. files:
+    in increasing precedence, also missing ones. Raises SinkscopeError like read_mapping."""
     locations: dict[str, str] = {}
     for path in files:
         if path.is_file():

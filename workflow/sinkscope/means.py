@@ -21,9 +21,7 @@ def over_documents(
     """`by`, and of each value its mean over documents with low, high and n, sorted.
 
     frame: document, `by`, `values`; at most one row per document and `by`. Documents are resampled
-    per model if `by` has a column model. log: those of `values` whose mean is geometric; zeros and
-    negative numbers are left out.
-    """
+    per model if `by` has one. log: values whose mean is geometric, of numbers above 0."""
     parts = []
     for part in _by_model(frame, by):
         groups, matrices = matrix(part, by, values)
@@ -54,9 +52,8 @@ def of_sums(
 def matrix(
     frame: pl.DataFrame, by: Sequence[str], values: Sequence[str]
 ) -> tuple[pl.DataFrame, list[np.ndarray]]:
-    """The groups `by`, sorted, and of each value an array [document, group] with the documents in
-    the order of their names; NaN where a document has no value. Raises ValueError if a document has
-    two rows in one group."""
+    """The groups `by`, sorted, and of each value an array [document, group] with the documents by
+    name; NaN for no value. Raises ValueError if a document has two rows in one group."""
     documents = frame.select("document").unique().sort("document").with_row_index("at_document")
     groups = frame.select(by).unique().sort(by).with_row_index("at_group")
     placed = frame.join(documents, on="document").join(groups, on=by, nulls_equal=True)

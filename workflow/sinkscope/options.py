@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from sinkscope.version import installed
 
 JOBS = "Jobs of the workflow"
+Directory = Annotated[
+    Path, typer.Option("--directory", help="The folder of the run, where relative paths start.")
+]
 
 
 def above_zero(value: float | None) -> float | None:

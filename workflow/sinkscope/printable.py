@@ -1,8 +1,5 @@
-"""Characters that a terminal, a page or a figure cannot show as they are.
-
-Control characters steer a terminal. XML, and therefore an SVG figure, does not allow them. An HTML
-page drops some of them and reorders the text around others.
-"""
+"""Characters that a terminal, a page or a figure cannot show as they are: controls steer a
+terminal, XML (an SVG figure) does not allow them, and HTML reorders the text around some."""
 
 from __future__ import annotations
 

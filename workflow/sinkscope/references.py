@@ -21,8 +21,7 @@ DOI, ARXIV = "https://doi.org/", "https://arxiv.org/abs/"
 
 @dataclass(frozen=True)
 class Reference:
-    """A work. label: "Gu et al. 2024". url: of its DOI, else of arXiv, else where it was published.
-    bibtex: its entry."""
+    """A work. label: "Gu et al. 2024". url: of its DOI, of arXiv, or where it was published."""
 
     key: str
     authors: str
@@ -68,8 +67,7 @@ def plain(latex: str) -> str:
 
 @cache
 def _citations() -> tuple[re.Pattern[str], dict[tuple[str, str], Reference]]:
-    """A pattern for all labels, with or without parentheses around the year; and the works by the
-    two parts of a label."""
+    """A pattern for labels, with or without parentheses; the works by the two parts of a label."""
     by_label = {
         (one.label.removesuffix(f" {one.year}"), one.year): one for one in references().values()
     }

@@ -1,8 +1,5 @@
-"""A run of the workflow: its plan for Snakemake, and the handlers of its start and end.
-
-A Snakefile that uses the workflow as a module calls `begin`, `succeed` and `fail` in its own
-handlers, because Snakemake runs only the handlers of the main Snakefile.
-"""
+"""A run of the workflow: its plan for Snakemake, and the handlers of its start and end, which a
+Snakefile that uses the workflow as a module calls in its own."""
 
 from __future__ import annotations
 
@@ -118,10 +115,8 @@ _runs: dict[str, Run] = {}  # by configuration; handlers are given the configura
 
 
 def checked_files(*paths: str | Path) -> list[Path]:
-    """The configuration files that exist, in increasing precedence.
-
-    The process exits if one of them is wrong: Snakemake does not say where the YAML is wrong, and
-    keeps the last of two equal keys."""
+    """The configuration files that exist, in increasing precedence. The process exits if one is
+    wrong: Snakemake does not say where, and keeps the last of two equal keys."""
     files = [Path(path) for path in paths if Path(path).is_file()]
     or_exit(check_braces, str(SHIPPED), "the clone")
     for path in files:
@@ -142,15 +137,13 @@ def planned(config: Mapping[str, Any], files: Sequence[Path] = ()) -> Run:
 
 
 def collect_rarely() -> None:
-    """Raise the thresholds of Python's garbage collector. Requests, and Snakemake's jobs of them,
-    live as long as the process; with the default thresholds they are all searched for garbage again
-    and again, in a third of the time of a large plan."""
+    """Raise the thresholds of Python's garbage collector: requests live as long as the process, and
+    searching all of them again and again takes a third of the time of a large plan."""
     gc.set_threshold(200_000, 30, 30)
 
 
 def or_exit(function: Callable[..., Result], *arguments: Any) -> Result:
-    """The function's result. A SinkscopeError ends the process with its sentences; a WorkflowError
-    would name lines of the Snakefile."""
+    """The function's result. A SinkscopeError ends the process with its sentences alone."""
     try:
         return function(*arguments)
     except SinkscopeError as error:
@@ -159,22 +152,18 @@ def or_exit(function: Callable[..., Result], *arguments: Any) -> Result:
 
 def begin(config: Mapping[str, Any], *, keep_going: bool = False) -> None:
     """The handler of the start of a run."""
-    run = _of(config)
+    run = _runs[_key(config)]
     or_exit(partial(run.begin, keep_going=keep_going))
 
 
 def succeed(config: Mapping[str, Any]) -> None:
     """The handler of the successful end of a run."""
-    _of(config).succeed()
+    _runs[_key(config)].succeed()
 
 
 def fail(config: Mapping[str, Any]) -> None:
     """The handler of a run with a failed job."""
-    _of(config).fail()
-
-
-def _of(config: Mapping[str, Any]) -> Run:
-    return _runs[_key(config)]
+    _runs[_key(config)].fail()
 
 
 def _key(config: Mapping[str, Any]) -> str:

@@ -21,11 +21,9 @@ SHOWN = 60  # characters of a value
 
 
 def checked(value: Mapping[str, Any], schema_name: str, where: str) -> dict[str, Any]:
-    """`value` with the schema's defaults filled in, and with other notations of whole numbers and
-    booleans (8.0, "true") converted.
-
-    Raises SinkscopeError with one sentence per wrong key, each beginning with `where`.
-    """
+    """`value` with the schema's defaults, and other notations of whole numbers and booleans
+    converted. Raises SinkscopeError with one sentence per wrong key, each beginning with
+    `where`."""
     filled, problems = check(value, schema_name, where, {})
     if problems:
         raise SinkscopeError("\n".join(problems))
@@ -35,8 +33,7 @@ def checked(value: Mapping[str, Any], schema_name: str, where: str) -> dict[str,
 def check(
     value: Mapping[str, Any], schema_name: str, where: str, locations: Mapping[str, str]
 ) -> tuple[dict[str, Any], list[str]]:
-    """The same without the wrong keys, and the sentences about them. Each begins with the key's
-    location, or with `where` if it has none."""
+    """`value` without the wrong keys, and a sentence about each, with its location or `where`."""
     known = properties(schema_name)
     value = {key: converted(item, known.get(key, {})) for key, item in value.items()}
     problems = [
@@ -111,8 +108,7 @@ def unknown(what: str, names: Iterable[Any], known: Iterable[str]) -> Iterator[s
 
 
 def converted(value: Any, part: Mapping[str, Any]) -> Any:
-    """The value of a whole number or a boolean that is written as text or as 8.0; anything else is
-    returned unchanged. Tables and --config write all values as text."""
+    """Whole numbers and booleans that are written as text or as 8.0, as tables and --config do."""
     kind = part.get("type")
     if kind == "integer" and isinstance(value, float) and value.is_integer():
         return int(value)

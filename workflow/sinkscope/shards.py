@@ -1,11 +1,9 @@
-"""Shards: the documents of each extraction job. Adding or removing a document changes only its
-shard, except that a shard that grows too large is split, and two halves that fit into one shard are
-joined again.
+"""Shards: the documents of each extraction job. A document that is added or removed changes its own
+shard alone, unless that is split, or two halves of a split one are joined again.
 
-Texts and sampled rows are divided by the hash of their names: a shard with more than `size`
-documents is split in two by the next bit of the hash. A shard has at most `size` documents, and
-seldom less than half. Rows of a corpus stay together, so that a job reads one stretch of the file:
-`size` rows each, from row 0 on, are a shard.
+Texts, and the rows of a sample, go by the hash of their names: a shard of more than `size` is split
+in two by the next bit of the hash. Rows of a corpus stay together, so that a job reads one stretch
+of the file: `size` rows each, from row 0 on, are a shard.
 """
 
 from __future__ import annotations
@@ -20,8 +18,8 @@ BITS = 64  # of a hash that are used
 
 
 def shards_of(entries: Sequence[Entry], size: int) -> dict[str, tuple[AnyDocument, ...]]:
-    """Documents by shard, each in the order of the table. Documents that cannot be read are counted
-    too: a document that is repaired does not move the others.
+    """Documents by shard, in the order of the table. Those that cannot be read are counted too: a
+    repaired document does not move the others.
 
     Names of shards: of texts the position in the tree of splits, 0000 for all of them, 0001 and
     0002 for its halves, 0003 and 0004 for those of 0001; with size 1 the hash. Of the rows of a

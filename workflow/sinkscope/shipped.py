@@ -1,8 +1,5 @@
 """Files that come with the package: the zoo, the corpus, the default configuration, the workflow.
-
-In a clone they are beside the package, in the folders of the repository. In a wheel the same
-folders are inside the package, in `data/`.
-"""
+In a clone they are in the folders of the repository, in a wheel inside the package, in `data/`."""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 # A query gives a key more than uniform attention if it gives this many times 1 / (number of keys
 # that it sees). Less is rounding: rows that are uniform stay uniform in every number format.
@@ -34,3 +35,15 @@ class SinkRule:
     share: float = 0.75
     n_queries: int = 24
     cosine: float = 0.9
+
+
+def rule_of(settings: Mapping[str, Any]) -> SinkRule:
+    """The rule that the keys sink_... of the configuration name."""
+    return SinkRule(
+        by=settings["sink_rule"],
+        times=settings["sink_times"],
+        floor=settings["sink_floor"],
+        share=settings["sink_share"],
+        n_queries=settings["sink_queries"],
+        cosine=settings["sink_cosine"],
+    )

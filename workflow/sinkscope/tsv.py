@@ -16,12 +16,9 @@ LONGEST = 4096  # characters of a field: the limit of a path
 
 
 def read_tsv(table: str, directory: Path, schema: str) -> list[tuple[str, dict[str, Any]]]:
-    """("FILE line N", row without its empty fields) per row. Empty lines and lines that begin with
-    # are skipped, but counted in N.
-
-    schema: name of the schema of a row, which has the columns. Raises SinkscopeError with one
-    sentence per wrong line.
-    """
+    """("FILE line N", row without its empty fields) per row; empty lines and comments (#) are
+    skipped, but counted. schema: name of that of a row. Raises SinkscopeError with one sentence per
+    wrong line."""
     lines = read_lines(table, directory)
     if len(lines) < 2:
         raise SinkscopeError(f"{table}: has no rows; add a header line and at least one row.")

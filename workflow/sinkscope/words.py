@@ -32,9 +32,7 @@ def percent(share: float) -> str:
 
 def whole_percent(share: float) -> str:
     """'79 %'; '4.2 %' below 10 %."""
-    return (
-        f"{share:.0%}".replace("%", " %") if share >= 0.0995 else f"{share:.1%}".replace("%", " %")
-    )
+    return f"{share:{'.0%' if share >= 0.0995 else '.1%'}}".replace("%", " %")
 
 
 def bare(token: str) -> str:

@@ -16,8 +16,9 @@ from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract import full, parts
 from sinkscope.extract.batches import Shapes
-from sinkscope.extract.job import Summaries, run_job
-from sinkscope.extract.summary.read import summaries
+from sinkscope.extract.job import run_job
+from sinkscope.extract.parts import Summaries
+from sinkscope.extract.summary.part import summaries
 from sinkscope.files import sha256_of
 
 LOW = {"sink_times": 1.05, "sink_floor": 0.01, "sink_share": 0.4, "sink_queries": 4}

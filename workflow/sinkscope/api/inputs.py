@@ -15,8 +15,7 @@ from sinkscope.errors import SinkscopeError
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of one forward pass, on the processor. ids: [row, token]; None if the model got
-    embeddings. real: [row, token] bool, False at padding."""
+    """Of one pass, on the processor. ids: [row, token], or None. real: [row, token], no padding."""
 
     ids: Tensor | None
     real: Tensor
@@ -89,10 +88,8 @@ def real_tokens(model: str, mask: Any, shape: tuple[int, ...]) -> Tensor:
 
 
 def check_whole(model: str, real: Tensor, positions: Any) -> None:
-    """Raises SinkscopeError unless each row is one text, with padding only at its ends.
-
-    real: [row, token]. positions: None, or [row or 1, token]; a jump in them is the end of a text.
-    """
+    """Raises SinkscopeError unless each row is one text, with padding only at its ends. real: [row,
+    token]. positions: None, or [row or 1, token]; a jump in them is the end of a text."""
     n_runs = real[:, :1].int().sum(1) + (real[:, 1:] & ~real[:, :-1]).sum(1)
     for row, n in enumerate(n_runs.tolist()):
         if n != 1:

@@ -37,11 +37,9 @@ TERMINAL = 100  # width of the tables in columns, if the width of the terminal i
 
 
 class Look(AttentionStatistics):
-    """The attention of one model on one text.
-
-    Jupyter shows it as the page of `sinkscope look --html`; printing it gives the tables of
-    `sinkscope look`. cell: all statistics of the text. tables: all tables of this cell by name.
-    """
+    """The attention of one model on one text. Jupyter shows the page of `sinkscope look --html`;
+    printing it gives the tables of `sinkscope look`. cell: all statistics. tables: of this cell, by
+    name."""
 
     def __init__(self, cell: Cell, tables: dict[str, pl.DataFrame]) -> None:
         facts = tables["models"].row(0, named=True)
@@ -70,8 +68,7 @@ class Look(AttentionStatistics):
         return console.file.getvalue().rstrip("\n")
 
     def _repr_html_(self) -> str:
-        """The page in an iframe: its styles and scripts do not affect the notebook, and markup in
-        the text stays text."""
+        """The page in an iframe: notebook and page do not affect each other."""
         # Without the base, links within the page would lead to the notebook's address.
         page = self.page().replace("<head>", f"<head>{BASE}", 1)
         return (
@@ -143,10 +140,7 @@ def look(
 def look_at(
     row: ModelRow, document: Document, settings: Settings, limits: Limits, directory: Path
 ) -> Look:
-    """The Look of one text, for the command line and for `look` with a name.
-
-    Raises SinkscopeError like load_model and Analyser.
-    """
+    """The Look of one text. Raises SinkscopeError like load_model and Analyser."""
     with threads(settings.threads):
         loaded = load_model(row, directory)
     return look_of(loaded, document, settings, limits)
@@ -156,23 +150,14 @@ def look_of(loaded: Loaded, document: Document, settings: Settings, limits: Limi
     """The Look of one text: its cell, and every table reduced from it."""
     with threads(settings.threads):
         cell = Analyser(loaded, settings, Workspace(loaded.device)).analyse(document)
-    entry = {
-        "path": document.path,
-        "document": document.name,
-        "row": None,
-        "n_characters": len(document.text),
-        "n_words": len(document.text.split()),
-        "sha256": document.sha256,
-    }
-    parts = tables_of_model(loaded.facts(), [cell], [entry], limits)
+    parts = tables_of_model(loaded.facts(), [cell], [document.facts], limits)
     return Look(cell, {name: frame.collect() for name, frame in parts.items()})
 
 
 def look_with(
     model: torch.nn.Module, tokenizer: Any, document: Document, heads: Sequence[tuple[int, int]]
 ) -> Look:
-    """The Look of one text with a model and a tokenizer object. The model runs without its output
-    head, because attention does not depend on it."""
+    """The Look of one text with model and tokenizer objects, without the output head."""
     network: Any = getattr(model, "base_model", model)
     target = observable(network)
     check_fits(target.name, tokenizer, int(network.config.get_text_config().vocab_size))

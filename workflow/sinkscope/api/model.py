@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from sinkscope.errors import ModelError
-from sinkscope.extract.architecture import SIZES, implementation, says, text_config
+from sinkscope.extract.architecture import check_sizes, implementation, text_config
 from sinkscope.extract.variants import VARIANTS
 from sinkscope.printable import printable
 
@@ -49,18 +49,14 @@ def observable(network: Any, name: str | None = None) -> Observable:
             f"model '{name}': it is compiled (torch.compile), so that its attention cannot be "
             "observed; observe the model that was compiled, by calling it directly."
         )
-    if config.is_encoder_decoder and has_decoder(network):
+    parts = {name.rpartition(".")[2] for name, _ in network.named_modules()}
+    if config.is_encoder_decoder and "decoder" in parts:
         raise ModelError(
             f"model '{name}': {kind} is an encoder-decoder model, of which only the encoder can be "
             "observed; observe model.get_encoder(), and call it directly."
         )
     text = text_config(config)
-    lacking = [size for size in SIZES if not says(text, size)]
-    if lacking:
-        raise ModelError(
-            f"model '{name}': its configuration has no {' or '.join(lacking)}, so that its "
-            "attention cannot be observed here; choose another model."
-        )
+    check_sizes(f"model '{name}'", config)
     return Observable(network, name, int(text.num_hidden_layers), int(text.num_attention_heads))
 
 
@@ -68,10 +64,6 @@ def name_of(network: Any) -> str:
     """Last part of the path or id of the weights, else the name of the class."""
     origin = str(getattr(network.config, "name_or_path", "") or "").replace("\\", "/")
     return printable(origin.rstrip("/").rpartition("/")[2]) or type(network).__name__
-
-
-def has_decoder(network: torch.nn.Module) -> bool:
-    return any(name.rpartition(".")[2] == "decoder" for name, _ in network.named_modules())
 
 
 def is_compiled(network: torch.nn.Module) -> bool:
@@ -83,12 +75,9 @@ def is_compiled(network: torch.nn.Module) -> bool:
 
 @contextmanager
 def through_sdpa(model: Observable) -> Iterator[None]:
-    """Set the model's attention within the block to the one that is observed: sdpa, or for models
-    that sdpa cannot compute `eager`, which they then usually have.
-
-    Raises ModelError if the model does not support it. Raises it also in training mode, because
-    another attention would change the numbers of the training loop.
-    """
+    """Set the model's attention within the block to the one that is observed: sdpa, or `eager`
+    where sdpa cannot compute it. Raises ModelError if the model does not support it, and in
+    training mode, because another attention would change the numbers of the training loop."""
     network: Any = model.network
     configs = configs_of(network.config)
     before = [(config, config._attn_implementation_internal) for config in configs]

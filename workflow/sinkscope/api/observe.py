@@ -6,13 +6,13 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from sinkscope.api.inputs import Inputs, arguments_of, has_cache, inputs_of
+from sinkscope.api.inputs import arguments_of, has_cache, inputs_of
 from sinkscope.api.model import Observable, observable, through_sdpa
 from sinkscope.api.passes import Pass
 from sinkscope.api.statistics import AttentionStatistics
@@ -68,7 +68,9 @@ def observe(
     target = observable(model, name)
     where = "observe: heads names"
     checked = checked_heads(heads, target.name, target.n_layers, target.n_heads, where)
-    check_names(documents)
+    twice = [one for one, n in Counter(documents or ()).items() if n > 1]
+    if twice:
+        raise SinkscopeError(f"observe: two documents are named '{twice[0]}'; name each once.")
     rows = Rows(tokenizer, documents, tokens, texts)
     statistics = AttentionStatistics(
         target.name, target.n_layers, has_classes=tokenizer is not None
@@ -82,12 +84,6 @@ def observe(
             "were not observed; run the whole text in one pass to see all of it.",
             stacklevel=3,
         )
-
-
-def check_names(documents: Sequence[str] | None) -> None:
-    twice = [name for name, n in Counter(documents or ()).items() if n > 1]
-    if twice:
-        raise SinkscopeError(f"observe: two documents are named '{twice[0]}'; name each once.")
 
 
 class Rows:
@@ -155,33 +151,32 @@ class Observer:
         self._lock, self._n_rows = threading.Lock(), 0
         self._workspaces: list[Workspace] = []  # workspaces that no pass is using
 
+    @contextmanager
     def around(
         self, forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
-    ) -> AbstractContextManager:
+    ) -> Iterator[None]:
         """The context manager around one forward pass."""
-        return self._around(arguments_of(forward, args, options))
-
-    @contextmanager
-    def _around(self, arguments: dict[str, Any] | None) -> Iterator[None]:
-        if arguments is None:  # the model raises its own error
-            yield
-            return
-        if has_cache(arguments):
-            self._statistics.n_skipped += 1
+        arguments = arguments_of(forward, args, options)
+        if arguments is None or has_cache(arguments):  # without arguments, the model raises
+            self._statistics.n_skipped += arguments is not None
             yield
             return
         inputs = inputs_of(self._model.name, arguments)
         workspace = self._workspace()
         network, n_layers = self._model.network, self._model.n_layers
         try:
-            current = self._pass(inputs, workspace)
+            encoded = [
+                self._rows.encoded(self._n_rows + row, inputs.ids_of(row), int(real.sum()))
+                for row, real in enumerate(inputs.real)
+            ]
+            current = Pass(self._model, inputs.real, encoded, self._heads, workspace)
             with (
                 answered(current, network, beside=True, numbers=self._numbers),
-                entering(network, n_layers, current.states),
+                entering(network, n_layers, current.observation.states),
                 gates_of(gated_projections(network, n_layers), inputs.real) as gates,
                 own_code_of(network),
             ):
-                current.use(gates)
+                current.observation.gates = gates
                 yield
             self._finish(current)
         except UnobservableError as error:
@@ -189,14 +184,6 @@ class Observer:
             raise unobservable(model.name, network, str(error), model.n_layers) from error
         finally:
             self._workspaces.append(workspace)
-
-    def _pass(self, inputs: Inputs, workspace: Workspace) -> Pass:
-        first = self._n_rows
-        encoded = [
-            self._rows.encoded(first + row, inputs.ids_of(row), int(real.sum()))
-            for row, real in enumerate(inputs.real)
-        ]
-        return Pass(self._model, inputs.real, encoded, self._heads, workspace)
 
     def _finish(self, current: Pass) -> None:
         """Add the cells of a pass. Raises ModelError unless attention was called once per layer."""

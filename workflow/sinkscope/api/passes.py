@@ -11,11 +11,9 @@ from sinkscope.api.model import Observable
 from sinkscope.config import Settings
 from sinkscope.errors import PassingError, SinkscopeError
 from sinkscope.extract.cell import Cell
-from sinkscope.extract.cells import arrays_of, cell_of, plan_of
+from sinkscope.extract.cells import arrays_of, cell_of, codes_of, members_of, plan_of
 from sinkscope.extract.encode import Encoded
-from sinkscope.extract.gates import Gates
 from sinkscope.extract.masks import Call
-from sinkscope.extract.members import codes_of, members_of
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.streaming import Workspace
 
@@ -26,10 +24,8 @@ SETTINGS = Settings(
 
 
 class Pass:
-    """Called once per layer, after the layer's own attention; `cells` returns the results.
-
-    real: [row, token] bool on the processor. encoded: the real tokens per row.
-    """
+    """Called once per layer, after the layer's own attention. real: [row, token] bool, on the
+    processor."""
 
     def __init__(
         self,
@@ -47,8 +43,7 @@ class Pass:
             dim=2, return_inverse=True
         )
         plan = plan_of(distinct, SETTINGS, heads, real)
-        self._observation = Observation(plan, workspace)
-        self.states = self._observation.states
+        self.observation = Observation(plan, workspace)
 
     def __call__(self, call: Call) -> None:
         """Observe one layer. Raises SinkscopeError if the call does not have the batch's shape."""
@@ -69,13 +64,9 @@ class Pass:
                 f"{rows} rows of {n_tokens} tokens; its attention cannot be observed."
             )
         try:
-            self._observation(call)
+            self.observation(call)
         except torch.OutOfMemoryError as error:
             raise self._out_of_memory() from error
-
-    def use(self, gates: Gates | None) -> None:
-        """Fill these gates, of a model that has some."""
-        self._observation.gates = gates
 
     def _out_of_memory(self) -> PassingError:
         return PassingError(
@@ -93,15 +84,15 @@ class Pass:
         """One cell per row, or the error of the row. documents: names of the rows."""
         with torch.inference_mode():
             try:  # on a GPU, the last layers are reduced here
-                layers, column = self._observation.stacked, self._column
-                arrays = arrays_of(layers, self._observation, column, lazy_maps=True)
+                layers, column = self.observation.stacked, self._column
+                arrays = arrays_of(layers, self.observation, column)
             except torch.OutOfMemoryError as error:
                 raise self._out_of_memory() from error
         results: list[Cell | SinkscopeError] = []
         for name, encoded, values in zip(documents, self.encoded, arrays, strict=True):
             model, dtype = self.model.name, self.model.dtype
             try:
-                results.append(cell_of(model, name, dtype, encoded, values, self._observation))
+                results.append(cell_of(model, name, dtype, encoded, values, self.observation))
             except SinkscopeError as error:
                 results.append(error)
         return results

@@ -30,10 +30,8 @@ TABLES = {
 
 
 def text_of(text: str | None, file: Path | None) -> Document:
-    """The text to look at, from an option, a file or (`-`) standard input.
-
-    Raises SinkscopeError if none or both are given, and for an empty or unreadable text.
-    """
+    """The text of an option, a file or (`-`) standard input. Raises SinkscopeError if none or both
+    are given, and for an empty or unreadable text."""
     if (text is None) == (file is None):
         raise SinkscopeError("look: give either --text or --file.")
     if file is None:
@@ -53,11 +51,9 @@ def text_of(text: str | None, file: Path | None) -> Document:
 def request(
     model: str, heads: list[str], device: str | None, config: Path | None, directory: Path
 ) -> tuple[ModelRow, Settings, Limits]:
-    """The model row and settings of a call of `look`, and the limits of its tables.
-
-    model: a name in the table of models, or a source. Raises SinkscopeError for an unknown model,
-    a head that is not LAYER/HEAD, and a bad device.
-    """
+    """The model row and settings of a call of `look`, and the limits of its tables. model: a name
+    or a source. Raises SinkscopeError for an unknown model, a head that is not LAYER/HEAD, and a
+    bad device."""
     raw = configuration(config, directory)
     if device is not None:
         raw = checked(raw | {"device": device}, "config", "--device")
@@ -86,10 +82,8 @@ def configuration(config: Path | None, directory: Path) -> dict[str, Any]:
 
 
 def as_unicode(text: str) -> str:
-    """The text of --text; refused if it is not UTF-8.
-
-    Python turns other bytes of the command line into halves of surrogate pairs.
-    """
+    """The text of --text, in which Python turns bytes that are not UTF-8 into halves of
+    surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

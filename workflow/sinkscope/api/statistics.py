@@ -99,12 +99,9 @@ class AttentionStatistics:
         return self._table("sink_rate", Limits(epsilon=epsilon)).filter(self._known_sets())
 
     def map(self, layer: int, head: int | None = None, document: int | str = 0) -> np.ndarray:
-        """Attention [query, key], float32 (kept in 16 bits: 3 digits), of one document.
-
-        head: None for the mean over heads; else a head that was requested with `heads=`. Documents
-        of over 512 tokens have maps of 256 x 256 block averages. Raises SinkscopeError for an
-        unknown layer, head or document.
-        """
+        """Attention [query, key], float32 (kept in 16 bits: 3 digits), of one document, over 512
+        tokens as 256 x 256 block averages. head: None for the mean over heads; else one that was
+        requested with `heads=`. Raises SinkscopeError for an unknown layer, head or document."""
         cell = self._cell(document)
         if not 0 <= layer < self.n_layers:
             raise SinkscopeError(

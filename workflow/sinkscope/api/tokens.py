@@ -1,13 +1,11 @@
 """Readable tokens and key classes from the ids of a forward pass, as in the atlas.
 
-The atlas reads a text, so it knows the position of each token in the text. Here only ids are known:
-each part between special tokens is decoded to text and tokenized again for the positions. If the
-tokenizer keeps case and white space, the classes equal those of the atlas. If it drops them (an
-uncased vocabulary), pass the text itself.
-"""
+The atlas knows the place of each token in its text. Here each part between special tokens is
+decoded and tokenized again. If the tokenizer drops case or white space, pass the text itself."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +34,8 @@ def encoded_of(
     special = set(special_ids.values())
     is_special = [token_id in special for token_id in ids]
     if text is None:
-        parts = parts_between(is_special)
+        runs = itertools.groupby(range(len(ids)), is_special.__getitem__)
+        parts = [list(run) for of_special, run in runs if not of_special]
     else:
         parts = [[i for i, of_special in enumerate(is_special) if not of_special]]
     of_ids = np.array(ids, dtype=np.int64)
@@ -68,17 +67,6 @@ def known_pieces(tokenizer: Any, ids: Sequence[int], document: str) -> list[Piec
             f"document '{document}': the tokenizer has no token {error}, which the model was "
             "given; pass the tokenizer that belongs to the model."
         ) from error
-
-
-def parts_between(is_special: Sequence[bool]) -> list[list[int]]:
-    """Positions of the runs of ordinary tokens."""
-    parts: list[list[int]] = [[]]
-    for i, of_special in enumerate(is_special):
-        if of_special:
-            parts.append([])
-        else:
-            parts[-1].append(i)
-    return [part for part in parts if part]
 
 
 def decoded(tokenizer: Any, ids: Sequence[int]) -> str:

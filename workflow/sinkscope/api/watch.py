@@ -15,12 +15,10 @@ Around = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Abstrac
 
 
 class Watched:
-    """Replaces a model's `forward`: runs the pass inside all context managers in `blocks`.
-
-    It is not a hook: torch runs no hook after a KeyboardInterrupt, and the hooks of others may
-    change the inputs, while `forward` gets the final ones. A copy or a pickle of the model has the
-    original forward. Code that torch.compile compiled around the model runs it uncompiled.
-    """
+    """Replaces a model's `forward`: runs the pass inside all context managers in `blocks`. It is
+    not a hook: torch runs none after a KeyboardInterrupt, and others may change the inputs. A copy
+    or a pickle of the model has the original forward. Code that torch.compile compiled around it
+    runs it uncompiled."""
 
     def __init__(self, network: torch.nn.Module) -> None:
         functools.update_wrapper(self, network.forward)

@@ -5,8 +5,9 @@ from importlib.metadata import PackageNotFoundError, metadata
 from typing import Any
 
 from sinkscope.errors import SinkscopeError
+from sinkscope.files import read_object
 from sinkscope.hub.lock import lock_path, read_lock, repository_of
-from sinkscope.jobs.stamps import read_stamp, stamps
+from sinkscope.jobs.stamps import stamps
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.report.about import card_address
 from sinkscope.report.provenance import manifests
@@ -48,13 +49,13 @@ class Record:
 def record_of(wanted: Wanted) -> Record:
     """Raises SinkscopeError if the report was written by a version that recorded no times."""
     stamp = wanted.directory / wanted.report().stamp
-    report = read_stamp(stamp)
+    report = read_object(stamp)
     if "ended" not in report or "versions" not in report:
         raise SinkscopeError(
             f"{stamp}: lacks the time at which the report was written; delete it and run "
             "snakemake, which writes the report again."
         )
-    starts = [read_stamp(path).get("started") for path in stamps(wanted.directory)]
+    starts = [read_object(path).get("started") for path in stamps(wanted.directory)]
     known = [start for start in starts if start is not None]
     finished = manifests(wanted)
     of_jobs = {

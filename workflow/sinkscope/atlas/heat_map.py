@@ -14,7 +14,7 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell, cell_path
 from sinkscope.files import write_json, write_text, written
 from sinkscope.findings.finding import Finding
-from sinkscope.spreadsheet import as_csv
+from sinkscope.tables.contract import as_csv
 from sinkscope.words import spans
 
 MOST_LABELS = 56  # along an axis

@@ -8,7 +8,7 @@ import polars as pl
 from sinkscope.atlas.limits import Limits
 from sinkscope.atlas.reduce import reduce_cells
 from sinkscope.atlas.tables import TABLES, tables_of_atlas
-from sinkscope.extract.summary.read import summaries
+from sinkscope.extract.summary.part import summaries
 from sinkscope.files import read_json
 from sinkscope.tables.contract import empty, write_table
 from sinkscope.tables.read import read_table

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from sinkscope.extract.summary.ties import counts_of
+from sinkscope.extract.summary.arrays import counts_of
 
 
 def count_keys(

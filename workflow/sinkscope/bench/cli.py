@@ -10,15 +10,14 @@ import typer
 
 app = typer.Typer(help="Measure extraction against the plain forward pass.")
 
+Out = Annotated[Path, typer.Option(help="Where the measurements are kept.")]
 Rounds = Annotated[int, typer.Option(min=1, help="Number of rounds; results are medians.")]
 
 
 @app.callback(invoke_without_command=True)
 def cpu(
     context: typer.Context,
-    out: Annotated[Path, typer.Option(help="Where the measurements are kept.")] = Path(
-        "results/bench.parquet"
-    ),
+    out: Out = Path("results/bench.parquet"),
     rounds: Rounds = 5,
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
@@ -31,9 +30,7 @@ def cpu(
 
 @app.command()
 def gpu(
-    out: Annotated[Path, typer.Option(help="Where the measurements are kept (JSON).")] = Path(
-        "results/bench_gpu.json"
-    ),
+    out: Out = Path("results/bench_gpu.json"),
     rounds: Rounds = 5,
 ) -> None:
     """The same on a GPU, at the true sizes of published models with random weights."""
@@ -55,9 +52,7 @@ def corpus(
         int | None,
         typer.Option(min=1, help="Number of documents. By default 200, on a GPU 2,000."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where the measurements are kept (JSON).")] = Path(
-        "results/bench_corpus.json"
-    ),
+    out: Out = Path("results/bench_corpus.json"),
     rounds: Rounds = 5,
     threads: Annotated[int, typer.Option(min=1)] = 2,
 ) -> None:
@@ -71,9 +66,7 @@ def corpus(
 def plan(
     documents: Annotated[int, typer.Option(min=1, help="Number of documents.")] = 10_000,
     per_job: Annotated[int, typer.Option(min=1, help="The setting documents_per_job.")] = 500,
-    out: Annotated[Path, typer.Option(help="Where the measurements are kept (JSON).")] = Path(
-        "results/bench_plan.json"
-    ),
+    out: Out = Path("results/bench_plan.json"),
     rounds: Rounds = 3,
 ) -> None:
     """Measure the processor time of planning seven models over a corpus."""

@@ -1,14 +1,13 @@
-"""The cost of a job over a corpus, compared with the plain way to run its model.
-
-`job` is an extraction job as the workflow runs it: tokens, the model, all statistics, files in a
-temporary folder. `plain` is what a script without statistics does: the tokenizer's batch call,
-texts sorted by length, padded batches of BATCH, nothing kept. Neither loads the model. Rounds
-alternate in one process per model, after one warm-up of both.
-"""
+"""The cost of a job over a corpus, compared with the plain way to run its model: the tokenizer's
+batch call, texts sorted by length, padded batches of BATCH, nothing kept. Neither loads the
+model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import io
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,16 +15,18 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
-from sinkscope.bench.corpus_ways import BATCH, N_MAPPED, peaks_of, run_plain, timed_job
 from sinkscope.bench.gpu import build
-from sinkscope.bench.rounds import Times, alternating, in_process, print_table, timed
+from sinkscope.bench.rounds import Times, alternating, in_process, peak_mb, print_table, timed
 from sinkscope.bench.texts import ids_of, make_documents
-from sinkscope.config import find_model, read_config, read_models, settings_of
+from sinkscope.config import Settings, find_model, read_config, read_models, settings_of
+from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.full import versions
-from sinkscope.extract.job import device_facts
-from sinkscope.extract.model import Loaded, load_model, longest_input, threads
+from sinkscope.extract.job import device_facts, run_loaded
+from sinkscope.extract.model import Loaded, load_model, threads
+from sinkscope.extract.parts import Summaries
 from sinkscope.extract.tokenizer import load_tokenizer
 from sinkscope.files import write_json
 from sinkscope.schema import checked
@@ -53,11 +54,8 @@ GPU_SHAPES = {
 def run_bench(
     out: Path, models: Sequence[str], n_documents: int | None, n_rounds: int, n_threads: int
 ) -> None:
-    """Measure every model, print a table for each and write all rows as JSON.
-
-    n_documents: None for 200 on a processor and 2,000 on a GPU. Raises SinkscopeError for an
-    unknown model, and for one that needs a GPU where there is none.
-    """
+    """Measure every model, print a table for each and write all rows as JSON. n_documents: None:
+    200, or 2,000 on a GPU. Raises SinkscopeError for a model that is unknown or needs a GPU."""
     default = tuple(GPU_SHAPES) if torch.cuda.is_available() else TABLE_MODELS
     names = tuple(dict.fromkeys(models)) or default
     for name in names:
@@ -101,8 +99,7 @@ def load(name: str) -> tuple[Loaded, range]:
         return load_model(row, Path.cwd()), LENGTHS
     shape, loaded = GPU_SHAPES[name], build(name)
     tokenizer = load_tokenizer(name, f"zoo:{shape.zoo}", str(SHIPPED / "zoo" / shape.zoo))
-    limit = longest_input(loaded.row, loaded.network)
-    return replace(loaded, tokenizer=tokenizer, max_length=limit), shape.lengths
+    return replace(loaded, tokenizer=tokenizer), shape.lengths
 
 
 def measure(name: str, n_documents: int, n_rounds: int, n_threads: int) -> list[dict[str, Any]]:
@@ -178,3 +175,53 @@ def print_rows(rows: Sequence[dict[str, Any]], n_rounds: int, n_threads: int) ->
             )
         )
     print_table(title, ["way"], columns, lines)
+
+
+BATCH = 32  # documents, of the plain way
+N_MAPPED = 20  # documents whose cells hold maps; the others are kept as summaries
+SUMMARIES = Summaries("0000", tie_tolerance=0.02)
+MIB = 2**20
+
+
+def timed_job(loaded: Loaded, documents: Sequence[Document], settings: Settings) -> Times:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        times = timed(lambda: run_as_job(loaded, documents, settings, folder))
+        sizes = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+        of_parts = sum(n for path, n in sizes.items() if path.parent.name == SUMMARIES.shard)
+        return replace(times, n_bytes=sum(sizes.values()), n_summary_bytes=of_parts)
+
+
+def run_as_job(
+    loaded: Loaded, documents: Sequence[Document], settings: Settings, folder: Path
+) -> None:
+    """Raises SinkscopeError if a document has no cell: the job would have had less to do."""
+    with contextlib.redirect_stderr(io.StringIO()):  # its progress, which the workflow logs
+        cells = run_loaded(loaded, documents, settings, "bench", folder, N_MAPPED, SUMMARIES)
+    for refused in cells["missing"]:
+        raise SinkscopeError(refused["reason"])
+
+
+def run_plain(loaded: Loaded, documents: Sequence[Document]) -> None:
+    texts = ids_of(loaded, [document.text for document in documents])
+    ordered = [torch.tensor(ids) for ids in sorted(texts, key=len)]
+    # The mask hides padding, so a model without a padding token can get any id there.
+    padding = loaded.tokenizer.pad_token_id or 0
+    options = {"use_cache": False} if loaded.family == "decoder" else {}
+    with torch.inference_mode():
+        for start in range(0, len(ordered), BATCH):
+            batch = ordered[start : start + BATCH]
+            ids = pad_sequence(batch, batch_first=True, padding_value=padding)
+            mask = pad_sequence([torch.ones_like(one) for one in batch], batch_first=True)
+            ids, mask = ids.to(loaded.device), mask.to(loaded.device)
+            loaded.network(input_ids=ids, attention_mask=mask, **options)
+
+
+def peaks_of(run: Callable[[], Any], device: torch.device) -> dict[str, float | None]:
+    """Peak memory in MiB, weights included: of the process since its start, and of the GPU."""
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    run()
+    peak_gpu_mb = torch.cuda.max_memory_allocated() / MIB if on_gpu else None
+    return {"peak_mb": peak_mb(), "peak_gpu_mb": peak_gpu_mb}

@@ -1,8 +1,5 @@
-"""The cost of extraction, compared with the plain forward pass and with output_attentions.
-
-Times are medians over alternating rounds in one process. Memory is the peak of a separate process
-per way.
-"""
+"""The cost of extraction, compared with the plain forward pass and with output_attentions. Times
+are medians over alternating rounds in one process; memory is the peak of a process per way."""
 
 from __future__ import annotations
 
@@ -14,13 +11,20 @@ from statistics import median
 import polars as pl
 import torch
 
-from sinkscope.bench.rounds import alternating, in_process, peak_mb, print_table, timed
-from sinkscope.bench.ways import WAYS, passes
+from sinkscope.bench.rounds import (
+    WAYS,
+    alternating,
+    in_process,
+    passes,
+    peak_mb,
+    print_table,
+    timed,
+)
 from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
 from sinkscope.extract.analyse import Analyser
+from sinkscope.extract.cells import codes_of, members_of
 from sinkscope.extract.encode import encode
-from sinkscope.extract.members import codes_of, members_of
 from sinkscope.extract.model import Loaded, load_model, threads
 from sinkscope.extract.streaming import Workspace
 from sinkscope.files import written
@@ -33,8 +37,7 @@ SETTINGS = Settings(
 
 
 def run_bench(out: Path, n_rounds: int, n_threads: int) -> None:
-    """Measure every case, print the table and write it as Parquet. Ratios are over, and memory is
-    above, the plain forward pass."""
+    """Measure every case, print the table and write it as Parquet; ratios are to the plain pass."""
     rows = []
     for case in CASES:
         rounds, _ = in_process(measure, *case, WAYS, n_rounds, n_threads)
@@ -62,8 +65,7 @@ def run_bench(out: Path, n_rounds: int, n_threads: int) -> None:
 def measure(
     package: str, n_tokens: int, ways: Sequence[str], n_rounds: int, n_threads: int
 ) -> tuple[dict[str, list[float]], float]:
-    """Seconds per round of each way, after one round that warms up, and the peak memory of this
-    process in MiB."""
+    """Seconds per round of each way, without one round to warm up; peak memory in MiB."""
     row = ModelRow(package, f"package:{package}", None, "float32", "cpu", n_tokens, "auto")
     corpus = sorted((SHIPPED / "corpus").glob("*.txt"))
     words = " ".join(path.read_text(encoding="utf-8") for path in corpus * 4).split()

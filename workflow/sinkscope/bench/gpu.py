@@ -1,11 +1,6 @@
-"""The cost of observing on a GPU, at the true sizes of published models with random weights.
-
-`sinkscope` applies the default sink rule, as for the atlas; the reductions after
-`output_attentions` are without it. Rounds alternate after a warm-up.
-
-Random weights have no sinks, and judging sinks takes time, so `plant` makes some in every layer. It
-costs one small multiplication per layer, in all three ways.
-"""
+"""The cost of observing on a GPU, at the true sizes of published models with random weights. These
+have no sinks, and judging sinks takes time, so `plant` makes some in every layer. The reductions
+after `output_attentions` are without a sink rule."""
 
 from __future__ import annotations
 
@@ -21,15 +16,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoModel, GPT2Config, LlamaConfig, RobertaConfig
+from transformers import GPT2Config, LlamaConfig, RobertaConfig
 from transformers.pytorch_utils import Conv1D
 
-from sinkscope.bench.rounds import alternating, print_table, timed
-from sinkscope.bench.ways import WAYS, passes
+from sinkscope.bench.rounds import WAYS, alternating, passes, print_table, timed
 from sinkscope.config import ModelRow
 from sinkscope.errors import SinkscopeError
+from sinkscope.extract.cells import members_of
 from sinkscope.extract.full import versions
-from sinkscope.extract.members import members_of
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
@@ -38,6 +32,7 @@ from sinkscope.extract.states import entering
 from sinkscope.extract.streaming import Workspace
 from sinkscope.files import write_json
 from sinkscope.keys import CODES
+from sinkscope.rehearse.build import build as with_random_weights
 from sinkscope.sink_rule import SinkRule
 
 GIB = 2**30
@@ -77,19 +72,15 @@ SHAPES: dict[str, tuple[str, Any]] = {
 def build(model: str) -> Loaded:
     """The model with random weights in bfloat16, created on the GPU, and planted sinks."""
     family, config = SHAPES[model]
-    torch.manual_seed(0)
-    with torch.device("cuda"):
-        network = AutoModel.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa")
     row = ModelRow(model, "random weights", family, "bfloat16", "cuda", None, "auto")
-    network = network.eval().requires_grad_(False)
-    plant(network)
-    return Loaded(row, network, None, family, None, None)
+    loaded = with_random_weights(row, config, "cuda")
+    plant(loaded.network)
+    return loaded
 
 
 def plant(network: torch.nn.Module) -> None:
-    """Make N_SINKS keys of every layer, at equal distances, so long that each query gives most of
-    its attention to some of them; to which, differs between heads. All become sinks of the head
-    mean, and most heads judge all of them."""
+    """Make N_SINKS keys of every layer so long that each query gives most of its attention to some:
+    all become sinks of the head mean, and most heads judge all of them."""
 
     def enlarge(module: torch.nn.Module, _: Any, output: Tensor) -> None:
         keys = output[:, :: output.shape[1] // N_SINKS + 1]

@@ -1,10 +1,5 @@
-"""The processor time of planning: what a dry run costs before any job starts.
-
-A project of the zoo's seven families over a corpus of many short documents is planned in a
-temporary folder. `requests` is Sinkscope's part: the configuration is read and checked, documents
-are hashed, and the request of every job is made. `dry run` is a whole `snakemake --dry-run`, the
-start of Python, the imports of Snakemake and its graph of jobs included.
-"""
+"""The processor time of planning: of Sinkscope's part, the configuration, the hashes of documents
+and the request of every job (`requests`), and of a whole `snakemake --dry-run`."""
 
 from __future__ import annotations
 
@@ -35,8 +30,7 @@ WORDS = range(50, 401)  # of a document
 
 
 def run_bench(out: Path, n_documents: int, per_job: int, n_rounds: int) -> None:
-    """Print the medians of some rounds, and write them as JSON. With the experiments of the shipped
-    configuration, and without any."""
+    """Print and keep the medians of some rounds, with the shipped experiments and without."""
     shipped = read_config(SHIPPED / "config" / "config.yaml")["experiments"]
     rows = []
     no_experiments: list[str] = []

@@ -1,4 +1,4 @@
-"""What the benchmarks share: rounds of alternating ways, each timed, and the printed table."""
+"""What the benchmarks share: ways to run a model, timed in alternating rounds, and the table."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ import resource
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
+
+from sinkscope.extract.constants import moved
+from sinkscope.extract.frame import Frame
+from sinkscope.extract.masks import Call, count_visible
+from sinkscope.extract.model import Loaded
+from sinkscope.extract.plan import Plan
+from sinkscope.extract.sums import Sums
+from sinkscope.rehearse.observe import wait
 
 Result = TypeVar("Result")
 
@@ -30,18 +39,12 @@ class Times:
 
 
 def timed(run: Callable[[], Any]) -> Times:
-    """Wall time, and processor time of all threads and of child processes that have ended. The GPU
-    is idle at the start and at the end."""
+    """Wall time, and processor time of all threads and ended child processes."""
     wait()
     cpu, started = cpu_seconds(), time.perf_counter()
     run()
     wait()
     return Times(time.perf_counter() - started, cpu_seconds() - cpu)
-
-
-def wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def cpu_seconds() -> float:
@@ -50,8 +53,7 @@ def cpu_seconds() -> float:
 
 
 def alternating(ways: Mapping[str, Callable[[], Result]], n_rounds: int) -> dict[str, list[Result]]:
-    """What each way returns in each round. The order of the ways alternates, so that none always
-    runs after the same one."""
+    """What each way returns in each round; none always runs after the same other one."""
     results: dict[str, list[Result]] = {way: [] for way in ways}
     for number in range(n_rounds):
         for way in list(ways)[:: 1 if number % 2 else -1]:
@@ -83,3 +85,47 @@ def print_table(
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+WAYS = ("forward", "sinkscope", "output_attentions")
+
+
+def passes(
+    loaded: Loaded, ids: Tensor, plan: Plan, observe: Callable[[], object]
+) -> dict[str, Callable[[], object]]:
+    """Each way as a function. observe: runs the model over the same ids, with all statistics."""
+    is_causal = loaded.family == "decoder"
+    options = {"use_cache": False} if is_causal else {}
+
+    def forward(attention: str = "sdpa", **more: Any) -> Any:
+        loaded.network.set_attn_implementation(attention)
+        with torch.inference_mode():
+            return loaded.network(input_ids=ids, **options, **more)
+
+    def sinkscope() -> None:
+        loaded.network.set_attn_implementation("sdpa")
+        observe()
+
+    def output_attentions() -> None:
+        output = forward("eager", output_attentions=True)
+        with torch.inference_mode():
+            reduce_full(output.attentions, plan, is_causal=is_causal)
+
+    return dict(zip(WAYS, (forward, sinkscope, output_attentions), strict=True))
+
+
+def reduce_full(attentions: Sequence[Tensor], plan: Plan, *, is_causal: bool) -> None:
+    """The reductions of full matrices. attentions: [batch, head, query, key] of every layer. No
+    sinks are found: that needs queries and keys, which are not among these."""
+    batch, n_heads, n_tokens, _ = attentions[0].shape
+    empty = attentions[0].new_empty(batch, n_heads, n_tokens, 1)
+    call = Call(empty, empty, empty, None, is_causal, 1.0)
+    plan = replace(plan, rule=None, sinks=torch.zeros_like(plan.real))
+    plan = moved(plan, empty.device)
+    visible = count_visible(call, plan.real, plan.window_rows())
+    frame = Frame(plan, visible, is_causal=is_causal)
+    for layer, matrix in enumerate(attentions):
+        sums = Sums(frame, call, layer)
+        p = matrix.float()
+        sums.add(0, p.clamp(min=torch.finfo(p.dtype).tiny).log_(), p)
+        sums.finish()

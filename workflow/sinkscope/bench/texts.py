@@ -13,11 +13,8 @@ from sinkscope.shipped import SHIPPED
 
 
 def make_documents(loaded: Loaded, n: int, lengths: range, seed: int = 0) -> list[Document]:
-    """n different documents. Their lengths in tokens, special tokens included, are in `lengths`.
-
-    The same arguments give the same texts. Each text is sentences in random order; the first one
-    lacks its beginning and the last one its end.
-    """
+    """n different documents of sentences in random order, cut at both ends. Their lengths in
+    tokens, special ones included, are in `lengths`. The same arguments give the same texts."""
     generator = random.Random(seed)
     sentences = shipped_sentences()
     n_special = n_tokens(loaded, "")

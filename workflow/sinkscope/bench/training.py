@@ -1,12 +1,5 @@
-"""The cost of observing in a training loop: the zoo's GPT-2, AdamW, on one device.
-
-Observed and plain steps alternate in one loop, so that other load of the machine affects both
-equally. A loop that observes one step in `every` takes
-
-    1 + (median observed step / median plain step - 1) / every
-
-times the time of a loop that observes none.
-"""
+"""The cost of observing in a training loop: the zoo's GPT-2, AdamW, on one device. Observing one
+step in `every` costs (median observed step / median plain step - 1) / every of the time."""
 
 from __future__ import annotations
 
@@ -28,10 +21,7 @@ WARM_UP = 2  # steps of each kind
 
 
 def run_bench(n_steps: int, every: int, n_threads: int) -> None:
-    """Print the medians of a plain and of an observed step, and the resulting time of a loop.
-
-    With several threads, times are the processor time of all threads, also while they wait.
-    """
+    """Print the medians of a plain and of an observed step, and the resulting time of a loop."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     where = torch.cuda.get_device_name() if device == "cuda" else f"cpu, threads: {n_threads}"
     print(f"zoo gpt2; forward, backward and AdamW; {where}; medians of {n_steps} steps")
@@ -69,8 +59,7 @@ def step_of(device: str, n_rows: int, n_tokens: int) -> Callable[[bool], None]:
 
 
 def measure(step: Callable[[bool], None], n_steps: int) -> tuple[float, float]:
-    """Median seconds of plain and of observed steps, which alternate: processor time on a CPU,
-    which others may share; wall time on a GPU."""
+    """Median seconds of plain and of observed steps: processor time, or wall time on a GPU."""
     ways = {"plain": partial(step, False), "observed": partial(step, True)}
     runs = {way: partial(timed, run) for way, run in ways.items()}
     rounds = alternating(runs, n_steps + WARM_UP)

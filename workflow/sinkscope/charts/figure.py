@@ -18,7 +18,7 @@ import vl_convert
 from sinkscope.charts.theme import CONFIG, DATA_NAME, SVG_FONT, data_source, rounded
 from sinkscope.files import sha256_of, write_json
 from sinkscope.findings.finding import Finding
-from sinkscope.spreadsheet import as_csv
+from sinkscope.tables.contract import as_csv
 
 PICTURES = ("svg", "png")
 

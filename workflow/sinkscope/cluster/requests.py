@@ -1,26 +1,23 @@
-"""The resources of a job for a scheduler: memory and minutes, from weights, texts and the attempt.
-
-The estimates are conservative. They load nothing, because the workflow computes them whenever it is
-read.
-"""
+"""The resources of a job for a scheduler: conservative estimates of memory and minutes, from
+weights, texts and the attempt. They are computed whenever the workflow is read, and load no
+weights."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
 import math
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+
 from sinkscope.config import ModelRow
 from sinkscope.declarations.registry import experiment
 from sinkscope.errors import SinkscopeError
+from sinkscope.extract.sources import files_of, installed, zoo_folder
 from sinkscope.grid import Grid
-from sinkscope.hub.lock import NAME, lock_path, read_lock, repository_of
+from sinkscope.hub.lock import lock_path, read_lock, repository_of
 from sinkscope.rehearse.needs import MARGIN, needs, operations
-from sinkscope.shipped import SHIPPED
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 CHARACTERS_PER_TOKEN = 3
@@ -62,7 +59,9 @@ class Requests:
         experiment reads whole documents, over these, or over those that it chooses of all."""
         declared = experiment(name)
         if declared.tokens is not None:
-            return attempt * self._experiment(model)[1]
+            n_passes = PASSES * min(self.raw["documents_per_job"], self._n_documents)
+            row, n_tokens = self.grid.config.model(model), self.raw["experiment_tokens"]
+            return attempt * self._asks(row, n_tokens, n_passes)[1]
         if declared.chooses:
             return attempt * self._whole(model, self._n_documents)[1]
         return self.minutes(model, attempt)
@@ -84,11 +83,6 @@ class Requests:
         row = self.grid.config.model(model)
         return self._asks(row, min(n_tokens, row.max_length or n_tokens), n_documents)
 
-    def _experiment(self, model: str) -> tuple[int, int]:
-        row = self.grid.config.model(model)
-        n_documents = min(self.raw["documents_per_job"], self._n_documents)
-        return self._asks(row, self.raw["experiment_tokens"], PASSES * n_documents)
-
     def _asks(self, row: ModelRow, n_tokens: int, n_documents: int) -> tuple[int, int]:
         """MB and minutes of a job. Layers and width are estimated from the number of parameters:
         the width is 100 times the number of layers, and a layer has 12 * width**2 parameters."""
@@ -109,10 +103,8 @@ def round_up(megabytes: float) -> int:
 
 
 def n_parameters(row: ModelRow, directory: Path) -> int | None:
-    """Upper estimate of the parameters of a row's model; None if its files are not here.
-
-    Missing or broken files are not an error here: the job that needs them reports them.
-    """
+    """Upper estimate of the parameters of a row's model; None if its files are not here or
+    broken."""
     repository = repository_of(row.model, row.source)
     if repository is not None:
         try:
@@ -120,39 +112,32 @@ def n_parameters(row: ModelRow, directory: Path) -> int | None:
         except SinkscopeError:
             return None
         return by_size(lock.files) if lock else None
-    files = [path for path in local_files(row.source, directory) if path.is_file()]
+    files = [path for path in local_files(row, directory) if path.is_file()]
     headers = [path for path in files if path.suffix == ".safetensors"]
     try:
         if headers:
             return sum(by_header(path) for path in headers)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, SafetensorError):
         return None
     return by_size({str(path): path.stat().st_size for path in files})
 
 
-def local_files(source: str, directory: Path) -> list[Path]:
+def local_files(row: ModelRow, directory: Path) -> list[Path]:
     """Files of a source that is not on the Hub."""
-    kind, _, name = source.partition(":")
-    if kind == "package":
-        try:
-            package = importlib.metadata.distribution(name)
-        except importlib.metadata.PackageNotFoundError:
-            return []
-        return [Path(str(package.locate_file(file))) for file in package.files or []]
-    if kind == "zoo" and not re.fullmatch(NAME, name):
+    kind, _, name = row.source.partition(":")
+    try:
+        if kind == "package":
+            return files_of(installed(row.model, name))
+        folder = zoo_folder(row.model, name) if kind == "zoo" else directory / name
+    except SinkscopeError:
         return []
-    folder = SHIPPED / "zoo" / name if kind == "zoo" else directory / name
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def by_header(path: Path) -> int:
-    """Count of numbers in a safetensors file; its first 8 bytes are the length of its header."""
-    with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(8), "little")
-        if length > path.stat().st_size:
-            raise ValueError(f"{path}: is not a safetensors file.")
-        header = json.loads(stream.read(length))
-    return sum(math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
+    """Count of numbers in a safetensors file; no weights are read."""
+    with safe_open(path, framework="numpy") as file:
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
 
 
 def by_size(sizes: Mapping[str, int]) -> int | None:

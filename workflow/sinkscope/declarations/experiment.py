@@ -19,8 +19,7 @@ ALL = "all"  # the single part of an experiment that is not split into shards
 
 @dataclass(frozen=True)
 class Setting:
-    """A key of the configuration. about: its description, a sentence. schema: JSON schema of its
-    values."""
+    """A key of the configuration. about: a sentence. schema: JSON schema of its values."""
 
     key: str
     default: Any

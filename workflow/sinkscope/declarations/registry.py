@@ -15,9 +15,8 @@ BUILT_IN = f"{STATISTICS}.attention"  # computed by `extract`
 
 @cache
 def experiments() -> dict[str, Experiment]:
-    """Experiments by name, the name of their package. Raises SinkscopeError for a package in
-    `experiments` that declares no experiment, and for tables, sections or settings of two
-    experiments that have the same name."""
+    """Experiments by name, that of their package. Raises SinkscopeError for a package that declares
+    none, and for equal names of tables, sections or settings of two experiments."""
     by_name: dict[str, Experiment] = {}
     for module in modules_in(PACKAGE):
         experiment = getattr(load(module), "EXPERIMENT", None)

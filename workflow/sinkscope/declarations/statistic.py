@@ -1,8 +1,5 @@
-"""The declaration of a statistic of the attention.
-
-A module in `sinkscope.statistics` has a tuple `STATISTICS` of these. The arrays of a cell, the
-columns of the tables `heads` and `sink_mass`, and the reference of all columns follow from them.
-"""
+"""The declaration of a statistic of the attention. A module in `sinkscope.statistics` has a tuple
+`STATISTICS` of these, from which arrays of cells, columns and their reference follow."""
 
 from __future__ import annotations
 
@@ -19,8 +16,7 @@ AXES = ("layer", "head", "query", "key", "key_set", "width", "cell")
 @dataclass(frozen=True)
 class Rows:
     """Some rows of the attention of one layer. attention: [batch, head, query, key]. start: key
-    index of the first of these queries. first: [batch] index of each document's key 0; keys before
-    it are padding."""
+    index of the first query. first: [batch] index of key 0; keys before it are padding."""
 
     attention: Tensor
     start: int

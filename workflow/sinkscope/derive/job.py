@@ -14,18 +14,14 @@ from sinkscope.discovery import load, modules_in
 from sinkscope.errors import SinkscopeError
 from sinkscope.shipped import SHIPPED
 from sinkscope.tables.contract import conform, write_tables
-from sinkscope.tables.parts import Parts
-from sinkscope.tables.read import read_tables
+from sinkscope.tables.read import Parts, read_tables
 from sinkscope.tables.table import Table
 
 
 def write_derived(
     name: str, folders: Sequence[Path], tables: Path, threshold: float | None
 ) -> None:
-    """Write the experiment's tables into the folder `tables`, which holds the atlas tables.
-
-    folders: one per part.
-    """
+    """Write the experiment's tables beside the atlas tables in `tables`. folders: one per part."""
     declared = experiment(name)
     parts, package = Parts(folders), f"sinkscope.experiments.{name}"
     if f"{package}.derive" in modules_in(package):
@@ -37,11 +33,8 @@ def write_derived(
 
 
 def write_recorded(name: str, folders: Mapping[str, Path], tables: Path) -> None:
-    """Write the tables of an experiment whose parts were recorded in training.
-
-    folders: folder of the checkpoint by the grid's name of the model. Raises SinkscopeError if a
-    file is not a valid record.
-    """
+    """Write the tables of an experiment whose parts were recorded in training. folders: of the
+    checkpoints, by model. Raises SinkscopeError if a file is not a valid record."""
     declared = experiment(name)
     frames = {
         one: pl.concat(

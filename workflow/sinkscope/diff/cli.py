@@ -42,7 +42,7 @@ def diff(
     from sinkscope.diff.job import diff_folders
 
     try:
-        differ = diff_folders(results_a, results_b, tolerance, print)
+        differ = diff_folders(results_a, results_b, tolerance)
     except SinkscopeError as error:
         print(sentences(error), file=sys.stderr)
         raise typer.Exit(2) from error

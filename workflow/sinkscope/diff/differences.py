@@ -44,8 +44,7 @@ class Differences:
         return bool(self.columns or self.n_rows or self.n_values)
 
     def changes(self, limit: int | None = None) -> Iterator[tuple[int, int, str]]:
-        """Row of `a`, row of `b` and column of each value that differs, in the order of `a`. limit:
-        the largest number of rows."""
+        """Rows of `a` and `b`, and column, of each value that differs. limit: number of rows."""
         if not self.n_values:
             return
         differ = self.values.select(pl.any_horizontal(pl.all())).to_series().arg_true()
@@ -75,14 +74,10 @@ def compare(
 ) -> Differences:
     """The differences of two tables. The order of their columns does not count.
 
-    key: columns that identify a row; the order of rows then does not count either. Rows are matched
-    by position without a key, or if a table lacks a key column or has it in another type.
-    tolerance: floats within it (|a - b| <= tolerance) are equal. NaN equals NaN, null equals null,
-    and -0.0 equals 0.0; NaN and null differ.
-
-    Every row that shares its key with others is matched too: equal rows first, then the others in
-    the order of their values.
-    """
+    key: columns that identify a row; without them, or if a table lacks one or has it in another
+    type, rows are matched by position. Rows that share their key are matched too: equal rows first,
+    then the others in the order of their values. tolerance: floats within it are equal. NaN equals
+    NaN, null equals null, and -0.0 equals 0.0; NaN and null differ."""
     common = [name for name in a.columns if b.schema.get(name) == a.schema[name]]
     columns = [
         (name, a.schema.get(name), b.schema.get(name))
@@ -121,8 +116,7 @@ def _distance(a: pl.Series, b: pl.Series) -> pl.Series:
 
 
 def _numbered(frame: pl.DataFrame, name: str) -> pl.DataFrame:
-    """`frame` with its columns renamed 0, 1, ... and its row numbers in the column `name`. The new
-    names cannot clash with `name`."""
+    """`frame` with columns renamed 0, 1, ... (no clash) and row numbers as `name`."""
     columns = {str(i): column for i, column in enumerate(frame)}
     return pl.DataFrame({**columns, name: pl.int_range(frame.height, eager=True)})
 

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
 from pathlib import Path
 
 import polars as pl
 
 from sinkscope.catalogue import all_tables
 from sinkscope.diff.differences import compare
-from sinkscope.diff.text import Total, summary, table_lines
+from sinkscope.diff.text import summary, table_lines, totals_of
 from sinkscope.errors import SinkscopeError
 from sinkscope.printable import printable
 
 SUBFOLDERS = ("results/tables", "tables", ".")  # below a run's folder, in results/, or the folder
 
 
-def diff_folders(a: Path, b: Path, tolerance: float, say: Callable[[str], None]) -> bool:
+def diff_folders(a: Path, b: Path, tolerance: float) -> bool:
     """Print every table that differs, and a summary; returns whether any table differs."""
     folder_a, folder_b = tables_folder(a), tables_folder(b)
     files_a, files_b = table_files(folder_a), table_files(folder_b)
-    say(printable(f"A: {folder_a}\nB: {folder_b}"))
-    total, known = Total(), all_tables()
+    print(printable(f"A: {folder_a}\nB: {folder_b}"))
+    total, known = Counter[str](), all_tables()
     for name in sorted(files_a | files_b):
         if name not in files_a or name not in files_b:
-            total.add_alone()
-            say(printable(f"{name}: only in {'A' if name in files_a else 'B'}"))
+            total.update(totals_of(None))
+            print(printable(f"{name}: only in {'A' if name in files_a else 'B'}"))
             continue
         key = known[name].sort if name in known else None
         differences = compare(
             read_table(files_a[name]), read_table(files_b[name]), key or (), tolerance
         )
-        total.add(differences)
+        total.update(totals_of(differences))
         for line in table_lines(name, differences, key):
-            say(line)
-    say(summary(total, tolerance))
-    return total.differ > 0
+            print(line)
+    print(summary(total, tolerance))
+    return total["differ"] > 0
 
 
 def tables_folder(folder: Path) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import polars as pl
 
@@ -14,50 +14,30 @@ from sinkscope.words import counted
 LINES = 10  # per table and kind of difference
 
 
-@dataclass
-class Total:
-    """Totals over all tables. differ: number of tables that differ. alone: number of tables that
-    only one folder has. rows, columns, values: number of differences of each kind."""
-
-    tables: int = 0
-    differ: int = 0
-    alone: int = 0
-    columns: int = 0
-    rows: int = 0
-    values: int = 0
-    compared: int = 0  # rows of A
-
-    def add(self, differences: Differences) -> None:
-        self.tables += 1
-        self.differ += bool(differences)
-        self.columns += len(differences.columns)
-        self.rows += differences.n_rows
-        self.values += differences.n_values
-        self.compared += differences.a.height
-
-    def add_alone(self) -> None:
-        self.tables += 1
-        self.differ += 1
-        self.alone += 1
+def totals_of(differences: Differences | None) -> dict[str, int]:
+    """What a table adds to the totals of each kind; None: a table that only one folder has."""
+    if differences is None:
+        return {"tables": 1, "differ": 1, "alone": 1}
+    totals = {"tables": 1, "differ": int(bool(differences)), "columns": len(differences.columns)}
+    totals |= {"rows": differences.n_rows, "values": differences.n_values}
+    return totals | {"compared": differences.a.height}  # rows of A
 
 
-def summary(total: Total, tolerance: float) -> str:
-    tables = counted(total.tables, "table")
-    if not total.differ:
+def summary(total: Counter[str], tolerance: float) -> str:
+    tables = counted(total["tables"], "table")
+    if not total["differ"]:
         within = f" within {tolerance!r}" if tolerance else ""
-        verb = "is" if total.tables == 1 else "are"
-        return f"{tables} {verb} equal{within} ({counted(total.compared, 'row')})."
-    parts = _counts(values=total.values, rows=total.rows, columns=total.columns)
-    if total.alone:
-        parts.append(f"{counted(total.alone, 'table')} in one folder only")
-    return f"{tables}, {total.differ:,} {_verb(total.differ)}: {', '.join(parts)}"
+        verb = "is" if total["tables"] == 1 else "are"
+        return f"{tables} {verb} equal{within} ({counted(total['compared'], 'row')})."
+    parts = _counts(values=total["values"], rows=total["rows"], columns=total["columns"])
+    if total["alone"]:
+        parts.append(f"{counted(total['alone'], 'table')} in one folder only")
+    verb = "differs" if total["differ"] == 1 else "differ"
+    return f"{tables}, {total['differ']:,} {verb}: {', '.join(parts)}"
 
 
 def table_lines(name: str, differences: Differences, key: Sequence[str] | None) -> Iterator[str]:
-    """Lines about one table; none if it is equal and needs no note.
-
-    key: the columns that identify a row; None if Sinkscope does not know the table.
-    """
+    """Lines about one table; none if it is equal. key: of its rows; None for an unknown table."""
     notes = list(_notes(differences, key))
     if not differences and not notes:
         return
@@ -126,7 +106,3 @@ def _more(n: int, noun: str) -> Iterator[str]:
 def _counts(**differences: int) -> list[str]:
     """The counts above 0 in words: `2 rows`."""
     return [counted(n, kind.removesuffix("s")) for kind, n in differences.items() if n]
-
-
-def _verb(n: int) -> str:
-    return "differs" if n == 1 else "differ"

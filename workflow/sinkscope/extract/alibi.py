@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import torch
 import torch.nn.functional as F
@@ -35,31 +36,28 @@ def by_key(network: torch.nn.Module, *, padded: bool) -> Iterator[Callable[[Call
     if padded or not is_falcon:
         yield lambda call: call
         return
-    originals = {name: getattr(module, name) for name in NAMES}
+    build = module.build_alibi_tensor
     biases: list[Tensor] = []
     matrices: list[Tensor] = []  # as the library made them
 
     def recorded(mask: Tensor, num_heads: int, dtype: torch.dtype) -> Tensor:
-        alibi = originals["build_alibi_tensor"](mask, num_heads, dtype=dtype)
+        alibi = build(mask, num_heads, dtype=dtype)
         matrices.append(alibi.view(mask.shape[0], num_heads, 1, mask.shape[1]))
         bias = alibi.view(mask.shape[0], num_heads, mask.shape[1])  # [batch, head, key]
         # As the library scales it, in the model's own type.
         biases.append(bias / math.sqrt(network.config.hidden_size // num_heads))  # type: ignore[union-attr, operator]
         return alibi
 
-    module.build_alibi_tensor = recorded
-    module.create_causal_mask = lambda *args, **options: None  # the attention is then causal
-
     def with_bias(call: Call) -> Call:
         if not biases:
             return call
         return call._replace(key_bias=biases[0], own=partial(with_matrix, call, matrices[0]))
 
-    try:
+    # Without a mask, the attention is causal.
+    replaced: dict[str, Any] = dict.fromkeys(NAMES, lambda *args, **options: None)
+    replaced["build_alibi_tensor"] = recorded
+    with mock.patch.multiple(module, **replaced):
         yield with_bias
-    finally:
-        for name, original in originals.items():
-            setattr(module, name, original)
 
 
 def with_matrix(call: Call, alibi: Tensor, key_head: int | None = None) -> Tensor:

@@ -15,15 +15,14 @@ from torch import Tensor
 from sinkscope.config import Settings
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError, error_class
-from sinkscope.extract.audit import Audit, Audited, generator, rows_drawn
+from sinkscope.extract.audit import Audit, generator, rows_drawn
 from sinkscope.extract.batches import Batch
 from sinkscope.extract.cell import Cell
-from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, plan_of
+from sinkscope.extract.cells import arrays_of, cell_of, checked_heads, codes_of, members_of, plan_of
 from sinkscope.extract.constants import constant
 from sinkscope.extract.encode import Encoded, encode, encode_all
 from sinkscope.extract.gates import gated_projections, gates_of
 from sinkscope.extract.graphs import Graphs
-from sinkscope.extract.members import codes_of, members_of
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import failed_pass, run_observed
@@ -65,17 +64,9 @@ class Analyser:
     workspace: Workspace
     graphs: Graphs = field(default_factory=Graphs)
 
-    @property
-    def on_one_device(self) -> bool:
-        return len({one.device for one in self.loaded.network.parameters()}) == 1
-
     @cached_property
     def gated_projections(self) -> list[torch.nn.Module]:
         return gated_projections(self.loaded.network, self.loaded.n_layers)
-
-    def encode(self, document: Document) -> Encoded:
-        """Raises SinkscopeError naming model and document."""
-        return encode(self.loaded, document.name, document.text, truncate=self.settings.truncate)
 
     def encode_all(self, documents: Sequence[Document]) -> list[Encoded | SinkscopeError]:
         """The tokens of each document, or the error if it cannot be encoded."""
@@ -84,7 +75,9 @@ class Analyser:
 
     def analyse(self, document: Document) -> Cell:
         """Raises SinkscopeError naming model and document."""
-        (cell,) = self.analyse_together(Batch([document], [self.encode(document)]))
+        options = {"truncate": self.settings.truncate}
+        encoded = encode(self.loaded, document.name, document.text, **options)
+        (cell,) = self.analyse_together(Batch([document], [encoded]))
         if isinstance(cell, SinkscopeError):
             raise cell
         return cell
@@ -95,12 +88,15 @@ class Analyser:
         observation, statistics, column, _ = self.run(batch)
         arrays = arrays_of(statistics, observation, column)[: len(batch.documents)]
         cells: list[Cell | SinkscopeError] = []
-        audited = observation.audited[: len(batch.documents)]
+        row, audited = self.loaded.row, observation.audited[: len(batch.documents)]
         for document, tokens, values, audit in zip(
             batch.documents, batch.encoded, arrays, audited, strict=True
         ):
             try:
-                cells.append(self.cell(document, tokens, values, observation, audit))
+                cell = cell_of(row.model, document.name, row.dtype, tokens, values, observation)
+                audit.check(row.model, document.name)
+                cell.meta["audit"] = audit.facts
+                cells.append(cell)
             except SinkscopeError as error:
                 cells.append(error)
         return cells
@@ -151,8 +147,7 @@ class Analyser:
         audited: Tensor,
     ) -> tuple[Observation, LayerStatistics]:
         """One forward pass and its stacked statistics. seed, audited: of its audit. If GPU memory
-        runs out on a single document, the pass is repeated with blocks of half the size, which
-        later documents keep."""
+        runs out on a single document, this pass and later ones use blocks of half the size."""
         while True:
             try:
                 return self.one_pass(plan, ids, attention_mask, seed, audited)
@@ -188,21 +183,6 @@ class Analyser:
             return observation, observation.stacked
         except RuntimeError as error:
             raise error_class(error)(failed_pass(self.loaded, ids.shape[1], error)) from error
-
-    def cell(
-        self,
-        document: Document,
-        encoded: Encoded,
-        arrays: dict[str, np.ndarray],
-        observation: Observation,
-        audited: Audited,
-    ) -> Cell:
-        """One document's part of a pass. Raises SinkscopeError if its audit fails."""
-        row = self.loaded.row
-        cell = cell_of(row.model, document.name, row.dtype, encoded, arrays, observation)
-        audited.check(row.model, document.name)
-        cell.meta["audit"] = audited.facts
-        return cell
 
     def heads(self) -> tuple[tuple[int, int], ...]:
         """(layer, head) of the single heads whose maps the settings ask for."""

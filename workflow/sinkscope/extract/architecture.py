@@ -41,7 +41,13 @@ def read_architecture(what: str, location: str | Path, **options: Any) -> Any:
     try:
         values, _ = PreTrainedConfig.get_config_dict(location, **options)
         if "model_type" in values:  # the library has a guess for old files without
-            check_known(what, str(values["model_type"]))
+            kind = str(values["model_type"])
+            if kind not in CONFIG_MAPPING:
+                raise ModelError(
+                    f"{what}: transformers {transformers.__version__} does not know the "
+                    f"architecture '{kind}', and code shipped with a model is never run; choose "
+                    "another model, or another version of transformers."
+                )
         config = AutoConfig.from_pretrained(location, trust_remote_code=False, **options)
     except ModelError:
         raise
@@ -56,24 +62,10 @@ def read_architecture(what: str, location: str | Path, **options: Any) -> Any:
     return config
 
 
-def check_known(what: str, kind: str) -> None:
-    """kind: model_type of a config.json. Raises ModelError if transformers does not have that model
-    type; code shipped with a model is never run."""
-    if kind not in CONFIG_MAPPING:
-        raise ModelError(
-            f"{what}: transformers {transformers.__version__} does not know the architecture "
-            f"'{kind}', and code shipped with a model is never run; choose another model, or "
-            "another version of transformers."
-        )
-
-
 def as_observed(config: Any, otherwise: str = "sdpa") -> None:
-    """Set how a model is run, in its configuration and in all nested ones.
-
-    A config.json may name an attention for the model or a part of it, which overrides the loader's
-    argument; a name such as `kernels-community/flash-attn` is code to download. otherwise: the
-    attention of parts that are not models themselves.
-    """
+    """Set how a model is run, in its configuration and in all nested ones: a config.json may name
+    an attention, such as code to download, which overrides what the loader is asked for. otherwise:
+    the attention of parts that are no models of their own."""
     attention = implementation(config) or otherwise
     for part in vars(config).values():
         if isinstance(part, PreTrainedConfig):
@@ -108,11 +100,16 @@ def check_observable(what: str, config: Any) -> None:
         size = getattr(text, name, 1) if says(text, name) else 1
         if size < 1:
             raise ModelError(f"{what}: {name} is {size} in its config.json; it must be at least 1.")
-    lacking = [name for name in SIZES if not says(text, name)]
+    check_sizes(what, config)
+
+
+def check_sizes(what: str, config: Any) -> None:
+    """Raises ModelError if the part that reads text lacks one of SIZES."""
+    lacking = [name for name in SIZES if not says(text_config(config), name)]
     if lacking:
         raise ModelError(
-            f"{what}: the configuration of '{kind}' has no {' or '.join(lacking)}, so that its "
-            "attention cannot be observed here; choose another model."
+            f"{what}: the configuration of '{config.model_type}' has no {' or '.join(lacking)}, "
+            "so that its attention cannot be observed here; choose another model."
         )
 
 
@@ -139,7 +136,7 @@ def implementation(config: Any) -> str | None:
         return None
     if supports_sdpa(config):
         return "sdpa"
-    source = source_of(network)
+    source = inspect.getsource(sys.modules[network.__module__])
     has_classes = re.search(r"^class \w*Attention", source, re.MULTILINE)
     has_softmax = has_classes and re.search(r"([sS]oftmax|logsumexp)\(", source)
     return "eager" if INTERFACE in source or has_softmax else None
@@ -150,16 +147,9 @@ def supports_sdpa(config: Any) -> bool:
     return bool(network_class(config)._supports_sdpa) and not has_cap
 
 
-def source_of(network: Any) -> str:
-    """The source of the library's module of a class."""
-    return inspect.getsource(sys.modules[network.__module__])
-
-
 def text_config(config: Any) -> Any:
-    """The configuration of the part that reads text; for most models the whole configuration.
-
-    Models of images and text (Gemma-3, LLaVA) have one per part.
-    """
+    """The configuration of the part that reads text: of images and text (Gemma-3, LLaVA) one of
+    several."""
     try:
         return config.get_text_config()
     except ValueError:  # of several parts that read text; SIZES are then missing
@@ -194,11 +184,9 @@ def attention_of(config: Any) -> str:
 
 
 def key_value_heads(config: Any) -> int:
-    """Number of heads that hold keys and values: fewer than query heads if these are grouped.
-
-    config: of the part that reads text. GPTBigCode and Falcon state one head as `multi_query`;
-    Falcon's newer architecture states a number although `multi_query` is set.
-    """
+    """Number of heads that hold keys and values. config: of the part that reads text. GPTBigCode
+    and Falcon state one head as `multi_query`, which Falcon's newer architecture sets beside a
+    number."""
     if getattr(config, "multi_query", False) and not getattr(
         config, "new_decoder_architecture", False
     ):
@@ -208,11 +196,8 @@ def key_value_heads(config: Any) -> int:
 
 
 def positions(network: Any) -> int | None:
-    """Longest input the model has positions for; None if it is not limited.
-
-    RoBERTa and similar models number positions from padding_idx + 1, so their table is longer than
-    their longest input.
-    """
+    """Longest input the model has positions for; None if it is not limited. RoBERTa and similar
+    models number positions from padding_idx + 1."""
     limit = getattr(text_config(network.config), "max_position_embeddings", None)
     if limit is None:
         return None

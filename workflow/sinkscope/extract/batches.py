@@ -97,18 +97,12 @@ def encoded_ahead(
     documents = iter(documents)
     with ThreadPoolExecutor(max_workers=1) as thread:
         waiting: deque[tuple[list[Document], Future[list[Encoded | SinkscopeError]]]] = deque()
-        while block := list(islice(documents, BLOCK)):
-            waiting.append((block, thread.submit(encode_all, block)))
-            if len(waiting) * BLOCK > AHEAD:
-                yield from outcomes(*waiting.popleft())
-        while waiting:
-            yield from outcomes(*waiting.popleft())
-
-
-def outcomes(
-    block: list[Document], future: Future[list[Encoded | SinkscopeError]]
-) -> Iterator[tuple[Document, Encoded | SinkscopeError]]:
-    return zip(block, future.result(), strict=True)
+        while (block := list(islice(documents, BLOCK))) or waiting:
+            if block:
+                waiting.append((block, thread.submit(encode_all, block)))
+            if not block or len(waiting) * BLOCK > AHEAD:
+                done, future = waiting.popleft()
+                yield from zip(done, future.result(), strict=True)
 
 
 def batches(

@@ -89,8 +89,7 @@ def digest(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def fingerprint_of(path: Path) -> str | None:
-    """Fingerprint of the finished cell at `path`; None if there is no cell, or if its arrays are
-    not those that its job wrote."""
+    """Fingerprint of the finished cell at `path`; None without one, or if it was changed."""
     if not path.is_file():
         return None
     try:

@@ -1,12 +1,9 @@
-"""From one observed forward pass to a cell per document.
-
-A batch may be padded on either side. A cell holds no padding: its positions count from the first
-token of its document.
-"""
+"""From one observed forward pass, whose batch may be padded on either side, to a cell per document
+without padding."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +19,7 @@ from sinkscope.extract.encode import Encoded
 from sinkscope.extract.masks import Visible
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.plan import Facts, LayerStatistics, Plan
+from sinkscope.keys import CODES, SPECIAL_CLASSES
 from sinkscope.words import spans
 
 MAPS = tuple(one.name for one in statistics() if "cell" in one.axes)  # [..., cell, cell]
@@ -48,34 +46,14 @@ def plan_of(
     )
 
 
-class LazyMaps(dict[str, np.ndarray]):
-    """The arrays of a document. Maps, most of the bytes, stay on the device until one of them is
-    read: a training loop may not need them."""
-
-    def __init__(self, arrays: Mapping[str, Any]) -> None:
-        super().__init__({name: array for name, array in arrays.items() if name not in MAPS})
-        self._on_device: dict[str, Tensor] = {k: arrays[k] for k in MAPS if k in arrays}
-
-    def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in self._on_device
-
-    def __missing__(self, name: str) -> np.ndarray:
-        self[name] = self._on_device.pop(name).cpu().numpy()
-        return self[name]
-
-
 def arrays_of(
-    layers: LayerStatistics,
-    observation: Observation,
-    column: Tensor | None,
-    *,
-    lazy_maps: bool = False,
+    layers: LayerStatistics, observation: Observation, column: Tensor | None
 ) -> list[dict[str, np.ndarray]]:
     """The arrays of each document, [layer, ...]. layers: stacked, [layer, batch, ...]. column: for
-    each of LISTED_SETS its column among those of the plan; None if the plan's sets are LISTED_SETS.
-    lazy_maps: as in LazyMaps."""
+    each of LISTED_SETS its column among those of the plan; None if they are the same."""
+    judged = is_judged(observation.plan, observation.counts("n_queries"))
     arrays: dict[str, Any] = {
-        one.name: array_of(one, layers, observation, column)
+        one.name: tensor_of(one, layers, observation, column, judged).cpu().numpy()
         for one in statistics()
         if one.name not in MAPS
     }
@@ -83,24 +61,11 @@ def arrays_of(
     rows = [{name: values[:, i] for name, values in arrays.items()} for i in range(n_documents)]
     if observation.plan.has_maps:
         # [layer, batch, cell, cell]; [batch, wanted head, cell, cell]
-        maps: list[Any] = [layers.map.half(), layers.head_maps.half()]
-        if not lazy_maps:
-            maps = [one.cpu().numpy() for one in maps]
+        maps = [one.half().cpu().numpy() for one in (layers.map, layers.head_maps)]
         for i, row in enumerate(rows):
             row |= {"map": maps[0][:, i], "head_map": maps[1][i]}
     of_real = observation.plan.real.cpu().numpy()
-    rows = [trimmed(row, real, observation.plan) for row, real in zip(rows, of_real, strict=True)]
-    return [LazyMaps(row) for row in rows] if lazy_maps else rows
-
-
-def array_of(
-    one: Statistic, layers: LayerStatistics, observation: Observation, column: Tensor | None
-) -> np.ndarray:
-    """[layer, batch, ...]: one statistic, all layers."""
-    if one.axes[-1] == "key_set":
-        judged = is_judged(observation.plan, observation.counts("n_queries"))
-        return tensor_of(one, layers, observation, column, judged).cpu().numpy()
-    return tensor_of(one, layers, observation, column).cpu().numpy()
+    return [trimmed(row, real, observation.plan) for row, real in zip(rows, of_real, strict=True)]
 
 
 def tensor_of(
@@ -108,10 +73,10 @@ def tensor_of(
     layers: LayerStatistics,
     observation: Observation,
     column: Tensor | None,
-    judged: Tensor | None = None,
+    judged: Tensor,
 ) -> Tensor:
-    """The same on its device. judged: [layer, batch] bool, see is_judged; of statistics of key sets
-    only."""
+    """[layer, batch, ...]: one statistic of all layers, on its device. judged: [layer, batch] bool,
+    of is_judged."""
     if one in observation.plan.added:
         assert layers.added is not None
         values = layers.added[..., observation.plan.added.index(one)]
@@ -122,7 +87,6 @@ def tensor_of(
     if one.axes[-1] == "key_set":  # KEY_SETS: the listed ones, and the sinks of each layer
         of_sinks = layers.sink_mass if one.name == "mass" else layers.strict_sink_mass
         assert of_sinks is not None
-        assert judged is not None
         of_sinks = of_sinks.masked_fill(~judged.to(of_sinks.device), torch.nan)
         if column is not None:
             values = values[..., column.to(values.device)]
@@ -131,18 +95,15 @@ def tensor_of(
 
 
 def is_judged(plan: Plan, n_queries: Tensor) -> Tensor:
-    """[..., batch] bool: whether any key of the document can be a sink by the rule. n_queries:
-    [..., batch, key]."""
+    """[..., batch] bool: whether any key can be a sink. n_queries: [..., batch, key]."""
     assert plan.rule is not None
     least = 1 if plan.rule.by == "state_cosine" else plan.rule.n_queries
     return (n_queries >= least).any(-1)
 
 
 def trimmed(arrays: dict[str, Any], real: np.ndarray, plan: Plan) -> dict[str, Any]:
-    """The arrays of one document without its padding. real: [token] bool.
-
-    A block-averaged map of a padded document would mix tokens and padding, so it is left out.
-    """
+    """The arrays of one document without its padding. real: [token] bool. A block-averaged map of a
+    padded document would mix tokens and padding: it is left out."""
     if not real.all():
         start, stop = np.flatnonzero(real)[[0, -1]] + (0, 1)
         if not plan.exact(len(real)):
@@ -219,10 +180,7 @@ def meta_of(
 def checked_heads(
     heads: Sequence[tuple[int, int]], model: str, n_layers: int, n_heads: int, where: str
 ) -> tuple[tuple[int, int], ...]:
-    """The (layer, head) pairs, sorted. where: names their source in errors.
-
-    Raises ModelError for a pair that the model does not have.
-    """
+    """The (layer, head) pairs, sorted. Raises ModelError for others. where: their source."""
     for layer, head in heads:
         if not (0 <= layer < n_layers and 0 <= head < n_heads):
             raise ModelError(
@@ -230,3 +188,30 @@ def checked_heads(
                 f"and heads 0 to {n_heads - 1}; correct it."
             )
     return tuple(sorted(set(heads)))
+
+
+def codes_of(encoded: Sequence[Encoded], real: Tensor | None = None) -> Tensor:
+    """[document, token] int8, the number of each token's class, that of CODES or one more without a
+    class; -1 at padding. real: [document, token] bool, False at padding; None: all of one
+    length."""
+    starts = [0] * len(encoded) if real is None else real.int().argmax(1).tolist()
+    n_tokens = len(encoded[0].ids) if real is None else real.shape[1]
+    codes = np.full((len(encoded), n_tokens), -1, dtype=np.int8)
+    for start, one, row in zip(starts, encoded, codes, strict=True):
+        row[start : start + len(one.classes)] = [
+            CODES.get(name, len(CODES)) for name in one.classes
+        ]
+    return torch.from_numpy(codes)
+
+
+def members_of(codes: Tensor) -> Tensor:
+    """[document, token, key_set] bool: the LISTED_SETS of each token. codes: of codes_of."""
+    of_class = torch.stack([codes == code for code in CODES.values()], 2)
+    rank = (codes >= 0).cumsum(1) * (codes >= 0)  # 1 for the first token, 0 for padding
+    first, first_four = rank == 1, (rank > 0) & (rank <= 4)
+    special = torch.stack([codes == CODES[name] for name in SPECIAL_CLASSES]).any(0)
+    terminator = codes == CODES["terminator"]
+    first_terminator = terminator & (terminator.cumsum(1) == 1)
+    listed_sinks = (first | special | first_terminator) & (codes != CODES["mask"])
+    others = torch.stack([first, first_four, special, first_terminator, listed_sinks], 2)
+    return torch.cat([others[..., :2], of_class, others[..., 2:]], 2)

@@ -1,4 +1,4 @@
-"""Small tensors that the processor computes and the device reads: addresses, lists of tiles.
+"""Tensors on their device, such as small ones that the processor computes: addresses, tiles.
 
 A pass that is captured as a CUDA graph must not copy them: a replay would copy from memory that may
 have changed. Within `later`, they are only allocated on the device, and filled once the capture is
@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import fields, replace
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+from sinkscope.extract.masks import Visible
+from sinkscope.extract.plan import LayerStatistics, Plan
 
 # Copies of so few bytes travel with the command itself. Larger ones from memory that is not pinned
 # would wait for all earlier work of the GPU.
@@ -77,18 +81,35 @@ def constant(values: Tensor, device: torch.device) -> Tensor:
     return values.to(device, non_blocking=True)
 
 
-def kept(maxsize: int) -> Callable[[Function], Function]:
-    """lru_cache for functions that return constants. A capture has separate entries: an evicted
-    constant's memory could be reused while the graph still reads it."""
+def kept(function: Function) -> Function:
+    """lru_cache for functions that return constants. Those of a capture are its own: others may
+    leave the cache, and their memory would be used again while the graph still reads it."""
+    cached = lru_cache(maxsize=64)(function)
 
-    def decorate(function: Function) -> Function:
-        cached = lru_cache(maxsize)(function)
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        return (cached if _thread.later is None else function)(*args, **options)
 
-        @wraps(function)
-        def call(*args: Any, **options: Any) -> Any:
-            chosen = cached if _thread.later is None else function
-            return chosen(*args, **options)
+    return call  # type: ignore[return-value]
 
-        return call  # type: ignore[return-value]
 
-    return decorate
+Record = TypeVar("Record", Plan, LayerStatistics, Visible)
+
+
+def moved(record: Record, device: torch.device) -> Record:
+    """The same record with all of its tensors on `device`; tensors already there are shared."""
+    if all(
+        not isinstance(value, Tensor) or value.device == device
+        for value in (getattr(record, field.name) for field in fields(record))
+    ):
+        return record
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    there: dict[str, Any] = {
+        name: constant(value, device) for name, value in values.items() if isinstance(value, Tensor)
+    }
+    return replace(record, **there)
+
+
+def on_device(device: torch.device) -> AbstractContextManager[Any]:
+    """Makes the device current: Triton launches kernels on the current device."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()

@@ -1,7 +1,5 @@
-"""Weights in other formats (GGUF, ONNX), converted to safetensors once and cached per user.
-
-Reading GGUF dequantises every tensor (tens of seconds), and transformers cannot load ONNX. Loading
-the converted safetensors takes a second.
+"""Weights in other formats (GGUF, ONNX), converted to safetensors once and cached per user: GGUF
+takes tens of seconds to dequantise, and transformers cannot load ONNX.
 """
 
 from __future__ import annotations
@@ -36,16 +34,26 @@ def reader_of(path: Path) -> tuple[Reader, tuple[Path, ...]]:
         from sinkscope.extract.onnx_distilbert import read_onnx
 
         return read_onnx, (path.with_name(TOKENIZER),)
-    from sinkscope.extract.gguf import read_gguf
-
     return read_gguf, ()
 
 
-def cache_folder() -> Path:
-    """SINKSCOPE_CACHE, or the platform's usual place below the home directory.
+def read_gguf(model: str, path: Path) -> tuple[Any, Any]:
+    """The network (float32, dequantised exactly) and the tokenizer. Raises like the library."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    Raises SinkscopeError if the user has no home directory.
-    """
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+    loaded = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name)
+    config = loaded.config
+    # A plain model of the same class: the loaded one counts as quantised, and cannot be saved.
+    del config.quantization_config
+    plain = type(loaded)(config)
+    plain.load_state_dict(loaded.state_dict())
+    return plain, tokenizer
+
+
+def cache_folder() -> Path:
+    """SINKSCOPE_CACHE, or the platform's usual place. Raises SinkscopeError without a home
+    directory."""
     if folder := os.environ.get("SINKSCOPE_CACHE"):
         return Path(folder)
     try:
@@ -57,12 +65,9 @@ def cache_folder() -> Path:
 
 
 def as_safetensors(model: str, weights: Weights) -> Weights:
-    """The same weights, dequantised exactly (float32), as a folder with a tokenizer. Weights that
-    need no conversion are returned unchanged.
-
-    A damaged folder is converted again. Raises SinkscopeError if the cache cannot be written or
-    ONNX weights cannot be converted, and what the library raises for GGUF that it cannot read.
-    """
+    """The same weights, dequantised exactly (float32), as a folder with a tokenizer; a damaged
+    folder is made again. Raises SinkscopeError if the cache cannot be written or ONNX weights
+    cannot be converted, and what the library raises for GGUF that it cannot read."""
     if weights.convert is None:
         return weights
     source = Path(weights.location) / weights.convert
@@ -113,8 +118,7 @@ def cache_errors(model: str, folder: Path) -> Iterator[None]:
 
 
 def _convert(model: str, source: Path, read: Reader, folder: Path) -> None:
-    """Runs under the lock of `folder`, so that unfinished folders of other processes can be
-    deleted."""
+    """Runs under the lock of `folder`: unfinished folders of other processes can be deleted."""
     for leftover in folder.parent.glob(f".{glob.escape(folder.name)}.*{PART}"):
         shutil.rmtree(leftover, ignore_errors=True)
     network, tokenizer = read(model, source)

@@ -1,9 +1,8 @@
 """Edits of attention before it is computed, such as forbidding keys.
 
-An edit is a function of the index of a Call in the pass, from 0, and the Call; it returns another
-Call. `Edited` applies it before attention is computed, so that statistics, outputs and later layers
-follow from the changed call. In models with layers without attention, the index is not the layer's
-number.
+An edit is a function of the index of a Call in the pass, from 0 (in models with layers without
+attention, not the layer's number), and the Call; it returns another Call, from which statistics,
+outputs and later layers follow.
 """
 
 from __future__ import annotations
@@ -33,11 +32,8 @@ class Edited:
 
 
 def restricted(call: Call, allowed: Tensor) -> Call:
-    """The call restricted to the allowed keys; its mask and bias still apply.
-
-    allowed: bool, broadcastable to [batch, head, query, key], with four dimensions. Keys without a
-    token stay.
-    """
+    """The call restricted to the allowed keys; keys without a token stay. allowed: bool,
+    broadcastable to [batch, head, query, key], with four dimensions."""
     mask = call.mask
     if call.n_extra:
         allowed = F.pad(allowed, (0, call.n_extra), value=True)
@@ -74,8 +70,7 @@ def logits_of(call: Call) -> Tensor:
 
 
 def normalised(call: Call, logits: Tensor) -> Tensor:
-    """The attention of a call if these are its logits. Attention that depends on how many keys a
-    query sees counts those of the call."""
+    """The attention of a call if these are its logits; keys are counted as the call shows them."""
     if call.sink is not None:
         return with_sink(logits, call.sink.float())
     if call.attention == "softmax":

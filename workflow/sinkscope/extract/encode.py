@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from sinkscope.errors import ModelError, SinkscopeError
-from sinkscope.extract.align import align
 from sinkscope.extract.in_place import in_place
 from sinkscope.extract.model import Loaded
-from sinkscope.extract.pieces import pieces_of
+from sinkscope.extract.pieces import align, pieces_of
 from sinkscope.extract.sentences import sentence_ends
 from sinkscope.extract.tokenizer import check_text
 from sinkscope.keys import CODES, KEY_CLASSES, SPECIAL_CLASSES
@@ -24,11 +23,8 @@ CLASS_NAMES = np.array(KEY_CLASSES, dtype=object)
 @dataclass(frozen=True)
 class Encoded:
     """One document as a model reads it; ids, tokens, classes and gaps have one entry per token.
-
-    n_tokens_full: length before truncation. gaps: the characters of the text, most often a space,
-    that lie between a token and the one before it and belong to neither; None where they are
-    unknown.
-    """
+    n_tokens_full: length before truncation. gaps: characters, most often a space, between a token
+    and the one before it; None where they are unknown."""
 
     ids: list[int]
     tokens: list[str]
@@ -57,11 +53,8 @@ def encode(loaded: Loaded, document: str, text: str, *, truncate: bool) -> Encod
 def encode_all(
     loaded: Loaded, documents: Sequence[tuple[str, str]], *, truncate: bool
 ) -> list[Encoded | SinkscopeError]:
-    """Tokenize documents (name, text) together; instead of raising an error, returns it in the
-    place of its document.
-
-    The tokenizers library reads them in threads that run beside Python's.
-    """
+    """Tokenize documents (name, text) together, in threads of the tokenizers library; an error is
+    returned in the place of its document."""
     mask = loaded.tokenizer.mask_token if loaded.family == "encoder" else None
     texts = [f"{text} {mask}" if mask else text for _, text in documents]
     special_ids = special_ids_of(loaded.tokenizer)
@@ -90,7 +83,9 @@ def _whole(
     """A document before truncation. full_text: with the mask token. spans: [token, 2]."""
     tokenizer, model = loaded.tokenizer, loaded.row.model
     if loaded.row.add_special_tokens == "true":
-        ids, spans = with_bos(tokenizer, ids, spans)
+        bos, cls = tokenizer.bos_token_id, tokenizer.cls_token_id
+        if bos is not None and ids[:1] not in ([bos], [cls]):
+            ids, spans = [bos, *ids], np.pad(spans, ((1, 0), (0, 0)))
     of_ids = np.array(ids, dtype=np.int64)
     check_text(model, document, text, of_ids, spans, tokenizer, loaded.n_ids)
     # Of the text alone: the mask token after the last full stop must not change what it ends.
@@ -141,8 +136,7 @@ def shown(tokenizer: Any, token_id: int) -> str:
 def tokenized(
     loaded: Loaded, texts: Sequence[str]
 ) -> list[tuple[list[int], list[tuple[int, int]] | None]]:
-    """Of each text the ids, with the special tokens that the tokenizer adds, and their offsets;
-    None for a tokenizer in Python."""
+    """Of each text the ids, special ones included, and offsets; None for a tokenizer in Python."""
     tokenizer, special = loaded.tokenizer, loaded.row.add_special_tokens != "false"
     if not tokenizer.is_fast:
         return [(tokenizer(text, add_special_tokens=special)["input_ids"], None) for text in texts]
@@ -159,10 +153,8 @@ def tokenized(
 def spans_of(
     loaded: Loaded, ids: list[int], offsets: list[tuple[int, int]] | None, text: str
 ) -> np.ndarray:
-    """[token, 2]: the span of each token in the text; 0, 0 for a token without a place there.
-
-    Raises ModelError for a tokenizer in Python that cuts characters into bytes.
-    """
+    """[token, 2]: the span of each token in the text; 0, 0 without a place there. Raises ModelError
+    for a tokenizer in Python that cuts characters into bytes."""
     if offsets is not None:
         return span_array(offsets)
     tokenizer = loaded.tokenizer
@@ -186,17 +178,8 @@ def span_array(spans: Sequence[tuple[int, int]]) -> np.ndarray:
     return np.fromiter(chain.from_iterable(spans), np.int64, 2 * len(spans)).reshape(-1, 2)
 
 
-def with_bos(tokenizer: Any, ids: list[int], spans: np.ndarray) -> tuple[list[int], np.ndarray]:
-    """With the BOS token in front, unless it, or [CLS], is there."""
-    bos, cls = tokenizer.bos_token_id, tokenizer.cls_token_id
-    if bos is None or ids[:1] in ([bos], [cls]):
-        return ids, spans
-    return [bos, *ids], np.pad(spans, ((1, 0), (0, 0)))
-
-
 def _fitting(loaded: Loaded, document: str, whole: Encoded, *, truncate: bool) -> Encoded:
-    """The tokens that fit into the model: all, or all except the end of the text. An encoder keeps
-    the special tokens after the text."""
+    """The tokens that fit into the model: all, or all except the end of the text."""
     full, limit, model = len(whole.ids), loaded.max_length, loaded.row.model
     if limit is None or full <= limit:
         return whole

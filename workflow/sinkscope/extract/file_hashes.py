@@ -1,17 +1,14 @@
-"""Hashes of the files that models are loaded from, computed once and cached.
-
-A large file is identified by its path, size and time: while these are unchanged, it is not read
-again. The cache is below results/, and only jobs write it.
+"""Hashes of the files that models are loaded from. Those of large files are cached below results/,
+by path, size and time; only jobs write the cache.
 """
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from types import TracebackType
 
 from sinkscope.errors import SinkscopeError
-from sinkscope.files import noted, read_json, sha256_of, write_json
+from sinkscope.files import noted, read_object, sha256_of, write_json
 
 # Endings of the files that a model is loaded from.
 LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".gguf", ".onnx")
@@ -19,35 +16,12 @@ LARGE = 2**20  # least size in bytes of a file whose hash is cached
 
 
 class FileHashes:
-    """Hashes cached in the folder of a run. On exit new hashes are added to the cache, if
-    `remember` is set."""
+    """Hashes cached in the folder of a run. remember: add new ones to the cache."""
 
     def __init__(self, directory: Path, *, remember: bool) -> None:
         self._path = directory / "results" / "weights.json"
         self._remember = remember and self._path.parent.is_dir()
-        self._known = self._read()
-        self._new: dict[str, list[int | str]] = {}
-
-    def __enter__(self) -> FileHashes:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._remember and self._new:
-            with noted():  # the cache is not a result of the running job
-                # Hashes that another job has written meanwhile are kept.
-                write_json(self._path, dict(sorted((self._read() | self._new).items())))
-
-    def _read(self) -> dict[str, list[int | str]]:
-        try:
-            content = read_json(self._path)
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
+        self._known = read_object(self._path)
 
     def of_file(self, path: Path) -> str:
         """SHA-256 of a file. Raises SinkscopeError if the file cannot be read."""
@@ -62,8 +36,11 @@ class FileHashes:
             raise SinkscopeError(
                 f"{path}: cannot be read ({error.strerror}); check its permissions."
             ) from error
-        if status.st_size >= LARGE:
-            self._new[str(path)] = [*now, digest]
+        if self._remember and status.st_size >= LARGE:
+            with noted():  # the cache is not a result of the running job
+                # Hashes that another job has written meanwhile are kept.
+                known_now = read_object(self._path) | {str(path): [*now, digest]}
+                write_json(self._path, dict(sorted(known_now.items())))
         return digest
 
     def of_folder(self, folder: Path) -> str:

@@ -77,11 +77,9 @@ def make_cells(
     n_mapped: int,
     advance: Callable[[], None],
 ) -> Outcomes:
-    """Write the cell of each document below `results`; those that are finished are kept.
-
-    n_mapped: number of documents, the first ones, whose cells hold maps. advance: called
-    once per document. Raises ModelError if no document can be analysed.
-    """
+    """Write the cell of each document below `results`; those that are finished are kept. n_mapped:
+    how many, the first, hold maps. advance: called per document. Raises ModelError like the
+    analyser."""
     loaded, outcomes = analyser.loaded, Outcomes()
     mapped = {document.name for document in documents[:n_mapped]}
     hashes = fingerprints(loaded, analyser.settings, documents, code, mapped)
@@ -116,8 +114,7 @@ def make_cells(
 def batches_of(
     analyser: Analyser, documents: Sequence[Document], mapped: Container[str], *, summaries: bool
 ) -> Iterator[Batch]:
-    """On a processor, a full cell does not depend on whether it holds maps: each document goes
-    alone."""
+    """On a processor, a full cell must not depend on holding maps: each document goes alone."""
     loaded, shapes = analyser.loaded, None
     on_gpu = loaded.device.type == "cuda"
     if on_gpu:

@@ -14,14 +14,15 @@ import torch
 from torch import Tensor
 from torch.nn.attention import SDPBackend
 
-from sinkscope.extract.devices import on_device
+from sinkscope.extract.constants import on_device
+from sinkscope.extract.frame import block_weights
 from sinkscope.extract.kernels.arguments import TYPES
 from sinkscope.extract.kernels.forward import forward
 from sinkscope.extract.kernels.inputs import Inputs
 from sinkscope.extract.kernels.launch import launch
+from sinkscope.extract.kernels.states import reduce_state
 from sinkscope.extract.masks import HIDDEN, Call, Visible, hide
 from sinkscope.extract.plan import LayerStatistics, Plan
-from sinkscope.extract.reductions import block_weights
 from sinkscope.extract.states import LayerState
 
 # Bytes of queries and keys that may wait for their statistics.
@@ -71,6 +72,8 @@ def kind_of(call: Call) -> Kind:
 
 class Fused:
     """Computes the outputs of one forward pass; `finish` returns the statistics of its layers."""
+
+    reduce_state = staticmethod(reduce_state)
 
     def __init__(self, plan: Plan, share: float = 1.0) -> None:
         self.plan = plan

@@ -1,9 +1,5 @@
-"""Gates on the output of attention: a factor between 0 and 1 that can silence a head.
-
-Gated attention (Qiu et al. 2025; Qwen3-Next) multiplies each head's output by a gate before the
-output projection. The gate is measured as the ratio of the two, the factor along the head's output,
-however it is computed: one number per head or one per dimension.
-"""
+"""Gates on the output of attention: factors from 0 to 1, per head or dimension (Qiu et al. 2025;
+Qwen3-Next), that can silence a head. Measured as the ratio of the output after and before."""
 
 from __future__ import annotations
 
@@ -23,8 +19,7 @@ PROJECTIONS = ("o_proj", "c_proj", "out_proj", "dense")  # names of the output p
 
 
 class Gates:
-    """The gates of one forward pass. real: [batch, token] bool. of_layer: [batch, head], mean over
-    queries, of the layers with a gate."""
+    """Gates of one pass. real: [batch, token] bool. of_layer: [batch, head], mean over queries."""
 
     def __init__(self, real: Tensor) -> None:
         self.real, self.of_layer = real, dict[int, Tensor]()
@@ -62,8 +57,7 @@ def gated_projections(network: torch.nn.Module, n_layers: int) -> list[torch.nn.
 
 @contextmanager
 def gates_of(projections: Sequence[torch.nn.Module], real: Tensor) -> Iterator[Gates | None]:
-    """The gates of the passes in this thread within the block; None without a gate. projections:
-    returned by gated_projections."""
+    """The gates of this thread's passes; None without. projections: of gated_projections."""
     if not projections:
         yield None
         return

@@ -1,10 +1,8 @@
 """Exclusive GPUs for each job on a host.
 
-Neither a shell nor Snakemake assigns GPUs to jobs that start together: all would take the first. A
-job whose device is `cuda` therefore takes GPUs that no other job holds, and holds them by a lock on
-a file until the process ends. If a scheduler or the user makes only some GPUs visible
-(CUDA_VISIBLE_DEVICES), it takes them from these. A job whose device is `cuda:0` uses that GPU, and
-shares it with other jobs.
+Neither a shell nor Snakemake assigns GPUs to jobs that start together. A job whose device is `cuda`
+therefore takes GPUs that no other job holds, of those in CUDA_VISIBLE_DEVICES if that is set, and
+holds them by a lock on a file until the process ends. A job whose device is `cuda:0` shares it.
 """
 
 from __future__ import annotations
@@ -44,7 +42,7 @@ def share_kernels(row: ModelRow, directory: Path) -> None:
 
 
 @contextmanager
-def own_gpus(row: ModelRow) -> Iterator[None]:
+def exclusive_gpus(row: ModelRow) -> Iterator[None]:
     """Within the block, CUDA (if it was not used before) sees only exclusive GPUs, as many as the
     row's n_gpus. Waits for them. Does nothing if the host has too few GPUs or no nvidia-smi:
     loading the model reports that."""
@@ -103,8 +101,7 @@ def claimed(candidates: Sequence[str], n: int, who: str) -> Iterator[list[str]]:
 
 @contextmanager
 def _lock(name: str) -> Iterator[bool]:
-    """Whether this process now holds the GPU of that name. The system releases the lock with the
-    process."""
+    """Whether this process now holds the GPU; the system releases the lock with the process."""
     path = Path(tempfile.gettempdir()) / f"sinkscope-{name.replace('/', '-')}.lock"
     # Opened for reading only, which is enough for a lock, also on another user's file. Links are
     # not followed.

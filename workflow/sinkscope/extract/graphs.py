@@ -1,10 +1,7 @@
 """Passes as CUDA graphs: a GPU replays launches without the processor.
 
-With short texts, launching a pass takes longer than running it. All padded passes of one shape
-launch the same kernels, so that after AFTER of them, one is captured, together with its statistics,
-and the others are replayed. A graph is used only if it gives the same bytes as the launched pass
-over the same documents: results do not depend on which passes are replayed.
-"""
+After AFTER passes of one shape, one is captured, and the others are replayed if the graph gives the
+same bytes as the launched pass: results do not depend on which passes are replayed."""
 
 from __future__ import annotations
 
@@ -12,16 +9,16 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
+from unittest import mock
 
 import torch
 from torch import Tensor
 from transformers import masking_utils
 
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.constants import Later, later
-from sinkscope.extract.devices import on_device
+from sinkscope.extract.constants import Later, later, on_device
 
 AFTER = 2  # passes of a shape; capturing one takes as long as a few replays save
 
@@ -139,17 +136,9 @@ def capturing(graph: torch.cuda.CUDAGraph, pool: Any, stream: torch.cuda.Stream)
     before.wait_stream(stream)
 
 
-@contextmanager
-def masks_left_out() -> Iterator[None]:
+def masks_left_out() -> AbstractContextManager[Any]:
     """For a decoder's pass without a mask: while it is captured, the library would build the masks
     that it leaves out of a launched pass, since it cannot read whether they hide anything."""
-    originals = {
-        name: getattr(masking_utils, name) for name in READERS if hasattr(masking_utils, name)
-    }
-    for name in originals:
-        setattr(masking_utils, name, lambda *_: None)
-    try:
-        yield
-    finally:
-        for name, original in originals.items():
-            setattr(masking_utils, name, original)
+    names = [name for name in READERS if hasattr(masking_utils, name)]
+    replaced: dict[str, Any] = dict.fromkeys(names, lambda *_: None)
+    return mock.patch.multiple(masking_utils, **replaced)

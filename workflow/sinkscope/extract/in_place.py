@@ -34,8 +34,7 @@ ENTRY = np.dtype(
 
 
 class Entries:
-    """The vocabulary of a tokenizer as an array, read as needed: entries[ids] has one ENTRY per
-    id."""
+    """The vocabulary of a tokenizer, read as needed: entries[ids] has one ENTRY per id."""
 
     def __init__(self, pieces: Pieces) -> None:
         self._pieces = pieces
@@ -54,9 +53,7 @@ class Entries:
         return rows[ids]
 
 
-@functools.lru_cache(maxsize=2)
-def entries_of(pieces: Pieces) -> Entries:
-    return Entries(pieces)
+entries_of = functools.lru_cache(maxsize=2)(Entries)
 
 
 def _entry(piece: Piece) -> tuple[Any, ...]:
@@ -69,12 +66,10 @@ def _entry(piece: Piece) -> tuple[Any, ...]:
 def in_place(
     tokenizer: Any, ids: np.ndarray, spans: np.ndarray, text: str, ends: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How each token is shown, and its code: the position in KEY_CLASSES of the class of its text.
-
-    ids: [token]. spans: [token, 2], start and stop in the text; equal if a token has no place
-    there. ends: positions of the marks that end a sentence, ascending. Returns [token] objects and
-    [token] int8.
-    """
+    """How each token is shown, [token] objects, and its code, [token] int8: the position in
+    KEY_CLASSES of the class of its text. ids: [token]. spans: [token, 2], start and stop in the
+    text, equal without a place there. ends: ascending positions of the marks that end a
+    sentence."""
     pieces = pieces_of(tokenizer)
     entries = entries_of(pieces)[ids]
     starts, stops = spans.T
@@ -96,12 +91,9 @@ def in_place(
 def completed(
     pieces: Sequence[Piece], spans: Sequence[Sequence[int]], text: str
 ) -> Iterator[tuple[str, str, tuple[int, int]]]:
-    """The characters that each piece stands for, how it is shown, and the span of its characters.
-
-    A part of a character stands for the whole character, and is shown as `河[1/3]`; a modifier (an
-    accent, a joiner of emoji) stands for itself and the character that it modifies. pieces: those
-    of a text that are parts of characters or modifiers.
-    """
+    """The characters that each piece stands for, how it is shown, and the span of its characters. A
+    part of a character stands for all of it, and is shown as `河[1/3]`; a modifier (an accent, a
+    joiner of emoji) for itself and what it modifies. pieces: only parts and modifiers."""
     covered = [
         range(start + piece.spaces * (text[start] == " "), stop) if piece.is_part else range(0)
         for piece, (start, stop) in zip(pieces, spans, strict=True)

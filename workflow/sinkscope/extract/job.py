@@ -6,9 +6,8 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +17,16 @@ from sinkscope.config import ModelRow, Settings
 from sinkscope.documents import Document
 from sinkscope.errors import DocumentsError, PassingError, SinkscopeError, about
 from sinkscope.extract.analyse import Analyser
-from sinkscope.extract.cell import cell_path, parts_folder
-from sinkscope.extract.full import (
-    Kept,
-    Outcomes,
-    batches_of,
-    hash_of_job,
-    make_cells,
-    versions,
-)
-from sinkscope.extract.gpus import own_gpus
+from sinkscope.extract.cell import cell_path
+from sinkscope.extract.full import Kept, make_cells, versions
+from sinkscope.extract.gpus import exclusive_gpus
 from sinkscope.extract.model import Loaded, load_model, threads
-from sinkscope.extract.parts import make_parts
+from sinkscope.extract.parts import Summaries, make_parts
 from sinkscope.extract.progress import progress
 from sinkscope.extract.streaming import Workspace
 from sinkscope.files import leftovers, remove
 
 PROMPT = 5e-4  # seconds
-
-
-@dataclass(frozen=True)
-class Summaries:
-    """How documents without maps are kept: as summaries in parts. shard: names the parts' folder.
-    tie_tolerance: the setting, which the counts of near ties in a summary depend on."""
-
-    shard: str
-    tie_tolerance: float
 
 
 def run_job(
@@ -68,7 +51,7 @@ def run_job(
     folder = cell_path(directory / "results", row.model, "any").parent
     for leftover in leftovers(folder, [f"{document.name}.safetensors" for document in documents]):
         remove(leftover)
-    with threads(settings.threads), own_gpus(row):
+    with threads(settings.threads), exclusive_gpus(row):
         loaded = load_model(row, directory)
         if loaded.network.config.is_encoder_decoder:
             print(f"{row.model}: {loaded.architecture}", file=sys.stderr)
@@ -96,8 +79,7 @@ def run_loaded(
     n_mapped: int,
     summaries: Summaries | None = None,
 ) -> dict[str, Any]:
-    """Make the cells of run_job with a model that is loaded. Returns the manifest's `cells` and
-    `missing`. Raises like run_job."""
+    """run_job with a model that is loaded. Returns the manifest's `cells` and `missing`."""
     analyser = Analyser(loaded, settings, Workspace(loaded.device))
     results, n_cells = directory / "results", len(documents) if summaries is None else n_mapped
     with (
@@ -106,9 +88,7 @@ def run_loaded(
     ):
         outcomes = make_cells(analyser, documents[:n_cells], code, results, n_mapped, advance)
         if summaries is not None:
-            outcomes |= make_summaries(
-                analyser, documents[n_cells:], code, results, summaries, advance
-            )
+            outcomes |= make_parts(analyser, documents[n_cells:], code, results, summaries, advance)
     refused = {
         name: about(name, error)
         for name, error in outcomes.items()
@@ -117,15 +97,14 @@ def run_loaded(
     passing = {name: error for name, error in refused.items() if isinstance(error, PassingError)}
     if passing:
         raise DocumentsError(passing)
-    names = [document.name for document in documents]
-    refused_names = [name for name in names if name in refused]
-    missing = [{"document": name, "reason": str(refused[name])} for name in refused_names]
-    for reason in (one["reason"] for one in missing):
-        print(reason, file=sys.stderr)
+    names = [document.name for document in documents if document.name in refused]
+    missing = [{"document": name, "reason": str(refused[name])} for name in names]
+    for one in missing:
+        print(one["reason"], file=sys.stderr)
     cells = [
-        entry(document, one, directory)
+        entry(document, kept, directory)
         for document in documents
-        if isinstance(one := outcomes[document.name], Kept)
+        if isinstance(kept := outcomes[document.name], Kept)
     ]
     return {"cells": cells, "missing": missing}
 
@@ -142,41 +121,10 @@ def prompt(device: torch.device) -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def make_summaries(
-    analyser: Analyser,
-    documents: Sequence[Document],
-    code: str,
-    results: Path,
-    summaries: Summaries,
-    advance: Callable[[], None],
-) -> Outcomes:
-    """Write the summaries of the documents, as parts of their shard."""
-    row = analyser.loaded.row
-    for document in documents:  # a cell from a run that kept it in full
-        remove(cell_path(results, row.model, document.name))
-    return make_parts(
-        analyser,
-        batches_of(analyser, documents, (), summaries=True),
-        summaries.tie_tolerance,
-        hash_of_job(analyser.loaded, analyser.settings, code),
-        parts_folder(results, row.model, summaries.shard),
-        advance,
-    )
-
-
 def entry(document: Document, kept: Kept, directory: Path) -> dict[str, Any]:
     """The manifest entry of a document."""
-    return {
-        "document": document.name,
-        "path": document.path,
-        "row": document.row,
-        "n_characters": len(document.text),
-        "n_words": len(document.text.split()),
-        "sha256": document.sha256,
-        "cell": str(kept.path.relative_to(directory)),
-        "cell_sha256": kept.sha256,
-        "cell_bytes": kept.n_bytes,
-    }
+    cell = str(kept.path.relative_to(directory))
+    return document.facts | {"cell": cell, "cell_sha256": kept.sha256, "cell_bytes": kept.n_bytes}
 
 
 def device_facts(device: torch.device) -> dict[str, Any]:

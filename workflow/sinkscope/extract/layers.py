@@ -1,8 +1,6 @@
-"""Which layer a call of the attention comes from.
-
-The layers of a network are the entries of its list of n_layers modules. A call belongs to the layer
-whose forward pass is running, so that layers without attention leave gaps in the numbers. Models
-without such a list (ALBERT runs one layer several times) are numbered by the order of their calls.
+"""Which layer a call of the attention comes from: the entry of the network's list of n_layers
+modules whose forward pass is running. Models without such a list (ALBERT runs one layer several
+times) are numbered by the order of their calls.
 """
 
 from __future__ import annotations
@@ -19,8 +17,7 @@ Numbers = Mapping[int, int]  # id of a module: its layer
 
 
 def layer_lists(network: Any, n_layers: int) -> list[torch.nn.ModuleList]:
-    """The lists of n_layers modules of a network; not those inside of another one's entries, such
-    as the two parts of each block of T5."""
+    """The lists of n_layers modules, not those inside of another one's entries."""
     if not isinstance(network, torch.nn.Module):
         return []
     lists: dict[int, torch.nn.ModuleList] = {}
@@ -55,13 +52,9 @@ def layer_of(chain: Iterable[torch.nn.Module], numbers: Numbers) -> int | None:
 def fault_of(
     layers: Sequence[int | None], n_heads: Sequence[int], network: Any, config: Any
 ) -> str | None:
-    """Why the calls of one pass are not exactly one per layer with attention, with all heads; None
-    if they are.
-
-    layers, n_heads: of the calls, in order, as layer_of. config: of the part that reads text. A
-    layer may be without a call if none of its modules is an attention with softmax, by the names
-    of their classes.
-    """
+    """Why the calls of one pass are not one for each layer with attention, each with all heads;
+    else None. layers, n_heads: of the calls, in order. config: of the part that reads text. A layer
+    may be without a call if no module's class is named like an attention with softmax."""
     n_calls, n_layers = len(layers), int(config.num_hidden_layers)
     others = sorted(set(n_heads) - {int(config.num_attention_heads)})
     if others:

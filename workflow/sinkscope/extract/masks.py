@@ -139,12 +139,9 @@ def hide(
     future: Tensor,
     padding: Sequence[tuple[int, slice]] | None = None,
 ) -> None:
-    """Mask one block's logits [batch, head, query, key] in place; queries count from start.
-
-    future: [row, row], HIDDEN above the diagonal and 0 elsewhere, at least a block's size. padding:
-    the document and keys of each run of keys that the mask hides, if it hides them from all
-    queries, and no others.
-    """
+    """Mask one block's logits [batch, head, query, key] in place; queries count from start. future:
+    [row, row], HIDDEN above the diagonal, else 0. padding: document and keys of each run of keys,
+    if the mask hides these from all queries, and no others."""
     n_rows, n_keys = logits.shape[2:]
     if call.key_bias is not None:
         logits.add_(call.key_bias[:, :, None, :n_keys])

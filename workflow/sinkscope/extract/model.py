@@ -80,8 +80,7 @@ class Loaded:
         return next(self.network.parameters()).device
 
     def facts(self) -> dict[str, Any]:
-        """The model's row of the table of models; the same for the same weights and configuration
-        row."""
+        """The model's row of the table of models, which weights and configuration row determine."""
         return {
             "model": self.row.model,
             "source": self.row.source,
@@ -121,25 +120,27 @@ def load_model(row: ModelRow, directory: Path) -> Loaded:
         family = row.family or detect_family(row.model, config)
         tokenizer = load_tokenizer(row.model, row.source, weights.location)
         check_fits(row.model, tokenizer, text_config(config).vocab_size)
-        network, info = AutoModel.from_pretrained(
-            weights.location,
-            # The configuration names the attention: Falcon chooses its class when it is built.
-            # A variant replaces it with its own.
-            config=config,
-            dtype=getattr(torch, row.dtype),
-            output_loading_info=True,
-            trust_remote_code=False,
-            **placement(row),
-        )
+        # The configuration names the attention: Falcon chooses its class when it is built.
+        network, missing = read_network(AutoModel, row, weights.location, config)
     except SinkscopeError:
         raise
     except Exception as error:  # libraries raise many kinds for weights that they cannot read
         raise error_class(error)(_unreadable(row, weights, error)) from error
-    check_complete(row, weights, info["missing_keys"])
-    network = observed_part(network).eval().requires_grad_(False)
-    if row.n_gpus == 1:
-        network = network.to(row.device)
+    check_complete(row, weights, missing)
+    network = observed_part(network)
     return Loaded(row, network, tokenizer, family, longest_input(row, network), weights.revision)
+
+
+def read_network(
+    auto: Any, row: ModelRow, location: str, config: Any, **options: Any
+) -> tuple[Any, Iterable[str]]:
+    """The network of a row as `auto` makes it, on its device, and the names of missing weights."""
+    dtype, safe = getattr(torch, row.dtype), {"trust_remote_code": False, **placement(row)}
+    network, info = auto.from_pretrained(
+        location, config=config, dtype=dtype, output_loading_info=True, **safe, **options
+    )
+    network = network.eval().requires_grad_(False)
+    return network.to(row.device) if row.n_gpus == 1 else network, info["missing_keys"]
 
 
 def family_of(row: ModelRow, directory: Path) -> str:
@@ -152,10 +153,8 @@ def family_of(row: ModelRow, directory: Path) -> str:
 
 
 def placement(row: ModelRow) -> dict[str, Any]:
-    """How the library spreads the weights of a model over its row's GPUs, in equal parts.
-
-    Raises SinkscopeError if there are fewer GPUs than n_gpus.
-    """
+    """How the library spreads the weights over the row's GPUs. Raises SinkscopeError for too few
+    GPUs."""
     if row.n_gpus == 1:  # from the file to the device, with no copy in between
         return {"device_map": row.device} if row.device.startswith("cuda") else {}
     n_visible = torch.cuda.device_count()
@@ -169,11 +168,8 @@ def placement(row: ModelRow) -> dict[str, Any]:
 
 
 def check_complete(row: ModelRow, weights: Weights, missing: Iterable[str]) -> None:
-    """Refuse incomplete weights: the library fills missing ones with random numbers.
-
-    A missing pooler is accepted: it reads the last layer's output, no attention depends on it, and
-    many checkpoints come without.
-    """
+    """Refuse incomplete weights, which the library fills with random numbers, but for a pooler: no
+    attention depends on it, and many checkpoints come without."""
     needed = sorted(name for name in missing if "pooler" not in name)
     if needed:
         raise SinkscopeError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from sinkscope.extract import streaming
 from sinkscope.extract.audit import Audit, Audited
-from sinkscope.extract.devices import moved
+from sinkscope.extract.constants import moved
 from sinkscope.extract.frame import Frame
 from sinkscope.extract.gates import Gates
 from sinkscope.extract.masks import Call, Visible, count_visible, of_tokens_alone
@@ -24,12 +23,9 @@ from sinkscope.extract.sums import Sums
 
 
 class Observation:
-    """One forward pass: called once per layer in place of the attention, it keeps statistics.
-
-    On a GPU, Triton kernels reduce the attention. Calls that they do not support, calls on a CPU,
-    and all calls with fused=False are reduced block by block. A model may be split over several
-    devices; statistics end up on the device of the workspace.
-    """
+    """One forward pass: called once per layer in place of the attention, it keeps statistics. On a
+    GPU, Triton kernels reduce the attention if they support it, else blocks, as with fused=False. A
+    model may be split over devices; statistics end up on that of the workspace."""
 
     def __init__(
         self,
@@ -46,7 +42,8 @@ class Observation:
         self._workspace = workspace
         self._fused = fused_path(plan, workspace, fused)
         # Filled by `entering`, of which a rule needs some.
-        self.states = States(plan.real, state_path(kernels=self._fused is not None))
+        reduce = reduce_state if self._fused is None else self._fused.reduce_state
+        self.states = States(plan.real, reduce)
         self.gates: Gates | None = None  # filled by hooks, where the model has gates
         self._blocks: dict[int, LayerStatistics] = {}
         self._frame: Frame | None = None
@@ -164,8 +161,7 @@ class Observation:
         return [] if self.audit is None or numbers is None else self.audit.named(numbers.tolist())
 
     def counts(self, name: str) -> Tensor:
-        """[layer, batch, ...] on the processor, one field of the layers' Visible; layers that share
-        a mask share one copy."""
+        """[layer, batch, ...] on the processor, one field of the layers' Visible."""
         copies = {id(part): getattr(part, name).cpu() for part in self.visible_of}
         return torch.stack([copies[id(part)] for part in self.visible_of])
 
@@ -214,22 +210,10 @@ def of_tokens(call: Call, state: LayerState | None, device: torch.device) -> dic
     return {name: values.to(device) for name, values in norms.items()}
 
 
-def state_path(*, kernels: bool) -> Callable[[Tensor, Tensor], LayerState]:
-    """The function that reduces the states that enter a layer: a Triton kernel, or torch."""
-    if not kernels:
-        return reduce_state
-    from sinkscope.extract.kernels import states
-
-    return states.reduce_state
-
-
 def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:
-    """The kernels for one pass; None if Triton is missing, the kernels are switched off, or the
-    plan has statistics that they do not support.
-
-    wanted: None uses the kernels on NVIDIA GPUs, for which they are tuned (torch calls AMD GPUs
-    "cuda", too); True also uses them where Triton only interprets them.
-    """
+    """The kernels for one pass; None where Triton is missing, or the plan has statistics that they
+    do not know. wanted: None uses them on NVIDIA GPUs, for which they are tuned (torch calls AMD
+    GPUs "cuda", too); True also where Triton only interprets them; False never."""
     tuned_for = workspace.device.type == "cuda" and torch.version.hip is None
     if wanted is False or plan.added or (wanted is None and not tuned_for):
         return None
@@ -241,7 +225,6 @@ def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:
 
 
 def present(layer: LayerStatistics) -> list[str]:
-    """Names of the statistics that are not None. Without head_maps, whose number of heads differs
-    between layers."""
+    """Names of the statistics that are not None, but head_maps, which differ between layers."""
     names = [name for name in LayerStatistics.__dataclass_fields__ if name != "head_maps"]
     return [name for name in names if getattr(layer, name) is not None]

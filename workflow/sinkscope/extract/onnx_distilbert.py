@@ -1,8 +1,5 @@
-"""A DistilBERT from an ONNX file and the tokenizer.json beside it.
-
-Such a package has no config.json. The sizes are taken from the shapes of the weights, and the head
-size from the shape to which the graph reshapes the queries.
-"""
+"""A DistilBERT from an ONNX file and the tokenizer.json beside it, without a config.json: sizes are
+taken from the weights, and the head size from the shape to which the graph reshapes queries."""
 
 from __future__ import annotations
 
@@ -12,32 +9,36 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
 
-from sinkscope.errors import SinkscopeError
-from sinkscope.extract.bare_tokenizer import bare_tokenizer
-from sinkscope.extract.onnx_graph import Graph, OnnxError, attributes
+from sinkscope.errors import ModelError, SinkscopeError
+from sinkscope.extract.onnx_graph import Graph, OnnxError
 from sinkscope.extract.sources import TOKENIZER
 
 PREFIX = "distilbert."  # of all weights except those of the output head
 EPSILON = np.float32(1e-12)  # of the library's layer norms
 QUERY = "transformer.layer.{}.attention.q_lin"
+SPECIALS = {
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+}
 
 
 def read_onnx(model: str, path: Path) -> tuple[DistilBertModel, PreTrainedTokenizerFast]:
-    """The network (float32, dequantised exactly, without its output head) and the tokenizer.
-
-    model: its name in error messages. Raises SinkscopeError if the file is not ONNX, its model is
-    not a DistilBERT, or tokenizer.json cannot be used.
-    """
+    """The network (float32, dequantised exactly, without its output head) and the tokenizer. model:
+    its name in errors. Raises SinkscopeError for a file that is no ONNX of a DistilBERT, or
+    tokenizer."""
     try:
         graph = Graph(path)
         weights = body(graph.parameters())
         network = DistilBertModel(config_of(graph, weights))
-        check_same(weights, network)
-    except OnnxError as error:
+        network.load_state_dict({name: torch.tensor(values) for name, values in weights.items()})
+    except (OnnxError, RuntimeError) as error:  # RuntimeError: other names or shapes
         raise _unreadable(model, path, error) from error
-    network.load_state_dict({name: torch.tensor(values) for name, values in weights.items()})
     config = network.config
     tokenizer = bare_tokenizer(model, path.with_name(TOKENIZER), config.max_position_embeddings)
     return network, tokenizer
@@ -52,9 +53,10 @@ def read_onnx_config(model: str, path: Path) -> DistilBertConfig:
         raise _unreadable(model, path, error) from error
 
 
-def _unreadable(model: str, path: Path, error: OnnxError) -> SinkscopeError:
+def _unreadable(model: str, path: Path, error: Exception) -> SinkscopeError:
+    reason = " ".join(str(error).split())[:300]
     return SinkscopeError(
-        f"model '{model}': {path} cannot be read as a DistilBERT ({error}); install its package "
+        f"model '{model}': {path} cannot be read as a DistilBERT ({reason}); install its package "
         "again, or choose another model."
     )
 
@@ -72,8 +74,7 @@ def body(parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def config_of(graph: Graph, weights: Mapping[str, np.ndarray]) -> DistilBertConfig:
-    """Raises OnnxError if weights that determine the sizes are missing, or if the graph computes
-    something else than the library's DistilBERT."""
+    """Raises OnnxError if sizes are missing, or if the graph is no DistilBERT of the library."""
     matches = [re.match(r"transformer\.layer\.(\d+)\.", name) for name in weights]
     n_layers = 1 + max((int(match[1]) for match in matches if match), default=-1)
     names = ("embeddings.word_embeddings", "embeddings.position_embeddings")
@@ -103,14 +104,14 @@ def check_operations(graph: Graph, n_layers: int) -> None:
                 f"it has {n_nodes} nodes of type {kind} for {n_layers} layers, where DistilBERT "
                 f"has one {what} in each"
             )
-    epsilons = {np.float32(e) for e in attributes(graph.of_type("LayerNormalization"), "epsilon")}
+    of_norms = [one for node in graph.of_type("LayerNormalization") for one in node.attribute]
+    epsilons = {np.float32(one.f) for one in of_norms if one.name == "epsilon"}
     if other := epsilons - {EPSILON}:
         raise OnnxError(f"the epsilon of its layer norms is {min(other):g}, not {EPSILON:g}")
 
 
 def head_size(graph: Graph, n_layers: int, dim: int) -> int:
-    """Head size: the graph adds a bias to the queries, then reshapes them to [batch, query, head,
-    size]."""
+    """From the shape [batch, query, head, size] to which the graph reshapes the biased queries."""
     sizes = {
         graph.last_number(reshape.input[1])
         for layer in range(n_layers)
@@ -125,13 +126,28 @@ def head_size(graph: Graph, n_layers: int, dim: int) -> int:
     return size
 
 
-def check_same(weights: Mapping[str, np.ndarray], network: DistilBertModel) -> None:
-    """Raises OnnxError unless the weights have exactly the names and shapes of the network's."""
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    if missing := sorted(expected.keys() - weights.keys()):
-        raise OnnxError(f"it lacks the weight '{missing[0]}'")
-    if extra := sorted(weights.keys() - expected.keys()):
-        raise OnnxError(f"it has a weight '{extra[0]}', which DistilBERT does not have")
-    for name, shape in expected.items():
-        if weights[name].shape != shape:
-            raise OnnxError(f"its weight '{name}' has the shape {weights[name].shape}, not {shape}")
+def bare_tokenizer(model: str, path: Path, longest: int) -> PreTrainedTokenizerFast:
+    """The tokenizer of a model of BERT's kind, for texts of up to `longest` tokens, without the
+    file's truncation and padding; the file does not say the roles of the special tokens. Raises
+    ModelError if it cannot be read or lacks one of these."""
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises no narrower class
+        raise ModelError(
+            f"model '{model}': {path} cannot be read as a tokenizer ({error}); install its "
+            "package again."
+        ) from error
+    missing = [token for token in SPECIALS.values() if tokenizer.token_to_id(token) is None]
+    if missing:
+        raise ModelError(
+            f"model '{model}': {path} has no token '{missing[0]}', which a tokenizer of BERT's "
+            "kind has; choose another model."
+        )
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=longest,
+        model_input_names=["input_ids", "attention_mask"],
+        **SPECIALS,
+    )

@@ -1,16 +1,14 @@
 """The weights in an ONNX file, dequantised, by their parameter names in torch.
 
-torch's exporter keeps the names of biases, norms and embeddings. It transposes the weight of a
-linear layer and names it `onnx::MatMul_753`; the node that uses it is named after the layer,
-`/distilbert/transformer/layer.0/attention/q_lin/MatMul`. Static quantisation (QDQ) stores a tensor
-`x` as `x_quantized`, the input of a DequantizeLinear node.
+torch's exporter transposes the weight of a linear layer and names it `onnx::MatMul_753`; the node
+that uses it is named after the layer, `/distilbert/transformer/layer.0/attention/q_lin/MatMul`.
+Static quantisation (QDQ) stores a tensor `x` as `x_quantized`, input of a DequantizeLinear node.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +55,7 @@ class Graph:
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Weights by parameter name, float32, in torch's layout ([out, in] for a linear layer).
-
-        Raises OnnxError for a weight that is not stored in the file or cannot be named.
-        """
+        Raises OnnxError for a weight that is not stored in the file or cannot be named."""
         quantising = [*self.of_type("QuantizeLinear"), *self.of_type(DEQUANTIZE)]
         scales = {name for node in quantising for name in node.input[1:]}
         weights: dict[str, np.ndarray] = {}
@@ -73,8 +69,7 @@ class Graph:
         return weights
 
     def last_number(self, name: str) -> int | None:
-        """The last entry of a constant, or of a concatenated shape that ends with a constant; None
-        if it depends on the input."""
+        """The last entry of a constant, or of a shape that ends with one; else None."""
         node = self._producer.get(name)
         if name in self._stored:
             values = self._array(name)
@@ -87,10 +82,8 @@ class Graph:
         return int(values.flat[-1]) if values.size else None
 
     def _named(self, plain: str, tensor: str, values: np.ndarray) -> dict[str, np.ndarray]:
-        """A tensor by its parameter name; empty for a constant that is not a weight.
-
-        plain: the name of the stored tensor; tensor: the name under which nodes use it.
-        """
+        """A tensor by its parameter name; empty for a constant. plain: its stored name; tensor:
+        that of use."""
         if PARAMETER.fullmatch(plain):
             return {plain: values}
         layers = [node for node in self.users(tensor, "MatMul") if node.input[1] == tensor]
@@ -123,8 +116,3 @@ class Graph:
 def _layer(node: str) -> str:
     """'/a/layer.0/q_lin/MatMul' as 'a.layer.0.q_lin.weight'."""
     return ".".join([*node.strip("/").split("/")[:-1], "weight"])
-
-
-def attributes(nodes: Iterable[onnx.NodeProto], name: str) -> list[float]:
-    """The values of a float attribute, for the nodes that have it."""
-    return [a.f for node in nodes for a in node.attribute if a.name == name]

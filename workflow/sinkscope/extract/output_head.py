@@ -1,7 +1,5 @@
-"""A model with its output head, which maps final states to the logits of tokens.
-
-Attention does not need it, so `load_model` leaves it out.
-"""
+"""A model with its output head, which turns final states into logits of tokens. Attention does not
+need it, so `load_model` leaves it out."""
 
 from __future__ import annotations
 
@@ -10,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
@@ -18,7 +15,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from sinkscope.errors import SinkscopeError, error_class
-from sinkscope.extract.model import Loaded, placement
+from sinkscope.extract.model import Loaded, read_network
 
 
 def with_output_head(loaded: Loaded) -> Loaded | None:
@@ -36,36 +33,23 @@ def with_output_head(loaded: Loaded) -> Loaded | None:
         return None
     try:
         auto: Any = AutoModelForMaskedLM if is_encoder else AutoModelForCausalLM
-        network, info = auto.from_pretrained(
-            base.name_or_path,
-            config=base.config,
-            dtype=getattr(torch, row.dtype),
-            output_loading_info=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            **placement(row),
-        )
+        where = base.name_or_path
+        network, missing = read_network(auto, row, where, base.config, local_files_only=True)
     except Exception as error:  # libraries raise many kinds for weights that they cannot read
         reason = " ".join(str(error).split())[:300]
         raise error_class(error)(
             f"model '{row.model}': its output head cannot be loaded from {base.name_or_path} "
             f"({type(error).__name__}: {reason}); download or install it again."
         ) from error
-    if any("pooler" not in name for name in info["missing_keys"]):
-        return None
-    network = network.eval().requires_grad_(False)
-    if row.n_gpus == 1:
-        network = network.to(row.device)
-    return replace(loaded, network=network)
+    has_head = all("pooler" in name for name in missing)
+    return replace(loaded, network=network) if has_head else None
 
 
 @contextmanager
 def logits_at(network: Any, places: Sequence[int]) -> Iterator[None]:
-    """Within the block, the output head is given the states of these tokens alone, so that `logits`
-    are [batch, place, id]: of a small model, the vocabulary is a large part of the time.
-
-    Nothing changes for a model without an output head.
-    """
+    """Within the block, the output head, if there is one, is given the states of these tokens
+    alone: `logits` are [batch, place, id], which for a small model saves a large part of the
+    time."""
     head = network.get_output_embeddings()
     if head is None:
         yield

@@ -1,7 +1,5 @@
-"""The output projection of every layer, which maps the heads' outputs to a change of the states.
-
-Families name it differently. It is identified as the linear module whose input equals the output of
-the attention, exactly or times a factor from 0 to 1, a gate.
+"""The output projection of every layer, from the heads' outputs to a change of the states: the
+linear module whose input equals the output of the attention, exactly or times a gate.
 """
 
 from __future__ import annotations
@@ -37,11 +35,9 @@ class Projection:
 
 
 def output_projections(loaded: Loaded, ids: Tensor) -> list[Projection]:
-    """One per call of the attention.
-
-    ids: [1, token]. Raises ProjectionError for a model whose heads' outputs do not enter a linear
-    module unchanged or gated, or whose heads attend to keys without tokens.
-    """
+    """One per call of the attention. ids: [1, token]. Raises ProjectionError for a model whose
+    heads' outputs do not enter a linear module unchanged or gated, or whose heads attend to keys
+    without tokens."""
     found: dict[int, tuple[torch.nn.Module, Tensor | None]] = {}
     outputs: list[Tensor] = []  # [token, head, d_value] of each call
 

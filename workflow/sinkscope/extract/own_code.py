@@ -1,11 +1,9 @@
 """Interception of attention that a model computes in its code, without either interface.
 
-Such a model (BLOOM, GPT-J, DeBERTa) takes the softmax of its logits and multiplies the rows with
-its values. Both are functions of torch, which a TorchFunctionMode sees. The logits contain scale,
-position bias (ALiBi, disentangled attention) and mask as the model made them: the call has them as
-an additive mask, and no queries and keys. Between softmax and product, the rows are followed only
-through functions that do not change them. After any other function the product does not count as
-attention; the layer then lacks a call, and the model is refused.
+Such a model (BLOOM, GPT-J, DeBERTa) multiplies the softmax of its logits with its values, both
+functions of torch that a TorchFunctionMode sees. The call has the logits, with scale, position bias
+and mask, as an additive mask. Between softmax and product, the rows are followed only through
+functions that do not change them; after any other, the layer lacks a call: the model is refused.
 """
 
 from __future__ import annotations
@@ -115,8 +113,7 @@ class OwnCode(TorchFunctionMode):
         return output.contiguous().view(*operands[0].shape[:-1], output.shape[-1])
 
     def _is_over_keys(self, logits: Tensor, dim: int | None = None, *_: Any, **__: Any) -> bool:
-        """Whether a softmax with these arguments can be that of an attention: rows over the last
-        axis, of all heads."""
+        """Whether a softmax can be that of an attention: rows over the last axis, of all heads."""
         if dim not in (-1, logits.ndim - 1):
             return False
         return logits.ndim == 4 or (logits.ndim == 3 and len(logits) % self._n_heads == 0)

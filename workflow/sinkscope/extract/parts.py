@@ -1,9 +1,5 @@
-"""Summaries of a shard's documents, in files of N_DOCUMENTS or more, the parts.
-
-A part holds the documents of consecutive passes, so it is the same whenever its job was killed and
-started again. While the model works on a pass, a thread reduces the one before and writes the part
-that is complete.
-"""
+"""Summaries of a shard's documents, in files of N_DOCUMENTS or more, the parts, each of consecutive
+passes. A thread reduces a pass and writes parts while the model works on the next one."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +15,15 @@ from sinkscope.documents import Document
 from sinkscope.errors import ModelError, PassingError, SinkscopeError
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.batches import Batch
-from sinkscope.extract.cell import Cell, fingerprint_of, read_cell, write_cell
-from sinkscope.extract.full import Kept, Outcomes
+from sinkscope.extract.cell import (
+    Cell,
+    cell_path,
+    fingerprint_of,
+    parts_folder,
+    read_cell,
+    write_cell,
+)
+from sinkscope.extract.full import Kept, Outcomes, batches_of, hash_of_job
 from sinkscope.extract.summaries import Pending, begin
 from sinkscope.extract.summary.part import joined
 from sinkscope.files import leftovers, remove, sha256_of
@@ -30,19 +34,31 @@ IN_FLIGHT = 4  # passes that are not reduced yet: more would only take memory
 Results = list[Cell | SinkscopeError]  # of the documents of a pass
 
 
+@dataclass(frozen=True)
+class Summaries:
+    """How documents without maps are kept: as summaries in parts. shard: names the parts' folder.
+    tie_tolerance: the setting, which the counts of near ties in a summary depend on."""
+
+    shard: str
+    tie_tolerance: float
+
+
 def make_parts(
     analyser: Analyser,
-    batches: Iterable[Batch],
-    tie_tolerance: float,
-    of_job: Any,
-    folder: Path,
+    documents: Sequence[Document],
+    code: str,
+    results: Path,
+    summaries: Summaries,
     advance: Callable[[], None],
 ) -> Outcomes:
-    """Write the parts of a shard into its folder; those that are finished are kept.
-
-    batches: all documents of the shard that get a summary. of_job: hash of what all parts depend
-    on. advance: called once per document. Raises ModelError if no document can be analysed.
-    """
+    """Write the parts of a shard into its folder; those that are finished are kept. documents: all
+    that get a summary. advance: called per document. Raises ModelError like the analyser."""
+    model, tie_tolerance = analyser.loaded.row.model, summaries.tie_tolerance
+    for document in documents:  # a cell from a run that kept it in full
+        remove(cell_path(results, model, document.name))
+    folder = parts_folder(results, model, summaries.shard)
+    of_job = hash_of_job(analyser.loaded, analyser.settings, code)
+    batches = batches_of(analyser, documents, (), summaries=True)
     for leftover in leftovers(folder):
         remove(leftover)
     outcomes: Outcomes = {}
@@ -62,20 +78,23 @@ def make_parts(
         for number, part in enumerate(parts_of(readable(batches, outcomes, advance))):
             path = folder / f"{number:04d}.safetensors"
             paths.add(path)
-            documents = [document for batch in part for document in batch.documents]
-            fingerprint = fingerprint_of_part(documents, tie_tolerance, of_job)
+            of_part = [document for batch in part for document in batch.documents]
+            texts = [[document.name, document.sha256] for document in of_part]
+            hashed = of_job.copy()
+            hashed.update(json.dumps(["summaries", tie_tolerance, texts]).encode())
+            fingerprint = hashed.hexdigest()
             if fingerprint_of(path) == fingerprint:
                 outcomes.update(kept(path, sha256_of(path)))
-                for _ in documents:
+                for _ in of_part:
                     advance()
                 continue
-            results: list[Future[Results]] = []
+            futures: list[Future[Results]] = []
             for batch in part:
                 for one in begun(analyser, batch, tie_tolerance):
-                    results.append(thread.submit(finished, one))
-                    waiting.append(results[-1])
+                    futures.append(thread.submit(finished, one))
+                    waiting.append(futures[-1])
                     wait_for(IN_FLIGHT)
-            waiting.append(thread.submit(write, path, documents, results, fingerprint))
+            waiting.append(thread.submit(write, path, of_part, futures, fingerprint))
         wait_for(0)
     for path in set(folder.glob("*.safetensors")) - paths:
         remove(path)  # the shard was larger once
@@ -104,13 +123,6 @@ def parts_of(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
             part = []
     if part:
         yield part
-
-
-def fingerprint_of_part(documents: Sequence[Document], tie_tolerance: float, of_job: Any) -> str:
-    of_part = of_job.copy()
-    texts = [[document.name, document.sha256] for document in documents]
-    of_part.update(json.dumps(["summaries", tie_tolerance, texts]).encode())
-    return str(of_part.hexdigest())
 
 
 def begun(

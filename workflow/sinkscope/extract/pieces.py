@@ -1,17 +1,16 @@
 """The text of vocabulary entries, and their readable form.
 
 Tokenizers write a space as Ġ or ▁, mark the continuation (`##ing`, `com@@`) or the end of a word
-(`cat</w>`), and write bytes as other characters or as `<0xE6>`. The form is
-read from each tokenizer.
-"""
+(`cat</w>`), and write bytes as other characters or as `<0xE6>`. The form is read from each."""
 
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +23,8 @@ ANCHOR = "x"  # put on either side of a piece: a tokenizer in Python decodes who
 @dataclass(frozen=True)
 class Piece:
     """One entry. text: the characters that it stands for, white space included. shown: the same,
-    readable.
-
-    is_part: its bytes are not whole characters; its text is then unknown ("") without the document.
-    spaces: number of spaces in front of such bytes.
-    """
+    readable. is_part: its bytes are not whole characters; its text is then "". spaces: number of
+    spaces in front of such bytes."""
 
     text: str
     shown: str
@@ -38,10 +34,8 @@ class Piece:
 
 @dataclass(frozen=True)
 class Form:
-    """How a tokenizer writes its pieces; "" for what it does not use.
-
-    space: stands for a space. prefix: continues a word. suffix: ends a word.
-    """
+    """How a tokenizer writes a space, the continuation (prefix) and the end (suffix) of a word, or
+    ""."""
 
     is_byte_level: bool
     space: str
@@ -93,8 +87,7 @@ def _pieces(tokenizer: Any, _size: int) -> Pieces:
 
 
 def read(token: str, form: Form, is_added: bool) -> Piece:
-    """An entry of a tokenizer of the tokenizers library. is_added: added tokens are written as they
-    are."""
+    """An entry of a fast tokenizer. is_added: added tokens are written as they are."""
     if is_added and form.is_byte_level:
         return Piece(token, readable(token))
     prefix = form.prefix if form.prefix != token and token.startswith(form.prefix) else ""
@@ -150,8 +143,7 @@ def form_of(backend: Any) -> Form:
 
 
 def _steps(step: Any) -> Iterator[dict[str, Any]]:
-    """All parts of one step, with sequences expanded. A step written in Python has no
-    description."""
+    """All parts of one step, sequences expanded; none of a step written in Python."""
     try:
         waiting = [json.loads(step.__getstate__())] if step is not None else []
     except Exception:  # the library raises a plain Exception
@@ -184,9 +176,52 @@ def readable(text: str) -> str:
 
 
 def visible(char: str) -> str:
-    """A single character to read: a combining mark on a circle, an invisible one as its code
-    point."""
+    """A character to read: a combining mark on a circle, an invisible one as its code point."""
     kind = unicodedata.category(char)
     if kind[0] == "M":
         return f"\u25cc{char}"
     return f"U+{ord(char):04X}" if kind[0] in "CZ" else char
+
+
+REACH = 64  # characters skipped in the search for a piece, such as an unknown word
+
+
+def align(pieces: Sequence[str], text: str) -> list[tuple[int, int] | None]:
+    """Span [start, end) of every piece, searched in order; None for a piece that does not occur,
+    and for "". Case and accents are ignored, since tokenizers may drop them."""
+    letters, origin = folded(text)
+    spans: list[tuple[int, int] | None] = []
+    cursor = 0
+    for piece in pieces:
+        needle = folded(piece.strip())[0]
+        at = letters.find(needle, cursor, cursor + REACH + len(needle)) if needle else -1
+        if at < 0:
+            spans.append(None)
+            continue
+        cursor = at + len(needle)
+        spans.append((origin[at], origin[cursor - 1] + 1))
+    return spans
+
+
+def folded(text: str) -> tuple[str, list[int]]:
+    """The text without case, accents and white space; the position of each character."""
+    letters, origin = [], []
+    for i, char in enumerate(text):
+        for part in unicodedata.normalize("NFKD", char.casefold()):
+            if not unicodedata.combining(part) and not part.isspace():
+                letters.append(part)
+                origin.append(i)
+    return "".join(letters), origin
+
+
+SHORTEST_WORD = 3  # letters of a vocabulary piece that counts as a word
+
+
+@functools.lru_cache(maxsize=1)
+def ordinary_ids(tokenizer: Any) -> tuple[int, ...]:
+    """Ids in use of vocabulary pieces that are words, or beginnings of words, of letters only."""
+    pieces = pieces_of(tokenizer)
+    ids = sorted(set(tokenizer.get_vocab().values()) - set(tokenizer.all_special_ids))
+    texts = [pieces[i].text.strip() for i in ids]
+    is_word = [one.isascii() and one.isalpha() and len(one) >= SHORTEST_WORD for one in texts]
+    return tuple(itertools.compress(ids, is_word))

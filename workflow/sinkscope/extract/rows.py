@@ -1,9 +1,8 @@
-"""How logits become rows of attention that need not sum to 1.
+"""How logits become rows of attention that need not sum to 1: a head without a relevant key need
+not put its attention anywhere. All are differentiable: models are trained with them too.
 
-A softmax row sums to 1, so a head without a relevant key must put its attention somewhere.
 logits: [batch, head, query, key], very negative where a key is hidden; n_keys: [batch, query],
-number of keys that each query sees. All are differentiable: models are trained with them too.
-"""
+number of keys that each query sees."""
 
 from __future__ import annotations
 
@@ -35,12 +34,11 @@ def softmax_off_by_one(logits: Tensor, n_keys: Tensor) -> Tensor:
 
 
 def sigmoid(logits: Tensor, n_keys: Tensor) -> Tensor:
-    """sigmoid(l_j - log n), n the number of keys that the query sees.
+    """sigmoid(l_j - log n), n the number of keys that the query sees: later tokens do not change a
+    row.
 
     Source: Ramapuram et al., "Theory, analysis, and best practices for sigmoid self-attention"
-    (ICLR 2025), bias -log n. There n is the length of the input; in a causal model that would
-    let later tokens change a row, so n counts what the row itself sees.
-    """
+    (ICLR 2025), bias -log n, where n is the length of the input."""
     bias = n_keys.clamp(min=1).log()[:, None, :, None]  # [batch, 1, query, 1]
     return (logits - bias).sigmoid()
 

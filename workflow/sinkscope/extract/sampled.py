@@ -43,8 +43,7 @@ Z = 1.959964  # normal quantile of a 95 % interval
 @dataclass(frozen=True)
 class Sample:
     """Queries of a text. certain: int [query], always read. pairs: int [stratum, 2], the drawn
-    queries of each stratum, in the order of the text; sizes: int [stratum], queries of a
-    stratum."""
+    queries of each stratum, in order; sizes: int [stratum], queries of a stratum."""
 
     certain: np.ndarray
     pairs: np.ndarray

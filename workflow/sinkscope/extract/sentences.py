@@ -55,10 +55,8 @@ _ENDS, _ENDS_WITHOUT_CASE = _ends(_LOWER_FOLLOWS), _ends(_IN_A_NAME)
 
 
 def sentence_ends(text: str) -> list[int]:
-    """Positions of the marks that end a sentence of a text, in rising order.
-
-    Of a run of marks (`?!`, `...`, `. . .`) it is that of the last one.
-    """
+    """Rising positions of the marks that end a sentence; of a run (`?!`, `. . .`) that of the
+    last."""
     ends = _ENDS if _CAPITAL.search(text) else _ENDS_WITHOUT_CASE
     return [match.start() for match in ends.finditer(text)]
 

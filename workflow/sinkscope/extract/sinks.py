@@ -1,12 +1,8 @@
-"""Which keys of a layer are sinks, and how much attention they receive together.
-
-Sums over queries leave few candidates. Only the attention to these is recomputed, query by query:
-for their steadiness, and for the attention between sinks.
+"""Which keys of a layer are sinks, and how much attention they receive together. Only the attention
+of the few keys that receive enough to be one is computed again, query by query.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -19,22 +15,8 @@ from sinkscope.sink_rule import SinkRule
 KEYS_AT_ONCE = 256  # whose attention is in memory; the rule by state may name all keys
 
 
-@dataclass(frozen=True)
-class Sinks:
-    """The sinks of one layer; the fields as in LayerStatistics."""
-
-    is_sink: Tensor
-    by_attention: Tensor
-    by_state: Tensor
-    is_head_sink: Tensor
-    steady: Tensor
-    sink_mass: Tensor
-    strict_sink_mass: Tensor
-
-
 def limits(rule: SinkRule, visible: Visible) -> Tensor:
-    """[batch, key] the average attention that a sink exceeds; infinite where too few queries see
-    the key."""
+    """[batch, key] the average attention of a sink; infinite where too few queries see the key."""
     limit = (rule.times * visible.uniform).clamp(min=rule.floor)
     return limit.masked_fill(visible.n_queries < rule.n_queries, torch.inf)
 
@@ -54,8 +36,10 @@ def find_sinks(
     visible: Visible,
     real: Tensor,
     state: LayerState | None,
-) -> Sinks:
-    """received: [batch, head, key] float64, attention summed over the queries. normalizer: [batch,
+) -> dict[str, Tensor]:
+    """The statistics of LayerStatistics that a rule gives, of one layer.
+
+    received: [batch, head, key] float64, attention summed over the queries. normalizer: [batch,
     head, query], the logarithm by which the logits of a row are divided (log-sum-exp for softmax);
     not used for sigmoid rows, which have none. real: [batch, query] bool."""
     score = received / visible.n_queries[:, None]  # NaN where no query sees the key
@@ -71,7 +55,12 @@ def find_sinks(
     for keys in first_of(in_mean | enough_in_head.any(1)).split(KEYS_AT_ONCE, 1):
         logits = logits_to(call, keys)  # [batch, head, query, key]
         some = first_of(in_mean.gather(1, keys))  # places among these keys
-        mean = rows_of_logits(call, taken(logits, some), normalizer, visible).mean(1)
+        of_mean = taken(logits, some)
+        if call.attention == "sigmoid":
+            rows = ALTERNATIVES["sigmoid"](of_mean, visible.n_keys)
+        else:
+            rows = (of_mean - normalizer[..., None]).exp()
+        mean = rows.mean(1)
         # In place, since a sum of float32 is faster than one of bool.
         n_above = logits.gt_(above[..., None]).sum(2)
         n_queries = visible.n_queries.gather(1, keys)
@@ -88,15 +77,15 @@ def find_sinks(
         on_sinks += (mean.double() * of_part[:, None]).sum(-1)
     counted = later(real) & ~is_sink
     n_real, n_counted = (rows.double().sum(1) for rows in (real, counted))
-    return Sinks(
-        is_sink=is_sink,
-        by_attention=by_attention,
-        by_state=close,
-        is_head_sink=enough_in_head & (steady_in_head >= rule.share),
-        steady=torch.where(enough, steady, torch.nan),
-        sink_mass=(on_sinks.sum(1) / n_real).float(),
-        strict_sink_mass=((on_sinks * counted).sum(1) / n_counted).float(),
-    )
+    return {
+        "is_sink": is_sink,
+        "by_attention": by_attention,
+        "by_state": close,
+        "is_head_sink": enough_in_head & (steady_in_head >= rule.share),
+        "steady": torch.where(enough, steady, torch.nan),
+        "sink_mass": (on_sinks.sum(1) / n_real).float(),
+        "strict_sink_mass": ((on_sinks * counted).sum(1) / n_counted).float(),
+    }
 
 
 def later(real: Tensor) -> Tensor:
@@ -140,16 +129,8 @@ def logits_to(call: Call, keys: Tensor) -> Tensor:
     return logits
 
 
-def rows_of_logits(call: Call, logits: Tensor, normalizer: Tensor, visible: Visible) -> Tensor:
-    """[batch, head, query, key] attention from logits of some keys; arguments as above."""
-    if call.attention == "sigmoid":
-        return ALTERNATIVES["sigmoid"](logits, visible.n_keys)
-    return (logits - normalizer[..., None]).exp()
-
-
 def uniform_logits(call: Call, normalizer: Tensor, visible: Visible) -> Tensor:
-    """[batch, head, query] logits whose attention is visible.uniform_rows: heads can be compared
-    without an exponential."""
+    """[batch, head, query] logits whose attention is visible.uniform_rows."""
     if call.attention == "sigmoid":
         logits = torch.special.logit(visible.uniform_rows.clamp(max=1.0))
         logits = logits + visible.n_keys.clamp(min=1).log()

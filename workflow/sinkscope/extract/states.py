@@ -25,11 +25,8 @@ class LayerState(NamedTuple):
 
 class States:
     """The states of one forward pass. real: [batch, token] bool. reduce: reduce_state, or a
-    function that computes the same; reduce_state if None.
-
-    `take` is called once per layer, with its attention; it is None if the state that entered the
-    layer is unknown: the hooks did not run exactly once since the last layer.
-    """
+    function that computes the same. `take`, called once per layer, is None if the hooks did not run
+    exactly once since the last."""
 
     def __init__(
         self, real: Tensor, reduce: Callable[[Tensor, Tensor], LayerState] | None = None

@@ -1,11 +1,6 @@
-"""Attention of one layer, computed and reduced block by block of query rows.
-
-No matrix of n_tokens x n_tokens per head is ever kept: the softmax rows of one block of queries,
-over all heads, are overwritten by the next block. The histogram of max keys needs the *head mean*
-of a row, which cannot be recovered from sums per head, so it is taken while the block is in memory.
-The layer's output is computed from the same rows: the statistics describe what the model used, and
-the product of queries and keys, most of the work, is computed once.
-"""
+"""Attention of one layer, computed and reduced block by block of query rows, as is the layer's
+output. The max key is that of the *head mean* of a row, which cannot be recovered from sums per
+head, so it is taken while the rows of all heads are in memory."""
 
 from __future__ import annotations
 
@@ -28,11 +23,8 @@ LEAST_SHARE = 1 / 64  # of these bytes, after memory ran out
 
 
 class Workspace:
-    """Buffers that all blocks of all layers and documents share.
-
-    Fresh memory for every layer would cost more (page faults) than the arithmetic on it.
-    share: fraction of the bytes above that a block takes.
-    """
+    """Buffers that all blocks of all layers and documents share: page faults of fresh memory would
+    cost more than the arithmetic. share: fraction of the bytes above that a block takes."""
 
     def __init__(self, device: torch.device, share: float = 1.0) -> None:
         self.device, self.share = device, share
@@ -40,8 +32,7 @@ class Workspace:
 
     def let_go(self) -> None:
         device = self.device
-        self.flat = (torch.empty(0, device=device), torch.empty(0, device=device))
-        self.rows = torch.empty(0, device=device)
+        self.flat = [torch.empty(0, device=device) for _ in range(3)]
         self.triangle = torch.empty(0, 0, device=device)
 
     def halve(self) -> bool:
@@ -55,19 +46,12 @@ class Workspace:
             torch.cuda.empty_cache()
         return True
 
-    def pair(self, *shape: int) -> tuple[Tensor, Tensor]:
-        """Two uninitialised float32 tensors of this shape."""
+    def tensor(self, place: int, *shape: int) -> Tensor:
+        """An uninitialised float32 tensor of this shape, in buffer 0, 1 or 2."""
         size = math.prod(shape)
-        if self.flat[0].numel() < size:
-            self.flat = (self.flat[0].new_empty(size), self.flat[0].new_empty(size))
-        return self.flat[0][:size].view(shape), self.flat[1][:size].view(shape)
-
-    def output(self, *shape: int) -> Tensor:
-        """An uninitialised float32 tensor of this shape."""
-        size = math.prod(shape)
-        if self.rows.numel() < size:
-            self.rows = self.rows.new_empty(size)
-        return self.rows[:size].view(shape)
+        if self.flat[place].numel() < size:
+            self.flat[place] = self.flat[place].new_empty(size)
+        return self.flat[place][:size].view(shape)
 
     def future(self, n_rows: int) -> Tensor:
         """[row, row] or larger: HIDDEN above the diagonal, else 0."""
@@ -91,7 +75,9 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
         n_rows = sums.plan.block or block_rows(call, stop, workspace.share)
         start, stop = stop, min(stop + n_rows, n_tokens)
         n_keys = stop if call.is_causal else n_tokens + call.n_extra
-        logits, probability = workspace.pair(batch, n_heads, stop - start, n_keys)
+        logits, probability = (
+            workspace.tensor(place, batch, n_heads, stop - start, n_keys) for place in (0, 1)
+        )
         rows = query[:, :, :, start:stop].reshape(batch * n_kv, -1, d)
         # [batch * kv, group * query, key] is the same memory as [batch, head, query, key].
         flat = (batch * n_kv, rows.shape[1], n_keys)
@@ -107,7 +93,7 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
         else:
             n_visible = sums.frame.visible.n_keys[:, start:stop]
             probability.copy_(ALTERNATIVES[call.attention](logits, n_visible))
-        part = workspace.output(batch * n_kv, rows.shape[1], d_value)
+        part = workspace.tensor(2, batch * n_kv, rows.shape[1], d_value)
         torch.bmm(probability.view(flat), value[:, :n_keys], out=part)
         output[:, :, start:stop] = part.view(batch, n_heads, stop - start, d_value)
         sums.add(start, logits[..., :n_tokens], probability[..., :n_tokens])
@@ -115,12 +101,10 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
 
 
 def block_rows(call: Call, start: int, share: float) -> int:
-    """Query rows of the block at `start`, so that the logits of all heads fit its share of bytes.
-
-    A causal block computes the square on the diagonal in full: at most a quarter of the
-    document a block keeps that waste small, where there is enough to waste. A document of
-    LEAST_ROWS or fewer is one block: calling torch twice would take longer.
-    """
+    """Query rows of the block at `start`, so that the logits of all heads fit its share of bytes;
+    of a causal block at most a quarter of the document, since the square on its diagonal is
+    computed in full, but of LEAST_ROWS or fewer tokens all: calling torch twice would take
+    longer."""
     batch, n_heads, n_tokens, _ = call.query.shape
     most_bytes = GPU_BLOCK_BYTES if call.query.is_cuda else CPU_BLOCK_BYTES
     n_entries = share * most_bytes // (4 * batch * n_heads)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,7 +21,6 @@ from sinkscope.extract.observe import failed_pass
 from sinkscope.extract.plan import Facts
 from sinkscope.extract.summary.arrays import SCORED, of_layers, scored_sets
 from sinkscope.extract.summary.of_pass import reduced
-from sinkscope.extract.summary.transfer import Joined, Transfer
 
 # Arrays of a pass that a summary takes over: whole, or up to its last token.
 WHOLE = ("first_score", "norm_median", "view")
@@ -38,16 +38,14 @@ class Reduced(NamedTuple):
 
 
 class Pending:
-    """A pass whose results are on their way to the processor. audited: [row, audited row], the
-    audited queries."""
+    """A pass whose results are on their way. audited: [row, audited row], the audited queries."""
 
     def __init__(self, analyser: Analyser, batch: Batch, audited: Tensor, reduced: Reduced) -> None:
         self.analyser, self.batch, self.audited, self.reduced = analyser, batch, audited, reduced
         self.transfer = Transfer(reduced.arrays)
 
     def cells(self) -> list[Cell | SinkscopeError]:
-        """The summary of each document, or its error. Waits for the pass. Raises SinkscopeError if
-        the device has failed."""
+        """The summary of each document, or its error. Raises SinkscopeError for a failed device."""
         try:
             arrays = self.transfer.arrays()
         except RuntimeError as error:
@@ -76,8 +74,7 @@ class Pending:
         of_rows: dict[str, np.ndarray],
         audited: Audited,
     ) -> Cell:
-        """The summary of document i. Raises SinkscopeError for attention that is not finite, and
-        where its audit fails."""
+        """Raises SinkscopeError for attention that is not finite, and where its audit fails."""
         row, encoded = self.analyser.loaded.row, self.batch.encoded[i]
         name, n_tokens = self.batch.documents[i].name, len(encoded.ids)
         is_finite = np.where(arrays["is_finite"][i], 0, np.nan)
@@ -139,7 +136,8 @@ def replayed_or_launched(
     results = launch(given.to(analyser.loaded.device))
     launched = Pending(analyser, batch, given.audited, results)
     # What reduces blocks in torch has buffers that later passes may give back.
-    if graphs.wants(shape) and results.facts.paths == ("triton",) and analyser.on_one_device:
+    is_reduced = graphs.wants(shape) and results.facts.paths == ("triton",)
+    if is_reduced and len({one.device for one in analyser.loaded.network.parameters()}) == 1:
         device, with_mask = analyser.loaded.device, analyser.loaded.family == "encoder"
         captured = graphs.captured(shape, given, launch, device, with_mask=with_mask)
         if captured is not None:
@@ -158,3 +156,45 @@ def same(one: Cell | SinkscopeError, other: Cell | SinkscopeError) -> bool:
     return one.meta == other.meta and all(
         values.tobytes() == other.arrays[name].tobytes() for name, values in one.arrays.items()
     )
+
+
+class Joined:
+    """Tensors of one device, joined to one of bytes."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        # The largest types first, so that every array is aligned.
+        self._names = sorted(tensors, key=lambda name: -tensors[name].element_size())
+        self._kinds = {name: (one.dtype, one.shape) for name, one in tensors.items()}
+        parts = [tensors[name].contiguous().view(-1).view(torch.uint8) for name in self._names]
+        self.bytes = torch.cat(parts)
+
+    def split(self, of_all: Tensor) -> dict[str, np.ndarray]:
+        """The arrays, by name. of_all: the bytes, on the processor."""
+        arrays, start = {}, 0
+        for name in self._names:
+            dtype, shape = self._kinds[name]
+            stop = start + math.prod(shape) * dtype.itemsize
+            arrays[name] = of_all[start:stop].view(dtype).view(shape).numpy()
+            start = stop
+        return arrays
+
+
+class Transfer:
+    """Begins the copy of joined tensors. `arrays` waits for it, not for work that was launched
+    later; the tensors may be written again after what was launched before."""
+
+    def __init__(self, joined: Joined) -> None:
+        self._joined, self._bytes = joined, joined.bytes
+        self._event: torch.cuda.Event | None = None
+        if self._bytes.is_cuda:
+            on_device, self._event = self._bytes, torch.cuda.Event()
+            self._bytes = torch.empty(on_device.shape, dtype=torch.uint8, pin_memory=True)
+            self._bytes.copy_(on_device, non_blocking=True)
+            self._event.record(torch.cuda.current_stream(on_device.device))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Raises RuntimeError if the device has failed."""
+        if self._event is not None:
+            self._event.synchronize()
+            self._bytes = self._bytes.clone()  # pinned memory is for the next passes
+        return self._joined.split(self._bytes)

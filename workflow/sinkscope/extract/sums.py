@@ -6,20 +6,16 @@ import torch
 from torch import Tensor
 
 from sinkscope.declarations.statistic import Rows
-from sinkscope.extract.frame import Frame
+from sinkscope.extract.frame import N_NEAR, Frame, row_entropy, row_normalizer
 from sinkscope.extract.masks import Call
 from sinkscope.extract.plan import LayerStatistics
-from sinkscope.extract.reductions import N_NEAR, row_entropy, row_normalizer
 from sinkscope.extract.sinks import find_sinks
 from sinkscope.extract.states import LayerState
 
 
 class Sums:
-    """Takes the rows of one layer block by block.
-
-    Values per query are only stored in `add`, and summed once in `finish`, in float64: few
-    operations per block matter more than few bytes.
-    """
+    """Takes the rows of one layer block by block. Values per query are only stored in `add`, and
+    summed once in `finish`, in float64: few operations per block matter more than few bytes."""
 
     def __init__(
         self, frame: Frame, call: Call, layer: int, state: LayerState | None = None
@@ -51,11 +47,8 @@ class Sums:
         self.maps = empty(batch, 1 + len(self.heads), frame.n_cells, n_tokens).zero_()
 
     def add(self, start: int, logits: Tensor, p: Tensor) -> None:
-        """Add the rows start, start + 1, ... of the attention p, computed from the logits.
-        Overwrites both.
-
-        logits, p: [batch, head, query, key].
-        """
+        """Add the rows start, start + 1, ... of the attention p, of logits; overwrites both.
+        logits, p: [batch, head, query, key]."""
         rows = slice(start, start + p.shape[2])
         n_keys = p.shape[-1]
         normalizer, frame = None, self.frame
@@ -106,8 +99,7 @@ class Sums:
             p[document, :, first:last] = 0.0
 
     def add_near(self, start: int, p: Tensor) -> None:
-        """Add the attention on the keys beside every query. Where all of them exist, they are a
-        view of the rows: gathering them takes five times as long."""
+        """Attention on the keys beside every query; as a view of the rows, five times as fast."""
         n_rows, n_keys = p.shape[2:]
         near = self.frame.near[start : start + n_rows].clamp(max=n_keys - 1)
         near = near.expand(*p.shape[:2], -1, -1)
@@ -145,6 +137,10 @@ class Sums:
         cells = slice(first, last + 1)  # those that hold a query of these rows
         self.maps[:, :, cells, :n_keys] += self.frame.pool[cells, rows] @ part
 
+    def pooled_maps(self) -> Tensor:
+        """[batch, map, cell, cell]"""
+        return self.maps if self.frame.pool is None else self.maps @ self.frame.pool.T
+
     def finish(self) -> LayerStatistics:
         frame = self.frame
         visible, n_real = frame.visible, frame.n_real
@@ -154,7 +150,7 @@ class Sums:
         optional, no_sinks = self.optional(), frame.beside_no_sinks
         if no_sinks is None:
             no_sinks = frame.without(optional["is_sink"])
-        maps = self.maps if frame.pool is None else self.maps @ frame.pool.T
+        maps = self.pooled_maps()
         return LayerStatistics(
             max_key=self.max_key,
             max_value=self.max_value,
@@ -197,11 +193,9 @@ class Sums:
             of_real = torch.einsum("sbhq,bq->bhs", self.added.double(), self.plan.real.double())
             statistics["added"] = (of_real / self.frame.n_real[..., None]).float()
         if self.plan.rule is not None:
-            statistics |= vars(
-                find_sinks(
-                    self.plan.rule, self.call, self.received, self.normalizer,
-                    self.frame.visible, self.plan.real, self.state,
-                )
+            statistics |= find_sinks(
+                self.plan.rule, self.call, self.received, self.normalizer,
+                self.frame.visible, self.plan.real, self.state,
             )  # fmt: skip
         return statistics
 

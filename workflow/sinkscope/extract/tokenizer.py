@@ -1,8 +1,5 @@
-"""The tokenizer that belongs to a model's weights.
-
-A folder without tokenizer files (`save_pretrained` of the model alone) is not an error for the
-library: it builds a tokenizer with special tokens only, which reads every text as unknown or empty.
-"""
+"""The tokenizer that belongs to a model's weights. For a folder without one the library makes one
+that reads every text as unknown or as nothing; here it is an error."""
 
 from __future__ import annotations
 
@@ -38,12 +35,9 @@ def load_tokenizer(model: str, source: str, location: str) -> Any:
 
 
 def check_fits(model: str, tokenizer: Any, n_ids: int) -> None:
-    """n_ids: number of token ids that the network takes. Raises ModelError for another model's
-    tokenizer.
-
-    Added tokens may have larger ids: many published tokenizers have a padding token beyond the
-    vocabulary, which no text contains. `check_text` checks each text.
-    """
+    """n_ids: token ids that the network takes. Raises ModelError for another model's tokenizer.
+    Added tokens may have larger ids, such as padding that no text contains: `check_text` checks
+    each text."""
     added = tokenizer.added_tokens_decoder
     largest = max((i for i in tokenizer.get_vocab().values() if i not in added), default=0)
     if largest >= n_ids:
@@ -86,9 +80,8 @@ def check_text(
 
 
 def unknown_fraction(text: str, ids: np.ndarray, spans: np.ndarray, tokenizer: Any) -> float:
-    """Fraction of a text that is in no token, or in the unknown token. Counts visible characters,
-    since a single unknown token may stand for many; counts tokens if the tokenizer, in Python, does
-    not report offsets."""
+    """Fraction of a text, in visible characters, that is in no token or in the unknown one; of the
+    tokens if the tokenizer, in Python, does not report offsets."""
     unknown = tokenizer.unk_token_id
     if not tokenizer.is_fast:
         specials = set(tokenizer.all_special_ids)

@@ -1,9 +1,6 @@
-"""GPT-2 with another attention than plain softmax, as model classes that transformers can load.
-
-A checkpoint says `"model_type": "sinkscope_gpt2"` and, as `"attention"`, one of VARIANTS. The
-separate model type keeps the library from loading it as plain GPT-2, which would silently run it
-with softmax.
-"""
+"""GPT-2 with another attention than plain softmax, as model classes that transformers can load: of
+model type `sinkscope_gpt2`, lest the library runs them with softmax, and `attention`, one of
+VARIANTS."""
 
 from __future__ import annotations
 
@@ -88,8 +85,7 @@ def add_parameters(network: GPT2Model) -> None:
 
 
 def attention(call: Call) -> Tensor:
-    """The layer's output [batch, head, token, d]. While a model is observed, `door` replaces this
-    function."""
+    """The layer's output [batch, head, token, d]. Observing, `door` replaces this function."""
     if call.attention == "softmax_off_by_one" or call.sink is not None:
         return with_null_key(call)
     if call.attention == "softmax":
@@ -112,12 +108,9 @@ def attention(call: Call) -> Tensor:
 
 
 def with_null_key(call: Call) -> Tensor:
-    """Softmax over one more key, in front, of value 0. Its logit is 0 (softmax-off-by-one), or the
-    head's learned one. [batch, head, token, d]
-
-    torch's fused attention can compute this. A query is added in front too, which keeps the causal
-    shape; its row is dropped again.
-    """
+    """[batch, head, token, d] by torch's fused attention: softmax over one more key, in front, of
+    value 0. Its logit is 0 (softmax-off-by-one), or the head's learned one. A query is added in
+    front too, which keeps the causal shape; its row is dropped again."""
     query, key, value = (F.pad(t, (0, 0, 1, 0)) for t in (call.query, call.key, call.value))
     if call.sink is not None:
         # The product with one more dimension: 1 in the queries, in the keys 0 but for the first.
@@ -147,8 +140,7 @@ def forward(
     gate: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """The attention function of the variants, as the library calls it. gate: [batch, token,
-    head]."""
+    """The variants' attention function, as the library calls it. gate: [batch, token, head]."""
     config: Any = module.config
     kind, sink = config.attention, getattr(module, "sinks", None)
     call = Call(

@@ -1,7 +1,5 @@
-"""The files of Hub models, from the cache or downloaded into it.
-
-If all files of the locked commit are in the Hub's cache (HF_HOME), the network is not used.
-"""
+"""The files of Hub models, from the Hub's cache (HF_HOME) or downloaded into it. With all files of
+the locked commit there, the network is not used."""
 
 from __future__ import annotations
 
@@ -24,10 +22,7 @@ CHECKED_FROM = 50e6
 
 
 def resolve(repository: Repository) -> Lock:
-    """Ask the Hub for the current commit of the revision, and for its files.
-
-    Raises SinkscopeError, with what to do, if the Hub does not answer or refuses.
-    """
+    """Ask the Hub for commit and files of the revision. Raises SinkscopeError, with what to do."""
     from huggingface_hub import HfApi
 
     try:
@@ -67,8 +62,7 @@ def in_cache(lock: Lock, name: str) -> Path | None:
 
 
 def cached(lock: Lock, *names: str) -> Path | None:
-    """The folder of this commit in the cache, if all of its files (or these files) are there with
-    the right sizes; else None."""
+    """The commit's folder in the cache, if all (or these) files have the right sizes; else None."""
     paths = {name: in_cache(lock, name) for name in names or lock.files}
     for name, path in paths.items():
         if path is None or problem_of(path, lock.files.get(name, 0)) is not None:
@@ -77,13 +71,12 @@ def cached(lock: Lock, *names: str) -> Path | None:
 
 
 def fetch(lock: Lock, check: Check, *, hashes: bool = False) -> Path:
-    """The folder of this commit; files that the cache lacks or has damaged are downloaded.
+    """The folder of this commit; files that the cache lacks or has damaged are downloaded, or
+    resumed.
 
     check: called with a name for the model and the folder of its configuration, before any large
-    download. hashes: also read the files in the cache and compare their SHA-256. A broken download
-    is resumed, and complete files are kept for the next attempt. Raises SinkscopeError, with what
-    to do, if a file cannot be downloaded, and any exception of `check`.
-    """
+    download. hashes: also compare the SHA-256 of files in the cache. Raises SinkscopeError, with
+    what to do, if a file cannot be downloaded, and any exception of `check`."""
     from huggingface_hub.utils import disable_progress_bars
 
     folder = cached(lock)
@@ -134,11 +127,8 @@ def download(lock: Lock, name: str, message: str, *, damage: str = "") -> Path:
 
 
 def problem_of(path: Path, size: int, *, hashes: bool = False) -> str | None:
-    """What is wrong with a file of the cache; None if it is intact.
-
-    size: in bytes; 0 if unknown. The link in a snapshot points to a file that, for large files, has
-    the SHA-256 as its name.
-    """
+    """What is wrong with a file of the cache; None if it is intact. size: in bytes; 0 if unknown.
+    Large files of the cache have their SHA-256 as their name."""
     n_bytes = path.stat().st_size
     if size and n_bytes != size:
         return f"{path.name} in the cache has {n_bytes:,} bytes instead of {size:,}"
@@ -178,12 +168,9 @@ def refusal(repository: Repository, error: Exception) -> SinkscopeError:
             f"{what}: cannot be written to the cache ({error.strerror}); free space there, or set "
             "the variable HF_HOME to a larger disk."
         )
+    first = next(iter(str(error).strip().splitlines()), "")
+    reason = f"{type(error).__name__}: {first[:160]}"
     return PassingError(
-        f"{what}: {constants.ENDPOINT} cannot be reached, or broke off ({_reason(error)}); run "
+        f"{what}: {constants.ENDPOINT} cannot be reached, or broke off ({reason}); run "
         "`snakemake downloads` again on a machine with a network, complete files are kept."
     )
-
-
-def _reason(error: Any) -> str:
-    first = next(iter(str(error).strip().splitlines()), "")
-    return f"{type(error).__name__}: {first[:160]}"

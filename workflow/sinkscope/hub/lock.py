@@ -1,8 +1,5 @@
-"""Lock files: the commit of a Hub model that is used, and its files.
-
-The first use asks the Hub for the commit of a model's revision and for the names of its files, and
-writes both to a lock file of the model. From then on only that commit is used.
-"""
+"""Lock files: the commit of a Hub model's revision, and its files. The first use asks the Hub and
+writes them; from then on only that commit is used."""
 
 from __future__ import annotations
 
@@ -48,8 +45,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Lock:
-    """A locked commit. files: size in bytes by name, for all files that are loaded. licence: as the
-    model's card stated it then; None if it did not."""
+    """files: size in bytes by name, of all that are loaded. licence: as the card stated it then."""
 
     id: str
     revision: str
@@ -102,10 +98,7 @@ def read_lock(path: Path) -> Lock | None:
 
 
 def needed(files: Iterable[str]) -> list[str]:
-    """The files of a repository that are loaded: weights in one format, and BESIDES.
-
-    Empty if no weights can be loaded safely.
-    """
+    """The files that are loaded: weights in one format, and BESIDES. Empty without safe weights."""
     names = set(files)
     besides = sorted(name for name in names if BESIDES.fullmatch(name))
     for whole, part in WEIGHTS:

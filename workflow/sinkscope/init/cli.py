@@ -48,11 +48,8 @@ def init(
 
 
 def write_project(folder: Path) -> list[Path]:
-    """Write the project's files to `folder`; returns their paths.
-
-    Raises SinkscopeError, before anything is written, if a file exists already or the folder cannot
-    hold a project.
-    """
+    """Write the project's files; returns their paths. Raises SinkscopeError, before anything is
+    written, if a file exists already or the folder cannot hold a project."""
     check_braces(str(folder.absolute()), "init")
     for name in FILES:
         check_free(folder / name)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from sinkscope.config import load, read_config
 from sinkscope.errors import SinkscopeError
-from sinkscope.files import PART, remove, sha256_of
+from sinkscope.files import PART, read_object, remove, sha256_of
 from sinkscope.grid import Grid
 from sinkscope.jobs.request import Request, changes, prefix_of
-from sinkscope.jobs.stamps import files_of, read_stamp, stamps, withdraw
+from sinkscope.jobs.stamps import files_of, stamps, withdraw
 from sinkscope.jobs.wanted import Wanted
 from sinkscope.printable import printable
 
@@ -22,12 +23,12 @@ FOLDERS = (
     *("results/cells", "results/experiments", "results/reduced", "results/tables"),
     *("results/figures", "results/sections", "reports"),
 )
+KINDS = ("damaged", "stale", "unrecorded", "left behind")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A file and its problem. kind: damaged, stale, unrecorded or left behind. stamps: the stamps
-    that list a damaged file."""
+    """kind: damaged, stale, unrecorded or left behind. stamps: those that list a damaged file."""
 
     kind: str
     path: Path
@@ -36,12 +37,11 @@ class Problem:
 
 
 def damaged(directory: Path, advance: Advance = lambda n_bytes: None) -> Iterator[Problem]:
-    """Files that are missing, or whose content differs from what their job wrote. advance: called
-    with the size of each file that was read."""
+    """Files that are missing or not what their job wrote. advance: called with the size of each."""
     stamps_by_file: dict[str, list[Path]] = {}
     hashes_by_file: dict[str, set[str]] = {}
     for stamp in stamps(directory):
-        if not isinstance(read_stamp(stamp).get("request"), dict):
+        if not isinstance(read_object(stamp).get("request"), dict):
             yield Problem("damaged", stamp.relative_to(directory), "cannot be read", (stamp,))
         for name, sha256 in files_of(stamp).items():
             stamps_by_file.setdefault(name, []).append(stamp)
@@ -73,7 +73,7 @@ def difference(stamp: Path, request: Request | None) -> str:
         return "the configuration does not ask for it"
     if stamp.name == Path(request.stamp).name:
         return ""
-    before = read_stamp(stamp).get("request")
+    before = read_object(stamp).get("request")
     words = changes(before, request.content) if isinstance(before, dict) else []
     return f"computed from other {', '.join(words)}" if words else "computed from other inputs"
 
@@ -101,8 +101,7 @@ def problems_of(wanted: Wanted, advance: Advance = lambda n_bytes: None) -> list
 
 
 def mend(problems: list[Problem], directory: Path) -> None:
-    """Remove the stamps of damaged files, so that the next run computes them again, and remove
-    unfinished files of killed jobs."""
+    """Let the next run make damaged files again, and remove unfinished files of killed jobs."""
     for problem in problems:
         if problem.kind == "left behind":
             remove(directory / problem.path)
@@ -125,23 +124,13 @@ def print_check(config: Path, directory: Path, *, repair: bool) -> int:
     problems = problems_of(wanted)
     for problem in problems:
         print(printable(f"{problem.kind}: {problem.path}: {problem.reason}"))
-    counts = {kind: sum(one.kind == kind for one in problems) for kind in KINDS}
+    counts = Counter(one.kind for one in problems)
+    words = ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts[kind])
+    words = words or "all files are as their jobs wrote them, and as the configuration asks now."
     n_files = sum(len(files_of(stamp)) for stamp in stamps(directory))
-    print(f"{n_files:,} files of {sum(1 for _ in stamps(directory)):,} jobs: {in_words(counts)}")
+    print(f"{n_files:,} files of {sum(1 for _ in stamps(directory)):,} jobs: {words}")
     if repair:
         mend(problems, directory)
         print("The next run computes the damaged files again.", file=sys.stderr)
         return 0
     return int(bool(counts["damaged"] or counts["stale"]))
-
-
-KINDS = ("damaged", "stale", "unrecorded", "left behind")
-
-
-def in_words(counts: dict[str, int]) -> str:
-    words = [f"{count:,} {kind}" for kind, count in counts.items() if count]
-    return (
-        ", ".join(words)
-        if words
-        else ("all files are as their jobs wrote them, and as the configuration asks now.")
-    )

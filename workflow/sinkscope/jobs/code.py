@@ -1,10 +1,8 @@
 """The hash of the code that a job runs; comments and docstrings do not change it.
 
 A job's modules are those that its entry module imports, directly or through others, at the top or
-inside a function. Each module is hashed by what its syntax tree without docstrings compiles to, so
-the hash changes only if the program changes. Other files beside the modules (templates, scripts)
-are hashed by their bytes.
-"""
+inside a function. Each is hashed by what its syntax tree without docstrings compiles to; other
+files beside them (templates, scripts) by their bytes."""
 
 from __future__ import annotations
 
@@ -34,7 +32,8 @@ def code_hash(*entries: str) -> str:
     for module in closure(entries):
         total.update(f"{module} {program_of(module)}\n".encode())
     for path in data_files(closure(entries)):
-        total.update(f"{below_root(path)} ".encode() + path.read_bytes())
+        inside = next(path.relative_to(root) for root in ROOTS if path.is_relative_to(root))
+        total.update(f"{inside} ".encode() + path.read_bytes())
     return total.hexdigest()[:12]
 
 
@@ -99,7 +98,9 @@ def program_of(module: str) -> str:
     tree = tree_of(module)
     for node in statements(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.body = without_docstring(node.body) or [ast.Pass(lineno=1, col_offset=0)]
+            if ast.get_docstring(node, clean=False) is not None:
+                del node.body[0]
+            node.body = node.body or [ast.Pass(lineno=1, col_offset=0)]
     total = hashlib.sha256()
     for part in parts_of(compile(tree, module, "exec", dont_inherit=True)):
         total.update(part)
@@ -122,8 +123,7 @@ def parts_of(code: CodeType) -> Iterator[bytes]:
 
 
 def statements(tree: ast.Module) -> Iterator[Any]:
-    """The module and every statement in it, at any depth. Expressions, most of a tree, hold
-    neither imports nor docstrings, and are skipped."""
+    """The module and every statement in it. Expressions hold neither imports nor docstrings."""
     waiting: list[Any] = [tree]
     while waiting:
         node = waiting.pop()
@@ -136,21 +136,6 @@ def forget() -> None:
     """Read every module again from now on, as a new process does."""
     for function in (code_hash, closure, path_of, tree_of, imports_of, program_of):
         function.cache_clear()
-
-
-def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    first = body[0] if body else None
-    is_text = (
-        isinstance(first, ast.Expr)
-        and isinstance(first.value, ast.Constant)
-        and isinstance(first.value.value, str)
-    )
-    return body[1:] if is_text else body
-
-
-def below_root(path: Path) -> Path:
-    """A file's path from the package, or from the folder that extends it."""
-    return next(path.relative_to(root) for root in ROOTS if path.is_relative_to(root))
 
 
 def data_files(modules: Sequence[str]) -> Iterator[Path]:

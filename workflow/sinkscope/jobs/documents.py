@@ -30,32 +30,32 @@ def chosen_of(
 
 
 def read_part(
-    table: str,
     directory: Path,
-    per_job: int,
-    sampling: Sampling,
-    shard: str,
     request: dict[str, Any],
+    *,
+    documents: str,
+    documents_per_job: int,
+    sample: int,
+    sample_seed: int,
+    shard: str,
 ) -> tuple[Document, ...]:
-    """The documents of a job. Of a corpus with a stored list, only their rows are read.
-
-    shard: ALL for an experiment that is not about single documents; it chooses from all. Raises
-    SinkscopeError if the documents differ from those of the request: the table or a file was
-    changed after the run had planned the job.
-    """
-    entries = read_document_table(table, directory, sampling, Store(directory, remember=True))
-    documents: tuple[AnyDocument, ...]
+    """The documents of a job, of a shard or (ALL) of an experiment that chooses from all. Raises
+    SinkscopeError if they differ from those of the request: they were changed after the run was
+    planned."""
+    sampling, store = Sampling(sample, sample_seed), Store(directory, remember=True)
+    entries = read_document_table(documents, directory, sampling, store)
+    chosen: tuple[AnyDocument, ...]
     if shard == ALL:
         everything = [one for one in entries if not isinstance(one, Refused)]
-        documents = chosen_of(everything, request["experiment"], request["settings"])
+        chosen = chosen_of(everything, request["experiment"], request["settings"])
     else:
-        shards = shards_of(entries, per_job)
+        shards = shards_of(entries, documents_per_job)
         if shard not in shards:
             raise SinkscopeError(f"shard '{shard}' does not exist; shards are {', '.join(shards)}.")
-        documents = shards[shard]
-    if digest_of_documents(documents) != request["documents"]:
+        chosen = shards[shard]
+    if digest_of_documents(chosen) != request["documents"]:
         raise SinkscopeError(
-            f"{table}: the documents of shard {shard} were changed after this run was started; "
+            f"{documents}: the documents of shard {shard} were changed after this run was started; "
             "run again."
         )
-    return with_texts(documents)
+    return with_texts(chosen)

@@ -1,9 +1,6 @@
-"""Execution of a job of the workflow: lock, failure record and stamp.
-
-Only one job at a time works on a result, over all machines; another one waits. Jobs that a killed
-run left behind therefore do no harm. The reason of a failure is kept beside the job's log. After a
-success, the stamp states the request, when the job started and ended, and the hash of each file.
-"""
+"""Execution of a job of the workflow. Only one job at a time works on a result, over all machines:
+what a killed run left behind does no harm. The reason of a failure is kept beside the job's log.
+The stamp of a success states the request, its times, and the hash of each file."""
 
 from __future__ import annotations
 
@@ -39,8 +36,7 @@ class Job:
 
 @contextmanager
 def at_work(log: Path, stamp: Path, request: dict[str, Any]) -> Iterator[Job]:
-    """Run the block as a job of the workflow. Raises SinkscopeError if the job has failed for good
-    in this run."""
+    """Run the block as a job. Raises SinkscopeError if the job has failed for good in this run."""
     with alone(log), recorded(log):
         refuse_late(log, stamp)
         forget(log, stamp)
@@ -62,11 +58,8 @@ def now() -> str:
 
 
 def refuse_late(log: Path, stamp: Path) -> None:
-    """Refuse a job of an earlier run if a later run has requested something else.
-
-    A scheduler may start a job long after its run was killed, when a later run has already replaced
-    the result. Raises PassingError in that case, because the request itself is not at fault.
-    """
+    """Raises PassingError for a job of an earlier run if a later run has requested something else:
+    a scheduler may start a job long after its run was killed."""
     path = lock_of(log).with_suffix(".last")
     asked = int(os.environ.get(ASKED, "0"))
     with suppress(OSError, ValueError, TypeError, KeyError):
@@ -97,8 +90,7 @@ def forget(log: Path, stamp: Path) -> None:
 
 
 def files_in(paths: list[Path]) -> Iterator[Path]:
-    """The files among `paths`, and the files in their folders. Paths inside a folder that has been
-    renamed since no longer exist, and are skipped."""
+    """The files among `paths` and in their folders. Renamed paths no longer exist."""
     for path in paths:
         inside = sorted(path.rglob("*")) if path.is_dir() else [path]
         yield from (file for file in inside if file.is_file())

@@ -1,9 +1,6 @@
-"""Failure records of jobs: `results/logs/JOB.failed`, beside the log of each job.
-
-JOB is the rule and its wildcards, as in the path of the log: `extract/minilm/0000.3fa9c1d2e4b5`. A
-job writes the record when it starts, with the reason that it was killed, and removes it when it
-succeeds. An error replaces the reason. A killed job cannot replace it, so the first reason stays.
-"""
+"""Failure records of jobs: `results/logs/JOB.failed`, beside the log of each job, such as
+`extract/minilm/0000.3fa9c1d2e4b5`. A job writes the record when it starts, with the reason that it
+was killed; an error replaces the reason, and success removes the record."""
 
 from __future__ import annotations
 
@@ -59,8 +56,7 @@ def read_failure(directory: Path, job: str) -> Failure | None:
 
 
 def reason(directory: Path, job: str, document: str | None = None) -> str | None:
-    """One text for the report: why a job failed, for one document if that is known, and its log if
-    the log says more."""
+    """For the report: why a job, or its document, failed, and its log if the log says more."""
     failure = read_failure(directory, job)
     if failure is None:
         return None
@@ -76,17 +72,11 @@ def begin_run(directory: Path) -> str:
     return name
 
 
-def _current_run() -> str:
-    return RUN.read_text(encoding="utf-8") if RUN.is_file() else ""
-
-
 @contextmanager
 def recorded(log: Path) -> Iterator[None]:
-    """Record why the block fails, beside the job's log; the exception propagates.
-
-    A job whose failure in this run is final is not run again: the same SinkscopeError is raised.
-    """
-    path, run = log.with_suffix(".failed"), _current_run()
+    """Record why the block fails, beside the job's log; the exception propagates. A job whose
+    failure in this run is final raises the same SinkscopeError again."""
+    path, run = log.with_suffix(".failed"), RUN.read_text() if RUN.is_file() else ""
     with suppress(OSError, ValueError, TypeError):
         before = Failure(**read_json(path))
         if before.final and before.run == run != "":
@@ -122,8 +112,7 @@ def problems_of(error: Exception) -> list[dict[str, str | None]]:
 
 
 def attempt_to_plan(directory: Path, job: str, attempt: int) -> int:
-    """The attempt that memory and time are planned for: 1 if the last one failed for good, because
-    the job then only repeats its message."""
+    """The attempt that memory and time are planned for: 1 if the last one failed for good."""
     failure = read_failure(directory, job) if attempt > 1 else None
     return 1 if failure is not None and failure.final else attempt
 
@@ -145,10 +134,8 @@ def failed_since(directory: Path, earlier: Mapping[str, int]) -> dict[str, Failu
 
 
 def closing_list(failed: Mapping[str, Failure], shards: Mapping[str, Sequence[str]]) -> list[str]:
-    """Lines for the end of a run: each reason once, with the jobs that failed for it.
-
-    shards: names of the documents of each shard.
-    """
+    """For the end of a run: each reason once, with the jobs that failed for it. shards: of
+    documents."""
     if not failed:
         return ["No job left a reason; the messages above say what failed."]
     jobs: dict[str, list[str]] = {}

@@ -11,24 +11,22 @@ from sinkscope.declarations.registry import STATISTICS, experiment
 from sinkscope.discovery import modules_in
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.sources import known_revision
+from sinkscope.files import read_object
 from sinkscope.grid import Grid
-from sinkscope.hub.lock import repository_of
 from sinkscope.jobs.code import code_hash
 from sinkscope.jobs.documents import chosen_of, digest_of_documents
-from sinkscope.jobs.request import Request, stamps_in
-from sinkscope.jobs.stamps import read_stamp
+from sinkscope.jobs.request import ONE_LINE, Request, stamps_in
 
 
 class OfModels:
-    """Requests of a grid's jobs that run a model. Paths are relative to `directory`, the folder of
-    the run."""
+    """Requests of a grid's jobs that run a model. Paths are relative to the run's `directory`."""
 
     def __init__(self, grid: Grid, directory: Path) -> None:
         self.grid, self.directory, self.raw = grid, directory, grid.config.raw
         self.row = cache(grid.model)
         self.settings = cache(grid.settings)
         self.revision = cache(self._revision)
-        self.is_local = cache(self._is_local)
+        self.repository = cache(grid.repository)
         self.stamps_in = cache(stamps_in)
         self.documents = cache(self._documents)
         self.extract = cache(self._extract)
@@ -44,11 +42,6 @@ class OfModels:
             return known_revision(row.model, row.source, self.directory)
         except SinkscopeError:
             return None
-
-    def _is_local(self, model: str) -> bool:
-        """Whether the weights are here without the Hub, so that their revision is known."""
-        row = self.grid.config.model(model)
-        return self.revision(model) is not None and repository_of(row.model, row.source) is None
 
     def _extract(self, model: str, shard: str) -> Request:
         return self._of_model(
@@ -90,28 +83,27 @@ class OfModels:
         return digest_of_documents(self.grid.documents(shard))
 
     def _documents_read(self, shard: str) -> tuple[str, ...]:
-        raw, options = self.raw, ["--documents", self.raw["documents"]]
-        options += ["--per-job", str(raw["documents_per_job"])]
-        options += ["--sample", str(raw["sample"]), "--sample-seed", str(raw["sample_seed"])]
-        return (*options, "--shard", shard)
+        keys = ("documents", "documents_per_job", "sample", "sample_seed")
+        return (
+            "--documents",
+            ONE_LINE.encode({key: self.raw[key] for key in keys} | {"shard": shard}),
+        )
 
     def _of_model(
         self, job: str, prefix: str, command: tuple[str, ...], content: dict[str, Any]
     ) -> Request:
-        """The request with the revision of its model's weights.
-
-        A new Hub model has no revision before it is locked, which happens in the same run. A result
-        from before the lock counts if its stamp states the revision that is locked now. If the
-        weights are not here (any more), a result from any revision counts.
-        """
+        """The request with the revision of its model's weights. A new Hub model has none before it
+        is locked, in the same run: a result from before counts if its stamp states the revision
+        locked now. Without weights here (any more), a result from any revision counts."""
         model = content["model"]["model"]
         revision = self.revision(model)
         request = Request(job, prefix, content | {"weights": revision}, command)
-        if self.is_local(model) or self.is_made(request):
+        is_local = revision is not None and self.repository(model) is None
+        if is_local or self.is_made(request):
             return request
         place = self.directory / prefix
         for path in self.stamps_in(place.parent).get(place.name, ()):
-            stated = read_stamp(path)
+            stated = read_object(path)
             before = stated.get("request", {})
             before_lock = before.get("weights") is None and stated.get("revision") == revision
             same = before | {"weights": None} == content | {"weights": None}

@@ -27,10 +27,8 @@ CLAIMS = Path("config/claims.yaml")
 
 
 class OfTables(OfModels):
-    """Requests of the jobs that make tables.
-
-    finished_only: only finished jobs count, so the tables cover their results alone.
-    """
+    """Requests of the jobs that make tables. finished_only: of the results of finished jobs
+    alone."""
 
     def __init__(self, grid: Grid, directory: Path, *, finished_only: bool = False) -> None:
         super().__init__(grid, directory)
@@ -69,8 +67,7 @@ class OfTables(OfModels):
         return [self.extract(model, shard) for shard in self.cells()[model]]
 
     def _joins(self) -> list[str]:
-        """Experiments that have tables, in the order of the configuration; then claims, which read
-        the tables of all others."""
+        """Experiments that have tables, in the configured order; then claims."""
         configured = self.raw["experiments"]
         with_tables = [
             name
@@ -126,7 +123,9 @@ class OfTables(OfModels):
             command = ["claims", str(self.claims_file()), *self.tables_of_claims()]
         else:
             command = ["derive", name]
-            content["code"] = code_hash("sinkscope.derive.job", *derived_by(name))
+            package = f"sinkscope.experiments.{name}"
+            derive = {f"{package}.derive"} & set(modules_in(package))
+            content["code"] = code_hash("sinkscope.derive.job", *derive)
             if experiment(name).records:
                 records = [path for paths in self.records(name).values() for path in paths]
                 content["models"] = list(self.recorded(name))
@@ -169,16 +168,8 @@ class OfTables(OfModels):
         return [*tables_of_atlas(), *names]
 
     def claims_file(self) -> Path:
-        """The file of claims in the folder of the run, which may add to the shipped one, else the
-        shipped one."""
+        """The run's own file of claims, which may add to the shipped one, else the shipped one."""
         return CLAIMS if (self.directory / CLAIMS).is_file() else SHIPPED / CLAIMS
-
-
-def derived_by(name: str) -> list[str]:
-    """The module `derive` of an experiment, if it has one."""
-    package = f"sinkscope.experiments.{name}"
-    module = f"{package}.derive"
-    return [module] if module in modules_in(package) else []
 
 
 def digests(requests: Sequence[Request]) -> list[str]:

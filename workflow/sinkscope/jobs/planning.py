@@ -37,8 +37,7 @@ def unready(wanted: Wanted) -> dict[str, list[str]]:
 
 
 def check_config(row: ModelRow, path: Path, config: Config) -> None:
-    """Raises SinkscopeError if config.json cannot be read, or if it states fewer than one layer or
-    head, or fewer than head_maps needs."""
+    """Raises SinkscopeError if config.json cannot be read, or states too few layers or heads."""
     try:
         values = read_json(path)
         n_layers, n_heads = first_of(values, LAYERS), first_of(values, HEADS)
@@ -68,8 +67,7 @@ def first_of(values: dict[str, Any], names: Sequence[str]) -> Any:
 
 
 def other_grid(grid: Grid, directory: Path) -> str | None:
-    """A warning if the results in `directory` belong to another table of models, because this run
-    replaces its tables and report."""
+    """A warning if this run replaces tables and report of another table of models."""
     try:
         before = read_mapping(directory / "results" / "config.yaml")[0]["models"]
     except (SinkscopeError, KeyError):

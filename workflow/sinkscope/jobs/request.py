@@ -1,10 +1,8 @@
 """The request of a job: everything that its result depends on, as data.
 
-A stamp lies beside the result of a job: a JSON file with the request that the result was computed
-from. The name of the stamp ends in a hash of the request (`0000.3fa9c1d2e4b5.json`). The stamp is
-the output that Snakemake looks for. A result therefore counts as finished only if its request
-equals the current one, whoever computed it and whatever Snakemake has recorded.
-"""
+A stamp, the output that Snakemake looks for, lies beside the result: a JSON file with the request,
+whose hash ends its name (`0000.3fa9c1d2e4b5.json`). A result therefore counts as finished only if
+its request equals the current one, whoever computed it."""
 
 from __future__ import annotations
 
@@ -67,8 +65,7 @@ def prefix_of(stamp: Path) -> str:
 
 def stamps_of(prefix: Path) -> list[Path]:
     """Existing stamps of a job, for any request. prefix: path of its stamp, as in Request."""
-    paths = prefix.parent.glob(f"{prefix.name}.*.json")
-    return sorted(path for path in paths if path != prefix and prefix_of(path) == prefix.name)
+    return stamps_in(prefix.parent).get(prefix.name, [])
 
 
 def stamps_in(folder: Path) -> dict[str, list[Path]]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from sinkscope.files import read_json
+from sinkscope.files import read_object
 from sinkscope.jobs.request import prefix_of
 
 # Folders with stamps. A name that ends in a digest is the name of a stamp.
@@ -29,18 +28,9 @@ def stamps(directory: Path) -> Iterator[Path]:
                 yield path
 
 
-def read_stamp(stamp: Path) -> dict[str, Any]:
-    """The content of a stamp; empty if it cannot be read."""
-    try:
-        content = read_json(stamp)
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def files_of(stamp: Path) -> dict[str, str]:
     """Path to SHA-256 of the files that a stamp lists."""
-    files = read_stamp(stamp).get("files")
+    files = read_object(stamp).get("files")
     return files if isinstance(files, dict) else {}
 
 
@@ -64,5 +54,5 @@ def withdraw(directory: Path, stamp_paths: Iterable[Path]) -> None:
 
 def parts_of(stamp: Path) -> list[str]:
     """Digests of the requests whose results a result was computed from."""
-    request = read_stamp(stamp).get("request")
+    request = read_object(stamp).get("request")
     return request.get("parts", []) if isinstance(request, dict) else []

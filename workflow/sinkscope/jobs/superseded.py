@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sinkscope.extract.cell import parts_folder
-from sinkscope.files import remove
+from sinkscope.files import read_object, remove
 from sinkscope.grid import Grid
 from sinkscope.jobs.request import stamps_in
-from sinkscope.jobs.stamps import read_stamp
 
 
 def remove_superseded(grid: Grid, directory: Path) -> None:
@@ -28,7 +27,7 @@ def remove_superseded(grid: Grid, directory: Path) -> None:
 
 def documents_of(stamps: Sequence[Path]) -> set[str]:
     """Names of the documents that extraction jobs have covered."""
-    manifests = [read_stamp(stamp) for stamp in stamps]
+    manifests = [read_object(stamp) for stamp in stamps]
     return {
         entry["document"]
         for manifest in manifests

@@ -1,9 +1,6 @@
-"""The current request of every job of a run, from its configuration and its files.
-
-A request holds the hashes of the requests that it depends on, so the request of the report covers
-all of them. This module writes nothing and loads no model and no library for drawing or computing,
-because Snakemake calls it whenever it reads the workflow, also for a dry run.
-"""
+"""The current request of every job of a run, from its configuration and its files. A request holds
+the hashes of those that it depends on. Snakemake calls this module whenever it reads the workflow:
+it writes nothing, and loads no model and no library for drawing or computing."""
 
 from __future__ import annotations
 
@@ -47,10 +44,7 @@ def check_pages(grid: Grid) -> None:
 
 
 class Wanted(OfTables):
-    """Requests of all jobs of a grid.
-
-    finished_only: only finished jobs count, so the report covers their results alone.
-    """
+    """Requests of all jobs of a grid. finished_only: of the results of finished jobs alone."""
 
     def __init__(self, grid: Grid, directory: Path, *, finished_only: bool = False) -> None:
         check_pages(grid)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from sinkscope.extract import streaming
-from sinkscope.extract.devices import moved
+from sinkscope.extract.constants import moved
 from sinkscope.extract.frame import Frame
 from sinkscope.extract.masks import HIDDEN, Call, count_unmasked
 from sinkscope.extract.plan import Plan
 from sinkscope.extract.streaming import Workspace
 from sinkscope.extract.sums import Sums
-from sinkscope.kernels.statistics import HeadStatistics, Reduced
+from sinkscope.kernels.statistics import HeadStatistics, completed
 
 
 class RowSums(Sums):
@@ -45,7 +47,7 @@ def by_blocks(call: Call, plan: Plan, *, with_map: bool) -> HeadStatistics:
     sums = RowSums(Frame(plan, visible, is_causal=call.is_causal), call)
     streaming.attend(call, sums, Workspace(call.query.device))
     is_blind = sums.max_key_of_head < 0
-    reduced = Reduced(
+    rows = HeadStatistics(
         received=sums.received.float(),
         log_sum_exp=sums.normalizer.masked_fill(is_blind, -torch.inf),
         max_logit=sums.max_logit,
@@ -53,15 +55,11 @@ def by_blocks(call: Call, plan: Plan, *, with_map: bool) -> HeadStatistics:
         entropy=sums.nats,
         mean_max_key=sums.max_key,
         mean_max_value=sums.max_value,
-        mean_map=mean_map(sums) if with_map else None,
+        mean_map=sums.pooled_maps()[:, 0] if with_map else None,
+        sink_attention=None,
+        backend="blocks",
     )
     if call.sink is not None:  # such a row is all on the sink
         sink = call.sink[..., 0].expand_as(is_blind)
-        reduced = reduced._replace(log_sum_exp=torch.where(is_blind, sink, reduced.log_sum_exp))
-    return reduced.completed(sums.is_broken, call.sink, "blocks")
-
-
-def mean_map(sums: Sums) -> Tensor:
-    """[batch, cell, cell]"""
-    pool = sums.frame.pool
-    return sums.maps[:, 0] if pool is None else sums.maps[:, 0] @ pool.T
+        rows = replace(rows, log_sum_exp=torch.where(is_blind, sink, rows.log_sum_exp))
+    return completed(rows, sums.is_broken, call.sink)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from sinkscope.extract.devices import on_device
+from sinkscope.extract.constants import on_device
 from sinkscope.extract.kernels.inputs import Inputs
 from sinkscope.extract.kernels.launch import reduce_tiles
 from sinkscope.extract.kernels.means import LAST_KEY
@@ -12,7 +12,7 @@ from sinkscope.extract.kernels.rows import row_statistics
 from sinkscope.extract.kernels.tiles import FIXED
 from sinkscope.extract.masks import Call, count_unmasked
 from sinkscope.extract.plan import Plan
-from sinkscope.kernels.statistics import HeadStatistics, Reduced
+from sinkscope.kernels.statistics import HeadStatistics, completed
 
 
 def by_kernels(call: Call, plan: Plan, *, with_map: bool) -> HeadStatistics:
@@ -28,7 +28,7 @@ def by_kernels(call: Call, plan: Plan, *, with_map: bool) -> HeadStatistics:
         inputs = Inputs(plan, visible, device)
         buffers, _, _ = reduce_tiles([call], [log_sum_exp], plan, inputs)
     largest = buffers.maxima.largest[0]  # the value in the upper half, the key in the lower
-    reduced = Reduced(
+    statistics = HeadStatistics(
         received=(buffers.key_sums.received[0].double() / FIXED.value).float(),
         log_sum_exp=log_sum_exp,
         max_logit=rows.max_logit,
@@ -37,5 +37,7 @@ def by_kernels(call: Call, plan: Plan, *, with_map: bool) -> HeadStatistics:
         mean_max_key=LAST_KEY.value - (largest & LAST_KEY.value),
         mean_max_value=(largest >> 32).int().view(torch.float32),
         mean_map=buffers.map()[0] if with_map else None,
+        sink_attention=None,
+        backend="triton",
     )
-    return reduced.completed(rows.log_sum_exp.isnan(), call.sink, "triton")
+    return completed(statistics, rows.log_sum_exp.isnan(), call.sink)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,38 +52,27 @@ class HeadStatistics:
     backend: str
 
 
-class Reduced(NamedTuple):
-    """Fields of HeadStatistics, without those that depend on broken rows."""
-
-    received: Tensor
-    log_sum_exp: Tensor
-    max_logit: Tensor
-    max_key: Tensor
-    entropy: Tensor
-    mean_max_key: Tensor
-    mean_max_value: Tensor
-    mean_map: Tensor | None
-
-    def completed(self, is_broken: Tensor, sink: Tensor | None, backend: str) -> HeadStatistics:
-        """is_broken: [batch, head, query] bool. sink: [1, head, 1, 1], logits of learned sinks."""
-        found = None if sink is None else (sink[..., 0] - self.log_sum_exp).exp()
-        no_head, no_mean = is_broken.any(-1, keepdim=True), is_broken.any(1)
-        no_key = (self.max_key < 0).all(1) | no_mean
-        of_map = self.mean_map
-        if of_map is not None:
-            of_map = of_map.masked_fill(no_mean.any(-1)[:, None, None], torch.nan)
-        return HeadStatistics(
-            received=self.received.masked_fill(no_head, torch.nan),
-            log_sum_exp=self.log_sum_exp.masked_fill(is_broken, torch.nan),
-            max_logit=self.max_logit.masked_fill(is_broken, torch.nan),
-            max_key=self.max_key.masked_fill(is_broken, -1),
-            entropy=self.entropy.masked_fill(is_broken, torch.nan),
-            sink_attention=None if found is None else found.masked_fill(is_broken, torch.nan),
-            mean_max_key=self.mean_max_key.masked_fill(no_key, -1),
-            mean_max_value=self.mean_max_value.masked_fill(no_mean, torch.nan),
-            mean_map=of_map,
-            backend=backend,
-        )
+def completed(rows: HeadStatistics, is_broken: Tensor, sink: Tensor | None) -> HeadStatistics:
+    """The statistics with what depends on rows that are broken. is_broken: [batch, head, query]
+    bool. sink: [1, head, 1, 1], logits of learned sinks."""
+    on_sink = None if sink is None else (sink[..., 0] - rows.log_sum_exp).exp()
+    no_head, no_mean = is_broken.any(-1, keepdim=True), is_broken.any(1)
+    no_key = (rows.max_key < 0).all(1) | no_mean
+    of_map = rows.mean_map
+    if of_map is not None:
+        of_map = of_map.masked_fill(no_mean.any(-1)[:, None, None], torch.nan)
+    return replace(
+        rows,
+        received=rows.received.masked_fill(no_head, torch.nan),
+        log_sum_exp=rows.log_sum_exp.masked_fill(is_broken, torch.nan),
+        max_logit=rows.max_logit.masked_fill(is_broken, torch.nan),
+        max_key=rows.max_key.masked_fill(is_broken, -1),
+        entropy=rows.entropy.masked_fill(is_broken, torch.nan),
+        sink_attention=None if on_sink is None else on_sink.masked_fill(is_broken, torch.nan),
+        mean_max_key=rows.mean_max_key.masked_fill(no_key, -1),
+        mean_max_value=rows.mean_max_value.masked_fill(no_mean, torch.nan),
+        mean_map=of_map,
+    )
 
 
 def packed(parts: list[HeadStatistics]) -> HeadStatistics:

@@ -14,11 +14,11 @@ from sinkscope.declarations.registry import experiment
 from sinkscope.discovery import load
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.gpus import own_gpus
+from sinkscope.extract.gpus import exclusive_gpus
 from sinkscope.extract.model import Loaded, family_of, load_model, threads
 from sinkscope.extract.observe import attention_layers
 from sinkscope.files import replaced_folder
-from sinkscope.measure.task import Task
+from sinkscope.measure.passes import Task
 from sinkscope.tables.arrays import with_numbers
 from sinkscope.tables.contract import write_part
 
@@ -41,10 +41,8 @@ def run(
     out: Path,
 ) -> None:
     """Measure one model; frames go to the folder `out`, one Parquet file each. A frame that is not
-    measured has no rows. A model of a family that the experiment does not cover is not loaded.
-
-    Raises SinkscopeError if the model cannot be loaded or measured.
-    """
+    measured has no rows; a family that the experiment does not cover is not loaded. Raises
+    SinkscopeError if the model cannot be loaded or measured."""
     declared, frames = experiment(name), {}
     if set(declared.families) >= set(FAMILIES) or family_of(row, directory) in declared.families:
         measure = load(f"sinkscope.experiments.{name}.measure").measure
@@ -58,7 +56,7 @@ def run(
 def measured(
     measure: Measure, row: ModelRow, task: Task, directory: Path
 ) -> dict[str, pl.DataFrame]:
-    with threads(THREADS), own_gpus(row):
+    with threads(THREADS), exclusive_gpus(row):
         loaded = load_model(row, directory)
         try:
             frames = measure(loaded, task)

@@ -48,11 +48,9 @@ class Marked:
 def marked(tokenizer: Any, encoded: Encoded) -> Marked | None:
     """None if no sentence of the document ends.
 
-    A mark is exchanged as a token, so that all other tokens stay the same, at the same positions. A
-    mark that the vocabulary does not have as a token of the same form (`."` as `!"`) is left out.
-    Marks of other scripts, and tokens of several marks (`?!`), are not exchanged: the only row is
-    the text itself.
-    """
+    A mark is exchanged as a token: all other tokens stay the same. Left out are marks that the
+    vocabulary does not have in the same form (`."` as `!"`); of marks of other scripts, and of
+    tokens of several marks (`?!`), the only row is the text itself."""
     terminators = key_sets(encoded.classes)["terminator"]
     if not terminators:
         return None

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,7 +22,14 @@ from sinkscope.extract.observe import run_observed
 from sinkscope.extract.plan import NO_MAPS, LayerStatistics, Plan
 from sinkscope.extract.progress import progress
 from sinkscope.extract.streaming import Workspace
-from sinkscope.measure.task import Task
+
+
+@dataclass(frozen=True)
+class Task:
+    """The documents of a measurement, and the keys of the configuration that it declares."""
+
+    documents: tuple[Document, ...]
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,10 +80,8 @@ class Watching(Observation):
 def plan_of(
     ids: Tensor, key_sets: Sequence[Sequence[int]] = (), sinks: Sequence[int] = (), **options: Any
 ) -> Plan:
-    """A plan for ids [batch, token] without padding; the sets hold the same keys in every row.
-
-    options: other fields of the Plan.
-    """
+    """A plan for ids [batch, token] without padding, sets alike in every row. options: of the
+    Plan."""
     is_real = torch.ones_like(ids, dtype=torch.bool)
     members = torch.zeros(*ids.shape, len(key_sets), dtype=torch.bool, device=ids.device)
     for column, positions in enumerate(key_sets):
@@ -100,8 +106,7 @@ def observe(loaded: Loaded, ids: Tensor, plan: Plan) -> Pass:
 
 
 def statistics_of(loaded: Loaded, ids: Tensor, **options: Any) -> list[LayerStatistics]:
-    """Statistics of every layer over ids [batch, token], without states and key sets. options:
-    other fields of the Plan, such as offsets or heads."""
+    """Of every layer over ids [batch, token], without states and key sets. options: of the Plan."""
     ids = ids.to(loaded.device)
     observation = Observation(plan_of(ids, **options), Workspace(loaded.device))
     run_observed(loaded, observation, ids)
@@ -115,12 +120,9 @@ def shortened(loaded: Loaded, task: Task) -> Loaded:
 
 
 def readable(loaded: Loaded, task: Task) -> Iterator[tuple[Document, Encoded]]:
-    """Every document, by name, as the model reads it, cut to the length that the model takes.
-
-    They are ordered by name, so that the last digits of sums do not depend on the order of the
-    table. Documents that the model cannot read are skipped; the atlas, which runs over the same
-    documents, reports them.
-    """
+    """Every document as the model reads it, cut to the length that the model takes; by name, since
+    the last digits of sums depend on the order. Documents that the model cannot read are skipped;
+    the atlas reports them."""
     with progress(loaded.row.model, len(task.documents), loaded.device) as advance:
         for document in by_name(task.documents):
             with suppress(SinkscopeError):
@@ -140,3 +142,17 @@ def shown_documents(task: Task) -> set[str]:
 def unit(states: Tensor) -> Tensor:
     """[..., d] float64, divided by its length."""
     return torch.nn.functional.normalize(states.double(), dim=-1)
+
+
+def counted_queries(n_tokens: int, keys: list[int], *, is_causal: bool) -> np.ndarray:
+    """[query] bool: the queries that see all of `keys` and are not among them."""
+    query = np.arange(n_tokens)
+    return query > max(keys) if is_causal else ~np.isin(query, keys)
+
+
+def mean_mass(mass: np.ndarray, keys: list[int], column: int, *, is_causal: bool) -> np.ndarray:
+    """[layer, mark] mean of mass [layer, mark, query, set] over counted_queries; else NaN."""
+    queries = counted_queries(mass.shape[2], keys, is_causal=is_causal)
+    if not queries.any():
+        return np.full(mass.shape[:2], np.nan)
+    return mass[:, :, queries, column].mean(2)

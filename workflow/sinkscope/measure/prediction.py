@@ -23,8 +23,7 @@ PURPOSE = 15  # of the random numbers: apart from those that an experiment draws
 
 @dataclass(frozen=True)
 class Prediction:
-    """ids: [1, token], the input. places: positions whose logits predict; targets: [prediction],
-    the ids that they should."""
+    """ids: [1, token], the input. places: positions that predict; targets: [prediction] ids."""
 
     ids: Tensor
     places: list[int]
@@ -73,8 +72,7 @@ def masked(classes: Sequence[str], seeds: Sequence[int]) -> list[int]:
 def results(
     loaded: Loaded, attend: Callable[[Call], Tensor], prediction: Prediction, n_rows: int
 ) -> list[Result]:
-    """The text in n_rows rows of one pass, with the attention of every layer computed by `attend`;
-    one result per row."""
+    """One result per row of a pass over the text in n_rows rows; `attend`: of every layer."""
     ids = prediction.ids.expand(n_rows, -1).to(loaded.device)
     places = prediction.places
     with logits_at(loaded.network, places):
@@ -92,7 +90,6 @@ def results(
 
 
 def scores(logits: Tensor, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """[prediction] negative log likelihood in nats, and the most likely id. logits: [prediction,
-    id]."""
+    """[prediction] loss in nats; the most likely id. logits: [prediction, id]."""
     loss = torch.nn.functional.cross_entropy(logits.float(), targets, reduction="none")
     return loss.double().numpy(), logits.argmax(-1).numpy()

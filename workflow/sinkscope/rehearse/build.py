@@ -1,6 +1,5 @@
-"""A model of the true architecture with random weights, on one device, on several, or on "meta".
-
-On "meta", its tensors have shapes and types, but no memory and no values.
+"""A model of the true architecture with random weights, on one device, on several, or on "meta",
+where tensors have shapes and types, but no memory and no values.
 """
 
 from __future__ import annotations
@@ -33,11 +32,9 @@ ARCHITECTURES = Path(__file__).with_name("architectures.yaml")
 
 
 def architecture(row: ModelRow, directory: Path) -> Any:
-    """The configuration of a row's model; neither the network nor its weights are used.
-
-    For a Hub model: its cached config.json, else its entry in architectures.yaml. Raises
-    SinkscopeError if the architecture is not known here, ModelError if it cannot be observed.
-    """
+    """The configuration of a row's model: for a Hub model its cached config.json, else its entry in
+    architectures.yaml. Raises SinkscopeError if it is not known here, ModelError if it cannot be
+    observed."""
     what = f"model '{row.model}'"
     repository = repository_of(row.model, row.source)
     if repository is None:
@@ -73,12 +70,9 @@ def local_architecture(what: str, row: ModelRow, weights: Weights) -> Any:
 
 
 def build(row: ModelRow, config: Any, device: str) -> Loaded:
-    """The row's model with random weights on `device`, ready to be run.
-
-    For meta, build and run it within `without_values`. A model that is split over several GPUs is
-    created on the first GPU if it fits, then distributed as the library distributes weights that
-    it loads.
-    """
+    """The row's model with random weights on `device`, ready to be run; for meta, within
+    `without_values`. A model that is split over several GPUs is created on the first one if it
+    fits, then distributed as the library distributes weights."""
     torch.manual_seed(0)
     transformers.logging.set_verbosity_error()
     row = replace(row, device="cpu" if device == "meta" else device)
@@ -97,11 +91,8 @@ def build(row: ModelRow, config: Any, device: str) -> Loaded:
 
 
 def without_values() -> FakeTensorMode:
-    """A context in which new tensors have shapes and types, but no memory.
-
-    Unlike torch's device meta, the library reports that it is being traced. Code that depends on
-    values (is this mask all True?) then takes a branch without values instead of failing.
-    """
+    """A context in which new tensors have shapes and types, but no memory. Unlike on torch's device
+    meta, code that depends on values takes a branch without them: the library reports tracing."""
     return FakeTensorMode()
 
 

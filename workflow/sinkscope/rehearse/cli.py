@@ -8,20 +8,16 @@ from typing import Annotated
 import typer
 
 from sinkscope.errors import SinkscopeError
-from sinkscope.options import above_zero
+from sinkscope.options import Directory, above_zero
 
 app = typer.Typer()
-
-CONFIG_HELP = "The run's configuration (YAML), from --directory."
-ConfigFile = Annotated[Path, typer.Option("--config", help=CONFIG_HELP)]
-Directory = Annotated[
-    Path, typer.Option("--directory", help="Folder from which paths of the configuration start.")
-]
 
 
 @app.command()
 def rehearse(
-    config: ConfigFile = Path("config/published.yaml"),
+    config: Annotated[
+        Path, typer.Option(help="The run's configuration (YAML), from --directory.")
+    ] = Path("config/published.yaml"),
     device: Annotated[str, typer.Option(help="meta (nothing runs), cpu, cuda, cuda:0.")] = "meta",
     model: Annotated[list[str] | None, typer.Option(help="Only this model; repeatable.")] = None,
     tokens: Annotated[int, typer.Option(min=2, max=10**8, help="Length of a document.")] = 512,
@@ -43,6 +39,6 @@ def rehearse(
 
     loaded = load(read_config(directory / config), directory)
     stage = Stage(device, tokens, len(loaded.documents), card_bytes(device, gpu_gib), tflops)
-    problems = rehearse_all(loaded, directory, stage, model or [], n_gpus, print)
+    problems = rehearse_all(loaded, directory, stage, model or [], n_gpus)
     if problems:
         raise SinkscopeError("\n".join(problems))

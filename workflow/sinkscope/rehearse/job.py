@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,6 @@ import transformers
 
 from sinkscope.config import Config, ModelRow
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.model import Loaded
 from sinkscope.rehearse import observe
 from sinkscope.rehearse.build import architecture, build, weight_bytes, without_values
 from sinkscope.rehearse.needs import GIB, WORKING_BYTES, Needs, needs, operations
@@ -25,8 +24,7 @@ CARD_GIB = 80  # assumed memory of a GPU
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """The result for one model. facts: its row of the table of models. peaks: peak bytes per GPU
-    (expected if nothing ran)."""
+    """facts: the model's row of the table of models. peaks: bytes per GPU (else as expected)."""
 
     facts: dict[str, Any]
     weight_bytes: int
@@ -39,8 +37,7 @@ class Rehearsed:
 
 @dataclass(frozen=True)
 class Stage:
-    """Settings of a rehearsal: device (meta runs nothing), tokens of a document, documents of the
-    grid, memory of a GPU, and the assumed speed on meta."""
+    """device: meta runs nothing. n_tokens: of a document. tflops: the assumed speed on meta."""
 
     device: str
     n_tokens: int
@@ -58,7 +55,9 @@ def rehearse(row: ModelRow, stage: Stage, directory: Path) -> Rehearsed:
         n_tokens = min(stage.n_tokens, loaded.max_length or stage.n_tokens)
         if stage.device == "meta":
             n_observed = observe.on_nothing(loaded, n_tokens)
-            seconds = expected_seconds(loaded, n_tokens, stage.tflops)
+            facts = loaded.facts()
+            sizes = facts["n_parameters"], facts["n_layers"], facts["hidden_size"]
+            seconds = operations(*sizes, n_tokens) / (stage.tflops * 1e12)
         else:
             n_observed, seconds = observe.on_device(loaded, n_tokens)
     size = weight_bytes(loaded.network)
@@ -66,12 +65,6 @@ def rehearse(row: ModelRow, stage: Stage, directory: Path) -> Rehearsed:
     card = None if stage.device == "cpu" else stage.card_bytes
     asked = needs(size, card, seconds, stage.n_documents)
     return Rehearsed(loaded.facts(), size, n_observed, n_tokens, seconds, peaks, asked)
-
-
-def expected_seconds(loaded: Loaded, n_tokens: int, tflops: float) -> float:
-    facts = loaded.facts()
-    width = facts["hidden_size"]
-    return operations(facts["n_parameters"], facts["n_layers"], width, n_tokens) / (tflops * 1e12)
 
 
 def card_bytes(device: str, gib: float | None) -> int:
@@ -90,27 +83,19 @@ def check_device(device: str) -> None:
 
 
 def rehearse_all(
-    config: Config,
-    directory: Path,
-    stage: Stage,
-    models: Sequence[str],
-    n_gpus: int | None,
-    say: Callable[[str], None],
+    config: Config, directory: Path, stage: Stage, models: Sequence[str], n_gpus: int | None
 ) -> list[str]:
-    """Rehearse the models, and print a Markdown table line by line.
-
-    models: names of models; empty for all. n_gpus: number of GPUs to split every model over,
-    whatever its row says. Returns one sentence per failed model; the others are rehearsed anyway.
-    """
+    """Rehearse the models (none: all), and print a Markdown table. n_gpus: to split every model
+    over, whatever its row says. Returns one sentence per failed model; the others are rehearsed
+    anyway."""
     check_device(stage.device)
     rows = [config.model(name) for name in models] or list(config.models)
-    for line in heading(stage):
-        say(line)
+    print("\n".join(heading(stage)))
     problems = []
     for row in rows:
         row = replace(row, n_gpus=n_gpus or row.n_gpus)
         try:
-            say(line_of(rehearse(row, stage, directory)))
+            print(line_of(rehearse(row, stage, directory)), flush=True)
         except SinkscopeError as error:
             problems.append(str(error))
         except torch.OutOfMemoryError:

@@ -26,11 +26,9 @@ class Needs:
 
 
 def operations(n_parameters: int, n_layers: int, width: int, n_tokens: int) -> float:
-    """Floating-point operations of one observed document.
-
-    Per token, each weight takes one product and one sum. Attention computes its logits and its
-    output twice, for the model and for the statistics. width: heads x head size.
-    """
+    """Floating-point operations of one observed document: per token and weight a product and a sum;
+    logits and outputs of attention, for the model and for the statistics. width: heads x head
+    size."""
     return 2.0 * n_parameters * n_tokens + 8.0 * n_layers * width * n_tokens**2
 
 
@@ -41,11 +39,8 @@ def gpus(weight_bytes: int, card_bytes: int) -> int:
 
 
 def needs(weight_bytes: int, card_bytes: int | None, seconds: float, n_documents: int) -> Needs:
-    """The resources of a job over n_documents documents.
-
-    seconds: per document. card_bytes: memory of a GPU; None if no GPU is used. Host memory holds
-    the weights too, because they are read through it.
-    """
+    """The resources of a job over n_documents documents. seconds: per document. card_bytes: memory
+    of a GPU, None without one. Host memory holds the weights too: they are read through it."""
     mem_mb = math.ceil((weight_bytes / 1e6 + HOST_MB) / 1000) * 1000
     busy = weight_bytes / DISK_BYTES_PER_SECOND + seconds * n_documents
     minutes = max(SHORTEST_MINUTES, math.ceil(MARGIN * busy / 60))

@@ -18,6 +18,7 @@ from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.plan import LayerStatistics, Plan
 from sinkscope.extract.streaming import Workspace
+from sinkscope.measure.passes import plan_of
 
 ROUNDS = 3
 ROW_SUM_ERROR = 0.01  # rows of softmax sum to 1
@@ -29,10 +30,7 @@ def tokens(loaded: Loaded, n_tokens: int) -> Tensor:
 
 
 def on_nothing(loaded: Loaded, n_tokens: int) -> int:
-    """Number of calls of attention, whose shapes are checked; nothing is computed.
-
-    Raises ModelError if the model cannot be observed.
-    """
+    """Number of calls of attention, whose shapes are checked. Raises ModelError for wrong ones."""
     n_calls = 0
 
     def attend(call: Call) -> Tensor:
@@ -52,25 +50,16 @@ def on_nothing(loaded: Loaded, n_tokens: int) -> int:
     return n_calls
 
 
-def plan_of(ids: Tensor) -> Plan:
-    """A plan for documents whose only sink is the first token."""
-    everything = torch.ones_like(ids, dtype=torch.bool)
-    sinks = torch.zeros_like(everything)
-    sinks[0, 0] = True
-    return Plan(real=everything, key_sets=sinks[..., None], sinks=sinks)
-
-
 def on_device(loaded: Loaded, n_tokens: int) -> tuple[int, float]:
-    """Number of observed layers, and seconds per document (median without the first run).
-
-    Raises ModelError if the model cannot be observed, or if its rows do not sum to 1.
-    """
+    """Number of observed layers, and seconds per document (median without the first run). Raises
+    ModelError if the model cannot be observed, or if its rows do not sum to 1."""
     ids = tokens(loaded, n_tokens)
     workspace = Workspace(loaded.device)
+    maps = {"map_exact": Plan.map_exact, "map_cells": Plan.map_cells}
     observation: Any = None
     seconds = []
     for _ in range(1 + ROUNDS):
-        observation = Observation(plan_of(ids), workspace)
+        observation = Observation(plan_of(ids, [[0]], [0], **maps), workspace)
         seconds.append(timed(partial(run_observed, loaded, observation, ids)))
     for layer, layer_statistics in enumerate(observation.layers):
         worst = float(excess(layer_statistics).max())

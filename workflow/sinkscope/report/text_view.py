@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sinkscope.extract.align import align
 from sinkscope.extract.cell import Cell
+from sinkscope.extract.pieces import align
 from sinkscope.keys import SPECIAL_CLASSES
 
 FULL = 0.5  # part of the layer's attention that has the full colour

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,11 +18,9 @@ app = typer.Typer()
 HERE = Path(".")
 TABLES = Path("results/tables")
 Parts = Annotated[list[Path], typer.Argument(help="Stamps of the results that are joined.")]
-Table = Annotated[str, typer.Option("--documents", help="The table of documents.")]
-PerJob = Annotated[int, typer.Option(help="The setting documents_per_job.")]
-Sample = Annotated[int, typer.Option(help="The setting sample.")]
-SampleSeed = Annotated[int, typer.Option(help="The setting sample_seed.")]
-Shard = Annotated[str, typer.Option(help="Which documents: 0000, 0001, ...")]
+Documents = Annotated[
+    str, typer.Option(help="Which documents: a shard, and the settings that divide them (JSON).")
+]
 
 
 def job_of(context: typer.Context) -> Job:
@@ -35,56 +34,38 @@ def job_of(context: typer.Context) -> Job:
 
 
 @app.command(rich_help_panel=JOBS)
-def extract(
-    context: typer.Context,
-    table: Table,
-    per_job: PerJob,
-    shard: Shard,
-    sample: Sample = 0,
-    sample_seed: SampleSeed = 0,
-) -> None:
+def extract(context: typer.Context, documents: Documents) -> None:
     """Run one model over one shard of documents and keep the statistics of its attention."""
-    from sinkscope.corpus import Sampling
-    from sinkscope.extract.job import Summaries, run_job
+    from sinkscope.extract.job import run_job
+    from sinkscope.extract.parts import Summaries
     from sinkscope.jobs.documents import read_part
 
     job = job_of(context)
     row, settings = model_of(job.request), settings_of(job.request["settings"])
-    sampling = Sampling(sample, sample_seed)
-    documents = read_part(table, HERE, per_job, sampling, shard, job.request)
+    part = json.loads(documents)
+    texts = read_part(HERE, job.request, **part)
     code, n_mapped = job.request["code"], job.request["documents_in_report"]
     ties = job.request["tie_tolerance"]
-    summaries = None if ties is None else Summaries(shard, ties)
-    job.facts = run_job(row, documents, settings, code, HERE, n_mapped, summaries)
+    summaries = None if ties is None else Summaries(part["shard"], ties)
+    job.facts = run_job(row, texts, settings, code, HERE, n_mapped, summaries)
     job.files = {entry["cell"]: entry["cell_sha256"] for entry in job.facts["cells"]}
 
 
 @app.command(rich_help_panel=JOBS)
-def measure(
-    context: typer.Context,
-    table: Table,
-    per_job: PerJob,
-    shard: Shard,
-    sample: Sample = 0,
-    sample_seed: SampleSeed = 0,
-) -> None:
+def measure(context: typer.Context, documents: Documents) -> None:
     """Run one model for one experiment, over one shard of documents or over all."""
-    from sinkscope.corpus import Sampling
     from sinkscope.jobs.documents import read_part
     from sinkscope.measure.job import run
 
     job = job_of(context)
     row, request = model_of(job.request), job.request
-    sampling = Sampling(sample, sample_seed)
-    documents = read_part(table, HERE, per_job, sampling, shard, request)
-    out, settings = job.stamp.parent, request["settings"]
+    texts = read_part(HERE, request, **json.loads(documents))
     job.facts = {"revision": known(row)}
-    run(request["experiment"], row, documents, settings, HERE, out)
+    run(request["experiment"], row, texts, request["settings"], HERE, job.stamp.parent)
 
 
 def model_of(request: dict[str, Any]) -> ModelRow:
-    """The row of the job's model. Raises SinkscopeError if its weights are not those of the
-    request."""
+    """The job's model. Raises SinkscopeError if its weights are not those of the request."""
     from sinkscope.extract.gpus import share_kernels
 
     row = ModelRow(**request["model"])

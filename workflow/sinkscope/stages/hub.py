@@ -13,11 +13,11 @@ from sinkscope.errors import SinkscopeError
 from sinkscope.files import write_json
 from sinkscope.hub.fetch import fetch, locked
 from sinkscope.hub.lock import Lock, repository_of
+from sinkscope.options import Directory
 
 app = typer.Typer()
 
 Source = Annotated[str, typer.Argument(help="hub:OWNER/NAME or hub:OWNER/NAME@REVISION")]
-Directory = Annotated[Path, typer.Option("--directory", help="The folder of the run.")]
 
 
 @app.command()

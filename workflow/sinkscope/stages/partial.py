@@ -20,10 +20,8 @@ REPORT = Path("reports")
 
 
 def write_report_of(job: Job, directory: Path) -> None:
-    """Write the report of a job's request from the existing tables and figures.
-
-    Raises SinkscopeError if the tables of models and documents are no longer those of the request.
-    """
+    """Write the report of a job's request from the existing tables and figures. Raises
+    SinkscopeError if models and documents are no longer those of the request."""
     request = job.request
     wanted = Wanted(Grid(load(request["config"], directory)), directory)
     now = wanted.report().content
@@ -47,10 +45,7 @@ def write_pages(wanted: Wanted, job: Job) -> None:
 
 def report_finished(config: Path, directory: Path) -> None:
     """Reduce, join, draw and report the finished jobs of a run; the report lists missing cells.
-
-    config: the run's configuration; `-` is standard input. Raises SinkscopeError if no job has
-    finished.
-    """
+    config: of the run; `-` is standard input. Raises SinkscopeError if no job has finished."""
     from sinkscope.stages.cli import app
 
     grid = Grid(load(read_config(Path("/dev/stdin") if str(config) == "-" else config), directory))

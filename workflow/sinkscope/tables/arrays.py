@@ -24,11 +24,9 @@ def with_numbers(rows: pl.LazyFrame, layers: Sequence[int]) -> pl.LazyFrame:
 def rows_of(
     arrays: Mapping[str, np.ndarray], **axes: Sequence[object] | np.ndarray | None
 ) -> pl.DataFrame:
-    """One row per entry of arrays of one shape: a column per axis, then a column per array.
-
-    axes: names of the axes, in order, each with the labels of its positions; None for positions
-    themselves, counted from 0.
-    """
+    """One row per entry of arrays of one shape: a column per axis, then a column per array. axes:
+    by name, in order, the labels of their positions; None for positions themselves, counted from
+    0."""
     shape = next(iter(arrays.values())).shape
     places = np.indices(shape).reshape(len(shape), -1)
     columns = {

@@ -80,8 +80,7 @@ INTERVAL = "95 % bootstrap interval over documents (percentiles of 1,000 resampl
 
 
 def interval_columns(name: str, unit: str, prefix: str | None = None) -> dict[str, Column]:
-    """The two columns after a column with a mean over documents: NAME_low and NAME_high, or low and
-    high with the prefix ''."""
+    """NAME_low and NAME_high of a mean over documents, or low and high with the prefix ''."""
     prefix = f"{name}_" if prefix is None else prefix
     return {
         f"{prefix}low": Column(

@@ -13,7 +13,6 @@ from typing import Any
 import polars as pl
 
 from sinkscope.files import written
-from sinkscope.spreadsheet import as_csv
 from sinkscope.tables.table import Table
 
 # Of all tables together: the first number counts breaks, the second one additions.
@@ -102,3 +101,16 @@ def files_of(tables: Mapping[str, Table], folder: str) -> list[str]:
         for name, table in tables.items()
         for kind in (("parquet", "csv") if table.csv else ("parquet",))
     ]
+
+
+# First characters that make a spreadsheet run a text as a formula, or skip to such a character:
+# https://owasp.org/www-community/attacks/CSV_Injection
+FORMULA = r"^[=+\-@\t\r]"
+
+
+def as_csv(frame: pl.DataFrame, *, header: bool = True) -> str:
+    """`frame` as CSV. A text that a spreadsheet would run as a formula, such as the token `=1+1`,
+    gets a leading apostrophe. Numbers are unchanged."""
+    text = pl.col(pl.String)
+    safe = pl.when(text.str.contains(FORMULA)).then(pl.lit("'") + text).otherwise(text)
+    return frame.with_columns(safe.name.keep()).write_csv(include_header=header)

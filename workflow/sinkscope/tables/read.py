@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from sinkscope.errors import DamagedError
+from sinkscope.tables.contract import empty
+from sinkscope.tables.table import Table
 
 SMALL = 2**20  # bytes of a file whose table is kept in memory once it was read
 
@@ -79,3 +82,25 @@ def queried(tables: Mapping[str, pl.DataFrame], name: str, query: Query) -> pl.D
     if isinstance(tables, StoredTables):
         return tables.queried(name, query)
     return query(tables[name].lazy()).collect()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """folders: one per part, with one Parquet file per frame."""
+
+    folders: Sequence[Path]
+
+    def each(self, frame: str) -> Iterator[pl.DataFrame]:
+        """The frame of every part, one at a time: not all may fit into memory."""
+        return (read_table(folder / f"{frame}.parquet") for folder in self.folders)
+
+    def joined(self, frame: str, table: Table) -> pl.DataFrame:
+        """The rows of all parts; a table without rows if no part has any."""
+        parts = [typed(one, table) for one in self.each(frame) if not one.is_empty()]
+        return pl.concat(parts) if parts else empty(table)
+
+
+def typed(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The frame; a column in which one model has nothing but null gets its type from the table."""
+    nulls = {name: dtype for name, dtype in table.schema.items() if name in frame.columns}
+    return frame.cast({name: d for name, d in nulls.items() if frame.schema[name] == pl.Null})

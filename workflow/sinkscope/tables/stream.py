@@ -8,8 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from sinkscope.files import written
-from sinkscope.spreadsheet import as_csv
-from sinkscope.tables.contract import metadata, typed
+from sinkscope.tables.contract import as_csv, metadata, typed
 from sinkscope.tables.table import Table
 
 # Of a file: fixed, so that equal rows are equal bytes whatever the number of threads.

@@ -16,8 +16,7 @@ Type = Literal["String", "Boolean", "UInt16", "UInt32", "UInt64", "Float64"]
 
 @dataclass(frozen=True)
 class Column:
-    """type: name of a Polars type. meaning: what a value means. unit: unit of measurement; empty
-    for names, indices and booleans."""
+    """type: of Polars. meaning: of a value. unit: empty for names, indices and booleans."""
 
     type: Type
     meaning: str

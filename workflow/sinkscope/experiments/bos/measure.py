@@ -11,13 +11,11 @@ from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.encode import Encoded, encode
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.pieces import ordinary_ids
 from sinkscope.extract.sentences import sentence_ends
 from sinkscope.keys import SPECIAL_CLASSES
 from sinkscope.measure.marks import marked
-from sinkscope.measure.masses import mean_mass
-from sinkscope.measure.passes import Pass, observe, plan_of, readable, shortened
-from sinkscope.measure.task import Task
-from sinkscope.measure.vocabulary import ordinary_ids
+from sinkscope.measure.passes import Pass, Task, mean_mass, observe, plan_of, readable, shortened
 from sinkscope.tables.arrays import rows_of
 
 FILLER = "The shop was closed that day."

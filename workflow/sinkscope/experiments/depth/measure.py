@@ -12,8 +12,7 @@ import polars as pl
 import torch
 
 from sinkscope.extract.model import Loaded
-from sinkscope.measure.passes import observe, plan_of, readable, shortened
-from sinkscope.measure.task import Task
+from sinkscope.measure.passes import Task, observe, plan_of, readable, shortened
 
 
 def matrix_entropy(states: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import polars as pl
 from sinkscope import means
 from sinkscope.experiments.head_roles.constants import MIXED, NONE
 from sinkscope.experiments.head_roles.tables import CHANGES, NUMBERS, TABLES
-from sinkscope.tables.parts import Parts
+from sinkscope.tables.read import Parts
 
 HEAD = ["model", "layer", "head"]
 EDIT = ["model", "role", "layer", "head", "edit", "edited_key"]

@@ -19,9 +19,8 @@ from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.output_head import with_output_head
 from sinkscope.extract.output_projection import ProjectionError, output_projections
-from sinkscope.measure.passes import readable, shortened
+from sinkscope.measure.passes import Task, readable, shortened
 from sinkscope.measure.prediction import Prediction, Result, predicted, results, seed_of
-from sinkscope.measure.task import Task
 
 TOGETHER = 2048  # tokens of the texts of one pass
 FEW = 8  # tokens on which the output projections are looked for

@@ -6,7 +6,7 @@ import polars as pl
 
 from sinkscope import means
 from sinkscope.experiments.induction.tables import TABLES
-from sinkscope.tables.parts import Parts
+from sinkscope.tables.read import Parts
 
 KEYS = ["model", "layer", "head"]
 # Columns of the table: attention of a head to the first token of ordinary text.

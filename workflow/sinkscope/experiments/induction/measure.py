@@ -15,10 +15,9 @@ from torch import Tensor
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.encode import encode
 from sinkscope.extract.model import Loaded
+from sinkscope.extract.pieces import ordinary_ids
 from sinkscope.extract.plan import LayerStatistics
-from sinkscope.measure.passes import by_name, statistics_of
-from sinkscope.measure.task import Task
-from sinkscope.measure.vocabulary import ordinary_ids
+from sinkscope.measure.passes import Task, by_name, statistics_of
 from sinkscope.tables.arrays import rows_of
 
 # Heads whose patterns are stored: the strongest in any case, and others with at least this score,

@@ -17,11 +17,11 @@ from sinkscope.experiments.induction import measure as induction
 from sinkscope.experiments.induction.measure import Repeated, offsets, repeated, scores
 from sinkscope.extract.masks import Call
 from sinkscope.extract.observation import Observation
+from sinkscope.extract.pieces import ordinary_ids
 from sinkscope.extract.plan import Plan
 from sinkscope.extract.streaming import Workspace
 from sinkscope.measure.job import run
 from sinkscope.measure.passes import statistics_of
-from sinkscope.measure.vocabulary import ordinary_ids
 from tasks import task
 
 N = 9

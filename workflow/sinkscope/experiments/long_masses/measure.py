@@ -26,8 +26,7 @@ from sinkscope.extract.sampled import (
 )
 from sinkscope.extract.streaming import Workspace
 from sinkscope.keys import key_sets
-from sinkscope.measure.passes import plan_of, readable
-from sinkscope.measure.task import Task
+from sinkscope.measure.passes import Task, plan_of, readable
 from sinkscope.tables.arrays import rows_of
 
 

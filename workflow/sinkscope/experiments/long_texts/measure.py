@@ -23,8 +23,7 @@ from sinkscope.extract.masks import Call
 from sinkscope.extract.model import Loaded
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.output_head import with_output_head
-from sinkscope.measure.passes import by_name
-from sinkscope.measure.task import Task
+from sinkscope.measure.passes import Task, by_name
 
 POSITIONS = 128  # of one row of the table long_text_positions
 AT_ONCE = 512  # positions whose likelihoods are computed together

@@ -6,7 +6,7 @@ import polars as pl
 
 from sinkscope import means
 from sinkscope.experiments.masks.tables import TABLES
-from sinkscope.tables.parts import Parts
+from sinkscope.tables.read import Parts
 
 BY = ["model", "mask", "is_control"]
 ENDS = ("", "_low", "_high")

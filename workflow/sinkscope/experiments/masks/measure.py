@@ -2,7 +2,7 @@
 the sinks; then several masks share a pass over the same tokens.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,9 @@ from sinkscope.extract.output_head import with_output_head
 from sinkscope.extract.states import entering
 from sinkscope.extract.streaming import Workspace
 from sinkscope.keys import key_sets
-from sinkscope.measure.passes import plan_of, readable, shortened
+from sinkscope.measure.passes import Task, plan_of, readable, shortened
 from sinkscope.measure.prediction import Prediction, Result, predicted, results, seed_of
-from sinkscope.measure.task import Task
-from sinkscope.sink_rule import SinkRule
+from sinkscope.sink_rule import SinkRule, rule_of
 from sinkscope.tables.arrays import rows_of
 
 DENSE = parse("dense")
@@ -167,17 +166,6 @@ def sets_of(encoded: Encoded, is_sink: np.ndarray) -> dict[str, np.ndarray]:
         sets[name] = np.zeros((1, len(encoded.ids)), dtype=bool)
         sets[name][0, keys] = True
     return sets | {"sinks": is_sink}
-
-
-def rule_of(settings: Mapping[str, Any]) -> SinkRule:
-    return SinkRule(
-        by=settings["sink_rule"],
-        times=settings["sink_times"],
-        floor=settings["sink_floor"],
-        share=settings["sink_share"],
-        n_queries=settings["sink_queries"],
-        cosine=settings["sink_cosine"],
-    )
 
 
 def frames_of(

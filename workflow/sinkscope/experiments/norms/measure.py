@@ -15,13 +15,13 @@ from sinkscope.extract.model import Loaded
 from sinkscope.keys import key_sets
 from sinkscope.measure.passes import (
     Pass,
+    Task,
     observe,
     plan_of,
     readable,
     shortened,
     shown_documents,
 )
-from sinkscope.measure.task import Task
 from sinkscope.tables.arrays import rows_of
 
 LARGEST = 3  # largest entries of a state, recorded even if none is massive

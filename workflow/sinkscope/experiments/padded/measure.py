@@ -17,8 +17,7 @@ from sinkscope.extract.observation import Observation
 from sinkscope.extract.observe import run_observed
 from sinkscope.extract.progress import progress
 from sinkscope.extract.streaming import Workspace
-from sinkscope.measure.passes import plan_of
-from sinkscope.measure.task import Task
+from sinkscope.measure.passes import Task, plan_of
 from sinkscope.tables.arrays import rows_of
 
 TABLE, DOCUMENTS = "max_attention_tokens_padded", "max_attention_documents_padded"

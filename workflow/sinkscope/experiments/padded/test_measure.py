@@ -15,7 +15,7 @@ from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.padded.measure import DOCUMENTS, LARGEST, TABLE, measure
 from sinkscope.extract.encode import encode
-from sinkscope.measure.task import Task
+from sinkscope.measure.passes import Task
 
 TEXTS = ["a short one.", "a longer one, which says more than that. much more"]
 

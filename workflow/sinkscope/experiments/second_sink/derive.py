@@ -15,7 +15,7 @@ from sinkscope.experiments.second_sink.convergence import (
 )
 from sinkscope.experiments.second_sink.tables import TABLES
 from sinkscope.keys import LOCAL_WIDTHS
-from sinkscope.tables.parts import Parts
+from sinkscope.tables.read import Parts
 
 WIDTH = LOCAL_WIDTHS[-1]
 MEANS = ("first_token", "second_sink", "next_terminator", "strongest", "cosine",

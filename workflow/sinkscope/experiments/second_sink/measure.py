@@ -16,9 +16,11 @@ from sinkscope.experiments.second_sink.maps import MAP_TOKENS, head_means, singl
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.model import Loaded
 from sinkscope.measure.marks import Marked, marked
-from sinkscope.measure.masses import counted_queries, mean_mass
 from sinkscope.measure.passes import (
     Pass,
+    Task,
+    counted_queries,
+    mean_mass,
     observe,
     plan_of,
     readable,
@@ -26,7 +28,6 @@ from sinkscope.measure.passes import (
     shown_documents,
     unit,
 )
-from sinkscope.measure.task import Task
 from sinkscope.tables.arrays import rows_of
 
 

@@ -32,29 +32,20 @@ def logits_of(call: Call) -> Logits:
     batch, n_heads, n_tokens, _ = call.query.shape
     # The query stands in for a mask or a bias that is missing; kernels do not read it.
     mask = bias = call.query
-    of_mask, of_bias, least = [0, 0, 0, 0], [0, 0], 0.0
+    of_mask: Sequence[int] = (0, 0, 0, 0)  # strides
+    of_bias: Sequence[int] = (0, 0)
+    least = 0.0
     if call.mask is not None:
         mask = call.mask.expand(batch, n_heads, n_tokens, n_tokens)
-        of_mask = list(mask.stride())
+        of_mask = mask.stride()
         if mask.dtype == torch.bool:
             mask = mask.view(torch.uint8)
         else:
             least = torch.finfo(mask.dtype).min / 2
     if call.key_bias is not None:
         bias = call.key_bias.expand(batch, n_heads, n_tokens)
-        of_bias = list(bias.stride()[:2])
-    return Logits(
-        scale=call.scale,
-        least=least,
-        mask=mask,
-        stride_mask_batch=of_mask[0],
-        stride_mask_head=of_mask[1],
-        stride_mask_query=of_mask[2],
-        stride_mask_key=of_mask[3],
-        bias=bias,
-        stride_bias_batch=of_bias[0],
-        stride_bias_head=of_bias[1],
-    )
+        of_bias = bias.stride()[:2]
+    return Logits._make((call.scale, least, mask, *of_mask, bias, *of_bias))
 
 
 def constants_of(call: Call) -> Constants:

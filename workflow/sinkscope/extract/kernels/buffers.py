@@ -43,16 +43,8 @@ class Buffers:
             n_tokens, self.n_cells, device, exact=self.exact, is_causal=calls[0].is_causal
         )
         layers, per_query = (len(calls), batch), (len(calls), batch, n_tokens)
-        shapes = [
-            per_key,
-            per_key,
-            per_query,
-            per_query,
-            per_query,
-            (*layers, inputs.key_sets.n_sets),
-        ]
-        if with_norms:
-            shapes.append(per_key)
+        shapes = [*[per_key] * 2, *[per_query] * 3, (*layers, inputs.key_sets.n_sets)]
+        shapes += [per_key] * with_norms
         received, entropy, largest, second, broken, self.strict, *norms = zeros(shapes, device)
         self.key_sums = KeySums(received, entropy, norms[0] if norms else received)
         self.maxima = QueryMaxima(largest, second, broken)

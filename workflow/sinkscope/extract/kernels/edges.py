@@ -33,12 +33,6 @@ class Head(NamedTuple):
 
 
 @triton.jit
-def head_of_program(queries: Matrix, keys: Matrix, log_sums, sizes: Sizes, constants: tl.constexpr):
-    """The head of this program. Grid: (block of queries or keys, head, layer * batch)."""
-    return head_at(tl.program_id(1), queries, keys, log_sums, sizes, constants)
-
-
-@triton.jit
 def head_at(h, queries: Matrix, keys: Matrix, log_sums, sizes: Sizes, constants: tl.constexpr):
     """Head h of the layer and document of this program. Grid: (.., .., layer * batch)."""
     lb = tl.program_id(2).to(tl.int64)
@@ -100,7 +94,7 @@ def neighbours_kernel(
     """
     start = tl.program_id(0) * n_queries
     query = start + tl.arange(0, n_queries)
-    head = head_of_program(queries, keys, log_sums, sizes, constants)
+    head = head_at(tl.program_id(1), queries, keys, log_sums, sizes, constants)
     n_tokens, of_document = sizes.n_tokens, head.document * sizes.n_padded
     key = start - WIDTH + tl.arange(0, 2 * n_queries)
     p = attention_tile(head, key, query, logits, n_tokens, constants)
@@ -132,7 +126,7 @@ def diagonals_kernel(
     """One block of n_queries queries of one head: writes edges.diagonals, the attention to the key
     at each offset (int32 [offset], key minus query)."""
     query = tl.program_id(0) * n_queries + tl.arange(0, n_queries)
-    head = head_of_program(queries, keys, log_sums, sizes, constants)
+    head = head_at(tl.program_id(1), queries, keys, log_sums, sizes, constants)
     n_tokens, inside = sizes.n_tokens, query < sizes.n_tokens
     log_sum = tl.load(head.log_sums + query, mask=inside, other=0.0)
     q = load_rows(head.queries, query, head.stride_query, n_tokens, constants.d, constants.d_padded)
@@ -152,7 +146,7 @@ def window_kernel(
     """One block of n_keys keys of one head: writes edges.window_received, what each key receives
     from the first `window` queries, read n_queries at a time. first: as in neighbours_kernel."""
     key = tl.program_id(0) * n_keys + tl.arange(0, n_keys)
-    head = head_of_program(queries, keys, log_sums, sizes, constants)
+    head = head_at(tl.program_id(1), queries, keys, log_sums, sizes, constants)
     n_tokens = sizes.n_tokens
     received = tl.zeros([n_keys], tl.float32)
     begin = tl.load(first + head.document).to(tl.int32)

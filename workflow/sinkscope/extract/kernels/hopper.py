@@ -1,11 +1,8 @@
 """The statistics kernel for GPUs of compute capability 9.0, in Gluon, Triton's language of warps.
 
 It computes what `tiles.statistics_kernel` computes, for causal calls without mask, bias and norms.
-There, all warps of a program load, multiply and reduce a head together, and wait for one another at
-each step. Here, one warp loads, and three groups of four warps multiply and reduce, each for its
-keys of the tile. A group waits for loads only: while one group waits for its product, another
-computes exponents. A program takes tile after tile, so that loads never pause.
-"""
+One warp loads, without pause; three groups of four warps multiply and reduce, each its own keys of
+the tile, and wait for loads only, not for one another."""
 
 from __future__ import annotations
 

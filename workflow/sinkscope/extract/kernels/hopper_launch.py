@@ -77,8 +77,7 @@ def launch_hopper(
     calls: Sequence[Call], query_addresses: Tensor, key_addresses: Tensor, inputs: Inputs,
     buffers: Buffers, rows: range,
 ) -> None:  # fmt: skip
-    """As `launch.launch_tiles`, for the queries in `rows`. query_addresses, key_addresses: int64
-    [layer]."""
+    """As `launch.launch_tiles`. query_addresses, key_addresses: int64 [layer]."""
     from triton.experimental.gluon import language as gl
     from triton.experimental.gluon.nvidia.hopper import TensorDescriptor
 
@@ -124,7 +123,7 @@ def launch_hopper(
     )  # fmt: skip
 
 
-@kept(maxsize=64)
+@kept
 def hopper_tiles(n_tokens: int, rows: range, device: torch.device) -> Tensor:
     """int32 [tile, 2] first query and first key of the tiles of the queries in `rows`, in an order
     like that of `tiles.tiles_of`. Tiles whose keys are hidden from every query are left out."""

@@ -1,12 +1,10 @@
-"""Packs that `hopper.hopper_kernel` builds from its arguments, for the functions that it calls.
-
-Except for the constants they are built inside the kernel, and their fields are Triton values. The
-kernel cannot take them as arguments: see `packs`.
-"""
+"""Packs that `hopper.hopper_kernel` makes of its arguments, for the functions that it calls: except
+for the constants, their fields are Triton's values (see `packs`)."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections import namedtuple
+from typing import NamedTuple
 
 
 class HopperConstants(NamedTuple):
@@ -17,53 +15,18 @@ class HopperConstants(NamedTuple):
     stages: int
 
 
-class Sources(NamedTuple):
-    """Tensor descriptors that a program loads from."""
+# Tensor descriptors that a program loads from.
+Sources = namedtuple("Sources", "queries keys log_sums weights")
 
-    queries: Any
-    keys: Any
-    log_sums: Any
-    weights: Any
+# Shared memory [stage, ...] for the loads of a head (keys: [stage * GROUPS + group, ...]), and
+# barriers per stage: full when its loads have arrived, empty when all groups have read them.
+Stages = namedtuple("Stages", "queries keys log_sums weights full empty")
 
+# An address table, as `hopper_launch.AddressTable`. starts: pointer to int64 [layer].
+Table = namedtuple("Table", "starts base step batch_bytes")
 
-class Stages(NamedTuple):
-    """Shared memory [stage, ...] for the loads of a head (keys: [stage * GROUPS + group, ...]), and
-    barriers per stage: full when its loads have arrived, empty when all groups have read them."""
+# The tiles of all layers and documents: item i is tile i % n_tiles of lb = i // n_tiles.
+Work = namedtuple("Work", "tiles n_items n_tiles n_tokens n_heads n_batch")
 
-    queries: Any
-    keys: Any
-    log_sums: Any
-    weights: Any
-    full: Any
-    empty: Any
-
-
-class Table(NamedTuple):
-    """An address table, as `hopper_launch.AddressTable`. starts: pointer to int64 [layer]."""
-
-    starts: Any
-    base: Any
-    step: Any
-    batch_bytes: Any
-
-
-class Work(NamedTuple):
-    """The tiles of all layers and documents: item i is tile i % n_tiles of lb = i // n_tiles."""
-
-    tiles: Any
-    n_items: Any
-    n_tiles: Any
-    n_tokens: Any
-    n_heads: Any
-    n_batch: Any
-
-
-class Outputs(NamedTuple):
-    """As packs.KeySums and packs.HeadMeans. mean_factor: one over the number of heads."""
-
-    received: Any
-    entropy: Any
-    means: Any
-    start: Any
-    n_rows: Any
-    mean_factor: Any
+# As packs.KeySums and packs.HeadMeans. mean_factor: one over the number of heads.
+Outputs = namedtuple("Outputs", "received entropy means start n_rows mean_factor")

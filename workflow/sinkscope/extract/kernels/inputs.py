@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sinkscope.extract import devices
-from sinkscope.extract.constants import constant
+from sinkscope.extract.constants import constant, moved
 from sinkscope.extract.kernels.packs import Counts, KeySets, Thresholds
 from sinkscope.extract.masks import Visible
 from sinkscope.extract.plan import Plan
@@ -30,7 +29,7 @@ class Inputs:
 
     def __init__(self, plan: Plan, visible: Visible, device: torch.device) -> None:
         where = visible.n_keys.device
-        plan, visible = devices.moved(plan, where), devices.moved(visible, where)
+        plan, visible = moved(plan, where), moved(visible, where)
         real, sets, n_keys = plan.real, plan.key_sets, visible.n_keys
         n_tokens, n_sets = sets.shape[1:]
         self.n_padded = -(-n_tokens // ROWS) * ROWS
@@ -74,8 +73,7 @@ class Inputs:
 
 
 def in_words(sets: Tensor) -> Tensor:
-    """int32 [batch, word, token], one bit per set and 32 sets per word, from bool [batch, token,
-    key_set]."""
+    """int32 [batch, word, token], a bit per set, 32 per word, from bool [batch, token, key_set]."""
     bits = F.pad(sets.long(), (0, -sets.shape[2] % 32)).unflatten(2, (-1, 32))
     words = (bits << torch.arange(32, device=sets.device)).sum(-1)  # [batch, token, word]
     return words.int().mT.contiguous()

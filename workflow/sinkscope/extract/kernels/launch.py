@@ -73,9 +73,8 @@ def reduce_tiles(
     cosines: Sequence[Tensor | None] = (),
     memory_fraction: float = 1.0,
 ) -> tuple[Buffers, dict[str, Any], Tensor]:
-    """Compute every tile of the calls, arguments as of `launch`: the buffers with key sums, maxima,
-    strict masses and maps; the arguments that all kernels over single heads share; and int64
-    [layer], addresses of the cosines."""
+    """Compute every tile of the calls, arguments as of `launch`: the buffers; the arguments that
+    all kernels over single heads share; int64 [layer], addresses of the cosines."""
     buffers = Buffers(
         calls, plan, inputs, with_norms=len(norms) > 0, memory_fraction=memory_fraction
     )
@@ -173,8 +172,7 @@ def launch_means(
 
 
 def sink_flags(inputs: Inputs, is_sink: Tensor | None) -> Flags:
-    """The keys that the local mass leaves out: those of the plan, or else is_sink [layer, batch,
-    key]."""
+    """The keys that the local mass leaves out: the plan's, or is_sink [layer, batch, key]."""
     if inputs.sinks is not None:
         return Flags(inputs.sinks, 0, inputs.n_padded)
     assert is_sink is not None, "a plan has sinks or a rule"
@@ -205,8 +203,7 @@ def launch_edges(shared: dict[str, Any], inputs: Inputs, buffers: Buffers, sinks
 def collect(
     buffers: Buffers, sizes: Sizes, inputs: Inputs, of_all_heads: Tensor
 ) -> LayerStatistics:
-    """The statistics, in new tensors: nothing keeps the sums. of_all_heads: float64 [layer, batch,
-    key], `received` summed over heads."""
+    """The statistics, in new tensors. of_all_heads: float64 [layer, batch, key], over heads."""
     n_layers, batch, n_heads, n_tokens = buffers.shape
     key_sums, n_sets = buffers.key_sums, inputs.key_sets.n_sets
 

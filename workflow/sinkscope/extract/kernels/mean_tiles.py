@@ -51,7 +51,7 @@ class MeanTiles:
         return range(int(first), int(last) + 1)
 
 
-@kept(maxsize=64)
+@kept
 def mean_tiles(
     n_tokens: int, n_cells: int, device: torch.device, *, exact: bool, is_causal: bool
 ) -> MeanTiles:

@@ -1,22 +1,18 @@
 """Packs of kernel arguments: each is one argument, whose fields a kernel reads by name.
 
-Triton (3.6 and 3.7) takes NamedTuples as arguments, and jit functions read their fields as
-attributes. It specializes each field as it does a single argument (divisible by 16; equal to 1), so
-a pack compiles to the code that its fields would. Packs of constants are one `tl.constexpr` each;
-their fields are plain Python values inside a kernel, and `tl.zeros` takes them only once they are
-assigned to a `tl.constexpr`. A kernel cannot have an argument named `options`: Triton's launcher
-has a name of its own for that.
+Triton (3.6 and 3.7) specializes each field of a NamedTuple as it does a single argument, so a pack
+compiles to the code that its fields would. Packs of constants are one `tl.constexpr` each;
+`tl.zeros` takes their fields only once they are assigned to a `tl.constexpr`. No argument may be
+named `options`, as one of Triton's launcher is. A tensor descriptor must be an argument of its own,
+and `do_not_specialize` does not reach into a tuple: `hopper.hopper_kernel`, which needs both, makes
+packs of its arguments for its own functions.
 
-Two limits of Triton shape the rest. A tensor descriptor is only recognized as an argument of its
-own, and `do_not_specialize` does not reach into a tuple. `hopper.hopper_kernel` needs both: its
-arguments are passed by keyword, and it makes packs of them for its own functions.
-
-Packs are built once per pass, that of head means once per range of queries. The package docstring
-lists what the fields mean. Strides are in elements.
+The package docstring lists what the fields mean. Strides are in elements.
 """
 
 from __future__ import annotations
 
+from collections import namedtuple
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -221,27 +217,12 @@ class SinkKeys(NamedTuple):
     n_counted: Tensor
 
 
-class SinkStatistics(NamedTuple):
-    """Statistics as in `plan.LayerStatistics`, under the same names; flags are uint8."""
-
-    is_sink: Tensor
-    by_attention: Tensor
-    by_state: Tensor
-    is_head_sink: Tensor
-    steady: Tensor
-    sink_mass: Tensor
-
-
-class Summary(NamedTuple):
-    """Statistics as in `plan.LayerStatistics`, under the same names."""
-
-    sink_score: Tensor
-    window_score: Tensor
-    row_sum: Tensor
-    entropy: Tensor
-    over_half: Tensor
-    local: Tensor
-    local_no_sinks: Tensor
-    max_key: Tensor
-    max_value: Tensor
-    second_value: Tensor
+# Statistics as in `plan.LayerStatistics`, under the same names; flags are uint8.
+SinkStatistics = namedtuple(
+    "SinkStatistics", "is_sink by_attention by_state is_head_sink steady sink_mass"
+)
+Summary = namedtuple(
+    "Summary",
+    "sink_score window_score row_sum entropy over_half local local_no_sinks max_key max_value "
+    "second_value",
+)

@@ -6,7 +6,7 @@ import torch
 import triton
 import triton.language as tl
 
-from sinkscope.extract.devices import on_device
+from sinkscope.extract.constants import on_device
 from sinkscope.extract.kernels.arguments import constants_of, logits_of, matrix
 from sinkscope.extract.kernels.logits import HIDDEN, LOG2E, load_bias, load_rows, visible
 from sinkscope.extract.kernels.packs import Logits, Matrix, RowStatistics

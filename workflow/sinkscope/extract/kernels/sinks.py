@@ -1,9 +1,5 @@
-"""Which keys are sinks: attention to few keys is recomputed, query by query.
-
-The sums over queries leave few candidates in a head, or in the head mean. They are gathered in
-lists whose lengths only the kernels read, so that the host does not wait for the GPU and grids do
-not depend on data.
-"""
+"""Which keys are sinks: attention to the few candidates of a head, or of the head mean, is computed
+once more, query by query. Only the kernels read how many there are: nothing waits for the GPU."""
 
 from __future__ import annotations
 

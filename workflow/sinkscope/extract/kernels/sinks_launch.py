@@ -29,7 +29,7 @@ def find_sinks(
     rule: SinkRule, shared: dict[str, Any], inputs: Inputs, buffers: Buffers,
     of_all_heads: Tensor, cosines: Tensor,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """The statistics of `extract.sinks.Sinks`, as [layer, batch, ...].
+    """The statistics of `extract.sinks.find_sinks`, as [layer, batch, ...].
 
     of_all_heads: float64 [layer, batch, key], attention that keys receive from all queries in all
     heads, in steps of 1 / FIXED. cosines: int64 [layer], as in `sinks.decide_kernel`.
@@ -77,28 +77,16 @@ def empty_packs(buffers: Buffers) -> tuple[Candidates, SinkKeys, SinkStatistics]
     """Packs that the kernels write."""
     n_layers, batch, n_heads, n_tokens = buffers.shape
 
-    def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        return torch.empty((n_layers, batch, *shape), dtype=dtype, device=buffers.means.device)
+    per_row, per_key = (n_heads + 1, n_tokens), (n_tokens,)
 
-    candidates = Candidates(
-        n_steady=empty(n_heads + 1, n_tokens, dtype=torch.int32),
-        keys=empty(n_heads + 1, n_tokens, dtype=torch.int32),
-        n=empty(n_heads + 1, dtype=torch.int32),
-    )
-    sinks = SinkKeys(
-        keys=empty(n_tokens, dtype=torch.int32),
-        n_sinks=empty(dtype=torch.int32),
-        n_excluded=empty(dtype=torch.int32),
-        received=empty(dtype=torch.float64),
-        excluded=empty(dtype=torch.int64),
-        n_counted=empty(dtype=torch.float64),
-    )
-    statistics = SinkStatistics(
-        is_sink=empty(n_tokens, dtype=torch.uint8),
-        by_attention=empty(n_tokens, dtype=torch.uint8),
-        by_state=empty(n_tokens, dtype=torch.uint8),
-        is_head_sink=empty(n_heads, n_tokens, dtype=torch.uint8),
-        steady=empty(n_tokens),
-        sink_mass=empty(),
-    )
-    return candidates, sinks, statistics
+    def empty(dtype: torch.dtype, *shapes: tuple[int, ...]) -> list[Tensor]:
+        device, outer = buffers.means.device, (n_layers, batch)
+        return [torch.empty((*outer, *shape), dtype=dtype, device=device) for shape in shapes]
+
+    candidates = Candidates(*empty(torch.int32, per_row, per_row, per_row[:1]))
+    received, n_counted = empty(torch.float64, (), ())
+    keys, n_sinks, n_excluded = empty(torch.int32, per_key, (), ())
+    (excluded,) = empty(torch.int64, ())
+    sinks = SinkKeys(keys, n_sinks, n_excluded, received, excluded, n_counted)
+    flags = empty(torch.uint8, per_key, per_key, per_key, (n_heads, n_tokens))
+    return candidates, sinks, SinkStatistics(*flags, *empty(torch.float32, per_key, ()))

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from sinkscope.extract.devices import on_device
+from sinkscope.extract.constants import on_device
 from sinkscope.extract.states import LayerState
 
 TOKENS = 4  # per program

@@ -1,9 +1,5 @@
-"""The statistics kernel: computes every tile of keys x queries once, for all heads in turn.
-
-The head mean of a tile stays in registers until all heads are added, and is written once; `means`
-reduces it. Sums that many tiles add to are integers in fixed point: the order in which a GPU adds
-them does not change the sum.
-"""
+"""The statistics kernel: computes every tile of keys x queries once, for all heads in turn; their
+mean stays in registers, and is written once. Sums that many tiles add to are in fixed point."""
 
 from __future__ import annotations
 
@@ -143,11 +139,9 @@ def shared_memory(device: torch.device) -> int:
 
 
 def tiling_of(d_padded: int, n_tokens: int, dtype: torch.dtype, device: torch.device) -> Tiling:
-    """The fastest tiling measured on an H100, of those that the device has memory for. It is fixed:
-    Triton's autotuning would run the kernel several times, and each run adds to the sums.
-
-    Large tiles read each query and key fewer times; small tiles fill the device on short texts.
-    """
+    """The fastest tiling measured on an H100, of those that the device has memory for: large tiles
+    read each query and key fewer times, small ones fill the device on short texts. It is fixed:
+    each run of Triton's autotuning would add to the sums."""
     if dtype == torch.float32:
         return Tiling(32, 32, 4, 1, 8)
     if d_padded > 128:
@@ -159,18 +153,16 @@ def tiling_of(d_padded: int, n_tokens: int, dtype: torch.dtype, device: torch.de
     return Tiling(128, 128, 8, 3, 16)
 
 
-@kept(maxsize=64)
+@kept
 def tiles_of(
     n_tokens: int, rows: range, tiling: Tiling, device: torch.device,
     *, is_causal: bool, all_checked: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """int32 [tile, 2] first query and first key of the tiles of the queries in `rows`: those
-    without hidden scores, then those whose scores need a check.
-
-    Tiles on the diagonal or at the end need the check; with a mask (all_checked) all do. Tiles
-    whose keys are hidden from every query are left out. Tiles that run at the same time lie close
-    together, so that they read each other's queries and keys from the cache.
-    """
+    without hidden scores; then those on the diagonal or at the end, or with a mask (all_checked)
+    all, which need a check. Left out are tiles that are hidden from every query. Tiles that run at
+    the same time lie close together, so that they read each other's queries and keys from the
+    cache."""
     whole, checked = [], []
     band = 8 * tiling.queries
     for top in range(rows.start, rows.stop, band):

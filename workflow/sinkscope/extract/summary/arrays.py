@@ -36,6 +36,8 @@ AXES_OF_LAYERS = (("layer", "head"), ("layer", "head", "width"), ("layer", "key_
 RULES = {"is_sink": 1, "by_attention": 2, "by_state": 4}
 ROW_VALUES = ("steady", "state_cosine", "state_norm", "value_norm")
 NORMS = ("state_norm", "value_norm")
+# Relative distance of two head means that float32 cannot tell apart: eight steps of its precision.
+TIE = 2.0**-20
 # Keys whose best score counts: key 0, and those of each class.
 SCORED = ("first_token", *KEY_CLASSES)
 
@@ -80,3 +82,21 @@ def by_layer(cell: Cell, name: str) -> np.ndarray:
 def widened(values: np.ndarray) -> np.ndarray:
     """Integers as int64, so that sums and products of them do not overflow."""
     return values.astype(np.int64) if values.dtype.kind in "iu" else values
+
+
+def tolerances(tolerance: float) -> dict[str, float]:
+    """By count: how much less the second key may receive, as a fraction. tolerance: the setting."""
+    return {"n_ties": TIE, "n_tied": max(tolerance, TIE)}
+
+
+def counts_of(
+    keys: np.ndarray, values: np.ndarray, seconds: np.ndarray, n_keys: int, tolerance: float
+) -> dict[str, np.ndarray]:
+    """count, n_ties and n_tied of each key, [key].
+
+    keys, values, seconds: [row], a max key, its attention, and that of the second key.
+    """
+    counts = {"count": np.bincount(keys, minlength=n_keys)}
+    for name, part in tolerances(tolerance).items():
+        counts[name] = np.bincount(keys[seconds >= values * (1 - part)], minlength=n_keys)
+    return counts

@@ -9,12 +9,12 @@ from sinkscope.extract.summary.arrays import (
     NORMS,
     ROW_VALUES,
     RULES,
+    counts_of,
     is_summary,
     of_layers,
     scored_sets,
     widened,
 )
-from sinkscope.extract.summary.ties import counts_of
 
 
 def summary_of(cell: Cell, tie_tolerance: float) -> Cell:

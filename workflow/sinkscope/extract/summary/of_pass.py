@@ -1,7 +1,5 @@
-"""The summaries of all documents of one pass, reduced on the device that it ran on.
-
-Every number equals that of summary.of_cell bit by bit: both add heads in their order, in float64.
-"""
+"""The summaries of all documents of one pass, reduced on its device. Every number equals that of
+summary.of_cell bit by bit: both add heads in their order, in float64."""
 
 from __future__ import annotations
 
@@ -14,8 +12,7 @@ from sinkscope.extract.cells import is_judged, tensor_of
 from sinkscope.extract.constants import constant
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.plan import LayerStatistics
-from sinkscope.extract.summary.arrays import NORMS, ROW_VALUES, RULES, of_layers
-from sinkscope.extract.summary.ties import tolerances
+from sinkscope.extract.summary.arrays import NORMS, ROW_VALUES, RULES, of_layers, tolerances
 from sinkscope.keys import LISTED_SETS
 
 
@@ -112,8 +109,7 @@ def tie_counts(layers: LayerStatistics, real: Tensor, tie_tolerance: float) -> d
 
 
 def median(values: Tensor, real: Tensor) -> Tensor:
-    """[layer, document] float64 median over the real keys; NaN if one is NaN. values: [layer,
-    document, key]."""
+    """[layer, document] float64 over the real keys. values: [layer, document, key]."""
     ordered = values.masked_fill(~real, torch.inf).sort(-1).values.double()
     n_real = real.sum(1)
     low, high = (

@@ -8,12 +8,18 @@ arrays, in the order of `meta["n_axes"]`; arrays that are NaN throughout are not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from sinkscope.extract.cell import Cell
+from sinkscope.declarations.registry import statistics
+from sinkscope.errors import DamagedError
+from sinkscope.extract.cell import Cell, read_cell
 from sinkscope.extract.summary.arrays import widened
+from sinkscope.extract.summary.of_cell import summary_of
+from sinkscope.files import sha256_of
 
 TEXTS = ("tokens", "classes")
 # Of meta: what differs between documents.
@@ -26,7 +32,8 @@ def joined(cells: Sequence[Cell]) -> Cell:
     first = cells[0]
     arrays = {name: np.concatenate([cell[name].ravel() for cell in cells]) for name in first.arrays}
     # Such as virtual_sink, where no layer has one.
-    unknown = [name for name, values in arrays.items() if is_unknown(values)]
+    floats = {name: values for name, values in arrays.items() if values.dtype == np.float32}
+    unknown = [name for name, values in floats.items() if np.isnan(values).all()]
     arrays = {name: values for name, values in arrays.items() if name not in unknown}
     arrays["shapes"] = np.array(
         [[n for values in cell.arrays.values() for n in values.shape] for cell in cells]
@@ -41,10 +48,6 @@ def joined(cells: Sequence[Cell]) -> Cell:
         place = {text: i for i, text in enumerate(meta[key])}
         arrays[key] = np.array([place[text] for text in texts])
     return Cell(meta, {name: smallest(values) for name, values in arrays.items()})
-
-
-def is_unknown(values: np.ndarray) -> bool:
-    return values.dtype == np.float32 and bool(np.isnan(values).all())
 
 
 def smallest(values: np.ndarray) -> np.ndarray:
@@ -80,3 +83,32 @@ def split(part: Cell) -> Iterator[Cell]:
         meta = shared | {key: part.meta[key][i] for key in OF_DOCUMENT}
         meta |= {key: of_all[start:stop].tolist() for key, of_all in texts.items()}
         yield Cell(meta, of_document)
+
+
+def summaries(
+    entries: Sequence[Mapping[str, Any]], directory: Path, tie_tolerance: float
+) -> Iterator[Cell]:
+    """The summary of each entry of a manifest, in their order. Each file is read once.
+
+    Raises DamagedError for a file that is not what its job wrote.
+    """
+    of_parts: dict[str, dict[str, Cell]] = {}
+    for entry in entries:
+        name = entry["cell"]
+        if name not in of_parts:
+            cell = read_checked(name, entry["cell_sha256"], directory)
+            if not is_part(cell):
+                yield summary_of(cell, tie_tolerance)
+                continue
+            of_parts[name] = {one.meta["document"]: one for one in split(cell)}
+        yield of_parts[name].pop(entry["document"])
+
+
+def read_checked(name: str, sha256: str, directory: Path) -> Cell:
+    """A part, or a cell without its maps, which are most of its bytes and in no table."""
+    path = directory / name
+    if not path.is_file() or sha256_of(path) != sha256:
+        raise DamagedError(Path(name), "is missing, or not what its job wrote")
+    if is_part(read_cell(path, [])):
+        return read_cell(path)
+    return read_cell(path, [one.name for one in statistics() if "cell" not in one.axes])

@@ -2,7 +2,7 @@
 // Figures and their data as files.
 "use strict";
 
-// First characters that make a spreadsheet run a text as a formula (sinkscope.spreadsheet).
+// First characters that make a spreadsheet run a text as a formula (sinkscope.tables.contract).
 const FORMULA = /^[=+\-@\t\r]/;
 
 /**
