@@ -102,7 +102,10 @@ def small(path: Path) -> bytes:
         height = round(picture.height * WIDTH / picture.width)
         picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
     written = io.BytesIO()
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(written, "PNG", optimize=True)
+    quantized = picture.quantize(
+        COLOURS, kmeans=2, dither=Image.Dither.NONE
+    )  # keeps black text black
+    quantized.save(written, "PNG", optimize=True)
     return written.getvalue()
 
 
