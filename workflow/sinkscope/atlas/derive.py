@@ -1,6 +1,7 @@
 """From the frames of all cells of a model to its part of every table. Pure functions."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -46,19 +47,19 @@ def mass_means(masses: pl.LazyFrame) -> pl.LazyFrame:
     return rows.rename({"mass_n": "n_documents", "strict_mass_n": "n_strict"}).lazy()
 
 
-def of_documents(parts: Sequence[pl.LazyFrame], cells: Sequence[Cell]) -> pl.LazyFrame:
+def of_documents(frame_of: Callable[[Cell], pl.LazyFrame], cells: Sequence[Cell]) -> pl.LazyFrame:
     """The frames of all cells, concatenated, with a column that names the document."""
     return pl.concat(
-        with_numbers(part, cell.layers).with_columns(document=pl.lit(cell.meta["document"]))
-        for part, cell in zip(parts, cells, strict=True)
+        with_numbers(frame_of(cell), cell.layers).with_columns(
+            document=pl.lit(cell.meta["document"])
+        )
+        for cell in cells
     )
 
 
 def scores_of(cells: Sequence[Cell], epsilon: float) -> pl.LazyFrame:
     """The frame of scored_heads of all documents."""
-    return scored_heads(
-        of_documents([frames.best_sink_scores(cell) for cell in cells], cells), epsilon
-    )
+    return scored_heads(of_documents(frames.best_sink_scores, cells), epsilon)
 
 
 def documents(cells: Sequence[Cell], entries: Sequence[Mapping[str, Any]]) -> pl.LazyFrame:
@@ -142,30 +143,22 @@ MEASURED: dict[str, Callable[[Sequence[Cell], Limits], pl.LazyFrame]] = {
     "max_attention_tokens": lambda cells, limits: histogram(
         [frames.max_key_counts(cell) for cell in cells]
     ),
-    "max_attention_documents": lambda cells, _: of_documents(
-        [frames.max_key_counts(cell) for cell in cells], cells
-    ),
-    "sink_mass": lambda cells, _: of_documents([frames.masses(cell) for cell in cells], cells),
-    "sink_mass_means": lambda cells, _: mass_means(
-        of_documents([frames.masses(cell) for cell in cells], cells)
-    ),
+    "max_attention_documents": lambda cells, _: of_documents(frames.max_key_counts, cells),
+    "sink_mass": lambda cells, _: of_documents(frames.masses, cells),
+    "sink_mass_means": lambda cells, _: mass_means(of_documents(frames.masses, cells)),
     "sink_rate": lambda cells, limits: sink_rate(scores_of(cells, limits.epsilon)),
     "sink_rate_documents": lambda cells, limits: scores_of(cells, limits.epsilon).filter(
         pl.col("n_heads") > 0
     ),
-    "found_sinks": lambda cells, _: of_documents(
-        [sinks.found_sinks(cell) for cell in cells], cells
-    ),
-    "sink_lives": lambda cells, _: of_documents([sinks.sink_lives(cell) for cell in cells], cells),
+    "found_sinks": lambda cells, _: of_documents(sinks.found_sinks, cells),
+    "sink_lives": lambda cells, _: of_documents(sinks.sink_lives, cells),
     "sink_tokens": lambda cells, _: sinks.sink_tokens(cells),
-    "heads": lambda cells, _: of_documents([frames.heads(cell) for cell in cells], cells),
+    "heads": lambda cells, _: of_documents(frames.heads, cells),
     "virtual_sink": lambda cells, _: of_documents(
-        [frames.of_some_heads(cell, "virtual_sink", "mass") for cell in cells], cells
+        partial(frames.of_some_heads, name="virtual_sink", column="mass"), cells
     ),
     "gates": lambda cells, _: of_documents(
-        [frames.of_some_heads(cell, "gate", "gate") for cell in cells], cells
+        partial(frames.of_some_heads, name="gate", column="gate"), cells
     ),
-    "last_layer_keys": lambda cells, _: of_documents(
-        [frames.last_layer_keys(cell) for cell in cells], cells
-    ),
+    "last_layer_keys": lambda cells, _: of_documents(frames.last_layer_keys, cells),
 }

@@ -55,6 +55,10 @@ of the dry run, which lists the legal values.
 def page() -> str:
     """The text of docs/reference/configuration.md."""
     own = {key: part for key, part in properties("config").items() if key not in settings()}
+    measured = [
+        (f"`{name}`", escaped(one.about), _options(one), ", ".join(f"`{t}`" for t in one.tables))
+        for name, one in measures().items()
+    ]
     parts = [
         INTRODUCTION,
         "## Settings\n",
@@ -68,7 +72,7 @@ def page() -> str:
         CLAIMS,
         _table(properties("claims"), required("claims"), "field"),
         MEASURES,
-        _measures(),
+        table(("measure", "number", "options", "tables"), measured),
     ]
     return "\n".join(parts)
 
@@ -83,15 +87,6 @@ def _experiments() -> Iterable[str]:
         declared = {one.key: properties("config")[one.key] for one in settings_of(experiment)}
         if declared:
             yield _table(declared, [], "setting")
-
-
-def _measures() -> str:
-    """A table of all measures of claims."""
-    rows = [
-        (f"`{name}`", escaped(one.about), _options(one), ", ".join(f"`{t}`" for t in one.tables))
-        for name, one in measures().items()
-    ]
-    return table(("measure", "number", "options", "tables"), rows)
 
 
 def _options(measure: Measure) -> str:

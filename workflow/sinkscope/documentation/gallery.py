@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from PIL import Image
 
 from sinkscope.atlas.heat_map import find_cell, write_heat_map
@@ -49,7 +50,8 @@ def write_gallery(results: Path, docs: Path, state: str) -> None:
     entries = list(_entries(results))
     if not entries:
         raise SinkscopeError(f"{results}: has no figures; run `make report` first.")
-    parts = [INTRODUCTION.format(n_models=_n_models(results), state=state)]
+    n_models = pl.read_parquet(results / "tables/models.parquet").height
+    parts = [INTRODUCTION.format(n_models=n_models, state=state)]
     with replaced_folder(docs / PICTURES) as folder:
         for path, words, section in entries:
             name = f"{words['name']}.png"
@@ -78,12 +80,6 @@ def _entry(folder: Path, words: dict[str, Any], section: ReportSection | None) -
     source = f"`results/{folder}/{words['name']}`{f', from the tables {links}' if links else ''}"
     picture = f"![{escaped(words['title'])}]({PICTURES}/{words['name']}.png)"
     return f"## {words['title']}\n\n{escaped(words['finding'])}\n\n{picture}\n\n{source}.\n"
-
-
-def _n_models(results: Path) -> int:
-    import polars as pl
-
-    return pl.read_parquet(results / "tables/models.parquet").height
 
 
 def write_maps(results: Path, out: Path) -> None:

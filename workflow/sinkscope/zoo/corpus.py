@@ -96,14 +96,12 @@ def read_package(source: Source, packages: Path, excluded: frozenset[bytes]) -> 
     for name, content in sorted(members(packages / source.file, source.wants)):
         paragraphs = [normalise(paragraph) for paragraph in read(content)]
         documents += _parts(source.package, name, filter(is_prose, paragraphs))
-    separate = [document for document in documents if not _shares(document, excluded)]
+    separate = [
+        one for one in documents if all(map(excluded.isdisjoint, map(keys_of, one.paragraphs)))
+    ]
     if len(separate) < len(documents):
         _say(f"{source.package}: {len(documents) - len(separate)} documents share text with ours")
     return separate
-
-
-def _shares(document: Text, excluded: frozenset[bytes]) -> bool:
-    return any(not excluded.isdisjoint(keys_of(paragraph)) for paragraph in document.paragraphs)
 
 
 def _parts(source: str, name: str, paragraphs: Iterable[str]) -> list[Text]:

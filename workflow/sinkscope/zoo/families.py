@@ -144,17 +144,13 @@ def _distilbert_head(network: Any, hidden: Tensor) -> Tensor:
     return network.vocab_projector(network.vocab_layer_norm(hidden))
 
 
-def _cls(network: Any, hidden: Tensor) -> Tensor:
-    return network.cls(hidden)
-
-
 def _lm_head(network: Any, hidden: Tensor) -> Tensor:
     return network.lm_head(hidden)
 
 
 FAMILIES = {
     "distilbert": Family("wordpiece", "encoder", "sep", _distilbert, _distilbert_head),
-    "bert": Family("wordpiece", "encoder", "sep", _bert, _cls, pairs=True),
+    "bert": Family("wordpiece", "encoder", "sep", _bert, lambda bert, x: bert.cls(x), pairs=True),
     "roberta": Family("byte_bpe", "encoder", "sep", _roberta, _lm_head),
     "opt": Family("byte_bpe", "decoder", "bos", _opt, _lm_head),
     "gpt2": Family("byte_bpe", "decoder", "eos", _gpt2, _lm_head),

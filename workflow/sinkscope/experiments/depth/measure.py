@@ -56,7 +56,6 @@ def of_layer(states: np.ndarray) -> dict[str, float]:
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """Frames by table name."""
     frames = []
     for document, encoded in readable(shortened(loaded, task), task):
         ids = torch.tensor([encoded.ids], device=loaded.device)

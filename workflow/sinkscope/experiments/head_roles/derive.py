@@ -56,7 +56,6 @@ def edit_costs(table: pl.DataFrame) -> pl.DataFrame:
 def derive(
     parts: Parts, beside: Mapping[str, pl.DataFrame], threshold: float | None
 ) -> dict[str, pl.DataFrame]:
-    """Tables by name."""
     measured = ("head_roles_documents", "head_edits")
     tables = {name: parts.joined(name, TABLES[name]) for name in measured}
     if not tables["head_roles_documents"].is_empty():

@@ -166,7 +166,6 @@ class Reader:
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """Frames by table name."""
     loaded = with_output_head(loaded) or loaded
     texts = [
         (document.name, encoded)

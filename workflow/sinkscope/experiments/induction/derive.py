@@ -47,7 +47,6 @@ def peers_mean(name: str) -> pl.Expr:
 def derive(
     parts: Parts, beside: Mapping[str, pl.DataFrame], threshold: float
 ) -> dict[str, pl.DataFrame]:
-    """The experiment's tables by name."""
     scores = parts.joined("scores", TABLES["induction"])
     tables = {"induction_patterns": parts.joined("patterns", TABLES["induction_patterns"])}
     if not scores.is_empty():

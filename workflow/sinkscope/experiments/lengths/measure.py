@@ -101,7 +101,6 @@ def of_beginning(reading: Reading, n_tokens: int) -> pl.DataFrame:
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """Frames by table name."""
     frames = []
     for document, encoded in readable(loaded, task):
         whole = read(loaded, encoded)

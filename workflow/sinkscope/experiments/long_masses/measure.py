@@ -143,7 +143,6 @@ def of_keys(reading: Reading, encoded: Encoded, most: int) -> pl.DataFrame:
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """Frames by table name."""
     most = task.settings["long_mass_tokens"]
     shorter = replace(loaded, max_length=min(most, loaded.max_length or most))
     frames: dict[str, list[pl.DataFrame]] = {"long_masses": [], "long_mass_keys": []}

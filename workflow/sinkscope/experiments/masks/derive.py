@@ -45,7 +45,6 @@ def costs(table: pl.DataFrame) -> pl.DataFrame:
 def derive(
     parts: Parts, beside: Mapping[str, pl.DataFrame], threshold: float | None
 ) -> dict[str, pl.DataFrame]:
-    """Tables by name."""
     tables = {name: parts.joined(name, TABLES[name]) for name in TABLES if name != "mask_costs"}
     if not tables["masks"].is_empty():
         tables["mask_costs"] = costs(tables["masks"])

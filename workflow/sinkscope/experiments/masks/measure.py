@@ -11,7 +11,7 @@ import polars as pl
 import torch
 
 from sinkscope.experiments.masks.allowed import Text, allowed
-from sinkscope.experiments.masks.vocabulary import Mask, parse
+from sinkscope.experiments.masks.vocabulary import parse
 from sinkscope.extract.edit import Edited, restricted, visible_keys
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.masks import Call
@@ -149,16 +149,6 @@ def of_sinks(readings: Sequence[Reading], dense: Reading, encoded: Encoded) -> p
     )
 
 
-def wanted(masks: Sequence[Mask]) -> list[tuple[Mask, bool]]:
-    """Dense attention, the masks, and the controls (True) of those that have one."""
-    others = [mask for mask in masks if mask != DENSE]
-    return [
-        (DENSE, False),
-        *((mask, False) for mask in others),
-        *((mask, True) for mask in others if mask.has_control),
-    ]
-
-
 def sets_of(encoded: Encoded, is_sink: np.ndarray) -> dict[str, np.ndarray]:
     """[layer or 1, key] bool by key set. is_sink: [layer, key]."""
     sets: dict[str, np.ndarray] = {}
@@ -176,7 +166,9 @@ def frames_of(
     prediction = predicted(loaded, encoded, seeds)
     (dense,) = read(loaded, prediction, rule, [None])
     text = Text(dense.visible, sets_of(encoded, dense.is_sink), seeds, dense.layers)
-    masks = wanted([parse(mask) for mask in task.settings["masks"]])
+    others = [one for one in map(parse, task.settings["masks"]) if one != DENSE]
+    masks = [(one, False) for one in (DENSE, *others)]
+    masks += [(one, True) for one in others if one.has_control]  # their controls
     keys = [allowed(mask, text, control=is_control) for mask, is_control in masks]
     names = [one.tobytes() for one in keys]
     readings = {dense.visible.tobytes(): dense}
@@ -212,7 +204,6 @@ def labelled(rows: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
 
 
 def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
-    """Frames by table name."""
     loaded = with_output_head(loaded) or loaded
     frames: dict[str, list[pl.DataFrame]] = {}
     for document, encoded in readable(shortened(loaded, task), task):

@@ -40,7 +40,11 @@ def measure(loaded: Loaded, task: Task) -> dict[str, pl.DataFrame]:
         for name, one in sorted(encoded.items()):
             attention = max_keys(loaded, one, longest)
             document = pl.lit(name).alias("document")
-            counts = counts_of(attention, one, task.settings["tie_tolerance"])
+            keys, values, seconds = (
+                rows[attention.sees] for rows in (attention.key, attention.value, attention.second)
+            )
+            tolerance = task.settings["tie_tolerance"]
+            counts = count_keys(keys, values, seconds, one.tokens, one.classes, tolerance)
             histograms.append(counts)
             counted.append(counts.select("token", "key_class", "count", document).collect())
             most = attention.value[:, : len(one.ids)].max(1)
@@ -87,14 +91,6 @@ def max_keys(loaded: Loaded, encoded: Encoded, n_padded: int) -> MaxKeys:
         for name in ("max_key", "max_value", "second_value")
     )
     return MaxKeys(*(torch.stack(rows).numpy() for rows in (*of_layers, sees)))
-
-
-def counts_of(attention: MaxKeys, encoded: Encoded, tolerance: float) -> pl.LazyFrame:
-    """token, key_class, count, n_ties, n_tied of one document, over the queries that see a key."""
-    keys, values, seconds = (
-        rows[attention.sees] for rows in (attention.key, attention.value, attention.second)
-    )
-    return count_keys(keys, values, seconds, encoded.tokens, encoded.classes, tolerance)
 
 
 def padded(loaded: Loaded, encoded: Encoded, n_padded: int) -> tuple[Tensor, Tensor]:

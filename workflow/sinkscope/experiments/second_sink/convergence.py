@@ -38,7 +38,13 @@ def convergence(sums: Sums) -> pl.DataFrame:
     The sum of unit vectors is enough: |sum u|^2 = n + 2 (sum over pairs of the cosine).
     """
     rows = [
-        (model, mark, layer, n, _mean_cosine(n, total / STEPS) if n > 1 else None)
+        (
+            model,
+            mark,
+            layer,
+            n,
+            float((np.square(total / STEPS).sum() - n) / (n * (n - 1))) if n > 1 else None,
+        )
         for (model, mark, layer), (n, total) in sorted(sums.items())
     ]
     schema = {
@@ -47,10 +53,6 @@ def convergence(sums: Sums) -> pl.DataFrame:
     }  # fmt: skip
     table = pl.DataFrame(rows, schema=schema, orient="row")
     return table.with_columns(unit_distance=(2 - 2 * pl.col("cosine")).clip(0).sqrt())
-
-
-def _mean_cosine(n: int, total: np.ndarray) -> float:
-    return float((np.square(total).sum() - n) / (n * (n - 1)))
 
 
 def pairs(units: pl.DataFrame) -> pl.DataFrame:

@@ -161,7 +161,6 @@ def of_first_document(maps: pl.DataFrame) -> pl.DataFrame:
 def derive(
     parts: Parts, beside: Mapping[str, pl.DataFrame], threshold: float
 ) -> dict[str, pl.DataFrame]:
-    """The experiment's tables by name."""
     table = parts.joined("second_sink", TABLES["second_sink"])
     units = parts.joined(UNITS, TABLES["second_sink_states"])
     tables = {

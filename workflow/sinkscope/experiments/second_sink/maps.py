@@ -79,8 +79,9 @@ def chosen(loaded: Loaded, encoded: Encoded, forward: Pass) -> list[Head]:
         return [(deep, most)]
     n_heads = forward.layers[0].sink_score.shape[1]
     at_once = max(1, MOST_ENTRIES // len(encoded.ids) ** 2)
+    # Attention on earlier pieces of the word, mean over the queries that have some.
     mass = [
-        joined_mass(matrix, joined)
+        (matrix.cpu().double().numpy() * joined).sum(1)[joined.any(1)].mean()
         for start in range(0, n_heads, at_once)
         for matrix in maps_of(loaded, encoded, 0, range(n_heads)[start : start + at_once])
     ]
@@ -92,13 +93,6 @@ def maps_of(loaded: Loaded, encoded: Encoded, layer: int, heads: Sequence[int]) 
     ids, wanted = torch.tensor([encoded.ids]), tuple((layer, head) for head in heads)
     layers = statistics_of(loaded, ids, heads=wanted, map_exact=len(encoded.ids))
     return layers[layer].head_maps[0]
-
-
-def joined_mass(attention: Tensor, joined: np.ndarray) -> float:
-    """Attention [query, key] on earlier pieces of the query's word, mean over queries that have
-    some. joined: returned by pieces."""
-    mass = (attention.cpu().double().numpy() * joined).sum(1)
-    return float(mass[joined.any(1)].mean())
 
 
 def pieces(encoded: Encoded) -> np.ndarray:

@@ -42,6 +42,8 @@ def figure(tables: Tables) -> Figure | None:
         return None
     shown = most_frequent(counts)
     drawn = by_layer(queried(tables, "found_sinks", sinks_in), shown)
+    models = [name for name in in_order(tables) if name in set(drawn["model"])]
+    panels = [panel(drawn, model) for model in models]
     return Figure(
         name="found_sinks_tokens",
         title="Which tokens become sinks, and where",
@@ -54,7 +56,7 @@ def figure(tables: Tables) -> Figure | None:
             "sink_queries queries see is never counted as a sink. "
             f"n = {documents_in(tables['documents'])} per model. Layers count from 0."
         ),
-        chart=chart(drawn, [name for name in in_order(tables) if name in set(drawn["model"])]),
+        chart=alt.concat(*panels, columns=COLUMNS, spacing=40).resolve_scale(y="independent"),
         data=drawn,
     )
 
@@ -109,11 +111,6 @@ def n_once(counts: pl.DataFrame) -> int:
     """Number of ordinary tokens, by model, that are a sink at a single occurrence."""
     is_ordinary = ~pl.col("key_class").is_in(FIRST_AND_SPECIAL)
     return counts.filter(is_ordinary, pl.col("n_sinks") == 1).height
-
-
-def chart(drawn: pl.DataFrame, models: list[str]) -> alt.ConcatChart:
-    panels = [panel(drawn, model) for model in models]
-    return alt.concat(*panels, columns=COLUMNS, spacing=40).resolve_scale(y="independent")
 
 
 def panel(drawn: pl.DataFrame, model: str) -> alt.LayerChart:

@@ -53,7 +53,10 @@ def figure(tables: Tables) -> Figure | None:
     shares = shares_of_documents(tables)
     mean = over_documents(shares)
     facts = facts_of(tables, shares, mean)
-    drawn = with_places(in_order(mean, tables))
+    # The models in the order of what the first token gets at most.
+    order = largest(mean, FIRST).select("model").with_row_index("place")
+    ordered = mean.join(order, on="model").sort("place", "layer").drop("place")
+    drawn = with_places(ordered)
     return Figure(
         name="sinks_by_layer",
         title="Where attention goes, layer by layer",
@@ -147,12 +150,6 @@ def around(layer: int, layers: set[int]) -> tuple[int, int]:
     while last + 1 in layers:
         last += 1
     return first, last
-
-
-def in_order(mean: pl.DataFrame, tables: Tables) -> pl.DataFrame:
-    """The rows with the models in the order of what the first token gets at most."""
-    order = largest(mean, FIRST).select("model").with_row_index("place")
-    return mean.join(order, on="model").sort("place", "layer").drop("place")
 
 
 def with_places(mean: pl.DataFrame) -> pl.DataFrame:

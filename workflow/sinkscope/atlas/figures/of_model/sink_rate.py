@@ -6,8 +6,7 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.atlas.figures import rates as sink_rates
-from sinkscope.atlas.figures.rates import WHY_WINDOW, over, windows
+from sinkscope.atlas.figures.rates import WHY_WINDOW, of_key_zero, over, windows
 from sinkscope.charts.channels import N_DOCUMENTS, OF_ONE, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
@@ -51,11 +50,12 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         height=240,
     )
     order = drawn["queries"].unique(maintain_order=True).to_list()
+    totals = of_key_zero(tables["sink_rate_documents"]).drop("model")
     return Figure(
         name="sink_rate",
         title="Sink rate by layer",
         subject=model,
-        finding=Finding(FINDING, {"epsilon": epsilon, "rates": of_key_zero(tables)}),
+        finding=Finding(FINDING, {"epsilon": epsilon, "rates": totals.to_dicts()}),
         caption=(
             "Formula: fraction of (document, head) with sink score alpha > epsilon, "
             f"epsilon = {epsilon:g}, by layer; alpha is the mean over queries "
@@ -93,8 +93,3 @@ def by_key(rates: pl.DataFrame) -> pl.DataFrame:
                "rate", "rate_low", "rate_high")  # fmt: skip
     drawn = pl.concat(parts).with_columns(label=label)
     return drawn.select(name for name in columns if name in drawn.columns)
-
-
-def of_key_zero(tables: Tables) -> list[dict[str, int | float | None]]:
-    """window (None: whole documents), rate over all layers, low, high, n_documents."""
-    return sink_rates.of_key_zero(tables["sink_rate_documents"]).drop("model").to_dicts()

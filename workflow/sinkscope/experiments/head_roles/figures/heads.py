@@ -6,8 +6,9 @@ import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.charts.channels import only, panel_title, tips
+from sinkscope.charts.channels import estimated, only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.forms.strips import cell_axis
 from sinkscope.charts.select import axis_length, documents_in
 from sinkscope.charts.theme import colours
 from sinkscope.experiments.head_roles.constants import BROADCAST, MIXED, NO_OP, NONE
@@ -118,20 +119,12 @@ def pair(rows: pl.DataFrame, model: str, *, with_legends: bool) -> alt.HConcatCh
     n_layers, n_heads = axis_length(rows, "layer"), axis_length(rows, "head")
     side = min(CELL, WIDEST // n_layers)
     width, height = side * n_layers, side * n_heads
-    axis = alt.Axis(labelOverlap=True, labelAngle=0, ticks=False, domain=False)
-    x, y = (alt.X("layer:O", title="layer", axis=axis), alt.Y("head:O", title="head", axis=axis))
+    x = alt.X("layer:O", title="layer", axis=cell_axis())
+    y = alt.Y("head:O", title="head", axis=cell_axis())
     tooltip = tips(
         *("model:N", "layer:O", "head:O", "role:N", ("key_class:N", "class of the key")),
         *(("n_events:Q", "documents with a sink"), ("n_documents:Q", "documents")),
-        *(
-            one
-            for name, title in NUMBERS.items()
-            for one in (
-                (f"{name}:Q", title, ".3f"),
-                (f"{name}_low:Q", "95 % interval from", ".3f"),
-                (f"{name}_high:Q", "to", ".3f"),
-            )
-        ),
+        *(one for name, title in NUMBERS.items() for one in estimated(name, title, ".3f")),
     )
     cells = only(model=model).mark_rect(stroke="white", strokeWidth=0.5)
     letters_of = " : ".join(f"datum.role === '{role}' ? '{one}'" for role, one in LETTERS.items())
