@@ -13,14 +13,14 @@ from compatibility.decide import decide
 from compatibility.page import PAGE, changes, page, results
 
 
-def main():
+def main(kinds=KINDS, path=PAGE):
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(1)
-    before = results(PAGE.read_text(encoding="utf-8")) if PAGE.is_file() else {}
-    text = page([decide(kind) for kind in KINDS])
-    PAGE.write_text(text, encoding="utf-8")
-    after = results(text)
-    print("\n".join(changes(before, after)) or "no result changed")
+    before = results(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    verdicts = [decide(kind) for kind in kinds]
+    path.write_text(page(verdicts), encoding="utf-8")
+    print("\n".join(changes(before, verdicts)) or "no result changed")
+    after = {one.kind: one.result for one in verdicts}
     lost = [kind for kind, result in before.items() if result == "observed"]
     sys.exit("differs" in after.values() or any(after.get(kind) != "observed" for kind in lost))
 

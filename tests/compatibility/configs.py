@@ -100,6 +100,7 @@ OWN: dict[str, dict[str, Any]] = {
         ],
     },
     "dots1": {"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 4},
+    "dory": {"n_input_layers": 1, "n_recurrent_layers": 2, "n_output_layers": 1},
     "dots3_note_text": LATENT,
     "emu3": {"vocabulary_map": {"<|extra_200|>": 3, "<image>": 4}},
     "esm": {"vocab_size": 100, "pad_token_id": 1, "mask_token_id": 2},
@@ -130,6 +131,7 @@ OWN: dict[str, dict[str, Any]] = {
     "qwen4_exp_text": QSA,
     "qwen4_exp": {"text_config": QSA},
     "xmod": {"default_language": "en_XX"},
+    "sarvam_mla": LATENT,
     "youtu": LATENT,
     "zamba": SHARED | {"attention_hidden_size": 64, "num_key_value_heads": 4},
     "zamba2": SHARED | {

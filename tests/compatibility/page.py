@@ -86,10 +86,14 @@ def versions(text):
     return re.search(r"with transformers (\S+) and torch ([\d.]+);", text).groups()
 
 
-def changes(before, after):
-    """One line per architecture whose result is another than before. before, after: as results."""
-    return [
-        f"{kind}: {before.get(kind, 'not there')} -> {after.get(kind, 'not there')}"
-        for kind in sorted(before.keys() | after.keys())
-        if before.get(kind) != after.get(kind)
-    ]
+def changes(before, verdicts):
+    """One line per architecture whose result is another than before, with the reason where it is
+    not observed. before: as results."""
+    after = {one.kind: one for one in verdicts}
+    lines = []
+    for kind in sorted(before.keys() | after.keys()):
+        result = after[kind].result if kind in after else "not there"
+        if before.get(kind, "not there") != result:
+            reason = "" if result in ("observed", "not there") else f" ({after[kind].detail})"
+            lines.append(f"{kind}: {before.get(kind, 'not there')} -> {result}{reason}")
+    return lines

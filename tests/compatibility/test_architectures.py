@@ -5,15 +5,21 @@ A seeded sample, and those with learned sinks; all with --all-architectures. Aft
 make compatibility.
 """
 
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 import transformers
+import yaml
 
 from compatibility.configs import KINDS
 from compatibility.decide import BOUND, Verdict, decide
 from compatibility.page import PAGE, changes, page, results, versions
+from tiny import ROOT
 
 LEARNED_SINKS = (
     "deepseek_v4", "flint", "gpt_oss", "granite_swa", "granitemoe_swa", "hy_v4", "inkling2_text",
@@ -70,8 +76,56 @@ def test_changes_are_named():
     text = page(verdicts)
     assert "| b | refused | | | it is \\| so |" in text
     assert results(text) == {"a": "observed", "b": "refused"}
-    after = {"a": "refused", "c": "observed"}
+    after = [
+        Verdict("a", "refused", "model 'a': it is so"),
+        Verdict("c", "observed", "its encoder"),
+    ]
     assert changes(results(text), after) == [
-        "a: observed -> refused", "b: refused -> not there", "c: not there -> observed",
+        "a: observed -> refused (model 'a': it is so)", "b: refused -> not there",
+        "c: not there -> observed",
     ]  # fmt: skip
-    assert changes(after, after) == []
+    assert changes(results(page(after)), after) == []
+
+
+def weekly_step(name):
+    steps = yaml.safe_load((ROOT / ".github/workflows/weekly.yml").read_text())["jobs"]["newest"]
+    return next(step["run"] for step in steps["steps"] if step.get("name") == name)
+
+
+@pytest.mark.parametrize(
+    ("of_bert", "of_fnet", "lines", "status"),
+    [
+        ("observed", "no attention", ["- no result changed"], 0),
+        ("refused", "no attention", ["- bert: refused -> observed"], 0),
+        (
+            "observed", "observed",
+            ["- fnet: observed -> no attention (model 'fnet': FNetModel has no attention"], 1,
+        ),
+    ],
+)  # fmt: skip
+def test_the_weekly_job_names_what_changed_and_fails_where_something_is_lost(
+    tmp_path, of_bert, of_fnet, lines, status
+):
+    """The step of the workflow itself, over two architectures and a page with a planted result."""
+    known = tmp_path / "known.md"
+    known.write_text(page([Verdict("bert", of_bert, "x"), Verdict("fnet", of_fnet, "x")]))
+    program = f"from pathlib import Path; from compatibility.__main__ import main; main(['bert', 'fnet'], Path({str(known)!r}))"  # noqa: E501
+    step = weekly_step("Compare every architecture")
+    assert " -m compatibility " in step
+    step = step.replace("-m compatibility", f'-c "{program}"')
+    step = step.replace("PYTHONPATH=workflow:tests ", "")
+    paths = os.pathsep.join([str(ROOT / "workflow"), str(ROOT / "tests")])
+    commands = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    summary = tmp_path / "summary.md"
+    done = subprocess.run(
+        ["bash", "-e", "-c", step], cwd=tmp_path, check=False, capture_output=True, text=True,
+        env=os.environ | {
+            "GITHUB_STEP_SUMMARY": str(summary), "PYTHONPATH": paths, "PATH": commands,
+        },
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    said = summary.read_text().splitlines()
+    assert said[0].startswith(f"transformers {transformers.__version__}, torch ")
+    assert len(said[2:]) == len(lines)
+    assert all(one.startswith(line) for one, line in zip(said[2:], lines, strict=True))
+    assert results(known.read_text()) == {"bert": "observed", "fnet": "no attention"}

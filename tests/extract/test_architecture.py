@@ -9,6 +9,7 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModel,
+    BigBirdConfig,
     FalconConfig,
     RobertaConfig,
 )
@@ -18,6 +19,7 @@ import tiny
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.architecture import (
+    as_observed,
     check_observable,
     detect_family,
     key_value_heads,
@@ -25,6 +27,7 @@ from sinkscope.extract.architecture import (
     read_architecture,
 )
 from sinkscope.extract.model import Loaded, load_model
+from sinkscope.extract.observe import run_observed
 from sinkscope.measure.passes import observe, plan_of
 
 
@@ -158,6 +161,33 @@ def test_a_model_takes_as_many_tokens_as_it_has_positions(name):
     assert positions(network) == tiny.LONGEST
     with torch.inference_mode():
         network(input_ids=torch.tensor(tiny.token_ids(tiny.LONGEST)))
+
+
+def test_bigbird_takes_the_texts_that_the_library_itself_attends_to_in_full():
+    """The library's model says which these are: it leaves its sparse attention for shorter ones."""
+    config = BigBirdConfig(
+        vocab_size=100, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=48, max_position_embeddings=96, block_size=4, num_random_blocks=1,
+    )  # fmt: skip
+    networks = []
+    for is_observed in (False, True):
+        if is_observed:
+            check_observable("model 'm'", config)
+            as_observed(config)
+        torch.manual_seed(0)
+        networks.append(AutoModel.from_config(config).eval().requires_grad_(False))
+    library, full = networks
+    longest = positions(full)
+    assert longest == 7 * 4
+    longer, ids = (torch.tensor([tiny.token_ids(n)[0]]) for n in (longest + 4, longest))
+    with torch.inference_mode():
+        library(input_ids=longer)
+        assert library.attention_type == "block_sparse"
+        expected = library(input_ids=ids).last_hidden_state
+        assert library.attention_type == "original_full"
+    loaded = Loaded(tiny.row(), full, tiny.letter_tokenizer(), "encoder", longest, None)
+    found = run_observed(loaded, lambda call: call.own(), ids).last_hidden_state
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_roberta_does_not_take_one_token_more():

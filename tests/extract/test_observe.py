@@ -72,6 +72,20 @@ def test_a_model_that_goes_another_way_is_refused():
         run_observed(loaded, echo, IDS)
 
 
+@pytest.mark.parametrize("kind", [AttributeError, TypeError, KeyError])
+def test_a_fault_of_the_librarys_own_code_is_a_sentence(kind):
+    """As of Llama-4 in transformers 5.24, whose output lacks a field that it reads."""
+    loaded = tiny.loaded("bert")
+
+    def broken(*_, **__):
+        raise kind("no 'image_outputs'")
+
+    loaded.network.forward = broken
+    sentence = rf"model 'bert': the forward pass over 33 tokens failed \({kind.__name__}: .*; use "
+    with pytest.raises(SinkscopeError, match=sentence + "another version of transformers than 5"):
+        run_observed(loaded, echo, torch.tensor(tiny.token_ids(33)))
+
+
 def test_a_model_that_drops_attention_is_refused():
     loaded = tiny.loaded("roberta")
     loaded.network.train()

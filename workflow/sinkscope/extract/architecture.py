@@ -24,10 +24,7 @@ from sinkscope.extract.variants import VariantGPT2Config
 COMPATIBILITY = "docs/reference/compatibility.md lists those that can be observed"
 INTERFACE = "ALL_ATTENTION_FUNCTIONS.get_interface("
 # Their attention is not one softmax over all tokens times the values, at least for long texts.
-UNOBSERVED = frozenset(
-    ("big_bird", "bigbird_pegasus", "convbert", "cpmant", "funnel", "longformer", "reformer",
-     "xlnet")
-)  # fmt: skip
+UNOBSERVED = frozenset(("convbert", "cpmant", "funnel", "longformer", "reformer", "xlnet"))
 SIZES = ("num_hidden_layers", "num_attention_heads", "hidden_size", "vocab_size")
 
 
@@ -70,6 +67,11 @@ def as_observed(config: Any, otherwise: str = "sdpa") -> None:
     for part in vars(config).values():
         if isinstance(part, PreTrainedConfig):
             as_observed(part, attention)
+    if getattr(config, "attention_type", None) == "block_sparse":
+        # BigBird: texts that are no longer than this attend to all tokens, and only they are taken.
+        # The library would choose again in the middle of a pass.
+        config.attention_type = "original_full"
+        config.longest_full = (5 + 2 * config.num_random_blocks) * config.block_size
     config._output_attentions = False  # needs another attention than the one observed
     config.return_dict = True
     # Not the public name, which would overwrite what the nested parts have.
@@ -196,11 +198,13 @@ def key_value_heads(config: Any) -> int:
 
 
 def positions(network: Any) -> int | None:
-    """Longest input the model has positions for; None if it is not limited. RoBERTa and similar
-    models number positions from padding_idx + 1."""
-    limit = getattr(text_config(network.config), "max_position_embeddings", None)
+    """Longest input the model has positions for, and attends to in full; None if it is not limited.
+    RoBERTa and similar models number positions from padding_idx + 1."""
+    config = text_config(network.config)
+    limit = getattr(config, "max_position_embeddings", None)
     if limit is None:
         return None
+    limit = min(limit, getattr(config, "longest_full", limit))
     for name, module in network.named_modules():
         padding = getattr(module, "padding_idx", None)
         is_table = name.endswith("position_embeddings") and module.num_embeddings == limit

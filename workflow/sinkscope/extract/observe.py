@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor
 
-from sinkscope.errors import ModelError, error_class
+from sinkscope.errors import ModelError, SinkscopeError, error_class
 from sinkscope.extract.alibi import by_key
 from sinkscope.extract.architecture import COMPATIBILITY
 from sinkscope.extract.door import answered
@@ -62,7 +63,9 @@ def run_observed(
             output = loaded.network(**options)
     except UnobservableError as error:
         reason = str(error)
-    except (RuntimeError, IndexError, ValueError) as error:
+    except SinkscopeError:
+        raise
+    except Exception as error:  # the library's code may raise any
         raise error_class(error)(failed_pass(loaded, ids.shape[1], error)) from error
     if reason is None:
         reason = fault_of(layers, n_heads, loaded.network, loaded.config)
@@ -100,4 +103,7 @@ def failed_pass(loaded: Loaded, n_tokens: int, error: Exception) -> str:
     if isinstance(error, torch.OutOfMemoryError):
         return f"{what}: out of GPU memory; use a smaller dtype or max_length."
     reason = " ".join(str(error).split())[:300]
-    return f"{what} ({type(error).__name__}: {reason}); check that tokenizer and weights match."
+    remedy = "check that tokenizer and weights match"
+    if isinstance(error, (AttributeError, TypeError, KeyError)):  # of the library's own code
+        remedy = f"use another version of transformers than {transformers.__version__}"
+    return f"{what} ({type(error).__name__}: {reason}); {remedy}."
