@@ -43,6 +43,8 @@ whether or not its architecture is in this table.
   of what it returns, which are logits.
 - `nystromformer` is observed where it has as many landmarks as segments and so attends to all tokens;
   otherwise a job refuses it. So it does with `deberta` where heads are mixed after the softmax.
+- `big_bird` and `bigbird_pegasus` are observed where they attend to all tokens: texts of up to (5 + 2 x
+  `num_random_blocks`) x `block_size` tokens, 704 by default. A job does not take longer ones.
 - `deepseek_v4` also attends to compressed blocks of tokens. These are keys of no token: rows over the
   tokens sum to what the blocks and the learned sink leave.
 
