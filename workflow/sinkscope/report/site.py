@@ -21,7 +21,7 @@ STYLES = ("report.css", "maps.css", "front.css", "reader.css")
 OF_MAPS = ("maps.js", "strip.js", "dialog.js", "reader.js")
 # In the order of loading; the last starts the page.
 OF_PAGES = (
-    *("state.js", "turns.js", "figures.js", "few.js"),
+    *("state.js", "turns.js", "narrow.js", "figures.js", "few.js"),
     *("saving.js", "tables.js", "data.js"),
 )
 SCRIPTS = ("vega.js", *OF_PAGES, *OF_MAPS, "start.js")

@@ -41,38 +41,13 @@ function panelsThatFit(spec, available) {
   if (spec.columns === 1) panel.width = Math.max(160, Math.min(panel.width, available - 110));
 }
 
-const PHONE = 500; // pixels of a page on which names need their own room
-
-/**
- * On a phone: a legend in as many columns as its labels have room, and shorter labels of axes.
- * @param {any} part of a specification @param {number} available pixels
- */
-function narrow(part, available) {
-  if (part === null || typeof part !== "object") return;
-  if (part.legend !== null && part.type === "nominal" && part.axis === undefined && typeof part.scale?.domain?.[0] === "string") {
-    const longest = Math.max(...part.scale.domain.map((/** @type {unknown} */ name) => String(name).length));
-    part.legend = { ...part.legend, columns: Math.max(1, Math.floor(available / (6.5 * longest + 45))) };
-  }
-  if (part.axis?.labelLimit) part.axis.labelLimit = Math.min(part.axis.labelLimit, 0.28 * available);
-  for (const inner of Object.values(part)) narrow(inner, available);
-}
-
-const NARROWEST = 60; // pixels of a panel
-
-/** Narrower panels, of a chart that was drawn too wide. @param {VegaLiteSpec} spec @param {number} over pixels */
-function shrink(spec, over) {
-  const join = joinOf(spec);
-  if (spec.spec) shrink(spec.spec, over / (spec.columns ?? 1));
-  else if (join) {
-    const across = join === "vconcat" ? 1 : (spec.columns ?? spec[join]?.length ?? 1);
-    for (const part of spec[join] ?? []) shrink(part, over / across);
-  } else if (typeof spec.width === "number") spec.width = Math.max(NARROWEST, spec.width - over);
-}
-
 /** @param {VegaLiteSpec} spec @param {number} available pixels */
 function fit(spec, available) {
   spec.config.legend.columns = Math.max(2, Math.floor(available / 105));
-  if (available < PHONE) narrow(spec, available);
+  if (available < PHONE) {
+    narrow(spec, available);
+    stack(spec, available);
+  }
   if (spec.spec) {
     panelsThatFit(spec, available);
   } else if (spec.concat) {
