@@ -48,12 +48,12 @@ def layers(ends: Sequence[int]) -> str:
 
 def mass(value: float) -> str:
     """Attention mass with two decimals; it is a fraction of 1."""
-    return f"{value:.2f}"
+    return f"{value:z.2f}"
 
 
 def decimals(value: float, digits: int) -> str:
-    """'0.843', '25,134'."""
-    return f"{value:,.{digits}f}"
+    """'0.843', '25,134'; what rounds to 0 has no sign."""
+    return f"{value:z,.{digits}f}"
 
 
 def times(value: float, digits: int = 2) -> str:
@@ -91,9 +91,10 @@ def mean_over(n_documents: int) -> str:
 def estimate(
     value: float, low: float | None = None, high: float | None = None, form: str = ".2f"
 ) -> str:
-    """'0.38 [0.31, 0.44]': a mean with its interval, if there is one."""
-    interval = "" if low is None or high is None else f" [{low:{form}}, {high:{form}}]"
-    return f"{value:{form}}{interval}"
+    """'0.38 [0.31, 0.44]': a mean with its interval, if there is one; what rounds to 0 has no
+    sign."""
+    interval = "" if low is None or high is None else f" [{low:z{form}}, {high:z{form}}]"
+    return f"{value:z{form}}{interval}"
 
 
 def percent_estimate(value: float, low: float | None = None, high: float | None = None) -> str:

@@ -55,11 +55,13 @@ def documents_of(tables: Tables, wanted: Sequence[str] | None) -> list[str]:
     return offered[:MOST_DOCUMENTS]
 
 
-def in_most_documents(rows: pl.DataFrame, holds: pl.Expr) -> pl.DataFrame:
-    """model, k, n: the models for which `holds` is true in k > n / 2 of the n documents that have a
-    value. rows: at most one row per model and document."""
-    counts = rows.group_by("model").agg(k=holds.sum(), n=holds.is_not_null().sum())
-    return counts.filter(pl.col("k") * 2 > pl.col("n")).sort("model")
+def in_most_documents(
+    rows: pl.DataFrame, holds: pl.Expr, by: Sequence[str] = ("model",)
+) -> pl.DataFrame:
+    """`by`, k, n: the groups for which `holds` is true in more than half of the n documents that
+    have a value; k: in how many. rows: at most one row per group and document."""
+    counts = rows.group_by(by).agg(k=holds.sum(), n=holds.is_not_null().sum())
+    return counts.filter(pl.col("k") * 2 > pl.col("n")).sort(by)
 
 
 def documents_in(frame: pl.DataFrame, by: Sequence[str] = ("model",)) -> str:

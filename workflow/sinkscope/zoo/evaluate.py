@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from sinkscope.experiments.emergence import TABLES
+from sinkscope.experiments.emergence.growth import EVALUATED_TEXTS
 from sinkscope.files import written
 from sinkscope.zoo.batches import Batches
 from sinkscope.zoo.families import FAMILIES
@@ -25,7 +26,6 @@ from sinkscope.zoo.measure import (
 from sinkscope.zoo.recipes import Recipe
 from sinkscope.zoo.tokens import load_tokenizer, read_documents, token_stream, wrapping
 
-N_WINDOWS = 256  # held-out documents per length of windows
 CPU = torch.device("cpu")
 N_ROWS, N_BATCHES = 8, 8  # of the held-out loss
 
@@ -83,7 +83,7 @@ def evaluate(network: Any, tokenizer: Any, recipe: Recipe, texts: Sequence[str])
     loss = loss_on(network, tokenizer, recipe, texts)
     for length in (n for n in WINDOWS if n <= recipe.max_length):
         long_enough = [ids for ids in encoded if len(ids) >= length]
-        ids = long_enough[:: math.ceil(len(long_enough) / N_WINDOWS)]
+        ids = long_enough[:: math.ceil(len(long_enough) / EVALUATED_TEXTS)]
         for name, make in INPUTS.items():
             windows = make(ids, tokenizer, length)
             if windows is None:

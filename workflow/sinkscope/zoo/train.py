@@ -17,6 +17,7 @@ from transformers import BertForMaskedLM
 
 from sinkscope.errors import SinkscopeError
 from sinkscope.experiments.emergence import TABLES
+from sinkscope.experiments.emergence.growth import TEXTS
 from sinkscope.files import written
 from sinkscope.tables.contract import conform
 from sinkscope.zoo.batches import Batch, Batches
@@ -28,7 +29,6 @@ from sinkscope.zoo.step import Trainer, constant_masks
 from sinkscope.zoo.tokens import load_tokenizer, read_documents, read_stream, token_stream
 
 N_LOGGED = 20  # steps at which sinks and loss are measured, besides step 0
-N_WINDOWS = 64  # held-out documents that sinks are measured on
 N_HELDOUT = 8  # batches of held-out rows for the loss
 LOG = "training_log.parquet"
 LOWEST_RATE = 0.05  # fraction of the learning rate, reached at the last step
@@ -60,7 +60,7 @@ class Probe:
         encoded = tokenizer(list(heldout), verbose=False)["input_ids"]
         longest = min(max(WINDOWS), recipe.max_length)
         long_enough = [ids for ids in encoded if len(ids) >= longest]
-        chosen = long_enough[:: max(1, len(long_enough) // N_WINDOWS)][:N_WINDOWS]
+        chosen = long_enough[:: max(1, len(long_enough) // TEXTS)][:TEXTS]
         self.windows: list[Windows] = [
             windows_of(chosen, tokenizer, length, device)
             for length in WINDOWS

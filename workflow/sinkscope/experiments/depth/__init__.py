@@ -69,7 +69,7 @@ EXPERIMENT = Experiment(
                 "The first token's state makes a valley in {{ depth_entropy.n_valleys }} of "
                 "{{ depth_entropy.n_models | counted('model') }}."
             ),
-            tables=("matrix_entropy", "documents"),
+            tables=("matrix_entropy", "documents", "models"),
         ),
     },
 )

@@ -121,7 +121,7 @@ EXPERIMENT = Experiment(
             verdict=(
                 "A sink appears in {{ emergence_growth.n_sinks }} of "
                 "{{ emergence_growth.n_models | counted('model') }} trained here"
-                "{% if emergence_growth.n_sinks %}, the first after "
+                "{% if emergence_growth.sinks is defined %}, the first after "
                 "{{ emergence_growth.sinks[0].onset | tokens_trained }}{% endif %}."
             ),
             tables=("emergence", "attachment"),

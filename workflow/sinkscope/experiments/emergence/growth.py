@@ -8,6 +8,8 @@ import polars as pl
 
 WINDOW = 64  # tokens per window in which sinks are measured, as in Gu et al. 2024
 LONG_WINDOW = 256
+TEXTS = 64  # held-out texts that sinks are measured on during training
+EVALUATED_TEXTS = 256  # and of the trained models
 APPEARED = 0.3  # sink mass from which a model has a sink
 TIMES_UNIFORM = 8  # ratio to uniform attention from which the long window has a sink
 NO_SINK = 0.1  # sink mass below which a model has no sink that could attach
@@ -20,6 +22,7 @@ MASS = (
     "sink mass[l] = mean over heads and queries of the attention to the first token and the "
     f"special tokens together, over held-out windows of {WINDOW} tokens"
 )
+NO_TEXT = "Means over at most {} held-out texts; single ones were not recorded: no interval."
 UNTRAINED = "The leftmost point is the model before training; the axis is logarithmic."
 
 
@@ -79,9 +82,9 @@ def growth(log: pl.DataFrame) -> pl.DataFrame:
 
 
 def onsets(curves: pl.DataFrame) -> pl.DataFrame:
-    """model, layer, mass (at the end), onset, and fallen: fraction of the fall of the held-out
-    loss, from its first to its last value, that is reached at the onset. Null if the sink never
-    appears.
+    """model, layer, mass (at the end), onset, is_late (whether that is the last measurement), and
+    fallen: fraction of the fall of the held-out loss, from its first to its last value, that is
+    reached at the onset. Null if the sink never appears.
 
     curves: frame returned by growth.
     """
@@ -93,6 +96,7 @@ def onsets(curves: pl.DataFrame) -> pl.DataFrame:
             pl.col("layer").first(),
             pl.col("mass").last(),
             pl.col("onset").max(),
+            is_late=pl.col("onset").max() == pl.col("tokens").last(),
             fallen=(first - at) / (first - last),
         )
         .with_columns(pl.when(pl.col("fallen").is_finite()).then("fallen"))

@@ -55,7 +55,7 @@ EXPERIMENT = Experiment(
                 "broadcasts (it sends the same to all queries)."
             ),
             # Without the table `models`: models whose attention is not softmax are a control.
-            tables=tuple(TABLES),
+            tables=(*TABLES, "models"),
         ),
     },
 )

@@ -46,7 +46,7 @@ def test_models_without_any_sink_are_drawn_where_there_are_no_others(tmp_path):
 def test_the_dearest_edit_stands_beside_the_value_0_and_a_random_key(tmp_path):
     figure = drawn(tmp_path, a=SINKS)["head_edits"]
     assert said(figure.finding.text, "no-op") == [
-        "no-op", "2.0", "1.00", "1.00", "1.00", "0.01", "0.01", "0.01", "0.00", "0.00", "0.00",
+        "no-op", "2.0", "2", "1.00", "1.00", "1.00", "0.01", "0.01", "0.01", "0.00", "0.00", "0.00",
     ]  # fmt: skip
     of_edit = figure.data.filter(role="broadcast", edit="zero", edited_key="sink")
     row = of_edit.filter(document="all documents")

@@ -72,7 +72,7 @@ EXPERIMENT = Experiment(
                 "{{ induction_dormancy.n_resting }} of "
                 "{{ induction_dormancy.n_heads | counted('induction head') }} "
                 "{{ 'gives' if induction_dormancy.n_resting == 1 else 'give' }} the first token "
-                "more than half of the attention on ordinary text."
+                "more than half of the attention in most ordinary texts."
             ),
             tables=("induction", "induction_patterns", "heads", "documents", "models"),
             figures=("scores", "patterns", "on_text", "dormancy", "every_head"),

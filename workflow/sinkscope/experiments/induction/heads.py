@@ -3,6 +3,7 @@
 import polars as pl
 
 from sinkscope.charts.figure import Tables
+from sinkscope.charts.select import in_most_documents
 from sinkscope.experiments.induction.derive import ON_TEXT, peers_mean
 
 HALF = 0.5
@@ -56,9 +57,8 @@ def by_strength(heads: pl.DataFrame) -> pl.DataFrame:
 
 
 def groups(heads: pl.DataFrame) -> pl.DataFrame:
-    """One row per model: n_induction, n_others, n_resting (induction heads that give the first
-    token more than HALF), and for each of ON_TEXT the mean over induction heads (_induction), over
-    all others (_others) and over the induction heads' peers (_peers).
+    """One row per model: n_induction, n_others, and for each of ON_TEXT the mean over induction
+    heads (_induction), over all others (_others) and over the induction heads' peers (_peers).
 
     heads: frame returned by on_ordinary_text.
     """
@@ -75,10 +75,20 @@ def groups(heads: pl.DataFrame) -> pl.DataFrame:
             *(kind.sum().alias(f"n_{name}") for name, kind in kinds.items()),
             *means,
             *peers,
-            n_resting=(pl.col("is_induction") & (pl.col("first_token") > HALF)).sum(),
         )
         .sort("model")
     )
+
+
+def resting(heads: pl.DataFrame, on_text: pl.DataFrame) -> pl.DataFrame:
+    """model, layer, head, k, n: the induction heads that give the first token more than HALF of
+    their attention, mean over queries, in k of n documents, more than half of them. heads: frame
+    returned by on_ordinary_text. on_text: the table heads."""
+    by = ["model", "layer", "head"]
+    kinds = [pl.col(name).cast(on_text.schema[name]) for name in by]
+    induction_heads = heads.filter("is_induction").select(kinds)
+    rows = on_text.join(induction_heads, on=by, how="semi")
+    return in_most_documents(rows, pl.col("sink_score").fill_nan(None) > HALF, by)
 
 
 def groups_of_documents(heads: pl.DataFrame, on_text: pl.DataFrame) -> pl.DataFrame:

@@ -62,7 +62,7 @@ EXPERIMENT = Experiment(
             ),
             # Without the table `models`: models whose attention is not softmax are the control of
             # what a sink is for, since nothing makes them attend to one.
-            tables=tuple(TABLES),
+            tables=(*TABLES, "models"),
             figures=("cost", "states", "rearranged"),
         ),
     },

@@ -71,7 +71,8 @@ def test_states_of_all_models_are_compared_with_those_of_the_control(tmp_path):
 def test_tokens_that_become_sinks_are_counted_by_class(tmp_path):
     figure = drawn(tmp_path, a=(0.2, 1.5))["masks_rearranged"]
     assert said(figure.finding.text, "dense-sinks") == [
-        "dense-sinks", "1", "1", "0.5", "0.15", "0.15", "0.15", "0.50", "100.0",
+        "dense-sinks", "1", "1", "0.5", "0.5", "0.5", "0.15", "0.15", "0.15",
+        "0.50", "0.50", "0.50", "100.0",
     ]  # fmt: skip
     assert set(figure.data["row"]) >= {"dense", "dense-sinks (control)"}
     as_svg(figure.spec())

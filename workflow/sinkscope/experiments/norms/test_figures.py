@@ -68,7 +68,7 @@ def test_the_sink_survives_where_half_is_left(both):
 
 def test_massive_activations_are_named_with_dimensions_and_layers(both, tmp_path):
     assert said(both["norms_activations"].finding.text) == [
-        "1", "2", "6", "7", "0", "1", "100.0", "3,000",
+        "1", "2", "6", "7", "0", "1", "100.0", "3,000", "2", "2",
     ]  # fmt: skip
     assert said(drawn(tmp_path, b={})["norms_activations"].finding.text, "b") == [
         "b", "3,000", "0", "b", "750",

@@ -63,8 +63,8 @@ def test_documents_of_another_script_are_drawn_without_other_marks(tmp_path):
 
 def test_the_sentence_says_where_it_is_born_and_ends(both):
     assert said(both["second_sink_mass"].finding.text, "b") == [
-        "0.1", "1", "2", "1", "2", "1", "0.36", "0.36", "0.36", "0.90", "b", "0.1", "1", "0.36",
-        "“!”", "1", "0.1", "1", "2", "1", "0.36", "“.”", "2", "2",
+        "0.1", "1", "2", "1", "2", "1", "0.36", "0.36", "0.36", "0.90", "0.1", "2", "2", "b", "0.1",
+        "1", "0.36", "“!”", "1", "0.1", "1", "2", "1", "0.36", "“.”", "2", "2",
     ]  # fmt: skip
 
 
@@ -79,14 +79,30 @@ def test_a_mark_that_is_a_second_sink_where_the_texts_own_is_not_is_named(tmp_pa
     tables = tables_of(tmp_path, ("b", {"masses": [0.02, 0.03, 0.0]}))
     at = (pl.col("mark") == "?") & (pl.col("layer") == 1)
     comma = (pl.col("mark") == ",") & (pl.col("layer") == 2)
-    layers = tables["second_sink_layers"].with_columns(
-        second_sink=pl.when(at).then(0.16).when(comma).then(0.12).otherwise("second_sink"),
-        is_second_sink=at | comma,
-    )
-    by_name = figures(tables | {"second_sink_layers": layers})
+    mass = pl.when(at).then(0.16).when(comma).then(0.12).otherwise("second_sink")
+    layers = tables["second_sink_layers"].with_columns(second_sink=mass, is_second_sink=at | comma)
+    documents = tables["second_sink"].with_columns(second_sink=mass)
+    by_name = figures(tables | {"second_sink_layers": layers, "second_sink": documents})
     text = by_name["second_sink_mass"].finding.text
     of_marks = text[text.index("With another mark") : text.index(" A token other")]
     assert said(of_marks, "b") == ["0.1", "1", "0.16", "“?”", "1", "b", "1"]
+
+
+def test_a_mean_that_one_of_two_documents_makes_is_no_second_sink(tmp_path):
+    tables = tables_of(tmp_path, ("b", {"masses": [0.02, 0.03, 0.0]}))
+    at = pl.col("layer") == 1
+    one = at & pl.col("is_own") & (pl.col("document") == "one")
+    documents = tables["second_sink"].with_columns(
+        second_sink=pl.when(one).then(0.4).otherwise("second_sink")
+    )
+    own = at & (pl.col("mark") == "own")
+    layers = tables["second_sink_layers"].with_columns(
+        second_sink=pl.when(own).then(0.21).otherwise("second_sink"), is_second_sink=own
+    )
+    by_name = figures(tables | {"second_sink_layers": layers, "second_sink": documents})
+    text = by_name["second_sink_mass"].finding.text
+    assert text.startswith("In no layer of b ")
+    assert "0.1 or more in 1 of 2 documents" in text
 
 
 def test_the_ratio_is_that_of_layers_with_a_sink(both, tmp_path):

@@ -11,7 +11,13 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.marks import mean_marks
 from sinkscope.charts.forms.strips import cell_axis, strip
 from sinkscope.charts.of_documents import behind, with_points
-from sinkscope.charts.select import axis_length, drawn_documents, with_lengths, with_mean
+from sinkscope.charts.select import (
+    axis_length,
+    drawn_documents,
+    in_most_documents,
+    with_lengths,
+    with_mean,
+)
 from sinkscope.charts.theme import ALL_DOCUMENTS, OF_DOCUMENT, rounded
 from sinkscope.findings.finding import Finding
 
@@ -20,8 +26,9 @@ N_HEADS = 8  # strongest heads, of which every document is a point
 BY = ["layer", "head"]
 FINDING = (
     "{{ n_above | integer }} of {{ n_heads | counted('head') }} give key 0 more than "
-    "{{ '%g' | format(epsilon) }} of their attention on average; the strongest is head {{ head }} "
-    "of layer {{ layer }} with {{ sink_score | estimate(sink_score_low, sink_score_high) }}."
+    "{{ '%g' | format(epsilon) }} of their attention in most documents; the strongest on average "
+    "is head {{ head }} of layer {{ layer }} with "
+    "{{ sink_score | estimate(sink_score_low, sink_score_high) }}."
 )
 
 
@@ -54,7 +61,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         name="heads",
         title="Sink score of every head",
         subject=model,
-        finding=Finding(FINDING, strongest(drawn, tables["sink_rate"]["epsilon"][0])),
+        finding=Finding(FINDING, strongest(drawn, table, tables["sink_rate"]["epsilon"][0])),
         caption=(
             "Sink score of key 0: alpha[l,h,0] = mean over queries i that can see key 0 of "
             "A[l,h,i,0]. "
@@ -97,13 +104,17 @@ def points() -> alt.LayerChart:
     return chart.transform_filter("isValid(datum.rank)")
 
 
-def strongest(drawn: pl.DataFrame, epsilon: float) -> dict[str, int | float | None]:
-    """Facts: the head with the highest mean score, and how many heads score more than epsilon."""
+def strongest(
+    drawn: pl.DataFrame, table: pl.DataFrame, epsilon: float
+) -> dict[str, int | float | None]:
+    """Facts: the head with the highest mean score, and how many heads score more than epsilon in
+    most documents. table: the table heads."""
+    is_above = pl.col("sink_score").fill_nan(None) > epsilon
     mean = drawn.filter(pl.col("document") == ALL_DOCUMENTS, pl.col("rank").is_null())
     ordered = mean.sort("sink_score", descending=True, nulls_last=True)
     return {
         **ordered.select(*COLUMNS).row(0, named=True),
-        "n_above": int((mean["sink_score"] > epsilon).sum()),
+        "n_above": in_most_documents(table, is_above, BY).height,
         "n_heads": mean.height,
         "epsilon": epsilon,
     }

@@ -48,8 +48,9 @@ def figure(tables: Tables) -> Figure | None:
             "least half of the reference remains without special tokens; token, if the special "
             "token, moved to the middle, gets at least half of the reference from the queries that "
             "see it. For models without a special token in front: position, if half remains with "
-            f"another first word, else token. No sink: a reference below {growth.NO_SINK}. n = "
-            f"{words.counted(verdicts.height, 'model')}. Unit: part of 1, linear scale."
+            f"another first word, else token. No sink: a reference below {growth.NO_SINK}. "
+            f"{growth.NO_TEXT.format(growth.EVALUATED_TEXTS)} "
+            f"n = {words.counted(verdicts.height, 'model')}. Unit: part of 1, linear scale."
         ),
         chart=chart(drawn, verdicts["model"].to_list()),
         data=drawn,

@@ -12,17 +12,22 @@ from sinkscope.charts.palette import model_colour
 from sinkscope.charts.theme import limits, one_row, rounded
 from sinkscope.charts.tokens_trained import on_log_axis, tokens_axis
 from sinkscope.experiments.emergence import growth
-from sinkscope.experiments.emergence.growth import APPEARED, MASS, UNTRAINED
+from sinkscope.experiments.emergence.growth import APPEARED, MASS, NO_TEXT, TEXTS, UNTRAINED
 from sinkscope.findings.finding import Facts, Finding
 
 NO_SINK = "No sink by this measure (a mass of {{ threshold }}) in {{ without | names | listed }}."
 SINKS = (
     "{% set at = sinks | phrased('in {model} after ') %}"
     "A sink appears in {{ n_sinks }} of {{ n_models | counted('model') }}: "
-    "{{ 'first ' if n_sinks > 1 }}{{ at[0] }}{{ sinks[0].onset | tokens_trained }}"
-    "{% if n_sinks > 1 %}, last {{ at[-1] }}{{ sinks[-1].onset | tokens_trained }}{% endif %}"
+    "{% if sinks %}"
+    "{{ 'first ' if sinks | length > 1 }}{{ at[0] }}{{ sinks[0].onset | tokens_trained }}"
+    "{% if sinks | length > 1 %}, last {{ at[-1] }}{{ sinks[-1].onset | tokens_trained }}"
+    "{% endif %}"
     "{% set fallen = sinks | map(attribute='fallen') | spread('.0%') %}"
     "{% if fallen %}; by then held-out loss has made {{ fallen }} of its total drop{% endif %}"
+    "{% endif %}"
+    "{% if late %}{{ '; ' if sinks }}only at the last measurement in "
+    "{{ late | phrased('{model} ({mass:.2f})') | listed }}{% endif %}"
     "{% if without %}; no sink by this measure in {{ without | names | listed }}{% endif %}."
 )
 
@@ -47,7 +52,7 @@ def figure(tables: Tables) -> Figure | None:
             "Below, the held-out loss: of the next token (decoders) or of masked tokens "
             "(encoders), which are not comparable with each other. Dashed: a sink appears, "
             f"the first measurement with a mass of {APPEARED} (thin line) or more. {UNTRAINED} "
-            f"n = {words.ranged(n_steps)} measurements per model. "
+            f"{NO_TEXT.format(TEXTS)} n = {words.ranged(n_steps)} measurements per model. "
             "Unit: part of 1; nats per predicted token."
         ),
         chart=alt.concat(*panels, columns=4, spacing=22),
@@ -57,15 +62,17 @@ def figure(tables: Tables) -> Figure | None:
 
 def finding(onsets: pl.DataFrame) -> Finding:
     """onsets: frame returned by growth.onsets."""
-    sinks = onsets.drop_nulls("onset").sort("onset", "model")
+    found = onsets.drop_nulls("onset").sort("onset", "model")
+    sinks = found.filter(~pl.col("is_late"))
     facts: Facts = {
         "threshold": APPEARED,
         "n_models": onsets.height,
-        "n_sinks": sinks.height,
+        "n_sinks": found.height,
         "sinks": sinks.select("model", "layer", "onset", "fallen").to_dicts(),
+        "late": found.filter("is_late").select("model", "layer", "mass").to_dicts(),
         "without": onsets.filter(pl.col("onset").is_null()).select("model").to_dicts(),
     }
-    return Finding(NO_SINK if sinks.is_empty() else SINKS, facts)
+    return Finding(NO_SINK if found.is_empty() else SINKS, facts)
 
 
 def panel(drawn: pl.DataFrame, row: dict[str, Any], colour: str) -> alt.VConcatChart:

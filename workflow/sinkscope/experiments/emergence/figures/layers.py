@@ -10,7 +10,7 @@ from sinkscope.charts.forms.strips import cell_axis, strip
 from sinkscope.charts.theme import limits, rounded
 from sinkscope.charts.tokens_trained import decades, on_log_axis
 from sinkscope.experiments.emergence import growth
-from sinkscope.experiments.emergence.growth import APPEARED, MASS, UNTRAINED
+from sinkscope.experiments.emergence.growth import APPEARED, MASS, NO_TEXT, TEXTS, UNTRAINED
 from sinkscope.findings.finding import Facts, Finding
 
 FINDING = (
@@ -36,7 +36,7 @@ def figure(tables: Tables) -> Figure | None:
         finding=finding(growth.finished(layers)),
         caption=(
             f"Layers in rows, training from left to right. Formula: {MASS}. {UNTRAINED} "
-            f"n = {words.ranged(n_heads)} "
+            f"{NO_TEXT.format(TEXTS)} n = {words.ranged(n_heads)} "
             "heads per model. Unit: part of 1, linear scale. Layers count from 0."
         ),
         chart=chart(drawn),

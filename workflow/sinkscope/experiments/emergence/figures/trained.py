@@ -38,6 +38,7 @@ def figure(tables: Tables) -> Figure | None:
             f"{growth.MASS}; on the right over {growth.LONG_WINDOW} tokens, divided by the value "
             "under uniform attention over the visible keys. Dashed: "
             f"{growth.APPEARED}, and {growth.TIMES_UNIFORM} times uniform. "
+            f"{growth.NO_TEXT.format(growth.EVALUATED_TEXTS)} "
             f"n = {words.counted(drawn.height, 'model')}. Unit: part of 1; ratio."
         ),
         chart=chart(drawn),

@@ -14,7 +14,12 @@ from sinkscope.charts.theme import colours
 from sinkscope.experiments.head_roles.constants import BROADCAST, MIXED, NO_OP, NONE
 from sinkscope.findings.finding import Finding
 
-COLOURS = {NO_OP: "#0072b2", BROADCAST: "#d55e00", MIXED: "#c08a00", NONE: "#d5d7db"}
+COLOURS = {
+    NO_OP: "#0072b2",
+    BROADCAST: "#d55e00",
+    MIXED: "#c08a00",
+    NONE: "rgba(138, 143, 152, 0.35)",
+}
 LETTERS = {NO_OP: "n", BROADCAST: "b", MIXED: "m"}
 # Means of a head, as its tooltip names them.
 NUMBERS = {
@@ -31,7 +36,8 @@ FINDING = (
     "{{ n_sinks }} of {{ n_heads }} heads of {{ n_models|counted('model') }} have a sink in at "
     "least half of the documents: {{ n_no_op }} are no-ops (the sink sends almost nothing), "
     "{{ n_broadcast }} broadcasts (it sends the same to all queries), {{ n_mixed }} mixed"
-    "{% for row in models %}{{ '. Most are in ' if loop.first else '; ' }}{{ row.model }} "
+    "{% for row in models %}"
+    "{{ '. As a share of its heads, most are in ' if loop.first else '; ' }}{{ row.model }} "
     "({{ row.no_op }} no-op, {{ row.broadcast }} broadcast, {{ row.mixed }} mixed of "
     "{{ row.n_heads }})"
     "{% endfor %}."
@@ -55,12 +61,12 @@ def figure(tables: Tables) -> Figure | None:
         title="Roles of the sinks of heads",
         finding=Finding(FINDING, facts_of(counts)),
         caption=(
-            "Left: the role of each head. It has a sink if at least 0.9 of the queries give one "
-            "key at least half of their attention; the sink is a no-op (n) if the norm of W_O v is "
-            "at most 0.2 of the median of the other keys, a broadcast (b) if it is at least 0.5 "
-            "and the outputs' stable rank at most 1.5, else mixed (m) (Fesser et al. 2026). "
-            "Right: change of the head's outputs if its strongest key, a sink or not, is removed "
-            "and the other keys share its attention, as a part of their norm, logarithmic "
+            "First panel: the role of each head. It has a sink if at least 0.9 of the queries give "
+            "one key at least half of their attention; the sink is a no-op (n) if the norm of W_O "
+            "v is at most 0.2 of the median of the other keys, a broadcast (b) if it is at least "
+            "0.5 and the outputs' stable rank at most 1.5, else mixed (m) (Fesser et al. 2026). "
+            "Second panel: change of the head's outputs if its strongest key, a sink or not, is "
+            "removed and the other keys share its attention, as a part of their norm, logarithmic "
             f"scale from {LEAST} to {ALL_OF_IT:.0f}. Commonest role, and mean, over "
             f"n = {documents_in(tables['head_roles_documents'])}, with its 95 % bootstrap interval "
             "in the tooltip; single documents are in the table head_roles_documents."
@@ -119,14 +125,15 @@ def pair(rows: pl.DataFrame, model: str, *, with_legends: bool) -> alt.HConcatCh
     n_layers, n_heads = axis_length(rows, "layer"), axis_length(rows, "head")
     side = min(CELL, WIDEST // n_layers)
     width, height = side * n_layers, side * n_heads
-    x = alt.X("layer:O", title="layer", axis=cell_axis())
-    y = alt.Y("head:O", title="head", axis=cell_axis())
+    gap = alt.Scale(paddingInner=0.05)
+    x = alt.X("layer:O", title="layer", axis=cell_axis(), scale=gap)
+    y = alt.Y("head:O", title="head", axis=cell_axis(), scale=gap)
     tooltip = tips(
         *("model:N", "layer:O", "head:O", "role:N", ("key_class:N", "class of the key")),
         *(("n_events:Q", "documents with a sink"), ("n_documents:Q", "documents")),
         *(one for name, title in NUMBERS.items() for one in estimated(name, title, ".3f")),
     )
-    cells = only(model=model).mark_rect(stroke="white", strokeWidth=0.5)
+    cells = only(model=model).mark_rect()
     letters_of = " : ".join(f"datum.role === '{role}' ? '{one}'" for role, one in LETTERS.items())
     text = only(model=model).transform_calculate(letter=f"{letters_of} : ''")
     of_role = colours("role", "role", COLOURS)

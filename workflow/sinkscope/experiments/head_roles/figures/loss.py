@@ -25,7 +25,8 @@ FINDING = (
     "Largest cost of an edit, in nats per token: "
     f"{{% for row in roles[:{words.FEW}] %}}"
     "{{ '; ' if not loop.first }}{{ row.model }}, {{ row.role }} heads "
-    "({{ row.n_heads|decimals(1) }} per text), {{ row.what }} "
+    "({{ row.n_heads|decimals(1) }} per text, in {{ row.n_documents|counted('document') }}), "
+    "{{ row.what }} "
     "{{ row.most|estimate(row.most_low, row.most_high) }}"
     "{% if row.edit != 'zero' and row.zero is not none %}, with sinks that send nothing "
     "{{ row.zero|estimate(row.zero_low, row.zero_high) }}{% endif %}"
@@ -108,4 +109,5 @@ def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
         .sort("most", "model", descending=[True, False])
     )
     numbers = [f"{name}{end}" for name in ("most", "zero", "random") for end in ends]
-    return {"roles": found.select("model", "role", "n_heads", "edit", "what", *numbers).to_dicts()}
+    names = ("model", "role", "n_heads", "n_documents", "edit", "what")
+    return {"roles": found.select(*names, *numbers).to_dicts()}

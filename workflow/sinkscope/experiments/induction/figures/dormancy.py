@@ -21,6 +21,7 @@ from sinkscope.experiments.induction.heads import (
     groups,
     groups_of_documents,
     on_ordinary_text,
+    resting,
 )
 from sinkscope.findings.finding import Facts, Finding
 from sinkscope.means import over_documents
@@ -36,7 +37,7 @@ NO_HEAD = (
     "so none is an induction head."
 )
 RESTING = (
-    "On ordinary text {{ n_resting | integer }} of {{ n_heads | counted('induction head') }} "
+    "In most documents {{ n_resting | integer }} of {{ n_heads | counted('induction head') }} "
     "{{ 'gives' if n_resting == 1 else 'give' }} the first token more than half of "
     "{{ 'its' if n_resting == 1 else 'their' }} attention, as a mean over queries"
 )
@@ -44,21 +45,28 @@ EACH_MODEL = (
     "; on average they give it {% for row in models %}{{ loop.index | separator(loop.length) }}"
     "{{ row.first_token_induction | estimate(row.first_token_induction_low, "
     "row.first_token_induction_high) }} in {{ row.model }}"
-    "{% if row.first_token_others is not none %} (other heads {{ row.first_token_others | mass }})"
-    "{% endif %}{% endfor %}"
+    "{% if row.first_token_others is not none %} (other heads "
+    "{{ row.first_token_others | estimate(row.first_token_others_low, "
+    "row.first_token_others_high) }}){% endif %}{% endfor %}"
 )
 MOST_AND_LEAST = (
-    "{% set each = models | phrased("
-    "'{model} ({first_token_induction:.2f} against {first_token_others:.2f})') %}"
+    "{% macro each(row) %}{{ row.model }} ("
+    "{{ row.first_token_induction | estimate(row.first_token_induction_low, "
+    "row.first_token_induction_high) }} against "
+    "{{ row.first_token_others | estimate(row.first_token_others_low, "
+    "row.first_token_others_high) }}; {{ row.k }} of {{ row.n | counted('document') }})"
+    "{% endmacro %}"
     "; in most documents this is more than that of the other heads in {{ n_more }} of "
     "{{ n_models | counted('model') }}"
-    "{% if n_more %}, by most in {{ each | first }}{% endif %}"
+    "{% if n_more %}, by most in {{ each(models[0]) }}{% endif %}"
     "{% if n_models > 1 %}"
-    ", {{ 'by least' if n_more == n_models else 'not' }} in {{ each | last }}{% endif %}"
+    ", {{ 'by least' if n_more == n_models else 'not' }} in {{ each(models[-1]) }}{% endif %}"
 )
 EACH_LAYER = (
     "; the other heads of the same layers give it "
-    "{{ beside_peers | phrased('{first_token_peers:.2f} in {model}') | listed }}"
+    "{% for row in beside_peers %}{{ loop.index | separator(loop.length) }}"
+    "{{ row.first_token_peers | estimate(row.first_token_peers_low, row.first_token_peers_high) }} "
+    "in {{ row.model }}{% endfor %}"
 )
 LAYERS = (
     "; more than the other heads of the same layers in {{ n_more_than_peers }} of "
@@ -90,7 +98,7 @@ def figure(tables: Tables) -> Figure | None:
     return Figure(
         name="induction_dormancy",
         title="Induction heads on ordinary text",
-        finding=finding(means, single, heads["threshold"][0]),
+        finding=finding(means, single, resting(heads, tables["heads"]), heads["threshold"][0]),
         caption=(
             "Induction heads against all other heads of the same model, on the corpus's ordinary "
             "text; next to the name, the number of induction heads and of all heads; right, the "
@@ -109,18 +117,28 @@ def figure(tables: Tables) -> Figure | None:
     )
 
 
-def finding(means: pl.DataFrame, single: pl.DataFrame, threshold: float) -> Finding:
-    """means: frame returned by groups. single: of documents, returned by groups_of_documents. One
-    group of heads gives more than another if it does in more than half of the documents."""
+def finding(
+    means: pl.DataFrame, single: pl.DataFrame, at_rest: pl.DataFrame, threshold: float
+) -> Finding:
+    """means: frame returned by groups, with intervals. single: of documents, returned by
+    groups_of_documents. at_rest: returned by resting. One group of heads gives more than another if
+    it does in more than half of the documents."""
     induction, others, peers = (
         pl.col(f"first_token_{group}") for group in ("induction", "others", "peers")
     )
-    ends = [f"first_token_induction_{end}" for end in ("low", "high")]
+    ends = [
+        f"first_token_{group}_{end}"
+        for group in ("induction", "others", "peers")
+        for end in ("low", "high")
+    ]
     with_heads = means.filter(pl.col("n_induction") > 0)
     without = means.filter(pl.col("n_induction") == 0).select("model").to_dicts()
     if with_heads.is_empty():
         return Finding(NO_HEAD, {"threshold": threshold, "without": without})
     compared = with_heads.drop_nulls("first_token_others")
+    counts = single.group_by("model").agg(
+        k=(induction > others).sum(), n=(induction > others).count()
+    )
     more = in_most_documents(single, induction > others)["model"]
     more_than_peers = in_most_documents(single, induction > peers)["model"]
     is_more = pl.col("model").is_in(more.implode())
@@ -128,16 +146,18 @@ def finding(means: pl.DataFrame, single: pl.DataFrame, threshold: float) -> Find
     compared = compared.sort(is_more, induction - others, "model", descending=[True, True, False])
     beside_peers = with_heads.drop_nulls("first_token_peers")
     are_few = with_heads.height <= words.FEW
-    models = with_heads if are_few else compared
+    models = (with_heads if are_few else compared).join(
+        counts, on="model", how="left", maintain_order="left"
+    )
     facts: Facts = {
         "n_heads": int(with_heads["n_induction"].sum()),
-        "n_resting": int(with_heads["n_resting"].sum()),
+        "n_resting": at_rest.height,
         "n_models": compared.height,
         "n_more": compared.filter(is_more).height,
-        "models": models.select("model", induction, others, *ends).to_dicts(),
+        "models": models.select("model", induction, others, *ends[:4], "k", "n").to_dicts(),
         "n_beside_peers": beside_peers.height,
         "n_more_than_peers": beside_peers.filter(is_more_than_peers).height,
-        "beside_peers": beside_peers.select("model", induction, peers).to_dicts(),
+        "beside_peers": beside_peers.select("model", peers, *ends[4:]).to_dicts(),
         "without": without,
     }
     template = RESTING

@@ -9,7 +9,7 @@ from sinkscope.charts.channels import N_DOCUMENTS, estimated, panels, rows_axis,
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.marks import Look, mark_looks, mean_marks
 from sinkscope.charts.of_documents import behind, with_documents
-from sinkscope.charts.select import documents_in
+from sinkscope.charts.select import documents_in, in_most_documents
 from sinkscope.findings.finding import Finding
 from sinkscope.means import over_documents
 
@@ -22,11 +22,12 @@ COLUMNS = dict(zip(("dense_sinks", "found_sinks", "own"), MARKS, strict=True))
 BY, VALUES = ["model", "mask", "is_control"], [*COLUMNS, "n_new"]
 FINDING = (
     "Under {{ mask }}, the mask that leaves the sinks of the dense pass least attention, other "
-    "tokens become sinks in {{ n_new }} of {{ n_models|counted('model') }}"
+    "tokens become sinks in most documents of {{ n_new }} of {{ n_models|counted('model') }}"
     "{% for row in models %}{{ ': ' if loop.first else '; ' }}in {{ row.model }} "
-    "{{ row.n_new|decimals(1) }} per layer, with "
+    "{{ row.n_new|estimate(row.n_new_low, row.n_new_high, '.1f') }} per layer, with "
     "{{ row.found_sinks|estimate(row.found_sinks_low, row.found_sinks_high) }} of attention "
-    "(the sinks of the dense pass had {{ row.before|mass }})"
+    "(the sinks of the dense pass had "
+    "{{ row.before|estimate(row.before_low, row.before_high) }})"
     "{% endfor %}"
     "{% if key_class %}; of the new sinks {{ part|percent }} are of the class {{ key_class }}"
     "{% endif %}."
@@ -44,7 +45,7 @@ def figure(tables: Tables) -> Figure | None:
     return Figure(
         name="masks_rearranged",
         title="Where attention goes under masks",
-        finding=Finding(FINDING, facts_of(means, tables["mask_sinks"])),
+        finding=Finding(FINDING, facts_of(means, single, tables["mask_sinks"])),
         caption=(
             "Attention on the keys that are sinks in the dense pass, on those that are sinks under "
             "the mask by the same rule (except keys that fewer than sink_queries queries see), "
@@ -68,16 +69,22 @@ def of_documents(layers: pl.DataFrame) -> pl.DataFrame:
     return named.sort(*BY, "document")
 
 
-def facts_of(means: pl.DataFrame, sinks: pl.DataFrame) -> dict[str, Any]:
+def facts_of(means: pl.DataFrame, single: pl.DataFrame, sinks: pl.DataFrame) -> dict[str, Any]:
     """For the mask that leaves the sinks of the dense pass least attention: the models with new
-    sinks, most first, and the commonest class of these."""
+    sinks in most documents, most first, and the commonest class of these. single: returned by
+    of_documents."""
     masks = means.filter(pl.col("mask") != "dense", ~pl.col("is_control"))
     least = masks.group_by("mask").agg(pl.col("dense_sinks").mean()).sort("dense_sinks", "mask")
     mask = least["mask"][0]
-    before = means.filter(pl.col("mask") == "dense").select("model", before="dense_sinks")
+    ends = ("", "_low", "_high")
+    dense = {f"before{end}": f"dense_sinks{end}" for end in ends}
+    before = means.filter(pl.col("mask") == "dense").select("model", **dense)
     of_mask = masks.filter(pl.col("mask") == mask).join(before, on="model")
-    models = of_mask.filter(pl.col("n_new") > 0).sort("n_new", "model", descending=[True, False])
-    models = models.select("model", "n_new", "^found_sinks(_low|_high)?$", "before")
+    rows = single.filter(pl.col("mask") == mask, ~pl.col("is_control"))
+    made = in_most_documents(rows, pl.col("n_new") > 0).select("model")
+    models = of_mask.join(made, on="model", how="semi")
+    models = models.sort("n_new", "model", descending=[True, False])
+    models = models.select("model", "^(n_new|found_sinks|before)(_low|_high)?$")
     new = sinks.filter(pl.col("mask") == mask, ~pl.col("is_control"), ~pl.col("is_dense_sink"))
     classes = new["key_class"].value_counts().sort("count", "key_class", descending=[True, False])
     return {

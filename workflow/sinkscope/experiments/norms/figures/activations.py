@@ -9,7 +9,7 @@ from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import Look, mean_panels
 from sinkscope.charts.of_documents import behind, with_documents
-from sinkscope.charts.select import documents_in
+from sinkscope.charts.select import documents_in, in_most_documents
 from sinkscope.charts.theme import ALL_DOCUMENTS
 from sinkscope.experiments.norms.constants import MASSIVE, TIMES_MEDIAN
 from sinkscope.findings.finding import Finding
@@ -25,18 +25,19 @@ WHERE = (
     "{% for row in massive %}"
     "{% if loop.first %}"
     "{{ n_massive }} of {{ n_models|counted('model') }} {{ 'have' if n_massive > 1 else 'has' }} "
-    "massive activations: "
+    "massive activations in most documents: "
     "{% else %}; {% endif %}"
     "in {{ row.model }} dimension{{ 's' if row.n_dimensions > 1 }} "
     "{{ dimensions|selectattr('model', 'eq', row.model)|phrased('{dimension}')|listed }}"
     "{% if row.n_more %} and {{ row.n_more }} more{% endif %}"
     ", layers {{ row.first_layer }} to {{ row.last_layer }}, {{ row.at_first_token|percent }} of "
-    "them at the first token, up to {{ row.largest|decimals(0) }}{{ '.' if loop.last }}"
+    "them at the first token, up to {{ row.largest|decimals(0) }} "
+    "({{ row.k }} of {{ row.n|counted('document') }}){{ '.' if loop.last }}"
     "{% else %}"
     "{% set row = largest[0] %}"
-    "No massive activations in {{ without|names|models_or_number }}; the largest entry relative "
-    "to its layer's median is {{ row.size|decimals(0) }}, in layer {{ row.layer }} of "
-    "{{ row.model }} "
+    "No massive activations in most documents of {{ without|names|models_or_number }}; the largest "
+    "entry relative to its layer's median is {{ row.size|decimals(0) }}, in layer {{ row.layer }} "
+    "of {{ row.model }} "
     "({{ row.times_median|times(0) }} the median)."
     "{% endfor %}"
 )
@@ -84,10 +85,12 @@ def lines_of(activations: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame
 
 
 def facts(activations: pl.DataFrame) -> dict[str, Any]:
-    """Facts: massive activations of the first models that have any, with their most frequent
-    dimensions; the models without; and the entry that is largest relative to the median of its
-    layer."""
-    massive = activations.filter("is_massive")
+    """Facts: massive activations of the first models that have any in most documents, with their
+    most frequent dimensions; the models without; and the entry that is largest relative to the
+    median of its layer."""
+    of_documents = activations.group_by("model", "document").agg(pl.col("is_massive").any())
+    most = in_most_documents(of_documents, pl.col("is_massive"))
+    massive = activations.filter("is_massive").join(most, on="model", how="semi")
     n_dimensions = pl.col("dimension").n_unique().cast(pl.Int64)
     models = massive.group_by("model").agg(
         n_dimensions=n_dimensions,
@@ -97,7 +100,7 @@ def facts(activations: pl.DataFrame) -> dict[str, Any]:
         at_first_token=(pl.col("position") == 0).mean(),
         largest=SIZE.max(),
     )
-    shown = models.sort("model").head(words.FEW)
+    shown = models.join(most, on="model").sort("model").head(words.FEW)
     dimensions = (
         massive.join(shown, on="model", how="semi")
         .group_by("model", "dimension")

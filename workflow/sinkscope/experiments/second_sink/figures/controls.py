@@ -11,6 +11,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_tips
 from sinkscope.charts.forms.marks import mark_looks, mean_marks
 from sinkscope.charts.palette import CLASS_COLOURS
+from sinkscope.charts.select import in_most_documents
 from sinkscope.charts.theme import ALL_DOCUMENTS, rounded
 from sinkscope.experiments.second_sink.constants import OWN
 from sinkscope.experiments.second_sink.derive import spans
@@ -28,8 +29,8 @@ POINTS = {
 }
 AGAINST = (
     "{% for row in widest %}"
-    "A full stop gets more than a comma at the same position in {{ n_above_comma }} of "
-    "{{ n_comma|counted('model') }}, in {{ row.model }} "
+    "A full stop gets more than a comma at the same position in most documents of "
+    "{{ n_above_comma }} of {{ n_comma|counted('model') }}, in {{ row.model }} "
     "{{ row.full_stop|estimate(row.full_stop_low, row.full_stop_high, '.3f') }} against "
     "{{ row.comma|estimate(row.comma_low, row.comma_high, '.3f') }}"
     "{% endfor %}"
@@ -60,7 +61,7 @@ def figure(tables: Tables) -> Figure | None:
     return Figure(
         name="second_sink_controls",
         title="Is a terminator necessary, and the first one?",
-        finding=Finding(AGAINST, against(drawn)),
+        finding=Finding(AGAINST, against(drawn, in_documents(tables["second_sink"], strongest))),
         caption=(
             "The same texts with the first terminator replaced by each mark, as a token; all "
             "other tokens are unchanged. Square: the next terminator of the unchanged text. "
@@ -85,8 +86,22 @@ def in_rows(tables: Tables, strongest: pl.DataFrame) -> pl.DataFrame:
     return rounded(rows.rename({"line": "kind"}))
 
 
-def against(drawn: pl.DataFrame) -> dict[str, Any]:
-    """Facts: full stops compared with commas, and with the next terminators, where both exist."""
+def in_documents(table: pl.DataFrame, strongest: pl.DataFrame) -> pl.DataFrame:
+    """model, document, full_stop, comma, next: the masses in the layer of each model. table:
+    second_sink. strongest: model, layer; one layer per model."""
+    rows = table.join(strongest, on=["model", "layer"], how="semi")
+    by = ["model", "document"]
+    kinds = {"full_stop": pl.col("mark") == ".", "comma": pl.col("mark") == ","}
+    masses = (
+        *(pl.col("second_sink").filter(kind).first().alias(name) for name, kind in kinds.items()),
+        pl.col("next_terminator").filter("is_own").first().alias("next"),
+    )
+    return rows.group_by(by).agg(*masses).with_columns(pl.col(pl.Float64).fill_nan(None))
+
+
+def against(drawn: pl.DataFrame, single: pl.DataFrame) -> dict[str, Any]:
+    """Facts: full stops compared with commas, and with the next terminators, where both exist. One
+    gets more than another if it does in most documents. single: returned by in_documents."""
     drawn = drawn.filter(pl.col("document") == ALL_DOCUMENTS)
     names = {"full_stop": "full stop", "comma": "comma", "next": NEXT}
     values = {
@@ -100,8 +115,8 @@ def against(drawn: pl.DataFrame) -> dict[str, Any]:
     widest = commas.sort(ratio, "model", descending=[True, False], nulls_last=True).head(1)
     return {
         "n_comma": commas.height,
-        "n_above_comma": commas.filter(pl.col("full_stop") > pl.col("comma")).height,
+        "n_above_comma": in_most_documents(single, pl.col("full_stop") > pl.col("comma")).height,
         "widest": widest.select("model", "^full_stop.*$", "^comma.*$").to_dicts(),
         "n_next": following.height,
-        "n_above_next": following.filter(pl.col("full_stop") > pl.col("next")).height,
+        "n_above_next": in_most_documents(single, pl.col("full_stop") > pl.col("next")).height,
     }

@@ -21,10 +21,7 @@ MOST_ALIKE = (
     "{{ most[0].layer }} of "
     "{{ most[0].model }} (mean cosine {{ most[0].convergence|"
     "estimate(most[0].convergence_low, most[0].convergence_high, '.3f') }})"
-    "{% if n_models %}"
-    "; in the last layer, full stops are more similar than commas at the same position in "
-    "{{ n_above_comma }} of {{ n_models|counted('model') }}"
-    "{% endif %}."
+    "."
 )
 
 
@@ -41,9 +38,9 @@ def figure(tables: Tables) -> Figure | None:
         caption=(
             "Formula: mean over all pairs of documents of the cosine of the states of their first "
             f"terminators. {looks.STATE}. Dashed: with the same mark, a full stop or a comma, at "
-            f"its position in every document. n = {words.counted(n_documents, 'document')} with "
-            "a "
-            f"sentence that ends; {behind(drawn, n_documents)} (mean cosine of a document to the "
+            "its position in every document; these have no interval. "
+            f"n = {words.counted(n_documents, 'document')} with a sentence that ends; "
+            f"{behind(drawn, n_documents)} (mean cosine of a document to the "
             "others). Unit: cosine, linear scale. Layers count from 0."
         ),
         chart=looks.cosine_panels(drawn, LINES, "cosine across documents"),
@@ -71,21 +68,7 @@ def with_documents(layers: pl.DataFrame, tables: Tables) -> pl.DataFrame:
 
 
 def most_alike(layers: pl.DataFrame) -> dict[str, Any]:
-    """Facts: the layer with the highest mean cosine, and full stops compared with commas."""
-    by = ["model", "layer"]
-    known = layers.drop_nulls("convergence").select("mark", *by, "convergence")
-    texts, stops, commas = (
-        known.filter(pl.col("mark") == mark).drop("mark") for mark in (OWN, ".", ",")
-    )
-    # In the first layers the states are close to the embedding of one token, hence the last layer.
-    last = stops.join(commas, on=by, suffix="_comma").filter(
-        pl.col("layer") == pl.col("layer").max().over("model")
-    )
-    ends = layers.filter(pl.col("mark") == OWN).select(*by, "^convergence_(low|high)$")
-    most = texts.sort("convergence", *by, descending=[True, False, False]).head(1)
-    most = most.join(ends, on=by)
-    return {
-        "most": most.to_dicts(),
-        "n_models": last.height,
-        "n_above_comma": last.filter(pl.col("convergence") > pl.col("convergence_comma")).height,
-    }
+    """Facts: the layer with the highest mean cosine."""
+    by, ends = ["model", "layer"], ["convergence", "convergence_low", "convergence_high"]
+    texts = layers.filter(pl.col("mark") == OWN).drop_nulls("convergence").select(*by, *ends)
+    return {"most": texts.sort("convergence", *by, descending=[True, False, False])[:1].to_dicts()}

@@ -9,6 +9,7 @@ import polars as pl
 from sinkscope import words
 from sinkscope.charts.channels import above, only, panel_title, tips
 from sinkscope.charts.figure import Figure, Tables
+from sinkscope.charts.select import in_most_documents
 from sinkscope.experiments.second_sink import derive
 from sinkscope.findings.finding import Finding
 
@@ -17,6 +18,7 @@ WIDE = 222  # pixels of a panel
 FORMS = {"local": "all keys", "local_no_first": "without the first token"}
 ONE_LAYER = "all keys, one layer"
 COLOURS = ("#0072b2", "#d55e00")
+DROPPED = pl.col("local_before") / pl.col("local_after")
 DROPS = (
     "{% set row = most_expected[0] %}"
     "The largest expected drop is in {{ row.model }}: the first terminator should divide local "
@@ -24,7 +26,7 @@ DROPS = (
     "{{ row.dropped|estimate(row.dropped_low, row.dropped_high) }} "
     "({{ row.local_before|mass }} before, {{ row.local_after|mass }} after"
     "{{ row.n_documents|mean_over }}). It drops by less than "
-    "expected in {{ n_less }} of {{ n_decoders|counted('decoder') }}."
+    "expected in most documents of {{ n_less }} of {{ n_decoders|counted('decoder') }}."
 )
 
 
@@ -50,7 +52,7 @@ def figure(tables: Tables) -> Figure | None:
     dropped = derive.drops(naive)
     facts: dict[str, Any] = {
         "most_expected": dropped.head(1).to_dicts(),
-        "n_less": dropped.filter(pl.col("dropped") < pl.col("factor")).height,
+        "n_less": in_most_documents(naive, pl.col("factor") > DROPPED).height,
         "n_decoders": dropped.height,
     }
     return Figure(
