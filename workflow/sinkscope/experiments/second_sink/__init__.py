@@ -50,7 +50,7 @@ EXPERIMENT = Experiment(
             verdict=(
                 "In {{ second_sink_mass.n_held or 'none' }} of {{ second_sink_mass.n_models | "
                 "counted('model') }} the first sentence end gets {{ '%g' | "
-                "format(second_sink_mass.threshold) }} of the attention of later tokens, in the "
+                "format(second_sink_mass.threshold) }} of the attention of later tokens in most "
                 "unchanged texts."
             ),
             tables=(*TABLES, "documents", "models"),
