@@ -215,6 +215,17 @@ def block_map(matrix, n_cells):
     return np.array([[matrix[rows, columns].mean() for columns in blocks] for rows in blocks])
 
 
+def coarse_map(matrix, n_most):
+    """[cell, cell] mean over queries of the sum over keys; the first cell is the first token, the
+    others blocks of as many tokens, the fewest with which at most n_most cells suffice."""
+    n_tokens = len(matrix)
+    size = next(size for size in range(1, n_tokens + 1) if 1 + (n_tokens - 1) / size <= n_most)
+    starts = [0, *range(1, n_tokens, size)]
+    blocks = [slice(a, b) for a, b in itertools.pairwise([*starts, n_tokens])]
+    sums = [[matrix[rows, columns].sum(1).mean() for columns in blocks] for rows in blocks]
+    return np.array(sums)
+
+
 def statistics(p, visible, sets, sinks, window):
     """All of one document, under the names that the package gives them."""
     return {

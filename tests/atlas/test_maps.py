@@ -10,6 +10,7 @@ import pytest
 from report.made import HOSTILE_TOKENS, LENGTHS, MAP_CELLS
 from sinkscope.atlas import maps
 from sinkscope.extract.cell import cell_path, read_cell
+from sinkscope.extract.coarse import FLOOR, quantised
 from sinkscope.files import read_json
 
 
@@ -24,13 +25,13 @@ def received(path):
 def values(text):
     """Attention of a packed array, in its order."""
     steps = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
-    return (steps / maps.STEPS) ** 2
+    return (steps / 255) ** 2
 
 
 def near(found, expected):
     """Whether every value is the nearest that 8 bits hold; below the floor it may be 0."""
     expected = np.nan_to_num(expected.astype(float))
-    most = np.where(expected < maps.FLOOR, maps.FLOOR, np.sqrt(expected) / 255 + 1e-5)
+    most = np.where(expected < FLOOR, FLOOR, np.sqrt(expected) / 255 + 1e-5)
     return bool((np.abs(found.reshape(expected.shape) - expected) <= most).all())
 
 
@@ -56,6 +57,27 @@ def test_single_heads_decode_to_the_cell(site):
         assert near(values(data["maps"][name]), expected.T)
 
 
+@pytest.mark.parametrize("model", ["enc", "dec"])
+def test_coarse_maps_of_every_head_decode_to_the_cell(site, model):
+    cell = read(site, model, "two")
+    key, data = received(site.out / "maps" / model / "heads" / "two.js")
+    assert key == f"{model}/two/heads"
+    n_layers, n_heads, n = cell["coarse_map"].shape[:3]
+    assert len(data["first"]) == n + 1
+    steps = np.frombuffer(zlib.decompress(base64.b64decode(data["packed"])), np.uint8)
+    found = iter(steps.reshape(n_layers * n_heads, -1))
+    for expected in cell["coarse_map"].reshape(-1, n, n):
+        kept = [expected[key if model == "dec" else 0 :, key] for key in range(n)]
+        assert next(found).tolist() == np.concatenate(kept).tolist()
+
+
+def test_the_first_documents_have_coarse_maps_and_the_index_says_which(site):
+    entries = read_json(site.out / "maps/enc/index.json")
+    assert [entry["every_head"] for entry in entries] == [True, True, False]
+    files = (site.out / "maps/enc/heads").iterdir()
+    assert sorted(path.name for path in files) == ["one.js", "two.js"]
+
+
 def test_what_tokens_receive_is_their_sink_score(site):
     cell = read(site, "enc", "three")
     _, data = received(site.out / "maps/enc/three.js")
@@ -68,7 +90,7 @@ def test_what_tokens_receive_is_their_sink_score(site):
 
 def test_eight_bits_keep_what_is_far_from_zero():
     attention = np.array([0, 4.9e-3, 5.1e-3, 0.01, 0.25, 0.9, 1, np.nan], np.float32)
-    found = (maps.quantised(attention) / 255.0) ** 2
+    found = (quantised(attention) / 255.0) ** 2
     assert found[[0, 1, 7]].tolist() == [0, 0, 0]
     assert found[6] == 1
     assert np.abs(found[2:6] - attention[2:6]).max() < 0.004

@@ -6,7 +6,7 @@ import shutil
 import polars as pl
 import pytest
 
-from report.made import HOSTILE, scripts_in, strict_json
+from report.made import HOSTILE, scripts_in, specs_in, strict_json
 from report.test_report import Elements
 from sinkscope.compare.job import compare_runs, page
 from sinkscope.compare.pictures import pairs
@@ -39,7 +39,7 @@ def test_the_page_counts_what_changed_and_escapes_what_it_shows(runs):
     text = Elements(html).text
     assert "norms is only in run A" in " ".join(text.split())
     assert f"{masses.n_beyond} of" in text
-    for content in scripts_in(html, "application/json").values():
+    for content in (*scripts_in(html, "application/json").values(), *specs_in(html).values()):
         strict_json(content)
     ids = [a["id"] for _, a in Elements(html).found if "id" in a]
     assert len(ids) == len(set(ids))

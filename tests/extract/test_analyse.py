@@ -12,6 +12,7 @@ import reference
 import tiny
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
+from sinkscope.extract.coarse import edges
 from sinkscope.keys import KEY_SETS
 
 TEXT = "Z It rained all night. The river rose, and by noon the lower field was gone! Who knew?"
@@ -121,6 +122,7 @@ def test_a_cell_has_the_types_and_axes_that_its_readers_rely_on(encoder_cell):
         "local_no_sinks": ((6, 12, 5), np.float32),
         "map": ((6, n, n), np.float16),
         "head_map": ((0, n, n), np.float16),
+        "coarse_map": ((6, 12, *[len(edges(n)) - 1] * 2), np.uint8),
     }
     found = {name: (a.shape, a.dtype.type) for name, a in encoder_cell.arrays.items()}
     assert found == expected

@@ -113,10 +113,11 @@ def test_a_bias_for_each_key_is_the_same_as_a_matrix_of_it(dtype):
 
 @TYPES
 @pytest.mark.parametrize("n_tokens", [96, 70])
-def test_pooled_maps_single_heads_and_diagonals(dtype, n_tokens):
+def test_pooled_maps_maps_of_heads_and_diagonals(dtype, n_tokens):
     assert_same(
         [call(n_tokens, 16, dtype) for _ in range(2)],
-        map_exact=0, map_cells=12, heads=((0, 2), (1, 0), (1, 1)), offsets=(-7, -8),
+        map_exact=0, map_cells=12, heads=((0, 2), (1, 0), (1, 1)), coarse=True,
+        offsets=(-7, -8),
     )  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def test_tables_and_maps_have_the_numbers_of_the_model(hybrid, cell):
     np.testing.assert_allclose(first, [own[i][..., 0].mean() for i in (1, 4)], rtol=1e-5)
     lives = made["sink_lives"]
     assert set(lives["first_layer"]) | set(lives["peak_layer"]) <= {1, 4}
-    assert entry_of(cell)["layers"] == [1, 4]
+    assert entry_of(cell, every_head=True)["layers"] == [1, 4]
     assert [name for name, _ in named_maps(cell)] == ["1", "4", "4-2"]
 
 

@@ -227,6 +227,19 @@ def test_maps_of_single_heads_are_those_that_were_asked_for(n_cells):
     np.testing.assert_allclose(np.concatenate(found), expected, 1e-5, 1e-7)
 
 
+@pytest.mark.parametrize("n_tokens", [8, 53, 64, 65, 90])
+@pytest.mark.parametrize("name", ["bert", "llama"])
+def test_coarse_maps_of_all_heads(name, n_tokens):
+    """The first token alone, the others in blocks that leave at most 64 cells."""
+    network, [document] = tiny.network(name), tiny.token_ids(n_tokens)
+    attention, _ = alone(network, document)
+    for block in (None, 7):
+        options = {"map_exact": 0, "map_cells": 1, "coarse": True, "block": block}
+        statistics, _ = observe(network, torch.tensor([document]), **options)
+        expected = [[reference.coarse_map(head, 64) for head in layer] for layer in attention]
+        np.testing.assert_allclose(statistics["coarse_map"][0], expected, 1e-5, 1e-7)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", tiny.NAMES)
 def test_half_precision_logits_are_softened_in_float32(name, dtype):

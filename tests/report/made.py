@@ -6,7 +6,9 @@ Models: `enc` (encoder, all documents), `dec` (decoder, without the second job),
 (its job failed). Documents: `one` and `two` in the first job, `three` in the second.
 """
 
+import base64
 import json
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import numpy as np
 
 import records
 from drawing import write_section
+from reference import coarse_map
 from sink_arrays import RULE, sink_arrays
 from sinkscope.atlas.figures.job import write_figures_of_all, write_figures_of_model
 from sinkscope.atlas.job import reduce_model, write_tables
@@ -25,6 +28,7 @@ from sinkscope.claims.verdicts import write_claims
 from sinkscope.config import load
 from sinkscope.derive.job import write_derived, write_recorded
 from sinkscope.extract.cell import Cell, cell_path, write_cell
+from sinkscope.extract.coarse import quantised
 from sinkscope.files import sha256_of, write_json
 from sinkscope.findings.job import write_findings
 from sinkscope.grid import Grid
@@ -107,6 +111,8 @@ def cell(model, document, single=()):
     arrays["head_map"] = np.array(heads or np.zeros((0, *arrays["map"].shape[1:]))).astype(
         np.float16
     )
+    coarse = [[coarse_map(head, 64) for head in layer] for layer in a]
+    arrays["coarse_map"] = quantised(np.array(coarse))
     meta = {
         "model": model,
         "document": document,
@@ -226,7 +232,7 @@ def make_site(folder, grid, manifests, out="reports"):
     for model in manifests:
         write_figures_of_model(tables, results / "figures" / model, model)
     for model, paths in manifests.items():
-        write_maps(paths, folder, site / "maps" / model, list(TEXTS))
+        write_maps(paths, folder, site / "maps" / model, list(TEXTS), n_of_heads=2)
     for name in SECTIONS:
         write_section(name, tables, results / "sections" / name)
     drawn = [results / "figures" / name for name in ("all", *manifests)]
@@ -259,6 +265,12 @@ def scripts_in(html, kind):
 
     Reader().feed(html)
     return found
+
+
+def specs_in(html):
+    """JSON of the specifications of a page's figures, by the id of their element."""
+    packed = scripts_in(html, "application/zlib")
+    return {name: zlib.decompress(base64.b64decode(text)).decode() for name, text in packed.items()}
 
 
 def strict_json(text):

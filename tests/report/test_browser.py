@@ -368,6 +368,45 @@ def test_the_reader_shades_a_text_and_shows_what_a_token_attends_to(browse, site
     assert found.console == []
 
 
+def test_every_cell_of_the_overview_of_heads_leads_to_its_map(browse, site):
+    from sinkscope.extract.cell import cell_path, read_cell
+
+    found = browse(
+        "reader",
+        """
+      await until(() => one("#reader select"));
+      choose("#reader select", "enc");
+      await until(() => readers[0].model === "enc" && one("#reader label:nth-of-type(2) select"));
+      choose("#reader label:nth-of-type(2) select", "two");
+      await until(() => readers[0].key === "enc/two" && readers[0].cell > 1);
+      told.loaded = Boolean(one('script[src*="heads"]'));
+      const grid = one("#reader .heads"), box = grid.getBoundingClientRect();
+      const at = (layer, head) => ({
+        clientX: box.left + (readers[0].left(head + 1) + 2) * box.width / grid.width,
+        clientY: box.top + (layer * readers[0].cell + 2) * box.height / grid.height,
+      });
+      told.values = [];
+      for (const [layer, head] of [[0, 0], [0, 1], [1, 0], [2, 1]]) {
+        grid.dispatchEvent(new MouseEvent("click", at(layer, head)));
+        await until(() => one("#reader .preview canvas.painted")
+          && one("#reader .preview button").textContent.endsWith(`layer ${layer}, head ${head}`));
+        one("#reader .preview button").click();
+        await until(() => one("#map-dialog").open && view.map === `${layer}-${head}`);
+        view.cursor = [30, 0];
+        readOut();
+        told.values.push(Number(one(".readout").textContent.split(" ").at(-1)));
+      }
+    """,
+    )
+    maps = read_cell(cell_path(site.folder / "results", "enc", "two"))["coarse_map"]
+    expected = [
+        (maps[layer, head, 30, 0] / 255) ** 2 for layer, head in ((0, 0), (0, 1), (1, 0), (2, 1))
+    ]
+    assert found.values == pytest.approx(expected, abs=6e-4)
+    assert not found.loaded  # before it was asked for
+    assert found.console == []
+
+
 @pytest.mark.parametrize("page", ["claims", "compared", "enc", "second_sink"])
 def test_on_a_phone_figures_fit_and_no_name_is_cut_off(browse, page):
     found = browse(

@@ -33,6 +33,7 @@ def test_every_map_is_inside(page):
     ((model, value),) = calls
     data = made.strict_json(value)
     assert list(data["maps"]) == [*map(str, range(made.SHAPES[model][0])), "1-1"]
+    assert f'sinkscope.receive("{model}/two/heads", ' in page
 
 
 def test_hostile_tokens_stay_text(page):
@@ -41,10 +42,12 @@ def test_hostile_tokens_stay_text(page):
 
 def test_json_is_strict_and_figures_are_there(page):
     found = made.scripts_in(page, "application/json")
-    for text in found.values():
+    specs = made.specs_in(page)
+    for text in (*found.values(), *specs.values()):
         made.strict_json(text)
-    assert {"max_attention-spec", "sink_mass-spec", "heads-spec", "page-data"} <= set(found)
-    assert "mass_by_length-spec" not in found  # of one document
+    assert "page-data" in found
+    assert {"max_attention-spec", "sink_mass-spec", "heads-spec"} <= set(specs)
+    assert "mass_by_length-spec" not in specs  # of one document
 
 
 def test_it_says_nothing_of_a_mean(page):

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from report import made
-from report.made import HOSTILE, REASON, folder_bytes, scripts_in, strict_json
+from report.made import HOSTILE, REASON, folder_bytes, scripts_in, specs_in, strict_json
 from sinkscope import words
 from sinkscope.catalogue import OWN_PAGES, pages_of, sections
 from sinkscope.jobs.wanted import Wanted
@@ -107,12 +107,12 @@ def test_embedded_specifications_are_those_of_the_files(site):
     folders = {"compared": "figures/all", "enc": "figures/enc", "dec": "figures/dec"}
     folders |= {name: f"sections/{name}" for name in OF_SECTIONS}
     for page, name in folders.items():
-        found = scripts_in(site.html[page], "application/json")
+        found = specs_in(site.html[page])
         paths = [
             site.results / name / f"{entry['name']}.json"
             for entry in strict_json((site.results / name / "figures.json").read_text())
         ]
-        assert [f"{path.stem}-spec" for path in paths] == [key for key in found if "-spec" in key]
+        assert [f"{path.stem}-spec" for path in paths] == list(found)
         for path in paths:
             assert strict_json(found[f"{path.stem}-spec"]) == strict_json(path.read_text())
 
@@ -124,7 +124,7 @@ def test_hostile_text_stays_text(site):
         assert not any("onerror" in attributes for _, attributes in elements.found)
         assert HOSTILE not in html
     assert f"Z two {HOSTILE}" in Elements(site.html["run"]).text
-    spec = strict_json(scripts_in(site.html["enc"], "application/json")["last_layer-spec"])
+    spec = strict_json(specs_in(site.html["enc"])["last_layer-spec"])
     assert HOSTILE in spec["datasets"]["drawn"]
 
 

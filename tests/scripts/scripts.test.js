@@ -74,7 +74,7 @@ test("a dozen models are shown of many, the highlighted one among them, or those
   const page = scope(["state", "figures", "few"]);
   page.picked.model = "model-39";
   const few = spec();
-  assert.deepEqual({ ...page.leaveFew(few) }, { shown: 12, all: 40 });
+  assert.deepEqual({ ...page.leaveFew(few) }, { shown: 12, all: 40, most: 12 });
   assert.equal(few.datasets.drawn.split("\n").length, 14);
   assert.match(few.datasets.drawn, /model-39,"a, b",1/);
   const found = spec();
@@ -103,6 +103,15 @@ test("panels are found in rows of panels, and the first row that is left has the
   assert.equal(spec.vconcat[0].hconcat[0].encoding.color.legend.columns, 2);
 });
 
+test("of a chart with two panels per model, ten are shown", () => {
+  const page = scope(["state", "figures", "few"]);
+  const names = Array.from({ length: 14 }, (_, i) => `m${i}`);
+  const panel = (name) => ({ transform: [{ filter: { field: "model", equal: name } }], encoding: {} });
+  const spec = { concat: names.map((name) => ({ vconcat: [panel(name), panel(name)] })), datasets: { drawn: `model\n${names.map((name) => `${name}\n`).join("")}` } };
+  const { shown, all } = page.leaveFew(spec);
+  assert.deepEqual([shown, all, spec.concat.length], [10, 14, 10]);
+});
+
 test("a chart with a row per model is as high as the rows that are left", () => {
   const page = scope(["state", "figures", "few"]);
   const rows = Array.from({ length: 24 }, (_, i) => `m${i},1\n`).join("");
@@ -113,11 +122,31 @@ test("a chart with a row per model is as high as the rows that are left", () => 
 
 test("a map is read column by column, and its means are over queries", () => {
   const page = scope(["state", "maps"]);
-  vm.runInContext("globalThis.found = [attentionOf({ n: 2, bytes: Uint8Array.from([255, 0, 51, 102]) }, 1, 1), [...means({ n: 2, bytes: Uint8Array.from([255, 0, 51, 102]) })]]", page);
+  vm.runInContext("matrix = { n: 2, bytes: Uint8Array.from([255, 0, 51, 102]), first: [0, 1, 2] }; globalThis.found = [attentionOf(matrix, 1, 1), [...means(matrix)]]", page);
   const [one, means] = page.found;
   assert.ok(Math.abs(one - (102 / 255) ** 2) < 1e-6);
   assert.ok(Math.abs(means[0] - 0.5) < 1e-6);
   assert.ok(Math.abs(means[1] - ((51 / 255) ** 2 + (102 / 255) ** 2) / 2) < 1e-6);
+});
+
+test("a cell of a map counts as often as it has queries", () => {
+  const page = scope(["state", "maps"]);
+  vm.runInContext("globalThis.found = [...means({ n: 2, bytes: Uint8Array.from([255, 0, 0, 255]), first: [0, 1, 4] })]", page);
+  assert.deepEqual([...page.found], [0.25, 0.75]);
+});
+
+test("the coarse map of a head is the part of its layer and head, of a causal model below the diagonal", async () => {
+  const page = scope(["state", "maps", "coarse"]);
+  vm.runInContext(`
+    page = { maps: { folder: "", models: { m: [{ document: "d", layers: [0, 4], n_heads: 2, every_head: true }] } } };
+    loading.set("m/d/heads", Promise.resolve({ first: [0, 1, 3], packed: "" }));
+    unpacked = async () => Uint8Array.from({ length: 12 }, (_, i) => i + 1);
+    globalThis.found = coarse("m", "d", { causal: true }, "4-1");
+    globalThis.kept = ["4-1", "4"].map((map) => [hasMap("m", "d", { maps: {} }, map), hasMap("m", "d", {}, map)]);
+  `, page);
+  const { n, bytes, isSum } = await page.found;
+  assert.deepEqual([n, [...bytes], isSum], [2, [10, 11, 0, 12], true]);
+  assert.deepEqual(Array.from(page.kept, (one) => [...one]), [[true, false], [false, false]]);
 });
 
 test("work in slices gives the browser a turn once a slice is over, and results are the same", async () => {

@@ -12,7 +12,6 @@ from sinkscope.atlas.derive import table_of_cells
 from sinkscope.atlas.limits import LIMITS, Limits
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract.cell import Cell
-from sinkscope.extract.cells import MAPS
 from sinkscope.words import spans
 
 
@@ -108,7 +107,7 @@ class AttentionStatistics:
                 f"model '{self.model}' has no layer {layer}; it has layers 0 to "
                 f"{self.n_layers - 1}."
             )
-        if any(name not in cell.arrays for name in MAPS):
+        if "map" not in cell.arrays:
             raise SinkscopeError(
                 f"document '{cell.meta['document']}': it was padded in a batch of over 512 "
                 "tokens, for which maps are not kept; run it alone."

@@ -4,9 +4,11 @@ A page opened from a file may not fetch another, but it may load a script. The d
 document is thus one call, `sinkscope.receive("MODEL/DOCUMENT", VALUE)`; VALUE is JSON, see
 `data_of`. Below the model's folder:
 
-index.json    list of documents, for the report (see `entry_of`)
+index.json          list of documents, for the report (see `entry_of`)
 
-DOCUMENT.js   tokens, the attention that every token receives, and the maps of all layers
+DOCUMENT.js         tokens, the attention that every token receives, and the maps of all layers
+
+heads/DOCUMENT.js   coarse maps of every head, of the first documents (see `of_heads`)
 
 Attention is stored in 8 bits as round(255 * sqrt(attention)), and as 0 below FLOOR: the error is at
 most 0.002 for an attention up to 0.25, 0.004 up to 1, and less than FLOOR below it.
@@ -26,21 +28,24 @@ from PIL import Image
 
 from sinkscope.charts.palette import heat_index, heat_table
 from sinkscope.extract.cell import Cell, read_cell
+from sinkscope.extract.coarse import edges, quantised
 from sinkscope.files import read_json, replaced_folder, write_json
 
 CALL = "sinkscope.receive("
-STEPS = 255  # of the square root of attention
 SPACE, LINE_END, TAB = "\u2581", "\u23ce", "\u21e5"  # as extract.pieces.readable writes them
-FLOOR = 5e-3  # what is smaller would take most of the bytes, and is not seen on a linear scale
 # Arrays of a cell that the data file is made from.
-ARRAYS = ["map", "head_map", "sink_score", "is_sink"]
+ARRAYS = ["map", "head_map", "coarse_map", "sink_score", "is_sink"]
 
 
 def write_maps(
-    manifests: Sequence[Path], directory: Path, out: Path, documents: Sequence[str]
+    manifests: Sequence[Path],
+    directory: Path,
+    out: Path,
+    documents: Sequence[str],
+    n_of_heads: int = 0,
 ) -> None:
-    """Write the maps of these documents of one model, in their order. Documents without a cell are
-    left out."""
+    """Write the maps of these documents of one model, in their order; of the first n_of_heads also
+    the coarse maps of every head. Documents without a cell are left out."""
     places = {document: place for place, document in enumerate(documents)}
     entries = [
         entry
@@ -53,15 +58,19 @@ def write_maps(
     with replaced_folder(out) as folder:
         for entry in entries:
             cell = read_cell(directory / entry["cell"], ARRAYS)
-            index.append(entry_of(cell))
-            path = folder / f"{cell.meta['document']}.js"
-            path.write_text(data_file(cell), encoding="utf-8")
+            document = cell.meta["document"]
+            every_head = document in documents[:n_of_heads]
+            index.append(entry_of(cell, every_head=every_head))
+            (folder / f"{document}.js").write_text(data_file(cell), encoding="utf-8")
+            if every_head:
+                (folder / "heads").mkdir(exist_ok=True)
+                (folder / "heads" / f"{document}.js").write_text(heads_file(cell), encoding="utf-8")
         write_json(folder / "index.json", index)
 
 
-def entry_of(cell: Cell) -> dict[str, Any]:
-    """What a page needs to know of a document before it loads a map; layers: those with attention;
-    heads: as [layer, head]."""
+def entry_of(cell: Cell, *, every_head: bool) -> dict[str, Any]:
+    """What a page needs to know of a document before it loads a map. layers: those with attention;
+    heads: those with a full map, as [layer, head]; every_head: whether there are coarse maps."""
     return {
         "document": cell.meta["document"],
         "n_tokens": cell.n_tokens,
@@ -69,6 +78,7 @@ def entry_of(cell: Cell) -> dict[str, Any]:
         "layers": cell.layers,
         "n_heads": cell["sink_score"].shape[1],
         "heads": [[int(part) for part in head.split("/")] for head in cell.meta["heads"]],
+        "every_head": every_head,
     }
 
 
@@ -99,6 +109,19 @@ def data_of(cell: Cell, *, maps: bool = True) -> dict[str, Any]:
     if maps:
         data["maps"] = {name: packed(matrix.T) for name, matrix in named_maps(cell)}
     return data
+
+
+def heads_file(cell: Cell) -> str:
+    return script(f"{cell.meta['model']}/{cell.meta['document']}/heads", of_heads(cell))
+
+
+def of_heads(cell: Cell) -> dict[str, Any]:
+    """The coarse maps of a document. first: as of `data_of`, of these maps. packed: their bytes,
+    [layer, head, key, query]; of a causal model only the queries from the key's cell on."""
+    maps = np.swapaxes(cell["coarse_map"], -1, -2)
+    if cell.meta["is_causal"]:
+        maps = maps[..., *np.triu_indices(maps.shape[-1])]
+    return {"first": edges(cell.n_tokens), "packed": compressed(maps)}
 
 
 def named_maps(cell: Cell) -> Iterator[tuple[str, np.ndarray]]:
@@ -139,15 +162,13 @@ def script(key: str, value: Any) -> str:
 
 
 def packed(attention: np.ndarray) -> str:
-    """Base64 of the zlib-compressed bytes of `quantised`, in the array's order."""
-    return base64.b64encode(zlib.compress(quantised(attention).tobytes(), 9)).decode("ascii")
+    """The compressed bytes of `quantised`, in the array's order."""
+    return compressed(quantised(attention))
 
 
-def quantised(attention: np.ndarray) -> np.ndarray:
-    """uint8: round(STEPS * sqrt(attention)); 0 below FLOOR, and for NaN: no query sees the key."""
-    known = np.nan_to_num(np.clip(attention.astype(np.float32), 0, 1))
-    steps = np.rint(np.sqrt(known) * STEPS)
-    return np.where(known < FLOOR, 0, steps).astype(np.uint8)
+def compressed(steps: np.ndarray) -> str:
+    """Base64 of the zlib-compressed bytes."""
+    return base64.b64encode(zlib.compress(steps.tobytes(), 9)).decode("ascii")
 
 
 def image(matrix: np.ndarray, *, log: bool = False) -> bytes:

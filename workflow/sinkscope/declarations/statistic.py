@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-AXES = ("layer", "head", "query", "key", "key_set", "width", "cell")
+AXES = ("layer", "head", "query", "key", "key_set", "width", "cell", "coarse")
 
 
 @dataclass(frozen=True)

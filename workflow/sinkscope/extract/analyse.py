@@ -195,5 +195,5 @@ class Analyser:
     def plan(self, distinct: Tensor, real: Tensor | None = None, *, with_maps: bool = True) -> Plan:
         """distinct, real: as of plan_of."""
         if with_maps:
-            return plan_of(distinct, self.settings, self.heads(), real)
+            return replace(plan_of(distinct, self.settings, self.heads(), real), coarse=True)
         return replace(plan_of(distinct, self.settings, real=real), **NO_MAPS)

@@ -2,12 +2,12 @@
 
 Its arrays are the statistics declared in `sinkscope.statistics`; docs/reference/tables.md lists
 them. Of their axes, `key_set` is KEY_SETS, `width` LOCAL_WIDTHS, and `cell` the cells of a map:
-tokens, or for long documents map_cells blocks of them. NaN: no query sees the key. The entries of
-`layer` are the layers with attention: in hybrid models, not all. `meta` is JSON: model, document,
-tokens, classes, n_tokens_full, window, sink_rule, is_causal, layers (the model's numbers of these
-layers), heads, gaps (characters before each token that belong to no token; only in cells with
-maps), path (backend that reduced the attention: triton, torch, or both), audit (as audit.Audited),
-fingerprint, sha256 (of the arrays).
+tokens, or for long documents map_cells blocks of them; `coarse` those of a coarse map
+(extract.coarse). NaN: no query sees the key. The entries of `layer` are the layers with attention:
+in hybrid models, not all. `meta` is JSON: model, document, tokens, classes, n_tokens_full, window,
+sink_rule, is_causal, layers (the model's numbers of these layers), heads, gaps (characters before
+each token that belong to no token; only in cells with maps), path (backend that reduced the
+attention: triton, torch, or both), audit (as audit.Audited), fingerprint, sha256 (of the arrays).
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from sinkscope.declarations.registry import added, statistics
 from sinkscope.declarations.statistic import Statistic
 from sinkscope.errors import ModelError, SinkscopeError
 from sinkscope.extract.cell import Cell
+from sinkscope.extract.coarse import quantised
 from sinkscope.extract.encode import Encoded
 from sinkscope.extract.masks import Visible
 from sinkscope.extract.observation import Observation
@@ -22,7 +23,7 @@ from sinkscope.extract.plan import Facts, LayerStatistics, Plan
 from sinkscope.keys import CODES, SPECIAL_CLASSES
 from sinkscope.words import spans
 
-MAPS = tuple(one.name for one in statistics() if "cell" in one.axes)  # [..., cell, cell]
+MAPS = tuple(one.name for one in statistics() if {"cell", "coarse"} & set(one.axes))
 
 
 def plan_of(
@@ -64,6 +65,10 @@ def arrays_of(
         maps = [one.half().cpu().numpy() for one in (layers.map, layers.head_maps)]
         for i, row in enumerate(rows):
             row |= {"map": maps[0][:, i], "head_map": maps[1][i]}
+        if layers.coarse_map is not None:  # [layer, batch, head, coarse, coarse]
+            coarse = quantised(layers.coarse_map.cpu().numpy())
+            for i, row in enumerate(rows):
+                row["coarse_map"] = coarse[:, i]
     of_real = observation.plan.real.cpu().numpy()
     return [trimmed(row, real, observation.plan) for row, real in zip(rows, of_real, strict=True)]
 

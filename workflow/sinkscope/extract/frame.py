@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sinkscope.extract.coarse import edges
 from sinkscope.extract.masks import Visible, only_hides, shown
 from sinkscope.extract.plan import Plan
 from sinkscope.keys import LOCAL_WIDTHS
@@ -22,7 +23,8 @@ class Frame:
     query, key_set] 1 where a query counts for a strict mass; n_strict: number of such queries.
     entropy_weight: [batch, query] one over the maximum entropy of the row, for the n_entropy rows
     that have an entropy. later: [batch, query] all queries except the first. pool: [cell, token]
-    weights of a map's cells, None if the map is exact. n_real, n_entropy, n_later: [batch, 1].
+    weights of a map's cells, None if the map is exact. coarse: weights of the queries and
+    keys of coarse maps, None where none are wanted. n_real, n_entropy, n_later: [batch, 1].
 
     padding: runs of padding, as document and tokens, on a processor, where few runs are written
     faster than all rows are multiplied; None on a GPU. hides_padding: whether the mask hides these
@@ -64,6 +66,7 @@ class Frame:
         self.n_cells = plan.n_cells(n_tokens)
         exact = plan.exact(n_tokens)
         self.pool = None if exact else block_weights(n_tokens, self.n_cells, device)
+        self.coarse = coarse_weights(n_tokens, device) if plan.coarse else None
 
     def without(self, sinks: Tensor) -> Tensor:
         """[batch, query, near offset] 1 for visible keys that are not in sinks [batch, key]."""
@@ -117,6 +120,15 @@ def neighbours(
     key = query + torch.tensor([*range(-width, width + 1), *offsets], device=device)
     last = query if is_causal else n_tokens - 1
     return key.clamp(0, n_tokens - 1), (key >= 0) & (key <= last)
+
+
+def coarse_weights(n_tokens: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Weights of the cells of coarse maps: [cell, token] of the queries, which are averaged, and
+    [token, cell] of the keys, which are added."""
+    edge = torch.tensor(edges(n_tokens), device=device)
+    token = torch.arange(n_tokens, device=device)
+    inside = ((token >= edge[:-1, None]) & (token < edge[1:, None])).float()
+    return inside / inside.sum(1, keepdim=True), inside.T.contiguous()
 
 
 def block_weights(n_tokens: int, n_cells: int, device: torch.device) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend
 
 from sinkscope.extract.constants import on_device
-from sinkscope.extract.frame import block_weights
+from sinkscope.extract.frame import block_weights, coarse_weights
 from sinkscope.extract.kernels.arguments import TYPES
 from sinkscope.extract.kernels.forward import forward
 from sinkscope.extract.kernels.inputs import Inputs
@@ -79,6 +79,7 @@ class Fused:
         self.plan = plan
         self.share = share  # of the memory that buffers and waiting layers usually take
         self.head_maps: dict[int, Tensor] = {}  # [batch, wanted head, cell, cell], by layer
+        self.coarse_maps: dict[int, Tensor] = {}  # [batch, head, cell, cell], by layer
         self._waiting: list[Waiting] = []
         self._reduced: list[tuple[list[int], LayerStatistics]] = []
         self._backends: dict[Kind, Backend | None] = {}
@@ -109,9 +110,16 @@ class Fused:
         waiting = Waiting(layer, without_value, visible, lse, norms, cosine, backend.kind)
         self._waiting.append(waiting)
         heads = [head for at, head in self.plan.heads if at == layer]
+        n_tokens, device = call.query.shape[2], call.query.device
         if heads:
-            maps = [head_map(call, lse, head, self.plan) for head in heads]
+            pool = block_weights(n_tokens, self.plan.n_cells(n_tokens), device)
+            maps = [head_map(call, lse, head, self.plan, pool, pool.T) for head in heads]
             self.head_maps[layer] = torch.stack(maps, 1)
+        if self.plan.coarse:
+            weights = coarse_weights(n_tokens, device)
+            every_head = range(call.query.shape[1])
+            maps = [head_map(call, lse, head, self.plan, *weights) for head in every_head]
+            self.coarse_maps[layer] = torch.stack(maps, 1)
         if (len(self._waiting) + 1) * backend.n_bytes > self.share * WAITING_BYTES:
             self.reduce()
         return output
@@ -139,7 +147,8 @@ class Fused:
         return cached[2]
 
     def finish(self) -> list[tuple[list[int], LayerStatistics]]:
-        """Groups of layers and their statistics, [layer, batch, ...], without head_maps."""
+        """Groups of layers and their statistics, [layer, batch, ...], without the maps of
+        heads."""
         self.reduce()
         return self._reduced
 
@@ -217,15 +226,16 @@ def value_norms(call: Call) -> tuple[Tensor, Tensor]:
     return norms, mean
 
 
-def head_map(call: Call, lse: Tensor, head: int, plan: Plan) -> Tensor:
-    """[batch, cell, cell] attention of one head, computed in blocks of rows."""
+def head_map(
+    call: Call, lse: Tensor, head: int, plan: Plan, queries: Tensor, keys: Tensor
+) -> Tensor:
+    """[batch, cell, cell] attention of one head, computed in blocks of rows. queries: [cell,
+    token] and keys: [token, cell], their weights in the cells."""
     batch, n_heads, n_tokens, _ = call.query.shape
     group = n_heads // call.key.shape[1]
     query = call.query[:, head].float() * call.scale
     key = call.key[:, head // group].float()
-    n_cells = plan.n_cells(n_tokens)
-    pool = block_weights(n_tokens, n_cells, query.device)
-    cells = query.new_zeros(batch, n_cells, n_cells)
+    cells = query.new_zeros(batch, len(queries), len(queries))
     future = query.new_full((512, 512), HIDDEN).triu_(1)
     head_call = Call(
         query[:, None], key[:, None], key[:, None],
@@ -239,5 +249,5 @@ def head_map(call: Call, lse: Tensor, head: int, plan: Plan) -> Tensor:
         hide(logits, head_call, start, future)
         p = (logits[:, 0] - lse[:, head, rows, None]).exp()
         p = p * plan.real[:, rows, None].to(p.device)
-        cells += pool[:, rows] @ (p @ pool.T)
+        cells += queries[:, rows] @ (p @ keys)
     return cells

@@ -105,9 +105,12 @@ class Observation:
             rows = zip(*(getattr(group, name).unbind(0) for name in names), strict=True)
             for layer, row in zip(numbers, rows, strict=True):
                 maps = self._fused.head_maps.get(layer, group.head_maps[0])
+                coarse = self._fused.coarse_maps.get(layer)
                 statistics[layer] = without_virtual(
                     LayerStatistics(
-                        **dict(zip(names, row, strict=True)), head_maps=maps.to(self.device)
+                        **dict(zip(names, row, strict=True)),
+                        head_maps=maps.to(self.device),
+                        coarse_map=None if coarse is None else coarse.to(self.device),
                     )
                 )
         layers = [replace(statistics[at], gate=self._gate(at)) for at in self.layer_of]
@@ -119,7 +122,8 @@ class Observation:
     def stacked(self) -> LayerStatistics:
         """The same with an axis [layer] in front; head_maps: [batch, wanted head, cell, cell],
         concatenated over the layers."""
-        if len(self._groups) == 1 and not self._blocks and not self.plan.heads:
+        of_heads = self.plan.heads or self.plan.coarse  # their maps are in no group
+        if len(self._groups) == 1 and not self._blocks and not of_heads:
             group = self._groups[0][1]
             of_tokens = {
                 name: torch.stack([layer[name] for layer in self._of_tokens])

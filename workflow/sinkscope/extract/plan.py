@@ -23,7 +23,8 @@ class Plan:
     mass leaves out; None: the sinks of each layer by the rule. rule: detects the sinks of each
     layer. window: how many first queries `window_score` counts. map_exact, map_cells: head-mean
     maps are exact up to map_exact (or map_cells) tokens, block averages of map_cells beyond;
-    NO_MAPS for none. heads: (layer, head) of single heads whose map is wanted too. offsets: key
+    NO_MAPS for none. heads: (layer, head) of single heads whose map is wanted too. coarse:
+    whether coarse maps of all heads are wanted (extract.coarse). offsets: key
     minus query of the diagonals that are wanted of every head. by_query: also keep the masses of
     every single query. weighted: also weigh attention by the norms of the values. added: statistics
     beside those of LayerStatistics. block: query rows per block (None: as many as fit the CPU's
@@ -38,6 +39,7 @@ class Plan:
     map_exact: int = 512
     map_cells: int = 256
     heads: tuple[tuple[int, int], ...] = ()
+    coarse: bool = False
     offsets: tuple[int, ...] = ()
     by_query: bool = False
     weighted: bool = False
@@ -101,6 +103,8 @@ class LayerStatistics:
     in is_sink. state_norm, state_cosine: [batch, key], see LayerState; NaN where the state is not
     known. value_norm: [batch, key], L2, mean over key-value heads.
 
+    coarse_map: [batch, head, cell, cell], see extract.coarse; None where the plan wants none.
+
     virtual_sink: [batch, head], mean attention on a virtual key (a learned sink, or the key of
     softmax-off-by-one); NaN without one. None from kernels, which support none. gate: [batch,
     head], mean factor of a gate on the head's output; NaN without one.
@@ -121,6 +125,7 @@ class LayerStatistics:
     diagonals: Tensor
     map: Tensor
     head_maps: Tensor
+    coarse_map: Tensor | None = None
     query_mass: Tensor | None = None
     query_local: Tensor | None = None
     query_local_no_sinks: Tensor | None = None

@@ -45,6 +45,8 @@ class Sums:
         self.heads = [head for at, head in self.plan.heads if at == layer]
         # Queries are averaged block by block, keys once at the end: one product instead of many.
         self.maps = empty(batch, 1 + len(self.heads), frame.n_cells, n_tokens).zero_()
+        n_coarse = 0 if frame.coarse is None else len(frame.coarse[0])
+        self.coarse = empty(batch, n_heads, n_coarse, n_coarse).zero_()
 
     def add(self, start: int, logits: Tensor, p: Tensor) -> None:
         """Add the rows start, start + 1, ... of the attention p, of logits; overwrites both.
@@ -88,6 +90,8 @@ class Sums:
         if self.heads:
             matrices = torch.cat([matrices, p[:, self.heads]], 1)
         self.add_maps(matrices, rows)
+        if frame.coarse is not None:
+            self.add_coarse(p, rows, *frame.coarse)
 
     def clear_padding(self, p: Tensor, rows: slice) -> None:
         """Overwrite the rows of padding with 0."""
@@ -137,6 +141,12 @@ class Sums:
         cells = slice(first, last + 1)  # those that hold a query of these rows
         self.maps[:, :, cells, :n_keys] += self.frame.pool[cells, rows] @ part
 
+    def add_coarse(self, p: Tensor, rows: slice, queries: Tensor, keys: Tensor) -> None:
+        """p: [batch, head, query, key]. queries, keys: as of Frame.coarse."""
+        first, last = (int(queries[:, at].argmax()) for at in (rows.start, rows.stop - 1))
+        cells = slice(first, last + 1)  # those that hold a query of these rows
+        self.coarse[:, :, cells] += (queries[cells, rows] @ p) @ keys[: p.shape[-1]]
+
     def pooled_maps(self) -> Tensor:
         """[batch, map, cell, cell]"""
         return self.maps if self.frame.pool is None else self.maps @ self.frame.pool.T
@@ -168,6 +178,7 @@ class Sums:
             map=maps[:, 0],
             head_maps=maps[:, 1:],
             virtual_sink=self.virtual_sink(),
+            coarse_map=None if frame.coarse is None else self.coarse,
             **optional,
             **self.of_queries(no_sinks),
         )

@@ -76,7 +76,8 @@ class Wanted(OfTables):
         modules, documents = ("sinkscope.atlas.maps",), self.grid.shown_documents()
         parts = self.manifests(model)
         command = ("maps", *stamps(parts))
-        return self._drawn(f"maps/{model}", command, modules, parts, documents=documents)
+        content = {"documents": documents, "head_documents": self.raw["head_documents"]}
+        return self._drawn(f"maps/{model}", command, modules, parts, **content)
 
     def _section(self, name: str) -> Request:
         entry = self.sections()[name]

@@ -42,7 +42,8 @@ CELLS = """\
 A cell, `results/cells/MODEL/DOCUMENT.safetensors`, holds the statistics of one model on one
 document: these arrays, and as metadata its tokens and their classes. The axis `key_set` lists the
 key sets in the order of `sinkscope.keys.KEY_SETS`, `width` the windows of 1 to 5 tokens around a
-query, and `cell` the cells of a map: tokens, or in long documents `map_cells` blocks of tokens.
+query, and `cell` the cells of a map: tokens, or in long documents `map_cells` blocks of tokens;
+`coarse` the cells of the coarse map of a head, at most 64.
 
 Documents kept only as a summary (the setting `detail`) share the files
 `results/cells/MODEL/SHARD/PART.safetensors`; `sinkscope.extract.summary` describes and reads them.

@@ -20,7 +20,7 @@ from sinkscope.report.site import SCRIPTS, STYLES, environment, script, shown_se
 from sinkscope.tables.read import StoredTables, read_table
 
 # Bytes of a table that is copied, by its ending: a report travels. All are in results/tables.
-MOST_BYTES = {"csv": 200_000, "parquet": 5_000_000}
+MOST_BYTES = {"csv": 200_000, "parquet": 1_000_000}
 
 
 def write_report(

@@ -3,7 +3,7 @@
 import polars as pl
 
 from sinkscope.atlas.figures.job import figures_of_model
-from sinkscope.atlas.maps import data_file, entry_of
+from sinkscope.atlas.maps import data_file, entry_of, heads_file
 from sinkscope.charts.figure import Figure
 from sinkscope.charts.palette import model_colour
 from sinkscope.charts.shown import ShownFigure
@@ -18,7 +18,7 @@ def single_page(cell: Cell, tables: dict[str, pl.DataFrame]) -> str:
     figures = [shown(figure) for figure in figures_of_model(tables, model)]
     facts = tables["models"].row(0, named=True)
     sizes = {"n_documents": 1, "n_tokens": cell.n_tokens}
-    maps = site.map_data({model: [entry_of(cell)]}, "")
+    entry = entry_of(cell, every_head=True)
     template = site.environment().get_template("cell.html.j2")
     return template.render(
         title=f"{model}, {document}",
@@ -30,7 +30,7 @@ def single_page(cell: Cell, tables: dict[str, pl.DataFrame]) -> str:
         inline={
             "styles": [site.style(name) for name in site.STYLES],
             "scripts": {name: site.script(name) for name in site.SCRIPTS},
-            "data": [data_file(cell)],
+            "data": [data_file(cell), heads_file(cell)],
         },
         models=[model],
         model=model,
@@ -40,11 +40,11 @@ def single_page(cell: Cell, tables: dict[str, pl.DataFrame]) -> str:
         sentences=findings.of_model(figures),
         figures=figures,
         documents=[document],
-        maps=[entry_of(cell)],
+        maps=[entry],
         page={
             "model": model,
             "first_document": document,
-            "maps": maps,
+            "maps": site.map_data({model: [entry]}, ""),
             "n_see": cell.meta["sink_rule"]["n_queries"],
         },
     )

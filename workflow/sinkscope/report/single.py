@@ -3,10 +3,7 @@ front page, and all pages compressed (base64 of zlib); its scripts show the page
 of the current one.
 """
 
-import base64
-import json
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,8 +35,8 @@ def write_single_file(reports: Path, out: Path) -> None:
         "body": index["body"],
         "styles": [site.style(name) for name in site.STYLES],
         "scripts": [site.script(name) for name in (*site.SCRIPTS[:-1], "site.js", "start.js")],
-        "pages": {name: packed(page) for name, page in pages.items()},
-        "texts": {key: packed(data) for key, data in texts(reports / "maps")},
+        "pages": {name: site.packed(page) for name, page in pages.items()},
+        "texts": {key: site.packed(data) for key, data in texts(reports / "maps")},
     }
     write_text(out, site.environment().get_template("single.html.j2").render(values))
 
@@ -65,8 +62,3 @@ def texts(maps: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for index in sorted(maps.glob("*/index.json")):
         for entry in read_json(index):
             yield without_maps(index.parent / f"{entry['document']}.js")
-
-
-def packed(value: Any) -> str:
-    data = json.dumps(value, ensure_ascii=False).encode()
-    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")

@@ -1,6 +1,9 @@
 """Templates, assets and sections that all pages share."""
 
+import base64
+import json
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from sinkscope.references import cited
 
 HERE = Path(__file__).parent
 STYLES = ("report.css", "maps.css", "front.css", "reader.css")
-OF_MAPS = ("maps.js", "strip.js", "dialog.js", "reader.js")
+OF_MAPS = ("maps.js", "coarse.js", "strip.js", "dialog.js", "reader.js")
 # In the order of loading; the last starts the page.
 OF_PAGES = (
     *("state.js", "turns.js", "narrow.js", "figures.js", "few.js"),
@@ -56,7 +59,15 @@ def environment() -> jinja2.Environment:
     templates.filters |= {one.__name__: one for one in filters}
     templates.filters["attention"] = words.attention_label
     templates.filters["cited"] = cited
+    templates.filters["packed"] = packed
     return templates
+
+
+def packed(value: Any) -> str:
+    """Base64 of the compressed JSON of a value: the specifications of figures, which hold their
+    data, take a quarter of their bytes."""
+    data = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return base64.b64encode(zlib.compress(data, 9)).decode("ascii")
 
 
 def style(name: str) -> str:

@@ -180,7 +180,8 @@ def maps(context: typer.Context, manifests: Parts) -> None:
     from sinkscope.atlas.maps import write_maps
 
     job = job_of(context)
-    write_maps(manifests, HERE, job.stamp.parent, job.request["documents"])
+    documents, n_of_heads = job.request["documents"], job.request["head_documents"]
+    write_maps(manifests, HERE, job.stamp.parent, documents, n_of_heads)
 
 
 @app.command()

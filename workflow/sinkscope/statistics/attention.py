@@ -208,4 +208,11 @@ STATISTICS = (
         "A[l,h,i,j] of the requested single heads, in the order of their names",
         type="float16",
     ),
+    Statistic(
+        "coarse_map",
+        ("layer", "head", "coarse", "coarse"),
+        "the same of every head on at most 64 cells a side, as round(255 sqrt(a)): mean over a "
+        "block of queries of the sum over a block of keys; key 0 is a block alone",
+        type="uint8",
+    ),
 )

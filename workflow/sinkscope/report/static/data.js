@@ -33,9 +33,10 @@ function tableOf([head, ...rows], name) {
 
 starts.push(() => {
   for (const details of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("details.data"))) {
-    details.addEventListener("toggle", () => {
-      if (details.querySelector("table")) return;
-      const { datasets } = JSON.parse(byId(details.dataset.of ?? "").textContent ?? "");
+    details.addEventListener("toggle", async () => {
+      if (details.dataset.filled) return;
+      details.dataset.filled = "yes";
+      const { datasets } = await specIn(details.dataset.of ?? "");
       const name = details.closest("figure")?.querySelector(".title")?.textContent ?? "";
       const frame = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Table: ${name}` });
       frame.append(tableOf(fieldsOf(datasets.drawn), name));

@@ -40,7 +40,7 @@ function make(name, attributes, text) {
 
 /** A cell of a block-averaged map holds several tokens. @param {number} cell */
 function tokensOf(cell) {
-  const { first, tokens } = view.data;
+  const { data: { tokens }, matrix: { first } } = view;
   return { first: first[cell], last: first[cell + 1] - 1, text: tokens[first[cell]] };
 }
 
@@ -183,7 +183,7 @@ function readOut() {
   const box = { x: MARGIN.left + (key - k0) * width, y: MARGIN.top + (query - q0) * height, width, height };
   for (const [name, value] of Object.entries(box)) view.cursorBox.setAttribute(name, String(value));
   inDialog(".readout").textContent =
-    `${titleOf(view.map)}: ${named("query", query)} -> ${named("key", key)}: ${attention(query, key).toFixed(3)}`;
+    `${titleOf(view.map)}: ${named("query", query)} -> ${named("key", key)}: ${attention(query, key).toFixed(3)}${view.matrix.isSum && tokensOf(key).first < tokensOf(key).last ? " together" : ""}`;
 }
 
 /** @param {PointerEvent} event @returns {number[] | null} [query, key] */
@@ -252,7 +252,7 @@ async function openMap(model, documentName, map) {
 /** @param {string} model @param {string} documentName @param {string} map */
 async function showMap(model, documentName, map) {
   const data = await load(model, documentName);
-  const matrix = await matrixOf(data, map);
+  const matrix = await matrixOf(model, documentName, map);
   if (!matrix) return;
   const isSame = view?.model === model && view.document === documentName && view.matrix.n === matrix.n;
   const { region, cursor } = isSame ? view : { region: null, cursor: null };
@@ -260,7 +260,7 @@ async function showMap(model, documentName, map) {
   view.region = region ?? whole();
   view.cursor = cursor ?? [matrix.n - 1, 0];
   inDialog("h2").textContent = `${model}, ${titleOf(map)}`;
-  inDialog(".over").textContent = `${documentName}; ${map.includes("-") ? "one head" : "mean over heads"}`;
+  inDialog(".over").textContent = `${documentName}; ${map.includes("-") ? "one head" : "mean over heads"}${coarseness(matrix)}`;
   fillMenu(/** @type {MapEntry} */ (entryOf(model, documentName)));
   if (!dialogOf().open) dialogOf().showModal();
   render();
@@ -295,7 +295,7 @@ function fillMenu(entry) {
     return node;
   };
   menu.replaceChildren(group("Mean over heads", false));
-  if (entry.heads.length) menu.append(group("Single heads", true));
+  if (mapsOf(entry, true).length) menu.append(group("Single heads", true));
   menu.value = view.map;
 }
 

@@ -5,7 +5,7 @@
 /**
  * A chart of the page. width: of the window, when it was drawn. options: of its parameters, by name.
  * asked: what was asked of its many models then, or null.
- * @typedef {{source: string, text: string, view: VegaView | null, width: number,
+ * @typedef {{source: string, view: VegaView | null, width: number,
  *   options: Record<string, string[]>, shown: Record<string, string>,
  *   asked: string | null}} Chart
  */
@@ -18,13 +18,6 @@ let isDrawing = false;
 const drawing = { inHurry: false }; // before printing
 
 // ---- From a figure's specification to the page's ----
-
-/** @param {HTMLElement} at @returns {VegaLiteSpec} */
-function specOf(at) {
-  const chart = /** @type {Chart} */ (charts.get(at));
-  chart.text ||= byId(chart.source).textContent ?? "";
-  return JSON.parse(chart.text);
-}
 
 // A chart that knows no "all documents" shows the document that the heat maps show.
 /** @param {string} name @param {string[]} options @returns {string | null} */
@@ -98,7 +91,7 @@ async function drawn(at, spec) {
 /** @param {HTMLElement} at */
 async function draw(at) {
   const chart = /** @type {Chart} */ (charts.get(at));
-  const spec = specOf(at);
+  const spec = await specIn(chart.source);
   const few = leaveFew(spec);
   if (few) addSearch(at, few);
   const options = forPage(spec, at.clientWidth);
@@ -115,7 +108,16 @@ async function draw(at) {
   at.style.minHeight = "";
   Object.assign(chart, { view, options, width: innerWidth, shown: {}, asked: few ? askedModels() : null });
   at.classList.add("drawn");
+  if (page.model && page.maps && typeof textInside !== "function" && at.closest("figure")?.id === "heads") leadToMaps(at, view);
   saysWhatIsShown(at);
+}
+
+/** A mark of a head opens its map. @param {HTMLElement} at @param {VegaView} view */
+function leadToMaps(at, view) {
+  at.classList.add("leads-to-maps");
+  view.addEventListener("click", (_, item) => {
+    if (item?.datum?.layer !== undefined) openHead(item.datum.layer, item.datum.head);
+  });
 }
 
 /** Give a drawn chart what was picked meanwhile. @param {HTMLElement} at */
@@ -205,7 +207,7 @@ function startFigures() {
     drawAll();
   }, { rootMargin: "300px" });
   for (const at of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".chart[data-spec]"))) {
-    charts.set(at, { source: at.dataset.spec ?? "", text: "", view: null, width: 0, options: {}, shown: {}, asked: null });
+    charts.set(at, { source: at.dataset.spec ?? "", view: null, width: 0, options: {}, shown: {}, asked: null });
     seen.observe(at);
   }
   drawAll(); // also where no frame is shown, such as in a hidden tab: then nothing is seen

@@ -2,14 +2,14 @@
 // Heat maps: their data files, and thumbnails. The dialog of a full map is in dialog.js.
 "use strict";
 
-/** Data files that are loaded, or loading, by model and document. @type {Map<string, Promise<MapData>>} */
+/** Data files that are loaded, or loading, by their key. @type {Map<string, Promise<any>>} */
 const loading = new Map();
-/** @type {Map<string, (data: MapData) => void>} */
+/** @type {Map<string, (data: any) => void>} */
 const waiting = new Map();
 
 // Data files call this: a page opened from a disk may load scripts, but not fetch.
 const sinkscope = {
-  /** @param {string} key @param {MapData} value */
+  /** @param {string} key @param {MapData | HeadsData} value */
   receive(key, value) {
     waiting.get(key)?.(value);
     loading.set(key, Promise.resolve(value));
@@ -23,19 +23,23 @@ function maps() {
 
 /** The data of a document. @param {string} model @param {string} documentName @returns {Promise<MapData>} */
 function load(model, documentName) {
-  const key = `${model}/${documentName}`;
-  const data = loading.get(key) ?? fromFile(model, documentName, key);
+  return loaded(`${model}/${documentName}`, [model, documentName]);
+}
+
+/** @param {string} key @param {string[]} path of the data file */
+function loaded(key, path) {
+  const data = loading.get(key) ?? fromFile(key, path);
   loading.set(key, data);
   return data;
 }
 
-/** @param {string} model @param {string} documentName @param {string} key @returns {Promise<MapData>} */
-function fromFile(model, documentName, key) {
+/** @param {string} key @param {string[]} path @returns {Promise<any>} */
+function fromFile(key, path) {
   const inFile = typeof textInside === "function" ? textInside(key) : null;
   if (inFile) return inFile;
   return new Promise((resolve, reject) => {
     waiting.set(key, resolve);
-    const script = element("script", { src: `${maps().folder}/${encodeURIComponent(model)}/${encodeURIComponent(documentName)}.js` });
+    const script = element("script", { src: `${maps().folder}/${path.map(encodeURIComponent).join("/")}.js` });
     script.onerror = () => reject(new Error(`${script.src} is not there`));
     document.head.append(script);
   });
@@ -43,25 +47,21 @@ function fromFile(model, documentName, key) {
 
 // ---- Numbers ----
 
-/** Bytes of base64 text that was compressed. @param {string} text */
-async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
 /** The attention that a byte stands for: the square of its part of 255. */
 const ATTENTION = Float32Array.from({ length: 256 }, (_, step) => (step / 255) ** 2);
 
 /**
- * A map of n x n cells. bytes: columns, one key after the other.
- * @typedef {{n: number, bytes: Uint8Array}} Matrix
+ * A map of n x n cells. bytes: columns, one key after the other. first: tokens of each cell, as in the
+ * data. isSum: whether a cell is the sum over its keys, not their mean.
+ * @typedef {{n: number, bytes: Uint8Array, first: number[], isSum: boolean}} Matrix
  */
 
-/** @param {MapData} data @param {string} map "3", the mean over the heads of layer 3, or "3-1" @returns {Promise<Matrix | null>} null without the map */
-async function matrixOf(data, map) {
-  const text = data.maps?.[map];
-  return text ? { n: data.first.length - 1, bytes: await unpacked(text) } : null;
+/** @param {string} model @param {string} documentName @param {string} map "3", the mean over the heads of layer 3, or "3-1" @returns {Promise<Matrix | null>} null without the map */
+async function matrixOf(model, documentName, map) {
+  const data = await load(model, documentName);
+  const { first, maps: full } = data;
+  if (full?.[map]) return { n: first.length - 1, bytes: await unpacked(full[map]), first, isSum: false };
+  return hasMap(model, documentName, data, map) ? coarse(model, documentName, data, map) : null;
 }
 
 /** @param {Matrix} matrix @param {number} query @param {number} key */
@@ -70,17 +70,17 @@ function attentionOf(matrix, query, key) {
 }
 
 /** What every key receives: mean over all queries. @param {Matrix} matrix @returns {Float64Array} */
-function means({ n, bytes }) {
+function means({ n, bytes, first }) {
   const sums = new Float64Array(n);
   for (let key = 0; key < n; key++) {
-    for (let query = 0; query < n; query++) sums[key] += ATTENTION[bytes[key * n + query]];
+    for (let query = 0; query < n; query++) sums[key] += ATTENTION[bytes[key * n + query]] * (first[query + 1] - first[query]);
   }
-  return sums.map((sum) => sum / n);
+  return sums.map((sum) => sum / first[n]);
 }
 
 // ---- Colours ----
 
-const FLOOR = 5e-3; // less is kept as nothing (sinkscope.atlas.maps); the logarithmic scale begins here
+const FLOOR = 5e-3; // less is kept as nothing (sinkscope.extract.coarse); the logarithmic scale begins here
 
 function scaleOf() {
   return address.get("scale") === "log" ? "log" : "linear";
@@ -166,7 +166,7 @@ async function paintAll() {
     const canvas = waiting.find(isSeen) ?? waiting[0];
     canvas.classList.add("painted");
     const { model, document: name, map } = canvas.dataset;
-    const matrix = await matrixOf(await load(model ?? "", name ?? ""), map ?? "");
+    const matrix = await matrixOf(model ?? "", name ?? "", map ?? "");
     await (isSeen(canvas) || drawing.inHurry ? turn() : idle());
     if (matrix) paint(canvas, matrix);
   }
@@ -214,8 +214,15 @@ function titleOf(map) {
 
 /** @param {MapEntry} entry @param {boolean} single heads, not layers */
 function mapsOf(entry, single) {
-  if (single) return entry.heads.map((head) => head.join("-"));
-  return entry.layers.map(String);
+  if (!single) return entry.layers.map(String);
+  if (!entry.every_head) return fullHeads(entry);
+  const heads = Array.from({ length: entry.n_heads }, (_, head) => head);
+  return entry.layers.flatMap((layer) => heads.map((head) => `${layer}-${head}`));
+}
+
+/** Heads whose map is not coarse. @param {MapEntry} entry */
+function fullHeads(entry) {
+  return entry.heads.map((head) => head.join("-"));
 }
 
 /** @param {MapEntry} entry @param {string} map @param {string} name below the thumbnail */
@@ -243,9 +250,9 @@ function showMaps() {
   byId("maps-document").textContent =
     `${entry.document}: ${entry.n_tokens.toLocaleString("en")} tokens` +
     (entry.n_cells < entry.n_tokens ? `, averaged in ${entry.n_cells} blocks a side` : "");
-  for (const [id, single] of /** @type {[string, boolean][]} */ ([["layers", false], ["single-heads", true]])) {
+  for (const [id, names] of /** @type {[string, string[]][]} */ ([["layers", mapsOf(entry, false)], ["single-heads", fullHeads(entry)]])) {
     const list = byId(id);
-    list.replaceChildren(...mapsOf(entry, single).map((map) => item(entry, map)));
+    list.replaceChildren(...names.map((map) => item(entry, map)));
     const box = list.closest("div");
     if (box) box.hidden = list.children.length === 0;
   }

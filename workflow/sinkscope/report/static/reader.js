@@ -51,7 +51,8 @@ class Reader {
     this.grid = element("canvas", { class: "heads raster", tabindex: "0", role: "img" });
     this.gridText = element("p", { class: "readout", "aria-live": "polite" });
     this.token = element("div", { class: "of-token", "aria-live": "polite" });
-    const overview = element("figure", { class: "all-heads" }, element("figcaption", {}, "Every head: the attention on its strongest key. Rows are layers, columns heads, the first the mean over heads; click one to read it."), this.grid, this.gridText);
+    this.preview = element("div", { class: "thumbnails preview" });
+    const overview = element("figure", { class: "all-heads" }, element("figcaption", {}, "Every head: the attention on its strongest key. Rows are layers, columns heads, the first the mean over heads; click one to read it and to see its map."), element("div", { class: "beside" }, this.grid, this.preview), this.gridText);
     place.replaceChildren(this.controls, this.legend, this.text, this.token, overview);
     this.watch();
   }
@@ -145,6 +146,7 @@ class Reader {
     this.showControls();
     await this.shade();
     this.paintGrid();
+    showPreview(this.preview, this.model, this.entry.document, this.map, this.hasMap(this.map));
   }
 
   writeText() {
@@ -194,7 +196,7 @@ class Reader {
 
   /** @param {string} map */
   hasMap(map) {
-    return Boolean(this.data.maps?.[map]);
+    return hasMap(this.model, this.entry.document, this.data, map);
   }
 
   async shade() {
@@ -228,18 +230,20 @@ class Reader {
   /** Attention from and to a token, by token. A block average has that of the token's block. @param {number} token */
   async around(token) {
     const map = this.hasMap(this.map) ? this.map : String(this.layer);
-    const matrix = await matrixOf(this.data, map);
+    const matrix = await matrixOf(this.model, this.entry.document, map);
     if (!matrix) return null;
-    const { first } = this.data;
+    const { first, isSum } = matrix;
+    /** @param {number} cell */
+    const nKeys = (cell) => (isSum ? first[cell + 1] - first[cell] : 1);
     const cells = new Uint16Array(this.data.tokens.length);
     for (let cell = 0; cell + 1 < first.length; cell++) cells.fill(cell, first[cell], first[cell + 1]);
     const isMean = map !== this.map;
     return {
-      isMean, isBlocks: matrix.n < cells.length,
+      isMean, block: Math.max(...first.slice(1).map((at, cell) => at - first[cell])),
       /** @param {number} key */
-      to: (key) => attentionOf(matrix, cells[token], cells[key]),
+      to: (key) => attentionOf(matrix, cells[token], cells[key]) / nKeys(cells[key]),
       /** @param {number} query */
-      from: (query) => attentionOf(matrix, cells[query], cells[token]),
+      from: (query) => attentionOf(matrix, cells[query], cells[token]) / nKeys(cells[token]),
     };
   }
 
@@ -253,8 +257,8 @@ class Reader {
       this.token.replaceChildren(title, text);
       return;
     }
-    if (around.isMean) text.append(` No map of this head is kept (setting head_maps); below is the mean over heads of layer ${this.layer}.`);
-    if (around.isBlocks) text.append(` The map is averaged in blocks of ${Math.ceil(this.data.tokens.length / (this.data.first.length - 1))} tokens.`);
+    if (around.isMean) text.append(` No map of this head is kept (settings head_documents, head_maps); below is the mean over heads of layer ${this.layer}.`);
+    if (around.block > 1) text.append(` The map is averaged in blocks of ${around.block} tokens.`);
     const lists = element("div", { class: "columns" }, this.list("Tokens that it attends to", around.to), this.list("Tokens that attend to it", around.from));
     this.token.replaceChildren(title, text, lists);
   }
@@ -296,7 +300,7 @@ class Reader {
     context.strokeStyle = "#d55e00";
     context.lineWidth = 2;
     context.strokeRect(this.left(this.head === null ? 0 : this.head + 1) - 1, this.row * cell - 1, cell + 1, cell + 1);
-    this.grid.setAttribute("aria-label", `${layers.length} layers and ${heads} heads; arrow keys choose another. Now ${titleOf(this.map)}`);
+    this.grid.setAttribute("aria-label", `${layers.length} layers and ${heads} heads; arrow keys choose another, Enter opens its map. Now ${titleOf(this.map)}`);
     this.gridText.textContent = this.about(this.row, this.head);
   }
 
@@ -349,6 +353,7 @@ class Reader {
       this.gridText.textContent = at ? this.about(...at) : this.about(this.row, this.head);
     });
     this.grid.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && this.hasMap(this.map)) openMap(this.model, this.entry.document, this.map);
       const move = MOVES[event.key];
       if (!move) return;
       event.preventDefault();

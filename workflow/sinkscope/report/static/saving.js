@@ -57,7 +57,7 @@ function save(content, kind, name) {
 /** A figure as a file: with its title, black on white, in its own size. @param {HTMLElement} button */
 async function saveFigure(button) {
   const figure = /** @type {HTMLElement} */ (button.closest("figure"));
-  const spec = JSON.parse(byId(button.dataset.of ?? "").textContent ?? "");
+  const spec = await specIn(button.dataset.of ?? "");
   const kind = /** @type {keyof typeof KINDS} */ (button.dataset.saves);
   const name = page.model ? `${page.model}-${figure.id}` : figure.id;
   save(kind === "bib" ? citationOf(name, spec.title?.text ?? spec.title ?? name) : await figureAs(spec, kind), kind, name);

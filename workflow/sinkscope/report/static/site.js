@@ -7,11 +7,6 @@ const inside = JSON.parse(byId("site").textContent ?? "{}");
 /** The page that is shown. */
 let pageName = "index.html";
 
-/** @param {string} text */
-async function parsed(text) {
-  return JSON.parse(new TextDecoder().decode(await unpacked(text)));
-}
-
 /** The page that the address names. */
 function namedPage() {
   const name = `${address.get("page") ?? "index"}.html`;

@@ -110,6 +110,25 @@ function element(name, attributes = {}, ...children) {
   return node;
 }
 
+// ---- Compressed texts ----
+
+/** Bytes of base64 text that was compressed. @param {string} text */
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** A value that was compressed. @param {string} text @returns {Promise<any>} */
+async function parsed(text) {
+  return JSON.parse(new TextDecoder().decode(await unpacked(text)));
+}
+
+/** The specification of a figure. @param {string} id of its element @returns {Promise<VegaLiteSpec>} */
+function specIn(id) {
+  return parsed(byId(id).textContent ?? "");
+}
+
 /** @param {string} name @param {string} value */
 function pick(name, value) {
   picked[name] = value;

@@ -16,7 +16,8 @@ interface MapEntry {
   n_cells: number;
   layers: number[];
   n_heads: number;
-  heads: [number, number][];
+  heads: [number, number][]; // with a full map
+  every_head: boolean; // whether the others have a coarse one
 }
 
 interface MapsOfPage {
@@ -38,9 +39,16 @@ interface MapData {
   causal: boolean;
 }
 
+/** The coarse maps of a document's heads (sinkscope.atlas.maps). */
+interface HeadsData {
+  first: number[];
+  packed: string;
+}
+
 interface VegaView {
   signal(name: string): unknown;
   signal(name: string, value: unknown): VegaView;
+  addEventListener(type: "click", listener: (event: Event, item: { datum?: Record<string, any> } | null) => void): void;
   runAsync(): Promise<VegaView>;
   finalize(): void;
   toSVG(): Promise<string>;
