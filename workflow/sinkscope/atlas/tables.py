@@ -6,7 +6,6 @@ from sinkscope.declarations.registry import experiments, statistics
 from sinkscope.keys import LOCAL_WIDTHS
 from sinkscope.tables.columns import (
     KEY_CLASS,
-    SHARE,
     count,
     fraction,
     interval_columns,
@@ -20,15 +19,14 @@ from sinkscope.tables.table import Column, Table
 
 
 def columns_of(axes: tuple[str, ...]) -> dict[str, Column]:
-    """Columns of all statistics with these axes, and one column per width of statistics that also
-    have the axis `width`."""
+    """Columns of the statistics with these axes; one per width if they also have the axis width."""
     columns = {}
     for one in statistics():
         if not one.has_table and one.axes in (axes, (*axes, "width")):
             for width in LOCAL_WIDTHS if "width" in one.axes else (0,):
                 source = f" ({one.source})" if one.source else ""
-                meaning = one.definition.format(width=width) + source
-                columns[one.column_at(width)] = Column("Float64", meaning, one.unit)
+                meaning = one.definition.format(width=width)
+                columns[one.column_at(width)] = number(meaning + source, one.unit)
     return columns
 
 
@@ -131,18 +129,18 @@ TABLES: dict[str, Table] = {
             "mass": fraction(
                 "mass of the table sink_mass, mean over n_documents; null if n_documents is 0"
             ),
-            **interval_columns("mass", SHARE),
+            **interval_columns("mass"),
             "n_strict": count("number of these documents that have a strict_mass"),
             "strict_mass": fraction(
                 "strict_mass of the table sink_mass, mean over n_strict documents; null if "
                 "n_strict is 0"
             ),
-            **interval_columns("strict_mass", SHARE),
+            **interval_columns("strict_mass"),
             "uniform_mass": fraction(
                 "uniform_mass of the table sink_mass, mean over n_documents: the mass if every "
                 "query gave all keys that it sees the same attention"
             ),
-            **interval_columns("uniform_mass", SHARE),
+            **interval_columns("uniform_mass"),
             "times_uniform": ratio(
                 "times_uniform of the table sink_mass, mean over those of n_documents that have "
                 "keys of the set; comparable where texts differ in length"
@@ -170,7 +168,7 @@ TABLES: dict[str, Table] = {
                 "Under a causal mask short documents raise the score of key 0, so compare models "
                 "with the same window"
             ),
-            **interval_columns("rate", SHARE, prefix=""),
+            **interval_columns("rate", prefix=""),
         },
         sort=("model", "layer", "key_set", "window"),
     ),
@@ -241,10 +239,8 @@ TABLES: dict[str, Table] = {
         sort=("model", "document", "layer", "key"),
         csv=False,
     ),
+    **(RUN | SINKS),
 }
-
-
-TABLES |= RUN | SINKS
 
 
 def tables_of_atlas() -> dict[str, Table]:

@@ -79,7 +79,7 @@ SHARE = "part of 1"  # unit of attention, and of fractions
 INTERVAL = "95 % bootstrap interval over documents (percentiles of 1,000 resamples; Efron 1979)"
 
 
-def interval_columns(name: str, unit: str, prefix: str | None = None) -> dict[str, Column]:
+def interval_columns(name: str, unit: str = SHARE, prefix: str | None = None) -> dict[str, Column]:
     """NAME_low and NAME_high of a mean over documents, or low and high with the prefix ''."""
     prefix = f"{name}_" if prefix is None else prefix
     return {
