@@ -16,9 +16,10 @@ from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
 from sinkscope.extract import full, parts
 from sinkscope.extract.batches import Shapes
+from sinkscope.extract.cell import Stored
 from sinkscope.extract.job import run_job
 from sinkscope.extract.parts import Summaries
-from sinkscope.extract.summary.part import summaries
+from sinkscope.extract.summary.part import StoredSummaries
 from sinkscope.files import sha256_of
 
 LOW = {"sink_times": 1.05, "sink_floor": 0.01, "sink_share": 0.4, "sink_queries": 4}
@@ -70,7 +71,7 @@ def moved(folder, tmp_path):
 
 def tables(manifest, folder):
     entries = manifest["cells"]
-    cells = list(summaries(entries, folder, LIMITS.tie_tolerance))
+    cells = StoredSummaries(folder, LIMITS.tie_tolerance)(entries)
     made = tables_of_model({"model": "tiny", **manifest["model"]}, cells, entries, LIMITS)
     return {name: frame.collect() for name, frame in made.items()}
 
@@ -99,6 +100,23 @@ def test_tables_of_summaries_are_those_of_full_cells(whole, model, tmp_path):
         assert frame.height > 0 or name in ("virtual_sink", "gates")  # no layer has one
         # Documents of a summary share passes here; test_summary compares bit by bit.
         assert_frame_equal(frame, full[name], rel_tol=1e-4, abs_tol=1e-6)
+
+
+def test_only_the_documents_that_are_asked_for_are_read_of_a_part(whole, monkeypatch):
+    folder, manifest = whole
+    entries = [entry for entry in manifest["cells"] if "/0000/" in entry["cell"]]
+    asked, read = entries[::50], {}
+
+    def counting(stored, rows):
+        n = rows.stop - rows.start
+        read[stored.name] = read.get(stored.name, 0) + n
+        return original(stored, rows)
+
+    original = Stored.__getitem__
+    monkeypatch.setattr(Stored, "__getitem__", counting)
+    cells = StoredSummaries(folder, LIMITS.tie_tolerance)(asked)
+    assert [cell.meta["document"] for cell in cells] == [entry["document"] for entry in asked]
+    assert read["entropy"] == sum(cell["entropy"].size for cell in cells)
 
 
 def killed_after(folder, seconds):

@@ -64,7 +64,7 @@ def test_documents_of_a_part_come_back_as_they_were():
     cells = begin(of, batch(of), TOLERANCE).cells()
     part = joined(cells)
     assert part["n_max"].dtype == np.uint8
-    for one, again in zip(cells, split(part), strict=True):
+    for one, again in zip(cells, split(part.meta, part.arrays), strict=True):
         check_same(one, again)
 
 

@@ -8,7 +8,7 @@ import polars as pl
 from sinkscope.atlas.limits import Limits
 from sinkscope.atlas.reduce import reduce_cells
 from sinkscope.atlas.tables import TABLES, tables_of_atlas
-from sinkscope.extract.summary.part import summaries
+from sinkscope.extract.summary.part import StoredSummaries
 from sinkscope.files import read_json
 from sinkscope.tables.contract import empty, write_table
 from sinkscope.tables.read import read_table
@@ -20,11 +20,8 @@ def reduce_model(manifests: Sequence[Path], out: Path, limits: Limits, directory
     contents = [read_json(manifest) for manifest in manifests]
     entries = [entry for content in contents for entry in content["cells"]]
     if entries:
-        tolerance = limits.tie_tolerance
-        model = contents[0]["model"]
-        reduce_cells(
-            model, entries, lambda part: summaries(part, directory, tolerance), limits, out
-        )
+        cells_of = StoredSummaries(directory, limits.tie_tolerance)
+        reduce_cells(contents[0]["model"], entries, cells_of, limits, out)
         return
     for name, table in TABLES.items():
         sink_table(empty(table).lazy(), name, table, out)

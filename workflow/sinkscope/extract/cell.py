@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,13 +69,40 @@ def write_cell(path: Path, cell: Cell) -> str:
 
 def read_cell(path: Path, names: list[str] | None = None) -> Cell:
     """Read a cell, or only some of its arrays. Raises SinkscopeError for an unreadable file."""
+    with open_cell(path) as (meta, stored):
+        keys = [name for name in stored if names is None or name in names]
+        return Cell(meta, {name: stored[name].whole() for name in keys})
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array of an open file, of which only what is asked for is read."""
+
+    file: Any
+    name: str
+
+    def whole(self) -> np.ndarray:
+        array: np.ndarray = self.file.get_tensor(self.name)
+        return array
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """The entries from start to stop of the first axis."""
+        if rows.start == rows.stop:  # safetensors refuses this at the end of an array
+            return self.whole()[:0]
+        array: np.ndarray = self.file.get_slice(self.name)[rows]
+        return array
+
+
+@contextmanager
+def open_cell(path: Path) -> Iterator[tuple[dict[str, Any], dict[str, Stored]]]:
+    """`meta` of a cell and its arrays, which can be read within the block. Raises SinkscopeError
+    for an unreadable file."""
     if not path.is_file():
         raise SinkscopeError(f"{path}: does not exist; run its job first.")
     try:
         with safe_open(path, framework="numpy") as file:
             meta = json.loads((file.metadata() or {})["cell"])
-            keys = [name for name in file.keys() if names is None or name in names]  # noqa: SIM118
-            return Cell(meta, {name: file.get_tensor(name) for name in keys})
+            yield meta, {name: Stored(file, name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise DamagedError(path, f"is not a complete cell ({error})") from error
 

@@ -8,7 +8,7 @@ arrays, in the order of `meta["n_axes"]`; arrays that are NaN throughout are not
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ import numpy as np
 
 from sinkscope.declarations.registry import statistics
 from sinkscope.errors import DamagedError
-from sinkscope.extract.cell import Cell, read_cell
+from sinkscope.extract.cell import Cell, Stored, open_cell
 from sinkscope.extract.summary.arrays import widened
 from sinkscope.extract.summary.of_cell import summary_of
 from sinkscope.files import sha256_of
+
+Entry = Mapping[str, Any]  # of a manifest
 
 TEXTS = ("tokens", "classes")
 # Of meta: what differs between documents.
@@ -57,58 +59,75 @@ def smallest(values: np.ndarray) -> np.ndarray:
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
-def is_part(cell: Cell) -> bool:
-    return "n_axes" in cell.meta
+def is_part(meta: Mapping[str, Any]) -> bool:
+    return "n_axes" in meta
 
 
-def split(part: Cell) -> Iterator[Cell]:
-    """The summaries of a part."""
-    arrays = {name: widened(values) for name, values in part.arrays.items()}
-    n_axes: dict[str, int] = part.meta["n_axes"]
-    ends = np.cumsum(list(n_axes.values()))
-    starts = dict.fromkeys((*n_axes, "tokens"), 0)
-    shared = {k: v for k, v in part.meta.items() if k not in LAYOUT}
-    texts = {key: np.array(part.meta[key], dtype=object)[arrays[key]] for key in TEXTS}
-    for i, lengths in enumerate(arrays["shapes"]):
-        of_document = {}
-        for (name, n), end in zip(n_axes.items(), ends, strict=True):
-            shape = lengths[end - n : end]
-            if name in part.meta["unknown"]:
-                of_document[name] = np.full(shape, np.nan, np.float32)
-                continue
-            start, starts[name] = starts[name], starts[name] + int(shape.prod())
-            of_document[name] = arrays[name][start : starts[name]].reshape(shape)
-        start = starts["tokens"]
-        stop = starts["tokens"] = start + len(of_document["n_max"])
-        meta = shared | {key: part.meta[key][i] for key in OF_DOCUMENT}
-        meta |= {key: of_all[start:stop].tolist() for key, of_all in texts.items()}
-        yield Cell(meta, of_document)
-
-
-def summaries(
-    entries: Sequence[Mapping[str, Any]], directory: Path, tie_tolerance: float
+def split(
+    meta: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray | Stored],
+    wanted: Container[str] | None = None,
 ) -> Iterator[Cell]:
-    """The summary of each entry of a manifest, in their order. Each file is read once.
+    """The summaries of a part, or of the wanted documents of it: of arrays in a file, no others are
+    read."""
+    shapes = arrays["shapes"][0 : len(meta["document"])].astype(np.int64)
+    n_axes: dict[str, int] = meta["n_axes"]
+    ends = dict(zip(n_axes, np.cumsum(list(n_axes.values())), strict=True))
+    shape_of = {name: shapes[:, ends[name] - n : ends[name]] for name, n in n_axes.items()}
+    stops = {name: np.cumsum(shape.prod(1)) for name, shape in shape_of.items()}
+    stops |= dict.fromkeys(TEXTS, stops["n_max"])
+    shared = {key: value for key, value in meta.items() if key not in LAYOUT}
 
-    Raises DamagedError for a file that is not what its job wrote.
-    """
-    of_parts: dict[str, dict[str, Cell]] = {}
-    for entry in entries:
-        name = entry["cell"]
-        if name not in of_parts:
-            cell = read_checked(name, entry["cell_sha256"], directory)
-            if not is_part(cell):
-                yield summary_of(cell, tie_tolerance)
-                continue
-            of_parts[name] = {one.meta["document"]: one for one in split(cell)}
-        yield of_parts[name].pop(entry["document"])
+    def of_document(name: str, i: int) -> np.ndarray:
+        start = stops[name][i - 1] if i else 0
+        return widened(arrays[name][int(start) : int(stops[name][i])])
+
+    for i, document in enumerate(meta["document"]):
+        if wanted is not None and document not in wanted:
+            continue
+        values = {
+            name: np.full(shape[i], np.nan, np.float32)
+            if name in meta["unknown"]
+            else of_document(name, i).reshape(shape[i])
+            for name, shape in shape_of.items()
+        }
+        texts = {key: [meta[key][place] for place in of_document(key, i)] for key in TEXTS}
+        yield Cell(shared | {key: meta[key][i] for key in OF_DOCUMENT} | texts, values)
 
 
-def read_checked(name: str, sha256: str, directory: Path) -> Cell:
-    """A part, or a cell without its maps, which are most of its bytes and in no table."""
-    path = directory / name
-    if not path.is_file() or sha256_of(path) != sha256:
-        raise DamagedError(Path(name), "is missing, or not what its job wrote")
-    if is_part(read_cell(path, [])):
-        return read_cell(path)
-    return read_cell(path, [one.name for one in statistics() if "cell" not in one.axes])
+class StoredSummaries:
+    """Reads summaries a few documents at a time, in any order. The documents of a part may be far
+    apart in the order of their names, so a part is opened again for each batch, and only what is
+    wanted of it is read; its hash is compared once."""
+
+    def __init__(self, directory: Path, tie_tolerance: float) -> None:
+        self._directory, self._tie_tolerance = directory, tie_tolerance
+        self._compared: set[str] = set()
+
+    def __call__(self, entries: Sequence[Entry]) -> list[Cell]:
+        """The summary of each entry of a manifest, in their order. Raises DamagedError for a file
+        that is not what its job wrote."""
+        of_file: dict[str, list[Entry]] = {}
+        for entry in entries:
+            of_file.setdefault(entry["cell"], []).append(entry)
+        cells = {
+            cell.meta["document"]: cell for some in of_file.values() for cell in self._read(some)
+        }
+        return [cells[entry["document"]] for entry in entries]
+
+    def _read(self, entries: Sequence[Entry]) -> Iterator[Cell]:
+        """The summaries of entries that share a file."""
+        name, sha256 = entries[0]["cell"], entries[0]["cell_sha256"]
+        path = self._directory / name
+        if name not in self._compared:
+            if not path.is_file() or sha256_of(path) != sha256:
+                raise DamagedError(Path(name), "is missing, or not what its job wrote")
+            self._compared.add(name)
+        with open_cell(path) as (meta, stored):
+            if is_part(meta):
+                yield from split(meta, stored, {entry["document"] for entry in entries})
+                return
+            # Without maps, which are most of a cell's bytes and in no table.
+            names = [one.name for one in statistics() if "cell" not in one.axes]
+            arrays = {name: stored[name].whole() for name in names if name in stored}
+            yield summary_of(Cell(meta, arrays), self._tie_tolerance)
