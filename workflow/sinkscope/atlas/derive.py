@@ -9,18 +9,19 @@ import polars as pl
 from sinkscope import means
 from sinkscope.atlas import frames, sinks
 from sinkscope.atlas.limits import LIMITS, Limits
-from sinkscope.atlas.max_keys import histogram
+from sinkscope.atlas.max_keys import by_token, histogram
 from sinkscope.atlas.tables import TABLES
 from sinkscope.extract.cell import Cell
 from sinkscope.extract.summary.of_cell import summary_of
-from sinkscope.tables.arrays import with_numbers
+from sinkscope.tables.arrays import Columns, numbered, stacked
 from sinkscope.tables.contract import conform, empty
 from sinkscope.words import spans
 
 
 def scored_heads(scores: pl.LazyFrame, epsilon: float) -> pl.LazyFrame:
     """document, layer, key_set, window, n_heads (heads that have a score), n_above (those whose
-    score is above epsilon). scores: document and the columns of frames.best_sink_scores."""
+    score is above epsilon). scores: document and the columns of frames.best_sink_scores, null for
+    WHOLE and for NaN."""
     score = pl.col("score")
     return (
         scores.group_by("document", "layer", "key_set", "window")
@@ -47,19 +48,17 @@ def mass_means(masses: pl.LazyFrame) -> pl.LazyFrame:
     return rows.rename({"mass_n": "n_documents", "strict_mass_n": "n_strict"}).lazy()
 
 
-def of_documents(frame_of: Callable[[Cell], pl.LazyFrame], cells: Sequence[Cell]) -> pl.LazyFrame:
-    """The frames of all cells, concatenated, with a column that names the document."""
-    return pl.concat(
-        with_numbers(frame_of(cell), cell.layers).with_columns(
-            document=pl.lit(cell.meta["document"])
-        )
-        for cell in cells
-    )
+def of_documents(columns: Callable[[Cell], Columns], cells: Sequence[Cell]) -> pl.LazyFrame:
+    """The rows of all cells below each other, with a column that names the document."""
+    return stacked((cell.meta["document"], numbered(columns(cell), cell.layers)) for cell in cells)
 
 
 def scores_of(cells: Sequence[Cell], epsilon: float) -> pl.LazyFrame:
     """The frame of scored_heads of all documents."""
-    return scored_heads(of_documents(frames.best_sink_scores, cells), epsilon)
+    scores = of_documents(frames.best_sink_scores, cells).with_columns(
+        pl.col("score").fill_nan(None), pl.col("window").replace(frames.WHOLE, None)
+    )
+    return scored_heads(scores, epsilon)
 
 
 def documents(cells: Sequence[Cell], entries: Sequence[Mapping[str, Any]]) -> pl.LazyFrame:
@@ -140,10 +139,12 @@ def table_of_cells(
 
 # Tables computed from cells alone: from summaries and limits to rows without a model.
 MEASURED: dict[str, Callable[[Sequence[Cell], Limits], pl.LazyFrame]] = {
-    "max_attention_tokens": lambda cells, limits: histogram(
-        [frames.max_key_counts(cell) for cell in cells]
+    "max_attention_tokens": lambda cells, _: histogram(
+        [by_token(of_documents(frames.max_key_counts, cells))]
     ),
-    "max_attention_documents": lambda cells, _: of_documents(frames.max_key_counts, cells),
+    "max_attention_documents": lambda cells, _: by_token(
+        of_documents(frames.max_key_counts, cells), "document"
+    ),
     "sink_mass": lambda cells, _: of_documents(frames.masses, cells),
     "sink_mass_means": lambda cells, _: mass_means(of_documents(frames.masses, cells)),
     "sink_rate": lambda cells, limits: sink_rate(scores_of(cells, limits.epsilon)),
@@ -151,7 +152,7 @@ MEASURED: dict[str, Callable[[Sequence[Cell], Limits], pl.LazyFrame]] = {
         pl.col("n_heads") > 0
     ),
     "found_sinks": lambda cells, _: of_documents(sinks.found_sinks, cells),
-    "sink_lives": lambda cells, _: of_documents(sinks.sink_lives, cells),
+    "sink_lives": lambda cells, _: sinks.lives_of(cells),
     "sink_tokens": lambda cells, _: sinks.sink_tokens(cells),
     "heads": lambda cells, _: of_documents(frames.heads, cells),
     "virtual_sink": lambda cells, _: of_documents(

@@ -1,6 +1,6 @@
 """Counts of max keys by token and key class, with the ties among them. Pure functions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -22,18 +22,16 @@ def count_keys(
     classes: of the document. tolerance: the largest relative difference that counts as a tie in
     n_tied.
     """
-    return by_token(counts_of(keys, values, seconds, len(tokens), tolerance), tokens, classes)
+    counts = counts_of(keys, values, seconds, len(tokens), tolerance)
+    return by_token(pl.LazyFrame({"token": tokens, "key_class": classes, **counts}))
 
 
-def by_token(
-    counts: Mapping[str, np.ndarray], tokens: Sequence[str], classes: Sequence[str]
-) -> pl.LazyFrame:
-    """token, key_class and the counts of each, without those that are 0. counts: count and others,
-    each [key]."""
+def by_token(keys: pl.LazyFrame, *by: str) -> pl.LazyFrame:
+    """`by`, token, key_class, and sums of the counts, without those that are 0. keys: `by`, token,
+    key_class, count, n_ties, n_tied, one row per key."""
     return (
-        pl.LazyFrame({"token": tokens, "key_class": classes, **counts})
-        .group_by("token", "key_class")
-        .agg(pl.col(list(counts)).sum().cast(pl.UInt64))
+        keys.group_by(*by, "token", "key_class")
+        .agg(pl.col("count", "n_ties", "n_tied").sum().cast(pl.UInt64))
         .filter(pl.col("count") > 0)
     )
 
