@@ -30,7 +30,7 @@ def heads(model, planted, rest=0.1, size=(N_LAYERS, N_HEADS)):
                 }
             )  # fmt: skip
     table = pl.DataFrame(rows, schema_overrides=HEADS)
-    return with_ordinary_text(table.select(SCORES), on_text(table), 0.4)
+    return with_ordinary_text(table.select(SCORES), {"heads": on_text(table)}, 0.4)
 
 
 def on_text(table):

@@ -1,12 +1,17 @@
 """Means over documents of long frames, against plain loops."""
 
 import math
+import subprocess
+import sys
+from operator import itemgetter
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from sinkscope import intervals, means
+from sinkscope.tables.blocks import Blocks
 
 BY = ["model", "layer", "window"]
 
@@ -98,3 +103,48 @@ def test_no_rows_give_no_rows(frame):
 def test_a_document_with_two_rows_in_a_group_is_an_error(frame):
     with pytest.raises(ValueError, match="two rows with the same model, layer"):
         means.over_documents(frame, ["model", "layer"], ["x"])
+
+
+@pytest.mark.parametrize("most", [1, 3, 7, 1000])
+def test_blocks_of_documents_change_no_bit(frame, monkeypatch, most):
+    """Nor do the groups that are summed at once, or a document without rows in a block."""
+    values = {"log": ["y"], "values": ["x", "y"]}
+    whole = means.over_documents(frame, BY, **values), means.of_sums(frame, BY, "x", "n", "rate")
+    blocks = Blocks(
+        {"rows": frame.sample(fraction=1, shuffle=True)}, "rows", itemgetter("rows"), most
+    )
+    assert len(list(blocks)) > (most < 18)
+    monkeypatch.setattr(means, "MOST_SUMS", 2002)
+    assert means.over_documents(blocks, BY, **values).equals(whole[0])
+    assert means.of_sums(blocks, BY, "x", "n", "rate").equals(whole[1])
+
+
+PEAK = """
+import re, sys
+from pathlib import Path
+from sinkscope.means import over_documents
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import StoredTables, selected
+columns = ["model", "document", "layer", "x", "y"]
+tables = StoredTables(Path(sys.argv[1]), ["heads"])
+blocks = Blocks(tables, "heads", lambda some: selected(some, "heads", columns), 20_000)
+assert over_documents(blocks, ["model", "layer"], ["x", "y"])["x_n"].min() == int(sys.argv[2])
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux says how much it was.")
+def test_memory_does_not_grow_with_the_number_of_documents(tmp_path):
+    """Of 20 times as many documents: 2 million rows, which take 100 MB in memory once."""
+    peaks = []
+    for n in (500, 10_000):
+        rows = pl.DataFrame({"document": [f"d{i:05d}" for i in range(n)]})
+        rows = rows.join(pl.DataFrame({"layer": range(200)}), how="cross")
+        x = pl.int_range(pl.len()) * 7 % 1001 / 1001
+        rows = rows.with_columns(model=pl.lit("m"), x=x, y=1 - x, other=x)
+        (tmp_path / f"{n}").mkdir()
+        rows.write_parquet(tmp_path / f"{n}" / "heads.parquet", row_group_size=20_000)
+        command = [sys.executable, "-c", PEAK, str(tmp_path / f"{n}"), str(n)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout))
+    assert peaks[1] < peaks[0] + 60, peaks

@@ -23,8 +23,8 @@ SEED = 1979  # the year of the source
 LEVEL = 95
 ENDS = ((100 - LEVEL) / 2, (100 + LEVEL) / 2)  # percentiles of the resampled means
 DIGITS = 53  # of a float64
-# At once, to bound memory: values of statistics that are resampled, documents, resamples drawn.
-MOST_VALUES, MOST_DOCUMENTS, MOST_DRAWN = 1 << 21, 1024, 50
+# At once, to bound memory: documents, and resamples that are drawn.
+MOST_DOCUMENTS, MOST_DRAWN = 1024, 50
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,38 @@ def draws(n: int) -> np.ndarray:
     return counts
 
 
+class Sums:
+    """Sums over the documents of each resample, from blocks of documents.
+
+    Values are rounded to multiples of a power of two, so that float64 holds every sum exactly: the
+    result does not depend on the order of addition, the blocks or the number of threads. The
+    rounding changes no digit that matters.
+    """
+
+    def __init__(self, n: int, largest: np.ndarray) -> None:
+        """n: documents in all. largest: [statistic], at least the absolute value of any value."""
+        self._draws, self._bits = draws(n), DIGITS - int(np.ceil(np.log2(n)))
+        self._exponents = np.frexp(largest)[1]  # every value is below 2 ** exponent
+        self._total = np.zeros((1 + RESAMPLES, len(largest)))
+
+    def add(self, start: int, values: np.ndarray) -> None:
+        """values: [document, statistic] of the documents from position `start` on, finite."""
+        steps = np.rint(np.ldexp(values, self._bits - self._exponents))
+        drawn = self._draws[:, start : start + len(values)]
+        self._total += drawn.astype(np.float64) @ steps
+
+    def sums(self) -> np.ndarray:
+        """[1 + RESAMPLES, statistic]. The first row is of the sample itself."""
+        return np.ldexp(self._total, self._exponents - self._bits)
+
+
 def sums(values: np.ndarray) -> np.ndarray:
-    """[1 + RESAMPLES, statistic]: the sum over the documents of each resample; the first row is the
-    sample itself. values: [document, statistic], finite. They are rounded to multiples of a power
-    of two, small enough to change no digit that matters and large enough that float64 holds every
-    sum exactly: the result does not depend on the order of addition, nor on the number of
-    threads."""
-    n = len(values)
-    bits = DIGITS - int(np.ceil(np.log2(n)))
-    exponents = np.frexp(np.abs(values).max(0))[1]  # every value is below 2 ** exponent
-    steps = np.rint(np.ldexp(values, bits - exponents))
-    total = np.zeros((1 + RESAMPLES, values.shape[1]))
-    for start in range(0, n, MOST_DOCUMENTS):
-        some = slice(start, start + MOST_DOCUMENTS)
-        total += draws(n)[:, some].astype(np.float64) @ steps[some]
-    return np.ldexp(total, exponents - bits)
+    """[1 + RESAMPLES, statistic]: the sum over the documents of each resample. The first row is of
+    the sample itself. values: [document, statistic], finite."""
+    total = Sums(len(values), np.abs(values).max(0))
+    for start in range(0, len(values), MOST_DOCUMENTS):
+        total.add(start, values[start : start + MOST_DOCUMENTS])
+    return total.sums()
 
 
 def ratios(numerators: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -75,6 +92,11 @@ def ratios(numerators: np.ndarray, weights: np.ndarray) -> np.ndarray:
     or 0 in both, for a document without a value."""
     known = np.isfinite(numerators) & np.isfinite(weights)
     above, below = (sums(np.where(known, values, 0.0)) for values in (numerators, weights))
+    return divided(above, below)
+
+
+def divided(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """above / below; NaN where below is not above 0."""
     return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
 
 
@@ -108,21 +130,23 @@ def interval(resampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ends[0], ends[1]
 
 
+def estimates(above: np.ndarray, below: np.ndarray, n_documents: np.ndarray) -> Estimates:
+    """Ratios of sums with their intervals. above, below: [1 + RESAMPLES, statistic], sums.
+    n_documents: [statistic], those with a value."""
+    resampled = divided(above, below)
+    low, high = interval(resampled)
+    several = n_documents >= 2
+    return Estimates(
+        resampled[0], np.where(several, low, np.nan), np.where(several, high, np.nan), n_documents
+    )
+
+
 def of_ratios(numerators: np.ndarray, weights: np.ndarray) -> Estimates:
     """Sum of numerators over sum of weights, with its interval. Arguments: as of ratios."""
     known = np.isfinite(numerators) & np.isfinite(weights)
     n_documents = (known & ((numerators != 0) | (weights != 0))).sum(0)
-    parts = []
-    n_at_once = max(1, MOST_VALUES // max(len(weights), RESAMPLES))
-    for start in range(0, weights.shape[1], n_at_once):
-        chosen = slice(start, start + n_at_once)
-        resampled = ratios(numerators[:, chosen], weights[:, chosen])
-        parts.append(np.stack([resampled[0], *interval(resampled)]))
-    value, low, high = np.concatenate(parts, axis=1) if parts else np.empty((3, 0))
-    several = n_documents >= 2
-    return Estimates(
-        value, np.where(several, low, np.nan), np.where(several, high, np.nan), n_documents
-    )
+    above, below = (sums(np.where(known, values, 0.0)) for values in (numerators, weights))
+    return estimates(above, below, n_documents)
 
 
 def of_means(values: np.ndarray) -> Estimates:

@@ -9,7 +9,7 @@ from atlas.figures.of_site import drawn, listed, sentence, tables_of
 from report.made import strict_json
 from sentences import said
 from sinkscope.atlas.figures.job import figures_of_model, write_figures_of_model
-from sinkscope.atlas.figures.of_model.last_layer import FINDING, receives_most
+from sinkscope.atlas.figures.of_model.last_layer import FINDING, receives_most, sums_of_classes
 from sinkscope.findings.finding import Finding
 
 OF_MODEL = [
@@ -153,14 +153,19 @@ def test_what_a_class_of_keys_receives_has_the_interval_of_its_documents():
     rows = [("one", "terminator", 0.4), ("one", "word", 0.1), ("one", "word", 0.3),
             ("two", "terminator", 0.2), ("two", "word", 0.2)]  # fmt: skip
     schema = ["document", "key_class", "received"]
-    facts = receives_most(pl.DataFrame(rows, schema=schema, orient="row"))
+
+    def receives(some):
+        keys = pl.DataFrame(some, schema=schema, orient="row")
+        return receives_most(sums_of_classes({"last_layer_keys": keys}))
+
+    facts = receives(rows)
     assert facts.pop("key_class") == "terminator"
     # Resamples: 'one' twice, both, 'two' twice. Means of words: 0.4 / 2, 0.6 / 3, 0.2 / 1.
     assert facts == pytest.approx({
         "received": 0.3, "received_low": 0.2, "received_high": 0.4,
         "terminator": 0.3, "word": 0.2, "times": 1.5, "times_low": 1.0, "times_high": 2.0,
     })  # fmt: skip
-    alone = receives_most(pl.DataFrame(rows[:3], schema=schema, orient="row"))
+    alone = receives(rows[:3])
     assert Finding(FINDING, {"layer": 5, **alone}).text == (
         "In layer 5, the last, a key of class terminator receives most: 0.4000 on average; a "
         "terminator receives 0.4000, 2.0 times what a word does."

@@ -8,6 +8,7 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.charts.theme import ALL_DOCUMENTS
+from sinkscope.tables.blocks import Blocks
 
 # Points of one line at one layer: a panel is about 130 pixels high and a point 3, so that more than
 # 40 points would fill it from top to bottom.
@@ -18,11 +19,13 @@ INTERVAL = "95 % bootstrap interval"
 EVENLY, OF_PICKER = "evenly chosen by name", "those of the picker"
 
 
-def shown_documents(documents: pl.Series, n_means: int, most: int = MOST_POINTS) -> list[str]:
+def shown_documents(
+    documents: pl.Series | Sequence[str], n_means: int, most: int = MOST_POINTS
+) -> list[str]:
     """The documents to draw as points: all, or evenly chosen ones in the order of their names.
     n_means: number of means in the figure, each with a point per document. most: points per mean.
     """
-    names = documents.unique().sort().to_list()
+    names = sorted(set(documents))
     n_shown = max(1, min(most, MOST_ROWS // max(n_means, 1), len(names)))
     places = np.linspace(0, len(names) - 1, n_shown).round().astype(int)
     return [names[place] for place in places] if names else []
@@ -50,7 +53,7 @@ def with_points(
 
 def with_documents(
     means: pl.DataFrame,
-    rows: pl.DataFrame,
+    rows: pl.DataFrame | Blocks,
     by: Sequence[str],
     lines: Mapping[str, str],
     documents: pl.DataFrame | None = None,
@@ -63,6 +66,8 @@ def with_documents(
     of the line. documents: as of with_points. Values that do not exist are left out.
     """
     n_means = means.height * len(lines)
+    if isinstance(rows, Blocks):
+        rows = rows.of(shown_documents(rows.documents, n_means))
     rows = rows.filter(pl.col("document").is_in(shown_documents(rows["document"], n_means)))
     ends = {"value_low": "{}_low", "value_high": "{}_high", "n_documents": "{}_n"}
     of_lines = [

@@ -7,7 +7,8 @@ import polars as pl
 from sinkscope import means, words
 from sinkscope.charts.figure import Tables
 from sinkscope.charts.theme import ALL_DOCUMENTS
-from sinkscope.tables.read import StoredTables
+from sinkscope.tables.blocks import Blocks, filtered
+from sinkscope.tables.read import StoredTables, queried
 
 # Longer pickers are hard to use, and each entry adds its rows to the file.
 MOST_DOCUMENTS = 20
@@ -22,13 +23,6 @@ def axis_length(frame: pl.DataFrame, axis: str) -> int:
 def architectures(tables: Tables) -> dict[str, str]:
     """Architecture by model, of the models with results."""
     return dict(tables["models"].sort("model").select("model", "architecture").iter_rows())
-
-
-def filtered(tables: Tables, where: pl.Expr) -> Tables:
-    """The rows of all tables for which `where` is true."""
-    if isinstance(tables, StoredTables):
-        return tables.filtered(where)
-    return {name: frame.filter(where) for name, frame in tables.items()}
 
 
 def rows_where(tables: Tables, name: str, where: pl.Expr) -> pl.DataFrame:
@@ -72,8 +66,15 @@ def documents_in(frame: pl.DataFrame, by: Sequence[str] = ("model",)) -> str:
     return f"{words.ranged(counts)} document{'s' if max(counts) > 1 else ''}"
 
 
+def documents_with_rows(rows: pl.DataFrame | Blocks) -> list[str]:
+    """Names of the documents, in order."""
+    if isinstance(rows, Blocks):
+        return rows.documents
+    return rows["document"].unique().sort().to_list()
+
+
 def with_mean(
-    frame: pl.DataFrame,
+    frame: pl.DataFrame | Blocks,
     by: Sequence[str],
     values: Sequence[str],
     documents: Sequence[str],
@@ -89,10 +90,11 @@ def with_mean(
         mean = means.over_documents(frame, by, values)
     intervals = [f"{value}_{end}" for value in values for end in ("low", "high", "n")]
     mean = mean.sort(by).select(pl.lit(ALL_DOCUMENTS).alias("document"), *by, *values, *intervals)
-    n_all = frame["document"].n_unique()
+    n_all = len(documents_with_rows(frame))
     if n_all < 2 or mean.height * (1 + len(documents)) > MOST_ROWS:
         return mean
-    parts = [frame.filter(pl.col("document") == name).sort(by) for name in documents]
+    own = frame.of(documents) if isinstance(frame, Blocks) else frame
+    parts = [own.filter(pl.col("document") == name).sort(by) for name in documents]
     single = [part.select("document", *by, *values) for part in parts]
     return pl.concat([mean, *single], how="diagonal_relaxed")
 
@@ -108,16 +110,29 @@ def drawn_documents(frame: pl.DataFrame) -> list[str]:
     return frame["document"].unique(maintain_order=True).to_list()
 
 
-def distinct_key_sets(mass: pl.DataFrame, names: Sequence[str]) -> list[str]:
+def distinct_key_sets(tables: Tables, names: Sequence[str]) -> list[str]:
     """Those of `names` that some document has; if [CLS] or BOS is the first token, not both.
 
-    mass: rows of one model of the table sink_mass.
+    tables: with sink_mass, of one model.
     """
-    present = set(mass.filter(pl.col("n_keys") > 0)["key_set"].unique())
+
+    def sets(rows: pl.LazyFrame) -> pl.LazyFrame:
+        return rows.filter(pl.col("n_keys") > 0).select("key_set").unique()
+
+    present = set(queried(tables, "sink_mass", sets)["key_set"])
     key_sets = [name for name in names if name in present]
-    wide = mass.pivot("key_set", index=["document", "layer"], values="mass")
     for special in ("bos", "cls"):
-        both = {"first_token", special} <= set(key_sets)
-        if both and wide.filter(pl.col("first_token").ne_missing(pl.col(special))).is_empty():
+        if {"first_token", special} <= set(key_sets) and is_first(tables, special):
             key_sets.remove("first_token")
     return key_sets
+
+
+def is_first(tables: Tables, special: str) -> bool:
+    """Whether a key set has the same mass as the first token in every layer of every document."""
+
+    def differences(rows: pl.LazyFrame) -> pl.LazyFrame:
+        masses = rows.filter(pl.col("key_set").is_in(["first_token", special]))
+        values = masses.group_by("document", "layer").agg(pl.col("mass").n_unique(), n=pl.len())
+        return values.filter((pl.col("mass") > 1) | (pl.col("n") < 2)).select(pl.len())
+
+    return queried(tables, "sink_mass", differences).item() == 0

@@ -22,9 +22,11 @@ from sinkscope import intervals
 from sinkscope.discovery import load, modules_in
 from sinkscope.errors import SinkscopeError
 from sinkscope.means import matrix
+from sinkscope.tables.read import selected
 
 Tables = Mapping[str, pl.DataFrame]
 
+ALWAYS = pl.lit(True)
 EACH = "each"  # as a range of layers: every layer alone, in other definitions of a claim
 AGGREGATES = ("mean", "median", "min", "max")
 
@@ -82,6 +84,14 @@ def measures() -> dict[str, Measure]:
             raise SinkscopeError(f"{name}: a second measure is named '{twice[0]}'; rename it.")
         by_name |= of_module
     return by_name
+
+
+def rows_of(
+    tables: Tables, name: str, model: str, columns: Sequence[str] = (), where: pl.Expr = ALWAYS
+) -> pl.DataFrame:
+    """The rows of one model in a table for which `where` is true; columns: those that are read
+    (none: all)."""
+    return selected(tables, name, list(columns) or [pl.all()], where & (pl.col("model") == model))
 
 
 def number(frame: pl.DataFrame, what: pl.Expr) -> float | None:

@@ -11,6 +11,7 @@ import polars as pl
 from sinkscope.claims.file import Claim, Subject
 from sinkscope.claims.measure import EACH, AbsentError, Estimate, Tables, measures, of_length
 from sinkscope.errors import SinkscopeError
+from sinkscope.tables.read import Query, queried
 
 TESTS = {
     "above": (lambda x, limit: x > limit, "above {}"),
@@ -142,10 +143,15 @@ class OfShort(Tables):
         self.kept = of_length(tables, model, at_most_tokens=at_most_tokens).implode()
 
     def __getitem__(self, name: str) -> pl.DataFrame:
-        frame = self.tables[name]
-        if "document" in frame.columns:
-            return frame.filter(pl.col("document").is_in(self.kept))
-        return frame if name == "models" else frame.clear()
+        return self.queried(name, lambda rows: rows, streaming=False)
+
+    def queried(self, name: str, query: Query, *, streaming: bool = True) -> pl.DataFrame:
+        def of_short(rows: pl.LazyFrame) -> pl.LazyFrame:
+            if "document" in rows.collect_schema():
+                return query(rows.filter(pl.col("document").is_in(self.kept)))
+            return query(rows if name == "models" else rows.clear())
+
+        return queried(self.tables, name, of_short, streaming=streaming)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tables)

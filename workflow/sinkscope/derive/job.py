@@ -14,7 +14,7 @@ from sinkscope.discovery import load, modules_in
 from sinkscope.errors import SinkscopeError
 from sinkscope.shipped import SHIPPED
 from sinkscope.tables.contract import conform, write_tables
-from sinkscope.tables.read import Parts, read_tables
+from sinkscope.tables.read import Parts, StoredTables
 from sinkscope.tables.table import Table
 
 
@@ -26,7 +26,7 @@ def write_derived(
     parts, package = Parts(folders), f"sinkscope.experiments.{name}"
     if f"{package}.derive" in modules_in(package):
         derive = load(f"{package}.derive").derive
-        frames = derive(parts, read_tables(tables, declared.beside), threshold)
+        frames = derive(parts, StoredTables(tables, declared.beside), threshold)
     else:
         frames = {one: parts.joined(one, table) for one, table in declared.tables.items()}
     write_tables(frames, declared.tables, tables)

@@ -3,6 +3,8 @@
 import polars as pl
 
 from sinkscope import means
+from sinkscope.charts.figure import Tables
+from sinkscope.tables.read import queried
 
 WHY_WINDOW = (
     "A sink score falls with length: under a causal mask, attention spread evenly over 7 tokens "
@@ -23,14 +25,22 @@ def windows(rates: pl.DataFrame) -> list[int | None]:
     return sorted(values, key=lambda window: (window is None, window))
 
 
-def of_key_zero(scored: pl.DataFrame) -> pl.DataFrame:
-    """model, window, rate, low, high, n_documents: the sink rate at key 0 over all (document,
-    layer, head) that have a score, with its interval over documents; whole documents last.
+def at_key_zero(tables: Tables) -> pl.DataFrame:
+    """model, window, document, n_above, n_heads: of the table sink_rate_documents the sums over the
+    layers, at key 0."""
 
-    scored: the table sink_rate_documents.
-    """
-    rows = scored.filter(pl.col("key_set") == "first_token")
-    totals = rows.group_by("model", "window", "document").agg(pl.col("n_above", "n_heads").sum())
+    def query(scored: pl.LazyFrame) -> pl.LazyFrame:
+        rows = scored.filter(pl.col("key_set") == "first_token")
+        by = ("model", "window", "document")
+        return rows.group_by(by).agg(pl.col("n_above", "n_heads").sum())
+
+    return queried(tables, "sink_rate_documents", query)
+
+
+def of_key_zero(tables: Tables) -> pl.DataFrame:
+    """model, window, rate, low, high, n_documents: the sink rate at key 0 over all (document,
+    layer, head) that have a score, with its interval over documents; whole documents last."""
+    totals = at_key_zero(tables)
     rates = means.of_sums(totals, ["model", "window"], "n_above", "n_heads", "rate")
     names = {"rate_low": "low", "rate_high": "high", "rate_n": "n_documents"}
     return rates.rename(names).sort("model", "window", nulls_last=True)

@@ -8,22 +8,30 @@ import polars as pl
 
 from sinkscope import means
 from sinkscope.charts.figure import Tables
-from sinkscope.charts.select import rows_where
 from sinkscope.keys import SPECIAL_CLASSES
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import selected
 
 # The parts of a bar, from below: key 0; other special tokens; other tokens of the text.
 FIRST, SPECIAL, TEXT = PARTS = ("first", "special", "text")
 BY = ["model", "document", "layer"]
 
 
+def blocks_of(tables: Tables) -> Blocks:
+    """Of each document what of_documents returns."""
+    return Blocks(tables, "heads", of_documents)
+
+
 def of_documents(tables: Tables) -> pl.DataFrame:
     """model, document, layer, and parts of the layer's attention: first (key 0), special and text
     (the other sinks; null in documents too short for the sink rule), and uniform, what key 0 would
     get under uniform attention."""
-    first = rows_where(tables, "sink_mass", pl.col("key_set") == "first_token")
-    of_sinks = rows_where(tables, "sink_mass", pl.col("key_set") == "sinks")
+    masses = [*BY, "mass", "uniform_mass"]
+    first = selected(tables, "sink_mass", masses, pl.col("key_set") == "first_token")
+    of_sinks = selected(tables, "sink_mass", masses, pl.col("key_set") == "sinks")
     judged = of_sinks.drop_nulls("mass").select(BY)
-    found = rows_where(tables, "found_sinks", pl.col("is_sink") & (pl.col("key") > 0))
+    is_other = pl.col("is_sink") & (pl.col("key") > 0)
+    found = selected(tables, "found_sinks", [*BY, "key_class", "mass"], is_other)
     others = found.with_columns(
         part=pl.when(pl.col("key_class").is_in(SPECIAL_CLASSES))
         .then(pl.lit(SPECIAL))
@@ -51,7 +59,8 @@ def of_documents(tables: Tables) -> pl.DataFrame:
 
 def row_sums(tables: Tables) -> pl.DataFrame:
     """model, document, layer, row_sum: mean sum of the rows; exactly 1 for softmax."""
-    sums = tables["heads"].group_by(BY).agg(pl.col("row_sum").mean())
+    heads = selected(tables, "heads", [*BY, "row_sum"])
+    sums = heads.group_by(BY).agg(pl.col("row_sum").mean())
     kinds = tables["models"].select("model", "attention")
     is_softmax = pl.col("attention") == "softmax"
     return sums.join(kinds, on="model").select(
@@ -59,7 +68,7 @@ def row_sums(tables: Tables) -> pl.DataFrame:
     )
 
 
-def over_documents(shares: pl.DataFrame) -> pl.DataFrame:
+def over_documents(shares: means.Rows) -> pl.DataFrame:
     """model, layer, and the mean over documents of each part and of uniform, with its interval."""
     return means.over_documents(shares, ["model", "layer"], [*PARTS, "uniform"])
 
@@ -70,11 +79,16 @@ def of_words(tables: Tables) -> pl.DataFrame:
     of what its occurrences that are sinks receive together), its interval, n (documents in which it
     is a sink) and n_documents (judged documents with the token)."""
     is_text = (pl.col("key") > 0) & ~pl.col("key_class").is_in(SPECIAL_CLASSES)
-    found = rows_where(tables, "found_sinks", pl.col("is_sink") & is_text)
     held = tables["sink_tokens"].select("model", "token", "key_class", "n_documents")
     token = ["model", "layer", "token", "key_class"]
-    sums = found.group_by("document", *token).agg(pl.col("mass").sum())
-    sums = sums.join(row_sums(tables), on=BY).with_columns(share=pl.col("mass") / pl.col("row_sum"))
-    mean = means.over_documents(sums, token, ["share"])
+
+    def shares(of: Tables) -> pl.DataFrame:
+        columns = ["document", *token, "mass"]
+        found = selected(of, "found_sinks", columns, pl.col("is_sink") & is_text)
+        sums = found.group_by("document", *token).agg(pl.col("mass").sum())
+        sums = sums.join(row_sums(of), on=BY)
+        return sums.with_columns(share=pl.col("mass") / pl.col("row_sum"))
+
+    mean = means.over_documents(Blocks(tables, "heads", shares), token, ["share"])
     joined = mean.join(held, on=["model", "token", "key_class"])
     return joined.rename({"share_n": "n"}).filter(pl.col("n") * 2 > pl.col("n_documents"))

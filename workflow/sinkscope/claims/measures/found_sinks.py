@@ -13,6 +13,7 @@ from sinkscope.claims.measure import (
     estimate,
     measure,
     number,
+    rows_of,
 )
 
 # A level is a pair of creation layer and lifetime that at least this part of the sinks has.
@@ -22,7 +23,7 @@ ONE = pl.col("key").is_not_null()  # counts rows
 
 def other_lives(tables: Tables, model: str) -> pl.DataFrame:
     """Sinks other than key 0. Raises AbsentError if the model has none."""
-    rows = tables["sink_lives"].filter(model=model)
+    rows = rows_of(tables, "sink_lives", model)
     others = rows.filter(pl.col("key") > 0)
     if rows.height and others.is_empty():
         raise AbsentError(f"{model} has no sink other than the first token.")
@@ -50,7 +51,12 @@ def in_documents(
     sums = rows.group_by("document").agg(
         value.sum().alias(f"{i}") for i, value in enumerate(values)
     )
-    named = tables["sink_lives"].filter(model=model).select("document").unique().sort("document")
+    named = (
+        rows_of(tables, "sink_lives", model, ["document"])
+        .select("document")
+        .unique()
+        .sort("document")
+    )
     joined = named.join(sums, on="document", how="left", maintain_order="left")
     columns = (joined[f"{i}"].cast(pl.Float64).fill_null(0.0) for i in range(len(values)))
     return [column.to_numpy()[:, None] for column in columns]
@@ -72,12 +78,14 @@ def fraction(tables: Tables, model: str, rows: pl.DataFrame, holds: pl.Expr) -> 
 def documents_with_other_sinks(tables: Tables, model: str) -> Number:
     """Fraction of the documents long enough for the sink rule in which an ordinary token other than
     key 0 is a sink."""
-    lives = tables["sink_lives"].filter(model=model)
+    lives = rows_of(tables, "sink_lives", model)
     if lives.is_empty():
         return None
     is_special = pl.col("key_class").is_in(["bos", "cls", "sep", "eos", "mask"])
     with_other = lives.filter(pl.col("key") > 0, ~is_special)["document"].unique()
-    of_sinks = tables["sink_mass"].filter(model=model, key_set="sinks").drop_nulls("mass")
+    is_sinks = pl.col("key_set") == "sinks"
+    of_sinks = rows_of(tables, "sink_mass", model, ["document", "mass"], is_sinks)
+    of_sinks = of_sinks.drop_nulls("mass")
     names = of_sinks["document"].unique().sort()
     if names.is_empty():
         return None
@@ -105,7 +113,7 @@ def secondary_in_middle(tables: Tables, model: str) -> Number:
 @measure("mass of secondary sinks over that of the first token", "sink_lives", is_part=False)
 def secondary_mass(tables: Tables, model: str) -> Number:
     """Peak mass of the secondary sinks over that of key 0 (means)."""
-    of_first = tables["sink_lives"].filter(pl.col("key") == 0, model=model)
+    of_first = rows_of(tables, "sink_lives", model, where=pl.col("key") == 0)
     of_second = secondary(tables, model)
     if of_first.is_empty() or of_second.is_empty():
         return None
@@ -113,7 +121,8 @@ def secondary_mass(tables: Tables, model: str) -> Number:
         intervals.ratios(*in_documents(tables, model, rows, [pl.col("peak_mass"), ONE]))[:, 0]
         for rows in (of_second, of_first)
     )
-    return estimate(second / first, tables["sink_lives"].filter(model=model)["document"].n_unique())
+    documents = rows_of(tables, "sink_lives", model, ["document"])["document"]
+    return estimate(second / first, documents.n_unique())
 
 
 @measure("levels of secondary sinks", "sink_lives", is_part=False)

@@ -18,6 +18,7 @@ from sinkscope.claims.measure import (
     over,
     per_document,
     resampled,
+    rows_of,
 )
 from sinkscope.claims.measures.sink_mass import divided, masses
 from sinkscope.keys import KEY_SETS, LOCAL_WIDTHS
@@ -28,7 +29,8 @@ COLUMN: dict[str, Any] = {"column": (*WIDTHS, *(f"{name}_no_sinks" for name in W
 
 def heads_in(tables: Tables, model: str, column: str, layers: Layers) -> pl.DataFrame:
     """Rows of the table heads in these layers that have a value."""
-    return in_layers(tables["heads"].filter(model=model), layers).drop_nulls(column)
+    heads = rows_of(tables, "heads", model, ["document", "layer", "head", column])
+    return in_layers(heads, layers).drop_nulls(column)
 
 
 @measure("attention to neighbours", "heads", **COLUMN)
@@ -70,7 +72,7 @@ def local_of_rest(
 
 def over_half(tables: Tables, model: str) -> np.ndarray:
     """[document, head]: fraction of the queries that give key 0 more than half."""
-    rows = tables["heads"].filter(model=model).drop_nulls("over_half")
+    rows = heads_in(tables, model, "over_half", "all")
     return per_document(rows, ["layer", "head"], ["over_half"])[1][0]
 
 

@@ -13,6 +13,7 @@ from sinkscope.claims.measure import (
     measure,
     of_length,
     per_document,
+    rows_of,
 )
 from sinkscope.claims.measures.sink_mass import SINK
 
@@ -52,9 +53,8 @@ def sink_rate_left(tables: Tables, model: str, *, window: int) -> Number:
     """Sink rate over whole documents, as a fraction of that over their first `window` queries, for
     documents of at least 2 * window tokens."""
     kept = of_length(tables, model, 2 * window)
-    rows = tables["sink_rate_documents"].filter(
-        pl.col("document").is_in(kept.implode()), model=model, key_set="first_token"
-    )
+    where = pl.col("document").is_in(kept.implode()) & (pl.col("key_set") == "first_token")
+    rows = rows_of(tables, "sink_rate_documents", model, where=where)
     counts = rows.group_by("document", "window").agg(pl.col("n_above", "n_heads").sum())
     whole, first = counts.filter(pl.col("window").is_null()), counts.filter(window=window)
     both = whole.join(first, on="document", suffix="_first").sort("document")

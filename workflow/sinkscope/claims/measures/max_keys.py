@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sinkscope import intervals
-from sinkscope.claims.measure import AbsentError, Number, Tables, estimate, measure
+from sinkscope import means
+from sinkscope.claims.measure import AbsentError, Number, Tables, estimate, measure, rows_of
 from sinkscope.claims.measures.sink_mass import divided
 from sinkscope.keys import KEY_CLASSES
-from sinkscope.means import matrix
 
 COUNTINGS = {"tokens": "max_attention_tokens", "padded": "max_attention_tokens_padded"}
 DOCUMENTS = {"tokens": "max_attention_documents", "padded": "max_attention_documents_padded"}
@@ -37,8 +36,9 @@ def counts_of(tables: Tables, model: str, counting: str = "tokens") -> Counts:
     and the number of documents. None without rows. If the run has no counts per document, a single
     row (the sample) and the number 0. counting: tokens, or padded (queries at padding counted
     too)."""
-    if (counted := tables.get(DOCUMENTS[counting])) is not None:
-        return resampled_counts(counted.filter(pl.col("model") == model))
+    if (name := DOCUMENTS[counting]) in tables:
+        columns = ["document", "token", "key_class", "count"]
+        return resampled_counts(rows_of(tables, name, model, columns))
     keys = ["token", "key_class"]
     count = pl.col("count").sum().cast(pl.Float64)
     whole = tables[COUNTINGS[counting]].filter(model=model).group_by(keys).agg(count).sort(keys)
@@ -49,8 +49,9 @@ def resampled_counts(documents: pl.DataFrame) -> Counts:
     """As counts_of. documents: document, token, key_class, count."""
     if documents.is_empty():
         return None
-    keys, (values,) = matrix(documents, ["token", "key_class"], ["count"])
-    return keys, intervals.sums(np.nan_to_num(values)), len(values)
+    # Not as one matrix: most tokens are in few documents.
+    keys, sums = zip(*means.sums(documents, ["token", "key_class"], "count"), strict=True)
+    return pl.concat(keys), np.concatenate(sums, axis=1), documents["document"].n_unique()
 
 
 def inside(keys: pl.DataFrame, tokens: Names, key_classes: Names) -> np.ndarray:
@@ -91,7 +92,8 @@ def max_key_lead(
 @measure("share of the last layer's max keys above the next token", "last_layer_keys")
 def last_layer_lead(tables: Tables, model: str, *, tokens: Names) -> Number:
     """The same lead, over the queries of the last layer only."""
-    rows = tables["last_layer_keys"].filter(pl.col("model") == model)
+    columns = ["document", "token", "key_class", "share"]
+    rows = rows_of(tables, "last_layer_keys", model, columns)
     rows = rows.with_columns(count=pl.col("share") * pl.len().over("document"))
     by_token = rows.group_by("document", "token", "key_class").agg(pl.col("count").sum())
     if (counted := resampled_counts(by_token)) is None:

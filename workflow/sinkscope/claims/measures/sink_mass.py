@@ -18,6 +18,7 @@ from sinkscope.claims.measure import (
     number,
     over,
     per_document,
+    rows_of,
     shown,
 )
 from sinkscope.keys import KEY_SETS
@@ -38,10 +39,14 @@ def masses(tables: Tables, model: str, key_set: str, *, without: str | None = No
     for name in (key_set, without or key_set):
         if name not in KEY_SETS:
             raise ValueError(f"no key set '{name}'; they are {', '.join(KEY_SETS)}")
-    every = tables["sink_mass"].filter(model=model)
-    rows = every.filter(pl.col("n_keys") > 0, key_set=key_set)
+
+    def with_keys(of_set: str) -> pl.DataFrame:
+        where = (pl.col("n_keys") > 0) & (pl.col("key_set") == of_set)
+        return rows_of(tables, "sink_mass", model, ["document", "layer", "mass"], where)
+
+    rows = with_keys(key_set)
     if without:
-        present = every.filter(pl.col("n_keys") > 0, key_set=without)["document"].unique()
+        present = with_keys(without)["document"].unique()
         rows = rows.filter(~pl.col("document").is_in(present.implode()))
     return rows
 
@@ -132,8 +137,9 @@ def sink_rate(tables: Tables, model: str, *, window: int | None) -> Number:
         pl.col("window").eq_missing(window), pl.col("model") == model,
         pl.col("key_set") == "first_token",
     )  # fmt: skip
-    if (scored := tables.get("sink_rate_documents")) is not None:
-        rows = scored.filter(*place).group_by("document").agg(pl.col("n_above", "n_heads").sum())
+    if "sink_rate_documents" in tables:
+        scored = rows_of(tables, "sink_rate_documents", model, where=pl.all_horizontal(place))
+        rows = scored.group_by("document").agg(pl.col("n_above", "n_heads").sum())
         if rows.is_empty():
             return None
         above, heads = (

@@ -13,6 +13,7 @@ from sinkscope.claims.measure import (
     over,
     per_document,
     resampled,
+    rows_of,
 )
 from sinkscope.claims.measures.sink_mass import SINK
 
@@ -91,7 +92,8 @@ def sinks_where_large(tables: Tables, model: str) -> Number:
     layers."""
     if (found := depth_rows(tables, model)) is None:
         return None
-    rows = tables["sink_mass"].filter(model=model, key_set="first_token").drop_nulls("mass")
+    columns, is_first = ["document", "layer", "mass"], pl.col("key_set") == "first_token"
+    rows = rows_of(tables, "sink_mass", model, columns, is_first).drop_nulls("mass")
     masses, is_large = resampled(rows, ["layer"], ["mass"]), found[0][2][0] > LARGE
     if masses is None or masses[0][0].shape[1] != len(is_large) or is_large.all():
         return None

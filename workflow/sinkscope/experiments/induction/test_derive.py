@@ -21,7 +21,7 @@ def test_peers_are_the_other_heads_of_the_layer_that_are_no_induction_heads():
             "induction_score": [0.8, 0.0, 0.1, 0.5, 0.6],
         }
     )  # fmt: skip
-    table = with_ordinary_text(scores_of, heads_table, 0.4).sort("layer", "head")
+    table = with_ordinary_text(scores_of, {"heads": heads_table}, 0.4).sort("layer", "head")
     assert table["first_token_peers"].to_list() == pytest.approx([0.3, 0.4, 0.2, None, None])
     assert table["over_half_peers"].to_list() == pytest.approx([0.25, 0.5, 0.0, None, None])
 
@@ -31,7 +31,7 @@ def test_the_interval_of_peers_is_over_documents():
     scores_of = pl.DataFrame(
         {"model": ["m", "m"], "layer": [0, 0], "head": [0, 1], "induction_score": [0.9, 0.0]}
     )
-    table = with_ordinary_text(scores_of, heads_table, 0.4).sort("head")
+    table = with_ordinary_text(scores_of, {"heads": heads_table}, 0.4).sort("head")
     columns = ["first_token_peers", "first_token_peers_low", "first_token_peers_high"]
     assert table.select(columns).row(0) == pytest.approx((0.2, 0.1, 0.3))
     assert table.select(columns).row(1) == (None, None, None)
@@ -48,7 +48,7 @@ def test_rest_is_the_mean_over_documents_of_the_same_head():
     scores_of = pl.DataFrame(
         {"model": ["m", "m"], "layer": [0, 0], "head": [0, 1], "induction_score": [0.4, 0.39]}
     )
-    table = with_ordinary_text(scores_of, heads_table, 0.4)
+    table = with_ordinary_text(scores_of, {"heads": heads_table}, 0.4)
     assert table["is_induction"].to_list() == [True, False]
     np.testing.assert_allclose(table["first_token"], [0.4, 0.0])
     np.testing.assert_allclose(table["over_half"], [0.2, 0.0])

@@ -12,10 +12,11 @@ from sinkscope.charts.channels import OF_ONE, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import IS_DOCUMENT, IS_MEAN, POINT
 from sinkscope.charts.of_documents import behind, shown_documents
-from sinkscope.charts.select import documents_in, rows_where
+from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import ALL_DOCUMENTS
 from sinkscope.findings.finding import Finding
-from sinkscope.tables.read import queried
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import queried, selected
 
 BY = ["model", "layer", "token", "key_class"]
 BY_DOCUMENT = ["model", "document", *BY[1:]]
@@ -43,12 +44,12 @@ FINDING = (
 
 def figure(tables: Tables) -> Figure | None:
     documents = judged(tables)
-    single = in_documents(queried(tables, "found_sinks", sinks_in))
-    sums = of_tokens(single, documents)
+    blocks = Blocks(tables, "found_sinks", in_documents)
+    sums = of_tokens(blocks, tables, documents)
     if sums.is_empty():
         return None
     titles = in_order(tables)
-    parts = [sums.with_columns(document=pl.lit(ALL_DOCUMENTS)), points(sums, single, documents)]
+    parts = [sums.with_columns(document=pl.lit(ALL_DOCUMENTS)), points(sums, blocks, documents)]
     drawn = with_titles(pl.concat(parts, how="diagonal_relaxed"), titles)
     n_documents = documents["document"].n_unique()
     return Figure(
@@ -73,18 +74,19 @@ def figure(tables: Tables) -> Figure | None:
 
 def judged(tables: Tables) -> pl.DataFrame:
     """The rows of the table documents that are long enough for the sink rule."""
-    of_sinks = rows_where(tables, "sink_mass", pl.col("key_set") == "sinks").drop_nulls("mass")
+
+    def names(rows: pl.LazyFrame) -> pl.LazyFrame:
+        of_sinks = rows.filter(pl.col("key_set") == "sinks").drop_nulls("mass")
+        return of_sinks.select("model", "document").unique()
+
+    of_sinks = queried(tables, "sink_mass", names)
     return tables["documents"].join(of_sinks, on=["model", "document"], how="semi")
 
 
-def sinks_in(found: pl.LazyFrame) -> pl.LazyFrame:
-    """What in_documents needs of the table found_sinks."""
-    return found.filter("is_sink").select(*BY_DOCUMENT, "key", *VALUES)
-
-
-def in_documents(sinks: pl.DataFrame) -> pl.DataFrame:
+def in_documents(tables: Tables) -> pl.DataFrame:
     """model, document, layer, token, key_class, mass, share_of_max_keys: sums over the occurrences
-    (rows of sinks)."""
+    that are sinks."""
+    sinks = selected(tables, "found_sinks", [*BY_DOCUMENT, "key", *VALUES], pl.col("is_sink"))
     occurrences = sinks.sort("key").group_by(BY_DOCUMENT, maintain_order=True)
     return occurrences.agg(pl.col(VALUES).sum())
 
@@ -97,18 +99,21 @@ def of_all(marks: pl.DataFrame, single: pl.DataFrame, documents: pl.DataFrame) -
     return rows.with_columns(pl.col(VALUES).fill_null(0))
 
 
-def of_tokens(single: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+def of_tokens(blocks: Blocks, tables: Tables, documents: pl.DataFrame) -> pl.DataFrame:
     """model, layer, token, key_class, and mass and share_of_max_keys with their intervals: means
-    over all documents of the model. single: returned by in_documents."""
-    parts = []
-    for of_model in single.partition_by("model", maintain_order=True):
-        read = documents.filter(model=of_model["model"][0])
-        rows = of_all(strongest(of_model, read.height), of_model, read)
-        parts.append(means.over_documents(rows, BY, VALUES))
-    return pl.concat(parts).sort(BY) if parts else single
+    over all documents of the model. blocks: of in_documents."""
+    totals = pl.concat([one.group_by(BY).agg(pl.col("mass").sum()) for one in blocks])
+    marks = strongest(totals, documents)
+
+    def rows(of: Tables) -> pl.DataFrame:
+        read = of["documents"].join(documents, on=["model", "document"], how="semi")
+        return of_all(marks, in_documents(of), read)
+
+    most = max(1, MOST_ROWS // max(1, marks.height))
+    return means.over_documents(Blocks(tables, "documents", rows, most), BY, VALUES)
 
 
-def points(sums: pl.DataFrame, single: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+def points(sums: pl.DataFrame, blocks: Blocks, documents: pl.DataFrame) -> pl.DataFrame:
     """The values in single documents (all, or evenly chosen ones) of the marks with the most mass;
     none for a single document."""
     order = sums.sort("mass", *BY, descending=[True, *[False] * len(BY)])
@@ -117,27 +122,34 @@ def points(sums: pl.DataFrame, single: pl.DataFrame, documents: pl.DataFrame) ->
     shown = shown_documents(documents["document"], marks.height) if several else []
     chosen = documents.filter(pl.col("document").is_in(shown))
     lengths = chosen.select("model", "document", "n_tokens")
-    rows = of_all(marks, single, chosen).join(lengths, on=["model", "document"])
+    rows = of_all(marks, blocks.of(shown), chosen).join(lengths, on=["model", "document"])
     return rows.sort(*BY, "document")
 
 
 def shown_of(sums: pl.DataFrame, documents: pl.DataFrame) -> str:
     """The sentence of the caption if not all tokens have a mark."""
-    marks, read = (frame.group_by("model").len() for frame in (sums, documents))
-    most = read.select("model", most=pl.max_horizontal(MOST_ROWS // pl.col("len"), LEAST_MARKS))
-    full = marks.join(most, on="model").filter(pl.col("len") >= pl.col("most"))
+    marks = sums.group_by("model").len()
+    limits = most_marks(documents)
+    full = marks.join(limits, on="model").filter(pl.col("len") >= pl.col("most"))
     if full.is_empty():
         return ""
-    most_marks = full["most"].to_list()
-    return f"Per model, at most the {max(most_marks):,} marks with the most mass are shown. "
+    most = max(full["most"])
+    return f"Per model, at most the {most:,} marks with the most mass are shown. "
 
 
-def strongest(sums: pl.DataFrame, n_documents: int) -> pl.DataFrame:
-    """The tokens of one model that get a mark: all, or those with the most mass if every document
+def strongest(sums: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+    """The tokens of each model that get a mark: all, or those with the most mass if every document
     of every token would be too many rows."""
     totals = sums.group_by(BY, maintain_order=True).agg(pl.col("mass").sum())
-    most = max(LEAST_MARKS, MOST_ROWS // n_documents)
-    return totals.sort("mass", *BY, descending=[True, *[False] * len(BY)]).head(most).select(BY)
+    totals = totals.join(most_marks(documents), on="model")
+    ordered = totals.sort("mass", *BY, descending=[True, *[False] * len(BY)])
+    return ordered.filter(pl.int_range(pl.len()).over("model") < pl.col("most")).select(BY)
+
+
+def most_marks(documents: pl.DataFrame) -> pl.DataFrame:
+    """model, most: marks that there can be."""
+    most = pl.max_horizontal(MOST_ROWS // pl.len(), LEAST_MARKS)
+    return documents.group_by("model").agg(most=most)
 
 
 def hidden(sums: pl.DataFrame) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sinkscope.charts.forms.bars import bars
 from sinkscope.charts.select import documents_in
 from sinkscope.charts.theme import colours
 from sinkscope.findings.finding import Finding
+from sinkscope.tables.read import queried
 
 KINDS = {"both": "#009e73", "attention alone": "#0072b2", "state alone": "#cc79a7"}
 BY = ["model", "kind"]
@@ -29,15 +30,15 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    rows = of_kinds(tables["found_sinks"])
+    rows = queried(tables, "found_sinks", of_kinds)
     if rows.is_empty():
         return None
     titles = in_order(tables)
-    counts = rows.group_by(BY).agg(n=pl.len())
+    counts = rows.group_by(BY).agg(pl.col("n").sum())
     share = pl.col("n") / pl.col("n").sum().over("model")
     order = pl.col("kind").replace_strict(list(KINDS), range(len(KINDS)))
     counts = counts.with_columns(share=share, order=order).sort("model", "order")
-    n_of = dict(rows.group_by("model").agg(pl.len()).rows())
+    n_of = dict(rows.group_by("model").agg(pl.col("n").sum()).rows())
     titles = {model: f"{title}, n = {n_of.get(model, 0):,}" for model, title in titles.items()}
     drawn = with_titles(counts, titles)
     x = alt.X(
@@ -61,29 +62,30 @@ def figure(tables: Tables) -> Figure | None:
             "attention. By state (Wong et al. 2025): the residual state that enters the layer "
             "has an absolute cosine above sink_cosine to that of key 0. Key 0 itself is left "
             "out: its cosine is 1. n: keys of a layer of a document that either rule names; "
-            f"{words.integer(rows.height)} in all, of {documents_in(tables['documents'])} per "
-            "model. Unit: share of the model's n."
+            f"{words.integer(int(rows['n'].sum()))} in all, of "
+            f"{documents_in(tables['documents'])} per model. Unit: share of the model's n."
         ),
         chart=chart,
         data=drawn,
     )
 
 
-def of_kinds(found: pl.DataFrame) -> pl.DataFrame:
-    """model, kind, token, key_class: one row per key of a layer that either rule names."""
+def of_kinds(found: pl.LazyFrame) -> pl.LazyFrame:
+    """model, kind, token, key_class, n: the number of keys of a layer that either rule names."""
     both = pl.col("by_attention") & pl.col("by_state")
     kind = pl.when(both).then(pl.lit("both")).when("by_attention").then(pl.lit("attention alone"))
     return (
         found.filter(pl.col("key") > 0, pl.col("by_attention") | pl.col("by_state"))
         .with_columns(kind=kind.otherwise(pl.lit("state alone")))
-        .select("model", "kind", "token", "key_class")
+        .group_by("model", "kind", "token", "key_class")
+        .agg(n=pl.len().cast(pl.Int64))
     )
 
 
 def facts_of(rows: pl.DataFrame) -> dict[str, Any]:
     """Facts: how many keys of each kind; per one-sided kind the model with the most, and its most
     frequent token."""
-    n = dict(rows.group_by("kind").agg(pl.len()).rows())
+    n = dict(rows.group_by("kind").agg(pl.col("n").sum()).rows())
     both, attention, state = (n.get(kind, 0) for kind in KINDS)
     return {
         "both": both,
@@ -95,9 +97,10 @@ def facts_of(rows: pl.DataFrame) -> dict[str, Any]:
 
 
 def most_frequent(rows: pl.DataFrame) -> list[dict[str, Any]]:
-    models = rows.group_by("model").agg(n=pl.len()).sort("n", "model", descending=[True, False])
+    models = rows.group_by("model").agg(pl.col("n").sum())
+    models = models.sort("n", "model", descending=[True, False])
     tokens = ["token", "key_class"]
-    counts = rows.group_by("model", *tokens).agg(count=pl.len())
+    counts = rows.group_by("model", *tokens).agg(count=pl.col("n").sum())
     ordered = counts.sort("count", *tokens, descending=[True, False, False])
     best = ordered.group_by("model", maintain_order=True).first()
     joined = models.head(1).join(best, on="model")

@@ -11,10 +11,11 @@ from sinkscope.atlas.figures.max_keys import class_colours
 from sinkscope.charts.channels import estimated, heat, only, panel_title, rows_axis, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
-from sinkscope.charts.select import axis_length, documents_in, rows_where
+from sinkscope.charts.select import axis_length, documents_in
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import SPECIAL_CLASSES
-from sinkscope.tables.read import queried
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import selected
 
 FOUND, LISTED, STRONGEST = "detected sinks", "listed sinks", "class of the strongest sink"
 SETS = {"sinks": FOUND, "listed_sinks": LISTED}
@@ -40,10 +41,10 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    masses = masses_of(rows_where(tables, "sink_mass", pl.col("key_set").is_in(list(SETS))))
+    masses = masses_of(tables)
     if masses.is_empty():  # no text is long enough to be judged
         return None
-    titles, sinks = in_order(tables), queried(tables, "found_sinks", sinks_in)
+    titles, sinks = in_order(tables), pl.concat(Blocks(tables, "found_sinks", sinks_in))
     strongest = strongest_of(sinks)
     unlisted = sinks.filter(~pl.col("key_class").is_in(FIRST_AND_SPECIAL))
     both = pl.concat([masses, strongest], how="diagonal").sort("panel_name", *BY)
@@ -68,28 +69,33 @@ def figure(tables: Tables) -> Figure | None:
     )
 
 
-def masses_of(table: pl.DataFrame) -> pl.DataFrame:
+def masses_of(tables: Tables) -> pl.DataFrame:
     """panel_name, model, layer, and the mass of both sets of sinks with its interval: means over
     the documents that are long enough for the sink rule."""
-    sets = table.filter(pl.col("key_set").is_in(list(SETS)))
-    judged = sets.filter(pl.col("key_set") == "sinks").drop_nulls("mass")
-    sets = sets.join(judged, on=["document", *BY], how="semi")
-    if sets.is_empty():
-        return sets
-    mean = means.over_documents(sets, ["key_set", *BY], ["mass"])
+
+    def sets(of: Tables) -> pl.DataFrame:
+        columns, is_shown = ["document", "key_set", *BY, "mass"], pl.col("key_set").is_in(SETS)
+        rows = selected(of, "sink_mass", columns, is_shown)
+        judged = rows.filter(pl.col("key_set") == "sinks").drop_nulls("mass")
+        return rows.join(judged, on=["document", *BY], how="semi")
+
+    mean = means.over_documents(Blocks(tables, "sink_mass", sets), ["key_set", *BY], ["mass"])
     return mean.with_columns(panel_name=pl.col("key_set").replace_strict(SETS)).drop("key_set")
 
 
-def sinks_in(found: pl.LazyFrame) -> pl.LazyFrame:
-    """What strongest_of needs of the table found_sinks."""
-    return found.filter("is_sink").select(*BY, "document", "key", "token", "key_class", "mass")
+def sinks_in(tables: Tables) -> pl.DataFrame:
+    """model, layer, token, key_class, mass: summed over occurrences and documents."""
+    place = [*BY, "token", "key_class"]
+    found = selected(tables, "found_sinks", [*place, "mass"], pl.col("is_sink"))
+    return found.group_by(place, maintain_order=True).agg(pl.col("mass").sum())
 
 
 def strongest_of(sinks: pl.DataFrame) -> pl.DataFrame:
     """panel_name, model, layer, token, key_class, mass: the token with the largest mass, summed
-    over its occurrences and over documents; ties to the first by name. sinks: as of sinks_in."""
+    over its occurrences and over documents; ties to the first by name. sinks: as of sinks_in, of
+    some documents each."""
     token = ["token", "key_class"]
-    sums = sinks.sort("document", "key").group_by(*BY, *token)
+    sums = sinks.group_by(*BY, *token, maintain_order=True)
     ordered = sums.agg(pl.col("mass").sum()).sort("mass", *token, descending=[True, False, False])
     best = ordered.group_by(BY, maintain_order=True).first()
     return best.with_columns(panel_name=pl.lit(STRONGEST)).drop("mass")

@@ -14,7 +14,8 @@ from sinkscope.charts.forms.bars import TOKEN_AXIS
 from sinkscope.charts.forms.strips import cell_axis, strip
 from sinkscope.charts.select import documents_in
 from sinkscope.findings.finding import Finding
-from sinkscope.tables.read import queried
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import selected
 
 N_TOKENS = 6  # rows per model
 WIDTH, COLUMNS = 250, 2
@@ -41,7 +42,7 @@ def figure(tables: Tables) -> Figure | None:
     if counts.is_empty():
         return None
     shown = most_frequent(counts)
-    drawn = by_layer(queried(tables, "found_sinks", sinks_in), shown)
+    drawn = by_layer(pl.concat(Blocks(tables, "found_sinks", sinks_in)), shown)
     models = [name for name in in_order(tables) if name in set(drawn["model"])]
     panels = [panel(drawn, model) for model in models]
     return Figure(
@@ -75,19 +76,19 @@ def most_frequent(counts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def sinks_in(found: pl.LazyFrame) -> pl.LazyFrame:
-    """What by_layer needs of the table found_sinks."""
-    return found.filter("is_sink").select(*BY, "layer", "document", "key", "mass")
+def sinks_in(tables: Tables) -> pl.DataFrame:
+    """model, token, key_class, layer, n, mass: occurrences that are a sink, and their masses
+    together."""
+    place = [*BY, "layer"]
+    found = selected(tables, "found_sinks", [*place, "mass"], pl.col("is_sink"))
+    return found.group_by(place, maintain_order=True).agg(n=pl.len(), mass=pl.col("mass").sum())
 
 
 def by_layer(sinks: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
     """One row per shown token and layer in which it is a sink: fraction of its occurrences, and
-    the mean mass of these. sinks: as of sinks_in."""
-    of_layer = (
-        sinks.sort("document", "key")
-        .group_by(*BY, "layer", maintain_order=True)
-        .agg(n=pl.len(), mass=pl.col("mass").mean())
-    )
+    the mean mass of these. sinks: as of sinks_in, of some documents each."""
+    sums = sinks.group_by(*BY, "layer", maintain_order=True).agg(pl.col("n", "mass").sum())
+    of_layer = sums.with_columns(mass=pl.col("mass") / pl.col("n"))
     columns = [*BY, "rank", "label", "text", "n_occurrences"]
     joined = shown.select(columns).join(of_layer, on=BY).sort("model", "rank", "layer")
     is_first = pl.int_range(pl.len()).over("model", "rank") == 0  # one text per token

@@ -1,13 +1,21 @@
 """Models by layers: the part of attention that the first token and other sinks receive."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
 import polars as pl
 
 from sinkscope import words
-from sinkscope.atlas.figures.shares import FIRST, PARTS, SPECIAL, TEXT, of_words, over_documents
-from sinkscope.atlas.figures.shares import of_documents as shares_of_documents
+from sinkscope.atlas.figures.shares import (
+    FIRST,
+    PARTS,
+    SPECIAL,
+    TEXT,
+    blocks_of,
+    of_words,
+    over_documents,
+)
 from sinkscope.charts.channels import tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.palette import PART_COLOURS
@@ -50,7 +58,7 @@ FINDING = (
 def figure(tables: Tables) -> Figure | None:
     if tables["models"].is_empty():
         return None
-    shares = shares_of_documents(tables)
+    shares = blocks_of(tables)
     mean = over_documents(shares)
     facts = facts_of(tables, shares, mean)
     # The models in the order of what the first token gets at most.
@@ -76,13 +84,15 @@ def figure(tables: Tables) -> Figure | None:
     )
 
 
-def facts_of(tables: Tables, shares: pl.DataFrame, mean: pl.DataFrame) -> dict[str, Any]:
+def facts_of(tables: Tables, shares: Iterable[pl.DataFrame], mean: pl.DataFrame) -> dict[str, Any]:
     """first: per model with softmax the layer in which the first token gets most, largest first;
     published models before others, of which only one that is larger still stands second. others:
     the same of the other models. text: ordinary tokens that are sinks, one per model."""
     models = tables["models"].select("model", "attention", "source")
     peaks = largest(mean, FIRST).join(models, on="model", maintain_order="left")
-    counts = shares.group_by("model", "layer").agg(n_most=(pl.col(FIRST) > MOST).sum(), n=pl.len())
+    place, is_most = ["model", "layer"], (pl.col(FIRST) > MOST).sum()
+    of_blocks = [one.group_by(place).agg(n_most=is_most, n=pl.len()) for one in shares]
+    counts = pl.concat(of_blocks).group_by(place).agg(pl.col("n_most", "n").sum())
     peaks = peaks.join(counts, on=["model", "layer"], maintain_order="left")
     is_softmax = pl.col("attention") == "softmax"
     columns = ("model", "layer", "share", "low", "high", "n_most", "n")

@@ -15,6 +15,8 @@ from sinkscope.charts.palette import LINE_DASHES
 from sinkscope.charts.select import documents_in, in_most_documents, rows_where
 from sinkscope.charts.theme import ALL_DOCUMENTS
 from sinkscope.findings.finding import Finding
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import selected
 
 KEY_SETS = ("first_token", "first_terminator", "sinks")
 EVEN, EVEN_LOOK = "first token, under uniform attention", ("#c08a00", LINE_DASHES[3])
@@ -31,14 +33,16 @@ FINDING = (
 
 def figure(tables: Tables) -> Figure:
     titles = in_order(tables)
-    mean, rows = (
-        rows_where(tables, name, pl.col("key_set").is_in(KEY_SETS))
-        for name in ("sink_mass_means", "sink_mass")
-    )
-    mean = mean.rename({"n_documents": "mass_n"})
+    is_shown = pl.col("key_set").is_in(KEY_SETS)
+    mean = rows_where(tables, "sink_mass_means", is_shown).rename({"n_documents": "mass_n"})
+
+    def rows(of: Tables) -> pl.DataFrame:
+        return rows_where(of, "sink_mass", is_shown & IN_MEANS)
+
+    blocks = Blocks(tables, "sink_mass", rows)
     masses = with_documents(
         mean,
-        rows.filter(IN_MEANS),
+        blocks,
         ["model", "key_set", "layer"],
         {"mass": "mass"},
         tables["documents"],
@@ -64,13 +68,13 @@ def figure(tables: Tables) -> Figure:
     return Figure(
         name="sink_mass_models",
         title="Sink mass by layer",
-        finding=largest_masses(*(of.filter(key_set="first_token") for of in (mean, rows))),
+        finding=largest_masses(mean.filter(key_set="first_token"), tables),
         caption=(
             f"One panel per model. Formula: {FORMULA}; mean over the documents that have keys of "
             f"the set. {ALL_SINKS} Uniform attention: every query attends equally to all keys "
             "that it sees; mean over the same documents. "
             f"n = {documents_in(tables['documents'])} per model; "
-            f"{behind(drawn, rows['document'].n_unique())}. "
+            f"{behind(drawn, len(blocks.documents))}. "
             "Unit: part of 1, linear scale. Layers count from 0."
         ),
         chart=chart.add_params(model_picker(titles)),
@@ -92,8 +96,8 @@ def even(mean: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def largest_masses(first: pl.DataFrame, rows: pl.DataFrame) -> Finding:
-    """first: the mass of the first token in every layer of every model; rows: of every document.
+def largest_masses(first: pl.DataFrame, tables: Tables) -> Finding:
+    """first: the mass of the first token in every layer of every model.
 
     peaks: the largest of each model, in descending order. n_half: number of models in whose peak
     layer it is above one half in more than half of the documents; if there are few models, each is
@@ -106,6 +110,10 @@ def largest_masses(first: pl.DataFrame, rows: pl.DataFrame) -> Finding:
     peaks = best.select("model", "layer", "mass", low="mass_low", high="mass_high").to_dicts()
     if len(peaks) <= words.FEW:
         return Finding(FINDING, {"peaks": peaks})
-    at_peak = rows.drop_nulls("mass").join(best, on=["model", "layer"], how="semi")
+    places = [
+        (pl.col("model") == row["model"]) & (pl.col("layer") == row["layer"]) for row in peaks
+    ]
+    where = (pl.col("key_set") == "first_token") & pl.any_horizontal(places)
+    at_peak = selected(tables, "sink_mass", ["model", "mass"], where).drop_nulls("mass")
     n_half = in_most_documents(at_peak, pl.col("mass") > 0.5).height
     return Finding(FINDING, {"peaks": peaks, "n_half": n_half})

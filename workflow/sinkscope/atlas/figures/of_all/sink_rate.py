@@ -5,14 +5,14 @@ import polars as pl
 
 from sinkscope import words
 from sinkscope.atlas.figures import compared
-from sinkscope.atlas.figures.rates import WHY_WINDOW, of_key_zero, windows
+from sinkscope.atlas.figures.rates import WHY_WINDOW, at_key_zero, of_key_zero, windows
 from sinkscope.charts.channels import N_DOCUMENTS, by_model_colours, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars, document_points
 from sinkscope.charts.forms.lines import IS_MEAN, POINT
 from sinkscope.charts.of_documents import with_points
 from sinkscope.charts.palette import SHARED, model_colours, share_colours
-from sinkscope.charts.select import architectures, rows_where
+from sinkscope.charts.select import architectures
 from sinkscope.findings.finding import Finding
 
 FINDING = (
@@ -27,10 +27,9 @@ FINDING = (
 def figure(tables: Tables) -> Figure:
     titles, rates = compared.in_order(tables), tables["sink_rate"]
     kinds = architectures(tables)
-    at_key_zero = pl.col("key_set") == "first_token"
-    scored = rows_where(tables, "sink_rate_documents", at_key_zero)
-    of_models = by_model(scored, list(titles))
-    drawn = compared.with_titles(with_points(of_models, of_documents(scored)), titles)
+    of_models = by_model(tables, list(titles))
+    points = of_documents(at_key_zero(tables))
+    drawn = compared.with_titles(with_points(of_models, points), titles)
     order = [words.window_text(window) for window in windows(rates)]
     x = alt.X("rate:Q", title="sink rate at key 0", axis=alt.Axis(format="%"))
     x, y = x.scale(domain=[0, 1]), compared.titles_axis(titles)
@@ -74,10 +73,10 @@ def figure(tables: Tables) -> Figure:
 
 
 def of_documents(scored: pl.DataFrame) -> pl.DataFrame:
-    """model, queries, document, rate of single documents over all layers and heads. scored: rows
-    of the table sink_rate_documents of key 0."""
-    by, rate = ["model", "window", "document"], pl.col("n_above").sum() / pl.col("n_heads").sum()
-    return with_queries(scored.group_by(by).agg(rate=rate).sort(by)).drop("window")
+    """model, queries, document, rate of single documents over all layers and heads. scored: of
+    at_key_zero."""
+    by, rate = ["model", "window", "document"], pl.col("n_above") / pl.col("n_heads")
+    return with_queries(scored.select(*by, rate=rate).sort(by)).drop("window")
 
 
 def with_queries(rates: pl.DataFrame) -> pl.DataFrame:
@@ -86,10 +85,10 @@ def with_queries(rates: pl.DataFrame) -> pl.DataFrame:
     return rates.with_columns(pl.Series("queries", texts, dtype=pl.String))
 
 
-def by_model(scored: pl.DataFrame, models: list[str]) -> pl.DataFrame:
+def by_model(tables: Tables, models: list[str]) -> pl.DataFrame:
     """model, queries (over which tokens), n_documents, rate over all layers and heads, low, high;
     models in this order."""
-    rates = of_key_zero(scored)
+    rates = of_key_zero(tables)
     place = pl.col("model").replace_strict(models, range(len(models)))
     return (
         with_queries(rates)

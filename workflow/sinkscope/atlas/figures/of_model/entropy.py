@@ -13,6 +13,8 @@ from sinkscope.charts.forms.lines import mean_lines
 from sinkscope.charts.of_documents import OF_PICKER, behind
 from sinkscope.charts.select import axis_length, drawn_documents, with_lengths, with_mean
 from sinkscope.findings.finding import Finding
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import selected
 
 TITLE = "entropy (part of the maximum)"
 FINDING = (
@@ -27,27 +29,21 @@ FINDING = (
 
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
-    value = pl.col("entropy")
-    by_layer = (
-        tables["heads"]
-        .group_by("document", "layer")
-        .agg(entropy=value.mean(), p10=value.quantile(0.1), p90=value.quantile(0.9))
-    )
-    means = with_mean(by_layer, ["layer"], ["entropy", "p10", "p90"], documents)
+    blocks = Blocks(tables, "heads", by_layer)
+    means = with_mean(blocks, ["layer"], ["entropy", "p10", "p90"], documents)
     columns = ("layer", "entropy", "entropy_low", "entropy_high", "entropy_n", "p10", "p90")
     drawn = theme.rounded(means.select("document", *columns))
     drawn = with_lengths(drawn, tables["documents"])
     offered = drawn_documents(drawn)
-    n_documents = by_layer.drop_nulls("entropy")[
-        "document"
-    ].n_unique()  # documents of one token have none
+    # Documents of one token have none.
+    n_documents = max(means["entropy_n"].drop_nulls(), default=0)
     mean = (
         drawn.filter(pl.col("document") == theme.ALL_DOCUMENTS)
         .drop_nulls("entropy")
         .sort("entropy")
     )
     layers = mean.select("layer", "entropy", "entropy_low", "entropy_high").to_dicts()
-    chart = with_band(drawn, axis_length(by_layer, "layer"))
+    chart = with_band(drawn, axis_length(means, "layer"))
     return Figure(
         name="entropy",
         title="Entropy of attention by layer",
@@ -62,6 +58,15 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         ),
         chart=by_document(chart, offered, filtered=False),
         data=drawn,
+    )
+
+
+def by_layer(tables: Tables) -> pl.DataFrame:
+    """document, layer, and of the entropies of its heads the mean (entropy), p10 and p90."""
+    value = pl.col("entropy")
+    heads = selected(tables, "heads", ["document", "layer", "entropy"])
+    return heads.group_by("document", "layer").agg(
+        entropy=value.mean(), p10=value.quantile(0.1), p90=value.quantile(0.9)
     )
 
 

@@ -10,7 +10,7 @@ from sinkscope.charts.channels import OF_ONE, by_document, estimated, heat, rows
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.marks import mean_marks
 from sinkscope.charts.forms.strips import cell_axis, strip
-from sinkscope.charts.of_documents import behind, with_points
+from sinkscope.charts.of_documents import behind, shown_documents, with_points
 from sinkscope.charts.select import (
     axis_length,
     drawn_documents,
@@ -20,6 +20,8 @@ from sinkscope.charts.select import (
 )
 from sinkscope.charts.theme import ALL_DOCUMENTS, OF_DOCUMENT, rounded
 from sinkscope.findings.finding import Finding
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import selected
 
 COLUMNS = ("layer", "head", "sink_score", "sink_score_low", "sink_score_high")
 N_HEADS = 8  # strongest heads, of which every document is a point
@@ -33,13 +35,13 @@ FINDING = (
 
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
-    table = tables["heads"]
-    scores = with_mean(table, BY, ["sink_score"], documents)
-    of_strongest = strongest_heads(scores, table)
+    blocks = Blocks(tables, "heads", scores_in)
+    scores = with_mean(blocks, BY, ["sink_score"], documents)
+    of_strongest = strongest_heads(scores, blocks)
     drawn = rounded(pl.concat([scores, of_strongest], how="diagonal_relaxed"))
     drawn = with_lengths(drawn, tables["documents"])
-    n_layers, n_heads = axis_length(table, "layer"), axis_length(table, "head")
-    n_documents = table["document"].n_unique()
+    n_layers, n_heads = axis_length(scores, "layer"), axis_length(scores, "head")
+    n_documents = len(blocks.documents)
     cells = strip(
         alt.X("layer:O", axis=cell_axis(), title="layer"),
         alt.Y("head:O", axis=cell_axis(), title="head"),
@@ -77,16 +79,22 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     )
 
 
-def strongest_heads(scores: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+def scores_in(tables: Tables) -> pl.DataFrame:
+    return selected(tables, "heads", ["model", "document", *BY, "sink_score"])
+
+
+def strongest_heads(scores: pl.DataFrame, blocks: Blocks) -> pl.DataFrame:
     """The means of the strongest heads, and their values per document; rank: 1 for the strongest,
-    name: LAYER/HEAD. scores: returned by with_mean. table: the table heads."""
+    name: LAYER/HEAD. scores: returned by with_mean. blocks: of scores_in."""
     means = scores.filter(pl.col("document") == ALL_DOCUMENTS).drop_nulls("sink_score")
     ordered = means.sort("sink_score", *BY, descending=[True, False, False]).head(N_HEADS)
     named = ordered.with_row_index("rank", offset=1)
     named = named.with_columns(name=pl.format("{}/{}", "layer", "head"))
-    if table["document"].n_unique() < 2:
+    names = blocks.documents
+    if len(names) < 2:
         return named
-    single = table.select("document", *BY, "sink_score").drop_nulls("sink_score")
+    single = blocks.of(shown_documents(names, N_HEADS)).drop_nulls("sink_score")
+    single = single.select("document", *BY, "sink_score")
     placed = single.sort("document", *BY).join(named.select(*BY, "rank", "name"), on=BY)
     return with_points(named, placed, n_means=N_HEADS)
 

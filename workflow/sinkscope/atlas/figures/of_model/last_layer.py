@@ -12,10 +12,13 @@ from sinkscope.atlas.figures.max_keys import class_colours
 from sinkscope.charts.channels import by_document, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import bars
+from sinkscope.charts.select import rows_where
 from sinkscope.findings.finding import Finding
 from sinkscope.intervals import interval, ratios
 from sinkscope.keys import KEY_CLASSES
 from sinkscope.means import matrix
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import selected
 
 WIDTH = 680
 FINDING = (
@@ -30,24 +33,25 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
     """None for a decoder, and if there is no document to show."""
     if tables["models"]["family"][0] != "encoder" or not documents:
         return None
-    table = tables["last_layer_keys"]
+    table = rows_where(tables, "last_layer_keys", pl.col("document").is_in(list(documents)))
     rows = pl.concat([table.filter(pl.col("document") == name) for name in documents])
     columns = ("document", "layer", "key", "token", "key_class", "received", "share")
     drawn = rows.select(columns)
     layer = table["layer"][0]
+    sums = pl.concat(Blocks(tables, "last_layer_keys", sums_of_classes))
     charts = [of_keys(drawn), of_classes(drawn)]
     chart = alt.vconcat(*charts, spacing=24)
     return Figure(
         name="last_layer",
         title="Last layer, key by key",
         subject=model,
-        finding=Finding(FINDING, {"layer": layer, **receives_most(table)}),
+        finding=Finding(FINDING, {"layer": layer, **receives_most(sums)}),
         caption=(
             f"Attention that each key of layer {layer}, the last, receives: mean over heads and "
             "queries i of A[l,h,i,k]; below, its mean over the keys of each class in the document "
             "shown. If every key received the same, each would get 1 / (number of tokens). "
-            f"n = 1 document shown of {table['document'].n_unique()}; the sentence above is over "
-            f"all {words.counted(table.height, 'key')}. Unit: part of 1, linear scale."
+            f"n = 1 document shown of {sums['document'].n_unique()}; the sentence above is over "
+            f"all {words.counted(int(sums['keys'].sum()), 'key')}. Unit: part of 1, linear scale."
         ),
         chart=by_document(chart, documents),
         data=drawn,
@@ -91,13 +95,20 @@ def of_classes(drawn: pl.DataFrame) -> alt.LayerChart:
     )
 
 
-def receives_most(table: pl.DataFrame) -> dict[str, str | float | None]:
+def sums_of_classes(tables: Tables) -> pl.DataFrame:
+    """document, key_class, received and keys: what the keys of the class receive, and how many they
+    are."""
+    table = selected(tables, "last_layer_keys", ["document", "key_class", "received"])
+    return table.group_by("document", "key_class").agg(pl.col("received").sum(), keys=pl.len())
+
+
+def receives_most(sums: pl.DataFrame) -> dict[str, str | float | None]:
     """Facts: the class whose keys receive most attention, mean over all of its keys; terminators
-    and words, if both occur. Intervals: documents resampled, with all of their keys."""
-    sums = table.group_by("document", "key_class").agg(pl.col("received").sum(), keys=pl.len())
+    and words, if both occur. Intervals: documents resampled, with all of their keys. sums: of
+    sums_of_classes."""
     classes, (received, keys) = matrix(sums, ["key_class"], ["received", "keys"])
     means = ratios(received, keys)  # [resample, class]
-    several = table["document"].n_unique() > 1
+    several = sums["document"].n_unique() > 1
     names = classes["key_class"].to_list()
 
     def estimated(name: str, resampled: np.ndarray) -> dict[str, float | None]:

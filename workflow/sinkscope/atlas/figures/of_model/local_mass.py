@@ -15,6 +15,8 @@ from sinkscope.charts.palette import WIDTH_COLOURS
 from sinkscope.charts.select import axis_length, drawn_documents, with_lengths, with_mean
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import LOCAL_WIDTHS
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import selected
 
 PANELS = ("all keys", "without the sinks")
 FINDING = (
@@ -25,12 +27,12 @@ FINDING = (
 
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
-    rows = long_form(tables["heads"])
-    masses = theme.known(with_mean(rows, ["keys", "width", "layer"], ["mass"], documents))
+    blocks = Blocks(tables, "heads", long_form)
+    masses = theme.known(with_mean(blocks, ["keys", "width", "layer"], ["mass"], documents))
     drawn = theme.rounded(
         masses.with_columns(pl.col("width").cast(pl.String))
     )  # a name, not a number
-    n_layers, n_documents = axis_length(rows, "layer"), rows["document"].n_unique()
+    n_layers, n_documents = axis_length(masses, "layer"), len(blocks.documents)
     by_width = dict(zip(map(str, LOCAL_WIDTHS), WIDTH_COLOURS, strict=True))
     drawn = with_lengths(drawn, tables["documents"])
     offered = drawn_documents(drawn)
@@ -64,9 +66,10 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     )
 
 
-def long_form(heads: pl.DataFrame) -> pl.DataFrame:
+def long_form(tables: Tables) -> pl.DataFrame:
     """document, layer, keys, width, mass: the mean over heads of each window."""
-    columns = [column for column in heads.columns if column.startswith("local_")]
+    columns = [f"local_{width}{end}" for width in LOCAL_WIDTHS for end in ("", "_no_sinks")]
+    heads = selected(tables, "heads", ["document", "layer", *columns])
     without_sinks = pl.col("column").str.ends_with("_no_sinks")
     all_keys, without = (pl.lit(name) for name in PANELS)
     return (

@@ -1,6 +1,6 @@
 """The attention on first and special tokens in each document, against its length."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import altair as alt
 import polars as pl
@@ -13,7 +13,10 @@ from sinkscope.charts.of_documents import shown_documents
 from sinkscope.charts.select import axis_length, distinct_key_sets
 from sinkscope.charts.theme import DATA, colours
 from sinkscope.findings.finding import Finding
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import selected
 
+COLUMNS = ["layer", "key_set", "document", "mass", "uniform_mass"]
 FINDING = (
     "{% if n_above %}In layer {{ layer }} the {{ key_set | key_set_noun }} gets more than half of "
     "the attention in {{ n_above }} of {{ n_documents | counted('document') }}."
@@ -28,19 +31,24 @@ FINDING = (
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | None:
     """None for a single document."""
-    table = tables["sink_mass"]
     if tables["documents"].height < 2:
         return None
-    key_sets = distinct_key_sets(table, SINGLE)
-    n_layers, n_documents = axis_length(table, "layer"), table["document"].n_unique()
-    rows = with_lengths(table.filter(pl.col("key_set").is_in(key_sets)), tables["documents"])
-    shown = shown_documents(rows["document"], n_layers * len(key_sets))
-    drawn = with_labels(rows.filter(pl.col("document").is_in(shown)))
+    key_sets = distinct_key_sets(tables, SINGLE)
+    n_layers = axis_length(tables["sink_mass_means"], "layer")
+
+    def rows(of: Tables) -> pl.DataFrame:
+        is_single = pl.col("key_set").is_in(key_sets) & (pl.col("n_keys") > 0)
+        return with_lengths(selected(of, "sink_mass", COLUMNS, is_single), tables["documents"])
+
+    blocks = Blocks(tables, "sink_mass", rows)
+    n_documents = len(blocks.documents)
+    shown = shown_documents(blocks.documents, n_layers * len(key_sets))
+    drawn = with_labels(blocks.of(shown))
     return Figure(
         name="mass_by_length",
         title="Attention to first and special tokens, by document",
         subject=model,
-        finding=Finding(FINDING, {**majority(rows), "n_documents": n_documents}),
+        finding=Finding(FINDING, {**majority(blocks), "n_documents": n_documents}),
         caption=(
             "One panel per layer, one point per document. x: its length; y: the attention that "
             f"a key set receives. Formula: {FORMULA}. Dashed: the same under uniform attention. "
@@ -55,10 +63,9 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
 
 def with_lengths(rows: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
     """layer, key_set, document, n_tokens, mass, uniform_mass; shortest documents first."""
-    columns = ["layer", "key_set", "document", "n_tokens", "mass", "uniform_mass"]
-    mass = pl.col("mass").fill_nan(None)
-    known = rows.filter(pl.col("n_keys") > 0).with_columns(mass).drop_nulls("mass")
+    known = rows.with_columns(pl.col("mass").fill_nan(None)).drop_nulls("mass")
     joined = known.join(documents.select("document", "n_tokens"), on="document")
+    columns = ["layer", "key_set", "document", "n_tokens", "mass", "uniform_mass"]
     return joined.select(columns).sort("layer", "key_set", "n_tokens", "document")
 
 
@@ -102,17 +109,28 @@ def panel_size(n_layers: int) -> tuple[int, int, int]:
     return 62, 40, 8
 
 
-def majority(rows: pl.DataFrame) -> dict[str, str | int | list[dict[str, float]]]:
+def majority(blocks: Iterable[pl.DataFrame]) -> dict[str, str | int | list[dict[str, float]]]:
     """key_set, layer, n_above: where most documents put more than half of their attention on one
     key set; and its mass in the shortest and the longest of these documents."""
-    above = rows.group_by("key_set", "layer").agg(
-        n_above=(pl.col("mass") > 0.5).sum(), mean=pl.col("mass").mean()
-    )
-    order = ["n_above", "mean", "layer", "key_set"]
-    best = above.sort(order, descending=[True, True, False, False]).drop("mean")
+    place = ["key_set", "layer"]
+    sums: list[pl.DataFrame] = []  # per block, and the documents at both ends
+    ends: list[pl.DataFrame] = []
+    for rows in blocks:
+        of_place = rows.sort("n_tokens", "document").group_by(place, maintain_order=True)
+        sums.append(
+            of_place.agg(
+                n_above=(pl.col("mass") > 0.5).sum(), mass=pl.col("mass").sum(), n=pl.len()
+            )
+        )
+        ends += [of_place.first(), of_place.last()]
+    above = pl.concat(sums).group_by(place).agg(pl.col("n_above", "mass", "n").sum())
+    mean = pl.col("mass") / pl.col("n")
+    best = above.sort(
+        "n_above", mean, "layer", "key_set", descending=[True, True, False, False]
+    ).select(*place, "n_above")
     facts: dict[str, str | int | list[dict[str, float]]] = best.row(0, named=True)
-    own = rows.join(best.head(1), on=["key_set", "layer"]).sort("n_tokens", "document")
+    own = pl.concat(ends).join(best.head(1), on=place).sort("n_tokens", "document")
     if own["n_tokens"].n_unique() > 1:
-        ends = own.select("n_tokens", "mass", even="uniform_mass")
-        facts |= {"short": ends.head(1).to_dicts(), "long": ends.tail(1).to_dicts()}
+        of = own.select("n_tokens", "mass", even="uniform_mass")
+        facts |= {"short": of.head(1).to_dicts(), "long": of.tail(1).to_dicts()}
     return facts

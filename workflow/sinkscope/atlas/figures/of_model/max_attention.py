@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sinkscope import words
 from sinkscope.atlas.figures import max_keys
 from sinkscope.charts.figure import Figure, Tables
-from sinkscope.charts.of_counts import with_documents, with_intervals
+from sinkscope.charts.of_counts import counts_of, with_documents, with_intervals
 from sinkscope.charts.of_documents import behind
 from sinkscope.findings.finding import Finding
 
@@ -20,9 +20,11 @@ FINDING = (
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     histogram = tables["max_attention_tokens"]
-    counted, read = tables["max_attention_documents"], tables["documents"]
+    read = tables["documents"]
     n_tokens, total = int(read["n_tokens"].sum()), int(histogram["count"].sum())
-    most = with_intervals(max_keys.top(histogram, N_TOKENS), counted)
+    firsts = max_keys.top(histogram, N_TOKENS)
+    counted = counts_of(tables, firsts)
+    most = with_intervals(firsts, counted)
     facts = ("token", "key_class", "share", "low", "high")
     first, *others = most.select("count", *facts).to_dicts()
     following = [{name: row[name] for name in facts} for row in others]

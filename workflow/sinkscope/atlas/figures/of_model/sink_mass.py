@@ -18,10 +18,13 @@ from sinkscope.charts.select import (
     axis_length,
     distinct_key_sets,
     drawn_documents,
+    rows_where,
     with_lengths,
     with_mean,
 )
 from sinkscope.findings.finding import Finding
+from sinkscope.tables.blocks import Blocks
+from sinkscope.tables.read import selected
 
 SHOWN = (*masses.SINGLE, "first_terminator", "listed_sinks", "sinks")
 JOINT = ("listed_sinks", "sinks")  # no sentence names these: they hold what others hold
@@ -33,17 +36,19 @@ FINDING = (
 
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
-    key_sets = distinct_key_sets(tables["sink_mass"], SHOWN)
-    rows, mean = (
-        tables[name].filter(pl.col("key_set").is_in(key_sets))
-        for name in ("sink_mass", "sink_mass_means")
-    )
-    n_layers, n_documents = axis_length(rows, "layer"), rows["document"].n_unique()
-    rows = rows.filter(IN_MEANS).drop_nulls("mass")
+    key_sets = distinct_key_sets(tables, SHOWN)
+    is_shown = pl.col("key_set").is_in(key_sets)
+    mean = tables["sink_mass_means"].filter(is_shown)
+
+    def rows(of: Tables) -> pl.DataFrame:
+        return rows_where(of, "sink_mass", is_shown & IN_MEANS).drop_nulls("mass")
+
+    blocks = Blocks(tables, "sink_mass", rows)
+    n_layers, n_documents = axis_length(mean, "layer"), len(blocks.documents)
     mean = mean.rename({"n_documents": "mass_n", "n_strict": "strict_mass_n"})
     mean = mean.with_columns(uniform_mass_n="mass_n", times_uniform_n="mass_n")
     values = ["mass", "strict_mass", "uniform_mass", "times_uniform"]
-    known = theme.known(with_mean(rows, ["key_set", "layer"], values, documents, mean))
+    known = theme.known(with_mean(blocks, ["key_set", "layer"], values, documents, mean))
     drawn = with_lengths(theme.rounded(masses.with_labels(known)), tables["documents"])
     # Rows of attention other than softmax may sum to more than 1.
     y = alt.Y("mass:Q", title="sink mass (part of 1)")
@@ -72,7 +77,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         name="sink_mass",
         title="Sink mass by layer",
         subject=model,
-        finding=Finding(FINDING, with_uniform(largest(known), rows)),
+        finding=Finding(FINDING, with_uniform(largest(known), tables)),
         caption=(
             f"Formula: {masses.FORMULA}. {masses.ALL_SINKS} A line is one document or the mean "
             f"over n = {words.counted(n_documents, 'document')} (those that have keys of the set); "
@@ -85,9 +90,11 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
     )
 
 
-def with_uniform(facts: dict[str, Any], rows: pl.DataFrame) -> dict[str, Any]:
+def with_uniform(facts: dict[str, Any], tables: Tables) -> dict[str, Any]:
     """Adds uniform: the mass of these keys under uniform attention, mean over documents."""
-    own = rows.filter(key_set=facts["key_set"], layer=facts["layer"])
+    place = (pl.col("key_set") == facts["key_set"]) & (pl.col("layer") == facts["layer"])
+    where = place & IN_MEANS & pl.col("mass").is_not_null()
+    own = selected(tables, "sink_mass", ["uniform_mass"], where)
     return {**facts, "uniform": own["uniform_mass"].mean()}
 
 

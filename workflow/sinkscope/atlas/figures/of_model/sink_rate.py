@@ -10,10 +10,15 @@ from sinkscope.atlas.figures.rates import WHY_WINDOW, of_key_zero, over, windows
 from sinkscope.charts.channels import N_DOCUMENTS, OF_ONE, estimated, panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import mean_lines
-from sinkscope.charts.of_documents import behind, with_points
+from sinkscope.charts.of_documents import behind, shown_documents, with_points
 from sinkscope.charts.palette import CLASS_COLOURS
-from sinkscope.charts.select import axis_length, with_lengths
-from sinkscope.charts.theme import INK, colours, layer_axis, layer_width
+from sinkscope.charts.select import axis_length, rows_where, with_lengths
+from sinkscope.charts.theme import (
+    INK,
+    colours,
+    layer_axis,
+    layer_width,
+)
 from sinkscope.findings.finding import Finding
 from sinkscope.keys import KEY_CLASSES
 
@@ -50,7 +55,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         height=240,
     )
     order = drawn["queries"].unique(maintain_order=True).to_list()
-    totals = of_key_zero(tables["sink_rate_documents"]).drop("model")
+    totals = of_key_zero(tables).drop("model")
     return Figure(
         name="sink_rate",
         title="Sink rate by layer",
@@ -73,8 +78,9 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
 def with_single(rates: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     """The rates of by_key, and those of single documents."""
     mean = by_key(rates.rename({"low": "rate_low", "high": "rate_high"}))
-    rate = pl.col("n_above") / pl.col("n_heads")
-    single = by_key(tables["sink_rate_documents"].with_columns(rate=rate))
+    shown = shown_documents(tables["documents"]["document"], mean.height)
+    scored = rows_where(tables, "sink_rate_documents", pl.col("document").is_in(shown))
+    single = by_key(scored.with_columns(rate=pl.col("n_above") / pl.col("n_heads")))
     return with_lengths(with_points(mean, single), tables["documents"])
 
 

@@ -11,8 +11,9 @@ from sinkscope.charts.channels import by_document, heat, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.bars import TOKEN_AXIS
 from sinkscope.charts.forms.strips import cell_axis, cell_side, strip
-from sinkscope.charts.select import axis_length
+from sinkscope.charts.select import axis_length, rows_where
 from sinkscope.findings.finding import Finding
+from sinkscope.tables.read import queried
 
 N_KEYS = 15  # rows per document
 FINDING = (
@@ -30,17 +31,18 @@ FINDING = (
 
 def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | None:
     """None if no key of a document to show is a sink."""
-    lives = tables["sink_lives"]
+    offered = pl.col("document").is_in(list(documents))
+    lives = rows_where(tables, "sink_lives", offered)
     names = [name for name in documents if name in set(lives["document"])]
     if not names:
         return None
-    drawn = shown(tables["found_sinks"], lives, names)
-    n_layers = axis_length(tables["sink_mass"], "layer")
+    drawn = shown(rows_where(tables, "found_sinks", offered), lives, names)
+    n_layers = axis_length(tables["sink_mass_means"], "layer")
     return Figure(
         name="sink_lives",
         title="The sinks of a text, layer by layer",
         subject=model,
-        finding=Finding(FINDING, facts_of(lives)),
+        finding=Finding(FINDING, facts_of(tables)),
         caption=(
             "One row per key that is a sink of at least one layer, those with the largest mass "
             f"first, at most {N_KEYS}: its position and token. A cell is drawn where the key is a "
@@ -66,15 +68,19 @@ def shown(found: pl.DataFrame, lives: pl.DataFrame, documents: Sequence[str]) ->
     return pl.concat([rows.filter(pl.col("document") == name) for name in documents])
 
 
-def facts_of(lives: pl.DataFrame) -> dict[str, Any]:
+def facts_of(tables: Tables) -> dict[str, Any]:
     """Facts: number of sinks, and the life of the one with the largest mass beside key 0."""
-    others = lives.filter(pl.col("key") > 0)
-    ordered = others.sort("peak_mass", "document", "key", descending=[True, False, False])
-    return {
-        "n_sinks": lives.height,
-        "n_documents": lives["document"].n_unique(),
-        "longest": ordered.head(1).drop("model", "n_layers").to_dicts(),
-    }
+
+    def sizes(lives: pl.LazyFrame) -> pl.LazyFrame:
+        return lives.select(n_sinks=pl.len(), n_documents=pl.col("document").n_unique())
+
+    def longest(lives: pl.LazyFrame) -> pl.LazyFrame:
+        others = lives.filter(pl.col("key") > 0)
+        return others.filter(pl.col("peak_mass") == pl.col("peak_mass").max())
+
+    first = queried(tables, "sink_lives", longest).sort("document", "key").head(1)
+    (facts,) = queried(tables, "sink_lives", sizes).to_dicts()
+    return {**facts, "longest": first.drop("model", "n_layers").to_dicts()}
 
 
 def chart(drawn: pl.DataFrame, n_layers: int) -> alt.Chart:

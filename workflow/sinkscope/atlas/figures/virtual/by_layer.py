@@ -12,6 +12,8 @@ from sinkscope.charts.of_documents import behind, with_documents
 from sinkscope.charts.palette import LINE_DASHES
 from sinkscope.charts.select import documents_in
 from sinkscope.findings.finding import Finding
+from sinkscope.tables.blocks import Blocks, filtered
+from sinkscope.tables.read import queried, selected
 
 LINES = {"found": "tokens that are sinks", "virtual": "virtual key", "gate": "gate"}
 COLOURS = ("#009e73", "#d55e00", "#0072b2")
@@ -29,9 +31,13 @@ FINDING = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    rows = of_documents(tables)
-    if rows.is_empty():
+    models = [
+        *queried(tables, "virtual_sink", lambda rows: rows.select("model").unique())["model"],
+        *queried(tables, "gates", lambda rows: rows.select("model").unique())["model"],
+    ]
+    if not models:
         return None
+    rows = Blocks(filtered(tables, pl.col("model").is_in(models)), "sink_mass", of_documents)
     mean = means.over_documents(rows, BY, list(LINES))
     drawn = with_documents(mean, rows, BY, LINES, tables["documents"])
     looks = {
@@ -51,7 +57,7 @@ def figure(tables: Tables) -> Figure | None:
             "over heads and queries. Gate: factor on the outputs of the heads, mean over heads and "
             "queries; 0 is closed. Means over n = "
             f"{documents_in(tables['documents'])} per model; "
-            f"{behind(drawn, rows['document'].n_unique())}. Unit: part of 1, linear scale."
+            f"{behind(drawn, len(rows.documents))}. Unit: part of 1, linear scale."
         ),
         chart=mean_panels(drawn, y, looks),
         data=drawn,
@@ -64,7 +70,8 @@ def of_documents(tables: Tables) -> pl.DataFrame:
     by = ["document", *BY]
     virtual = tables["virtual_sink"].group_by(by).agg(virtual=pl.col("mass").mean())
     gates = tables["gates"].group_by(by).agg(gate=pl.col("gate").mean())
-    found = tables["sink_mass"].filter(key_set="sinks").select(*by, found="mass")
+    found = selected(tables, "sink_mass", [*by, "mass"], pl.col("key_set") == "sinks")
+    found = found.rename({"mass": "found"})
     either = virtual.join(gates, on=by, how="full", coalesce=True)
     return either.join(found, on=by, how="left").sort(by)
 
