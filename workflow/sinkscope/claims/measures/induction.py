@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from sinkscope.claims.measure import AbsentError, Number, Tables, mean_of, measure, number
+from sinkscope.claims.measure import AbsentError, Number, Tables, mean_of, measure, number, rows_of
 
 
 def induction_heads(tables: Tables, model: str) -> pl.DataFrame:
@@ -29,13 +29,12 @@ def induction_rest(tables: Tables, model: str, *, column: str = "first_token") -
     or of the fraction of queries with more than half of their attention on key 0 (over_half)."""
     rows = induction_heads(tables, model)
     least = number(rows, pl.col(column).min())
-    on_text = tables.get("heads")
-    if least is None or on_text is None:
+    if least is None or "heads" not in tables:
         return least
-    keys = ["layer", "head"]
+    keys, of_heads = ["layer", "head"], {"first_token": "sink_score"}.get(column, column)
+    on_text = rows_of(tables, "heads", model, ["document", *keys, of_heads])
     chosen = rows.select(pl.col(name).cast(on_text.schema[name]) for name in keys)
-    documents = on_text.filter(model=model).join(chosen, on=keys)
-    of_heads = {"first_token": "sink_score"}.get(column, column)
+    documents = on_text.join(chosen, on=keys)
     return least if documents.is_empty() else mean_of(documents, keys, of_heads, "min")
 
 
