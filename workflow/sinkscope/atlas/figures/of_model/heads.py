@@ -14,14 +14,13 @@ from sinkscope.charts.of_documents import behind, shown_documents, with_points
 from sinkscope.charts.select import (
     axis_length,
     drawn_documents,
-    in_most_documents,
     with_lengths,
     with_mean,
 )
 from sinkscope.charts.theme import ALL_DOCUMENTS, OF_DOCUMENT, rounded
 from sinkscope.findings.finding import Finding
 from sinkscope.tables.blocks import Blocks
-from sinkscope.tables.read import selected
+from sinkscope.tables.read import queried, selected
 
 COLUMNS = ("layer", "head", "sink_score", "sink_score_low", "sink_score_high")
 N_HEADS = 8  # strongest heads, of which every document is a point
@@ -63,7 +62,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
         name="heads",
         title="Sink score of every head",
         subject=model,
-        finding=Finding(FINDING, strongest(drawn, table, tables["sink_rate"]["epsilon"][0])),
+        finding=Finding(FINDING, strongest(drawn, tables, tables["sink_rate"]["epsilon"][0])),
         caption=(
             "Sink score of key 0: alpha[l,h,0] = mean over queries i that can see key 0 of "
             "A[l,h,i,0]. "
@@ -113,17 +112,20 @@ def points() -> alt.LayerChart:
     return chart.transform_filter("isValid(datum.rank)")
 
 
-def strongest(
-    drawn: pl.DataFrame, table: pl.DataFrame, epsilon: float
-) -> dict[str, int | float | None]:
+def strongest(drawn: pl.DataFrame, tables: Tables, epsilon: float) -> dict[str, int | float | None]:
     """Facts: the head with the highest mean score, and how many heads score more than epsilon in
-    most documents. table: the table heads."""
+    most documents."""
     is_above = pl.col("sink_score").fill_nan(None) > epsilon
+
+    def in_most(heads: pl.LazyFrame) -> pl.LazyFrame:
+        counts = heads.group_by(BY).agg(k=is_above.sum(), n=is_above.is_not_null().sum())
+        return counts.filter(pl.col("k") * 2 > pl.col("n"))
+
     mean = drawn.filter(pl.col("document") == ALL_DOCUMENTS, pl.col("rank").is_null())
     ordered = mean.sort("sink_score", descending=True, nulls_last=True)
     return {
         **ordered.select(*COLUMNS).row(0, named=True),
-        "n_above": in_most_documents(table, is_above, BY).height,
+        "n_above": queried(tables, "heads", in_most).height,
         "n_heads": mean.height,
         "epsilon": epsilon,
     }
