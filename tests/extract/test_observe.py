@@ -89,7 +89,7 @@ def test_a_fault_of_the_librarys_own_code_is_a_sentence(kind):
 def test_a_model_that_drops_attention_is_refused():
     loaded = tiny.loaded("roberta")
     loaded.network.train()
-    with pytest.raises(SinkscopeError, match=r"model 'roberta'.*drops attention.*choose a model"):
+    with pytest.raises(SinkscopeError, match=r"model 'roberta'.*applies dropout.*choose a model"):
         run_observed(loaded, echo, IDS)
 
 
