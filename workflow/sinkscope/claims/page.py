@@ -92,7 +92,8 @@ def brief(rows: Sequence[dict[str, Any]]) -> str:
         listed = ", ".join(f"{model} {value}" for model, value in names.items())
         parts.append(f"{'relative' if len(names) == 1 else 'relatives'}: {listed}")
     if n_documents := [row["n_documents"] for row in rows if row["low"] is not None]:
-        parts.append(f"n = {words.ranged(n_documents)} documents")
+        plural = "s" if max(n_documents) > 1 else ""
+        parts.append(f"n = {words.ranged(n_documents)} document{plural}")
     published = {row["published"] for row in rows}
     if len(published) == 1 and None not in published:
         parts.append(f"{by_whom(rows[0]['study'])}: {number(*published)}")
@@ -102,8 +103,10 @@ def brief(rows: Sequence[dict[str, Any]]) -> str:
 def shown(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The claim of these rows, as the page shows it: the columns that all rows share; doubt, a
     phrase if the interval of a deciding number includes a threshold; tested, how many of its models
-    were; brief, its numbers on one line; and its rows, one per model that it was tested on. rows:
-    all rows of one claim."""
+    were; brief, what was measured and its numbers on one line; and its rows, one per model that it
+    was tested on. rows: all rows of one claim."""
+    is_measured = any(row["measured"] is not None for row in rows)
+    what = f"{measures()[rows[0]['measure']].about} \u2013 " if is_measured else ""
     first, decided = rows[0], [row for row in rows if row["verdict"] in (HOLDS, FAILS)]
     return {
         **{name: first[name] for name in ("claim", "kind", "statement", "source")},
@@ -113,7 +116,7 @@ def shown(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "mark": MARKS[first["overall"]],
         "doubt": DOUBT if any(map(doubt, decided)) else "",
         "tested": coverage(rows),
-        "brief": brief(rows),
+        "brief": f"{what}{brief(rows)}",
         "rows": [
             row | {"mark": MARKS[row["verdict"]], "estimate": estimate(row), "doubt": doubt(row)}
             for row in rows
