@@ -1,7 +1,5 @@
 """All tables and report sections that a run can have, by the experiment they belong to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 

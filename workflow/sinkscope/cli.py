@@ -1,7 +1,5 @@
 """The command line: every stage of the workflow, and `look` for a single text."""
 
-from __future__ import annotations
-
 import gc
 import io
 import json

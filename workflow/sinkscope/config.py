@@ -1,7 +1,5 @@
 """The configuration: settings, the table of models, the table of documents."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path

@@ -1,8 +1,6 @@
 """Corpora: .jsonl and .parquet files of which each row is a document; and samples of their rows.
 `listings`, which needs Polars, reads them."""
 
-from __future__ import annotations
-
 import hashlib
 import heapq
 from collections.abc import Sequence

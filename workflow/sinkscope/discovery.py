@@ -1,7 +1,5 @@
 """Discovery of the modules of a package, and of the folders that extend it."""
 
-from __future__ import annotations
-
 import pkgutil
 import sys
 from collections.abc import Sequence

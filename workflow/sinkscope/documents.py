@@ -1,7 +1,5 @@
 """Documents: text files, or rows of a corpus (a .jsonl or .parquet file)."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Iterable, Sequence

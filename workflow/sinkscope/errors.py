@@ -1,7 +1,5 @@
 """The exceptions whose messages are written for users."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path

@@ -2,8 +2,6 @@
 `.NAME.RANDOM.part`; what a killed process left is removed when its job runs again
 (`jobs.execution`)."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json

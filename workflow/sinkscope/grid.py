@@ -1,7 +1,5 @@
 """The grid of models and documents, and its division into extraction jobs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any

@@ -10,8 +10,6 @@ documents alone: differences and ratios of two statistics compare the same docum
 Source: Efron 1979, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7(1).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Classes and sets of keys: the categories of tokens that attention lands on."""
 
-from __future__ import annotations
-
 import functools
 import unicodedata
 from collections import defaultdict

@@ -6,8 +6,6 @@ A listing is kept in results/documents/ and made again when the size or the time
 changes. Only jobs and the start of a run write it, because planning writes nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from array import array

@@ -1,7 +1,5 @@
 """Mappings written in YAML, and the line of every key."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The tables that a run measures: those of the atlas and of every experiment."""
 
-from __future__ import annotations
-
 from sinkscope.atlas.tables import tables_of_atlas
 from sinkscope.declarations.registry import experiments
 from sinkscope.tables.table import Table

@@ -1,7 +1,5 @@
 """Options of the command line: their callbacks, and the part of the help that lists jobs."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Annotated

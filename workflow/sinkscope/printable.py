@@ -1,8 +1,6 @@
 """Characters that a terminal, a page or a figure cannot show as they are: controls steer a
 terminal, XML (an SVG figure) does not allow them, and HTML reorders the text around some."""
 
-from __future__ import annotations
-
 import re
 
 NONCHARACTERS = "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))

@@ -3,8 +3,6 @@
 A text cites a work by its label, "Gu et al. 2024", whatever the form of the parentheses around it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 """A run of the workflow: its plan for Snakemake, and the handlers of its start and end, which a
 Snakefile that uses the workflow as a module calls in its own."""
 
-from __future__ import annotations
-
 import gc
 import json
 import os

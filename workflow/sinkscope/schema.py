@@ -1,7 +1,5 @@
 """Check a mapping against a JSON schema, with one sentence per wrong key."""
 
-from __future__ import annotations
-
 import copy
 import difflib
 import functools

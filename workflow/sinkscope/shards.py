@@ -6,8 +6,6 @@ in two by the next bit of the hash. Rows of a corpus stay together, so that a jo
 of the file: `size` rows each, from row 0 on, are a shard.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 

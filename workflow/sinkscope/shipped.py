@@ -1,8 +1,6 @@
 """Files that come with the package: the zoo, the corpus, the default configuration, the workflow.
 In a clone they are in the folders of the repository, in a wheel inside the package, in `data/`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent

@@ -1,7 +1,5 @@
 """The rule by which a key counts as an attention sink."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Tables of the configuration: tab-separated fields under a header line."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Versions, as results record them: of this repository, and of installed packages."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, distributions, version

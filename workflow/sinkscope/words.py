@@ -1,7 +1,5 @@
 """Formatting of numbers and names in sentences."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Inputs of one forward pass: its rows, and the mask of their real tokens."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

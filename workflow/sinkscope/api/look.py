@@ -1,7 +1,5 @@
 """`sinkscope.look`: a view of the attention of one model on one text."""
 
-from __future__ import annotations
-
 import html
 import io
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Check whether a model can be observed, and set its attention to the one that is observed."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """`sinkscope.observe`: measure the attention of a model in place, while it runs."""
 
-from __future__ import annotations
-
 import threading
 import warnings
 from collections import Counter

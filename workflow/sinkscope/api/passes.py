@@ -1,7 +1,5 @@
 """The observation of one forward pass, next to the model's computation."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """The arguments of a call of `look`: a model, a text, and the settings."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Statistics of the attention of one model, as Polars frames and arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The tables of one text for a terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 import numpy as np

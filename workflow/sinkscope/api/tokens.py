@@ -3,8 +3,6 @@
 The atlas knows the place of each token in its text. Here each part between special tokens is
 decoded and tokenized again. If the tokenizer drops case or white space, pass the text itself."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from typing import Any

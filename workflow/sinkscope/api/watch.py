@@ -1,7 +1,5 @@
 """A wrapper around a model's `forward` that runs context managers around every pass."""
 
-from __future__ import annotations
-
 import functools
 import threading
 from collections.abc import Callable, Iterator

@@ -1,8 +1,6 @@
 """Benchmarks of observing: `bench` on the processor, `bench gpu`, its table and figure, and
 `bench corpus` of a whole job, and `bench plan` of planning."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -2,8 +2,6 @@
 batch call, texts sorted by length, padded batches of BATCH, nothing kept. Neither loads the
 model."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import tempfile

@@ -1,8 +1,6 @@
 """The cost of extraction, compared with the plain forward pass and with output_attentions. Times
 are medians over alternating rounds in one process; memory is the peak of a process per way."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path

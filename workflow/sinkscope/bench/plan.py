@@ -1,8 +1,6 @@
 """The processor time of planning: of Sinkscope's part, the configuration, the hashes of documents
 and the request of every job (`requests`), and of a whole `snakemake --dry-run`."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

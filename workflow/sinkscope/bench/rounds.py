@@ -1,7 +1,5 @@
 """What the benchmarks share: ways to run a model, timed in alternating rounds, and the table."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import resource

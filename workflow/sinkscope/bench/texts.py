@@ -1,7 +1,5 @@
 """Documents of a benchmark, composed of sentences of the shipped corpus."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,8 +1,6 @@
 """The cost of observing in a training loop: the zoo's GPT-2, AdamW, on one device. Observing one
 step in `every` costs (median observed step / median plain step - 1) / every of the time."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial

@@ -2,8 +2,6 @@
 weights, texts and the attempt. They are computed whenever the workflow is read, and load no
 weights."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from functools import cache

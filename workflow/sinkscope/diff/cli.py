@@ -1,7 +1,5 @@
 """The command that compares the tables of two folders of results."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """The differences of two tables, value by value."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The printed comparison of two folders of results."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Differences as lines of text."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 

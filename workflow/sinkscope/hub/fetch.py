@@ -1,8 +1,6 @@
 """The files of Hub models, from the Hub's cache (HF_HOME) or downloaded into it. With all files of
 the locked commit there, the network is not used."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Callable

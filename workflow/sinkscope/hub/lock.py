@@ -1,8 +1,6 @@
 """Lock files: the commit of a Hub model's revision, and its files. The first use asks the Hub and
 writes them; from then on only that commit is used."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

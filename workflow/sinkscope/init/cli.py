@@ -1,8 +1,6 @@
 """The command `sinkscope init`: write a project from the files in `project/`, and from files that
 every clone has too."""
 
-from __future__ import annotations
-
 import os
 import shlex
 from pathlib import Path

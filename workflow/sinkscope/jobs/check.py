@@ -1,7 +1,5 @@
 """Compare the files of a run with the stamps of its jobs and with the current requests."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator

@@ -4,8 +4,6 @@ A job's modules are those that its entry module imports, directly or through oth
 inside a function. Each is hashed by what its syntax tree without docstrings compiles to; other
 files beside them (templates, scripts) by their bytes."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """The documents of a job, and their hash for its request."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

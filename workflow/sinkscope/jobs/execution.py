@@ -2,8 +2,6 @@
 what a killed run left behind does no harm. The reason of a failure is kept beside the job's log.
 The stamp of a success states the request, its times, and the hash of each file."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

@@ -2,8 +2,6 @@
 `extract/minilm/0000.3fa9c1d2e4b5`. A job writes the record when it starts, with the reason that it
 was killed; an error replaces the reason, and success removes the record."""
 
-from __future__ import annotations
-
 import os
 import re
 import socket

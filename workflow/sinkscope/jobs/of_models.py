@@ -1,7 +1,5 @@
 """The requests of the jobs that run a model: extraction, and the measurements of experiments."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Any

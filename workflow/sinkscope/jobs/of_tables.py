@@ -1,7 +1,5 @@
 """The requests of the jobs that reduce and join: tables of the atlas and of each experiment."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path

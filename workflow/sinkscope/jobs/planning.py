@@ -1,7 +1,5 @@
 """Checks of a run before any job starts. They are cheap: nothing loads weights or transformers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

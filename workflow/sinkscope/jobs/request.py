@@ -4,8 +4,6 @@ A stamp, the output that Snakemake looks for, lies beside the result: a JSON fil
 whose hash ends its name (`0000.3fa9c1d2e4b5.json`). A result therefore counts as finished only if
 its request equals the current one, whoever computed it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Stamps: the requests that results were computed from, and the hash of each of their files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 

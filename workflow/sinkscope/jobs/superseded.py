@@ -1,7 +1,5 @@
 """Removal of summaries of extraction shards that the grid has divided differently."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

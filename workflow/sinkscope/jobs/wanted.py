@@ -2,8 +2,6 @@
 the hashes of those that it depends on. Snakemake calls this module whenever it reads the workflow:
 it writes nothing, and loads no model and no library for drawing or computing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path

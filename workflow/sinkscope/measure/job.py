@@ -1,7 +1,5 @@
 """One experiment on one model: load it, measure it, and write the frames."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any

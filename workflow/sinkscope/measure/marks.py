@@ -1,7 +1,5 @@
 """A document with its first sentence terminator exchanged for other marks, token for token."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass
 from typing import Any

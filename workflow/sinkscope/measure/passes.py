@@ -1,8 +1,6 @@
 """One observed forward pass of an experiment: statistics, residual states, and norms of keys and
 values, all from the same run of the model."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace

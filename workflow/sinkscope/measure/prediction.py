@@ -1,7 +1,5 @@
 """The tokens of a text that a model with an output head predicts, and the losses."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -2,8 +2,6 @@
 where tensors have shapes and types, but no memory and no values.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The command that rehearses a grid: the resources of its models, without their weights."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

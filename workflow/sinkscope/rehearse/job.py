@@ -1,7 +1,5 @@
 """The rehearsal of every model of a configuration, as a table."""
 
-from __future__ import annotations
-
 import gc
 import platform
 from collections.abc import Sequence

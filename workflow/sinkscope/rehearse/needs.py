@@ -1,7 +1,5 @@
 """Resources of a model, computed from counted or measured numbers."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Run a model once over random tokens, and check that every layer's attention is observed."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Commands of the workflow's jobs. The rule of a job passes its request with --request."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """Commands for Hub models: lock a commit, and download its files."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import asdict
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The report of a run, and the report of its finished jobs, which needs no Snakemake."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,8 +1,6 @@
 """Statistics of the attention, each declared once. Every module here is discovered
 automatically."""
 
-from __future__ import annotations
-
 from sinkscope.discovery import additions
 
 __path__ = [*__path__, *additions(__name__)]

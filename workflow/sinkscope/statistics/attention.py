@@ -4,8 +4,6 @@ A[l,h,i,j] is the probability that query i assigns to key j in head h of layer l
 over heads.
 """
 
-from __future__ import annotations
-
 from sinkscope.declarations.statistic import Statistic
 
 ATLAS = "Pramodith 2023"

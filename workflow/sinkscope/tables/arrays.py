@@ -1,7 +1,5 @@
 """Arrays as rows of a table."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 

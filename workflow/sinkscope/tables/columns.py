@@ -1,7 +1,5 @@
 """Columns that many tables share, and kinds of columns, each declared once."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from sinkscope.tables.table import Column

@@ -3,8 +3,6 @@
 People rely on the columns: changing or removing one is a break, and raises SCHEMA_VERSION.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Write tables that may be larger than memory: their rows come in their final order."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
