@@ -18,11 +18,13 @@ from compare import (
     of_document,
     plan,
 )
+from sinkscope.extract import finish
 from sinkscope.extract.architecture import as_observed
 from sinkscope.extract.door import answered
 from sinkscope.extract.masks import Call
 from sinkscope.extract.observation import Observation
 from sinkscope.extract.streaming import Workspace
+from sinkscope.sink_rule import SinkRule
 
 
 def alone(network, document):
@@ -210,6 +212,19 @@ def test_long_documents_keep_block_averages_of_the_map(name):
         statistics, _ = observe(network, torch.tensor([document]), **options)
         expected = [reference.block_map(layer, 6) for layer in attention.mean(1)]
         np.testing.assert_allclose(statistics["map"][0], expected, 1e-5, 1e-8)
+
+
+@pytest.mark.parametrize("name", tiny.NAMES)
+def test_layers_that_are_finished_together_have_the_statistics_of_each_alone(name, monkeypatch):
+    network, ids = tiny.network(name), torch.tensor([*tiny.token_ids(53), *tiny.token_ids(53)])
+    real = torch.ones_like(ids)
+    real[1, 40:] = 0
+    results = []
+    for n_bytes in (0, 1 << 30):
+        monkeypatch.setattr(finish, "WAITING_BYTES", n_bytes)
+        results.append(observe(network, ids, real, rule=SinkRule(n_queries=4))[0])
+    for statistic, values in results[0].items():
+        np.testing.assert_allclose(results[1][statistic], values, 1e-6, 1e-7, err_msg=statistic)
 
 
 @pytest.mark.parametrize("n_cells", [4, 53])

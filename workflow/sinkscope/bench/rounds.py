@@ -15,6 +15,7 @@ from rich.table import Table
 from torch import Tensor
 
 from sinkscope.extract.constants import moved
+from sinkscope.extract.finish import statistics_of
 from sinkscope.extract.frame import Frame
 from sinkscope.extract.masks import Call, count_visible
 from sinkscope.extract.model import Loaded
@@ -126,4 +127,4 @@ def reduce_full(attentions: Sequence[Tensor], plan: Plan, *, is_causal: bool) ->
         sums = Sums(frame, call, layer)
         p = matrix.float()
         sums.add(0, p.clamp(min=torch.finfo(p.dtype).tiny).log_(), p)
-        sums.finish()
+        statistics_of([sums])

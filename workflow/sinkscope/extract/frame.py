@@ -69,8 +69,9 @@ class Frame:
         self.coarse = coarse_weights(n_tokens, device) if plan.coarse else None
 
     def without(self, sinks: Tensor) -> Tensor:
-        """[batch, query, near offset] 1 for visible keys that are not in sinks [batch, key]."""
-        return self.beside * ~sinks[:, self.near[:, :N_NEAR]]
+        """[..., batch, query, near offset] 1 for visible keys that are not in sinks [..., batch,
+        key]."""
+        return self.beside * ~sinks[..., self.near[:, :N_NEAR]]
 
 
 def runs_of_padding(real: Tensor) -> list[tuple[int, slice]]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from sinkscope.extract import streaming
 from sinkscope.extract.audit import Audit, Audited
 from sinkscope.extract.constants import moved
+from sinkscope.extract.finish import Group, Waiting, in_order, present
 from sinkscope.extract.frame import Frame
 from sinkscope.extract.gates import Gates
 from sinkscope.extract.masks import Call, Visible, count_visible, of_tokens_alone
@@ -45,7 +46,7 @@ class Observation:
         reduce = reduce_state if self._fused is None else self._fused.reduce_state
         self.states = States(plan.real, reduce)
         self.gates: Gates | None = None  # filled by hooks, where the model has gates
-        self._blocks: dict[int, LayerStatistics] = {}
+        self._waiting = Waiting()
         self._frame: Frame | None = None
         self.visible_of: list[Visible] = []  # counts of visible keys and queries, per call
         self.layer_of: list[int] = []  # the model's layer, per call
@@ -86,10 +87,9 @@ class Observation:
             self._parts[device] = moved(self.plan, device), own
         plan, workspace = self._parts[device]
         sums = Sums(self.frame(plan, visible, call), call, layer, state)
-        output, statistics = streaming.attend(every_key, sums, workspace)
-        self._blocks[layer] = (
-            statistics if device == self.device else moved(statistics, self.device)
-        )
+        output = streaming.attend(every_key, sums, workspace)
+        sums.without_value()
+        self._waiting.add(sums)
         return output
 
     @property
@@ -99,59 +99,57 @@ class Observation:
     @cached_property
     def layers(self) -> list[LayerStatistics]:
         """The statistics of every layer with attention, after the forward pass."""
-        statistics = dict(self._blocks)
-        for numbers, group in self._groups:
-            names = present(group)
-            rows = zip(*(getattr(group, name).unbind(0) for name in names), strict=True)
-            for layer, row in zip(numbers, rows, strict=True):
-                maps = self._fused.head_maps.get(layer, group.head_maps[0])
-                coarse = self._fused.coarse_maps.get(layer)
-                statistics[layer] = without_virtual(
-                    LayerStatistics(
-                        **dict(zip(names, row, strict=True)),
-                        head_maps=maps.to(self.device),
-                        coarse_map=None if coarse is None else coarse.to(self.device),
-                    )
-                )
-        layers = [replace(statistics[at], gate=self._gate(at)) for at in self.layer_of]
-        if not self._of_tokens:
-            return layers
-        return [replace(one, **of) for one, of in zip(layers, self._of_tokens, strict=True)]
+        names = present(self._every_layer)
+        values = zip(*(getattr(self._every_layer, name).unbind(0) for name in names), strict=True)
+        return [
+            LayerStatistics(**dict(zip(names, row, strict=True)), head_maps=maps)
+            for row, maps in zip(values, self._head_maps, strict=True)
+        ]
 
     @cached_property
     def stacked(self) -> LayerStatistics:
         """The same with an axis [layer] in front; head_maps: [batch, wanted head, cell, cell],
         concatenated over the layers."""
-        of_heads = self.plan.heads or self.plan.coarse  # their maps are in no group
-        if len(self._groups) == 1 and not self._blocks and not of_heads:
-            group = self._groups[0][1]
-            of_tokens = {
-                name: torch.stack([layer[name] for layer in self._of_tokens])
-                for name in (self._of_tokens or [{}])[0]
-            }
-            gate = torch.stack([self._gate(layer) for layer in self.layer_of])
-            group = replace(group, head_maps=group.head_maps[0], gate=gate, **of_tokens)
-            return without_virtual(group)
-        stacked = {
-            name: torch.stack([getattr(layer, name) for layer in self.layers])
-            for name in present(self.layers[0])
-        }
-        head_maps = torch.cat([layer.head_maps for layer in self.layers], 1)
-        return LayerStatistics(**stacked, head_maps=head_maps)
-
-    def _gate(self, layer: int) -> Tensor:
-        """[batch, head]; NaN without a gate."""
-        gate = None if self.gates is None else self.gates.of_layer.get(layer)
-        if gate is None:
-            shape = len(self.plan.real), self.n_heads
-            return torch.full(shape, torch.nan, device=self.device)
-        return gate.to(self.device)
+        every = self._every_layer
+        maps = torch.cat(self._head_maps, 1) if self.plan.heads else every.head_maps[0]
+        return replace(every, head_maps=maps)
 
     @cached_property
-    def _groups(self) -> list[tuple[list[int], LayerStatistics]]:
-        if self._fused is None:
-            return []
-        return [(numbers, moved(group, self.device)) for numbers, group in self._fused.finish()]
+    def _every_layer(self) -> LayerStatistics:
+        """The statistics of all layers, [layer, batch, ...], without head_maps."""
+        every = in_order(self._groups, self.layer_of)
+        of_tokens = {
+            name: torch.stack([layer[name] for layer in self._of_tokens])
+            for name in (self._of_tokens or [{}])[0]
+        }
+        return replace(every, gate=self._gate(), **of_tokens)
+
+    @cached_property
+    def _head_maps(self) -> list[Tensor]:
+        """[batch, wanted head, cell, cell], per layer."""
+        maps = self._waiting.head_maps | ({} if self._fused is None else self._fused.head_maps)
+        none = self._every_layer.head_maps[0]
+        return [maps.get(layer, none).to(self.device) for layer in self.layer_of]
+
+    def _gate(self) -> Tensor:
+        """[layer, batch, head]; NaN without a gate."""
+        shape = len(self.plan.real), self.n_heads
+        of_layer = {} if self.gates is None else self.gates.of_layer
+        if not of_layer:
+            return torch.full((len(self.layer_of), *shape), torch.nan, device=self.device)
+        none = torch.full(shape, torch.nan, device=self.device)
+        return torch.stack([of_layer.get(layer, none).to(self.device) for layer in self.layer_of])
+
+    @cached_property
+    def _groups(self) -> list[Group]:
+        groups = self._waiting.finish()
+        if self._fused is not None:
+            for numbers, group in self._fused.finish():
+                if self.plan.coarse:
+                    maps = [self._fused.coarse_maps[layer] for layer in numbers]
+                    group = replace(group, coarse_map=torch.stack(maps))
+                groups = [*groups, (numbers, without_virtual(group))]
+        return [(numbers, moved(group, self.device)) for numbers, group in groups]
 
     @cached_property
     def audit_numbers(self) -> Tensor | None:
@@ -226,9 +224,3 @@ def fused_path(plan: Plan, workspace: Workspace, wanted: bool | None) -> Any:
     from sinkscope.extract.fused import Fused
 
     return Fused(plan, workspace.share)
-
-
-def present(layer: LayerStatistics) -> list[str]:
-    """Names of the statistics that are not None, but head_maps, which differ between layers."""
-    names = [name for name in LayerStatistics.__dataclass_fields__ if name != "head_maps"]
-    return [name for name in names if getattr(layer, name) is not None]

@@ -1,18 +1,20 @@
-"""Which keys of a layer are sinks, and how much attention they receive together. Only the attention
-of the few keys that receive enough to be one is computed again, query by query.
+"""Which keys of several layers are sinks, and how much attention they receive together. Only the
+attention of the few keys that receive enough to be one is computed again, query by query.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from sinkscope.extract.masks import HIDDEN, Call, Visible, shown
 from sinkscope.extract.rows import ALTERNATIVES, capped
-from sinkscope.extract.states import LayerState
 from sinkscope.sink_rule import SinkRule
 
 KEYS_AT_ONCE = 256  # whose attention is in memory; the rule by state may name all keys
+LOGITS_AT_ONCE = 1 << 20  # of layers that are read together: more does not fit a CPU's cache
 
 
 def limits(rule: SinkRule, visible: Visible) -> Tensor:
@@ -21,70 +23,66 @@ def limits(rule: SinkRule, visible: Visible) -> Tensor:
     return limit.masked_fill(visible.n_queries < rule.n_queries, torch.inf)
 
 
-def by_state(rule: SinkRule, state: LayerState | None, visible: Visible) -> Tensor:
-    """[batch, key] bool: the keys whose state is close to that of key 0."""
-    if state is None:
-        return torch.zeros_like(visible.n_queries, dtype=torch.bool)
-    return (state.cosine.abs() > rule.cosine) & (visible.n_queries > 0)
-
-
 def find_sinks(
     rule: SinkRule,
-    call: Call,
+    calls: Sequence[Call],
     received: Tensor,
     normalizer: Tensor,
     visible: Visible,
     real: Tensor,
-    state: LayerState | None,
+    cosine: Tensor | None,
 ) -> dict[str, Tensor]:
-    """The statistics of LayerStatistics that a rule gives, of one layer.
+    """The statistics of LayerStatistics that a rule gives, stacked.
 
-    received: [batch, head, key] float64, attention summed over the queries. normalizer: [batch,
-    head, query], the logarithm by which the logits of a row are divided (log-sum-exp for softmax);
-    not used for sigmoid rows, which have none. real: [batch, query] bool."""
+    calls: of layers that differ in queries and keys alone. received: [layer, batch, head, key]
+    float64, attention summed over the queries. normalizer: [layer, batch, head, query], the
+    logarithm by which the logits of a row are divided (log-sum-exp for softmax); not used for
+    sigmoid rows, which have none. real: [batch, query] bool. cosine: [layer, batch, key] of
+    LayerState; None where it is not known."""
     score = received / visible.n_queries[:, None]  # NaN where no query sees the key
     limit = limits(rule, visible)
-    enough, enough_in_head = score.mean(1) > limit, score > limit[:, None]
-    close, uses_state = by_state(rule, state, visible), rule.by == "state_cosine"
+    enough, enough_in_head = score.mean(2) > limit, score > limit[:, None]
+    close, uses_state = torch.zeros_like(enough), rule.by == "state_cosine"
+    if cosine is not None:
+        close = (cosine.abs() > rule.cosine) & (visible.n_queries > 0)
     in_mean = enough | close if uses_state else enough  # keys whose head mean is needed
-    above = uniform_logits(call, normalizer, visible).masked_fill(~real[:, None], torch.inf)
-    steady = torch.full_like(visible.n_queries, torch.nan)
+    above = uniform_logits(calls[0], normalizer, visible).masked_fill(~real[:, None], torch.inf)
+    steady = torch.full_like(score[:, :, 0], torch.nan, dtype=torch.float32)
     steady_in_head = torch.zeros_like(score, dtype=torch.float32)
     by_attention, is_sink = torch.zeros_like(enough), torch.zeros_like(enough)
-    on_sinks = torch.zeros_like(real, dtype=torch.float64)  # [batch, query]
-    for keys in first_of(in_mean | enough_in_head.any(1)).split(KEYS_AT_ONCE, 1):
-        logits = logits_to(call, keys)  # [batch, head, query, key]
-        some = first_of(in_mean.gather(1, keys))  # places among these keys
-        of_mean = taken(logits, some)
-        if call.attention == "sigmoid":
-            rows = ALTERNATIVES["sigmoid"](of_mean, visible.n_keys)
+    on_sinks = torch.zeros_like(normalizer[:, :, 0], dtype=torch.float64)  # [layer, batch, query]
+    for layers, keys in read_together(in_mean | enough_in_head.any(2), calls[0]):
+        logits = logits_to(joined(calls[layers]), keys.flatten(0, 1)).unflatten(0, keys.shape[:2])
+        some = first_of(in_mean[layers].gather(2, keys))  # places among these keys
+        of_some = logits.gather(4, some[:, :, None, None].expand(*logits.shape[:4], -1))
+        if calls[0].attention == "sigmoid":
+            rows = ALTERNATIVES["sigmoid"](of_some, visible.n_keys)
         else:
-            rows = (of_mean - normalizer[..., None]).exp()
-        mean = rows.mean(1)
+            rows = (of_some - normalizer[layers][..., None]).exp()
+        mean = rows.mean(2)
         # In place, since a sum of float32 is faster than one of bool.
-        n_above = logits.gt_(above[..., None]).sum(2)
-        n_queries = visible.n_queries.gather(1, keys)
-        of_heads = keys[:, None].expand_as(n_above)
-        steady_in_head.scatter_(2, of_heads, n_above / n_queries[:, None])
-        keys, n_queries = keys.gather(1, some), n_queries.gather(1, some)
+        n_above = logits.gt_(above[layers][..., None]).sum(3)
+        n_queries = visible.n_queries.expand(len(keys), -1, -1).gather(2, keys)
+        of_heads = keys[:, :, None].expand_as(n_above)
+        steady_in_head[layers].scatter_(3, of_heads, n_above / n_queries[:, :, None])
+        keys, n_queries = keys.gather(2, some), n_queries.gather(2, some)
         mean *= real[..., None]
-        part = (mean > visible.uniform_rows[..., None]).sum(1) / n_queries
-        steady.scatter_(1, keys, part)
-        of_part = enough.gather(1, keys) & (part >= rule.share)
-        by_attention.scatter_(1, keys, of_part)
-        of_part = close.gather(1, keys) if uses_state else of_part
-        is_sink.scatter_(1, keys, of_part)
-        on_sinks += (mean.double() * of_part[:, None]).sum(-1)
+        part = (mean > visible.uniform_rows[..., None]).sum(2) / n_queries
+        steady[layers].scatter_(2, keys, part)
+        of_part = enough[layers].gather(2, keys) & (part >= rule.share)
+        by_attention[layers].scatter_(2, keys, of_part)
+        of_part = close[layers].gather(2, keys) if uses_state else of_part
+        is_sink[layers].scatter_(2, keys, of_part)
+        on_sinks[layers] += (mean.double() * of_part[:, :, None]).sum(-1)
     counted = later(real) & ~is_sink
-    n_real, n_counted = (rows.double().sum(1) for rows in (real, counted))
     return {
         "is_sink": is_sink,
         "by_attention": by_attention,
         "by_state": close,
         "is_head_sink": enough_in_head & (steady_in_head >= rule.share),
         "steady": torch.where(enough, steady, torch.nan),
-        "sink_mass": (on_sinks.sum(1) / n_real).float(),
-        "strict_sink_mass": ((on_sinks * counted).sum(1) / n_counted).float(),
+        "sink_mass": (on_sinks.sum(2) / real.double().sum(1)).float(),
+        "strict_sink_mass": ((on_sinks * counted).sum(2) / counted.double().sum(2)).float(),
     }
 
 
@@ -93,11 +91,43 @@ def later(real: Tensor) -> Tensor:
     return real & (real.cumsum(1) > 1)
 
 
+def read_together(wanted: Tensor, call: Call) -> Iterator[tuple[slice, Tensor]]:
+    """Layers whose logits are in memory together, and their keys [layer, batch, place]: those that
+    each document wants, and others where a document wants fewer than another. wanted: [layer,
+    batch, key] bool. call: of any of the layers."""
+    n_entries = call.query.shape[:3].numel()  # of each key
+    start, most = 0, 0
+    n_wanted = wanted.sum(2).amax(1).tolist()
+    for layer, n in enumerate([*n_wanted, 0]):
+        is_last = layer == len(n_wanted)
+        if is_last or max(most, n) * (layer + 1 - start) * n_entries > LOGITS_AT_ONCE:
+            if layer > start:
+                layers = slice(start, layer)
+                for keys in first_of(wanted[layers]).split(KEYS_AT_ONCE, 2):
+                    yield layers, keys
+            start, most = layer, 0
+        most = max(most, n)
+
+
 def first_of(wanted: Tensor) -> Tensor:
-    """[batch, place] indices of the keys that each document wants, ascending, and of others where
-    a document wants fewer than another. wanted: [batch, key] bool."""
-    n_keys = int(wanted.sum(1).max())
-    return wanted.int().argsort(dim=1, descending=True, stable=True)[:, :n_keys]
+    """[..., batch, place] indices of the keys that each document wants, ascending, and of others
+    where a document wants fewer than another. wanted: [..., batch, key] bool."""
+    n_keys = int(wanted.sum(-1).max())
+    return wanted.int().argsort(dim=-1, descending=True, stable=True)[..., :n_keys]
+
+
+def joined(calls: Sequence[Call]) -> Call:
+    """One call with the documents of all calls, which differ in queries and keys alone."""
+    call, n_calls = calls[0], len(calls)
+    if n_calls == 1:
+        return call
+    mask, bias = call.mask, call.key_bias
+    return call._replace(
+        query=torch.cat([one.query for one in calls]),
+        key=torch.cat([one.key for one in calls]),
+        mask=mask if mask is None or len(mask) == 1 else mask.repeat(n_calls, 1, 1, 1),
+        key_bias=bias if bias is None or len(bias) == 1 else bias.repeat(n_calls, 1, 1),
+    )
 
 
 def taken(values: Tensor, keys: Tensor) -> Tensor:
@@ -111,6 +141,7 @@ def logits_to(call: Call, keys: Tensor) -> Tensor:
     """[batch, head, query, place] masked logits of some keys only. keys: [batch, place]."""
     batch, n_heads, n_tokens, d = call.query.shape
     n_kv = call.key.shape[1]
+    # Rounded as the normalizers were: logits may be so large that it would show in the masses.
     query = (call.query.float() * call.scale).reshape(batch, n_kv, -1, d)
     key = taken(call.key.transpose(2, 3), keys).float()  # [batch, kv, d, place]
     logits = (query @ key).view(batch, n_heads, n_tokens, keys.shape[1])
@@ -130,7 +161,7 @@ def logits_to(call: Call, keys: Tensor) -> Tensor:
 
 
 def uniform_logits(call: Call, normalizer: Tensor, visible: Visible) -> Tensor:
-    """[batch, head, query] logits whose attention is visible.uniform_rows."""
+    """[layer, batch, head, query] logits whose attention is visible.uniform_rows."""
     if call.attention == "sigmoid":
         logits = torch.special.logit(visible.uniform_rows.clamp(max=1.0))
         logits = logits + visible.n_keys.clamp(min=1).log()

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from sinkscope.extract.masks import HIDDEN, Call, hide, rows_of
-from sinkscope.extract.plan import LayerStatistics
 from sinkscope.extract.rows import ALTERNATIVES, capped, with_sink
 from sinkscope.extract.sums import Sums
 
@@ -60,8 +59,8 @@ class Workspace:
         return self.triangle
 
 
-def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerStatistics]:
-    """The layer's output [batch, head, token, d] and all statistics of its attention."""
+def attend(call: Call, sums: Sums, workspace: Workspace) -> Tensor:
+    """The layer's output [batch, head, token, d]; `sums` get the rows of its attention."""
     batch, n_heads, n_tokens, d = call.query.shape
     n_kv, d_value = call.value.shape[1], call.value.shape[-1]
     # Grouped heads share a key head by view, never a repeat: [batch, kv, group, token, d].
@@ -97,7 +96,7 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> tuple[Tensor, LayerS
         torch.bmm(probability.view(flat), value[:, :n_keys], out=part)
         output[:, :, start:stop] = part.view(batch, n_heads, stop - start, d_value)
         sums.add(start, logits[..., :n_tokens], probability[..., :n_tokens])
-    return output.to(call.query.dtype), sums.finish()
+    return output.to(call.query.dtype)
 
 
 def block_rows(call: Call, start: int, share: float) -> int:

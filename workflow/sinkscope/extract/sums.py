@@ -1,4 +1,4 @@
-"""Running sums over the attention rows of one layer, and the statistics computed from them."""
+"""Running sums over the attention rows of one layer."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from torch import Tensor
 from sinkscope.declarations.statistic import Rows
 from sinkscope.extract.frame import N_NEAR, Frame, row_entropy, row_normalizer
 from sinkscope.extract.masks import Call
-from sinkscope.extract.plan import LayerStatistics
-from sinkscope.extract.sinks import find_sinks
 from sinkscope.extract.states import LayerState
 
 
 class Sums:
     """Takes the rows of one layer block by block. Values per query are only stored in `add`, and
-    summed once in `finish`, in float64: few operations per block matter more than few bytes."""
+    summed once by `finish`, in float64: few operations per block matter more than few bytes."""
 
     def __init__(
         self, frame: Frame, call: Call, layer: int, state: LayerState | None = None
     ) -> None:
         self.frame, self.plan, self.call, self.state = frame, frame.plan, call, state
+        self.layer = layer
         batch, n_tokens = self.plan.real.shape
         n_heads, device = call.query.shape[1], self.plan.real.device
 
@@ -147,83 +146,16 @@ class Sums:
         cells = slice(first, last + 1)  # those that hold a query of these rows
         self.coarse[:, :, cells] += (queries[cells, rows] @ p) @ keys[: p.shape[-1]]
 
-    def pooled_maps(self) -> Tensor:
-        """[batch, map, cell, cell]"""
-        return self.maps if self.frame.pool is None else self.maps @ self.frame.pool.T
+    def pooled(self, maps: Tensor) -> Tensor:
+        """[..., cell, cell]. maps: [..., cell, key]."""
+        return maps if self.frame.pool is None else maps @ self.frame.pool.T
 
-    def finish(self) -> LayerStatistics:
-        frame = self.frame
-        visible, n_real = frame.visible, frame.n_real
-        mass = self.mass.double()  # [batch, query, key_set]
-        entropy = torch.bmm(self.nats.double(), frame.entropy_weight[..., None])[..., 0]
-        on_first = ((self.on_first > 0.5) & frame.later[:, None]).sum(-1)
-        optional, no_sinks = self.optional(), frame.beside_no_sinks
-        if no_sinks is None:
-            no_sinks = frame.without(optional["is_sink"])
-        maps = self.pooled_maps()
-        return LayerStatistics(
-            max_key=self.max_key,
-            max_value=self.max_value,
-            second_value=self.second_value,
-            sink_score=(self.received / visible.n_queries[:, None]).float(),
-            window_score=(self.window_received / visible.n_window_queries[:, None]).float(),
-            mass=(mass.sum(1) / n_real).float(),
-            strict_mass=((mass * frame.strict).sum(1) / frame.n_strict).float(),
-            entropy=(entropy / frame.n_entropy).float(),
-            row_sum=(self.received.sum(-1) / n_real).float(),
-            over_half=(on_first / frame.n_later).float(),
-            local=self.local(frame.beside),
-            local_no_sinks=self.local(no_sinks),
-            diagonals=self.near_attention[..., N_NEAR:] * frame.has_near[:, N_NEAR:],
-            map=maps[:, 0],
-            head_maps=maps[:, 1:],
-            virtual_sink=self.virtual_sink(),
-            coarse_map=None if frame.coarse is None else self.coarse,
-            **optional,
-            **self.of_queries(no_sinks),
-        )
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the sums keep, about: the largest of them, the queries and the keys."""
+        largest = (self.near_attention, self.maps, self.mass, self.call.query, self.call.key)
+        return sum(values.nbytes for values in largest)
 
-    def virtual_sink(self) -> Tensor:
-        """[batch, head] mean attention on the virtual key; NaN without one."""
-        sink = self.call.sink
-        if self.call.attention == "softmax_off_by_one":
-            sink = torch.zeros(1, 1, 1, 1, device=self.normalizer.device)
-        if sink is None:
-            return torch.full_like(self.normalizer[..., 0], torch.nan)
-        share = (sink[..., 0].double() - self.normalizer.double()).exp()  # [batch, head, query]
-        return (
-            torch.einsum("bhq,bq->bh", share, self.plan.real.double()) / self.frame.n_real
-        ).float()
-
-    def optional(self) -> dict[str, Tensor]:
-        """Statistics that only some plans ask for."""
-        statistics = {}
-        if self.plan.weighted:
-            statistics["norm_mass"] = (self.norm_mass.double().sum(1) / self.frame.n_real).float()
-        if self.plan.added:
-            of_real = torch.einsum("sbhq,bq->bhs", self.added.double(), self.plan.real.double())
-            statistics["added"] = (of_real / self.frame.n_real[..., None]).float()
-        if self.plan.rule is not None:
-            statistics |= find_sinks(
-                self.plan.rule, self.call, self.received, self.normalizer,
-                self.frame.visible, self.plan.real, self.state,
-            )  # fmt: skip
-        return statistics
-
-    def of_queries(self, no_sinks: Tensor) -> dict[str, Tensor]:
-        """Head means of every query, where the plan asks for them."""
-        if not self.plan.by_query:
-            return {}
-        near = self.near_attention[..., :N_NEAR].mean(1)
-        return {
-            "query_mass": self.mass,
-            "query_local": (near * self.frame.beside).sum(-1),
-            "query_local_no_sinks": (near * no_sinks).sum(-1),
-        }
-
-    def local(self, beside: Tensor) -> Tensor:
-        """[batch, head, width] attention within each width, on the keys with a 1 in `beside`
-        [batch, query, near offset]."""
-        near = self.near_attention[..., :N_NEAR] * beside[:, None]
-        within = near.sum(2, dtype=torch.float64) @ self.frame.within
-        return (within / self.frame.n_real[..., None]).float()
+    def without_value(self) -> None:
+        """Let the next layer reuse the memory of the values, which nobody reads any more."""
+        self.call = self.call._replace(value=self.call.key, own=None)

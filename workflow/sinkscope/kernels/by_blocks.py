@@ -55,7 +55,7 @@ def by_blocks(call: Call, plan: Plan, *, with_map: bool) -> HeadStatistics:
         entropy=sums.nats,
         mean_max_key=sums.max_key,
         mean_max_value=sums.max_value,
-        mean_map=sums.pooled_maps()[:, 0] if with_map else None,
+        mean_map=sums.pooled(sums.maps[:, 0]) if with_map else None,
         sink_attention=None,
         backend="blocks",
     )
