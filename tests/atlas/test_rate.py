@@ -71,7 +71,7 @@ def test_the_rate_equals_the_reference_of_every_class_and_window(name):
         one = Document(document, f"{document}.txt", None, text)
         cell = analyser.analyse(one)
         with reference.capture() as full:
-            loaded.network(input_ids=torch.tensor([analyser.encode(one).ids]))
+            loaded.network(input_ids=torch.tensor([analyser.encode_all([one])[0].ids]))
         captured[document] = full.document(0)
         cells.append(cell)
     entries = [{"document": cell.meta["document"], "path": "x", "row": None, "n_characters": 1,

@@ -29,7 +29,7 @@ def small(name):
 
 def together(analyser, texts, n_tokens=64):
     made = documents(texts)
-    encoded = [analyser.encode(one) for one in made]
+    encoded = analyser.encode_all(made)
     return analyser.analyse_together(Batch(made, encoded, False, n_tokens))
 
 

@@ -157,7 +157,9 @@ def test_the_words_that_are_sinks_in_smollm2_are_found_where_they_are():
     (document,) = [one for one in config.documents if one.name == "science-news"]
     analyser = Analyser(loaded, config.settings, Workspace(loaded.device))
     with reference.capture() as captured:
-        loaded.network(input_ids=torch.tensor([analyser.encode(document).ids]), use_cache=False)
+        loaded.network(
+            input_ids=torch.tensor([analyser.encode_all([document])[0].ids]), use_cache=False
+        )
     cell = analyser.analyse(document)
     p, seen = captured.document(0)
     words = np.array(cell.meta["tokens"]) == "▁the"
