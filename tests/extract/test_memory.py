@@ -58,5 +58,5 @@ def test_several_documents_are_first_taken_one_by_one():
     made = analyser("gpt2", 1 / 2)
     together = [DOCUMENT, Document("e", "e.txt", None, DOCUMENT.text[::-1])]
     with pytest.raises(SinkscopeError, match="out of GPU memory"):
-        made.analyse_together(Batch(together, [made.encode(one) for one in together]))
+        made.analyse_together(Batch(together, made.encode_all(together)))
     assert made.workspace.share == 1
