@@ -4,7 +4,7 @@
 "use strict";
 
 const MOST_MODELS = 12;
-const MOST_PANELS = 20; // Vega-Lite compiles a chart in one task: of more, it would take over 200 ms
+const MOST_PANELS = 20; // Vega-Lite compiles a chart in one task, which grows with its panels
 
 /** Rows of a CSV text as they are written, each with its fields. @param {string} text */
 function rawRows(text) {
