@@ -5,6 +5,20 @@ docs/explanation/kernels.md leads through them in the order of a pass: `forward`
 `means`, `sinks`, `edges`, `collect`. `states` reduces what enters each layer. For
 `sinkscope.kernels.attention_statistics`, `rows` reduces single rows.
 
+            one tile, one head                    the same tile over heads
+               keys                                  keys
+            k0 k1 k2 k3                           k0 k1 k2 k3
+           +-----------+                         +-----------+   max_key, max_value, second_value
+        q0 | p  .  .  .|     added over heads,   | m  .  .  .|   per query; strict mass per key set
+queries q1 | p  p  .  .|  -> / n_heads, written  | m  m  .  .|
+        q2 | p  p  p  .|     once: head means    | m  m | m  | -> smaller tiles, each in one map
+        q3 | p  p  p  p|                         | m  m | m  |    cell: tile_sums -> map
+           +-----------+                         +-----------+
+             |  |  |  |
+             v  v  v  v   received, entropy, norm_received: per head and key, summed over queries
+
+p = exp2(logit - log_sum of the query); "." is hidden (the call is causal), so p is 0.
+
 Kernels receive packs (`packs`), NamedTuples whose fields they read by name. The symbols, where
 [.., x] stands for [layer, batch, x]; a row is a head, the last row the head mean:
 
