@@ -64,10 +64,10 @@ def sums(
         array = numbers(block[value])
         return {value: (array, np.ones(len(array)))}
 
-    found = _found([frame], by, [value], pairs, [])
-    if found is None:
+    both = _groups_and_documents([frame], by, [value], pairs, [])
+    if both is None:
         return
-    groups, documents = found
+    groups, documents = both
     read = documents.sort("document")
     n_at_once = max(1, MOST_SUMS // (1 + intervals.RESAMPLES))
     for start in range(0, groups.height, n_at_once):
@@ -128,10 +128,10 @@ def _ratios(
     value, such as exp for a geometric mean."""
     blocks = [rows] if isinstance(rows, pl.DataFrame) else rows
     several = ["model"] if "model" in by else []
-    found = _found(blocks, by, names, pairs, several)
-    if found is None:  # no rows: the columns of the groups are those of an empty block
+    both = _groups_and_documents(blocks, by, names, pairs, several)
+    if both is None:  # no rows: the columns of the groups are those of an empty block
         return _with(next(iter(blocks)).select(by).clear(), names, [])
-    groups, documents = found
+    groups, documents = both
     n_at_once = max(1, MOST_SUMS // ((1 + intervals.RESAMPLES) * len(names)))
     parts = []
     for of_model in groups.partition_by(several) if several else [groups]:
@@ -148,7 +148,7 @@ def _ratios(
     return pl.concat(parts).sort(by)
 
 
-def _found(
+def _groups_and_documents(
     blocks: Iterable[pl.DataFrame],
     by: Sequence[str],
     names: Sequence[str],

@@ -60,7 +60,7 @@ def installed(package: str) -> str | None:
 
 def environment() -> dict[str, str]:
     """Version of every installed distribution, by name."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for one in distributions():  # the first of a name is the one that is imported
-        found.setdefault(one.metadata["Name"], one.version)
-    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+        versions.setdefault(one.metadata["Name"], one.version)
+    return dict(sorted(versions.items(), key=lambda item: item[0].lower()))

@@ -75,17 +75,17 @@ class Contents:
 def contents_of(wanted: Wanted) -> Contents:
     """The files of a run that has passed `check`."""
     directory = wanted.directory
-    found = sorted(stamps(directory))
+    stamp_files = sorted(stamps(directory))
     hashes = {
         name: sha256
-        for stamp in found
+        for stamp in stamp_files
         for name, sha256 in files_of(stamp).items()
         if name.startswith(RESULTS)
     }
     places = places_of(wanted)
     return Contents(
         [item(name, directory / name, sha256) for name, sha256 in sorted(hashes.items())],
-        [item(stamp.relative_to(directory).as_posix(), stamp) for stamp in found],
+        [item(stamp.relative_to(directory).as_posix(), stamp) for stamp in stamp_files],
         configuration_of(wanted, places),
         [item(places[path], directory / path, shown=path) for path in documents_of(wanted)],
         [item(name, path) for name, path in sorted(code().items())],
@@ -125,13 +125,13 @@ def places_of(wanted: Wanted) -> dict[str, str]:
 def code() -> dict[str, Path]:
     """The workflow and the code of the package, with what extends it, by path in the archive."""
     workflow = SHIPPED / "workflow"
-    found = {MAIN: workflow / "Snakefile"}
+    files = {MAIN: workflow / "Snakefile"}
     for path in (workflow / "rules").glob("*.smk"):
-        found[f"workflow/rules/{path.name}"] = path
+        files[f"workflow/rules/{path.name}"] = path
     for folder in map(Path, sinkscope.__path__):
         for path in folder.rglob("*"):
             inside = path.relative_to(folder)
             hidden = any(part.startswith(".") or part in NOT_CODE for part in inside.parts)
             if path.is_file() and not hidden:
-                found.setdefault(f"workflow/sinkscope/{inside.as_posix()}", path)
-    return found
+                files.setdefault(f"workflow/sinkscope/{inside.as_posix()}", path)
+    return files

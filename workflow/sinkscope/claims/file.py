@@ -215,17 +215,17 @@ def check_options(entry: Mapping[str, Any], ablation: Ablation | None, where: st
     measure, options = entry["measure"], entry["with"]
     if measure not in measures():
         raise SinkscopeError(f"{where}: {problems(measure, options)[0]}")
-    found = [("with", text) for text in problems(measure, options)]
-    if not found:
-        found = [
+    problems_of = [("with", text) for text in problems(measure, options)]
+    if not problems_of:
+        problems_of = [
             (f"sensitivity '{name}'", text)
             for name, changes in entry["sensitivity"].items()
             for text in problems(measure, options | changes, each=True)
         ]
     if ablation:
-        found += [("ablation", text) for text in problems(ablation.measure, ablation.options)]
-    if found:
-        raise SinkscopeError("\n".join(f"{where}: {place}: {text}" for place, text in found))
+        problems_of += [("ablation", text) for text in problems(ablation.measure, ablation.options)]
+    if problems_of:
+        raise SinkscopeError("\n".join(f"{where}: {place}: {text}" for place, text in problems_of))
 
 
 def published_numbers(entry: Mapping[str, Any], where: str) -> dict[str, float]:

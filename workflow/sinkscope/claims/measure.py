@@ -151,8 +151,8 @@ def mean_of(
     rows: pl.DataFrame, by: Sequence[str], column: str, how: str = "mean"
 ) -> float | Estimate | None:
     """Means of a column over documents, then mean, median, min or max over the groups."""
-    found = resampled(rows, by, [column])
-    return None if found is None else estimate(over(how, found[0][0]), found[1])
+    estimates = resampled(rows, by, [column])
+    return None if estimates is None else estimate(over(how, estimates[0][0]), estimates[1])
 
 
 def of_length(

@@ -24,19 +24,19 @@ def problems(name: str, options: Mapping[str, Any], *, each: bool = False) -> li
     parameters = list(inspect.signature(measure.compute).parameters.values())[2:]
     known = [parameter.name for parameter in parameters]
     listed = ", ".join(known) or "none"
-    found = [
+    errors = [
         f"the measure {name} has no option '{key}'; its options are {listed}."
         for key in options
         if key not in known
     ]
-    found += [
+    errors += [
         f"the measure {name} needs the option '{one.name}'; its options are {listed}."
         for one in parameters
         if one.default is inspect.Parameter.empty and one.name not in options
     ]
-    if not found:
-        found = [text for key in options for text in wrong(measure, key, options, each=each)]
-    return found
+    if not errors:
+        errors = [text for key in options for text in wrong(measure, key, options, each=each)]
+    return errors
 
 
 def wrong(

@@ -138,20 +138,20 @@ def coverage(rows: Sequence[dict[str, Any]]) -> str:
 
 def work(source: str) -> Reference | None:
     """The first work that a source cites."""
-    return next((found for _, found in citations(source)), None)
+    return next((cited for _, cited in citations(source)), None)
 
 
 def title(study: str, source: str) -> str:
     """Title of a claim's part of the page: its study, or its work of the literature."""
-    if study == LITERATURE and (found := work(source)):
-        return f"{found.label}: {found.title}"
+    if study == LITERATURE and (cited := work(source)):
+        return f"{cited.label}: {cited.title}"
     return STUDIES.get(study, study)
 
 
 def place(study: str, source: str) -> tuple[int, str, str]:
     """Sort key of a part: the project's claims, the three studies, works by year."""
-    if study == LITERATURE and (found := work(source)):
-        return len(KNOWN), found.year, found.label
+    if study == LITERATURE and (cited := work(source)):
+        return len(KNOWN), cited.year, cited.label
     return KNOWN.index(study) + 1 if study in KNOWN else 0, "", ""
 
 

@@ -70,14 +70,14 @@ def changes_of(name: str, a: pl.DataFrame, b: pl.DataFrame, key: Sequence[str]) 
 
 def estimates(a: pl.DataFrame, b: pl.DataFrame) -> dict[str, tuple[str, str]]:
     """The columns of both tables that have an interval, with the columns of its ends."""
-    found = {}
+    ends_of = {}
     for place, low in enumerate(a.columns):
         if low == "low" or low.endswith("_low"):
             high = f"{low.removesuffix('low')}high"
             column = low.removesuffix("_low") if low != "low" else a.columns[place - 1]
             if {column, low, high} <= set(a.columns) & set(b.columns):
-                found[column] = (low, high)
-    return found
+                ends_of[column] = (low, high)
+    return ends_of
 
 
 def by_intervals(

@@ -115,10 +115,10 @@ class Audit:
         place, _, call, output = self.drawn
         assert call.own is not None
         at = self.at.to(call.query.device)
-        found = Found(self.plan, statistics, visible_of[place], place, at)
+        computed = Computed(self.plan, statistics, visible_of[place], place, at)
         logits = logits_of(call, at)
         rows = rows_of(call, logits, at)  # [batch, head, row, key]
-        received = found.received()
+        received = computed.received()
 
         key_head = self.random.randrange(call.key.shape[1])
         heads = heads_of(key_head, call.query, call.key)
@@ -127,14 +127,14 @@ class Audit:
         expected_of = rows
         if not call.n_extra:  # what keys of no token receive is not kept
             expected_of = torch.cat([rows, received[:, :, None]], 2)
-            of_own = torch.cat([of_own, found.real_mean(own)], 2)
+            of_own = torch.cat([of_own, computed.real_mean(own)], 2)
         expected = outputs(expected_of, call.value)  # [batch, head, row, d]
         error = torch.maximum(
             largest_of(of_queries(output, at) - expected[:, :, : at.shape[1]]),
             largest_of(of_own - expected[:, heads]),
         )
         error /= largest_of(call.value).clamp(min=TINY)
-        of_row = found.error(received, rows.mean(1)[..., : call.query.shape[2]])
+        of_row = computed.error(received, rows.mean(1)[..., : call.query.shape[2]])
         return torch.stack([error, of_row, *bounds(call, logits)], 1)
 
 
@@ -161,7 +161,7 @@ def named(layer: int, queries: Tensor, numbers: Sequence[Sequence[float]]) -> li
 
 
 @dataclass(frozen=True)
-class Found:
+class Computed:
     """The statistics of the pass for its layer number `place`. statistics: of all layers, stacked.
     at: [batch, row] the drawn queries, on the device of the layer."""
 

@@ -81,13 +81,13 @@ def statistics_of(group: Sequence[Sums]) -> LayerStatistics:
     if plan.rule is not None:
         calls, states = [sums.call for sums in group], [sums.state for sums in group]
         cosines = [state.cosine for state in states if state is not None]
-        found = find_sinks(
+        of_sinks = find_sinks(
             plan.rule, calls, received, normalizer, visible, plan.real,
             torch.stack(cosines) if cosines else None,
         )  # fmt: skip
-        optional |= found
+        optional |= of_sinks
         if no_sinks is None:
-            no_sinks = frame.without(found["is_sink"])
+            no_sinks = frame.without(of_sinks["is_sink"])
     assert no_sinks is not None, "a plan has sinks, or a rule that finds them"
     maps = group[0].pooled(torch.stack([sums.maps[:, 0] for sums in group]))
     if plan.by_query:

@@ -38,7 +38,7 @@ def output_projections(loaded: Loaded, ids: Tensor) -> list[Projection]:
     """One per call of the attention. ids: [1, token]. Raises ProjectionError for a model whose
     heads' outputs do not enter a linear module unchanged or gated, or whose heads attend to keys
     without tokens."""
-    found: dict[int, tuple[torch.nn.Module, Tensor | None]] = {}
+    projections: dict[int, tuple[torch.nn.Module, Tensor | None]] = {}
     outputs: list[Tensor] = []  # [token, head, d_value] of each call
 
     def attend(call: Call) -> Tensor:
@@ -55,18 +55,21 @@ def output_projections(loaded: Loaded, ids: Tensor) -> list[Projection]:
 
     def enter(module: torch.nn.Module, states: Tensor) -> None:
         place = len(outputs) - 1
-        if place not in found and place >= 0 and is_same_or_gated(states, outputs[place]):
-            found[place] = module, gate_of(states, outputs[place])
+        if place not in projections and place >= 0 and is_same_or_gated(states, outputs[place]):
+            projections[place] = module, gate_of(states, outputs[place])
 
     with watched(loaded.network, enter):
         run_observed(loaded, attend, ids.to(loaded.device))
-    if len(found) < len(outputs):
+    if len(projections) < len(outputs):
         raise ProjectionError(
             f"model '{loaded.row.model}': the outputs of the heads of "
             f"{type(loaded.network).__name__} do not enter a linear module unchanged or gated, "
             "so the output of each head is unknown."
         )
-    return [Projection(of_heads(found[at][0], one), found[at][1]) for at, one in enumerate(outputs)]
+    return [
+        Projection(of_heads(projections[at][0], one), projections[at][1])
+        for at, one in enumerate(outputs)
+    ]
 
 
 def is_same_or_gated(states: Tensor, output: Tensor) -> bool:

@@ -31,8 +31,8 @@ def of_documents(tables: Tables) -> pl.DataFrame:
     of_sinks = selected(tables, "sink_mass", masses, pl.col("key_set") == "sinks")
     judged = of_sinks.drop_nulls("mass").select(BY)
     is_other = pl.col("is_sink") & (pl.col("key") > 0)
-    found = selected(tables, "found_sinks", [*BY, "key_class", "mass"], is_other)
-    others = found.with_columns(
+    per_sink = selected(tables, "found_sinks", [*BY, "key_class", "mass"], is_other)
+    others = per_sink.with_columns(
         part=pl.when(pl.col("key_class").is_in(SPECIAL_CLASSES))
         .then(pl.lit(SPECIAL))
         .otherwise(pl.lit(TEXT))
@@ -84,8 +84,8 @@ def of_words(tables: Tables) -> pl.DataFrame:
 
     def shares(of: Tables) -> pl.DataFrame:
         columns = ["document", *token, "mass"]
-        found = selected(of, "found_sinks", columns, pl.col("is_sink") & is_text)
-        sums = found.group_by("document", *token).agg(pl.col("mass").sum())
+        per_sink = selected(of, "found_sinks", columns, pl.col("is_sink") & is_text)
+        sums = per_sink.group_by("document", *token).agg(pl.col("mass").sum())
         sums = sums.join(row_sums(of), on=BY)
         return sums.with_columns(share=pl.col("mass") / pl.col("row_sum"))
 

@@ -10,10 +10,10 @@ def massive(tables: Tables, model: str) -> pl.DataFrame:
     """The rows of the table activations that are massive. Raises AbsentError if there are rows, but
     none is massive."""
     rows = tables["activations"].filter(model=model)
-    found = rows.filter("is_massive")
-    if rows.height and found.is_empty():
+    of_massive = rows.filter("is_massive")
+    if rows.height and of_massive.is_empty():
         raise AbsentError(f"{model} has no massive activations.")
-    return found
+    return of_massive
 
 
 @measure(

@@ -19,8 +19,8 @@ def edit_cost(tables: Tables, model: str, *, role: str, edit: str = "zero") -> N
     of_role = rows.filter(pl.col("edited_key") == "sink", role=role)
     if rows.height and of_role.is_empty():
         raise AbsentError(f"{model} has no head whose sink is a {role}.")
-    found = of_role.filter(edit=edit).drop_nulls("loss_change")
-    if found.is_empty():
+    changes = of_role.filter(edit=edit).drop_nulls("loss_change")
+    if changes.is_empty():
         return None
     columns = ["loss_change", "loss_change_low", "loss_change_high", "n_documents"]
-    return Estimate(*found.select(columns).row(0))
+    return Estimate(*changes.select(columns).row(0))

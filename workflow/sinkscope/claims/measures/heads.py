@@ -62,12 +62,12 @@ def local_of_rest(
     tables: Tables, model: str, *, key_set: str, column: str, layers: Layers
 ) -> Number:
     """Local attention as a fraction of the attention that is not on a key set."""
-    found = resampled(heads_in(tables, model, column, layers), ["layer"], [column])
+    estimates = resampled(heads_in(tables, model, column, layers), ["layer"], [column])
     rows = in_layers(masses(tables, model, key_set), layers).drop_nulls("mass")
     mass = resampled(rows, ["layer"], ["mass"])
-    if found is None or mass is None or mass[1] != found[1]:
+    if estimates is None or mass is None or mass[1] != estimates[1]:
         return None
-    return estimate(over("mean", found[0][0]) / (1 - over("mean", mass[0][0])), found[1])
+    return estimate(over("mean", estimates[0][0]) / (1 - over("mean", mass[0][0])), estimates[1])
 
 
 def over_half(tables: Tables, model: str) -> np.ndarray:

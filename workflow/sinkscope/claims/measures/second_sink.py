@@ -149,10 +149,10 @@ def naive_drop(tables: Tables, model: str) -> Number:
         tables[name].filter(model=model) for name in ("second_sink_local", "second_sink_layers")
     )
     columns = ["local_before", "local_after", "factor"]
-    if (found := resampled(expected(profile(local, layers)), ["model"], columns)) is None:
+    if (estimates := resampled(expected(profile(local, layers)), ["model"], columns)) is None:
         return None
-    before, after, factor = (array[:, 0] for array in found[0])
-    return estimate((before / after - 1) / (factor - 1), found[1])
+    before, after, factor = (array[:, 0] for array in estimates[0])
+    return estimate((before / after - 1) / (factor - 1), estimates[1])
 
 
 @measure("queries that attend to the second sink", "second_sink_layers", "second_sink_local")
@@ -174,9 +174,9 @@ def naive_factor(tables: Tables, model: str, *, layers: Layers) -> Number:
     as they are: 1 + ratio of the sinks x attention of the first sentence on key 0."""
     rows = second_sink_rows(tables, model, layers)
     columns = ["second_sink", "first_token", "first_token_before"]
-    if rows.is_empty() or (found := resampled_layers(tables, model, rows, columns)) is None:
+    if rows.is_empty() or (estimates := resampled_layers(tables, model, rows, columns)) is None:
         return None
-    (second, first, before), n_documents = found
+    (second, first, before), n_documents = estimates
     return estimate(1 + over("mean", second / first * before), n_documents)
 
 

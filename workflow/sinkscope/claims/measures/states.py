@@ -46,25 +46,25 @@ def depth_rows(tables: Tables, model: str) -> tuple[list[np.ndarray], int] | Non
     """[1 + RESAMPLES, layer] of entropy, entropy_no_first and norm_ratio. Raises AbsentError if key
     0 is in no layer much larger than other tokens."""
     names = ["entropy", "entropy_no_first", "norm_ratio"]
-    found = resampled(tables["matrix_entropy"].filter(model=model), ["layer"], names)
-    if found is None:
+    estimates = resampled(tables["matrix_entropy"].filter(model=model), ["layer"], names)
+    if estimates is None:
         return None
-    most = np.nanmax(found[0][2][0])
+    most = np.nanmax(estimates[0][2][0])
     if not most > LARGE:
         raise AbsentError(
             f"The state of the first token of {model} is in no layer much larger than others: at "
             f"most {most:.1f} times, below {LARGE:g}."
         )
-    return found
+    return estimates
 
 
 @measure("matrix entropy with the first token over that without", "matrix_entropy", is_part=False)
 def compression(tables: Tables, model: str) -> Number:
     """Matrix entropy of the states of all tokens, as a fraction of that without key 0, in the layer
     with the largest norm of key 0's state."""
-    if (found := depth_rows(tables, model)) is None:
+    if (estimates := depth_rows(tables, model)) is None:
         return None
-    (entropy, without, ratio), n_documents = found
+    (entropy, without, ratio), n_documents = estimates
     layer = int(np.nanargmax(ratio[0]))
     return estimate(entropy[:, layer] / without[:, layer], n_documents)
 
@@ -73,9 +73,9 @@ def compression(tables: Tables, model: str) -> Number:
 def valley(tables: Tables, model: str) -> Number:
     """Smallest matrix entropy of a layer between the first and the last, as a fraction of the
     smaller of these two."""
-    if (found := depth_rows(tables, model)) is None:
+    if (estimates := depth_rows(tables, model)) is None:
         return None
-    (entropy, *_), n_documents = found
+    (entropy, *_), n_documents = estimates
     if entropy.shape[1] < 3:
         return None
     ends = np.minimum(entropy[:, 0], entropy[:, -1])
@@ -90,11 +90,11 @@ def valley(tables: Tables, model: str) -> Number:
 def sinks_where_large(tables: Tables, model: str) -> Number:
     """Attention on key 0 in the layers that a large state of key 0 enters, over that in all other
     layers."""
-    if (found := depth_rows(tables, model)) is None:
+    if (estimates := depth_rows(tables, model)) is None:
         return None
     columns, is_first = ["document", "layer", "mass"], pl.col("key_set") == "first_token"
     rows = rows_of(tables, "sink_mass", model, columns, is_first).drop_nulls("mass")
-    masses, is_large = resampled(rows, ["layer"], ["mass"]), found[0][2][0] > LARGE
+    masses, is_large = resampled(rows, ["layer"], ["mass"]), estimates[0][2][0] > LARGE
     if masses is None or masses[0][0].shape[1] != len(is_large) or is_large.all():
         return None
     inside, outside = (over("mean", masses[0][0][:, part]) for part in (is_large, ~is_large))

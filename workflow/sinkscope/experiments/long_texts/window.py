@@ -107,12 +107,14 @@ def has_alibi(network: Any) -> bool:
 def turn_of(network: Any) -> Turn | None:
     """Turns vectors by the network's rotary embedding; None if it uses none, or one whose angles
     depend on the length of the text or on the layer."""
-    found = {id(one): one for name, one in network.named_modules() if name.endswith("rotary_emb")}
-    rotary: Any = next(iter(found.values()), None)
+    rotaries = {
+        id(one): one for name, one in network.named_modules() if name.endswith("rotary_emb")
+    }
+    rotary: Any = next(iter(rotaries.values()), None)
     apply = getattr(sys.modules[type(rotary).__module__], "apply_rotary_pos_emb", None)
     kind = getattr(rotary, "rope_type", None)
     is_fixed = kind in ("default", "linear", "llama3", "yarn")
-    if len(found) != 1 or apply is None or not is_fixed or has_alibi(network):
+    if len(rotaries) != 1 or apply is None or not is_fixed or has_alibi(network):
         return None
 
     def turn(vectors: Tensor, positions: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ def read(
         return call
 
     with entering(loaded.network, loaded.n_layers, observation.states):
-        found = results(loaded, Edited(observation, edit), prediction, len(keys))
+        of_keys = results(loaded, Edited(observation, edit), prediction, len(keys))
     statistics, n_queries = observation.stacked, observation.counts("n_queries")
 
     def array(name: str, row: int) -> np.ndarray:
@@ -88,7 +88,7 @@ def read(
             entropy=array("entropy", row).mean(1),
             visible=np.stack([layer[row] for layer in visible]),
             layers=observation.layer_of,
-            result=found[row],
+            result=of_keys[row],
         )
 
     return [reading(row) for row in range(len(keys))]

@@ -53,11 +53,11 @@ def launch(
     )
     # In float64: the sum over heads would leave the range of the integers.
     of_all_heads = buffers.key_sums.received.sum(2, dtype=torch.float64)
-    found: dict[str, Tensor] = {}
+    of_sinks: dict[str, Tensor] = {}
     if plan.rule is not None:
-        found = find_sinks(plan.rule, shared, inputs, buffers, of_all_heads, cosine_addresses)
-    launch_edges(shared, inputs, buffers, sink_flags(inputs, found.get("is_sink")))
-    statistics = replace(collect(buffers, shared["sizes"], inputs, of_all_heads), **found)
+        of_sinks = find_sinks(plan.rule, shared, inputs, buffers, of_all_heads, cosine_addresses)
+    launch_edges(shared, inputs, buffers, sink_flags(inputs, of_sinks.get("is_sink")))
+    statistics = replace(collect(buffers, shared["sizes"], inputs, of_all_heads), **of_sinks)
     if not norms:
         return statistics
     value_norms = torch.stack([one for one, _ in norms])

@@ -70,12 +70,12 @@ def figure(tables: Tables) -> Figure | None:
     )
 
 
-def of_kinds(found: pl.LazyFrame) -> pl.LazyFrame:
+def of_kinds(rows: pl.LazyFrame) -> pl.LazyFrame:
     """model, kind, token, key_class, n: the number of keys of a layer that either rule names."""
     both = pl.col("by_attention") & pl.col("by_state")
     kind = pl.when(both).then(pl.lit("both")).when("by_attention").then(pl.lit("attention alone"))
     return (
-        found.filter(pl.col("key") > 0, pl.col("by_attention") | pl.col("by_state"))
+        rows.filter(pl.col("key") > 0, pl.col("by_attention") | pl.col("by_state"))
         .with_columns(kind=kind.otherwise(pl.lit("state alone")))
         .group_by("model", "kind", "token", "key_class")
         .agg(n=pl.len().cast(pl.Int64))

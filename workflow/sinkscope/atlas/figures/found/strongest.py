@@ -86,8 +86,8 @@ def masses_of(tables: Tables) -> pl.DataFrame:
 def sinks_in(tables: Tables) -> pl.DataFrame:
     """model, layer, token, key_class, mass: summed over occurrences and documents."""
     place = [*BY, "token", "key_class"]
-    found = selected(tables, "found_sinks", [*place, "mass"], pl.col("is_sink"))
-    return found.group_by(place, maintain_order=True).agg(pl.col("mass").sum())
+    per_sink = selected(tables, "found_sinks", [*place, "mass"], pl.col("is_sink"))
+    return per_sink.group_by(place, maintain_order=True).agg(pl.col("mass").sum())
 
 
 def strongest_of(sinks: pl.DataFrame) -> pl.DataFrame:
@@ -105,9 +105,9 @@ def missed(masses: pl.DataFrame, unlisted: pl.DataFrame, n_models: int) -> dict[
     """Facts: per model with a gap, the layer in which detected sinks exceed listed ones most, and
     its strongest sink except the first and special tokens (unlisted: strongest_of)."""
     ends = {"mass": "found", "mass_low": "low", "mass_high": "high"}
-    found, listed = (masses.filter(pl.col("panel_name") == name) for name in (FOUND, LISTED))
+    of_detected, listed = (masses.filter(pl.col("panel_name") == name) for name in (FOUND, LISTED))
     listed = listed.select(*BY, listed="mass")
-    wide = found.rename(ends).select(*BY, *ends.values()).join(listed, on=BY)
+    wide = of_detected.rename(ends).select(*BY, *ends.values()).join(listed, on=BY)
     gap = pl.col("found") - pl.col("listed")
     ordered = wide.filter(gap >= GAP).sort(gap, *BY, descending=[True, False, False])
     largest = ordered.group_by("model", maintain_order=True).first()
@@ -135,12 +135,12 @@ def chart(drawn: pl.DataFrame, titles: list[str]) -> alt.VConcatChart:
         (LISTED, x, heat("mass", "sink mass (linear)"), mass),
         (STRONGEST, last, classes, token),
     ]
-    found, listed, strongest = (
+    of_detected, listed, strongest = (
         strip(at, y, color, tooltip, base=only(panel_name=name)).properties(
             width=side * n_layers, height=18 * len(titles), title=panel_title(name)
         )
         for name, at, color, tooltip in parts
     )
-    masses = alt.vconcat(found, listed, spacing=16)
+    masses = alt.vconcat(of_detected, listed, spacing=16)
     both = alt.vconcat(masses, strongest, spacing=20)
     return both.resolve_scale(color="independent")

@@ -80,8 +80,8 @@ def sinks_in(tables: Tables) -> pl.DataFrame:
     """model, token, key_class, layer, n, mass: occurrences that are a sink, and their masses
     together."""
     place = [*BY, "layer"]
-    found = selected(tables, "found_sinks", [*place, "mass"], pl.col("is_sink"))
-    return found.group_by(place, maintain_order=True).agg(n=pl.len(), mass=pl.col("mass").sum())
+    per_sink = selected(tables, "found_sinks", [*place, "mass"], pl.col("is_sink"))
+    return per_sink.group_by(place, maintain_order=True).agg(n=pl.len(), mass=pl.col("mass").sum())
 
 
 def by_layer(sinks: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:

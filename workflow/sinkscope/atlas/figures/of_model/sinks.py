@@ -56,14 +56,14 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure | Non
     )
 
 
-def shown(found: pl.DataFrame, lives: pl.DataFrame, documents: Sequence[str]) -> pl.DataFrame:
+def shown(detected: pl.DataFrame, lives: pl.DataFrame, documents: Sequence[str]) -> pl.DataFrame:
     """One row per shown key and layer in which it is a sink, in the order of the documents."""
     ordered = lives.sort("document", "peak_mass", "key", descending=[False, True, False])
     top = ordered.group_by("document", maintain_order=True).head(N_KEYS)
     rank = pl.int_range(pl.len()).over("document")
     top = top.select("document", "key", rank=rank, label=pl.format("{}  {}", "key", "token"))
     columns = ("document", "layer", "key", "token", "key_class", "mass", "share_of_max_keys")
-    rows = found.filter("is_sink").select(columns).join(top, on=["document", "key"])
+    rows = detected.filter("is_sink").select(columns).join(top, on=["document", "key"])
     rows = rows.sort("rank", "layer")
     return pl.concat([rows.filter(pl.col("document") == name) for name in documents])
 

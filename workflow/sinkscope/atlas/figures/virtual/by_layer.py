@@ -70,10 +70,10 @@ def of_documents(tables: Tables) -> pl.DataFrame:
     by = ["document", *BY]
     virtual = tables["virtual_sink"].group_by(by).agg(virtual=pl.col("mass").mean())
     gates = tables["gates"].group_by(by).agg(gate=pl.col("gate").mean())
-    found = selected(tables, "sink_mass", [*by, "mass"], pl.col("key_set") == "sinks")
-    found = found.rename({"mass": "found"})
+    of_sinks = selected(tables, "sink_mass", [*by, "mass"], pl.col("key_set") == "sinks")
+    of_sinks = of_sinks.rename({"mass": "found"})
     either = virtual.join(gates, on=by, how="full", coalesce=True)
-    return either.join(found, on=by, how="left").sort(by)
+    return either.join(of_sinks, on=by, how="left").sort(by)
 
 
 def largest(mean: pl.DataFrame) -> list[dict[str, Any]]:

@@ -62,17 +62,17 @@ def figure(tables: Tables) -> Figure | None:
 
 def finding(onsets: pl.DataFrame) -> Finding:
     """onsets: frame returned by growth.onsets."""
-    found = onsets.drop_nulls("onset").sort("onset", "model")
-    sinks = found.filter(~pl.col("is_late"))
+    reached = onsets.drop_nulls("onset").sort("onset", "model")
+    sinks = reached.filter(~pl.col("is_late"))
     facts: Facts = {
         "threshold": APPEARED,
         "n_models": onsets.height,
-        "n_sinks": found.height,
+        "n_sinks": reached.height,
         "sinks": sinks.select("model", "layer", "onset", "fallen").to_dicts(),
-        "late": found.filter("is_late").select("model", "layer", "mass").to_dicts(),
+        "late": reached.filter("is_late").select("model", "layer", "mass").to_dicts(),
         "without": onsets.filter(pl.col("onset").is_null()).select("model").to_dicts(),
     }
-    return Finding(NO_SINK if found.is_empty() else SINKS, facts)
+    return Finding(NO_SINK if reached.is_empty() else SINKS, facts)
 
 
 def panel(drawn: pl.DataFrame, row: dict[str, Any], colour: str) -> alt.VConcatChart:

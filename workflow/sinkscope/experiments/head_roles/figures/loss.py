@@ -101,7 +101,7 @@ def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
 
     by = ["model", "role"]
     most = sinks.group_by("model", maintain_order=True).first()
-    found = (
+    losses = (
         most.rename({f"loss_change{end}": f"most{end}" for end in ends})
         .join(renamed(sinks.filter(pl.col("edit") == "zero"), "zero", by), on=by, how="left")
         .join(renamed(random, "random", [*by, "edit"]), on=[*by, "edit"], how="left")
@@ -110,4 +110,4 @@ def facts_of(costs: pl.DataFrame) -> dict[str, Any]:
     )
     numbers = [f"{name}{end}" for name in ("most", "zero", "random") for end in ends]
     names = ("model", "role", "n_heads", "n_documents", "edit", "what")
-    return {"roles": found.select(*names, *numbers).to_dicts()}
+    return {"roles": losses.select(*names, *numbers).to_dicts()}

@@ -80,12 +80,12 @@ def facts_of(heads: pl.DataFrame) -> dict[str, Any]:
 
 def pictures(drawn: pl.DataFrame, maps: pl.DataFrame) -> dict[tuple[str, str], Picture]:
     """By name and numbers of the head, the image of its map."""
-    found = {}
+    of_pattern = {}
     for row in drawn.iter_rows(named=True):
         cells = maps.filter(*(pl.col(name) == row[name] for name in HEAD))
         matrix = np.zeros((row["n_tokens"], row["n_tokens"]), np.float32)
         matrix[cells["query"], cells["key"]] = cells["attention"].fill_null(0)
         name = f"{row['model']} {row['layer']}/{row['head']}"
         numbers = f"score {words.mass(row['induction_score'])}, first {words.mass(row['on_text'])}"
-        found[name, numbers] = Picture(image(matrix), row["n_tokens"])
-    return found
+        of_pattern[name, numbers] = Picture(image(matrix), row["n_tokens"])
+    return of_pattern

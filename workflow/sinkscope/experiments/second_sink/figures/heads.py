@@ -18,10 +18,10 @@ SINGLE = (
 
 
 def figure(tables: Tables) -> Figure | None:
-    found = pictured(tables, tables["second_sink_heads"], BY)
-    if found is None:
+    drawing = pictured(tables, tables["second_sink_heads"], BY)
+    if drawing is None:
         return None
-    drawn, visible, chart = found
+    drawn, visible, chart = drawing
     n_models = words.counted(drawn["model"].n_unique(), "model")
     return Figure(
         name="second_sink_heads",

@@ -42,10 +42,10 @@ def pictured(
 
 
 def figure(tables: Tables) -> Figure | None:
-    found = pictured(tables, tables["second_sink_maps"], ["layer"])
-    if found is None:
+    drawing = pictured(tables, tables["second_sink_maps"], ["layer"])
+    if drawing is None:
         return None
-    drawn, visible, chart = found
+    drawn, visible, chart = drawing
     n_models = words.counted(drawn["model"].n_unique(), "model")
     facts = {"second": second(drawn).to_dicts(), "strongest": strongest(drawn).to_dicts()}
     return Figure(
