@@ -90,6 +90,9 @@ def test_a_job_leaves_a_cell_per_document_and_says_so(folder):
     assert set(manifest["job"]["versions"]) == {"python", "torch", "transformers"}
 
 
+MAPS = {"map", "head_map", "coarse_map"}
+
+
 def test_maps_are_kept_of_the_first_documents_and_nothing_else_depends_on_them(folder, tmp_path):
     shutil.copytree(folder / "tiny", tmp_path / "elsewhere" / "tiny")
     run(folder, documents(), n_mapped=1)
@@ -100,8 +103,8 @@ def test_maps_are_kept_of_the_first_documents_and_nothing_else_depends_on_them(f
             read_cell(cell_path(at / "results", "tiny", name))
             for at in (folder, tmp_path / "elsewhere")
         )
-        kept[name] = {"map", "head_map"} <= set(cell.arrays)
-        for array in set(mapped.arrays) - {"map", "head_map"}:
+        kept[name] = MAPS <= set(cell.arrays)
+        for array in set(mapped.arrays) - MAPS:
             np.testing.assert_array_equal(cell[array], mapped[array], err_msg=array)
     assert kept == {name: name == next(iter(TEXTS)) for name in TEXTS}
     before = cells(folder)

@@ -151,7 +151,7 @@ def test_logits_that_are_no_numbers_are_seen():
 
 def test_calls_that_the_kernels_do_not_support_are_reduced_in_blocks():
     random = torch.Generator().manual_seed(0)
-    odd = rows(1, 2, 20, 7, HALF, random)  # rows of 14 bytes
+    odd = rows(1, 3, 20, 7, HALF, random)  # rows of 14 bytes
     real = torch.ones(1, 20, dtype=torch.bool)
     made = Call(odd, odd, odd, None, True, 0.3)
     assert observed([made], real, fused=True)[2].paths == {"torch"}

@@ -48,7 +48,7 @@ def test_torch_has_its_own_attention_back_after_a_failure():
     def fail(call):
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(SinkscopeError, match="failed \\(ZeroDivisionError"):
         run_observed(tiny.loaded("bert"), fail, IDS)
     assert F.scaled_dot_product_attention is original
     with contextlib.suppress(KeyboardInterrupt), answered(fail):

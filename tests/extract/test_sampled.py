@@ -190,7 +190,6 @@ def test_rows_of_every_kind_are_those_of_the_formula(changes):
     moved = {k: v.to(DEVICE) if isinstance(v, torch.Tensor) else v for k, v in changes.items()}
     made = call(N, 16, torch.float32, n_kv=1, batch=1)._replace(**moved)
     at = torch.tensor([0, 3, 17, 500, N - 1], device=DEVICE)
-    expected = formula.rows_of(made, formula.logits_of(made, at[None]), at[None])
-    expected = expected[0].transpose(0, 1)  # [head, row, key]
+    expected = formula.rows_of(made, formula.logits_of(made, at[None]), at[None])[0]
     found = sampled.attention_of(made, seeing(made), at, N)
     torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-7)

@@ -69,7 +69,7 @@ def test_a_cell_holds_the_statistics_that_are_declared():
     n = cell.n_tokens
     sizes = {
         "layer": loaded.n_layers, "head": loaded.n_heads, "query": n, "key": n, "cell": n,
-        "key_set": len(KEY_SETS), "width": len(LOCAL_WIDTHS),
+        "coarse": n, "key_set": len(KEY_SETS), "width": len(LOCAL_WIDTHS),
     }  # fmt: skip
     for one in statistics():
         expected = [sizes[axis] for axis in one.axes]

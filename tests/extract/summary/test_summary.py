@@ -29,7 +29,7 @@ def analyser(name, **settings):
 
 def batch(of, texts=TEXTS, n_tokens=64):
     documents = [Document(f"d{i}", f"d{i}.txt", None, text) for i, text in enumerate(texts)]
-    return Batch(documents, [of.encode(one) for one in documents], False, n_tokens)
+    return Batch(documents, of.encode_all(documents), False, n_tokens)
 
 
 def check_same(one: Cell, other: Cell):
