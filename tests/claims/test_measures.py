@@ -300,7 +300,8 @@ def test_measures_of_a_second_sink_need_one(name, options):
 @pytest.mark.parametrize(("drop", "n_less"), [(1.0, 1), (1.69, 1), (1.72, 0), (3.0, 0)])
 def test_the_claim_and_the_report_say_the_same_of_the_naive_line(drop, n_less):
     tables = llama(drop=drop)(["m"])
-    assert f"less than expected in most documents of {n_less} of 1 decoder." in figure(tables).finding.text
+    text = figure(tables).finding.text
+    assert f"less than expected in most documents of {n_less} of 1 decoder." in text
     found = measured(tables, "naive_drop")
     assert (found < 1) == (n_less == 1)
     assert found == pytest.approx((drop - 1) / 0.704)

@@ -394,7 +394,7 @@ def test_every_cell_of_the_overview_of_heads_leads_to_its_map(browse, site):
         await until(() => one("#map-dialog").open && view.map === `${layer}-${head}`);
         view.cursor = [30, 0];
         readOut();
-        told.values.push(Number(one(".readout").textContent.split(" ").at(-1)));
+        told.values.push(Number(one("#map-dialog .readout").textContent.split(" ").at(-1)));
       }
     """,
     )

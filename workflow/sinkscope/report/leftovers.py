@@ -45,7 +45,7 @@ def remove_leftovers(out: Path, results: Path, grid: Grid, shown: Sequence[str])
     existing = [file for file in files if file.is_file() and not file.is_symlink()]
     for file in existing:
         file.unlink()
-    for folder in sorted({up for file in existing for up in file.parents[:2]}, reverse=True):
+    for folder in sorted({up for file in existing for up in file.parents[:3]}, reverse=True):
         if out in folder.parents or results in folder.parents:
             with suppress(OSError):  # the folder is not empty
                 folder.rmdir()
@@ -91,7 +91,8 @@ def maps(folder: Path) -> Iterator[Path]:
     """Files that atlas.maps wrote into a folder."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         for entry in read_json(folder / "index.json"):
-            yield folder / f"{Path(entry['document']).name}.js"
+            name = f"{Path(entry['document']).name}.js"
+            yield from (folder / name, folder / "heads" / name)
         yield from (folder / "index.json", *stamps_of(folder / "made"))
 
 
