@@ -69,6 +69,15 @@ def room(name):
     return name.split(".")[1] if name.count(".") else name
 
 
+def test_no_module_imports_another_in_a_circle():
+    known = dict(modules())
+    arrows = {name: set(imports(name, path, known)) - {name} for name, path in known.items()}
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        pytest.fail(f"modules import each other: {' -> '.join(error.args[1])}")
+
+
 @pytest.fixture(scope="module")
 def arrows():
     """Room to the rooms that it imports."""

@@ -30,7 +30,6 @@ WAITING_BYTES = 448 << 20
 LARGEST_HEAD = 256
 LONGEST = 1 << 18  # tokens; sums of more would leave the range of the fixed point
 
-
 Kind = tuple[object, ...]
 Operation = Callable[[Call], tuple[Tensor, Tensor]]
 
