@@ -6,13 +6,30 @@ import sys
 import tracemalloc
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sinkscope import intervals
-from sinkscope.intervals import RESAMPLES, draws, means, of_means, of_ratios, sums
+from sinkscope.intervals import RESAMPLES, Estimates, draws, means, sums
+from sinkscope.means import of_sums
+
+
+def of_ratios(values, weights):
+    """Sum of values over sum of weights as tables have it. Both: [document, statistic]; NaN for
+    none."""
+    document, statistic = np.indices(values.shape).reshape(2, -1)
+    columns = {"value": values.ravel(), "weight": weights.ravel(), "statistic": statistic}
+    rows = pl.DataFrame(columns | {"document": [f"{i:05d}" for i in document]}, nan_to_null=True)
+    table = of_sums(rows, ["statistic"], "value", "weight", "x")
+    ends = (table[name].fill_null(np.nan).to_numpy() for name in ("x", "x_low", "x_high"))
+    return Estimates(*ends, table["x_n"].to_numpy())
+
+
+def of_means(values):
+    return of_ratios(values, np.isfinite(values).astype(float))
 
 
 def by_loops(values, weights):
@@ -72,10 +89,6 @@ def test_a_single_document_has_a_mean_and_no_interval():
     assert estimates.value[0] == 0.25
     assert np.isnan([estimates.low[0], estimates.high[0], estimates.value[1]]).all()
     assert estimates.n_documents.tolist() == [1, 0]
-
-
-def test_no_statistics_give_no_estimates():
-    assert of_means(np.empty((3, 0))).value.shape == (0,)
 
 
 @pytest.mark.parametrize("n", [3, 8, 41])
@@ -196,7 +209,7 @@ def test_memory_is_bounded_for_many_documents():
     values = np.random.default_rng(3).random((8000, 100))
     draws.cache_clear()
     tracemalloc.start()
-    of_means(values)
+    means(values)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 60 * 2**20

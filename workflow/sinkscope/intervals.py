@@ -137,16 +137,3 @@ def estimates(above: np.ndarray, below: np.ndarray, n_documents: np.ndarray) -> 
     return Estimates(
         resampled[0], np.where(several, low, np.nan), np.where(several, high, np.nan), n_documents
     )
-
-
-def of_ratios(numerators: np.ndarray, weights: np.ndarray) -> Estimates:
-    """Sum of numerators over sum of weights, with its interval. Arguments: as of ratios."""
-    known = np.isfinite(numerators) & np.isfinite(weights)
-    n_documents = (known & ((numerators != 0) | (weights != 0))).sum(0)
-    above, below = (sums(np.where(known, values, 0.0)) for values in (numerators, weights))
-    return estimates(above, below, n_documents)
-
-
-def of_means(values: np.ndarray) -> Estimates:
-    """Mean over documents with its interval. values: [document, statistic]; NaN for none."""
-    return of_ratios(values, np.isfinite(values))

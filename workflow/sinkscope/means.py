@@ -206,7 +206,7 @@ def _totals(
             for name, pair in of_rows.items():
                 known = _known((pair[0][some], pair[1][some]))
                 has_value = known & ((pair[0][some] != 0) | (pair[1][some] != 0))
-                np.add.at(counts[name], cells[1], has_value)
+                counts[name] += np.bincount(cells[1][has_value], minlength=groups.height)
                 for total, array in zip(totals[name], pair, strict=True):
                     values = np.zeros((stop - start, groups.height))
                     values[cells] = np.where(known, array[some], 0.0)
