@@ -15,8 +15,17 @@ FLOOR = 5e-3  # what is smaller would take most of the bytes, and is not seen on
 
 def edges(n_tokens: int) -> list[int]:
     """First token of each cell, and n_tokens behind them."""
-    size = max(1, -(-(n_tokens - 1) // (COARSE_CELLS - 1)))
-    return [0, *range(1, n_tokens, size), n_tokens]
+    return [0, *range(1, n_tokens, size_of(n_tokens)), n_tokens]
+
+
+def size_of(n_tokens: int) -> int:
+    """Tokens per cell, except for the first cell and perhaps the last."""
+    return max(1, -(-(n_tokens - 1) // (COARSE_CELLS - 1)))
+
+
+def cell_of(token: int, n_tokens: int) -> int:
+    """The cell that a token lies in."""
+    return -(-token // size_of(n_tokens))
 
 
 def quantised(attention: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sinkscope.declarations.statistic import Rows
+from sinkscope.extract.coarse import cell_of
 from sinkscope.extract.frame import N_NEAR, Frame, row_entropy, row_normalizer
 from sinkscope.extract.masks import Call
 from sinkscope.extract.states import LayerState
@@ -142,7 +143,8 @@ class Sums:
 
     def add_coarse(self, p: Tensor, rows: slice, queries: Tensor, keys: Tensor) -> None:
         """p: [batch, head, query, key]. queries, keys: as of Frame.coarse."""
-        first, last = (int(queries[:, at].argmax()) for at in (rows.start, rows.stop - 1))
+        n_tokens = queries.shape[1]
+        first, last = (cell_of(token, n_tokens) for token in (rows.start, rows.stop - 1))
         cells = slice(first, last + 1)  # those that hold a query of these rows
         self.coarse[:, :, cells] += (queries[cells, rows] @ p) @ keys[: p.shape[-1]]
 

@@ -1,12 +1,10 @@
 """Commands of the workflow's jobs. The rule of a job passes its request with --request."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.main import get_command
 
 from sinkscope.config import ModelRow, settings_of
 from sinkscope.errors import SinkscopeError
@@ -208,7 +206,7 @@ def report(
     if partial:
         from sinkscope.stages.partial import report_finished
 
-        report_finished(config, HERE, run_command)
+        report_finished(config, HERE, app)
     elif single_file is None:
         from sinkscope.stages.partial import write_report_of
 
@@ -218,11 +216,6 @@ def report(
 
         write_single_file(Path("reports"), single_file)
         print(f"The report in one file: {single_file}")
-
-
-def run_command(command: Sequence[str], job: Job) -> None:
-    """A command of this module, as another process would run it."""
-    get_command(app).main(list(command), standalone_mode=False, obj=job)
 
 
 @app.command(rich_help_panel=JOBS)

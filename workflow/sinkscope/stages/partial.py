@@ -1,8 +1,10 @@
 """The report of a run, and the report of its finished jobs, which needs no Snakemake."""
 
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from typer import Typer
+from typer.main import get_command
 
 from sinkscope.config import load, read_config
 from sinkscope.errors import SinkscopeError
@@ -40,11 +42,9 @@ def write_pages(wanted: Wanted, job: Job) -> None:
     write_report(wanted, RESULTS, REPORT, origin, job.request["sections"])
 
 
-def report_finished(
-    config: Path, directory: Path, run: Callable[[Sequence[str], Job], None]
-) -> None:
+def report_finished(config: Path, directory: Path, commands: Typer) -> None:
     """Reduce, join, draw and report the finished jobs of a run; the report lists missing cells.
-    config: of the run; `-` is standard input. run: runs the command of a job. Raises
+    config: of the run; `-` is standard input. commands: those of jobs. Raises
     SinkscopeError if no job has finished."""
     grid = Grid(load(read_config(Path("/dev/stdin") if str(config) == "-" else config), directory))
     wanted = Wanted(grid, directory, finished_only=True)
@@ -62,5 +62,5 @@ def report_finished(
             if request.job == "report":
                 write_pages(wanted, job)
             else:
-                run(request.command, job)
+                get_command(commands).main(list(request.command), standalone_mode=False, obj=job)
     print(f"The report of what has finished: {REPORT / 'index.html'}", file=sys.stderr)
