@@ -9,7 +9,7 @@ from sinkscope.printable import printable
 
 class SinkscopeError(Exception):
     """One clear sentence: the file, row or model, what is wrong, and what to do about it. document:
-    the one that it is about."""
+    name of the document with the error, if it concerns a single one."""
 
     def __init__(self, sentence: str, document: str | None = None) -> None:
         super().__init__(sentence)

@@ -73,8 +73,8 @@ def is_compiled(network: torch.nn.Module) -> bool:
 
 @contextmanager
 def through_sdpa(model: Observable) -> Iterator[None]:
-    """Set the model's attention within the block to the one that is observed: sdpa, or `eager`
-    where sdpa cannot compute it. Raises ModelError if the model does not support it, and in
+    """Within the block, the model computes attention with sdpa, which is observed, or with `eager`
+    if sdpa cannot compute it. Raises ModelError if the model does not support it, and in
     training mode, because another attention would change the numbers of the training loop."""
     network: Any = model.network
     configs = configs_of(network.config)

@@ -65,10 +65,11 @@ class Measure:
 def measure(
     about: str, *tables: str, is_part: bool = True, columns_of: str = "", **legal: Collection[Any]
 ) -> Callable[[Callable[..., Number]], Measure]:
-    """Declares a function as a measure. about: the number in words. tables: the tables that it
-    needs, besides the one that the option `table` names; an interval may need more, of values per
-    document. is_part: whether it is a fraction between 0 and 1. columns_of: the table whose columns
-    the option `column` may name. legal: by option, its values (of a list: those of its items)."""
+    """Declares a function as a measure. about: the number in words. tables: the tables that the
+    number needs, except the one that the option `table` names; its interval may need further tables
+    with values per document. is_part: whether it is a fraction between 0 and 1. columns_of: the
+    table whose columns the option `column` may name. legal: by option, its values (of a list: those
+    of its items)."""
     return lambda compute: Measure(compute, about, tables, is_part, columns_of, legal)
 
 

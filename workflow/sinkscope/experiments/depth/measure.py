@@ -19,8 +19,8 @@ def matrix_entropy(states: np.ndarray) -> float:
     """Entropy in nats of p = s^2 / sum s^2, s: singular values of states [token, d], float64.
 
     s^2 are the eigenvalues of the smaller of the two Gram matrices: much faster than a singular
-    value decomposition, and equally exact: small s^2 lost to rounding add nothing to H. NaN if
-    there is no state, if all are 0, or if a number is not finite.
+    value decomposition, and equally exact: small s^2 lost to rounding add nothing to H. NaN
+    without states, if all states are 0, or if a number is not finite.
     """
     gram = states @ states.T if states.shape[0] < states.shape[1] else states.T @ states
     total = np.trace(gram)
