@@ -6,17 +6,21 @@ then fill the device, and the number of launches does not grow with the number o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.attention import SDPBackend
 
+from sinkscope.extract.backends import (
+    Backend,
+    Kind,
+    bytes_of,
+    kind_of,
+    operation,
+    supported_by_kernels,
+)
 from sinkscope.extract.constants import on_device
 from sinkscope.extract.frame import block_weights, coarse_weights
-from sinkscope.extract.kernels.arguments import TYPES
 from sinkscope.extract.kernels.forward import forward
 from sinkscope.extract.kernels.inputs import Inputs
 from sinkscope.extract.kernels.launch import launch
@@ -27,20 +31,6 @@ from sinkscope.extract.states import LayerState
 
 # Bytes of queries and keys that may wait for their statistics.
 WAITING_BYTES = 448 << 20
-LARGEST_HEAD = 256
-LONGEST = 1 << 18  # tokens; sums of more would leave the range of the fixed point
-
-Kind = tuple[object, ...]
-Operation = Callable[[Call], tuple[Tensor, Tensor]]
-
-
-class Backend(NamedTuple):
-    """The function that computes the output of layers of one kind. n_bytes: memory that one such
-    layer keeps until its statistics are computed."""
-
-    kind: Kind
-    operation: Operation
-    n_bytes: int
 
 
 @dataclass(frozen=True)
@@ -59,16 +49,6 @@ class Waiting:
     kind: Kind
 
 
-def kind_of(call: Call) -> Kind:
-    """The properties of a call that determine its backend."""
-    query, key, value = call.query, call.key, call.value
-    return (
-        query.shape, query.stride(), key.shape, key.stride(), value.shape, value.stride(),
-        query.dtype, query.device, call.is_causal, call.scale, call.mask is None,
-        call.attention, id(call.key_bias), call.softcap, call.sink is None,
-    )  # fmt: skip
-
-
 class Fused:
     """Computes the outputs of one forward pass; `finish` returns the statistics of its layers."""
 
@@ -78,7 +58,7 @@ class Fused:
         self.plan = plan
         self.share = share  # of the memory that buffers and waiting layers usually take
         self.head_maps: dict[int, Tensor] = {}  # [batch, wanted head, cell, cell], by layer
-        self.coarse_maps: dict[int, Tensor] = {}  # [batch, head, cell, cell], by layer
+        self._coarse_maps: dict[int, Tensor] = {}  # [batch, head, cell, cell], by layer
         self._waiting: list[Waiting] = []
         self._reduced: list[tuple[list[int], LayerStatistics]] = []
         self._backends: dict[Kind, Backend | None] = {}
@@ -118,7 +98,7 @@ class Fused:
             weights = coarse_weights(n_tokens, device)
             every_head = range(call.query.shape[1])
             maps = [head_map(call, lse, head, self.plan, *weights) for head in every_head]
-            self.coarse_maps[layer] = torch.stack(maps, 1)
+            self._coarse_maps[layer] = torch.stack(maps, 1)
         if (len(self._waiting) + 1) * backend.n_bytes > self.share * WAITING_BYTES:
             self.reduce()
         return output
@@ -136,7 +116,11 @@ class Fused:
             inputs = self.inputs(group[0].visible, calls[0].query.device)
             with on_device(calls[0].query.device):
                 statistics = launch(calls, lses, self.plan, inputs, norms, cosines, self.share)
-            self._reduced.append(([one.layer for one in group], statistics))
+            layers = [one.layer for one in group]
+            if self.plan.coarse:
+                maps = torch.stack([self._coarse_maps.pop(layer) for layer in layers])
+                statistics = replace(statistics, coarse_map=maps)
+            self._reduced.append((layers, statistics))
 
     def inputs(self, visible: Visible, device: torch.device) -> Inputs:
         """The kernels' inputs, computed once for layers with the same visible keys and device."""
@@ -146,73 +130,9 @@ class Fused:
         return cached[2]
 
     def finish(self) -> list[tuple[list[int], LayerStatistics]]:
-        """Groups of layers and their statistics, [layer, batch, ...], without the maps of
-        heads."""
+        """Groups of layers and their statistics, [layer, batch, ...], without head_maps."""
         self.reduce()
         return self._reduced
-
-
-def bytes_of(call: Call) -> int:
-    """Memory that the queries and keys keep alive: views of a joint projection keep all of it."""
-    storages = {rows.untyped_storage().data_ptr(): rows for rows in (call.query, call.key)}
-    return sum(rows.untyped_storage().nbytes() for rows in storages.values())
-
-
-def supported_by_kernels(call: Call) -> bool:
-    return (
-        call.attention == "softmax"
-        and call.softcap is None
-        and call.sink is None
-        and not call.n_extra
-        and call.has_keys
-        and call.query.dtype in TYPES
-        and max(call.query.shape[-1], call.value.shape[-1]) <= LARGEST_HEAD
-        and call.query.shape[2] <= LONGEST
-        and aligned(call.query)
-        and aligned(call.key)
-    )
-
-
-def aligned(rows: Tensor) -> bool:
-    """Whether the hardware can copy tiles of the rows, which must be aligned to 16 bytes."""
-    *outer, last = rows.stride()
-    return last == 1 and all(stride * rows.element_size() % 16 == 0 for stride in outer)
-
-
-def flash(call: Call) -> tuple[Tensor, Tensor]:
-    return torch._scaled_dot_product_flash_attention(
-        call.query, call.key, call.value, 0.0, call.is_causal, False, scale=call.scale
-    )[:2]
-
-
-def cudnn(call: Call) -> tuple[Tensor, Tensor]:
-    return torch._scaled_dot_product_cudnn_attention(
-        call.query, call.key, call.value, None, True, 0.0, call.is_causal, False, scale=call.scale
-    )[:2]
-
-
-def with_triton(call: Call) -> tuple[Tensor, Tensor]:
-    with on_device(call.query.device):
-        output, lse, _ = forward(call, None, output=True)
-    assert output is not None
-    return output, lse
-
-
-def operation(call: Call) -> Operation:
-    """The operation that computes a layer's output and the log-sum-exp of its rows: the kernel that
-    torch would choose if it returns the log-sum-exp, else a Triton kernel."""
-    query, key, value = call.query, call.key, call.value
-    half = query.dtype in (torch.float16, torch.bfloat16)
-    if call.mask is not None or call.key_bias is not None or not (half and query.is_cuda):
-        return with_triton
-    if query.shape[-1] % 8 or value.shape[-1] != query.shape[-1]:
-        return with_triton
-    grouped = query.shape[1] != key.shape[1]
-    choice = torch._fused_sdp_choice(
-        query, key, value, None, 0.0, call.is_causal, scale=call.scale, enable_gqa=grouped
-    )
-    operations = {SDPBackend.FLASH_ATTENTION.value: flash, SDPBackend.CUDNN_ATTENTION.value: cudnn}
-    return operations.get(choice, with_triton)
 
 
 def value_norms(call: Call) -> tuple[Tensor, Tensor]:

@@ -143,12 +143,8 @@ class Observation:
     @cached_property
     def _groups(self) -> list[Group]:
         groups = self._waiting.finish()
-        if self._fused is not None:
-            for numbers, group in self._fused.finish():
-                if self.plan.coarse:
-                    maps = [self._fused.coarse_maps[layer] for layer in numbers]
-                    group = replace(group, coarse_map=torch.stack(maps))
-                groups = [*groups, (numbers, without_virtual(group))]
+        fused = [] if self._fused is None else self._fused.finish()
+        groups = [*groups, *((numbers, without_virtual(group)) for numbers, group in fused)]
         return [(numbers, moved(group, self.device)) for numbers, group in groups]
 
     @cached_property

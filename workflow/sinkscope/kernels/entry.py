@@ -126,7 +126,7 @@ def kernels_take(call: Call) -> bool:
     """Whether the Triton kernels support the call."""
     if importlib.util.find_spec("triton") is None or torch.version.hip is not None:
         return False
-    from sinkscope.extract.fused import supported_by_kernels
+    from sinkscope.extract.backends import supported_by_kernels
 
     # The hardware copies 16 bytes at a time.
     is_aligned = (call.query.data_ptr() | call.key.data_ptr()) % 16 == 0
