@@ -121,7 +121,7 @@ test("a chart with a row per model is as high as the rows that are left", () => 
 });
 
 test("a map is read column by column, and its means are over queries", () => {
-  const page = scope(["state", "maps"]);
+  const page = scope(["state", "map_data", "maps"]);
   vm.runInContext("matrix = { n: 2, bytes: Uint8Array.from([255, 0, 51, 102]), first: [0, 1, 2] }; globalThis.found = [attentionOf(matrix, 1, 1), [...means(matrix)]]", page);
   const [one, means] = page.found;
   assert.ok(Math.abs(one - (102 / 255) ** 2) < 1e-6);
@@ -130,13 +130,13 @@ test("a map is read column by column, and its means are over queries", () => {
 });
 
 test("a cell of a map counts as often as it has queries", () => {
-  const page = scope(["state", "maps"]);
+  const page = scope(["state", "map_data", "maps"]);
   vm.runInContext("globalThis.found = [...means({ n: 2, bytes: Uint8Array.from([255, 0, 0, 255]), first: [0, 1, 4] })]", page);
   assert.deepEqual([...page.found], [0.25, 0.75]);
 });
 
 test("the coarse map of a head is the part of its layer and head, of a causal model below the diagonal", async () => {
-  const page = scope(["state", "maps", "coarse"]);
+  const page = scope(["state", "map_data", "maps", "coarse"]);
   vm.runInContext(`
     page = { maps: { folder: "", models: { m: [{ document: "d", layers: [0, 4], n_heads: 2, every_head: true }] } } };
     loading.set("m/d/heads", Promise.resolve({ first: [0, 1, 3], packed: "" }));

@@ -21,7 +21,10 @@ from sinkscope.references import cited
 
 HERE = Path(__file__).parent
 STYLES = ("report.css", "maps.css", "front.css", "reader.css")
-OF_MAPS = ("maps.js", "coarse.js", "strip.js", "dialog.js", "reader.js")
+OF_MAPS = (
+    *("map_data.js", "maps.js", "coarse.js", "strip.js"),
+    *("matrix.js", "map_files.js", "dialog.js", "reader.js"),
+)
 # In the order of loading; the last starts the page.
 OF_PAGES = (
     *("state.js", "turns.js", "narrow.js", "figures.js", "few.js"),
