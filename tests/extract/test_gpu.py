@@ -60,6 +60,9 @@ def assert_close(found, expected):
             both = ~np.isnan(found[array]) & ~np.isnan(values)
             assert (np.isnan(found[array]) == np.isnan(values)).mean() > 0.995
             assert np.abs(found[array] - values)[both].max(initial=0.0) < 0.03
+        elif array == "coarse_map":  # in steps; what lies between two may fall to either
+            assert np.abs(found[array].astype(int) - values).max() <= 1
+            assert (found[array] == values).mean() > 0.999
         elif array not in COUNTS:
             layers = same if array in OF_SINKS else slice(None)
             np.testing.assert_allclose(

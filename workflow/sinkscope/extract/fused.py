@@ -6,6 +6,7 @@ then fill the device, and the number of launches does not grow with the number o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -31,6 +32,10 @@ from sinkscope.extract.states import LayerState
 
 # Bytes of queries and keys that may wait for their statistics.
 WAITING_BYTES = 448 << 20
+
+# Maps of heads: rows of a block, and most entries of attention at a time.
+MAP_ROWS = 512
+MAP_ENTRIES = 1 << 25
 
 
 @dataclass(frozen=True)
@@ -92,13 +97,11 @@ class Fused:
         n_tokens, device = call.query.shape[2], call.query.device
         if heads:
             pool = block_weights(n_tokens, self.plan.n_cells(n_tokens), device)
-            maps = [head_map(call, lse, head, self.plan, pool, pool.T) for head in heads]
-            self.head_maps[layer] = torch.stack(maps, 1)
+            self.head_maps[layer] = maps_of(call, lse, heads, self.plan, pool, pool.T)
         if self.plan.coarse:
             weights = coarse_weights(n_tokens, device)
-            every_head = range(call.query.shape[1])
-            maps = [head_map(call, lse, head, self.plan, *weights) for head in every_head]
-            self._coarse_maps[layer] = torch.stack(maps, 1)
+            every_head = list(range(call.query.shape[1]))
+            self._coarse_maps[layer] = maps_of(call, lse, every_head, self.plan, *weights)
         if (len(self._waiting) + 1) * backend.n_bytes > self.share * WAITING_BYTES:
             self.reduce()
         return output
@@ -145,28 +148,39 @@ def value_norms(call: Call) -> tuple[Tensor, Tensor]:
     return norms, mean
 
 
-def head_map(
-    call: Call, lse: Tensor, head: int, plan: Plan, queries: Tensor, keys: Tensor
+def maps_of(
+    call: Call, lse: Tensor, heads: Sequence[int], plan: Plan, queries: Tensor, keys: Tensor
 ) -> Tensor:
-    """[batch, cell, cell] attention of one head, computed in blocks of rows. queries: [cell,
-    token] and keys: [token, cell], their weights in the cells."""
+    """[batch, head, cell, cell] attention of some heads. queries: [cell, token] and keys: [token,
+    cell], their weights in the cells. As many heads at a time as fit MAP_ENTRIES."""
+    batch, _, n_tokens, _ = call.query.shape
+    at_once = max(1, MAP_ENTRIES // (batch * MAP_ROWS * n_tokens))
+    parts = [heads[start : start + at_once] for start in range(0, len(heads), at_once)]
+    return torch.cat([maps_at_once(call, lse, one, plan, queries, keys) for one in parts], 1)
+
+
+def maps_at_once(
+    call: Call, lse: Tensor, heads: Sequence[int], plan: Plan, queries: Tensor, keys: Tensor
+) -> Tensor:
+    """The same, in blocks of rows."""
     batch, n_heads, n_tokens, _ = call.query.shape
-    group = n_heads // call.key.shape[1]
-    query = call.query[:, head].float() * call.scale
-    key = call.key[:, head // group].float()
-    cells = query.new_zeros(batch, len(queries), len(queries))
-    future = query.new_full((512, 512), HIDDEN).triu_(1)
-    head_call = Call(
-        query[:, None], key[:, None], key[:, None],
-        call.mask if call.mask is None or call.mask.shape[1] == 1 else call.mask[:, head, None],
+    group, mask, bias = n_heads // call.key.shape[1], call.mask, call.key_bias
+    query = call.query[:, heads].float() * call.scale
+    key = call.key[:, [head // group for head in heads]].float()
+    of_heads = Call(
+        query, key, key,
+        mask if mask is None or mask.shape[1] == 1 else mask[:, heads],
         call.is_causal, call.scale,
-        key_bias=call.key_bias if call.key_bias is None else call.key_bias[:, head, None],
+        key_bias=None if bias is None else bias[:, heads],
     )  # fmt: skip
-    for start in range(0, n_tokens, 512):
-        rows = slice(start, min(start + 512, n_tokens))
-        logits = (query[:, rows] @ key.transpose(1, 2))[:, None]  # [batch, 1, query, key]
-        hide(logits, head_call, start, future)
-        p = (logits[:, 0] - lse[:, head, rows, None]).exp()
-        p = p * plan.real[:, rows, None].to(p.device)
-        cells += queries[:, rows] @ (p @ keys)
+    cells = query.new_zeros(batch, len(heads), len(queries), len(queries))
+    future = query.new_full((MAP_ROWS, MAP_ROWS), HIDDEN).triu_(1)
+    for start in range(0, n_tokens, MAP_ROWS):
+        stop = min(start + MAP_ROWS, n_tokens)
+        seen = stop if call.is_causal else n_tokens  # no key after the block's last query
+        logits = query[:, :, start:stop] @ key[:, :, :seen].transpose(2, 3)
+        hide(logits, of_heads, start, future)
+        p = logits.sub_(lse[:, heads, start:stop, None]).exp_()
+        p *= plan.real[:, None, start:stop, None].to(p.device)
+        cells += queries[:, start:stop] @ (p @ keys[:seen])
     return cells
