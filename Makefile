@@ -31,8 +31,9 @@ test: $(VENV)/ready
 
 test-gpu: $(VENV)/ready
 	python -c 'import sys, torch; sys.exit(not torch.cuda.is_available() and "torch sees no GPU here")'
-	pytest tests/kernels tests/extract/test_kernels.py tests/extract/test_maps_of_heads.py tests/extract/test_gpu.py tests/extract/test_gpus.py \
-	    tests/extract/test_gpu_edits.py tests/extract/summary/test_gpu.py tests/extract/test_devices.py tests/api/test_gpu.py \
+	pytest tests/kernels tests/extract/test_kernels.py tests/extract/test_maps_of_heads.py \
+	    tests/extract/test_gpu.py tests/extract/test_gpus.py tests/extract/test_gpu_edits.py \
+	    tests/extract/summary/test_gpu.py tests/extract/test_devices.py tests/api/test_gpu.py \
 	    tests/rehearse/test_rehearse.py
 
 test-cluster: $(VENV)/ready
