@@ -14,6 +14,7 @@ from sinkscope.documents import Document
 from sinkscope.extract import observation
 from sinkscope.extract.analyse import Analyser
 from sinkscope.extract.cell import read_cell
+from sinkscope.extract.coarse import FLOOR, STEPS
 from sinkscope.extract.full import make_cells
 from sinkscope.extract.kernels import buffers, hopper_launch
 from sinkscope.extract.model import Loaded, load_model
@@ -61,7 +62,8 @@ def assert_close(found, expected):
             assert (np.isnan(found[array]) == np.isnan(values)).mean() > 0.995
             assert np.abs(found[array] - values)[both].max(initial=0.0) < 0.03
         elif array == "coarse_map":  # in steps; what lies between two may fall to either
-            assert np.abs(found[array].astype(int) - values).max() <= 1
+            one, other = ((maps[array] / STEPS) ** 2 for maps in (found, expected))
+            np.testing.assert_allclose(one, other, rtol=0, atol=FLOOR + 1 / STEPS)
             assert (found[array] == values).mean() > 0.999
         elif array not in COUNTS:
             layers = same if array in OF_SINKS else slice(None)

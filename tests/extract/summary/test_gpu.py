@@ -28,7 +28,7 @@ def test_a_summary_that_a_gpu_reduces_equals_that_of_the_full_cell(name):
     documents = [
         Document(f"d{i}", f"d{i}.txt", None, text[: 200 * i + 20]) for i, text in enumerate(texts)
     ]
-    batch = Batch(documents, [of.encode(one) for one in documents], False, 512)
+    batch = Batch(documents, of.encode_all(documents), False, 512)
     for cell, summary in zip(
         of.analyse_together(batch), begin(of, batch, 0.02).cells(), strict=True
     ):
@@ -45,7 +45,7 @@ def test_a_replayed_pass_gives_the_bytes_of_the_launched_one(name):
     documents = [
         Document(f"d{i}", "texts", i, text[10 * i : 10 * i + 250 + i % 50]) for i in range(48)
     ]
-    encoded = [replaying.encode(one) for one in documents]
+    encoded = replaying.encode_all(documents)
     is_replayed = []
     for start in range(0, 48, 8):
         chosen = slice(start, start + 8)

@@ -97,11 +97,12 @@ class Fused:
         n_tokens, device = call.query.shape[2], call.query.device
         if heads:
             pool = block_weights(n_tokens, self.plan.n_cells(n_tokens), device)
-            self.head_maps[layer] = maps_of(call, lse, heads, self.plan, pool, pool.T)
+            self.head_maps[layer] = maps_of(call, lse, heads, self.plan, pool, pool.T, self.share)
         if self.plan.coarse:
             weights = coarse_weights(n_tokens, device)
             every_head = list(range(call.query.shape[1]))
-            self._coarse_maps[layer] = maps_of(call, lse, every_head, self.plan, *weights)
+            maps = maps_of(call, lse, every_head, self.plan, *weights, self.share)
+            self._coarse_maps[layer] = maps
         if (len(self._waiting) + 1) * backend.n_bytes > self.share * WAITING_BYTES:
             self.reduce()
         return output
@@ -149,12 +150,18 @@ def value_norms(call: Call) -> tuple[Tensor, Tensor]:
 
 
 def maps_of(
-    call: Call, lse: Tensor, heads: Sequence[int], plan: Plan, queries: Tensor, keys: Tensor
+    call: Call,
+    lse: Tensor,
+    heads: Sequence[int],
+    plan: Plan,
+    queries: Tensor,
+    keys: Tensor,
+    share: float = 1.0,
 ) -> Tensor:
     """[batch, head, cell, cell] attention of some heads. queries: [cell, token] and keys: [token,
-    cell], their weights in the cells. As many heads at a time as fit MAP_ENTRIES."""
+    cell], their weights in the cells. As many heads at a time as fit a share of MAP_ENTRIES."""
     batch, _, n_tokens, _ = call.query.shape
-    at_once = max(1, MAP_ENTRIES // (batch * MAP_ROWS * n_tokens))
+    at_once = max(1, int(share * MAP_ENTRIES) // (batch * MAP_ROWS * n_tokens))
     parts = [heads[start : start + at_once] for start in range(0, len(heads), at_once)]
     return torch.cat([maps_at_once(call, lse, one, plan, queries, keys) for one in parts], 1)
 
