@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "scripts"
+STATIC = Path(__file__).parents[2] / "workflow" / "sinkscope" / "report" / "static"
 NODE, NPM = shutil.which("node"), shutil.which("npm")
 INSTALLED = (FOLDER / "node_modules").is_dir()
 
@@ -21,6 +22,11 @@ def outcome(*command):
 def test_the_scripts_pass_their_own_tests():
     code, said = outcome(NODE, "--test")
     assert code == 0, said
+
+
+def test_a_script_can_be_read_in_one_sitting():
+    lengths = {path.name: len(path.read_text().splitlines()) for path in STATIC.glob("*.js")}
+    assert {name: n for name, n in lengths.items() if n > 250} == {}
 
 
 @pytest.mark.skipif(NPM is None or not INSTALLED, reason="npm ci was not run in tests/scripts.")

@@ -67,6 +67,7 @@ def test_a_copy_and_a_page_of_look_are_not_pages_of_the_report(site, tmp_path):
         ("", "What is an attention sink?"),
         ("?page=dec", "dec · Sinkscope"),
         ("?page=reader&model=dec&document=two&token=3", "The maps of this document are not in"),
+        ("?page=reader", "Its map is in the report's folder, not in this file."),
     ],
 )
 def test_an_address_opens_its_page_in_the_file(single, tmp_path, query, expected):

@@ -23,7 +23,8 @@ HERE = Path(__file__).parent
 STYLES = ("report.css", "maps.css", "front.css", "reader.css")
 OF_MAPS = (
     *("map_data.js", "maps.js", "coarse.js", "strip.js"),
-    *("matrix.js", "map_files.js", "dialog.js", "reader.js"),
+    *("matrix.js", "map_files.js", "dialog.js"),
+    *("reader.js", "reader_controls.js", "reader_token.js", "reader_heads.js", "readers.js"),
 )
 # In the order of loading; the last starts the page.
 OF_PAGES = (
