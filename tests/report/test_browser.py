@@ -378,12 +378,12 @@ def test_every_cell_of_the_overview_of_heads_leads_to_its_map(browse, site):
       choose("#reader select", "enc");
       await until(() => readers[0].model === "enc" && one("#reader label:nth-of-type(2) select"));
       choose("#reader label:nth-of-type(2) select", "two");
-      await until(() => readers[0].key === "enc/two" && readers[0].cell > 1);
-      told.loaded = Boolean(one('script[src*="heads"]'));
+      await until(() => readers[0].key === "enc/two" && readers[0].overview.cell > 1);
+      told.loaded = Boolean(one('script[src*="/heads/"]'));
       const grid = one("#reader .heads"), box = grid.getBoundingClientRect();
       const at = (layer, head) => ({
-        clientX: box.left + (readers[0].left(head + 1) + 2) * box.width / grid.width,
-        clientY: box.top + (layer * readers[0].cell + 2) * box.height / grid.height,
+        clientX: box.left + (readers[0].overview.left(head + 1) + 2) * box.width / grid.width,
+        clientY: box.top + (layer * readers[0].overview.cell + 2) * box.height / grid.height,
       });
       told.values = [];
       for (const [layer, head] of [[0, 0], [0, 1], [1, 0], [2, 1]]) {
@@ -407,8 +407,12 @@ def test_every_cell_of_the_overview_of_heads_leads_to_its_map(browse, site):
     assert found.console == []
 
 
-@pytest.mark.parametrize("page", ["claims", "compared", "enc", "second_sink"])
-def test_on_a_phone_figures_fit_and_no_name_is_cut_off(browse, page):
+PAGES_OF_FIGURES = ["claims", "compared", "enc", "second_sink", "bos", "emergence", "induction"]
+
+
+@pytest.mark.parametrize("width", [500, 1280])
+@pytest.mark.parametrize("page", PAGES_OF_FIGURES)
+def test_figures_fit_and_no_name_is_cut_off(browse, page, width):
     found = browse(
         page,
         """
@@ -419,8 +423,64 @@ def test_on_a_phone_figures_fit_and_no_name_is_cut_off(browse, page):
         .map((text) => text.textContent)).filter((text) => Number.isNaN(Number(text)));
       told.wide = charts.filter((chart) => chart.scrollWidth > chart.clientWidth + 1)
         .map((chart) => chart.closest("[id]").id).filter((id) => id !== "second_sink_local");
+      // Labels and legends that are too wide leave no room for the panel, nor for its axis.
+      const axes = charts.flatMap((chart) => [...chart.querySelectorAll(".role-axis-domain line")]);
+      told.squeezed = axes
+        .filter((line) => line.getBBox().width < 20 && line.getBBox().height < 20)
+        .map((line) => line.closest("figure").id);
     """,
-        "--window-size=500,900",
+        f"--window-size={width},900",
     )
     assert found.cut == []
     assert found.wide == []  # of three panels in a row, each has a least width
+    assert found.squeezed == []
+
+
+def test_a_head_of_a_figure_leads_to_its_map(browse):
+    told = browse(
+        "induction",
+        """
+      told.hints = [...document.querySelectorAll(".leads")].map((p) => p.closest("figure").id);
+      told.opened = [];
+      goTo = (href) => told.opened.push(decodeURIComponent(href));
+      const marks = "#induction_scores .mark-rect path, #induction_on_text .mark-image image";
+      for (const mark of document.querySelectorAll(marks)) {
+        mark.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+      }
+    """,
+    )
+    assert {"induction_scores", "induction_on_text", "induction_patterns"} <= set(told.hints)
+    assert "induction_dormancy" not in told.hints  # of models
+    # Only dec has maps.
+    assert all(href.startswith("dec.html?map=dec/two/") for href in told.opened)
+    assert "dec.html?map=dec/two/1-0" in told.opened
+    assert told.console == []
+
+
+def test_a_head_of_a_models_page_opens_its_map_there(browse):
+    told = browse(
+        "dec",
+        """
+      const cell = one("#heads .mark-rect.role-mark path");
+      cell.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+      await until(() => one("#map-dialog").open);
+      told.title = one("#map-title").textContent;
+    """,
+    )
+    assert told.title == "dec, layer 0, head 0"
+
+
+def test_pictures_of_attention_are_dark_in_the_dark(browse):
+    told = browse(
+        "induction",
+        """
+      const filters = () => [...new Set([...document.querySelectorAll(".mark-image")].map((mark) =>
+        getComputedStyle(mark).filter))];
+      told.light = filters();
+      document.documentElement.toggleAttribute("data-dark", true);
+      told.dark = filters();
+    """,
+    )
+    assert told.light == ["none"]
+    assert len(told.dark) == 1
+    assert told.dark[0].startswith("invert")

@@ -67,6 +67,7 @@ def test_a_copy_and_a_page_of_look_are_not_pages_of_the_report(site, tmp_path):
         ("", "What is an attention sink?"),
         ("?page=dec", "dec · Sinkscope"),
         ("?page=reader&model=dec&document=two&token=3", "The maps of this document are not in"),
+        ("?page=dec", "The maps of these heads are in the report's folder, not in this file."),
         ("?page=reader", "Its map is in the report's folder, not in this file."),
     ],
 )
@@ -77,3 +78,30 @@ def test_an_address_opens_its_page_in_the_file(single, tmp_path, query, expected
     )
     assert expected in done.stdout
     assert "CONSOLE" not in done.stderr
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="No Chromium is installed here.")
+def test_what_the_file_lacks_is_said_where_it_would_be(single, site, tmp_path):
+    """In the file a sentence takes the place of maps and downloads; in the folder none is seen."""
+    probe = """<script>addEventListener("load", () => setTimeout(() => {
+      document.title = "told: " + [...document.querySelectorAll(".in-one-file, .of-folder")]
+        .filter((part) => part.checkVisibility()).map((part) => part.className).join(" ");
+    }, 4000))</script></html>"""
+    told = []
+    for source, query in (
+        (single.read_text(), "?page=dec"),
+        (single.read_text(), "?page=run"),
+        (site.html["dec"], ""),
+        (site.html["run"], ""),
+    ):
+        page = site.out / f"probe-{tmp_path.name}.html"
+        page.write_text(source.replace("</html>", probe))
+        command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+        try:
+            done = subprocess.run(
+                [*command, page.as_uri() + query], capture_output=True, text=True, timeout=120
+            )
+        finally:
+            page.unlink()
+        told.append(re.search("<title>told: (.*?)</title>", done.stdout)[1])
+    assert told == ["in-one-file", "in-one-file", "of-folder", ""]

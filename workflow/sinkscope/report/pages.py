@@ -1,5 +1,6 @@
 """The values for the templates; pages depend on nothing else."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sinkscope.charts.palette import SHARED, share_colours
@@ -96,6 +97,7 @@ def section(report: Report, name: str) -> dict[str, Any]:
         if entry["experiment"] == report.entries[name].experiment
     ]
     values = common(report) | {"title": shown.title, "section": shown, "failed": failed}
+    values["page"] = {"head_maps": head_maps(report.maps)}
     if name == "claims":
         assert report.claims is not None
         return values | claims_page.page(report.claims, shown)
@@ -116,6 +118,7 @@ def model(report: Report, name: str) -> dict[str, Any]:
             "first_document": first_document(index),
             "all_documents": ALL_DOCUMENTS,
             "maps": map_data({name: index}, "maps"),
+            "head_maps": head_maps({name: index}),
         },
         "model": name,
         "source": source,
@@ -136,6 +139,16 @@ def model(report: Report, name: str) -> dict[str, Any]:
 def reader(report: Report) -> dict[str, Any]:
     page = {"maps": map_data(report.maps, "maps"), "n_see": report.grid.config.raw["sink_queries"]}
     return common(report) | {"title": "Reader", "scripts": scripts(maps=True), "page": page}
+
+
+def head_maps(maps: Mapping[str, list[dict[str, Any]]]) -> dict[str, str]:
+    """By model, the document whose maps of heads are shown first; none of a model without them."""
+    with_heads = {
+        model: [entry for entry in index if entry["every_head"] or entry["heads"]]
+        for model, index in maps.items()
+    }
+    shown = {model: first_document(index) for model, index in with_heads.items()}
+    return {model: document for model, document in shown.items() if document}
 
 
 def first_document(index: list[dict[str, Any]]) -> str | None:

@@ -29,7 +29,7 @@ OF_MAPS = (
 # In the order of loading; the last starts the page.
 OF_PAGES = (
     *("state.js", "turns.js", "narrow.js", "figures.js", "few.js"),
-    *("saving.js", "tables.js", "data.js"),
+    *("leads.js", "saving.js", "tables.js", "data.js"),
 )
 SCRIPTS = ("vega.js", *OF_PAGES, *OF_MAPS, "start.js")
 # vl-convert has the modules at these addresses inside; nothing is loaded from there.

@@ -3,7 +3,8 @@ of what every key receives; or many small ones."""
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import altair as alt
 
@@ -19,12 +20,15 @@ THINNEST = 2  # pixels of a bar: also the first of many keys is seen
 
 @dataclass(frozen=True)
 class Picture:
-    """png: one pixel per entry of the map, in the colours of heat maps. n_cells: entries per side.
-    log: whether the colours are those of the logarithmic scale."""
+    """png: one pixel per entry of the map, in the colours of heat maps; the first key may have
+    `widen` pixels. n_cells: entries per side. log: whether the colours are those of the logarithmic
+    scale. row: what a page is told of the picture, such as its head."""
 
     png: bytes
     n_cells: int
     log: bool = False
+    widen: int = 1
+    row: Mapping[str, Any] = field(default_factory=dict)
 
 
 def heat_map(picture: Picture) -> alt.VConcatChart:
@@ -44,10 +48,11 @@ def small_maps(pictures: Mapping[tuple[str, str], Picture], columns: int) -> alt
     panels: list[alt.LayerChart] = []
     for (name, second), picture in pictures.items():
         n = picture.n_cells
-        side = n * max(1, SMALL // n)  # whole pixels per cell: no seams
+        pixel = max(1, SMALL // n)  # whole pixels per cell: no seams
+        side, width = n * pixel, (n - 1 + picture.widen) * pixel
         layers = [pixels(picture), *([legend(log=False)] if not panels else [])]
         title = panel_title(name, second)
-        panels.append(alt.LayerChart(layer=layers, width=side, height=side, title=title))
+        panels.append(alt.LayerChart(layer=layers, width=width, height=side, title=title))
     return alt.concat(*panels, columns=columns, spacing=12).resolve_scale(color="shared")
 
 
@@ -68,7 +73,7 @@ def received(n: int, side: int) -> alt.LayerChart:
 def pixels(picture: Picture) -> alt.Chart:
     n = picture.n_cells
     uri = f"data:image/png;base64,{base64.b64encode(picture.png).decode('ascii')}"
-    corners = {"url": uri, "start": 0, "stop": n}
+    corners = {"url": uri, "start": 0, "stop": n, **picture.row}
     x = alt.X("start:Q", scale=alt.Scale(domain=[0, n], nice=False), axis=None)
     y = alt.Y("start:Q", scale=alt.Scale(domain=[n, 0], nice=False), axis=None)
     image = alt.Chart(alt.Data(values=[corners])).mark_image(aspect=False, smooth=False)

@@ -37,9 +37,11 @@ def figure(tables: Tables) -> Figure | None:
     y = rows_axis("label", alt.EncodingSortField("number", op="min"))
     look = mark_looks("kind", KINDS)
     color: Any = look["color"]
+    # A mark beyond the axis would leave no room for it: a page fits chart and marks to its width.
+    end = max([1.0, *drawn["value"].to_list(), *drawn["high"].drop_nulls().to_list()])
     rule = interval_rule(alt.Chart().encode(y=y, color=color), "low", "high")
     mark = marks(
-        alt.X("value:Q", title="published and measured number").scale(domain=[0, 1]),
+        alt.X("value:Q", title="published and measured number").scale(domain=[0, end]),
         y,
         look,
         tips(("label:N", "claim"), ("kind:N", "number"), "model:N", *estimated("value", ends=""),
@@ -57,7 +59,8 @@ def figure(tables: Tables) -> Figure | None:
             "separately and not counted in the sentence. The documents differ from those of the "
             "studies but are of the same kinds, and some claims only state a lower or an upper "
             "limit. Rule: 95 % bootstrap interval over documents, of numbers that are means "
-            f"over documents. n = {words.counted(n_numbers, 'number')}. Unit: share or part of "
+            "over documents; measured numbers may exceed 1. "
+            f"n = {words.counted(n_numbers, 'number')}. Unit: share or part of "
             "attention, as in the claim."
         ),
         chart=chart.properties(width=460, height=22 * n_numbers),

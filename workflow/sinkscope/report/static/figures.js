@@ -38,15 +38,17 @@ function panelsThatFit(spec, available) {
 function fit(spec, available) {
   spec.config.legend.columns = Math.max(2, Math.floor(available / 105));
   if (available < PHONE) {
-    narrow(spec, available);
+    wrapLegends(spec, available);
+    shortenLabels(spec, available);
     stack(spec, available);
   }
   if (spec.spec) {
     panelsThatFit(spec, available);
   } else if (spec.concat) {
-    // A panel stands alone, over another, or beside one: of two, neither has long labels.
+    // A panel stands alone, over another, or beside one: of two, neither has long labels. Images have
+    // no axis.
     const panels = spec.concat.flatMap((part) => part.vconcat ?? part.hconcat ?? [part]);
-    const beside = panels.length > spec.concat.length ? 55 : 110;
+    const beside = panels.every((panel) => yOf(panel)?.axis === null) ? spec.spacing : panels.length > spec.concat.length ? 55 : 110;
     const across = spec.concat[0].hconcat?.length ?? 1;
     const panel = panels[0].width;
     const columns = Math.floor(available / (across * (panel + beside)));
@@ -99,6 +101,14 @@ async function draw(at) {
   at.style.minHeight = `${at.offsetHeight}px`; // what is below does not jump
   chart.view?.finalize();
   let view = await drawn(at, spec);
+  const room = roomOfLegends(at);
+  if (room !== null) {
+    const isPhone = at.clientWidth < PHONE; // there, legends also stand over the labels of rows
+    if (isPhone) spec.config.legend.layout = { top: { anchor: "end" } };
+    wrapLegends(spec, isPhone ? at.clientWidth : room);
+    view.finalize();
+    view = await drawn(at, spec);
+  }
   const over = at.scrollWidth - at.clientWidth;
   if (over > 1 && at.clientWidth < PHONE) { // labels took more room than was left for them
     shrink(spec, over);
@@ -108,16 +118,8 @@ async function draw(at) {
   at.style.minHeight = "";
   Object.assign(chart, { view, options, width: innerWidth, shown: {}, asked: few ? askedModels() : null });
   at.classList.add("drawn");
-  if (page.model && page.maps && typeof textInside !== "function" && at.closest("figure")?.id === "heads") leadToMaps(at, view);
+  if (isOfHeads(spec)) leadToMaps(at, view);
   saysWhatIsShown(at);
-}
-
-/** A mark of a head opens its map. @param {HTMLElement} at @param {VegaView} view */
-function leadToMaps(at, view) {
-  at.classList.add("leads-to-maps");
-  view.addEventListener("click", (_, item) => {
-    if (item?.datum?.layer !== undefined) openHead(item.datum.layer, item.datum.head);
-  });
 }
 
 /** Give a drawn chart what was picked meanwhile. @param {HTMLElement} at */

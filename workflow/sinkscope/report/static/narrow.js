@@ -5,17 +5,37 @@
 const PHONE = 500; // pixels of a page on which names need their own room
 
 /**
- * On a phone: a legend in as many columns as its labels have room, and shorter labels of axes.
- * @param {any} part of a specification @param {number} available pixels
+ * Legends in as many columns as their labels have room.
+ * @param {any} part of a specification @param {number} room pixels
  */
-function narrow(part, available) {
+function wrapLegends(part, room) {
   if (part === null || typeof part !== "object") return;
   if (part.legend !== null && part.type === "nominal" && part.axis === undefined && typeof part.scale?.domain?.[0] === "string") {
     const longest = Math.max(...part.scale.domain.map((/** @type {unknown} */ name) => String(name).length));
-    part.legend = { ...part.legend, columns: Math.max(1, Math.floor(available / (6.5 * longest + 45))) };
+    part.legend = { ...part.legend, columns: Math.max(1, Math.floor(room / (6.5 * longest + 45))) };
   }
+  for (const inner of Object.values(part)) wrapLegends(inner, room);
+}
+
+/**
+ * Pixels from the left of the legends of a drawn chart to its right edge, if some label ends beyond it:
+ * a legend begins where the panels do, right of the labels of rows, whose widths are not known before.
+ * @param {HTMLElement} at
+ */
+function roomOfLegends(at) {
+  const labels = [...at.querySelectorAll(".role-legend-label text")].map((text) => text.getBoundingClientRect());
+  const edge = Math.min(at.getBoundingClientRect().right, at.querySelector("svg")?.getBoundingClientRect().right ?? Infinity);
+  if (labels.every((label) => label.right <= edge + 1)) return null;
+  return edge - Math.min(...labels.map((label) => label.left)) + SYMBOL;
+}
+
+const SYMBOL = 18; // pixels of the mark before a label
+
+/** On a phone: shorter labels of axes. @param {any} part of a specification @param {number} available pixels */
+function shortenLabels(part, available) {
+  if (part === null || typeof part !== "object") return;
   if (part.axis?.labelLimit) part.axis.labelLimit = Math.min(part.axis.labelLimit, 0.34 * available);
-  for (const inner of Object.values(part)) narrow(inner, available);
+  for (const inner of Object.values(part)) shortenLabels(inner, available);
 }
 
 const NARROWEST = 60; // pixels of a panel

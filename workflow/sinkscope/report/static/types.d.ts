@@ -7,6 +7,7 @@ interface PageData {
   all_documents?: string;
   all_models?: string;
   maps?: MapsOfPage;
+  head_maps?: Record<string, string>; // by model, the document whose maps of heads its page opens first
   n_see?: number; // keys that fewer queries see are not judged
 }
 

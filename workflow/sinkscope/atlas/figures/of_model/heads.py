@@ -70,8 +70,7 @@ def figure(tables: Tables, model: str, documents: Sequence[str]) -> Figure:
             "document; the 95 % bootstrap interval of a mean is in its tooltip. Below, the "
             f"{of_strongest['rank'].n_unique()} heads with the highest means, as layer/head; "
             f"{behind(of_strongest, n_documents, mark='rule')}. Unit: part of 1, "
-            "linear scale. Layers and heads count from 0. In the report, a cell opens the "
-            "map of its head."
+            "linear scale. Layers and heads count from 0."
         ),
         chart=by_document(chart, drawn_documents(scores), filtered=False),
         data=drawn,

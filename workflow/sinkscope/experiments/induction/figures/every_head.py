@@ -115,4 +115,5 @@ def chart(limit: float) -> alt.FacetChart:
         .encode(x="induction_score:Q", y="first_token_low:Q", y2="first_token_high:Q")
     )
     panel = alt.LayerChart(layer=[threshold(limit), point, rule, dots], width=190, height=170)
-    return panels(panel, "model", 3)
+    # With shared axes, the axes below panels of a full row are drawn below the last one.
+    return panels(panel, "model", 3).resolve_axis(x="independent")

@@ -13,6 +13,7 @@ from sinkscope.experiments.induction.heads import HALF, SOURCE, measured
 from sinkscope.findings.finding import Finding
 
 COLUMNS = 5
+FIRST = 6  # pixels of the first key, which would be one at the border
 MOST_HEADS = 60  # images, about 400 kB
 HEAD = ["model", "layer", "head"]
 RESTING = (
@@ -44,7 +45,8 @@ def figure(tables: Tables) -> Figure | None:
             f"{words.ranged(drawn['n_tokens'].to_list())} tokens of one document, one picture per "
             "induction head: layer and head, its induction score on repeated tokens, and the "
             "attention that it gives the first token here, mean over queries i > 0 of A[l,h,i,0]. "
-            f"A dark first column is a dormant head. {SOURCE}. Formula: A[l,h,i,j]. "
+            "The first key is drawn wider; where its column stands out, the head is dormant. "
+            f"{SOURCE}. Formula: A[l,h,i,j]. "
             f"n = {words.counted(drawn.height, 'head')}, one text each.{some} Unit: part of 1, "
             "linear scale. Layers and heads count from 0."
         ),
@@ -87,5 +89,9 @@ def pictures(drawn: pl.DataFrame, maps: pl.DataFrame) -> dict[tuple[str, str], P
         matrix[cells["query"], cells["key"]] = cells["attention"].fill_null(0)
         name = f"{row['model']} {row['layer']}/{row['head']}"
         numbers = f"score {words.mass(row['induction_score'])}, first {words.mass(row['on_text'])}"
-        of_pattern[name, numbers] = Picture(image(matrix), row["n_tokens"])
+        drawn_matrix = np.hstack([np.repeat(matrix[:, :1], FIRST, axis=1), matrix[:, 1:]])
+        head = {key: row[key] for key in HEAD}
+        of_pattern[name, numbers] = Picture(
+            image(drawn_matrix), row["n_tokens"], widen=FIRST, row=head
+        )
     return of_pattern
