@@ -82,7 +82,8 @@ def statistics_of(group: Sequence[Sums]) -> LayerStatistics:
         calls, states = [sums.call for sums in group], [sums.state for sums in group]
         cosines = [state.cosine for state in states if state is not None]
         of_sinks = find_sinks(
-            plan.rule, calls, received, normalizer, visible, plan.real,
+            plan.rule, calls, received, normalizer, stacked(group, "n_above"),
+            stacked(group, "n_above_in_mean"), visible, plan.real,
             torch.stack(cosines) if cosines else None,
         )  # fmt: skip
         optional |= of_sinks

@@ -19,7 +19,8 @@ class Frame:
     queries, the last of which is before window_end. near: [query, offset] keys beside a query;
     has_near: whether the query sees them. beside: [1, query, near offset] 1 for keys that are seen;
     beside_no_sinks: [batch, query, near offset] the same without the plan's sinks, None where a
-    rule finds them. within: [near offset, width]. strict: [batch,
+    rule finds them. above: [batch, query] what a query must give a key to count for its steadiness,
+    infinite at padding. within: [near offset, width]. strict: [batch,
     query, key_set] 1 where a query counts for a strict mass; n_strict: number of such queries.
     entropy_weight: [batch, query] one over the maximum entropy of the row, for the n_entropy rows
     that have an entropy. later: [batch, query] all queries except the first. pool: [cell, token]
@@ -53,6 +54,7 @@ class Frame:
         self.near, self.has_near = neighbours(n_tokens, plan.offsets, device, is_causal=is_causal)
         self.beside = self.has_near[None, :, :N_NEAR].float()
         self.beside_no_sinks = None if plan.sinks is None else self.without(plan.sinks)
+        self.above = visible.uniform_rows.masked_fill(~real, torch.inf)
         distance = (torch.arange(N_NEAR, device=device) - LOCAL_WIDTHS[-1]).abs()
         self.within = (distance[:, None] <= torch.tensor(LOCAL_WIDTHS, device=device)).double()
         self.later = real & (plan.rank() > 0)

@@ -84,10 +84,6 @@ class Visible:
         """[batch, query] largest attention to a key in a uniform row."""
         return MORE / self.n_keys.clamp(min=1)
 
-    @cached_property
-    def log_uniform_rows(self) -> Tensor:
-        return self.uniform_rows.log()
-
 
 def rows_of(mask: Tensor, start: int, stop: int) -> Tensor:
     """The mask's rows of the queries start..stop; a mask may be the same for all queries."""

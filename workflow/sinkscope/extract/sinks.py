@@ -1,5 +1,5 @@
 """Which keys of several layers are sinks, and how much attention they receive together. Only the
-attention of the few keys that receive enough to be one is computed again, query by query.
+attention of these few keys is computed again, query by query.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def find_sinks(
     calls: Sequence[Call],
     received: Tensor,
     normalizer: Tensor,
+    n_above: Tensor,
+    n_above_in_mean: Tensor,
     visible: Visible,
     real: Tensor,
     cosine: Tensor | None,
@@ -37,53 +39,47 @@ def find_sinks(
     calls: of layers that differ in queries and keys alone. received: [layer, batch, head, key]
     float64, attention summed over the queries. normalizer: [layer, batch, head, query], the
     logarithm by which the logits of a row are divided (log-sum-exp for softmax); not used for
-    sigmoid rows, which have none. real: [batch, query] bool. cosine: [layer, batch, key] of
-    LayerState; None where it is not known."""
+    sigmoid rows, which have none. n_above, n_above_in_mean: [layer, batch, head, key] and [layer,
+    batch, key], queries that give the key more than uniform attention. real: [batch, query] bool.
+    cosine: [layer, batch, key] of LayerState; None where it is not known."""
     score = received / visible.n_queries[:, None]  # NaN where no query sees the key
     limit = limits(rule, visible)
     enough, enough_in_head = score.mean(2) > limit, score > limit[:, None]
-    close, uses_state = torch.zeros_like(enough), rule.by == "state_cosine"
+    steady = n_above_in_mean / visible.n_queries
+    steady_in_head = n_above / visible.n_queries[:, None]
+    close = torch.zeros_like(enough)
     if cosine is not None:
         close = (cosine.abs() > rule.cosine) & (visible.n_queries > 0)
-    in_mean = enough | close if uses_state else enough  # keys whose head mean is needed
-    above = uniform_logits(calls[0], normalizer, visible).masked_fill(~real[:, None], torch.inf)
-    steady = torch.full_like(score[:, :, 0], torch.nan, dtype=torch.float32)
-    steady_in_head = torch.zeros_like(score, dtype=torch.float32)
-    by_attention, is_sink = torch.zeros_like(enough), torch.zeros_like(enough)
-    on_sinks = torch.zeros_like(normalizer[:, :, 0], dtype=torch.float64)  # [layer, batch, query]
-    for layers, keys in read_together(in_mean | enough_in_head.any(2), calls[0]):
-        logits = logits_to(joined(calls[layers]), keys.flatten(0, 1)).unflatten(0, keys.shape[:2])
-        some = first_of(in_mean[layers].gather(2, keys))  # places among these keys
-        of_some = logits.gather(4, some[:, :, None, None].expand(*logits.shape[:4], -1))
-        if calls[0].attention == "sigmoid":
-            rows = ALTERNATIVES["sigmoid"](of_some, visible.n_keys)
-        else:
-            rows = (of_some - normalizer[layers][..., None]).exp()
-        mean = rows.mean(2)
-        # In place, since a sum of float32 is faster than one of bool.
-        n_above = logits.gt_(above[layers][..., None]).sum(3)
-        n_queries = visible.n_queries.expand(len(keys), -1, -1).gather(2, keys)
-        of_heads = keys[:, :, None].expand_as(n_above)
-        steady_in_head[layers].scatter_(3, of_heads, n_above / n_queries[:, :, None])
-        keys, n_queries = keys.gather(2, some), n_queries.gather(2, some)
-        mean *= real[..., None]
-        part = (mean > visible.uniform_rows[..., None]).sum(2) / n_queries
-        steady[layers].scatter_(2, keys, part)
-        of_part = enough[layers].gather(2, keys) & (part >= rule.share)
-        by_attention[layers].scatter_(2, keys, of_part)
-        of_part = close[layers].gather(2, keys) if uses_state else of_part
-        is_sink[layers].scatter_(2, keys, of_part)
-        on_sinks[layers] += (mean.double() * of_part[:, :, None]).sum(-1)
+    by_attention = enough & (steady >= rule.share)
+    is_sink = close if rule.by == "state_cosine" else by_attention
+    on_sinks = attention_on(is_sink, calls, normalizer, visible) * real
     counted = later(real) & ~is_sink
     return {
         "is_sink": is_sink,
         "by_attention": by_attention,
         "by_state": close,
         "is_head_sink": enough_in_head & (steady_in_head >= rule.share),
-        "steady": torch.where(enough, steady, torch.nan),
+        "steady": steady.masked_fill(~enough, torch.nan),
         "sink_mass": (on_sinks.sum(2) / real.double().sum(1)).float(),
         "strict_sink_mass": ((on_sinks * counted).sum(2) / counted.double().sum(2)).float(),
     }
+
+
+def attention_on(
+    sinks: Tensor, calls: Sequence[Call], normalizer: Tensor, visible: Visible
+) -> Tensor:
+    """[layer, batch, query] float64, attention on the sinks [layer, batch, key], mean over heads.
+    Others as of find_sinks."""
+    total = torch.zeros_like(normalizer[:, :, 0], dtype=torch.float64)
+    for layers, keys in read_together(sinks, calls[0]):
+        logits = logits_to(joined(calls[layers]), keys.flatten(0, 1)).unflatten(0, keys.shape[:2])
+        if calls[0].attention == "sigmoid":
+            rows = ALTERNATIVES["sigmoid"](logits, visible.n_keys)
+        else:
+            rows = (logits - normalizer[layers][..., None]).exp()
+        is_wanted = sinks[layers].gather(2, keys)[:, :, None]
+        total[layers] += (rows.mean(2).double() * is_wanted).sum(-1)
+    return total
 
 
 def later(real: Tensor) -> Tensor:
@@ -158,12 +154,3 @@ def logits_to(call: Call, keys: Tensor) -> Tensor:
             logits = logits + mask
         logits = logits.masked_fill(~shown(mask), HIDDEN)
     return logits
-
-
-def uniform_logits(call: Call, normalizer: Tensor, visible: Visible) -> Tensor:
-    """[layer, batch, head, query] logits whose attention is visible.uniform_rows."""
-    if call.attention == "sigmoid":
-        logits = torch.special.logit(visible.uniform_rows.clamp(max=1.0))
-        logits = logits + visible.n_keys.clamp(min=1).log()
-        return logits[:, None].expand_as(normalizer)
-    return normalizer + visible.log_uniform_rows[:, None]

@@ -41,6 +41,10 @@ class Sums:
         self.on_first = empty(batch, n_heads, n_tokens)
         self.received = empty(batch, n_heads, n_tokens, dtype=torch.float64).zero_()
         self.window_received = torch.zeros_like(self.received)
+        if self.plan.rule is not None:
+            # Queries that give a key more than uniform attention, in each head and in their mean.
+            self.n_above = torch.zeros_like(self.normalizer)
+            self.n_above_in_mean = torch.zeros_like(self.max_value)
         self.added = empty(len(self.plan.added), batch, n_heads, n_tokens)
         self.heads = [head for at, head in self.plan.heads if at == layer]
         # Queries are averaged block by block, keys once at the end: one product instead of many.
@@ -92,6 +96,11 @@ class Sums:
         self.add_maps(matrices, rows)
         if frame.coarse is not None:
             self.add_coarse(p, rows, *frame.coarse)
+        if self.plan.rule is not None:
+            # In place, and as float32, whose sums are faster than those of bool.
+            above = frame.above[:, rows, None]
+            self.n_above[..., :n_keys] += p.gt_(above[:, None]).sum(2)
+            self.n_above_in_mean[:, :n_keys] += mean.gt_(above).sum(1)
 
     def clear_padding(self, p: Tensor, rows: slice) -> None:
         """Overwrite the rows of padding with 0."""
