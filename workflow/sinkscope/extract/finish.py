@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from sinkscope.extract.frame import N_NEAR
 from sinkscope.extract.plan import LayerStatistics
-from sinkscope.extract.sinks import find_sinks
+from sinkscope.extract.sinks import attention_on, find_sinks
 from sinkscope.extract.sums import Sums
 
 # Of layers that wait: more would be fresh memory in every pass, which costs more than the calls.
-WAITING_BYTES = 2 << 20
+WAITING_BYTES = 8 << 20
 
 Group = tuple[list[int], LayerStatistics]  # layers, and their statistics [layer, batch, ...]
 
@@ -61,8 +62,9 @@ def kind_of(sums: Sums) -> tuple[object, ...]:
     call = sums.call
     is_alone = call.sink is not None or not call.has_keys
     return (
-        id(sums.frame), call.query.shape, call.key.shape, call.scale, call.softcap, call.attention,
-        id(call.key_bias), sums.state is None, sums.layer if is_alone else None,
+        id(sums.frame), sums.normalizer.shape, call.query.shape, call.key.shape, call.scale,
+        call.softcap, call.attention, id(call.key_bias), sums.state is None,
+        sums.layer if is_alone else None,
     )  # fmt: skip
 
 
@@ -79,12 +81,11 @@ def statistics_of(group: Sequence[Sums]) -> LayerStatistics:
     optional = weighted_and_added(group)
     no_sinks = frame.beside_no_sinks
     if plan.rule is not None:
-        calls, states = [sums.call for sums in group], [sums.state for sums in group]
-        cosines = [state.cosine for state in states if state is not None]
+        cosines = [sums.state.cosine for sums in group if sums.state is not None]
         of_sinks = find_sinks(
-            plan.rule, calls, received, normalizer, stacked(group, "n_above"),
-            stacked(group, "n_above_in_mean"), visible, plan.real,
-            torch.stack(cosines) if cosines else None,
+            plan.rule, received, stacked(group, "n_above"), stacked(group, "n_above_in_mean"),
+            visible, plan.real, torch.stack(cosines) if cosines else None,
+            partial(on_sinks, group, normalizer),
         )  # fmt: skip
         optional |= of_sinks
         if no_sinks is None:
@@ -120,6 +121,17 @@ def statistics_of(group: Sequence[Sums]) -> LayerStatistics:
         coarse_map=None if frame.coarse is None else stacked(group, "coarse"),
         **optional,
     )
+
+
+def on_sinks(group: Sequence[Sums], normalizer: Tensor, sinks: Tensor) -> Tensor:
+    """[layer, batch, query] float64, attention on sinks [layer, batch, key], mean over heads."""
+    kept = [sums.means for sums in group if sums.means is not None]
+    if not kept:
+        calls = [sums.call for sums in group]
+        return attention_on(sinks, calls, normalizer, group[0].frame.visible)
+    columns = sinks[..., None].float().unbind(0)
+    parts = [means @ column for means, column in zip(kept, columns, strict=True)]
+    return torch.stack(parts)[..., 0].double()
 
 
 def in_order(groups: Sequence[Group], layers: Sequence[int]) -> LayerStatistics:

@@ -88,7 +88,7 @@ class Observation:
         plan, workspace = self._parts[device]
         sums = Sums(self.frame(plan, visible, call), call, layer, state)
         output = streaming.attend(every_key, sums, workspace)
-        sums.without_value()
+        sums.release()
         self._waiting.add(sums)
         return output
 

@@ -4,7 +4,7 @@ attention of these few keys is computed again, query by query.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -25,23 +25,21 @@ def limits(rule: SinkRule, visible: Visible) -> Tensor:
 
 def find_sinks(
     rule: SinkRule,
-    calls: Sequence[Call],
     received: Tensor,
-    normalizer: Tensor,
     n_above: Tensor,
     n_above_in_mean: Tensor,
     visible: Visible,
     real: Tensor,
     cosine: Tensor | None,
+    on_sinks: Callable[[Tensor], Tensor],
 ) -> dict[str, Tensor]:
     """The statistics of LayerStatistics that a rule gives, stacked.
 
-    calls: of layers that differ in queries and keys alone. received: [layer, batch, head, key]
-    float64, attention summed over the queries. normalizer: [layer, batch, head, query], the
-    logarithm by which the logits of a row are divided (log-sum-exp for softmax); not used for
-    sigmoid rows, which have none. n_above, n_above_in_mean: [layer, batch, head, key] and [layer,
-    batch, key], queries that give the key more than uniform attention. real: [batch, query] bool.
-    cosine: [layer, batch, key] of LayerState; None where it is not known."""
+    received: [layer, batch, head, key] float64, attention summed over the queries. n_above,
+    n_above_in_mean: [layer, batch, head, key] and [layer, batch, key], queries that give the key
+    more than uniform attention. real: [batch, query] bool. cosine: [layer, batch, key] of
+    LayerState; None where it is not known. on_sinks: of sinks [layer, batch, key], the attention on
+    them, [layer, batch, query] float64, mean over heads."""
     score = received / visible.n_queries[:, None]  # NaN where no query sees the key
     limit = limits(rule, visible)
     enough, enough_in_head = score.mean(2) > limit, score > limit[:, None]
@@ -52,7 +50,7 @@ def find_sinks(
         close = (cosine.abs() > rule.cosine) & (visible.n_queries > 0)
     by_attention = enough & (steady >= rule.share)
     is_sink = close if rule.by == "state_cosine" else by_attention
-    on_sinks = attention_on(is_sink, calls, normalizer, visible) * real
+    of_queries = on_sinks(is_sink) * real
     counted = later(real) & ~is_sink
     return {
         "is_sink": is_sink,
@@ -60,16 +58,17 @@ def find_sinks(
         "by_state": close,
         "is_head_sink": enough_in_head & (steady_in_head >= rule.share),
         "steady": steady.masked_fill(~enough, torch.nan),
-        "sink_mass": (on_sinks.sum(2) / real.double().sum(1)).float(),
-        "strict_sink_mass": ((on_sinks * counted).sum(2) / counted.double().sum(2)).float(),
+        "sink_mass": (of_queries.sum(2) / real.double().sum(1)).float(),
+        "strict_sink_mass": ((of_queries * counted).sum(2) / counted.double().sum(2)).float(),
     }
 
 
 def attention_on(
     sinks: Tensor, calls: Sequence[Call], normalizer: Tensor, visible: Visible
 ) -> Tensor:
-    """[layer, batch, query] float64, attention on the sinks [layer, batch, key], mean over heads.
-    Others as of find_sinks."""
+    """What on_sinks of find_sinks returns, computed again. calls: of layers that differ in queries
+    and keys alone. normalizer: [layer, batch, head, query], the logarithm by which the logits of a
+    row are divided (log-sum-exp for softmax); not used for sigmoid rows, which have none."""
     total = torch.zeros_like(normalizer[:, :, 0], dtype=torch.float64)
     for layers, keys in read_together(sinks, calls[0]):
         logits = logits_to(joined(calls[layers]), keys.flatten(0, 1)).unflatten(0, keys.shape[:2])

@@ -17,7 +17,7 @@ from sinkscope.extract.sums import Sums
 # Logits of one block of queries: more does not fit a CPU's cache, less leaves a GPU idle.
 CPU_BLOCK_BYTES = 4 << 20
 GPU_BLOCK_BYTES = 256 << 20
-LEAST_ROWS = 256  # of a causal block: fewer save less time than calling torch takes
+LEAST_ENTRIES = 1 << 19  # of a causal block: fewer save less time than calling torch takes
 LEAST_SHARE = 1 / 64  # of these bytes, after memory ran out
 
 
@@ -102,8 +102,7 @@ def attend(call: Call, sums: Sums, workspace: Workspace) -> Tensor:
 def block_rows(call: Call, start: int, share: float) -> int:
     """Query rows of the block at `start`, so that the logits of all heads fit its share of bytes;
     of a causal block at most a quarter of the document, since the square on its diagonal is
-    computed in full, but of LEAST_ROWS or fewer tokens all: calling torch twice would take
-    longer."""
+    computed in full, or as many as have LEAST_ENTRIES."""
     batch, n_heads, n_tokens, _ = call.query.shape
     most_bytes = GPU_BLOCK_BYTES if call.query.is_cuda else CPU_BLOCK_BYTES
     n_entries = share * most_bytes // (4 * batch * n_heads)
@@ -111,7 +110,8 @@ def block_rows(call: Call, start: int, share: float) -> int:
         return round_rows(n_entries / n_tokens)
     # rows * (start + rows) entries of each head: the keys of a causal block grow with it.
     rows = (math.sqrt(start**2 + 4 * n_entries) - start) / 2
-    return round_rows(min(rows, max(n_tokens / 4, LEAST_ROWS)))
+    least = LEAST_ENTRIES / (batch * n_heads * n_tokens)
+    return round_rows(min(rows, max(n_tokens / 4, least)))
 
 
 def round_rows(rows: float) -> int:

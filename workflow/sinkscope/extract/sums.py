@@ -11,6 +11,9 @@ from sinkscope.extract.frame import N_NEAR, Frame, row_entropy, row_normalizer
 from sinkscope.extract.masks import Call
 from sinkscope.extract.states import LayerState
 
+# Of the head means of a layer: more would be fresh memory for every layer that waits.
+MEANS_BYTES = 1 << 20
+
 
 class Sums:
     """Takes the rows of one layer block by block. Values per query are only stored in `add`, and
@@ -45,6 +48,11 @@ class Sums:
             # Queries that give a key more than uniform attention, in each head and in their mean.
             self.n_above = torch.zeros_like(self.normalizer)
             self.n_above_in_mean = torch.zeros_like(self.max_value)
+        # [batch, query, key] of the head means: attention on sinks is read from them, not computed
+        # again from queries and keys.
+        self.means: Tensor | None = None
+        if self.plan.rule is not None and 4 * batch * n_tokens**2 <= MEANS_BYTES:
+            self.means = empty(batch, n_tokens, n_tokens).zero_()
         self.added = empty(len(self.plan.added), batch, n_heads, n_tokens)
         self.heads = [head for at, head in self.plan.heads if at == layer]
         # Queries are averaged block by block, keys once at the end: one product instead of many.
@@ -70,7 +78,7 @@ class Sums:
             self.on_first[:, :, rows] = p.gather(-1, first.expand(*p.shape[:3], 1))[..., 0]
         else:
             self.on_first[:, :, rows] = p[..., 0]
-        mean = p.mean(1)  # [batch, query, key]
+        mean = self.mean_of(p, rows)
         self.max_value[:, rows], self.max_key[:, rows] = largest, at = mean.max(-1)
         mean.scatter_(-1, at[..., None], 0.0)
         self.second_value[:, rows] = mean.amax(-1)
@@ -100,7 +108,13 @@ class Sums:
             # In place, and as float32, whose sums are faster than those of bool.
             above = frame.above[:, rows, None]
             self.n_above[..., :n_keys] += p.gt_(above[:, None]).sum(2)
-            self.n_above_in_mean[:, :n_keys] += mean.gt_(above).sum(1)
+            self.n_above_in_mean[:, :n_keys] += torch.gt(mean, above, out=p[:, 0]).sum(1)
+
+    def mean_of(self, p: Tensor, rows: slice) -> Tensor:
+        """[batch, query, key] head mean of the rows."""
+        if self.means is None:
+            return p.mean(1)
+        return torch.mean(p, 1, out=self.means[:, rows, : p.shape[-1]])
 
     def clear_padding(self, p: Tensor, rows: slice) -> None:
         """Overwrite the rows of padding with 0."""
@@ -165,8 +179,12 @@ class Sums:
     def n_bytes(self) -> int:
         """Memory that the sums keep, about: the largest of them, the queries and the keys."""
         largest = (self.near_attention, self.maps, self.mass, self.call.query, self.call.key)
-        return sum(values.nbytes for values in largest)
+        n_bytes = sum(values.nbytes for values in largest)
+        return n_bytes if self.means is None else n_bytes + self.means.nbytes
 
-    def without_value(self) -> None:
-        """Let the next layer reuse the memory of the values, which nobody reads any more."""
-        self.call = self.call._replace(value=self.call.key, own=None)
+    def release(self) -> None:
+        """Let the next layer reuse the memory of the call's tensors that nobody reads any more."""
+        none = self.call.key.new_empty(0)
+        self.call = self.call._replace(value=none, own=None)
+        if self.means is not None:
+            self.call = self.call._replace(query=none, key=none)
