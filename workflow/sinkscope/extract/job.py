@@ -101,10 +101,12 @@ def run_loaded(
     missing = [{"document": name, "reason": str(refused[name])} for name in names]
     for one in missing:
         print(one["reason"], file=sys.stderr)
+    kept = {name: one for name, one in outcomes.items() if isinstance(one, Kept)}
+    paths = {path: str(path.relative_to(directory)) for path in {one.path for one in kept.values()}}
     cells = [
-        entry(document, kept, directory)
+        entry(document, kept[document.name], paths[kept[document.name].path])
         for document in documents
-        if isinstance(kept := outcomes[document.name], Kept)
+        if document.name in kept
     ]
     return {"cells": cells, "missing": missing}
 
@@ -121,10 +123,9 @@ def prompt(device: torch.device) -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def entry(document: Document, kept: Kept, directory: Path) -> dict[str, Any]:
-    """The manifest entry of a document."""
-    cell = str(kept.path.relative_to(directory))
-    return document.facts | {"cell": cell, "cell_sha256": kept.sha256, "cell_bytes": kept.n_bytes}
+def entry(document: Document, kept: Kept, path: str) -> dict[str, Any]:
+    """The manifest entry of a document. path: of its cell, from the folder of the run."""
+    return document.facts | {"cell": path, "cell_sha256": kept.sha256, "cell_bytes": kept.n_bytes}
 
 
 def device_facts(device: torch.device) -> dict[str, Any]:

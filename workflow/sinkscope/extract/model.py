@@ -62,9 +62,9 @@ class Loaded:
     def n_heads(self) -> int:
         return int(self.config.num_attention_heads)
 
-    @property
+    @cached_property
     def n_ids(self) -> int:
-        """Token ids that the network takes."""
+        """Token ids that the network takes; read once, since a configuration answers slowly."""
         return int(self.config.vocab_size)
 
     @property

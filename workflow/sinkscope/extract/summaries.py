@@ -77,8 +77,9 @@ class Pending:
         """Raises SinkscopeError for attention that is not finite, and where its audit fails."""
         row, encoded = self.analyser.loaded.row, self.batch.encoded[i]
         name, n_tokens = self.batch.documents[i].name, len(encoded.ids)
-        is_finite = np.where(arrays["is_finite"][i], 0, np.nan)
-        check_numbers(row.model, name, row.dtype, is_finite[:, None], self.reduced.facts.layer_of)
+        if not arrays["is_finite"][i].all():
+            values = np.where(arrays["is_finite"][i], 0, np.nan)[:, None]
+            check_numbers(row.model, name, row.dtype, values, self.reduced.facts.layer_of)
         audited.check(row.model, name)
         is_causal = bool(arrays["is_causal"].item())
         meta = meta_of(row.model, name, encoded, self.reduced.facts, is_causal=is_causal)
