@@ -71,20 +71,20 @@ test("a dozen models are shown of many, the highlighted one among them, or those
   const many = Array.from({ length: 40 }, (_, i) => `model-${i}`);
   const text = `model,document,value\n${many.map((name) => `${name},"a, b",1\n`).join("")}`;
   const spec = () => ({ facet: {}, datasets: { drawn: text } });
-  const page = scope(["state", "figures", "few"]);
+  const page = scope(["state", "figures", "parts", "few"]);
   page.picked.model = "model-39";
   const few = spec();
-  assert.deepEqual({ ...page.leaveFew(few) }, { shown: 12, all: 40, most: 12 });
+  assert.deepEqual({ ...page.leaveFew(few) }, { shown: 12, all: 40 });
   assert.equal(few.datasets.drawn.split("\n").length, 14);
   assert.match(few.datasets.drawn, /model-39,"a, b",1/);
   const found = spec();
-  assert.equal(scope(["state", "figures", "few"], "?models=MODEL-3").leaveFew(found).shown, 11);
-  assert.equal(scope(["state", "figures", "few"], "?all=1").leaveFew(spec()).shown, 40);
+  assert.equal(scope(["state", "figures", "parts", "few"], "?models=MODEL-3").leaveFew(found).shown, 11);
+  assert.equal(scope(["state", "figures", "parts", "few"], "?all=1").leaveFew(spec()).shown, 40);
   assert.equal(page.leaveFew({ datasets: { drawn: text } }), null); // neither panels nor rows
 });
 
 test("a panel is kept if it is about a model that is shown, or about none", () => {
-  const page = scope(["state", "figures", "few"], "?models=m1");
+  const page = scope(["state", "figures", "parts", "few"], "?models=m1");
   const panel = (model) => ({ layer: [{ transform: [{ filter: { field: "model", equal: model } }] }] });
   const rows = Array.from({ length: 20 }, (_, i) => `m${i}\n`).join("");
   const spec = { concat: [panel("m1"), panel("m2"), { layer: [] }], datasets: { drawn: `model\n${rows}` } };
@@ -93,7 +93,7 @@ test("a panel is kept if it is about a model that is shown, or about none", () =
 });
 
 test("panels are found in rows of panels, and the first row that is left has the legend", () => {
-  const page = scope(["state", "figures", "few"], "?models=m1");
+  const page = scope(["state", "figures", "parts", "few"], "?models=m1");
   const panel = (model, legend) => ({ transform: [{ filter: { field: "model", equal: model } }], encoding: { color: { legend } } });
   const rows = Array.from({ length: 20 }, (_, i) => `m${i}\n`).join("");
   const pair = (model, legend) => ({ hconcat: [panel(model, legend), panel(model, null)] });
@@ -103,17 +103,25 @@ test("panels are found in rows of panels, and the first row that is left has the
   assert.equal(spec.vconcat[0].hconcat[0].encoding.color.legend.columns, 2);
 });
 
-test("of a chart with two panels per model, ten are shown", () => {
-  const page = scope(["state", "figures", "few"]);
-  const names = Array.from({ length: 14 }, (_, i) => `m${i}`);
-  const panel = (name) => ({ transform: [{ filter: { field: "model", equal: name } }], encoding: {} });
-  const spec = { concat: names.map((name) => ({ vconcat: [panel(name), panel(name)] })), datasets: { drawn: `model\n${names.map((name) => `${name}\n`).join("")}` } };
-  const { shown, all } = page.leaveFew(spec);
-  assert.deepEqual([shown, all, spec.concat.length], [10, 14, 10]);
+test("a chart of many panels is drawn in parts, each with the rows of its models", () => {
+  const page = scope(["state", "figures", "parts", "few"]);
+  const names = Array.from({ length: 8 }, (_, i) => `m${i}`);
+  const panel = (name) => ({ transform: [{ filter: { field: "model", equal: name } }], encoding: { color: { field: "kind", legend: { columns: 2 } } } });
+  const concat = names.map((name) => ({ vconcat: [panel(name), panel(name)] }));
+  const text = `model\n${names.map((name) => `${name}\n`).join("")}`;
+  const parts = page.partsOf({ concat, columns: 3, datasets: { drawn: text } });
+  assert.deepEqual([...parts.map((part) => part.concat.length)], [3, 3, 2]); // whole rows
+  assert.deepEqual([...parts.map((part) => part.datasets.drawn)], ["model\nm0\nm1\nm2\n", "model\nm3\nm4\nm5\n", "model\nm6\nm7\n"]);
+  assert.deepEqual([...parts.map((part) => part.concat[0].vconcat[0].encoding.color.legend)], [{ columns: 2 }, null, null]);
+  const few = { concat: concat.slice(0, 3), columns: 3, datasets: { drawn: text } };
+  assert.equal(page.partsOf(few).length, 1);
+  const y = (scale) => ({ facet: { field: "model" }, columns: 3, datasets: { drawn: text }, spec: { layer: [{ encoding: { y: { field: "value", scale } } }] } });
+  assert.equal(page.partsOf(y({ domain: [0, 1] })).length, 2);
+  assert.equal(page.partsOf(y(undefined)).length, 1); // a scale of all panels
 });
 
 test("a chart with a row per model is as high as the rows that are left", () => {
-  const page = scope(["state", "figures", "few"]);
+  const page = scope(["state", "figures", "parts", "few"]);
   const rows = Array.from({ length: 24 }, (_, i) => `m${i},1\n`).join("");
   const spec = { height: 480, layer: [{ encoding: { y: { field: "model", type: "nominal" } } }], datasets: { drawn: `model,value\n${rows}` } };
   assert.equal(page.leaveFew(spec).shown, 12);

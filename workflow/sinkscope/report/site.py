@@ -28,7 +28,7 @@ OF_MAPS = (
 )
 # In the order of loading; the last starts the page.
 OF_PAGES = (
-    *("state.js", "turns.js", "narrow.js", "figures.js", "few.js"),
+    *("state.js", "turns.js", "narrow.js", "parts.js", "figures.js", "few.js"),
     *("leads.js", "saving.js", "tables.js", "data.js"),
 )
 SCRIPTS = ("vega.js", *OF_PAGES, *OF_MAPS, "start.js")

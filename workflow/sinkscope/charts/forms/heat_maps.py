@@ -4,7 +4,7 @@ of what every key receives; or many small ones."""
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
@@ -50,7 +50,7 @@ def small_maps(pictures: Mapping[tuple[str, str], Picture], columns: int) -> alt
         n = picture.n_cells
         pixel = max(1, SMALL // n)  # whole pixels per cell: no seams
         side, width = n * pixel, (n - 1 + picture.widen) * pixel
-        layers = [pixels(picture), *([legend(log=False)] if not panels else [])]
+        layers = [pixels(picture), *([legend(log=False, orient="top")] if not panels else [])]
         title = panel_title(name, second)
         panels.append(alt.LayerChart(layer=layers, width=width, height=side, title=title))
     return alt.concat(*panels, columns=columns, spacing=12).resolve_scale(color="shared")
@@ -86,12 +86,12 @@ def queries(n: int) -> alt.Chart:
     return alt.Chart(mark=left).encode(x=alt.value(0), y=y, text="token:N")
 
 
-def legend(*, log: bool) -> alt.Chart:
+def legend(*, log: bool, orient: Literal["top", "bottom"] = "bottom") -> alt.Chart:
     """An invisible mark, for the legend of the image's colours."""
     name, least = ("logarithmic", HEAT_FLOOR) if log else ("linear", 0)
     scale = alt.Scale(domain=[least, 1], range=list(HEAT_STOPS), interpolate="rgb")
     scale = alt.Scale(**scale.to_dict() | {"type": "log" if log else "linear"})
     title = f"attention (part of 1, {name}); queries in rows, keys in columns"
-    bar = alt.Legend(orient="bottom", title=title, gradientLength=260, titleLimit=400)
+    bar = alt.Legend(orient=orient, title=title, gradientLength=260, titleLimit=400)
     mark = alt.Chart(alt.Data(values=[{"value": least}])).mark_point(opacity=0)
     return mark.encode(color=alt.Color("value:Q", scale=scale, legend=bar))

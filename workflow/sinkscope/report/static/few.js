@@ -4,10 +4,10 @@
 "use strict";
 
 const MOST_MODELS = 12;
-const MOST_PANELS = 20; // Vega-Lite compiles a chart in one task, which grows with its panels
 
 /** Rows of a CSV text as they are written, each with its fields. @param {string} text */
 function rawRows(text) {
+  if (!text.includes('"')) return text.split("\n").slice(0, -1).map((line) => ({ raw: `${line}\n`, fields: line.split(",") }));
   /** @type {{raw: string, fields: string[]}[]} */
   const rows = [];
   let row = { raw: "", fields: /** @type {string[]} */ ([]) };
@@ -21,13 +21,13 @@ function rawRows(text) {
   return rows;
 }
 
-/** Those of the names that are shown. @param {string[]} names @param {number} most */
-function fewOf(names, most) {
+/** Those of the names that are shown. @param {string[]} names */
+function fewOf(names) {
   const words = (address.get("models") ?? "").toLowerCase();
   const found = names.filter((name) => name.toLowerCase().includes(words));
   if (address.get("all")) return found;
   const first = found.filter((name) => name === picked.model);
-  return [...first, ...found.filter((name) => name !== picked.model)].slice(0, most);
+  return [...first, ...found.filter((name) => name !== picked.model)].slice(0, MOST_MODELS);
 }
 
 /** The model that a panel of a chart is about, by its filter. @param {VegaLiteSpec} panel @returns {string | null} */
@@ -76,17 +76,10 @@ function fieldOfRows(panel) {
   return rows?.type === "nominal" && typeof panel.height === "number" ? rows.field : null;
 }
 
-/** Models that are shown at once: fewer where each has several panels. @param {VegaLiteSpec[]} panels */
-function mostOf(panels) {
-  const models = panels.map(modelOfPanel).filter((model) => model !== null);
-  const each = models.length / Math.max(1, new Set(models).size);
-  return Math.min(MOST_MODELS, Math.floor(MOST_PANELS / Math.max(1, each)));
-}
-
 /**
  * Leave a dozen models in a specification with a panel or a row per model; returns how many of how
  * many, or null.
- * @param {VegaLiteSpec} spec @returns {{shown: number, all: number, most: number} | null}
+ * @param {VegaLiteSpec} spec @returns {{shown: number, all: number} | null}
  */
 function leaveFew(spec) {
   const [[name, text]] = Object.entries(spec.datasets);
@@ -95,13 +88,11 @@ function leaveFew(spec) {
   const valuesOf = (field) => new Set(rows.map((row) => row.fields[head.fields.indexOf(field ?? "")]));
   const names = [...valuesOf("model")];
   const panels = spec.spec ? [spec.spec] : panelsOf(spec);
-  const most = mostOf(panels);
-  if (!head.fields.includes("model") || names.length <= most) return null;
+  if (!head.fields.includes("model") || names.length <= MOST_MODELS) return null;
   const withRows = panels.filter((panel) => valuesOf(fieldOfRows(panel)).size === names.length);
   if (!spec.facet && !withRows.length && panels.every((panel) => modelOfPanel(panel) === null)) return null;
-  const few = new Set(fewOf(names, most));
-  const column = head.fields.indexOf("model");
-  spec.datasets[name] = head.raw + rows.filter((row) => few.has(row.fields[column])).map((row) => row.raw).join("");
+  const few = new Set(fewOf(names));
+  spec.datasets[name] = rowsOf(text, "model", few);
   for (const panel of withRows) panel.height *= few.size / names.length;
   const join = joinOf(spec);
   const first = join && spec[join]?.[0];
@@ -109,11 +100,11 @@ function leaveFew(spec) {
   keepPanels(spec, few);
   const now = join && spec[join]?.[0];
   if (now && now !== first) giveLegends(withLegends, panelsOf(now));
-  return { shown: few.size, all: names.length, most };
+  return { shown: few.size, all: names.length };
 }
 
-/** The search above a chart that shows few of many. @param {HTMLElement} at @param {{shown: number, all: number, most: number}} count */
-function addSearch(at, { shown, all, most }) {
+/** The search above a chart that shows few of many. @param {HTMLElement} at @param {{shown: number, all: number}} count */
+function addSearch(at, { shown, all }) {
   let tools = /** @type {HTMLElement | null} */ (at.previousElementSibling);
   if (!tools?.classList.contains("few-models")) {
     const search = element("input", { type: "search", placeholder: "Search models", "aria-label": "Search models" });
@@ -126,7 +117,7 @@ function addSearch(at, { shown, all, most }) {
   const [search, text, button] = tools.children;
   /** @type {HTMLInputElement} */ (search).value = address.get("models") ?? "";
   text.textContent = `${shown} of ${all} models`;
-  button.textContent = address.get("all") ? `Show ${most} at most` : "Show all";
+  button.textContent = address.get("all") ? `Show ${MOST_MODELS} at most` : "Show all";
 }
 
 /** @param {Record<string, string | number | null>} changes */

@@ -3,9 +3,9 @@
 "use strict";
 
 /**
- * A chart of the page. width: of the window, when it was drawn. options: of its parameters, by name.
+ * A chart of the page. views: of its parts; none before it is drawn. width: of the window, when it was drawn. options: of its parameters, by name.
  * asked: what was asked of its many models then, or null.
- * @typedef {{source: string, view: VegaView | null, width: number,
+ * @typedef {{source: string, views: VegaView[], width: number,
  *   options: Record<string, string[]>, shown: Record<string, string>,
  *   asked: string | null}} Chart
  */
@@ -82,12 +82,20 @@ function forPage(spec, available) {
 
 // ---- Drawing, one chart per turn ----
 
-/** @param {HTMLElement} at @param {VegaLiteSpec} spec */
-async function drawn(at, spec) {
-  const compiled = vegaLite.compile(spec).spec;
-  await turn();
-  const { view } = await inSlices(() => vegaEmbed(at, compiled, { actions: false, renderer: "svg" }));
-  return view;
+/** @param {HTMLElement} at @param {VegaLiteSpec} spec @param {VegaView[]} before what is replaced */
+async function drawn(at, spec, before) {
+  for (const view of before) view.finalize();
+  const parts = partsOf(spec);
+  const places = placesOf(at, parts.length, spec.spacing ?? 20);
+  const views = [];
+  for (const [i, part] of parts.entries()) {
+    const compiled = vegaLite.compile(part).spec;
+    await turn();
+    const { view } = await inSlices(() => vegaEmbed(places[i], compiled, { actions: false, renderer: "svg" }));
+    views.push(view);
+    await turn(); // the browser lays out what it shows
+  }
+  return views;
 }
 
 /** @param {HTMLElement} at */
@@ -99,26 +107,23 @@ async function draw(at) {
   const options = forPage(spec, at.clientWidth);
   await turn();
   at.style.minHeight = `${at.offsetHeight}px`; // what is below does not jump
-  chart.view?.finalize();
-  let view = await drawn(at, spec);
+  let views = await drawn(at, spec, chart.views);
   const room = roomOfLegends(at);
   if (room !== null) {
     const isPhone = at.clientWidth < PHONE; // there, legends also stand over the labels of rows
     if (isPhone) spec.config.legend.layout = { top: { anchor: "end" } };
     wrapLegends(spec, isPhone ? at.clientWidth : room);
-    view.finalize();
-    view = await drawn(at, spec);
+    views = await drawn(at, spec, views);
   }
   const over = at.scrollWidth - at.clientWidth;
   if (over > 1 && at.clientWidth < PHONE) { // labels took more room than was left for them
     shrink(spec, over);
-    view.finalize();
-    view = await drawn(at, spec);
+    views = await drawn(at, spec, views);
   }
   at.style.minHeight = "";
-  Object.assign(chart, { view, options, width: innerWidth, shown: {}, asked: few ? askedModels() : null });
+  Object.assign(chart, { views, options, width: innerWidth, shown: {}, asked: few ? askedModels() : null });
   at.classList.add("drawn");
-  if (isOfHeads(spec)) leadToMaps(at, view);
+  if (isOfHeads(spec)) leadToMaps(at, views);
   saysWhatIsShown(at);
 }
 
@@ -127,9 +132,9 @@ async function choose(at) {
   const chart = /** @type {Chart} */ (charts.get(at));
   for (const [name, value] of missed(chart)) {
     chart.shown[name] = value;
-    chart.view?.signal(name, value);
+    for (const view of chart.views) view.signal(name, value);
   }
-  await chart.view?.runAsync();
+  for (const view of chart.views) await view.runAsync();
   saysWhatIsShown(at);
 }
 
@@ -137,7 +142,7 @@ async function choose(at) {
 function missed(chart) {
   return Object.entries(chart.options)
     .map(([name, options]) => [name, fitting(name, options)])
-    .filter(([name, value]) => value !== null && chart.view?.signal(String(name)) !== value)
+    .filter(([name, value]) => value !== null && chart.views[0]?.signal(String(name)) !== value)
     .map(([name, value]) => /** @type {[string, string]} */ ([name, value]));
 }
 
@@ -145,7 +150,7 @@ function missed(chart) {
 function task(at) {
   const chart = /** @type {Chart} */ (charts.get(at));
   if (!at.isConnected) return null;
-  if (!chart.view) return draw;
+  if (!chart.views.length) return draw;
   // What is not seen keeps its width until it is.
   const isOld = chart.width !== innerWidth || (chart.asked !== null && chart.asked !== askedModels());
   if (near.has(at) && isOld) return draw;
@@ -187,7 +192,7 @@ async function drawAll() {
 
 /** A sentence above a chart where the page's picker shows in it, or does not. @param {HTMLElement} at */
 function saysWhatIsShown(at) {
-  const { view, options } = /** @type {Chart} */ (charts.get(at));
+  const { views: [view], options } = /** @type {Chart} */ (charts.get(at));
   const says = at.parentElement?.querySelector(".shown");
   if (!view || !says) return;
   if (options.document) says.textContent = `Shown: ${view.signal("document")}`;
@@ -209,7 +214,7 @@ function startFigures() {
     drawAll();
   }, { rootMargin: "300px" });
   for (const at of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".chart[data-spec]"))) {
-    charts.set(at, { source: at.dataset.spec ?? "", view: null, width: 0, options: {}, shown: {}, asked: null });
+    charts.set(at, { source: at.dataset.spec ?? "", views: [], width: 0, options: {}, shown: {}, asked: null });
     seen.observe(at);
   }
   drawAll(); // also where no frame is shown, such as in a hidden tab: then nothing is seen

@@ -18,8 +18,8 @@ function isOfHeads(spec) {
   return ["layer", "head"].every((name) => head.fields.includes(name)) && Object.keys(page.head_maps ?? {}).length > 0;
 }
 
-/** @param {HTMLElement} at a chart of heads @param {VegaView} view */
-function leadToMaps(at, view) {
+/** @param {HTMLElement} at a chart of heads @param {VegaView[]} views of its parts */
+function leadToMaps(at, views) {
   const isAbsent = typeof textInside === "function";
   if (!at.previousElementSibling?.classList.contains("leads")) {
     at.before(element("p", { class: "shown leads" }, isAbsent
@@ -28,5 +28,5 @@ function leadToMaps(at, view) {
   }
   if (isAbsent) return;
   at.classList.add("leads-to-maps");
-  view.addEventListener("click", (_, item) => openMapOf(item?.datum));
+  for (const view of views) view.addEventListener("click", (_, item) => openMapOf(item?.datum));
 }

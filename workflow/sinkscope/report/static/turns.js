@@ -25,6 +25,15 @@ function cutIntoSlices() {
   }
 }
 
+/** What has run is drawn in a task of its own. */
+function cutOffDrawing() {
+  const { renderAsync } = vega.SVGRenderer.prototype;
+  vega.SVGRenderer.prototype.renderAsync = async function (/** @type {unknown} */ scene) {
+    if (slices.areCut) await turn();
+    return renderAsync.call(this, scene);
+  };
+}
+
 /**
  * The result of work with Vega, between whose steps the browser has its turns.
  * @template Result
@@ -45,4 +54,7 @@ function idle() {
   return new Promise((go) => later(() => go(undefined), { timeout: 500 }));
 }
 
-if ("vega" in globalThis) cutIntoSlices();
+if ("vega" in globalThis) {
+  cutIntoSlices();
+  cutOffDrawing();
+}

@@ -70,6 +70,8 @@ interface VegaOperator {
   run(this: VegaOperator, pulse: unknown): any;
 }
 
-declare const vega: Record<"Operator" | "Transform", { prototype: VegaOperator }>;
+declare const vega: Record<"Operator" | "Transform", { prototype: VegaOperator }> & {
+  SVGRenderer: { prototype: { renderAsync(scene: unknown): Promise<unknown> } };
+};
 declare const vegaLite: { compile(spec: VegaLiteSpec): { spec: object } };
 declare const vegaEmbed: (at: HTMLElement, spec: object, options: object) => Promise<{ view: VegaView }>;
