@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from report.scaled import names, scaled_maps, scaled_tables
-from report.test_browser import CHROMIUM, FLAGS
+from report.test_browser import CHROMIUM, FLAGS, PROBE
+from report.test_firefox import TELL, told  # noqa: F401
 from report.test_report import Elements
 from sinkscope.atlas.figures.job import write_figures_of_all
 from sinkscope.catalogue import sections
@@ -85,3 +86,81 @@ def test_figures_show_a_dozen_models_and_those_that_are_searched_for(large, tmp_
     assert told["found"][0] == "10 of 40 models"
     assert all(name.startswith("model-3") for name in told["found"][1])
     assert (told["all"][0], len(told["all"][1])) == ("40 of 40 models", 40)
+
+
+# Each limit is three times what a quiet machine needs to keep: 100 ms, and 200 ms for a task.
+MOST_TO_PAINT, LONGEST_TASK = 300, 600  # milliseconds
+IN_REAL_TIME = [flag for flag in FLAGS if "virtual-time" not in flag and "resolver" not in flag]
+STEPS = """
+  const painted = () => new Promise((go) => requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = go;
+    port2.postMessage(0);
+  }));
+  const before = new Map([...charts].map(([at, chart]) => [at, chart.views[0]]));
+  const name = (at) => at.closest("figure").id;
+  one(".chart").scrollIntoView();
+  await until(() => !isDrawing && near.size);
+  told.tasks = longest;
+  told.times = [];
+  for (let i = 1; i < 6; i++) {
+    const start = performance.now();
+    choose("[data-picks=model]", one("[data-picks=model]").options[i * 3].value);
+    await painted();
+    while ([...near].some((at) => missed(charts.get(at)).length)) await painted();
+    told.times.push(performance.now() - start);
+    await until(() => !isDrawing && ![...charts.values()].some((chart) => missed(chart).length));
+  }
+  const redrawn = () =>
+    [...charts].filter(([at, { views }]) => views[0] !== before.get(at)).map(([at]) => name(at));
+  told.redrawn = redrawn();
+  Object.defineProperty(window, "innerWidth", { value: innerWidth - 100 });
+  dispatchEvent(new Event("resize"));
+  await until(() => [...near].every((at) => charts.get(at).width === innerWidth) && !isDrawing);
+  await new Promise((go) => setTimeout(go, 500));
+  told.near = [...near].map(name);
+  told.far = [...charts.keys()].filter((at) => !near.has(at)).map(name);
+  told.resized = redrawn();
+"""
+TASKS = """<script>
+let longest = [];
+new PerformanceObserver((list) => longest.push(...list.getEntries().map((entry) => entry.duration)))
+  .observe({ type: "longtask", buffered: true });
+</script>"""
+
+
+@pytest.fixture
+def in_real_time(large, tmp_path, told):  # noqa: F811
+    """What the page that compares models tells, with 40 models and 100 documents."""
+    heard, port = told
+    end = 'one("#probe").textContent'
+    tell = TELL.replace("PORT", str(port)).replace("told.problems = problems;", "") + end
+    html = (large / "compared.html").read_text(encoding="utf-8")
+    probe = PROBE.replace(end, tell).replace("STEPS", STEPS)
+    path = large / "probe.html"
+    html = html.replace("<head>", f"<head>{TASKS}", 1).replace("</body>", f"{probe}</body>")
+    path.write_text(html, encoding="utf-8")
+    command = [
+        *(CHROMIUM, *IN_REAL_TIME, f"--user-data-dir={tmp_path / 'profile'}"),
+        *("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--remote-debugging-port=0"),
+    ]
+    with subprocess.Popen(
+        [*command, path.as_uri()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as browser:
+        try:
+            found = heard.get(timeout=120)
+        finally:
+            browser.terminate()
+            path.unlink()
+    assert "error" not in found, found["error"]
+    return found
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="No Chromium is installed here.")
+def test_a_large_page_answers_at_once_and_redraws_only_what_is_seen(in_real_time):
+    found = in_real_time
+    assert max(found["tasks"], default=0) < LONGEST_TASK
+    assert sorted(found["times"])[2] < MOST_TO_PAINT
+    assert found["redrawn"] == []  # a picker changes a chart, which is not drawn anew
+    assert found["far"]
+    assert sorted(found["resized"]) == sorted(found["near"])
