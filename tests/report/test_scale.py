@@ -69,7 +69,7 @@ def test_the_report_has_few_files(large):
 
 @pytest.mark.skipif(CHROMIUM is None, reason="No Chromium is installed here.")
 def test_figures_show_a_dozen_models_and_those_that_are_searched_for(large, tmp_path):
-    told = {}
+    shown = {}
     for name, query in (("first", ""), ("found", "?models=model-3"), ("all", "?all=1")):
         command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / name}", "--dump-dom"]
         address = (large / "compared.html").as_uri() + query
@@ -77,15 +77,15 @@ def test_figures_show_a_dozen_models_and_those_that_are_searched_for(large, tmp_
         assert "CONSOLE" not in done.stderr
         figure = done.stdout.split('id="sink_mass_models"')[1].split("</figure>")[0]
         drawn = figure.split("<script")[0]
-        told[name] = (
+        shown[name] = (
             re.search(r">(\d+ of \d+ models)</span>", drawn)[1],
             sorted(set(re.findall(r">(model-\d\d-\w+) \(", drawn))),
         )
-    assert told["first"][0] == "12 of 40 models"
-    assert len(told["first"][1]) == 12
-    assert told["found"][0] == "10 of 40 models"
-    assert all(name.startswith("model-3") for name in told["found"][1])
-    assert (told["all"][0], len(told["all"][1])) == ("40 of 40 models", 40)
+    assert shown["first"][0] == "12 of 40 models"
+    assert len(shown["first"][1]) == 12
+    assert shown["found"][0] == "10 of 40 models"
+    assert all(name.startswith("model-3") for name in shown["found"][1])
+    assert (shown["all"][0], len(shown["all"][1])) == ("40 of 40 models", 40)
 
 
 # Each limit is three times what a quiet machine needs to keep: 100 ms, and 200 ms for a task.

@@ -64,7 +64,13 @@ def environment() -> jinja2.Environment:
     templates.filters["attention"] = words.attention_label
     templates.filters["cited"] = cited
     templates.filters["packed"] = packed
+    templates.filters["unbroken"] = unbroken
     return templates
+
+
+def unbroken(text: str) -> str:
+    """With intervals ([0.31, 0.44]) that no line break divides."""
+    return re.sub(r"\[[^]]*\]", lambda interval: interval[0].replace(" ", "\xa0"), text)
 
 
 def packed(value: Any) -> str:

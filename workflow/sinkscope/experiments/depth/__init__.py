@@ -66,7 +66,8 @@ EXPERIMENT = Experiment(
             # Without the table `models`: the variants of softmax are the control here, models
             # trained alike whose first token need not become a sink.
             verdict=(
-                "The first token's state makes a valley in {{ depth_entropy.n_valleys }} of "
+                "The first token's state causes a compression valley in "
+                "{{ depth_entropy.n_valleys }} of "
                 "{{ depth_entropy.n_models | counted('model') }}."
             ),
             tables=("matrix_entropy", "documents", "models"),

@@ -22,7 +22,10 @@ MASS = (
     "sink mass[l] = mean over heads and queries of the attention to the first token and the "
     f"special tokens together, over held-out windows of {WINDOW} tokens"
 )
-NO_TEXT = "Means over at most {} held-out texts; single ones were not recorded: no interval."
+NO_TEXT = (
+    "Only the mean over at most {} held-out texts was recorded, not the value of each text, so no "
+    "interval can be given."
+)
 UNTRAINED = "The leftmost point is the model before training; the axis is logarithmic."
 
 

@@ -82,7 +82,7 @@ def test_sentence_of_growth_names_the_first_the_last_and_those_without(folder):
     text = finding(folder, "emergence_growth")
     assert text.startswith("A sink appears in 2 of 3 models: first in zoo-a after 120,000 tokens")
     assert ", last in zoo-b after 7.68 million tokens; by then held-out loss has made" in text
-    assert text.endswith("no sink by this measure in zoo-c.")
+    assert text.endswith("total drop. zoo-c has no sink by this measure.")
 
 
 def test_sentence_of_trained_models_states_both_targets(folder):

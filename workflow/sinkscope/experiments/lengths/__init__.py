@@ -56,7 +56,8 @@ EXPERIMENT = Experiment(
                 "The longer the text, the less the first token gets, in "
                 "{{ lengths_first_token.n_fall }} of "
                 "{{ lengths_first_token.n_models | counted('model') }}; as a multiple of uniform "
-                "attention it grows in {{ lengths_first_token.n_grow }}."
+                "attention it grows in {{ lengths_first_token.n_grow }} of "
+                "{{ lengths_first_token.n_models }}."
             ),
             tables=("sink_lengths", "models"),
         ),

@@ -146,9 +146,9 @@ EXPERIMENT = Experiment(
                 "a sink remains."
             ),
             verdict=(
-                "The first token's value is smaller than those of other tokens in {{ "
-                "norms_ratios.n_smaller }} of {{ norms_ratios.n_models | counted('model') }}, "
-                "where it gets most attention."
+                "Where the first token gets most attention, its value is smaller than those of "
+                "other tokens in {{ norms_ratios.n_smaller }} of "
+                "{{ norms_ratios.n_models | counted('model') }}."
             ),
             tables=("norm_ratios", "norm_weighted", "activations", "norms", "documents", "models"),
             figures=("ratios", "positions", "weighted", "activations"),

@@ -48,10 +48,10 @@ EXPERIMENT = Experiment(
                 "position, and the next terminator."
             ),
             verdict=(
-                "In {{ second_sink_mass.n_held or 'none' }} of {{ second_sink_mass.n_models | "
-                "counted('model') }} the first sentence end gets {{ '%g' | "
-                "format(second_sink_mass.threshold) }} of the attention of later tokens in most "
-                "unchanged texts."
+                "In {{ second_sink_mass.n_held }} of {{ second_sink_mass.n_models | "
+                "counted('model') }}, the end of the first sentence gets {{ '%g' | "
+                "format(second_sink_mass.threshold) }} or more of the attention of later tokens "
+                "in most unchanged texts."
             ),
             tables=(*TABLES, "documents", "models"),
             figures=(

@@ -9,6 +9,16 @@ function start() {
   startTables();
   startFigures();
   for (const one of starts) one();
+  openTarget();
+}
+
+/** Open what the address points into: of browsers, not all do it. */
+function openTarget() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const closed = target?.parentElement?.closest("details:not([open])");
+  if (!closed) return;
+  closed.setAttribute("open", "");
+  target?.scrollIntoView();
 }
 
 /** Open another page of the report. @param {string} href */
@@ -42,6 +52,7 @@ addEventListener("popstate", () => {
   if (typeof showPage === "function" && namedPage() !== pageName) showPage(namedPage());
   else watchers.forEach((watcher) => watcher());
 });
+addEventListener("hashchange", openTarget);
 addEventListener("pageshow", (event) => { if (event.persisted) watchers.forEach((watcher) => watcher()); });
 addEventListener("beforeprint", () => { drawing.inHurry = true; drawAll(); });
 addEventListener("resize", () => setTimeout(drawAll, 250));

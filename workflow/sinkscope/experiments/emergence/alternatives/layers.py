@@ -9,7 +9,7 @@ from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import lines
 from sinkscope.charts.select import axis_length
 from sinkscope.charts.theme import layer_axis
-from sinkscope.experiments.emergence.growth import WINDOW, finished
+from sinkscope.experiments.emergence.growth import NO_TEXT, TEXTS, WINDOW, finished
 from sinkscope.experiments.emergence.kinds import best_layers, compared, model_lines
 from sinkscope.findings.finding import Finding
 
@@ -52,6 +52,7 @@ def figure(tables: Tables) -> Figure | None:
             "Formula: mean over heads and queries of A[l,h,i,0] (left) and of the sum over keys j "
             "of A[l,h,i,j] (middle; 1 with softmax), and the first divided by the second (right), "
             f"of the trained models over held-out windows of {WINDOW} tokens. "
+            f"{NO_TEXT.format(TEXTS)} "
             f"n = {words.counted(last['model'].n_unique(), 'model')}. Unit: attention; part of 1 "
             "on the right. Layers count from 0."
         ),

@@ -8,7 +8,7 @@ from sinkscope.charts.channels import panels, tips
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.forms.lines import lines
 from sinkscope.charts.tokens_trained import on_log_axis, tokens_axis
-from sinkscope.experiments.emergence.growth import UNTRAINED, WINDOW, finished
+from sinkscope.experiments.emergence.growth import NO_TEXT, TEXTS, UNTRAINED, WINDOW, finished
 from sinkscope.experiments.emergence.kinds import compared, model_lines
 from sinkscope.findings.finding import Finding
 
@@ -50,6 +50,7 @@ def figure(tables: Tables) -> Figure | None:
             "Models of one family, trained alike except for the function from logits to "
             "attention. Loss "
             f"over held-out windows of {WINDOW} tokens, nats per predicted token. {UNTRAINED} "
+            f"{NO_TEXT.format(TEXTS)} "
             f"n = {words.counted(drawn['step'].n_unique(), 'measurement')} per model. "
             "Unit: nats per token."
         ),

@@ -8,7 +8,7 @@ import polars as pl
 from sinkscope import words
 from sinkscope.charts.figure import Figure, Tables
 from sinkscope.charts.theme import rounded
-from sinkscope.experiments.emergence.growth import WINDOW, finished
+from sinkscope.experiments.emergence.growth import NO_TEXT, TEXTS, WINDOW, finished
 from sinkscope.experiments.emergence.kinds import best_layers, compared
 from sinkscope.findings.finding import Facts, Finding
 from sinkscope.means import over_documents
@@ -56,8 +56,8 @@ def figure(tables: Tables) -> Figure | None:
             "Held-out loss at the end of training; the layer that gives the first token most "
             "attention, that attention, and the sum of the layer's rows; the most that a "
             "virtual key takes in any layer; means over heads, queries and held-out windows of "
-            f"{WINDOW} tokens. Over the documents of this run, if the experiment norms is "
-            "switched on: the largest entry of a residual state, in itself and over the median "
+            f"{WINDOW} tokens. {NO_TEXT.format(TEXTS)} "
+            "Over the documents of this run, if the experiment norms is switched on: the largest entry of a residual state, in itself and over the median "
             "of its layer and document (massive: over 100 and over 1,000 times), and the norm "
             "of the first token's value over that of other tokens, in the strongest layer "
             "(geometric mean over documents). "

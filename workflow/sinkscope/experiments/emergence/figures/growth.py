@@ -18,17 +18,18 @@ from sinkscope.findings.finding import Facts, Finding
 NO_SINK = "No sink by this measure (a mass of {{ threshold }}) in {{ without | names | listed }}."
 SINKS = (
     "{% set at = sinks | phrased('in {model} after ') %}"
-    "A sink appears in {{ n_sinks }} of {{ n_models | counted('model') }}: "
-    "{% if sinks %}"
+    "A sink appears in {{ n_sinks }} of {{ n_models | counted('model') }}"
+    "{% if sinks %}: "
     "{{ 'first ' if sinks | length > 1 }}{{ at[0] }}{{ sinks[0].onset | tokens_trained }}"
     "{% if sinks | length > 1 %}, last {{ at[-1] }}{{ sinks[-1].onset | tokens_trained }}"
     "{% endif %}"
     "{% set fallen = sinks | map(attribute='fallen') | spread('.0%') %}"
     "{% if fallen %}; by then held-out loss has made {{ fallen }} of its total drop{% endif %}"
-    "{% endif %}"
-    "{% if late %}{{ '; ' if sinks }}only at the last measurement in "
-    "{{ late | phrased('{model} ({mass:.2f})') | listed }}{% endif %}"
-    "{% if without %}; no sink by this measure in {{ without | names | listed }}{% endif %}."
+    "{% endif %}."
+    "{% if late %} In {{ late | phrased('{model} ({mass:.2f})') | listed }} it appears only at the "
+    "last measurement.{% endif %}"
+    "{% if without %} {{ without | names | listed }} "
+    "{{ 'has' if without | length == 1 else 'have' }} no sink by this measure.{% endif %}"
 )
 
 
