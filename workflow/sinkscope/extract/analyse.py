@@ -68,6 +68,11 @@ class Analyser:
     def gated_projections(self) -> list[torch.nn.Module]:
         return gated_projections(self.loaded.network, self.loaded.n_layers)
 
+    @cached_property
+    def padding_id(self) -> int:
+        """Looked up once: tokenizers take a millisecond."""
+        return self.loaded.tokenizer.pad_token_id or 0
+
     def encode_all(self, documents: Sequence[Document]) -> list[Encoded | SinkscopeError]:
         """The tokens of each document, or the error if it cannot be encoded."""
         texts = [(document.name, document.text) for document in documents]
@@ -105,7 +110,7 @@ class Analyser:
         """The input of a pass over a batch, on the processor. Padding follows each document; unused
         rows repeat the last document."""
         encoded = [*batch.encoded, *[batch.encoded[-1]] * (batch.n_rows - len(batch.encoded))]
-        ids = np.full((len(encoded), batch.width), self.loaded.tokenizer.pad_token_id or 0)
+        ids = np.full((len(encoded), batch.width), self.padding_id)
         real = torch.arange(batch.width) < torch.tensor([len(one.ids) for one in encoded])[:, None]
         for row, one in zip(ids, encoded, strict=True):
             row[: len(one.ids)] = one.ids

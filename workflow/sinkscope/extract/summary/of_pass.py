@@ -68,7 +68,9 @@ def best_scores(scores: Tensor, is_candidate: Tensor, sets: Tensor) -> Tensor:
     scores: [layer, document, head, key]. is_candidate: [layer, document, key] bool. sets: [set,
     document, key] bool."""
     scores = scores.masked_fill(~is_candidate[:, :, None], -torch.inf)
-    best = [scores.masked_fill(~keys[:, None], -torch.inf).amax(-1) for keys in sets]
+    # Added, not filled in: a set's keys are the same in all layers and heads.
+    others = torch.zeros(sets.shape, device=sets.device).masked_fill_(~sets, -torch.inf)
+    best = [(scores + of_set[:, None]).amax(-1) for of_set in others]
     stacked = torch.stack(best, 1).permute(2, 1, 0, 3)
     return stacked.masked_fill(stacked == -torch.inf, torch.nan)
 
