@@ -28,8 +28,8 @@ from sinkscope.extract.streaming import Workspace
 from sinkscope.files import leftovers, remove
 
 PROMPT = 5e-4  # seconds
-# Of glibc's mallopt. Freed memory goes back to the system only above KEPT_BYTES, and buffers of up to
-# MAPPED_BYTES are not mapped one by one: each page of fresh memory costs a fault.
+# Of glibc's mallopt. Freed memory goes back to the system only above KEPT_BYTES, and buffers of up
+# to MAPPED_BYTES are not mapped one by one: each page of fresh memory costs a fault.
 M_TRIM_THRESHOLD, KEPT_BYTES = -1, 256 << 20
 M_MMAP_THRESHOLD, MAPPED_BYTES = -3, 32 << 20
 
