@@ -93,11 +93,11 @@ def test_only_a_final_failure_of_the_same_run_is_repeated_without_work(folder):
 
 
 def test_a_job_on_the_command_line_leaves_its_reason_whatever_goes_wrong(folder, monkeypatch):
-    """A manifest that is no manifest is a KeyError today; a missing one is an OSError."""
+    """A manifest that is no manifest is a KeyError today."""
     (folder / "manifest.json").write_text("{}")
     for name, exception, word in (
         ("manifest.json", KeyError, "KeyError: "),
-        ("absent.json", SystemExit, "FileNotFoundError: "),
+        ("absent.json", SystemExit, "absent.json: this result is not here; "),
     ):
         options = ["--log", str(LOG), "--stamp", "results/reduced/m/made.json", "--request"]
         command = ["sinkscope", *options, '{"epsilon": 0.3, "tie_tolerance": 0.02}', "reduce", name]

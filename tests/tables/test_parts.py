@@ -1,5 +1,9 @@
 """Frames of several models become one table."""
 
+import os
+import subprocess
+import sys
+
 import polars as pl
 
 from sinkscope.tables.columns import fraction, shared
@@ -50,3 +54,35 @@ def test_the_bytes_of_a_part_do_not_depend_on_the_order_in_which_its_rows_came(t
     empty.mkdir()
     write_part(pl.DataFrame({"model": []}), "padded", "counts", empty)
     assert pl.read_parquet(empty / "counts.parquet").is_empty()
+
+
+WRITES = """
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from sinkscope.tables.columns import fraction, shared
+from sinkscope.tables.contract import write_part, write_table
+from sinkscope.tables.table import Table
+
+columns = {**shared("model", "query"), "loss": fraction("x")}
+table = Table("one row per query", columns, sort=("model", "query"))
+n = 540_000  # more than Polars writes as one group
+rows = pl.DataFrame({"model": "m", "query": range(n), "loss": [i % 999 / 999 for i in range(n)]})
+write_table(rows.lazy(), "losses", table, Path(sys.argv[1]))
+write_part(rows, "previous", "losses", Path(sys.argv[1]) / "part")
+"""
+
+
+def test_the_bytes_of_a_table_do_not_depend_on_the_number_of_threads(tmp_path):
+    """Left alone, Polars divides the rows into groups by the pieces that its threads made."""
+    files = []
+    for n_threads in ("1", "4"):
+        folder = tmp_path / n_threads
+        environment = {**os.environ, "POLARS_MAX_THREADS": n_threads}
+        command = [sys.executable, "-c", WRITES, str(folder)]
+        subprocess.run(command, env=environment, check=True)
+        files.append([path.read_bytes() for path in sorted(folder.rglob("*.parquet"))])
+    assert len(files[0]) == 2
+    assert files[0] == files[1]

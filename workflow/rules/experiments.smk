@@ -8,10 +8,17 @@
 MEASURE = "{experiment}/{model}/{shard}.{digest}"
 
 
+def weights_to_measure(wildcards):
+    run.measuring.add((wildcards.experiment, wildcards.model, wildcards.shard))
+    return weights(wildcards)
+
+
+# The job that loads a model also measures what others will ask of it in this run, which are then
+# done before they start Python.
 rule measure:
     """Run one model for one experiment."""
     input:
-        weights=weights,
+        weights=weights_to_measure,
     output:
         update("results/experiments/{experiment}/{model}/{shard}/made.{digest}.json"),
     log:
@@ -35,7 +42,8 @@ rule measure:
     message:
         "Measuring {wildcards.experiment} of {wildcards.model}, documents: {wildcards.shard}"
     shell:
-        JOB
+        "[ {output} -nt results/logs/run ] || "
+        "sinkscope measure --log {log} --stamp {output} {params.job:q} 2>&1 | tee {log} >&2"
 
 
 for experiment in wanted.derived():

@@ -19,6 +19,7 @@ from sinkscope.config import keep_listings, load
 from sinkscope.errors import SinkscopeError, sentences
 from sinkscope.files import check_braces, write_text
 from sinkscope.grid import Grid
+from sinkscope.jobs.ahead import Part, write_ahead
 from sinkscope.jobs.execution import ASKED
 from sinkscope.jobs.failures import (
     attempt_to_plan,
@@ -55,7 +56,9 @@ class Run:
         # Tables, figures and report as one job of a cluster. Snakemake checks a group against every
         # job of the run, once per pair of the group's jobs.
         self.group = "report" if len(self.wanted.all()) <= MOST_GROUPED else None
-        self.used: set[str] = set()  # models of the jobs that Snakemake has asked for
+        # Of the jobs that Snakemake has asked for: their models, and what is to be measured.
+        self.used: set[str] = set()
+        self.measuring: set[tuple[str, str, str]] = set()
         self._earlier: dict[str, int] = {}
 
     def announce(self) -> None:
@@ -65,7 +68,16 @@ class Run:
         for line in [*left_out, *chain(*self.cannot_run.values()), *([note] if note else [])]:
             print(f"sinkscope: {printable(line)}", file=sys.stderr)
 
-    def begin(self, *, keep_going: bool) -> None:
+    def ahead(self) -> list[Part]:
+        """The measurements that Snakemake has asked for and that are not made."""
+        asked = [(self.wanted.measure(*names), names[2]) for names in sorted(self.measuring)]
+        return [
+            Part(request, self.wanted.documents_read(shard))
+            for request, shard in asked
+            if not self.wanted.is_made(request)
+        ]
+
+    def begin(self, *, keep_going: bool, is_local: bool) -> None:
         lines = [*chain(*(self.cannot_run[one] for one in self.cannot_run if one in self.used))]
         if lines and not keep_going:
             lines.append(
@@ -73,7 +85,8 @@ class Run:
             )
             raise SinkscopeError("\n".join(lines))
         self._earlier = changes(Path.cwd())
-        os.environ[CHILD] = begin_run(Path.cwd())
+        os.environ[CHILD] = name = begin_run(Path.cwd())
+        write_ahead(self.ahead() if is_local else [], Path.cwd(), name)
         os.environ[ASKED] = str(time.time_ns())
         # For readers, and for `sinkscope check`; no job reads it.
         write_text(Path("results/config.yaml"), self.grid.snapshot())
@@ -148,10 +161,10 @@ def or_exit(function: Callable[..., Result], *arguments: Any) -> Result:
         sys.exit(sentences(error))
 
 
-def begin(config: Mapping[str, Any], *, keep_going: bool = False) -> None:
-    """The handler of the start of a run."""
+def begin(config: Mapping[str, Any], *, keep_going: bool = False, is_local: bool = False) -> None:
+    """The handler of the start of a run. is_local: whether all jobs run on this host."""
     run = _runs[_key(config)]
-    or_exit(partial(run.begin, keep_going=keep_going))
+    or_exit(partial(run.begin, keep_going=keep_going, is_local=is_local))
 
 
 def succeed(config: Mapping[str, Any]) -> None:

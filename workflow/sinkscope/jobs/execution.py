@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from sinkscope.errors import PassingError
 from sinkscope.files import leftovers, noted, read_json, remove, sha256_of, write_json
-from sinkscope.jobs.failures import LOGS, read_failure, recorded, without_digest
+from sinkscope.jobs.failures import LOGS, RUN, read_failure, recorded, without_digest
 from sinkscope.jobs.request import prefix_of, stamps_of
 
 ASKED = "SINKSCOPE_ASKED"  # in the environment of a run's jobs: when it was started, in ns
@@ -123,6 +123,31 @@ def alone(log: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_held(log: Path) -> bool:
+    """Whether a process is at work on this job."""
+    path = lock_of(log)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(NotImplementedError):
+        try:
+            FileLock(path).acquire(timeout=0).lock.release()
+        except Timeout:
+            return True
+    return False
+
+
+def wait_for(log: Path) -> None:
+    """Wait until no process is at work on this job."""
+    with alone(log):
+        pass
+
+
+def made_in_this_run(stamp: Path) -> bool:
+    """Whether a result was made since the run was started, and not only before."""
+    if not stamp.is_file():
+        return False
+    return not RUN.is_file() or stamp.stat().st_mtime_ns >= RUN.stat().st_mtime_ns
 
 
 def holder(job: str) -> str:

@@ -45,7 +45,7 @@ class OfModels:
         return self._of_model(
             f"extract/{model}/{shard}",
             f"results/shards/{model}/{shard}",
-            ("extract", *self._documents_read(shard)),
+            ("extract", *self._documents_option(shard)),
             {
                 "code": code_hash("sinkscope.extract.job", *modules_in(STATISTICS)),
                 "model": self.row(model),
@@ -62,7 +62,7 @@ class OfModels:
         return self._of_model(
             f"{name}/{model}/{shard}",
             f"results/experiments/{name}/{model}/{shard}/made",
-            ("measure", *self._documents_read(shard)),
+            ("--job", f"{name}/{model}/{shard}", *self._documents_option(shard)),
             {
                 "code": code_hash(*modules),
                 "experiment": name,
@@ -80,12 +80,13 @@ class OfModels:
             return self.documents("extract", shard)  # the same documents
         return digest_of_documents(self.grid.documents(shard))
 
-    def _documents_read(self, shard: str) -> tuple[str, ...]:
+    def documents_read(self, shard: str) -> dict[str, Any]:
+        """The settings that say which documents a job reads."""
         keys = ("documents", "documents_per_job", "sample", "sample_seed")
-        return (
-            "--documents",
-            ONE_LINE.encode({key: self.raw[key] for key in keys} | {"shard": shard}),
-        )
+        return {key: self.raw[key] for key in keys} | {"shard": shard}
+
+    def _documents_option(self, shard: str) -> tuple[str, str]:
+        return "--documents", ONE_LINE.encode(self.documents_read(shard))
 
     def _of_model(
         self, job: str, prefix: str, command: tuple[str, ...], content: dict[str, Any]

@@ -1,8 +1,10 @@
 """Stamps: the requests that results were computed from, and the hash of each of their files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from sinkscope.errors import SinkscopeError
 from sinkscope.files import read_object
 from sinkscope.jobs.request import prefix_of
 
@@ -30,6 +32,24 @@ def files_of(stamp: Path) -> dict[str, str]:
     """Path to SHA-256 of the files that a stamp lists."""
     files = read_object(stamp).get("files")
     return files if isinstance(files, dict) else {}
+
+
+@contextmanager
+def in_place(stamp_paths: Sequence[Path]) -> Iterator[None]:
+    """Around what reads the results of these stamps. Raises SinkscopeError if one is missing,
+    before or after: another run of the folder may have replaced it."""
+    check_there(stamp_paths)
+    yield
+    check_there(stamp_paths)
+
+
+def check_there(stamp_paths: Sequence[Path]) -> None:
+    for stamp in stamp_paths:
+        if not stamp.is_file():
+            raise SinkscopeError(
+                f"{stamp}: this result is not here; it was removed, or another run of this folder "
+                "made it anew with other settings; run again."
+            )
 
 
 def discard(directory: Path, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One experiment on one model: load it, measure it, and write the frames."""
+"""One experiment on one model: measure it, and write the frames."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,8 +12,7 @@ from sinkscope.declarations.registry import experiment
 from sinkscope.discovery import load
 from sinkscope.documents import Document
 from sinkscope.errors import SinkscopeError
-from sinkscope.extract.gpus import exclusive_gpus
-from sinkscope.extract.model import Loaded, family_of, load_model, threads
+from sinkscope.extract.model import Loaded, family_of, threads
 from sinkscope.extract.observe import attention_layers
 from sinkscope.files import replaced_folder
 from sinkscope.measure.passes import Task
@@ -33,6 +32,7 @@ Measure = Callable[[Loaded, Task], dict[str, pl.DataFrame]]
 def run(
     name: str,
     row: ModelRow,
+    load_model: Callable[[], Loaded],
     documents: Sequence[Document],
     settings: dict[str, Any],
     directory: Path,
@@ -44,7 +44,7 @@ def run(
     declared, frames = experiment(name), {}
     if set(declared.families) >= set(FAMILIES) or family_of(row, directory) in declared.families:
         measure = load(f"sinkscope.experiments.{name}.measure").measure
-        frames = measured(measure, row, Task(tuple(documents), settings), directory)
+        frames = measured(measure, load_model, Task(tuple(documents), settings))
     with replaced_folder(out) as folder:
         for frame in declared.frames:
             rows = frames.get(frame, pl.DataFrame()).with_columns(model=pl.lit(row.model))
@@ -52,10 +52,10 @@ def run(
 
 
 def measured(
-    measure: Measure, row: ModelRow, task: Task, directory: Path
+    measure: Measure, load_model: Callable[[], Loaded], task: Task
 ) -> dict[str, pl.DataFrame]:
-    with threads(THREADS), exclusive_gpus(row):
-        loaded = load_model(row, directory)
+    with threads(THREADS):
+        loaded = load_model()
         try:
             frames = measure(loaded, task)
             layers = attention_layers(loaded)
@@ -64,7 +64,7 @@ def measured(
             }
         except torch.OutOfMemoryError as error:  # after a pass; a pass reports it itself
             raise SinkscopeError(
-                f"model '{row.model}': {measure.__module__.split('.')[-2]} ran out of GPU "
+                f"model '{loaded.row.model}': {measure.__module__.split('.')[-2]} ran out of GPU "
                 "memory; lower experiment_tokens in the configuration, or give the model a smaller "
                 "dtype."
             ) from error

@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from sinkscope.config import ModelRow, settings_of
+from sinkscope.config import settings_of
 from sinkscope.errors import SinkscopeError
 from sinkscope.jobs.execution import Job
+from sinkscope.jobs.stamps import in_place
 from sinkscope.options import JOBS
 
 app = typer.Typer()
@@ -37,9 +38,10 @@ def extract(context: typer.Context, documents: Documents) -> None:
     from sinkscope.extract.job import run_job
     from sinkscope.extract.parts import Summaries
     from sinkscope.jobs.documents import read_part
+    from sinkscope.stages.weights import model_of
 
     job = job_of(context)
-    row, settings = model_of(job.request), settings_of(job.request["settings"])
+    row, settings = model_of(job.request, HERE), settings_of(job.request["settings"])
     part = json.loads(documents)
     texts = read_part(HERE, job.request, **part)
     code, n_mapped = job.request["code"], job.request["documents_in_report"]
@@ -50,37 +52,22 @@ def extract(context: typer.Context, documents: Documents) -> None:
 
 
 @app.command(rich_help_panel=JOBS)
-def measure(context: typer.Context, documents: Documents) -> None:
-    """Run one model for one experiment, over one shard of documents or over all."""
-    from sinkscope.jobs.documents import read_part
-    from sinkscope.measure.job import run
+def measure(
+    log: Annotated[Path, typer.Option(help="The job's log, with the reason of a failure.")],
+    stamp: Annotated[Path, typer.Option(help="The file that lists the job's outputs.")],
+    job: Annotated[str, typer.Option(help="EXPERIMENT/MODEL/SHARD.")],
+    request: Annotated[str, typer.Option(help="Everything that the result depends on (JSON).")],
+    documents: Documents,
+) -> None:
+    """Run one model for one experiment, over one shard of documents or over all, and for other
+    experiments that this run asks of the same model and documents."""
+    from sinkscope.jobs.ahead import Part
+    from sinkscope.jobs.request import Request
+    from sinkscope.stages.measuring import measure_ahead
 
-    job = job_of(context)
-    row, request = model_of(job.request), job.request
-    texts = read_part(HERE, request, **json.loads(documents))
-    job.facts = {"revision": known(row)}
-    run(request["experiment"], row, texts, request["settings"], HERE, job.stamp.parent)
-
-
-def model_of(request: dict[str, Any]) -> ModelRow:
-    """The job's model. Raises SinkscopeError if its weights are not those of the request."""
-    from sinkscope.extract.gpus import share_kernels
-
-    row = ModelRow(**request["model"])
-    revision = known(row)
-    if request["weights"] is not None and revision != request["weights"]:
-        raise SinkscopeError(
-            f"model '{row.model}': its weights were changed after this run was started (they were "
-            f"{request['weights']}, now {revision}); run again."
-        )
-    share_kernels(row, HERE)
-    return row
-
-
-def known(row: ModelRow) -> str | None:
-    from sinkscope.extract.sources import known_revision
-
-    return known_revision(row.model, row.source, HERE)
+    prefix = (stamp.parent / "made").as_posix()
+    own = Part(Request(job, prefix, json.loads(request)), json.loads(documents))
+    measure_ahead(own, stamp, log)
 
 
 @app.command(rich_help_panel=JOBS)
@@ -90,7 +77,8 @@ def reduce(context: typer.Context, manifests: Parts) -> None:
     from sinkscope.atlas.limits import limits_of
 
     job = job_of(context)
-    reduce_model(manifests, job.stamp.parent, limits_of(job.request), HERE)
+    with in_place(manifests):
+        reduce_model(manifests, job.stamp.parent, limits_of(job.request), HERE)
 
 
 @app.command(rich_help_panel=JOBS)
@@ -99,7 +87,8 @@ def tables(context: typer.Context, parts: Parts) -> None:
     from sinkscope.atlas.job import write_tables
 
     job_of(context)
-    write_tables([part.parent for part in parts], TABLES)
+    with in_place(parts):
+        write_tables([part.parent for part in parts], TABLES)
 
 
 @app.command(rich_help_panel=JOBS)
@@ -117,8 +106,10 @@ def derive(
 
     request = job_of(context).request
     if "threshold" in request:
-        folders = [Path(part).parent for part in parts]
-        write_derived(experiment, folders, TABLES, request["threshold"])
+        stamps = [Path(part) for part in parts]
+        with in_place(stamps):
+            folders = [stamp.parent for stamp in stamps]
+            write_derived(experiment, folders, TABLES, request["threshold"])
     else:
         pairs = (part.partition("=") for part in parts)
         write_recorded(experiment, {model: Path(folder) for model, _, folder in pairs}, TABLES)

@@ -6,11 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from sinkscope.files import written
-from sinkscope.tables.contract import as_csv, metadata, typed
+from sinkscope.tables.contract import ROWS_OF_GROUP, as_csv, metadata, typed
 from sinkscope.tables.table import Table
-
-# Of a file: fixed, so that equal rows are equal bytes whatever the number of threads.
-ROWS_OF_GROUP = 100_000
 
 
 def sink_table(frame: pl.LazyFrame, name: str, table: Table, folder: Path) -> None:
