@@ -123,7 +123,7 @@ def test_editing_the_package_reruns_what_depends_on_it(tmp_path):
     edited = planned("atlas/frames.py", "\n\n\n", "\n\n\nEDITED = 1\n")
     assert "extract" not in edited
     assert edited["reduce"] == edited["tables"] == edited["figures"] == 1
-    edited = planned("extract/gpus.py", "\n\n\n", "\n\n\nEDITED = 1\n")
+    edited = planned("extract/masks.py", "\n\n\n", "\n\n\nEDITED = 1\n")
     assert (edited["extract"], edited["measure"]) == (1, 2)
 
 
