@@ -419,7 +419,8 @@ def test_figures_fit_and_no_name_is_cut_off(browse, page, width):
       const charts = [...document.querySelectorAll(".chart.drawn")];
       const right = (part) => part.getBoundingClientRect().right;
       told.cut = charts.flatMap((chart) => [...chart.querySelectorAll(".role-legend-label text")]
-        .filter((text) => right(text) > right(chart.querySelector("svg")) + 2)
+        .filter((text) => right(text) > right(chart.querySelector("svg")) + 2
+          || text.getBoundingClientRect().left < chart.getBoundingClientRect().left)
         .map((text) => text.textContent)).filter((text) => Number.isNaN(Number(text)));
       told.wide = charts.filter((chart) => chart.scrollWidth > chart.clientWidth + 1)
         .map((chart) => chart.closest("[id]").id).filter((id) => id !== "second_sink_local");

@@ -114,6 +114,11 @@ async function draw(at) {
     if (isPhone) spec.config.legend.layout = { top: { anchor: "end" } };
     wrapLegends(spec, isPhone ? at.clientWidth : room);
     views = await drawn(at, spec, views);
+    const left = isPhone ? roomOfLegends(at) : null;
+    if (left !== null) {
+      wrapLegends(spec, left);
+      views = await drawn(at, spec, views);
+    }
   }
   const over = at.scrollWidth - at.clientWidth;
   if (over > 1 && at.clientWidth < PHONE) { // labels took more room than was left for them

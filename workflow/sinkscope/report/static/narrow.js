@@ -18,15 +18,19 @@ function wrapLegends(part, room) {
 }
 
 /**
- * Pixels from the left of the legends of a drawn chart to its right edge, if some label ends beyond it:
- * a legend begins where the panels do, right of the labels of rows, whose widths are not known before.
+ * Pixels that the legends of a drawn chart have, if some label is cut off. A legend begins where the
+ * panels do, right of the labels of rows, whose widths are not known before; on a phone it ends where
+ * they do, left of what is written beside them.
  * @param {HTMLElement} at
  */
 function roomOfLegends(at) {
   const labels = [...at.querySelectorAll(".role-legend-label text")].map((text) => text.getBoundingClientRect());
-  const edge = Math.min(at.getBoundingClientRect().right, at.querySelector("svg")?.getBoundingClientRect().right ?? Infinity);
-  if (labels.every((label) => label.right <= edge + 1)) return null;
-  return edge - Math.min(...labels.map((label) => label.left)) + SYMBOL;
+  const { left, right } = at.getBoundingClientRect();
+  const edge = Math.min(right, at.querySelector("svg")?.getBoundingClientRect().right ?? Infinity);
+  const start = Math.min(...labels.map((label) => label.left)) - SYMBOL;
+  const end = Math.max(...labels.map((label) => label.right));
+  if (labels.length > 0 && start < left - 1) return end - left;
+  return end > edge + 1 ? edge - start : null;
 }
 
 const SYMBOL = 18; // pixels of the mark before a label
