@@ -24,9 +24,8 @@ class Frame:
     query, key_set] 1 where a query counts for a strict mass; n_strict: number of such queries.
     entropy_weight: [batch, query] one over the maximum entropy of the row, for the n_entropy rows
     that have an entropy. later: [batch, query] all queries except the first. pool: [cell, token]
-    weights of a map's cells, None if the map is exact or none is wanted. coarse: weights of the
-    queries and keys of coarse maps, None where none are wanted. n_real, n_entropy, n_later: [batch,
-    1].
+    weights of a map's cells, None if the map is exact. coarse: weights of the queries and
+    keys of coarse maps, None where none are wanted. n_real, n_entropy, n_later: [batch, 1].
 
     padding: runs of padding, as document and tokens, on a processor, where few runs are written
     faster than all rows are multiplied; None on a GPU. hides_padding: whether the mask hides these
@@ -67,8 +66,8 @@ class Frame:
             rows.double().sum(1)[:, None] for rows in (real, self.later, has_entropy)
         )
         self.n_cells = plan.n_cells(n_tokens)
-        is_pooled = plan.has_maps and not plan.exact(n_tokens)
-        self.pool = None if not is_pooled else block_weights(n_tokens, self.n_cells, device)
+        exact = plan.exact(n_tokens)
+        self.pool = None if exact else block_weights(n_tokens, self.n_cells, device)
         self.coarse = coarse_weights(n_tokens, device) if plan.coarse else None
 
     def without(self, sinks: Tensor) -> Tensor:

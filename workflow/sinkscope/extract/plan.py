@@ -10,7 +10,7 @@ from torch import Tensor
 from sinkscope.declarations.statistic import Statistic
 from sinkscope.sink_rule import SinkRule
 
-# The smallest map, one cell, which stays 0: what a plan has that wants none.
+# The smallest map, one cell: what a plan has that wants none.
 NO_MAPS: dict[str, Any] = {"map_exact": 0, "map_cells": 1}
 
 

@@ -56,8 +56,7 @@ class Sums:
         self.added = empty(len(self.plan.added), batch, n_heads, n_tokens)
         self.heads = [head for at, head in self.plan.heads if at == layer]
         # Queries are averaged block by block, keys once at the end: one product instead of many.
-        n_of_keys = n_tokens if self.plan.has_maps else frame.n_cells
-        self.maps = empty(batch, 1 + len(self.heads), frame.n_cells, n_of_keys).zero_()
+        self.maps = empty(batch, 1 + len(self.heads), frame.n_cells, n_tokens).zero_()
         n_coarse = 0 if frame.coarse is None else len(frame.coarse[0])
         self.coarse = empty(batch, n_heads, n_coarse, n_coarse).zero_()
 
@@ -99,11 +98,10 @@ class Sums:
                 in_window = in_window * window[:, None, :, None]
             self.window_received[..., :n_keys] += in_window.sum(2)
         self.add_near(start, p)
-        if self.plan.has_maps:
-            matrices = mean[:, None]  # [batch, map, query, key]
-            if self.heads:
-                matrices = torch.cat([matrices, p[:, self.heads]], 1)
-            self.add_maps(matrices, rows)
+        matrices = mean[:, None]  # [batch, map, query, key]
+        if self.heads:
+            matrices = torch.cat([matrices, p[:, self.heads]], 1)
+        self.add_maps(matrices, rows)
         if frame.coarse is not None:
             self.add_coarse(p, rows, *frame.coarse)
         if self.plan.rule is not None:

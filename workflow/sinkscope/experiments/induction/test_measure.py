@@ -197,11 +197,15 @@ def test_patterns_are_stored_of_all_heads_that_may_be_induction_heads():
     assert set(induction.strongest(scores_of)) == {(i, j) for i in range(24) for j in range(2)}
 
 
+def not_loaded():
+    pytest.fail("a model without such heads was loaded")
+
+
 def test_an_encoder_has_no_induction_heads_to_look_for(tmp_path):
     tiny.save(tmp_path / "model")
     settings = task("induction").settings
     row = tiny.row(source=f"path:{tmp_path / 'model'}")
-    run("induction", row, [], settings, tmp_path / "model", tmp_path / "out")
+    run("induction", row, not_loaded, [], settings, tmp_path / "model", tmp_path / "out")
     for name in ("scores", "patterns"):
         frame = pl.read_parquet(tmp_path / "out" / f"{name}.parquet")
         assert frame.is_empty()

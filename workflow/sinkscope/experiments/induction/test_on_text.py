@@ -14,6 +14,7 @@ from induction_heads import BUSY, RESTING, WITHOUT, drawn, heads, of_tables, pat
 from sentences import said
 from sinkscope.charts.figure import as_svg
 from sinkscope.charts.palette import heat_index, heat_table
+from sinkscope.experiments.induction.figures.on_text import FIRST
 
 PARKED = {(1, 2): 0.9, (2, 0): 0.3}
 
@@ -46,6 +47,7 @@ def test_every_induction_head_has_a_picture_of_its_attention_and_others_have_non
     for (name, pixels), parked in zip(images.items(), PARKED.values(), strict=True):
         expected = np.where(np.tri(len(pixels)), 0.001, 0)
         expected[1:, 0] = parked
+        expected = np.hstack([np.repeat(expected[:, :1], FIRST, axis=1), expected[:, 1:]])
         colours = heat_table()[heat_index(expected.astype(np.float32))]
         np.testing.assert_array_equal(pixels, colours, err_msg=name)
     svg = as_svg(figure.spec())
