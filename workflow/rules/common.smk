@@ -29,6 +29,12 @@ def weights(wildcards):
     return f"results/hub/{repository}.json" if repository else []
 
 
+def weights_to_measure(wildcards):
+    """The same for a measurement, which a job of this run may make ahead of its own job."""
+    run.measuring.add((wildcards.experiment, wildcards.model, wildcards.shard))
+    return weights(wildcards)
+
+
 def manifests(wildcards):
     """The extraction jobs of one model."""
     return stamps(wanted.manifests(wildcards.model))

@@ -8,11 +8,6 @@
 MEASURE = "{experiment}/{model}/{shard}.{digest}"
 
 
-def weights_to_measure(wildcards):
-    run.measuring.add((wildcards.experiment, wildcards.model, wildcards.shard))
-    return weights(wildcards)
-
-
 # The job that loads a model also measures what others will ask of it in this run, which are then
 # done before they start Python.
 rule measure:
