@@ -93,7 +93,7 @@ def test_only_a_final_failure_of_the_same_run_is_repeated_without_work(folder):
 
 
 def test_a_job_on_the_command_line_leaves_its_reason_whatever_goes_wrong(folder, monkeypatch):
-    """A manifest that is no manifest is a KeyError today."""
+    """A manifest without its entries is a KeyError, a missing one a sentence."""
     (folder / "manifest.json").write_text("{}")
     for name, exception, word in (
         ("manifest.json", KeyError, "KeyError: "),

@@ -34,8 +34,11 @@ def measure_ahead(own: Part, stamp: Path, log: Path) -> None:
                 continue
             with suppress(Exception), logged(its_log):
                 measure_part(other, its_stamp, its_log, load)
-        wait_for(log)
-        measure_part(own, stamp, log, load)
+    if made_in_this_run(stamp):
+        return
+    wait_for(log)  # without a GPU, which the job that is waited for may need
+    with ExitStack() as until_the_end:
+        measure_part(own, stamp, log, loader(until_the_end))
 
 
 def measure_part(part: Part, stamp: Path, log: Path, load: Callable[[ModelRow], Any]) -> None:
@@ -55,7 +58,8 @@ def measure_part(part: Part, stamp: Path, log: Path, load: Callable[[ModelRow], 
 
 
 def loader(until_the_end: ExitStack) -> Callable[[ModelRow], Any]:
-    """Loads a model for the first measurement that needs it, with its GPUs, for all that follow."""
+    """A function that loads a model, on GPUs that are its own until the end, at its first call, and
+    returns the same one at later calls."""
 
     @cache
     def load(row: ModelRow) -> Any:
